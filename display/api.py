@@ -1,0 +1,308 @@
+"""HTTP: pages, event streams down, small POSTs up. The only module that imports FastAPI; it decides nothing."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Literal, Protocol
+
+from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException as PlainHTTPException
+from starlette.types import Receive, Scope, Send
+
+from display import guard, keys, wire
+from display.hub import Hub, Message, Stream
+from display.pages import Pages, qr_svg
+from gateway.core.model import ShopConfig
+from gateway.core.ports import Clock
+from gateway.errors import GatewayError
+from gateway.health import Health
+
+Choice = Literal["yes", "more", "not_now", "advice", "more_time"]
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+FRESH = {"Cache-Control": "no-store"}
+RETRY_MS = 1000  # for browsers that reconnect before the page does
+
+
+class Path(Protocol):
+    """What the pages ask of the path (gateway.flow); each answer is a value, never an exception."""
+
+    @property
+    def screens(self) -> Mapping[str, str]:
+        """Screen id -> zone id."""
+
+    @property
+    def shop(self) -> ShopConfig: ...
+
+    async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> str:
+        """ "ok", "gone" or "refused"."""
+
+    async def on_accept(self, handshake_id: str, tablet: str) -> str:
+        """ "open", "taken", "gone" or "refused"."""
+
+    async def on_close(self, handshake_id: str, tablet: str) -> str:
+        """ "ok" or "gone"."""
+
+
+class Answer(BaseModel):
+    """A tap on the dialogue of a screen."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    dialogue_id: str = Field(min_length=1, max_length=64)
+    choice: Choice
+
+
+class Result(BaseModel):
+    """What became of a tap; a "no" is a value, so the status is 200."""
+
+    result: Literal["ok", "open", "taken", "gone", "refused"]
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events of one hub stream, which gives its place back however the connection ends."""
+
+    def __init__(self, stream: Stream, extra: Callable[[], wire.Json]) -> None:
+        super().__init__(_frames(stream, extra), media_type="text/event-stream", headers=FRESH)
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._stream.close()
+
+
+async def _frames(stream: Stream, extra: Callable[[], wire.Json]) -> AsyncIterator[str]:
+    yield f"retry: {RETRY_MS}\n\n"
+    async for message in stream:
+        yield frame(message, extra() if message.name in ("snapshot", "update") else {})
+
+
+def frame(message: Message, extra: wire.Json) -> str:
+    """One event in the text form of the HTML standard (server-sent events); JSON keeps it on one line."""
+    data = json.dumps({**message.body, **extra}, ensure_ascii=False, separators=(",", ":"))
+    return f"id: {message.seq}\nevent: {message.name}\ndata: {data}\n\n"
+
+
+def create_app(
+    path: Path,
+    hub: Hub,
+    health: Health,
+    clock: Clock,
+    tablet_key: str,
+    version: str,
+    *,
+    public_url: str | None = None,
+) -> FastAPI:
+    """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR code to /notice."""
+    pages = Pages()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        beats = asyncio.create_task(hub.run())
+        yield
+        beats.cancel()
+        hub.close()
+
+    app = FastAPI(
+        title="Store gateway",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        lifespan=lifespan,
+    )
+    app.state.hub = hub
+    app.add_middleware(guard.Guard, health=health)
+    _add_errors(app, health)
+    _add_pages(app, path, pages, tablet_key, public_url, health)
+    _add_status(app, path, hub, health, clock, version)
+    _add_screens(app, path, hub, clock, pages, public_url)
+    _add_tablet(app, path, hub, clock, pages, tablet_key)
+    return app
+
+
+def _add_errors(app: FastAPI, health: Health) -> None:
+    """Every error is a short JSON sentence that repeats nothing of the input."""
+
+    async def plain(_: Request, error: Exception) -> Response:
+        assert isinstance(error, PlainHTTPException)
+        return JSONResponse({"error": error.detail}, error.status_code, headers=FRESH)
+
+    async def wrong_input(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        health.count("http.wrong_input")
+        fields = sorted({str(item["loc"][-1]) for item in error.errors() if item["type"] == "missing"} & _FIELDS)
+        why = f"The field {fields[0]} is missing." if fields else "The request has a wrong form."
+        return JSONResponse({"error": why}, 422, headers=FRESH)
+
+    async def unavailable(_: Request, error: Exception) -> Response:
+        health.count("http.unavailable")
+        return JSONResponse({"error": "The gateway cannot do that now."}, 503, headers=FRESH)
+
+    async def our_fault(_: Request, error: Exception) -> Response:
+        health.count("http.errors")
+        return JSONResponse({"error": "Something went wrong here."}, 500, headers={**FRESH, **guard.HEADERS})
+
+    app.add_exception_handler(PlainHTTPException, plain)
+    app.add_exception_handler(RequestValidationError, wrong_input)
+    app.add_exception_handler(GatewayError, unavailable)
+    app.add_exception_handler(Exception, our_fault)
+
+
+_FIELDS = frozenset(Answer.model_fields)
+
+
+def _page(body: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(body, status, headers=FRESH)
+
+
+def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_url: str | None, health: Health) -> None:
+    @app.get("/", include_in_schema=False)
+    async def status_page() -> Response:
+        return _page(pages.shell("status.html"))
+
+    @app.get("/screen", include_in_schema=False)
+    async def screen_page(id: str = "") -> Response:
+        if id not in path.screens:
+            return _page(pages.shell("no_screen.html"), 404 if id else 200)
+        return _page(pages.shell("screen.html"))
+
+    @app.get("/notice", include_in_schema=False)
+    async def notice_page() -> Response:
+        return _page(pages.notice(path.shop))
+
+    @app.get("/notice.svg", include_in_schema=False)
+    async def notice_code() -> Response:
+        if public_url is None:
+            raise HTTPException(404, "There is no public address to point at.")
+        return Response(qr_svg(notice_url(public_url)), media_type="image/svg+xml", headers=FRESH)
+
+    @app.get("/tablet", include_in_schema=False)
+    async def tablet_page(
+        request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=keys.COOKIE)] = None
+    ) -> Response:
+        tablet = keys.tablet_of(cookie, tablet_key)
+        if key and keys.key_fits(key, tablet_key):
+            answer = RedirectResponse("/tablet", 303, headers=FRESH)
+            answer.set_cookie(
+                keys.COOKIE,
+                keys.cookie_for(tablet or secrets.token_hex(16), tablet_key),
+                max_age=keys.COOKIE_MAX_AGE_S,
+                httponly=True,
+                samesite="strict",
+                secure=request.url.scheme == "https",
+            )
+            return answer
+        if key:
+            health.count("tablet.key_refused")
+        if tablet is None:
+            return _page(pages.shell("locked.html"), 401)
+        return _page(pages.shell("tablet.html"))
+
+    @app.get("/static/{build}/{name:path}", include_in_schema=False)
+    async def static(build: str, name: str) -> Response:
+        asset = pages.asset(build, name)
+        if asset is None:
+            raise HTTPException(404, "There is no such file.")
+        return Response(asset.body, media_type=asset.media_type, headers=IMMUTABLE)
+
+
+def notice_url(public_url: str) -> str:
+    return public_url.rstrip("/") + "/notice"
+
+
+def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock, version: str) -> None:
+    @app.get("/api/v1/status", tags=["status"])
+    async def status() -> JSONResponse:
+        """State of each part, counts, and what is connected; nothing about people."""
+        body: wire.Json = {
+            "version": version,
+            "now_ms": clock.now_ms(),
+            "state": health.state,
+            "parts": [
+                {"name": p.name, "state": p.state, "detail": p.detail, "action": p.action, "since_ms": p.since_ms}
+                for p in health.parts
+            ],
+            "counts": health.counts,
+            "shop": wire.shop(path.shop, clock.speed),
+            "screens": [
+                {"id": screen, "zone": zone, "connected": hub.screens_connected(screen)}
+                for screen, zone in path.screens.items()
+            ],
+            "tablets_connected": hub.tablets_connected,
+        }
+        return JSONResponse(body, headers=FRESH)
+
+    @app.get("/healthz", tags=["status"])
+    async def healthz() -> JSONResponse:
+        """200 while the shop can work (ok, degraded), 503 when a part is down."""
+        body = {"state": health.state, "parts": {part.name: part.state for part in health.parts}}
+        return JSONResponse(body, 503 if health.state == "down" else 200, headers=FRESH)
+
+
+def _watch(stream: Stream | None, extra: Callable[[], wire.Json]) -> Response:
+    if stream is None:
+        return JSONResponse({"error": "All places are taken. Try again soon."}, 503, headers=FRESH)
+    return EventStream(stream, extra)
+
+
+def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, public_url: str | None) -> None:
+    def known(screen: str) -> None:
+        if screen not in path.screens:
+            raise HTTPException(404, "There is no screen of this name.")
+
+    def extra() -> wire.Json:
+        join = notice_url(public_url) if public_url is not None else None
+        return {"shop": wire.shop(path.shop, clock.speed), "join_url": join, "build": pages.build}
+
+    @app.get("/api/v1/screens/{screen}/stream", tags=["screens"], response_class=EventStream)
+    async def screen_stream(screen: str) -> Response:
+        """Server-sent events: one snapshot, then an update whenever the content changes, and a beat every 10 s."""
+        known(screen)
+        return _watch(hub.watch_screen(screen), extra)
+
+    @app.post("/api/v1/screens/{screen}/answer", tags=["screens"])
+    async def screen_answer(screen: str, answer: Answer) -> Result:
+        """A tap on the dialogue: ok, gone (it is over) or refused (not offered)."""
+        known(screen)
+        return _result(await path.on_screen(screen, answer.dialogue_id, answer.choice))
+
+
+def _result(value: str) -> Result:
+    return Result.model_validate({"result": value})
+
+
+def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablet_key: str) -> None:
+    async def tablet_id(cookie: Annotated[str | None, Cookie(alias=keys.COOKIE)] = None) -> str:
+        tablet = keys.tablet_of(cookie, tablet_key)
+        if tablet is None:
+            raise HTTPException(401, "This tablet is not signed in. Open it with your manager's link.")
+        return tablet
+
+    Tablet = Annotated[str, Depends(tablet_id)]  # noqa: N806 - a type, made here because it needs the key
+
+    def extra() -> wire.Json:
+        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
+
+    async def tap(act: Callable[[str, str], Awaitable[str]], handshake_id: str, tablet: str) -> Result:
+        return _result(await act(handshake_id[:64], tablet))
+
+    @app.get("/api/v1/tablet/stream", tags=["tablet"], response_class=EventStream)
+    async def tablet_stream(tablet: Tablet) -> Response:
+        """Server-sent events: a snapshot (queue, this tablet's card), updates of either, card_closed, beats."""
+        return _watch(hub.watch_tablet(tablet), extra)
+
+    @app.post("/api/v1/tablet/handshakes/{handshake_id}/accept", tags=["tablet"])
+    async def accept(handshake_id: str, tablet: Tablet) -> Result:
+        """Take a request for advice: open (it is yours), taken, gone or refused."""
+        return await tap(path.on_accept, handshake_id, tablet)
+
+    @app.post("/api/v1/tablet/handshakes/{handshake_id}/close", tags=["tablet"])
+    async def close(handshake_id: str, tablet: Tablet) -> Result:
+        """Close the card: ok or gone."""
+        return await tap(path.on_close, handshake_id, tablet)

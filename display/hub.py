@@ -1,0 +1,224 @@
+"""What every screen and tablet shows now, and the open streams that tell them. Knows neither HTTP nor JSON text.
+
+The hub holds the only copy of the state; a stream's mailbox holds the *names* of what changed, so it cannot
+grow, and something withdrawn is in no mailbox.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from display import wire
+from gateway.core.model import QueueEntry, ScreenContent, StaffCard
+from gateway.core.ports import Clock
+from gateway.health import Health
+
+# Real seconds between two beats; pages call a stream stale after 25 s, so two beats may be lost.
+BEAT_S = 10
+STALE_S = 25
+
+# A store has 2-30 screens and a few tablets. 200 streams at 47 kB each (measured: uvicorn, one stream) are 9.4 MB
+# in the worst case. Screens need no login yet, so they may fill at most 160 places and never lock staff out.
+MAX_STREAMS = 200
+MAX_SCREEN_STREAMS = 160
+
+# Cards open at the same time; each needs a colleague's tap on an authorised tablet. 64 cards of 4 kB are 256 kB.
+MAX_CARDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event for a page: `name` is snapshot, update, card_closed or beat; `seq` rises with each message."""
+
+    seq: int
+    name: str
+    body: wire.Json
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    content: ScreenContent
+    ends_at_ms: int
+
+
+class Stream:
+    """One open connection: an async iterator of messages that ends when the hub or the page closes it."""
+
+    def __init__(self, owner: str, render: "Callable[[str, str], Message]", leave: "Callable[[Stream], None]") -> None:
+        self.owner = owner
+        self._render = render
+        self._leave = leave
+        # At most one entry for each of: snapshot, update, queue, card, card_closed, beat.
+        self._due: dict[str, str] = {"snapshot": ""}
+        self._wake = asyncio.Event()
+        self._ended = False
+
+    def mark(self, what: str, note: str = "") -> None:
+        """Say that `what` changed; the value is read when it is sent. Never blocks."""
+        self._due[what] = note
+        self._wake.set()
+
+    def unmark(self, what: str) -> None:
+        self._due.pop(what, None)
+
+    def close(self) -> None:
+        """End the iteration at once and give the place back; twice is harmless."""
+        self._ended = True
+        self._wake.set()
+        self._leave(self)
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._due and not self._ended:
+            self._wake.clear()
+            await self._wake.wait()
+        if self._ended:
+            raise StopAsyncIteration
+        what = next(iter(self._due))
+        return self._render(what, self._due.pop(what))
+
+
+class Hub:
+    """The Surfaces of the path: latest value wins, no call blocks, a slow page holds up nobody."""
+
+    def __init__(self, clock: Clock, health: Health) -> None:
+        self._clock = clock
+        self._health = health
+        self._seq = 0
+        self._closed = False
+        self._shown: dict[str, _Shown] = {}  # one per configured screen
+        self._queue: tuple[QueueEntry, ...] = ()
+        self._guests: dict[str, int] = {}  # "Guest 2" stays Guest 2 on every tablet while in the queue
+        self._cards: dict[str, StaffCard] = {}  # at most MAX_CARDS
+        self._screens: set[Stream] = set()
+        self._tablets: set[Stream] = set()
+
+    # --- the path's side (gateway.core.ports.Surfaces) ------------------------------------------------------
+
+    def show(self, screen: str, content: ScreenContent) -> None:
+        ttl_ms = content.dialogue.ttl_ms if content.dialogue is not None else 0
+        self._shown[screen] = _Shown(content, self._clock.now_ms() + ttl_ms)
+        for stream in self._screens:
+            if stream.owner == screen:
+                stream.mark("update")
+
+    def queue(self, entries: tuple[QueueEntry, ...]) -> None:
+        self._queue = entries
+        self._guests = _numbered([entry.handshake_id for entry in entries if not entry.label], self._guests)
+        for stream in self._tablets:
+            stream.mark("queue")
+
+    def open_card(self, tablet: str, card: StaffCard) -> None:
+        """A tablet holds one card; a second one takes the first one's place."""
+        self._cards.pop(tablet, None)
+        if len(self._cards) >= MAX_CARDS:
+            self._health.count("display.cards_evicted")
+            oldest = next(iter(self._cards))
+            self.close_card(oldest, self._cards[oldest].handshake_id, "evicted")
+        self._cards[tablet] = card
+        for stream in self._of_tablet(tablet):
+            stream.unmark("card_closed")
+            stream.mark("card")
+
+    def close_card(self, tablet: str, handshake_id: str, reason: str) -> None:
+        """Forget the card and tell its tablet to wipe it; a card that is not open there changes nothing."""
+        card = self._cards.get(tablet)
+        if card is None or card.handshake_id != handshake_id:
+            return
+        del self._cards[tablet]
+        for stream in self._of_tablet(tablet):
+            stream.unmark("card")
+            stream.mark("card_closed", reason)
+
+    # --- the pages' side ------------------------------------------------------------------------------------
+
+    def watch_screen(self, screen: str) -> Stream | None:
+        """A stream of one screen's content, or None when no place is left or the hub is closed."""
+        if self._full() or len(self._screens) >= MAX_SCREEN_STREAMS:
+            self._health.count("display.streams_refused")
+            return None
+        stream = Stream(screen, lambda what, _: self._screen_message(screen, what), self._screens.discard)
+        self._screens.add(stream)
+        return stream
+
+    def watch_tablet(self, tablet: str) -> Stream | None:
+        """A stream of the queue and of this tablet's card, or None when no place is left or the hub is closed."""
+        if self._full():
+            self._health.count("display.streams_refused")
+            return None
+        stream = Stream(tablet, lambda what, note: self._tablet_message(tablet, what, note), self._tablets.discard)
+        self._tablets.add(stream)
+        return stream
+
+    @property
+    def tablets_connected(self) -> int:
+        """Tablets with at least one open stream."""
+        return len({stream.owner for stream in self._tablets})
+
+    def screens_connected(self, screen: str) -> int:
+        """Open streams of one screen."""
+        return sum(stream.owner == screen for stream in self._screens)
+
+    def beat(self) -> None:
+        """Tell every page that the gateway is alive."""
+        for stream in self._screens | self._tablets:
+            stream.mark("beat")
+
+    async def run(self) -> None:
+        """Beat for ever, in real time; cancel to stop."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self.beat()
+
+    def close(self) -> None:
+        """End every stream at once and refuse new ones."""
+        self._closed = True
+        for stream in self._screens | self._tablets:
+            stream.close()
+
+    # --- messages -------------------------------------------------------------------------------------------
+
+    def _full(self) -> bool:
+        return self._closed or len(self._screens) + len(self._tablets) >= MAX_STREAMS
+
+    def _of_tablet(self, tablet: str) -> list[Stream]:
+        return [stream for stream in self._tablets if stream.owner == tablet]
+
+    def _message(self, name: str, body: wire.Json) -> Message:
+        self._seq += 1
+        return Message(self._seq, name, {"now_ms": self._clock.now_ms(), **body})
+
+    def _screen_message(self, screen: str, what: str) -> Message:
+        if what == "beat":
+            return self._message("beat", {})
+        shown = self._shown.get(screen)
+        content = shown.content if shown is not None else ScreenContent("L0")
+        left_ms = shown.ends_at_ms - self._clock.now_ms() if shown is not None else 0
+        return self._message(what, wire.screen(content, left_ms, self._clock.speed))
+
+    def _tablet_message(self, tablet: str, what: str, note: str) -> Message:
+        if what == "beat":
+            return self._message("beat", {})
+        if what == "card_closed":
+            return self._message("card_closed", {"reason": note})
+        now_ms, speed = self._clock.now_ms(), self._clock.speed
+        body: wire.Json = {}
+        if what in ("snapshot", "queue"):
+            body["queue"] = [
+                wire.queue_entry(entry, self._guests.get(entry.handshake_id, 0), tablet, now_ms, speed)
+                for entry in self._queue
+            ]
+        if what in ("snapshot", "card"):
+            card = self._cards.get(tablet)
+            alive = card is not None and card.closes_at_ms > now_ms
+            body["card"] = wire.card(card, now_ms, speed) if card is not None and alive else None
+        return self._message("snapshot" if what == "snapshot" else "update", body)
+
+
+def _numbered(ids: list[str], before: dict[str, int]) -> dict[str, int]:
+    """Numbers from 1 for `ids`: known ones keep theirs, new ones get the smallest free one."""
+    kept = {one: before[one] for one in ids if one in before}
+    free = (number for number in range(1, len(ids) + 1) if number not in kept.values())
+    return {one: kept[one] if one in kept else next(free) for one in ids}

@@ -1,0 +1,78 @@
+"""The pages' files, read once at start: shells filled with text, assets under a URL that carries their hash."""
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import segno
+
+from gateway.core.model import Notice, ShopConfig
+
+ROOT = Path(__file__).parent / "static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    media_type: str
+    body: bytes
+
+
+class Pages:
+    """All files of `root`; `build` is the hash of every byte of them, and so of the pages' version."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        files = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.*"))}
+        digest = hashlib.sha256()
+        for name, body in files.items():
+            digest.update(f"{name}\0{len(body)}\0".encode() + body)
+        self.build = digest.hexdigest()[:16]
+        self.base = f"/static/{self.build}"
+        self._assets = {
+            name: Asset(TYPES[Path(name).suffix], body) for name, body in files.items() if Path(name).suffix in TYPES
+        }
+        self._shells = {name: body.decode() for name, body in files.items() if name.endswith(".html")}
+
+    def asset(self, build: str, name: str) -> Asset | None:
+        """A file of this build; None for another build or an unknown name."""
+        return self._assets.get(name) if build == self.build else None
+
+    def shell(self, name: str, values: Mapping[str, str] | None = None) -> str:
+        """The page `name` with its {{slots}} filled in one pass; every value is escaped."""
+        slots = {"base": self.base, "build": self.build, **(values or {})}
+        return _SLOT.sub(lambda slot: escape(slots[slot[1]]), self._shells[name])
+
+    def notice(self, shop: ShopConfig) -> str:
+        """The privacy notice, or a page that says there is none and nobody is recognised."""
+        if shop.notice is None:
+            return self.shell("no_notice.html")
+        return self.shell("notice.html", notice_values(shop, shop.notice))
+
+
+def notice_values(shop: ShopConfig, notice: Notice) -> dict[str, str]:
+    name = shop.store_name
+    return {
+        "shop_de": name.get("de") or name.get("en") or "dieses Geschäft",
+        "shop_en": name.get("en") or name.get("de") or "this shop",
+        "controller": notice.controller,
+        "contact": notice.contact,
+        "version": notice.version,
+    }
+
+
+def qr_svg(url: str) -> bytes:
+    """A QR code of `url` as an SVG file: level M, four modules of quiet zone, dark on white."""
+    out = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(
+        out, kind="svg", border=4, dark="#221d18", light="#ffffff", omitsize=True, svgclass=None, lineclass=None
+    )
+    return out.getvalue()

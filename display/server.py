@@ -1,0 +1,85 @@
+"""Runs the ASGI application with uvicorn: own socket, own stop, no signal handlers, no access log."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Generator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from gateway.errors import UnavailableError
+
+# 200 streams (hub.MAX_STREAMS) and as many short requests; uvicorn answers 503 beyond.
+MAX_CONNECTIONS = 400
+GRACE_S = 1  # streams end by themselves at stop; this is for requests in progress
+BACKLOG = 128
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to gateway.app, and readiness is told, not polled."""
+
+    on_started: Callable[[], None]
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_started()
+
+
+async def serve(app: Starlette, host: str, port: int, on_ready: Callable[[int], None], stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then end within about a second, open streams included.
+
+    `on_ready` gets the real port (also for port 0). Raises UnavailableError when the address cannot be had.
+    """
+    listener = _bind(host, port)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=MAX_CONNECTIONS,
+    )
+    server = _Server(config)
+    server.on_started = lambda: on_ready(listener.getsockname()[1])
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        app.state.hub.close()
+        server.should_exit = True
+        await running
+        listener.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises UnavailableError in words for the person at the machine."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise UnavailableError(f"{host} is no address of this machine; check [http] host") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(_why(error, host, port)) from error
+    return listener
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use by another program; stop it or choose another [http] port"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs root; choose an [http] port of 1024 or more"
+    return f"cannot listen on {host} port {port}; check [http] host and port"

@@ -1,0 +1,103 @@
+/** The profile card of an accepted request. What is not on it was never sent; closing removes it from the page. */
+
+import { el, minutes, ring, say } from "./dom.js";
+import { pick, word } from "./words.js";
+
+const BASE = new URL(".", import.meta.url).pathname;
+
+export class Card {
+  #ends = 0;
+  #full = 1;
+  #view = null;
+  #shop = null;
+
+  /** @param {(handshakeId: string) => void} close */
+  constructor(close) {
+    this.close = close;
+    this.language = "de";
+    this.node = el("section.panel");
+    this.wipe();
+  }
+
+  get id() {
+    return this.#view?.handshake_id ?? null;
+  }
+
+  show(view, shop) {
+    if (this.id !== view.handshake_id) this.#full = Math.max(1, view.ttl_ms);
+    this.#ends = performance.now() + view.ttl_ms;
+    this.#view = view;
+    this.#shop = shop;
+    this.#draw();
+  }
+
+  /** Remove every trace of the person from the page. */
+  wipe() {
+    this.#view = null;
+    this.ring = null;
+    this.node.className = "panel idle";
+    this.node.replaceChildren(
+      el("img", { alt: "", src: `${BASE}art/bag.svg` }),
+      el("h2", {}, word(this.language, "idleTitle")),
+      el("p", {}, word(this.language, "idleText")));
+  }
+
+  speak(language) {
+    this.language = language;
+    if (this.#view) this.#draw();
+    else this.wipe();
+  }
+
+  /** Once a second. @returns {boolean} true when the card has just closed itself */
+  tick() {
+    if (!this.#view) return false;
+    const left = this.#ends - performance.now();
+    if (left <= 0) {
+      this.wipe();
+      return true;
+    }
+    this.ring.set(left / this.#full, "");
+    this.node.dataset.ending = String(left < 30_000);
+    say(this.left, word(this.language, "closesIn", { t: minutes(left) }));
+    return false;
+  }
+
+  #draw() {
+    const view = this.#view;
+    const say2 = (key, slots) => word(this.language, key, slots);
+    const name = view.call_name || say2("nobody");
+    const place = pick(this.#shop.zones[view.zone], this.language) || view.zone;
+    const speaks = new Intl.DisplayNames([this.language], { type: "language" }).of(view.language) ?? view.language;
+    this.ring = ring("left");
+    this.left = el("span", {});
+    const close = el("button.button.primary.close", { type: "button" }, say2("close"));
+    close.addEventListener("click", () => this.close(view.handshake_id));
+    this.node.className = "panel open";
+    this.node.replaceChildren(
+      el("header.person", {},
+        el("span.initial", { "aria-hidden": "true" }, [...name][0]?.toUpperCase() ?? ""),
+        el("div", {}, el("h2", {}, name), el("p", {}, `${say2("speaks", { language: speaks })} · ${place} · ${say2(view.via)}`))),
+      el("div.columns", {},
+        el("section.usual", {}, el("h3", {}, say2("usual")), this.#list(view.usual.map((thing) => el("li", {}, thing)))),
+        el("section.points", {}, el("h3", {}, say2("points")), this.#list(view.talking_points.map((point) => this.#point(point)))),
+        el("section.offers", {}, el("h3", {}, say2("offers")), this.#list(view.offers.map((offer) => this.#offer(offer))))),
+      el("footer.card-foot", {},
+        el("div.consents", {}, el("h3", {}, say2("consents")), el("ul", {}, ...view.consents.map((one) => el("li.chip", {}, say2(one) || one)))),
+        el("div.ending", {}, this.ring, this.left), close));
+    this.tick();
+  }
+
+  #list(items) {
+    return items.length ? el("ul", {}, ...items) : el("p.none", {}, word(this.language, "none"));
+  }
+
+  #point(point) {
+    const why = pick(point.because, this.language);
+    return el("li", {}, el("p", {}, pick(point.text, this.language)), why ? el("p.because", {}, why) : null);
+  }
+
+  #offer(offer) {
+    const badge = pick(offer.badge, this.language);
+    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null);
+  }
+}

@@ -1,0 +1,67 @@
+/** Small helpers to build elements. Text only ever enters as text. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * @param {string} tag with classes, e.g. "p.lead"
+ * @param {Record<string, string>} attributes
+ * @param {...(Node|string|null)} children null is left out
+ * @returns {HTMLElement}
+ */
+export function el(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const node = document.createElement(name);
+  node.classList.add(...classes);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+/** Write text only if it differs, so that a screen reader is not told twice. */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** A ring that empties or fills: an element with `.set(share, label)`, share from 0 to 1. */
+export function ring(className) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 48 48");
+  svg.setAttribute("aria-hidden", "true");
+  const arc = [0, 1].map((layer) => {
+    const circle = document.createElementNS(SVG, "circle");
+    for (const [key, value] of Object.entries({ cx: 24, cy: 24, r: 20, pathLength: 100 })) {
+      circle.setAttribute(key, value);
+    }
+    circle.setAttribute("class", layer ? "arc" : "track");
+    svg.append(circle);
+    return circle;
+  })[1];
+  const label = el("span");
+  const node = el(`div.ring.${className}`, {}, svg, label);
+  node.set = (share, words) => {
+    arc.style.strokeDashoffset = String(100 - 100 * Math.min(1, Math.max(0, share)));
+    say(label, words);
+  };
+  return node;
+}
+
+/** POST JSON. @returns {Promise<string>} the result, or "failed" when the gateway did not answer */
+export async function post(url, body = {}) {
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(5000),
+    });
+    return answer.ok ? (await answer.json()).result : "failed";
+  } catch {
+    return "failed";
+  }
+}
+
+/** Minutes and seconds of a duration, "4:05". */
+export function minutes(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}

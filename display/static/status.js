@@ -1,0 +1,112 @@
+/** The manager's page: does everything run, since when, and what helps if not. Counts only, nobody's data. */
+
+import { el, say } from "./dom.js";
+import { deviceLanguage, other, pick, word } from "./words.js";
+
+const POLL_MS = 2000;
+const STATES = { ok: "statusOk", degraded: "statusDegraded", down: "statusDown" };
+
+class ShopStatus extends HTMLElement {
+  #shown = "";
+  #data = null;
+
+  connectedCallback() {
+    this.language = deviceLanguage();
+    this.shop = el("span.shop");
+    this.title = el("h1");
+    this.version = el("span.link");
+    this.toggle = el("button.button.plain", { type: "button" });
+    this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
+    this.body = el("main.board");
+    this.append(el("header.bar", {}, el("div.names", {}, this.title, this.shop), this.version, this.toggle), this.body);
+    this.#speak(this.language);
+    this.#poll();
+  }
+
+  async #poll() {
+    try {
+      const answer = await fetch("/api/v1/status", { signal: AbortSignal.timeout(5000), cache: "no-store" });
+      this.#data = answer.ok ? await answer.json() : null;
+    } catch {
+      this.#data = null;
+    }
+    this.#draw();
+    setTimeout(() => this.#poll(), POLL_MS);
+  }
+
+  #speak(language) {
+    this.language = language;
+    localStorage.setItem("language", language);
+    document.documentElement.lang = language;
+    say(this.title, "Status");
+    say(this.toggle, other(language).toUpperCase());
+    this.#shown = "";
+    if (this.#data) this.#draw();
+  }
+
+  #word(key, slots) {
+    return word(this.language, key, slots);
+  }
+
+  #draw() {
+    const data = this.#data;
+    if (!data) {
+      this.dataset.state = "unreachable";
+      this.#shown = "";
+      this.body.replaceChildren(el("section.verdict", { "data-state": "down" }, el("i.lamp"),
+        el("div", {}, el("h2", {}, this.#word("unreachable")), el("p", {}, this.#word("unreachableText")))));
+      return;
+    }
+    const { now_ms: now, ...rest } = data;
+    const shown = JSON.stringify([rest, Math.floor(now / 60_000)]);
+    if (shown === this.#shown) return; // nothing new: leave focus and selection alone
+    this.#shown = shown;
+    this.dataset.state = data.state;
+    say(this.shop, pick(data.shop.name, this.language));
+    say(this.version, this.#word("version", { v: data.version }));
+    const trouble = data.parts.filter((part) => part.state !== "ok").length;
+    this.body.replaceChildren(
+      el("section.verdict", { "data-state": data.state }, el("i.lamp"),
+        el("div", {}, el("h2", {}, this.#word(STATES[data.state])), el("p", {}, `${data.parts.length - trouble}/${data.parts.length} ${this.#word("ok")}`))),
+      this.#parts(data), this.#screens(data), this.#counts(data),
+      el("p.more", {}, el("a", { href: "/notice" }, this.#word("notice"))));
+  }
+
+  #parts(data) {
+    const order = { down: 0, degraded: 1, ok: 2 };
+    const parts = [...data.parts].sort((a, b) => order[a.state] - order[b.state]).map((part) => el("li", { "data-state": part.state },
+      el("i.lamp"),
+      el("div", {}, el("h3", {}, part.name), part.detail ? el("p", {}, part.detail) : null,
+        part.action && part.state !== "ok" ? el("p.action", {}, el("strong", {}, `${this.#word("whatToDo")}: `), part.action) : null),
+      el("p.since", {}, `${this.#word(part.state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`)));
+    return el("section.block.parts", {}, el("h2", {}, this.#word("partsTitle")),
+      parts.length ? el("ul", {}, ...parts) : el("p.none", {}, this.#word("noParts")));
+  }
+
+  #screens(data) {
+    const screens = data.screens.map((screen) => el("li", { "data-state": screen.connected ? "ok" : "off" }, el("i.lamp"),
+      el("div", {}, el("h3", {}, screen.id), el("p", {}, `${pick(data.shop.zones[screen.zone], this.language) || screen.zone} · ${this.#word(screen.connected ? "connected" : "notConnected")}`)),
+      el("a.button", { href: `/screen?id=${encodeURIComponent(screen.id)}`, target: "_blank", rel: "noopener" }, this.#word("openScreen"))));
+    const tablets = el("li", { "data-state": data.tablets_connected ? "ok" : "off" }, el("i.lamp"),
+      el("div", {}, el("h3", {}, this.#word("tabletsTitle")), el("p", {}, this.#word("tabletsOnline", { n: data.tablets_connected }))),
+      el("a.button", { href: "/tablet", target: "_blank", rel: "noopener" }, this.#word("openTablet")));
+    return el("section.block", {}, el("h2", {}, this.#word("screensTitle")),
+      screens.length ? null : el("p.none", {}, this.#word("noScreens")), el("ul", {}, ...screens, tablets));
+  }
+
+  #counts(data) {
+    const counts = Object.entries(data.counts);
+    const rows = counts.flatMap(([name, n]) => [el("dt", {}, name), el("dd", {}, n.toLocaleString(this.language))]);
+    return el("section.block", {}, el("h2", {}, this.#word("countsTitle")),
+      rows.length ? el("dl.counts", {}, ...rows) : el("p.none", {}, this.#word("noCounts")));
+  }
+
+  #since(ms) {
+    const min = Math.floor(ms / 60_000);
+    if (min < 1) return this.#word("now");
+    if (min < 120) return this.#word("min", { n: min });
+    return min < 2880 ? this.#word("h", { n: Math.floor(min / 60) }) : this.#word("d", { n: Math.floor(min / 1440) });
+  }
+}
+
+customElements.define("shop-status", ShopStatus);

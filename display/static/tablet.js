@@ -1,0 +1,185 @@
+/** The staff page: who asked for advice, who took it, and the card of the person being advised. */
+
+import { Card } from "./card.js";
+import { el, post, ring, say } from "./dom.js";
+import { Live } from "./live.js";
+import { deviceLanguage, other, pick, word } from "./words.js";
+
+const TICK_MS = 1000;
+const TOAST_MS = 5000;
+const OFF_MS = 2000; // shorter breaks are not worth alarming anybody
+const RED_MS = 25_000;
+const BASE = new URL(".", import.meta.url).pathname;
+
+/** One request in the list; made once and then changed in place, so that a finger never misses its button. */
+class Row {
+  constructor(id, accept) {
+    this.id = id;
+    this.ring = ring("wait");
+    this.name = el("h3");
+    this.place = el("p.place");
+    this.how = el("p.how");
+    this.button = el("button.button.primary", { type: "button" });
+    this.state = el("span.chip");
+    this.button.addEventListener("click", () => accept(this));
+    this.node = el("li.row", { "data-handshake": id }, this.ring,
+      el("div.who", {}, this.name, this.place, this.how), el("div.act", {}, this.button, this.state));
+  }
+
+  fill(entry, shop, language) {
+    this.entry = entry;
+    this.since = performance.now() - entry.waited_ms;
+    this.limit = shop.ask_ms;
+    say(this.name, entry.label || word(language, "guest", { n: entry.guest }));
+    say(this.place, pick(shop.zones[entry.zone], language) || entry.zone);
+    say(this.how, word(language, entry.via));
+    const asked = entry.state === "asked";
+    this.node.dataset.state = asked ? "asked" : entry.mine ? "mine" : "taken";
+    this.button.hidden = !asked;
+    if (!this.busy) say(this.button, word(language, "accept"));
+    this.state.hidden = asked;
+    say(this.state, word(language, entry.mine ? "mine" : "taken"));
+    this.tick();
+  }
+
+  tick() {
+    const waited = performance.now() - this.since;
+    const share = waited / Math.max(1, this.limit);
+    this.node.dataset.urgent = String(share > 0.6);
+    const seconds = Math.max(0, Math.floor(waited / 1000));
+    this.ring.set(share, seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m`);
+  }
+}
+
+class StaffTablet extends HTMLElement {
+  #rows = new Map();
+  #last = null;
+  #lostAt = null;
+  #toastTimer = 0;
+  #shop = { name: {}, zones: {}, ask_ms: 120_000 };
+
+  connectedCallback() {
+    this.language = deviceLanguage();
+    this.shopName = el("span.shop");
+    this.title = el("h1");
+    this.count = el("span.count");
+    this.link = el("span.link", { role: "status" });
+    this.toggle = el("button.button.plain", { type: "button", "data-role": "language" });
+    this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
+    this.list = el("ol.rows");
+    this.emptyTitle = el("h2");
+    this.emptyText = el("p");
+    this.empty = el("div.empty", {}, el("img", { alt: "", src: `${BASE}art/tea.svg` }), this.emptyTitle, this.emptyText);
+    this.toast = el("p.toast", { role: "status", hidden: "" });
+    this.card = new Card((id) => this.#close(id));
+    this.append(
+      el("header.bar", {}, el("div.names", {}, this.title, this.shopName), this.link, this.toggle),
+      el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
+      this.toast);
+    this.#speak(this.language);
+    this.#line();
+    setInterval(() => this.#tick(), TICK_MS);
+    new Live("/api/v1/tablet/stream", { event: (name, data) => this.#event(name, data), lost: () => this.#lost() });
+  }
+
+  #event(name, data) {
+    this.#lostAt = null;
+    this.dataset.live = "yes";
+    if (data.shop) this.#shop = data.shop;
+    if (data.queue) this.#queue(data.queue);
+    if (data.card) this.card.show(data.card, this.#shop);
+    if (data.card === null) this.card.wipe();
+    if (name === "card_closed") {
+      this.card.wipe();
+      this.#tell(word(this.language, `closed_${data.reason}`) || word(this.language, "closed_other"));
+    }
+    this.dataset.card = this.card.id ?? "";
+    this.#line();
+  }
+
+  #lost() {
+    this.#lostAt ??= performance.now();
+    this.card.wipe();
+    this.#queue([]);
+    this.dataset.card = "";
+    this.#line();
+  }
+
+  /** Bring the rows in line with `entries`, oldest first, the open ones last. */
+  #queue(entries) {
+    this.#last = entries;
+    const sorted = [...entries].sort((a, b) => (a.state === b.state ? b.waited_ms - a.waited_ms : a.state === "asked" ? -1 : 1));
+    for (const id of [...this.#rows.keys()]) {
+      if (sorted.some((entry) => entry.handshake_id === id)) continue;
+      this.#rows.get(id).node.remove();
+      this.#rows.delete(id);
+    }
+    sorted.forEach((entry, n) => {
+      const row = this.#rows.get(entry.handshake_id) ?? new Row(entry.handshake_id, (one) => this.#accept(one));
+      this.#rows.set(entry.handshake_id, row);
+      row.fill(entry, this.#shop, this.language);
+      if (this.list.children[n] !== row.node) this.list.insertBefore(row.node, this.list.children[n] ?? null);
+    });
+    const asked = sorted.filter((entry) => entry.state === "asked").length;
+    say(this.count, word(this.language, asked === 1 ? "waitingCount1" : "waitingCount", { n: asked }));
+    this.count.hidden = sorted.length === 0;
+    this.empty.hidden = sorted.length > 0 || this.#lostAt !== null;
+    document.title = asked ? `(${asked}) ${word(this.language, "queueTitle")}` : word(this.language, "queueTitle");
+  }
+
+  async #accept(row) {
+    if (row.busy) return;
+    row.busy = true;
+    say(row.button, word(this.language, "accepting"));
+    const result = await post(`/api/v1/tablet/handshakes/${encodeURIComponent(row.id)}/accept`);
+    row.busy = false;
+    say(row.button, word(this.language, "accept"));
+    if (result !== "open") this.#tell(word(this.language, `${result}Now`));
+  }
+
+  async #close(id) {
+    const result = await post(`/api/v1/tablet/handshakes/${encodeURIComponent(id)}/close`);
+    if (result === "failed") this.#tell(word(this.language, "failedNow"));
+    else if (this.card.id === id) this.card.wipe();
+    this.dataset.card = this.card.id ?? "";
+  }
+
+  #tell(words) {
+    say(this.toast, words);
+    this.toast.hidden = !words;
+    clearTimeout(this.#toastTimer);
+    this.#toastTimer = setTimeout(() => (this.toast.hidden = true), TOAST_MS);
+  }
+
+  #tick() {
+    for (const row of this.#rows.values()) row.tick();
+    if (this.card.tick()) this.dataset.card = "";
+    this.#line();
+  }
+
+  /** The state of the connection, in words and in the bar's colour. */
+  #line() {
+    const away = this.#lostAt === null ? 0 : performance.now() - this.#lostAt;
+    const state = this.#last === null ? "connecting" : away > OFF_MS ? "lost" : "live";
+    this.link.dataset.state = away > RED_MS ? "dead" : state;
+    this.dataset.live = state === "live" ? "yes" : "no";
+    say(this.link, word(this.language, state));
+  }
+
+  #speak(language) {
+    this.language = language;
+    localStorage.setItem("language", language);
+    document.documentElement.lang = language;
+    say(this.title, word(language, "queueTitle"));
+    say(this.shopName, pick(this.#shop.name, language));
+    say(this.toggle, other(language).toUpperCase());
+    this.toggle.lang = other(language);
+    say(this.emptyTitle, word(language, "emptyTitle"));
+    say(this.emptyText, word(language, "emptyText"));
+    this.card.speak(language);
+    if (this.#last !== null) this.#queue(this.#last);
+    this.#line();
+  }
+}
+
+customElements.define("staff-tablet", StaffTablet);

@@ -1,0 +1,104 @@
+"""What screens and tablets are sent, as JSON-ready dicts built field by field; no other field can leave.
+
+Shop time ends here: everything a page counts down is given as remaining real milliseconds.
+"""
+
+from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
+
+Json = dict[str, object]
+
+ART = frozenset({"coffee", "wine", "cheese", "chocolate", "bread", "tea", "flowers", "bag"})  # static/art/*.svg
+PLACEMENT = "main"  # one slot a screen so far
+
+
+def real_ms(shop_ms: int, speed: float) -> int:
+    """Shop milliseconds left as real ones, never negative."""
+    return max(0, round(shop_ms / speed))
+
+
+def text(value: Text) -> dict[str, str]:
+    return {str(language): str(sentence) for language, sentence in value.items()}
+
+
+def slide(value: Slide) -> Json:
+    """An unknown illustration becomes the bag, so that no name from outside ends in a URL."""
+    return {
+        "slide_id": value.slide_id,
+        "title": text(value.title),
+        "text": text(value.text),
+        "badge": text(value.badge),
+        "art": value.art if value.art in ART else "bag",
+    }
+
+
+def dialogue(value: DialogueView, level: str, ttl_ms: int) -> Json:
+    """`ttl_ms` is real time left. A name leaves only at L3."""
+    return {
+        "dialogue_id": value.dialogue_id,
+        "step": value.step,
+        "language": value.language,
+        "call_name": value.call_name if level == "L3" else None,
+        "slide": slide(value.slide) if value.slide is not None else None,
+        "more": text(value.more),
+        "choices": list(value.choices),
+        "ttl_ms": ttl_ms,
+    }
+
+
+def screen(content: ScreenContent, left_ms: int, speed: float) -> Json:
+    """`left_ms` is the shop time a dialogue still has; without any left it is not sent at all."""
+    view = content.dialogue
+    if view is not None and left_ms <= 0:
+        content, view = ScreenContent("L0", content.slides), None
+    return {
+        "placement": PLACEMENT,
+        "kind": "slides" if view is None else "dialogue",
+        "level": content.level,
+        "decision_id": content.decision_id,
+        "slides": [slide(one) for one in content.slides],
+        "dialogue": None if view is None else dialogue(view, content.level, real_ms(left_ms, speed)),
+    }
+
+
+def queue_entry(entry: QueueEntry, guest: int, tablet: str, now_ms: int, speed: float) -> Json:
+    """`guest` numbers people without a label (0 = has one). Another tablet's id never leaves, only `mine`."""
+    return {
+        "handshake_id": entry.handshake_id,
+        "label": entry.label,
+        "guest": guest,
+        "zone": entry.zone,
+        "via": entry.via,
+        "waited_ms": real_ms(now_ms - entry.asked_at_ms, speed),
+        "state": entry.state,
+        "mine": entry.tablet == tablet,
+    }
+
+
+def card(value: StaffCard, now_ms: int, speed: float) -> Json:
+    return {
+        "handshake_id": value.handshake_id,
+        "call_name": value.call_name,
+        "language": value.language,
+        "zone": value.zone,
+        "via": value.via,
+        "waited_ms": real_ms(now_ms - value.asked_at_ms, speed),
+        "usual": list(value.usual),
+        "talking_points": [
+            {"text": text(point.text), "because": text(point.because)} for point in value.talking_points
+        ],
+        "offers": [
+            {"offer_id": line.offer_id, "title": text(line.title), "badge": text(line.badge)} for line in value.offers
+        ],
+        "consents": list(value.consents),
+        "ttl_ms": real_ms(value.closes_at_ms - now_ms, speed),
+    }
+
+
+def shop(value: ShopConfig, speed: float) -> Json:
+    """What pages say about the shop itself: names, whether there is a notice, how long a request waits."""
+    return {
+        "name": text(value.store_name),
+        "zones": {zone: text(name) for zone, name in value.zones.items()},
+        "notice": value.notice is not None,
+        "ask_ms": real_ms(value.ask_ms, speed),
+    }

@@ -1,0 +1,134 @@
+"""The PN532's host protocol as far as we speak it ourselves: how to start it, and which commands to spare.
+
+Knows no port and no library: the caller hands in an open line.
+
+Numbers and layout: NXP PN532 user manual (UM0701-02), section 6.2 (frames) and chapter 7 (commands).
+"""
+
+import errno
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+# nfcpy gives up on the chip after 100 ms, which a loaded machine exceeds (8 of 87 taps); an idle one answers in 2 ms.
+CHIP_MS = 500
+
+# A Pi delays the first byte of a USB-serial adapter by about a second.
+USB_SERIAL_MS = 1_500
+
+BAUD = 115_200  # PN532 after power on (user manual, section 6.2); higher rates are unreliable on some Pis
+LEFT_BEHIND_BAUDS = (921_600, 460_800, 230_400)  # what nfcpy's own start leaves after a crash
+GET_FIRMWARE, SAM_NORMAL, SET_115200 = b"\x02", b"\x14\x01\x00\x00", b"\x10\x04"
+
+ACK = bytes.fromhex("0000ff00ff00")
+WAKE = bytes(10)  # a sleeping chip needs some edges before it listens
+
+READ_REGISTER, WRITE_REGISTER, RF_CONFIGURATION, COMMUNICATE_THRU = 0x06, 0x08, 0x32, 0x42
+TIMINGS = 0x02  # item of RF_CONFIGURATION
+
+# CIU_TxMode, CIU_RxMode, CIU_TxAuto: set when a card is listed, and left alone while we talk to it.
+STEADY_REGISTERS = frozenset({0x6302, 0x6303, 0x6305})
+
+
+def frame(command: bytes) -> bytes:
+    """The host's frame for a command of up to 253 bytes (code and data), with the bytes that wake the chip."""
+    body = b"\xd4" + command
+    return WAKE + b"\x00\x00\xff" + bytes([len(body), -len(body) & 0xFF]) + body + bytes([-sum(body) & 0xFF, 0])
+
+
+def answer(reply: bytes, code: int) -> bytes | None:
+    """The data in the chip's frame that answers the command `code`, or None for any other frame."""
+    return reply[7:-2] if reply[5:7] == bytes([0xD5, code + 1]) else None
+
+
+class Line(Protocol):
+    """An open serial port that reads whole frames."""
+
+    port: str
+    baudrate: int
+
+    def write(self, frame: bytes) -> None: ...
+
+    def read(self, timeout: int) -> bytes:
+        """One frame within `timeout` milliseconds. Raises OSError."""
+
+
+def start(line: Line) -> None:
+    """Wake a PN532, also one that was left at another rate, and have it listen at 115200 baud. Raises OSError."""
+    try:
+        _greet(line)
+    except OSError:
+        _slow_down(line)
+        _greet(line)
+
+
+def _greet(line: Line) -> None:
+    """Wake the chip and take it out of its power-down mode. Raises OSError when no PN532 answers."""
+    first_ms = USB_SERIAL_MS if "ttyUSB" in line.port else CHIP_MS
+    if _ask(line, GET_FIRMWARE, first_ms)[:1] != b"\x32":
+        raise OSError(errno.ENODEV, "not a PN532")
+    _ask(line, SAM_NORMAL, CHIP_MS)
+
+
+def _slow_down(line: Line) -> None:
+    """Bring a chip that somebody left at a higher rate back to 115200 baud. Raises OSError when none answers."""
+    for baud in LEFT_BEHIND_BAUDS:
+        try:
+            line.baudrate = baud
+            _ask(line, SET_115200, CHIP_MS)
+        except (OSError, ValueError):  # ValueError: a rate that this port cannot do
+            continue
+        line.write(ACK)  # the chip changes its rate on this
+        time.sleep(0.01)
+        break
+    line.baudrate = BAUD
+
+
+def _ask(line: Line, command: bytes, ack_ms: int) -> bytes:
+    """The chip's answer to one command, without nfcpy's driver. Raises OSError."""
+    line.write(frame(command))
+    if line.read(ack_ms) != ACK:
+        raise OSError(errno.EIO, "no acknowledgement")
+    data = answer(bytes(line.read(CHIP_MS)), command[0])
+    if data is None:
+        raise OSError(errno.EIO, "no answer")
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """Spares three of the four commands that nfcpy sends around each frame to a card.
+
+    Registers are remembered while one card stays listed, timings until they change. Every failure makes a new,
+    empty Memo: the next exchange then goes the long way.
+    """
+
+    registers: Mapping[int, int] = field(default_factory=dict)
+    timings: bytes | None = None
+
+    def known(self, code: int, data: bytes) -> bytes | None:
+        """What the chip would reply, or None: ask it."""
+        if code == READ_REGISTER:
+            found = [self.registers[at] for at in _addresses(data, 2) if at in self.registers]
+            return bytes(found) if len(found) == len(data) // 2 else None
+        if code == WRITE_REGISTER:
+            pairs = zip(_addresses(data, 3), data[2::3], strict=False)
+            return b"" if all(self.registers.get(at) == value for at, value in pairs) else None
+        return b"" if code == RF_CONFIGURATION and data == self.timings else None
+
+    def after(self, code: int, data: bytes, reply: bytes) -> "Memo":
+        """What is known once the chip has answered."""
+        if code == COMMUNICATE_THRU:
+            return self if reply[:1] == b"\x00" else Memo()
+        if code == RF_CONFIGURATION and data[:1] == bytes([TIMINGS]):
+            return Memo(self.registers, data)
+        if code in (READ_REGISTER, WRITE_REGISTER):
+            reading = code == READ_REGISTER
+            told = zip(_addresses(data, 2 if reading else 3), reply if reading else data[2::3], strict=False)
+            return Memo(dict(self.registers) | {at: v for at, v in told if at in STEADY_REGISTERS}, self.timings)
+        return Memo({}, self.timings)
+
+
+def _addresses(data: bytes, step: int) -> list[int]:
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data) - 1, step)]

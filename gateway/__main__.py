@@ -1,0 +1,262 @@
+"""The command line. Each verb parses its arguments, calls one function and turns errors into words and exit codes."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway import app, bench, config, demo, doctor, keys, rehearse
+from gateway.core.model import Purpose
+from gateway.errors import ConfigError, GatewayError
+from gateway.health import Health
+from sync.hq import service
+from sync.link import Address
+
+DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
+_MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]missing[/yellow]", "wrong": "[red]wrong[/red]"}
+
+out = Console()
+err = Console(stderr=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 = done, 1 = failed, 78 = the configuration must be corrected."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        verb: Callable[[argparse.Namespace], int] = arguments.verb
+        return verb(arguments)
+    except ConfigError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return ConfigError.EXIT_STATUS
+    except GatewayError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+
+    def ready(opened: app.Opened) -> None:
+        err.print(f"serving {opened.base_url}/", highlight=False)
+
+    asyncio.run(app.run(loaded, ready=ready))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, demo.interrupted(stop))
+    shop = demo.Demo(arguments.speed, arguments.seed, arguments.members, arguments.lan, arguments.folder)
+    shop.run(out, stop)
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    findings = asyncio.run(doctor.examine(arguments.config))
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    for finding in findings:
+        table.add_row(_MARKS[finding.state], f"[bold]{finding.what}[/bold]", finding.found)
+        if finding.step:
+            table.add_row("", "", f"[dim]-> {finding.step}[/dim]")
+    out.print(table)
+    if any(finding.state == "missing" for finding in findings):
+        out.print("\nThe demo works without what is missing: store-gateway demo", highlight=False)
+    return 1 if any(finding.state == "wrong" for finding in findings) else 0
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    config.load(arguments.file)
+    out.print(f"{arguments.file}: ok", highlight=False)
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    base = config.load(arguments.config) if arguments.config is not None else None
+    health, seconds = rehearse.replay(arguments.file, base)
+    _print_counts(health, seconds, arguments.json)
+    return 0
+
+
+def _print_counts(health: Health, seconds: float, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps({"seconds": round(seconds, 3), "counts": health.counts}))
+        return
+    table = Table("what", "count", box=None)
+    for name, count in health.counts.items():
+        table.add_row(name, f"{count:,}")
+    out.print(table)
+    out.print(f"{seconds:.2f} s", highlight=False)
+
+
+def _tablet_link(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    url = app.opened(loaded, loaded.http.port, keys.tablet_key(loaded.gateway.data_dir)).tablet_url
+    out.print(url, highlight=False, soft_wrap=True)
+    out.print(demo.qr_code(url), highlight=False, markup=False)
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    results = bench.run(arguments.name)
+    if arguments.json:
+        out.print_json(json.dumps([result.as_dict() for result in results]))
+        return 0
+    table = Table("name", "value", "unit", "goal", "peers", box=None)
+    for result in results:
+        peers = ", ".join(f"{name} {value:g}" for name, value in result.peers.items())
+        table.add_row(result.name, f"{result.value:,.2f}", result.unit, result.goal, peers)
+    out.print(table)
+    return 0
+
+
+# --- headquarters ----------------------------------------------------------------------------------------------
+
+
+def _hq_serve(arguments: argparse.Namespace) -> int:
+    password = arguments.mqtt_password_file.read_text().strip() if arguments.mqtt_password_file else None
+    address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
+
+    async def serve() -> None:
+        task = asyncio.ensure_future(
+            service.run(arguments.db, address, arguments.host, arguments.port, _now_ms, lambda url: err.print(url))
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+
+    asyncio.run(serve())
+    return 0
+
+
+def _hq_import(arguments: argparse.Namespace) -> int:
+    count, version = service.import_file(arguments.db, arguments.file)
+    out.print(f"{count} changes recorded; version {version}", highlight=False)
+    return 0
+
+
+def _hq_offers(arguments: argparse.Namespace) -> int:
+    count, version = service.publish_offers(arguments.db, arguments.file)
+    out.print(f"{count} offers recorded; version {version}", highlight=False)
+    return 0
+
+
+def _hq_config(arguments: argparse.Namespace) -> int:
+    out.print(f"recorded; version {service.push_config(arguments.db, arguments.file)}", highlight=False)
+    return 0
+
+
+def _hq_withdraw(arguments: argparse.Namespace) -> int:
+    purposes = [Purpose(name) for name in arguments.purpose] if arguments.purpose else None
+    version = service.withdraw(arguments.db, arguments.member, purposes, _now_ms())
+    out.print(f"withdrawn; version {version}", highlight=False)
+    return 0
+
+
+def _hq_erase(arguments: argparse.Namespace) -> int:
+    out.print(f"erased; version {service.erase(arguments.db, arguments.member)}", highlight=False)
+    return 0
+
+
+def _hq_events(arguments: argparse.Namespace) -> int:
+    for event in service.events(arguments.db, arguments.after, arguments.limit):
+        out.print(json.dumps(event, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+# --- arguments -------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="store-gateway", description="In-store beacon and NFC gateway.")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def verb(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(verb=function)
+        return sub
+
+    run = verb("run", _run, "run the service")
+    run.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    show = verb("demo", _demo, "broker, headquarters, simulated shop and gateway in one command")
+    show.add_argument("--speed", type=_speed, default=1.0, help="how many shop seconds pass in a second")
+    show.add_argument("--seed", type=int, default=1)
+    show.add_argument("--members", type=int, default=12)
+    show.add_argument("--lan", action="store_true", help="let tablets and phones of the local network in")
+    show.add_argument("--folder", type=Path, help="keep data and logs here")
+    look = verb("doctor", _doctor, "what is there, what is missing, and the next step")
+    look.add_argument("--config", type=Path)
+    verb("check-config", _check_config, "check a configuration file").add_argument("file", type=Path)
+    replay = verb("replay", _replay, "run a recording through the whole path at once and print the counts")
+    replay.add_argument("file", type=Path)
+    replay.add_argument("--config", type=Path, help="use this gateway's data, screens and headquarters")
+    replay.add_argument("--json", action="store_true")
+    verb("tablet-link", _tablet_link, "the link and QR code that let a tablet in").add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG
+    )
+    measure = verb("bench", _bench, "measure")
+    measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
+    measure.add_argument("--json", action="store_true")
+    _hq_parser(verbs.add_parser("hq", help="the reference headquarters"))
+    return parser
+
+
+def _hq_parser(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(verb=function)
+        sub.add_argument("--db", type=Path, default=Path("hq.db"), help="headquarters' own database file")
+        return sub
+
+    serve = verb("serve", _hq_serve, "serve gateways and the web console")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8090)
+    serve.add_argument("--mqtt-host", default="127.0.0.1")
+    serve.add_argument("--mqtt-port", type=int, default=1883)
+    serve.add_argument("--mqtt-username")
+    serve.add_argument("--mqtt-password-file", type=Path)
+    verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
+    verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
+    verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
+    withdraw = verb("withdraw", _hq_withdraw, "withdraw a member's consents")
+    withdraw.add_argument("member")
+    withdraw.add_argument(
+        "--purpose", action="append", choices=[p.value for p in Purpose], help="may be repeated; all of them without"
+    )
+    verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
+    events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
+    events.add_argument("--after", type=int, default=0)
+    events.add_argument("--limit", type=int, default=1000)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0.01 <= speed <= 1000:
+        raise argparse.ArgumentTypeError("a number from 0.01 to 1000")
+    return speed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

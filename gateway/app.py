@@ -1,0 +1,235 @@
+"""Wires the parts and runs them: the only place that makes clocks, ids, keys and tasks."""
+
+import asyncio
+import importlib.metadata
+import random
+import secrets
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from display.api import create_app
+from display.hub import Hub
+from display.server import serve
+from drivers.ears import Ears
+from drivers.sources import Source, open_source
+from gateway import keys
+from gateway.clock import InstantClock, ShopClock
+from gateway.config import Config, SourceTable
+from gateway.core.identity import Resolver
+from gateway.errors import ConfigError
+from gateway.flow import Flow
+from gateway.health import Health
+from gateway.store import Store
+from gateway.supervise import Supervisor
+from sync.link import Address, Transport
+from sync.topics import Topics
+from sync.uplink import Uplink
+
+# Dialogues, cards and presence end within a tenth of a second of their time; ten empty ticks cost under 1 ms a second.
+TICK_S = 0.1
+
+# A recording waits this long for headquarters to confirm its events; what is not confirmed stays on the disk.
+DRAIN_S = 10.0
+
+DATABASE = "gateway.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Where the pages are, once they are."""
+
+    base_url: str
+    tablet_url: str
+
+
+async def run(
+    config: Config,
+    *,
+    ready: Callable[[Opened], None] | None = None,
+    stop: asyncio.Event | None = None,
+    instant: bool = False,
+) -> Health:
+    """Run the gateway until SIGTERM, SIGINT or `stop`; with `instant` a recording runs at once and ends it.
+
+    Raises ConfigError when the operator must act.
+    """
+    stop = stop or asyncio.Event()
+    _stop_on_signals(stop)
+    clock = InstantClock() if instant else ShopClock(_speed(config.source))
+    gateway = Gateway(config, clock, stop)
+    try:
+        await gateway.run(ready, end_with_sources=instant)
+    finally:
+        await gateway.close()
+    return gateway.health
+
+
+class Gateway:
+    """One shop's gateway, wired."""
+
+    def __init__(self, config: Config, clock: ShopClock | InstantClock, stop: asyncio.Event) -> None:
+        self._config = config
+        self._clock = clock
+        self._stop = stop
+        self.health = Health()
+        rng = random.Random(secrets.randbits(64))
+        data_dir = config.gateway.data_dir
+        site_key = keys.site_key(data_dir)
+        self._tablet_key = keys.tablet_key(data_dir)
+        self._store = Store(data_dir / DATABASE, secrets.token_hex(16))
+        self._supervisor = Supervisor(clock, self.health, rng)
+        self._hub = Hub(clock, self.health)
+        resolver = Resolver(site_key)
+        self._flow = Flow(
+            store=self._store,
+            resolver=resolver,
+            surfaces=self._hub,
+            clock=clock,
+            health=self.health,
+            receivers={receiver.id: receiver for receiver in config.receiver},
+            screens={screen.id: screen.zone for screen in config.screen},
+            site_key=site_key,
+            new_id=self._new_id,
+            spawn=self._supervisor.once,
+            wake=self._wake,
+        )
+        self._ears = Ears(resolver, self._flow, clock, self.health)
+        self._uplink = self._make_uplink(rng)
+
+    async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
+        """Start everything, tell `ready` once the pages are served, and wait for the end."""
+        await self._flow.start()
+        sources = [(table, open_source(table, self._ears, self._clock, self.health)) for table in self._config.source]
+        if self._uplink is not None:
+            self._supervisor.keep("hq", self._uplink.run)
+        self._supervisor.keep("clock", self._tick)
+        self._supervisor.keep("pages", lambda: self._serve(ready))
+        ended = [self._keep_source(table, source) for table, source in sources]
+        if end_with_sources:
+            self._supervisor.once(self._stop_when_drained(ended))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((stopped, self._supervisor.failed), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if self._supervisor.failed.done():
+            self._supervisor.failed.result()
+
+    async def close(self) -> None:
+        """Stop everything within two seconds; what was accepted is committed."""
+        self._stop.set()
+        self._hub.close()
+        await self._supervisor.close()
+        self._store.close()
+
+    def _keep_source(self, table: SourceTable, source: Source) -> asyncio.Event:
+        ended = asyncio.Event()
+
+        async def hear() -> None:
+            await source.run()
+            ended.set()
+
+        self._supervisor.keep(f"receiver:{table.receiver or table.scheme}", hear)
+        return ended
+
+    async def _stop_when_drained(self, ended: list[asyncio.Event]) -> None:
+        for event in ended:
+            await event.wait()
+        await self._flow.settled()
+        for _ in range(int(DRAIN_S / TICK_S) if self._uplink is not None else 0):
+            if not await self._store.run(lambda tx: tx.waiting()):
+                break
+            await asyncio.sleep(TICK_S)
+        self._stop.set()
+
+    async def _tick(self) -> None:
+        while True:
+            step_ms = self._clock.follow_step()
+            if step_ms:
+                self._flow.on_clock_step(step_ms)
+            self._flow.on_tick(self._clock.now_ms())
+            await asyncio.sleep(TICK_S)
+
+    async def _serve(self, ready: Callable[[Opened], None] | None) -> None:
+        http = self._config.http
+        version = importlib.metadata.version("store-gateway")
+        app = create_app(
+            self._flow, self._hub, self.health, self._clock, self._tablet_key, version, public_url=http.public_url
+        )
+
+        def on_ready(port: int) -> None:
+            self.health.set("pages", "ok", self._clock.now_ms())
+            if ready is not None:
+                ready(opened(self._config, port, self._tablet_key))
+
+        await serve(app, http.host, http.port, on_ready, self._stop)
+
+    def _make_uplink(self, rng: random.Random) -> Uplink | None:
+        mqtt, who = self._config.mqtt, self._config.gateway
+        if mqtt is None:
+            self.health.set(
+                "hq", "degraded", self._clock.now_ms(), "no headquarters configured", "Add [mqtt] to the configuration."
+            )
+            return None
+        address = Address(
+            mqtt.host,
+            mqtt.port,
+            mqtt.protocol,
+            mqtt.username,
+            _password(mqtt.password_file),
+            mqtt.ca_file,
+            mqtt.cert_file,
+            mqtt.key_file,
+        )
+        place = Topics(who.tenant, who.store, who.id)
+        transport = Transport(address, f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
+        return Uplink(place, transport, self._store, self._flow, self._clock, self.health, rng)
+
+    def _wake(self) -> None:
+        if self._uplink is not None:
+            self._uplink.wake()
+
+    def _new_id(self) -> str:
+        """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
+        return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
+
+
+def opened(config: Config, port: int, tablet_key: str) -> Opened:
+    """The addresses of the pages, for people."""
+    host = "localhost" if config.http.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else config.http.host
+    base_url = (config.http.public_url or f"http://{host}:{port}").rstrip("/")
+    return Opened(base_url, f"{base_url}/tablet?key={tablet_key}")
+
+
+def _password(config_file: object) -> str | None:
+    if config_file is None:
+        return None
+    try:
+        with open(str(config_file), encoding="utf-8") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError as error:
+        raise ConfigError(
+            f"{config_file}: cannot be read ({error.strerror}); expected the broker's password"
+        ) from error
+
+
+def _speed(sources: tuple[SourceTable, ...]) -> float:
+    """The speed of a simulated or recorded shop. Raises ConfigError where real hardware would have to hurry."""
+    speeds = set()
+    for source in sources:
+        text = source.options.get("speed", "1") if source.scheme in ("sim", "replay") else "1"
+        try:
+            speed = float(text)
+        except ValueError:
+            speed = 0.0
+        if not 0.01 <= speed <= 1000:
+            raise ConfigError(f"{source.path}: speed: expected a number from 0.01 to 1000, found {text!r}")
+        speeds.add(speed)
+    if len(speeds) > 1:
+        raise ConfigError("the sources run at different speeds; expected one speed, and 1 beside real hardware")
+    return speeds.pop() if speeds else 1.0
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

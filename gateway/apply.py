@@ -1,0 +1,103 @@
+"""Applies HQ's changes inside one transaction and says whom and what they touched, so that the path can act at once."""
+
+from dataclasses import dataclass, field
+
+from gateway.core.changes import (
+    Change,
+    ConfigPut,
+    ConsentAdd,
+    CredentialDrop,
+    CredentialPut,
+    Delta,
+    MemberErase,
+    MemberPut,
+    OfferDrop,
+    OfferPut,
+)
+from gateway.core.consent import recognisable
+from gateway.core.identity import static_digest
+from gateway.core.model import ConsentState, Credential, CredentialKind, Event
+from gateway.records import Tx
+
+Recognised = tuple[tuple[Credential, int | None], ...]  # credentials that may resolve, each with the instant that ends
+
+
+@dataclass(slots=True)
+class Touched:
+    """What the surfaces, the resolver and the caches must follow after the commit."""
+
+    outcome: str = "applied"  # or "gap" (another parent is needed) or "stale" (known already)
+    members: set[str] = field(default_factory=set)
+    cleared: set[str] = field(default_factory=set)  # wiped from every surface
+    erased: set[str] = field(default_factory=set)
+    recognised: dict[str, Recognised] = field(default_factory=dict)
+    catalogue: bool = False
+    shop: bool = False
+
+
+def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int) -> Touched:
+    """Apply a delta whole, or not at all if it does not follow on what is here."""
+    touched = Touched()
+    have = tx.hq_version
+    if delta.version <= have or delta.parent != have:
+        touched.outcome = "stale" if delta.version <= have else "gap"
+        return touched
+    for change in delta.changes:
+        _apply_one(tx, change, site_key, now_ms, touched)
+    for member_id in touched.members | touched.erased:
+        touched.recognised[member_id] = recognised(tx, member_id, now_ms)
+    tx.put_meta("hq_version", str(delta.version))
+    return touched
+
+
+def recognised(tx: Tx, member_id: str, now_ms: int) -> Recognised:
+    """The credentials of a member that the resolver may hold now."""
+    consents = tx.consents(member_id)
+    found = []
+    for credential in tx.credentials(member_id):
+        verdict = recognisable(credential.kind, consents, now_ms)
+        if verdict.ok:
+            found.append((credential, verdict.until_ms))
+    return tuple(found)
+
+
+def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: Touched) -> None:
+    match change:
+        case MemberPut(member):
+            tx.put_member(member)
+            touched.members.add(member.member_id)
+        case MemberErase(member_id):
+            tx.erase_member(member_id)
+            touched.erased.add(member_id)
+            touched.cleared.add(member_id)
+        case CredentialPut():
+            tx.put_credential(_sealed(change, site_key))
+            touched.members.add(change.member_id)
+        case CredentialDrop(credential_id):
+            owner = tx.owner(credential_id)
+            tx.drop_credential(credential_id)
+            if owner is not None:
+                touched.members.add(owner)
+                touched.cleared.add(owner)
+        case ConsentAdd(record):
+            tx.add_consent(record)
+            touched.members.add(record.member_id)
+            if record.state is not ConsentState.GIVEN:
+                touched.cleared.add(record.member_id)
+                body = {"member_id": record.member_id, "purpose": record.purpose, "state": record.state}
+                tx.emit(Event("consent.applied", now_ms, body))
+        case OfferPut(offer):
+            tx.put_offer(offer)
+            touched.catalogue = True
+        case OfferDrop(offer_id):
+            tx.drop_offer(offer_id)
+            touched.catalogue = True
+        case ConfigPut(config):
+            tx.put_shop(config)
+            touched.shop = True
+
+
+def _sealed(change: CredentialPut, site_key: bytes) -> Credential:
+    static = change.kind is not CredentialKind.EID
+    secret = static_digest(site_key, change.kind, change.value) if static else change.value
+    return Credential(change.credential_id, change.member_id, change.kind, secret, change.exponent, change.clock_zero_s)

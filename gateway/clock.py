@@ -1,0 +1,64 @@
+"""The shop's clocks, made by app and handed to everybody else; no other module reads the time."""
+
+import asyncio
+import time
+
+# NTP slews small errors; a step beyond this is a correction after a power cut or by hand.
+STEP_MS = 2_000
+
+
+class ShopClock:
+    """Milliseconds since 1970 that run on the monotonic clock, so that they never jump by themselves."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+        self._anchor()
+
+    @property
+    def speed(self) -> float:
+        """How many seconds of the shop pass in a second."""
+        return self._speed
+
+    def now_ms(self) -> int:
+        """Shop time in milliseconds since 1970-01-01 UTC."""
+        return self._wall_ms + int((time.monotonic_ns() - self._mono_ns) * self._speed) // 1_000_000
+
+    async def sleep(self, ms: float) -> None:
+        """Wait `ms` of shop time."""
+        await asyncio.sleep(ms / 1000 / self._speed)
+
+    def follow_step(self) -> int:
+        """Take over a step of the system's clock; by how many milliseconds, 0 = there was none."""
+        if self._speed != 1.0:
+            return 0
+        delta_ms = time.time_ns() // 1_000_000 - self.now_ms()
+        if abs(delta_ms) < STEP_MS:
+            return 0
+        self._anchor()
+        return delta_ms
+
+    def _anchor(self) -> None:
+        self._wall_ms = time.time_ns() // 1_000_000
+        self._mono_ns = time.monotonic_ns()
+
+
+class InstantClock:
+    """Time that passes only by sleeping: a recording runs as fast as the machine can."""
+
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self._now_ms = time.time_ns() // 1_000_000
+
+    def now_ms(self) -> int:
+        """Shop time in milliseconds since 1970-01-01 UTC."""
+        return self._now_ms
+
+    async def sleep(self, ms: float) -> None:
+        """Move on by `ms` and let others run."""
+        self._now_ms += max(0, round(ms))
+        await asyncio.sleep(0)
+
+    def follow_step(self) -> int:
+        """Never steps."""
+        return 0

@@ -1,0 +1,193 @@
+"""The local configuration file: identity, hardware, broker. What the shop should say comes from HQ, not from here."""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from gateway.errors import ConfigError
+
+# Ids become MQTT topic levels and metric labels: no wildcard, slash or space may get in.
+# 7 levels of at most 24 bytes stay under the 128-byte topic limit of the portable contract.
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]
+_ID_RULE = "1-24 lower-case letters, digits or dashes, beginning with a letter or digit"
+
+SOURCE_SCHEMES = ("ble", "nfc", "replay", "sim")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GatewayTable(_Table):
+    tenant: Id
+    store: Id
+    id: Id
+    data_dir: Path
+
+
+class HttpTable(_Table):
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)  # 0 = any free port
+    public_url: str | None = None  # what tablets call this gateway, e.g. http://gateway.shop:8080
+
+
+class MqttTable(_Table):
+    host: str
+    port: int = Field(1883, ge=1, le=65535)
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class SourceTable(_Table):
+    """A device path; see ARCHITECTURE.md, "Device paths". `receiver` names the one radio or reader behind it."""
+
+    path: str
+    receiver: Id | None = None
+
+    @property
+    def scheme(self) -> str:
+        return self.path.partition(":")[0]
+
+    @property
+    def target(self) -> str:
+        """The path without scheme and options."""
+        return self.path.partition(":")[2].partition("?")[0]
+
+    @property
+    def options(self) -> dict[str, str]:
+        return dict(parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
+
+    @field_validator("path")
+    @classmethod
+    def _known_scheme(cls, path: str) -> str:
+        scheme, colon, _ = path.partition(":")
+        if scheme not in SOURCE_SCHEMES or not colon:
+            raise ValueError(f"a device path beginning with one of {', '.join(s + ':' for s in SOURCE_SCHEMES)}")
+        return path
+
+    @model_validator(mode="after")
+    def _hardware_is_named(self) -> "SourceTable":
+        if self.scheme in ("ble", "nfc") and self.receiver is None:
+            raise ValueError("a `receiver` id, because ble: and nfc: hear with one ear")
+        return self
+
+
+class ReceiverTable(_Table):
+    """Where an ear is. A tap there opens the dialogue on `screen`, or asks for advice if `advice` is true."""
+
+    id: Id
+    zone: Id
+    screen: Id | None = None
+    advice: bool = False
+
+
+class ScreenTable(_Table):
+    id: Id
+    zone: Id
+
+
+class Config(_Table):
+    gateway: GatewayTable
+    http: HttpTable = HttpTable()
+    mqtt: MqttTable | None = None
+    source: tuple[SourceTable, ...] = ()
+    receiver: tuple[ReceiverTable, ...] = ()
+    screen: tuple[ScreenTable, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_meet(self) -> "Config":
+        for table, ids in (
+            ("receiver", [r.id for r in self.receiver]),
+            ("screen", [s.id for s in self.screen]),
+        ):
+            doubled = {i for i in ids if ids.count(i) > 1}
+            if doubled:
+                raise ValueError(f"{table} ids that differ; {sorted(doubled)[0]!r} stands twice")
+        screens = {screen.id for screen in self.screen}
+        for receiver in self.receiver:
+            if receiver.screen is not None and receiver.screen not in screens:
+                raise ValueError(f"a [[screen]] with id {receiver.screen!r}, which receiver {receiver.id!r} names")
+        known = {receiver.id for receiver in self.receiver}
+        for source in self.source:
+            if source.receiver is not None and source.receiver not in known:
+                raise ValueError(f"a [[receiver]] with id {source.receiver!r}, which source {source.path!r} names")
+        return self
+
+
+def load(path: Path) -> Config:
+    """Read and check `path`. Raises ConfigError that names file, line, key and what was expected, one line each."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a TOML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text; expected a TOML file") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{path}:{line[1]}" if line else str(path)
+        raise ConfigError(f"{where}: not valid TOML: {error}") from error
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(path, text, item) for item in error.errors())) from error
+
+
+def _explain(path: Path, text: str, item: Any) -> str:
+    loc: tuple[str | int, ...] = item["loc"]
+    key = ".".join(str(step) if isinstance(step, str) else f"[{step + 1}]" for step in loc).replace(".[", "[")
+    return f"{path}:{line_of(text, loc)}: {key or 'the file'}: expected {_expected(item)}"
+
+
+def _expected(item: Any) -> str:
+    kind, ctx = item["type"], item.get("ctx", {})
+    if kind == "missing":
+        return "a value, but the key is missing"
+    if kind == "extra_forbidden":
+        return "no such key here (unknown key)"
+    if kind == "string_pattern_mismatch":
+        return _ID_RULE
+    if kind == "value_error":
+        return str(ctx["error"])
+    message = str(item["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
+    shown = repr(item["input"])
+    return f"{message}, found {shown if len(shown) <= 60 else shown[:57] + '...'}"
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
+
+
+def line_of(text: str, loc: Sequence[str | int]) -> int:
+    """1-based line of the key at `loc` (table, index, key), or of its table's header, or 1."""
+    table = str(loc[0]) if loc else ""
+    index = next((step for step in loc if isinstance(step, int)), 0)
+    last = str(loc[-1]) if loc and isinstance(loc[-1], str) else ""
+    best, seen, inside = 1, -1, len(loc) == 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = _HEADER.match(line)
+        if header:
+            seen += header[2] == table
+            inside = header[2] == table and seen == index
+            if inside:
+                best = number
+        elif inside and last and re.match(rf"\s*\"?{re.escape(last)}\"?\s*=", line):
+            return number
+    return best

@@ -1,0 +1,77 @@
+"""What HQ may change in a shop, one frozen value a change. `sync.messages` parses them, `gateway.flow` applies them."""
+
+from dataclasses import dataclass
+
+from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPut:
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberErase:
+    """Forget everything about this member."""
+
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPut:
+    """EID: `value` is the 16-byte identity key. Static kinds: `value` is the identifier in clear; the gateway
+    keeps only its keyed hash."""
+
+    credential_id: str
+    member_id: str
+    kind: CredentialKind
+    value: bytes
+    exponent: int = 10
+    clock_zero_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialDrop:
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentAdd:
+    record: ConsentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPut:
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class OfferDrop:
+    offer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigPut:
+    config: ShopConfig
+
+
+Change = MemberPut | MemberErase | CredentialPut | CredentialDrop | ConsentAdd | OfferPut | OfferDrop | ConfigPut
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all."""
+
+    parent: int
+    version: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One event that HQ has not confirmed; `body` is its JSON text."""
+
+    seq: int
+    at_ms: int
+    type: str
+    body: str

@@ -1,0 +1,69 @@
+"""The consent gate: may this member's data be used for this purpose now? A "no" is a value with a reason."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Purpose
+
+_NO = (ConsentState.WITHDRAWN, ConsentState.REFUSED, ConsentState.EXPIRED)
+
+Consents = Mapping[Purpose, ConsentRecord]  # the record in force per purpose; a missing purpose was never given
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`reason` is a stable code such as "consent.withdrawn"; `until_ms` is when a "yes" ends, None = no end."""
+
+    ok: bool
+    reason: str
+    until_ms: int | None = None
+
+
+def in_force(records: Iterable[ConsentRecord]) -> dict[Purpose, ConsentRecord]:
+    """The record in force per purpose, whatever the order in which the records arrived.
+
+    A withdrawal wins over every grant that is not newer both by HQ's sequence and by the member's own act.
+    """
+    by_purpose: dict[Purpose, list[ConsentRecord]] = {}
+    for record in records:
+        if record.state is not ConsentState.SUPERSEDED:
+            by_purpose.setdefault(record.purpose, []).append(record)
+    return {purpose: _strongest(entries) for purpose, entries in by_purpose.items()}
+
+
+def may(purpose: Purpose, consents: Consents, now_ms: int) -> Verdict:
+    """Whether `purpose` is given at `now_ms`."""
+    record = consents.get(purpose)
+    if record is None:
+        return Verdict(False, "consent.not_given")
+    if record.state is not ConsentState.GIVEN:
+        return Verdict(False, f"consent.{record.state}")
+    if now_ms < record.given_at_ms:
+        return Verdict(False, "consent.from_the_future")
+    if record.valid_until_ms is not None and now_ms >= record.valid_until_ms:
+        return Verdict(False, "consent.expired")
+    return Verdict(True, "consent.given", record.valid_until_ms)
+
+
+def recognisable(kind: CredentialKind, consents: Consents, now_ms: int) -> Verdict:
+    """Whether a credential of this kind may be resolved to its member at all."""
+    return may(kind.purpose, consents, now_ms)
+
+
+def given(consents: Consents, now_ms: int) -> tuple[str, ...]:
+    """The purposes in force, sorted."""
+    return tuple(sorted(purpose.value for purpose in consents if may(purpose, consents, now_ms).ok))
+
+
+def _strongest(entries: list[ConsentRecord]) -> ConsentRecord:
+    refusals = [entry for entry in entries if entry.state in _NO]
+    grants = [
+        entry
+        for entry in entries
+        if entry.state is ConsentState.GIVEN and all(_is_newer(entry, refusal) for refusal in refusals)
+    ]
+    return max(grants or refusals or entries, key=lambda entry: (entry.given_at_ms, entry.hq_seq, entry.event_id))
+
+
+def _is_newer(grant: ConsentRecord, refusal: ConsentRecord) -> bool:
+    return grant.hq_seq > refusal.hq_seq and grant.given_at_ms > refusal.given_at_ms

@@ -1,0 +1,284 @@
+"""The shop's nouns as frozen values, in the words of ARCHITECTURE.md. Rules live in the modules beside this one.
+
+Times are integer milliseconds since 1970-01-01 UTC, signal strengths are dBm, a `Text` maps a language
+code ("de", "en") to a sentence.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Text = Mapping[str, str]
+
+
+class Purpose(StrEnum):
+    """What a member's data may be used for; each is given and refused on its own."""
+
+    RECOGNISE_BLE = "recognise_ble"
+    RECOGNISE_NFC = "recognise_nfc"
+    PERSONALISE_OFFERS = "personalise_offers"
+    PUBLIC_PERSONAL_GREETING = "public_personal_greeting"
+    STAFF_ADVICE = "staff_advice"
+    GREET_ON_ENTRY = "greet_on_entry"
+    PURCHASE_HISTORY = "purchase_history"
+    MARKETING_PUSH = "marketing_push"
+
+
+class ConsentState(StrEnum):
+    GIVEN = "given"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+class CredentialKind(StrEnum):
+    EID = "eid"  # Eddystone-EID: 8 bytes that change every 2^K seconds
+    IBEACON = "ibeacon"  # static: UUID 16 + major 2 + minor 2, big endian
+    NDEF = "ndef"  # static: the UTF-8 text of the tag's first URI or Text record
+
+    @property
+    def purpose(self) -> Purpose:
+        """The consent that lets this kind of credential be resolved at all."""
+        return Purpose.RECOGNISE_NFC if self is CredentialKind.NDEF else Purpose.RECOGNISE_BLE
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a radio frame or tag carried, before anybody knows whose it is."""
+
+    kind: CredentialKind
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A member's way to be recognised.
+
+    EID: `secret` is the 16-byte identity key, `exponent` is K (0-15) and `clock_zero_s` the Unix second at
+    which the beacon's own clock stood at 0. Static kinds: `secret` is the keyed hash of the identifier
+    (identity.static_digest); the identifier itself is never kept.
+    """
+
+    credential_id: str
+    member_id: str
+    kind: CredentialKind
+    secret: bytes
+    exponent: int = 10
+    clock_zero_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A member's credential heard by a receiver."""
+
+    member_id: str
+    receiver: str
+    rssi_dbm: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A card or phone shown to a reader; `member_id` None is a stranger's gesture and carries nothing else."""
+
+    member_id: str | None
+    reader: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingPoint:
+    text: Text
+    because: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person who opted in, by pseudonym, with the fields HQ sent for this store."""
+
+    member_id: str
+    call_name: str = ""
+    language: str = "de"
+    interests: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
+    talking_points: tuple[TalkingPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One entry of the append-only consent log. `hq_seq` orders records as HQ saw them; 0 = made here."""
+
+    event_id: str
+    member_id: str
+    purpose: Purpose
+    state: ConsentState
+    given_at_ms: int
+    valid_until_ms: int | None = None
+    hq_seq: int = 0
+    notice_version: str = ""
+    channel: str = "hq"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`zones` empty = the whole shop; `interests` empty = fits everybody; `audience` everyone = shown anonymously."""
+
+    offer_id: str
+    title: Text
+    text: Text
+    badge: Text = field(default_factory=dict)  # the short line on the price tag, e.g. "2 for 1"
+    more: Text = field(default_factory=dict)  # what the dialogue says after "more"
+    art: str = "bag"  # name of a built-in illustration
+    zones: tuple[str, ...] = ()
+    interests: tuple[str, ...] = ()
+    audience: Literal["everyone", "members"] = "members"
+    public_safe: bool = False  # may appear on a public screen because one opted-in person is near (L2)
+    priority: int = 0
+    valid_from_ms: int = 0
+    valid_until_ms: int | None = None
+    cap_per_member: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Without a notice nobody is recognised."""
+
+    version: str
+    controller: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShopConfig:
+    """What HQ decides for the shop; the hardware stays in the local file."""
+
+    store_name: Text = field(default_factory=dict)
+    zones: Mapping[str, Text] = field(default_factory=dict)
+    notice: Notice | None = None
+    contacts_per_day: int = 6  # one budget per person over all channels
+    contact_gap_ms: int = 120_000  # pause between two unasked contacts
+    zone_offer_ms: int = 30_000  # a zone offer stays at most this long
+    dialogue_ms: int = 20_000  # idle time after which a dialogue wipes itself
+    ask_ms: int = 120_000  # how long a request for advice waits for a colleague
+    card_ms: int = 300_000  # how long an accepted card stays open
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One offer this member was shown, for caps and pauses. `asked` = the member's own gesture caused it."""
+
+    at_ms: int
+    offer_id: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why one candidate (an offer id, or "*" for all of them) went on or not, as a stable code."""
+
+    candidate: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided and why; `offer_id` None is a "no" with its reasons."""
+
+    decision_id: str
+    at_ms: int
+    trigger: Literal["zone", "tap"]
+    member_id: str
+    zone: str
+    screen: str
+    offer_id: str | None
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in the past tense: "visit.entered", "decision.made", ..."""
+
+    type: str
+    at_ms: int
+    body: Mapping[str, object]
+
+
+# --- what surfaces show -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """One full-screen message without anything personal in it."""
+
+    slide_id: str
+    title: Text
+    text: Text
+    badge: Text = field(default_factory=dict)
+    art: str = "bag"
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueView:
+    """The personal dialogue on a public screen after a tap there (L3 only with `call_name`)."""
+
+    dialogue_id: str
+    step: Literal["offer", "more", "accepted", "declined", "advice", "nothing", "join"]
+    language: str
+    call_name: str | None
+    slide: Slide | None
+    more: Text
+    choices: tuple[str, ...]  # of "yes", "more", "not_now", "advice", "more_time"
+    ttl_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenContent:
+    """All that one screen shows now. Latest wins; sending it twice changes nothing.
+
+    Levels: L0 anonymous loop, L1 by zone, L2 by an opted-in person's presence (nothing personal in it),
+    L3 after that person's gesture at this screen.
+    """
+
+    level: Literal["L0", "L1", "L2", "L3"]
+    slides: tuple[Slide, ...] = ()
+    dialogue: DialogueView | None = None
+    decision_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A request for advice as every tablet sees it: no identifier, no profile."""
+
+    handshake_id: str
+    label: str  # call name where the member allowed it, else "" (the page writes "Guest")
+    zone: str
+    via: Literal["tap", "screen"]
+    asked_at_ms: int
+    state: Literal["asked", "open"]
+    tablet: str | None  # who accepted
+
+
+@dataclass(frozen=True, slots=True)
+class OfferLine:
+    offer_id: str
+    title: Text
+    badge: Text
+
+
+@dataclass(frozen=True, slots=True)
+class StaffCard:
+    """The only member data that may reach a tablet (allow-list; nothing else is ever serialised)."""
+
+    handshake_id: str
+    call_name: str
+    language: str
+    zone: str
+    via: Literal["tap", "screen"]
+    asked_at_ms: int
+    usual: tuple[str, ...]
+    talking_points: tuple[TalkingPoint, ...]
+    offers: tuple[OfferLine, ...]
+    consents: tuple[str, ...]  # purposes in force
+    closes_at_ms: int

@@ -1,0 +1,39 @@
+"""What the path needs from the world around it, as protocols; `gateway.app` passes the real ones in."""
+
+from typing import Protocol
+
+from gateway.core.model import QueueEntry, ScreenContent, Sighting, StaffCard, Tap
+
+
+class Clock(Protocol):
+    """The shop's time. Only gateway.app reads a real clock; a simulated shop may run faster."""
+
+    @property
+    def speed(self) -> float: ...
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC, never running backwards between two steps that app announces."""
+
+    async def sleep(self, ms: float) -> None:
+        """Wait `ms` of shop time."""
+
+
+class Surfaces(Protocol):
+    """Where content goes after the commit. Never blocks, never raises."""
+
+    def show(self, screen: str, content: ScreenContent) -> None: ...
+
+    def queue(self, entries: tuple[QueueEntry, ...]) -> None:
+        """The whole list of requests for advice, for all tablets."""
+
+    def open_card(self, tablet: str, card: StaffCard) -> None: ...
+
+    def close_card(self, tablet: str, handshake_id: str, reason: str) -> None: ...
+
+
+class Sink(Protocol):
+    """Where the ears deliver what resolved. Called on the event loop; never blocks."""
+
+    def sighted(self, sighting: Sighting) -> None: ...
+
+    def tapped(self, tap: Tap) -> None: ...

@@ -1,0 +1,177 @@
+"""What each screen shows: a dialogue after a tap, else a zone offer, else the neutral loop. Pure; one place per screen.
+
+Steps of a dialogue: offer -> more -> accepted | declined | advice; `nothing` and `join` are greetings
+without an offer. Whatever ends is wiped here, so a later render can't bring it back.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.core.model import DialogueView, ScreenContent, Slide, Text
+
+Step = Literal["offer", "more", "accepted", "declined", "advice", "nothing", "join"]
+
+END_MS = 8_000  # a last word stays long enough to be read, and shorter than any dialogue
+JOIN_MS = 15_000
+
+_NEXT: Mapping[str, Step] = {"yes": "accepted", "more": "more", "not_now": "declined", "advice": "advice"}
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneOffer:
+    """An offer caused by the presence of `members`; it stands while all of them stay."""
+
+    slide: Slide
+    members: frozenset[str]
+    decision_id: str
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """One person's dialogue at one screen; `member_id` None is the join page for a stranger's tap."""
+
+    dialogue_id: str
+    member_id: str | None
+    language: str
+    call_name: str | None
+    slide: Slide | None
+    more: Text
+    offer_id: str | None
+    decision_id: str | None
+    may_ask_advice: bool
+    step: Step
+    expires_at_ms: int
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        advice = ("advice",) if self.may_ask_advice else ()
+        match self.step:
+            case "offer":
+                return ("yes", *(("more",) if self.more else ()), "not_now", *advice, "more_time")
+            case "more":
+                return ("yes", "not_now", *advice, "more_time")
+            case "accepted" | "nothing":
+                return advice
+        return ()
+
+
+class Stage:
+    """All screens of the shop. `screens` maps screen id -> zone id."""
+
+    def __init__(self, screens: Mapping[str, str]) -> None:
+        self.screens = dict(screens)
+        self._loops: dict[str, tuple[Slide, ...]] = {}
+        self._offers: dict[str, ZoneOffer] = {}
+        self._dialogues: dict[str, Dialogue] = {}
+
+    def screens_in(self, zone: str | None) -> tuple[str, ...]:
+        """Screens that stand in `zone`, sorted."""
+        return tuple(sorted(screen for screen, at in self.screens.items() if at == zone))
+
+    def set_loop(self, screen: str, slides: tuple[Slide, ...]) -> bool:
+        """Replace the anonymous loop; True if it changed."""
+        changed = self._loops.get(screen) != slides
+        self._loops[screen] = slides
+        return changed
+
+    def set_offer(self, screen: str, offer: ZoneOffer | None) -> None:
+        """Put a zone offer up, or take it down."""
+        if offer is None:
+            self._offers.pop(screen, None)
+        else:
+            self._offers[screen] = offer
+
+    def offer_at(self, screen: str) -> ZoneOffer | None:
+        """The zone offer that is up at `screen`."""
+        return self._offers.get(screen)
+
+    def open(self, screen: str, dialogue: Dialogue) -> None:
+        """Begin a dialogue; whoever had one at this screen loses it."""
+        self._dialogues[screen] = dialogue
+
+    def dialogue_at(self, screen: str) -> Dialogue | None:
+        """The dialogue that is open at `screen`."""
+        return self._dialogues.get(screen)
+
+    def end(self, screen: str, dialogue_id: str) -> None:
+        """Wipe this dialogue if it is still the one at `screen`."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is not None and dialogue.dialogue_id == dialogue_id:
+            del self._dialogues[screen]
+
+    def answer(self, screen: str, dialogue_id: str, choice: str, now_ms: int, idle_ms: int) -> Dialogue | None:
+        """The dialogue after the person's choice, or None if it is over or does not offer that choice."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or choice not in dialogue.choices:
+            return None
+        if choice == "more_time":
+            after = replace(dialogue, expires_at_ms=now_ms + 2 * idle_ms)
+        else:
+            step = _NEXT[choice]
+            after = replace(dialogue, step=step, expires_at_ms=now_ms + (idle_ms if step == "more" else END_MS))
+        self._dialogues[screen] = after
+        return after
+
+    def forget(self, member_id: str) -> tuple[str, ...]:
+        """Wipe everything that this member caused; the screens that changed."""
+        hit = {s for s, dialogue in self._dialogues.items() if dialogue.member_id == member_id}
+        hit |= {s for s, offer in self._offers.items() if member_id in offer.members}
+        for screen in hit:
+            self._drop(screen, lambda d: d.member_id == member_id, lambda o: member_id in o.members)
+        return tuple(sorted(hit))
+
+    def left(self, member_id: str, screens: Iterable[str]) -> tuple[str, ...]:
+        """Take down the zone offers at `screens` that rest on this member; the screens that changed."""
+        hit = [s for s in screens if s in self._offers and member_id in self._offers[s].members]
+        for screen in hit:
+            del self._offers[screen]
+        return tuple(hit)
+
+    def expire(self, now_ms: int) -> tuple[str, ...]:
+        """Wipe what is over; the screens that changed."""
+        hit = {s for s, dialogue in self._dialogues.items() if now_ms >= dialogue.expires_at_ms}
+        hit |= {s for s, offer in self._offers.items() if now_ms >= offer.expires_at_ms}
+        for screen in hit:
+            self._drop(screen, lambda d: now_ms >= d.expires_at_ms, lambda o: now_ms >= o.expires_at_ms)
+        return tuple(sorted(hit))
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a step of the clock."""
+        self._dialogues = {s: replace(d, expires_at_ms=d.expires_at_ms + delta_ms) for s, d in self._dialogues.items()}
+        self._offers = {s: replace(o, expires_at_ms=o.expires_at_ms + delta_ms) for s, o in self._offers.items()}
+
+    def render(self, screen: str, now_ms: int) -> ScreenContent:
+        """What `screen` shows at `now_ms`."""
+        loop = self._loops.get(screen, ())
+        dialogue = self._dialogues.get(screen)
+        if dialogue is not None:
+            level: Literal["L1", "L3"] = "L3" if dialogue.member_id is not None else "L1"
+            return ScreenContent(level, loop, _view(dialogue, now_ms), dialogue.decision_id)
+        offer = self._offers.get(screen)
+        if offer is not None:
+            return ScreenContent("L2", (offer.slide,), None, offer.decision_id)
+        return ScreenContent("L1" if loop else "L0", loop)
+
+    def _drop(
+        self, screen: str, dialogue_goes: Callable[[Dialogue], bool], offer_goes: Callable[[ZoneOffer], bool]
+    ) -> None:
+        dialogue, offer = self._dialogues.get(screen), self._offers.get(screen)
+        if dialogue is not None and dialogue_goes(dialogue):
+            del self._dialogues[screen]
+        if offer is not None and offer_goes(offer):
+            del self._offers[screen]
+
+
+def _view(dialogue: Dialogue, now_ms: int) -> DialogueView:
+    return DialogueView(
+        dialogue_id=dialogue.dialogue_id,
+        step=dialogue.step,
+        language=dialogue.language,
+        call_name=dialogue.call_name,
+        slide=dialogue.slide,
+        more=dialogue.more if dialogue.step == "more" else {},
+        choices=dialogue.choices,
+        ttl_ms=max(0, dialogue.expires_at_ms - now_ms),
+    )

@@ -1,0 +1,124 @@
+"""What is there, what is missing, in plain words, with the next step. Looks only; changes nothing."""
+
+import asyncio
+import platform
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from drivers.ble import adapters
+from drivers.nfc import readers
+from gateway import config as local
+from gateway.errors import ConfigError
+
+LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
+CONNECT_S = 3.0
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+State = Literal["ok", "missing", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `step` is what to do next. The demo lives with "missing"; "wrong" stops the service."""
+
+    what: str
+    state: State
+    found: str
+    step: str = ""
+
+
+async def examine(config_path: Path | None) -> list[Finding]:
+    """Everything that the service needs, in the order in which an installer meets it."""
+    findings = [_system(), await _bluetooth(), _nfc(), _browser()]
+    if config_path is None:
+        findings.append(
+            Finding(
+                "Configuration",
+                "missing",
+                "no configuration file was named",
+                "Run `store-gateway doctor --config FILE` to check one; the demo brings its own.",
+            )
+        )
+        return findings
+    try:
+        config = local.load(config_path)
+    except ConfigError as error:
+        findings.append(Finding("Configuration", "wrong", str(error), "Correct the lines named here."))
+        return findings
+    findings.append(Finding("Configuration", "ok", str(config_path)))
+    findings.append(_data(config.gateway.data_dir))
+    findings.append(await _broker(config.mqtt))
+    return findings
+
+
+def _system() -> Finding:
+    version = platform.python_version()
+    found = f"Python {version} on {platform.system()} {platform.machine()}"
+    if sys.maxsize < 2**32:
+        return Finding("System", "wrong", f"{found}, 32 bit", "Install the 64-bit Raspberry Pi OS.")
+    return Finding("System", "ok", found)
+
+
+async def _bluetooth() -> Finding:
+    names = await adapters()
+    if names:
+        return Finding("Bluetooth", "ok", f"adapter {', '.join(names)}", "")
+    if shutil.which("bluetoothd", path="/usr/libexec/bluetooth:/usr/lib/bluetooth") is None:
+        step = "Install it with `sudo apt install bluez`, then plug in or enable an adapter."
+        return Finding("Bluetooth", "missing", "no Bluetooth adapter: the Bluetooth service is not installed", step)
+    return Finding(
+        "Bluetooth",
+        "missing",
+        "no Bluetooth adapter",
+        "Plug in a USB adapter, or enable the built-in one: `sudo rfkill unblock bluetooth`, then "
+        "`sudo systemctl restart bluetooth`.",
+    )
+
+
+def _nfc() -> Finding:
+    found = readers()
+    if found:
+        return Finding("NFC", "ok", f"serial devices that may carry a reader: {', '.join(found)}")
+    return Finding(
+        "NFC",
+        "missing",
+        "no NFC reader",
+        "Plug in a USB reader, or put a PN532 on the serial port and enable it: `sudo raspi-config`, "
+        "Interface Options, Serial Port: login shell no, hardware yes.",
+    )
+
+
+def _browser() -> Finding:
+    for name in BROWSERS:
+        path = shutil.which(name)
+        if path is not None:
+            return Finding("Browser for a screen", "ok", path)
+    step = "Only a box with its own screen needs it: `sudo apt install chromium`."
+    return Finding("Browser for a screen", "missing", "no Chromium", step)
+
+
+def _data(data_dir: Path) -> Finding:
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    free_mb = shutil.disk_usage(existing).free // 1_000_000
+    found = f"{data_dir}, {free_mb:,} MB free"
+    if free_mb < LOW_DISK_MB:
+        return Finding("Data folder", "wrong", found, f"Free at least {LOW_DISK_MB} MB on that disk.")
+    return Finding("Data folder", "ok", found)
+
+
+async def _broker(mqtt: local.MqttTable | None) -> Finding:
+    if mqtt is None:
+        return Finding("Headquarters", "missing", "no [mqtt] table", "Add the broker's address to work with HQ.")
+    where = f"{mqtt.host}:{mqtt.port}"
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _, writer = await asyncio.open_connection(mqtt.host, mqtt.port)
+        writer.close()
+    except (OSError, TimeoutError, socket.gaierror):
+        step = "Check address, network and firewall. The shop works without; events wait on the disk."
+        return Finding("Headquarters", "wrong", f"the broker at {where} does not answer", step)
+    return Finding("Headquarters", "ok", f"a broker answers at {where}")

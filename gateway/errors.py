@@ -1,0 +1,27 @@
+"""Errors by who must act. "No consent" and "nothing eligible" are values with a reason, never errors."""
+
+
+class GatewayError(Exception):
+    """Base of every error this product raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """The operator must act: exit status 78, and systemd does not restart."""
+
+    EXIT_STATUS = 78  # EX_CONFIG of sysexits.h
+
+
+class PeerError(GatewayError):
+    """The other side sent rubbish: count `reason`, drop, never log the payload."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnavailableError(GatewayError):
+    """An adapter, reader or broker is not there: retry with jittered back-off."""
+
+
+class StoreError(GatewayError):
+    """The disk refused: nothing was committed, health turns red, nothing is shown."""

@@ -1,0 +1,365 @@
+"""The path: what comes in, what is decided and committed, what then appears. Nothing else changes the shop's state.
+
+Each entry does the same three steps: decide inside one transaction, COMMIT, then show and wake the link. The store
+applies transactions and resumes callers in order, so what a withdrawal clears stays cleared.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Literal, TypeVar
+
+from gateway.apply import Touched, apply, recognised
+from gateway.config import ReceiverTable
+from gateway.core.changes import Delta
+from gateway.core.handshake import Handshake, Handshakes
+from gateway.core.identity import Resolver
+from gateway.core.model import Decision, Event, Offer, ShopConfig, Sighting, Tap
+from gateway.core.offers import public_slides, slide_of
+from gateway.core.ports import Clock, Surfaces
+from gateway.core.presence import Presence, PresenceChange
+from gateway.core.stage import JOIN_MS, Dialogue, Stage, ZoneOffer
+from gateway.decisions import Decisions
+from gateway.errors import StoreError
+from gateway.health import Health
+from gateway.records import Tx
+from gateway.store import GROUP_MS, Store
+
+T = TypeVar("T")
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+# Changes and taps that wait for their commit. 256 at 50 works a commit and 100 ms a flush (a slow SD card) is half a
+# second of delay; more would show people things they have walked away from.
+MAX_IN_FLIGHT = 256
+LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
+
+_ANSWERS = {"yes": "offer.accepted", "more": "offer.explained", "not_now": "offer.declined"}
+
+
+class Flow:
+    """The one owner of the shop's live state; every method runs on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        resolver: Resolver,
+        surfaces: Surfaces,
+        clock: Clock,
+        health: Health,
+        receivers: Mapping[str, ReceiverTable],
+        screens: Mapping[str, str],
+        site_key: bytes,
+        new_id: Callable[[], str],
+        spawn: Spawn,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._resolver = resolver
+        self._surfaces = surfaces
+        self._clock = clock
+        self._health = health
+        self._receivers = receivers
+        self._site_key = site_key
+        self._new_id = new_id
+        self._decisions = Decisions(new_id)
+        self._spawn = spawn
+        self._wake = wake
+        self._presence = Presence({r.id: r.zone for r in receivers.values()})
+        self._stage = Stage(screens)
+        self._handshakes = Handshakes()
+        self._visits: dict[str, str] = {}
+        self._shop = ShopConfig()
+        self._in_flight = 0
+        self._loop_refresh_ms = 0
+
+    @property
+    def shop(self) -> ShopConfig:
+        """What HQ configured."""
+        return self._shop
+
+    @property
+    def screens(self) -> Mapping[str, str]:
+        """Screen id -> zone id."""
+        return self._stage.screens
+
+    async def start(self) -> None:
+        """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
+        await self._reload_resolver()
+        await self._refresh_loops(everywhere=True)
+
+    # --- in: radio and readers -------------------------------------------------------------------------------
+
+    def sighted(self, sighting: Sighting) -> None:
+        """A member was heard. Almost all sightings end here, in memory."""
+        change = self._presence.observe(sighting)
+        if change is not None:
+            self._begin(self.on_presence(change))
+
+    def tapped(self, tap: Tap) -> None:
+        """Somebody showed a card or phone."""
+        self._begin(self.on_tap(tap))
+
+    async def on_presence(self, change: PresenceChange) -> None:
+        """A member entered, moved, became unknown or left."""
+        for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
+            self._show(screen)
+        if change.zone is None:
+            if change.kind == "left":
+                visit_id = self._visits.pop(change.member_id, "")
+                body = {"visit_id": visit_id, "member_id": change.member_id, "zone": change.before}
+                await self._commit(lambda tx: tx.emit(Event("visit.left", change.at_ms, body)), GROUP_MS)
+            return
+        visit_id = self._visits.setdefault(change.member_id, self._new_id())
+        screens = self._stage.screens_in(change.zone)
+        company = tuple(m for m in self._presence.members_in(change.zone) if m != change.member_id)
+        arrived = await self._commit(lambda tx: self._decisions.arrive(tx, change, visit_id, screens, company))
+        if self._presence.zone_of(change.member_id) != change.zone:
+            return  # walked on, or withdrew, while the disk wrote
+        members = frozenset((change.member_id, *company))
+        for decision, offer in arrived:
+            self._put_up(decision, offer, members)
+
+    async def on_tap(self, tap: Tap) -> None:
+        """A gesture at a reader: it opens the dialogue on the reader's screen, or asks for advice."""
+        receiver = self._receivers.get(tap.reader)
+        if receiver is None:
+            self._health.count("nfc.unknown_reader")
+        elif receiver.advice:
+            if tap.member_id is not None:
+                await self._ask(tap.member_id, receiver.zone, "tap")
+        elif receiver.screen is not None:
+            await self._tap_at_screen(tap, receiver.screen, receiver.zone)
+
+    # --- in: people at surfaces ------------------------------------------------------------------------------
+
+    async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> Literal["ok", "gone", "refused"]:
+        """The person at the screen chose "yes", "more", "not_now", "advice" or "more_time"."""
+        now_ms = self._clock.now_ms()
+        before = self._stage.dialogue_at(screen)
+        after = self._stage.answer(screen, dialogue_id, choice, now_ms, self._shop.dialogue_ms)
+        if before is None or before.dialogue_id != dialogue_id:
+            return "gone"
+        if after is None or after.member_id is None:
+            return "refused"
+        if choice == "advice":
+            await self._ask(after.member_id, self.screens[screen], "screen")
+        elif choice in _ANSWERS:
+            body = {"member_id": after.member_id, "decision_id": after.decision_id, "offer_id": after.offer_id}
+            try:
+                await self._commit(lambda tx: tx.emit(Event(_ANSWERS[choice], now_ms, body)))
+            except StoreError:
+                self._stage.end(screen, dialogue_id)
+                self._show(screen)
+                return "refused"
+        self._show(screen)
+        return "ok"
+
+    async def on_accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:
+        """A colleague accepts; exactly one does. The card opens after the acceptance is committed."""
+        now_ms = self._clock.now_ms()
+        until_ms = now_ms + self._shop.card_ms
+        outcome = self._handshakes.accept(handshake_id, tablet, until_ms)
+        handshake = self._handshakes.get(handshake_id)
+        if outcome != "open" or handshake is None:
+            return outcome
+        try:
+            card = await self._commit(lambda tx: self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
+        except StoreError:
+            card = None
+        if self._handshakes.get(handshake_id) is None:
+            return "gone"
+        if card is None:
+            self._handshakes.close(handshake_id)
+        else:
+            self._surfaces.open_card(tablet, card)
+        self._surfaces.queue(self._handshakes.entries())
+        return "refused" if card is None else "open"
+
+    async def on_close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:
+        """The colleague is done: the card is wiped at once, the event follows."""
+        handshake = self._handshakes.close(handshake_id, tablet)
+        if handshake is None:
+            return "gone"
+        await self._close([handshake], "done")
+        return "ok"
+
+    # --- in: headquarters and time ---------------------------------------------------------------------------
+
+    async def on_hq_change(self, delta: Delta) -> str:
+        """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
+        now_ms = self._clock.now_ms()
+        touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms))
+        if touched.outcome == "applied":
+            await self._follow(touched, now_ms)
+        return touched.outcome
+
+    def on_tick(self, now_ms: int) -> None:
+        """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons."""
+        for change in self._presence.expire(now_ms):
+            self._begin(self.on_presence(change))
+        for screen in self._stage.expire(now_ms):
+            self._show(screen)
+        expired = self._handshakes.expire(now_ms)
+        if expired:
+            self._begin(self._close(expired, "expired"))
+        due_ms = self._resolver.next_deadline()
+        if due_ms is not None and now_ms >= due_ms:
+            self._resolver.advance(now_ms)
+        if now_ms >= self._loop_refresh_ms:
+            self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
+            self._begin(self._refresh_loops())
+
+    def on_clock_step(self, delta_ms: int) -> None:
+        """The system's time was corrected: nobody leaves, stays or expires because of it."""
+        self._health.count("clock.steps")
+        for part in (self._presence, self._stage, self._handshakes):
+            part.shift(delta_ms)
+        self._loop_refresh_ms = 0
+        self._resolver.advance(self._clock.now_ms())
+
+    async def settled(self) -> None:
+        """Wait until everything that came in so far is committed and shown."""
+        while self._in_flight:
+            await self._store.run(lambda tx: None)
+
+    @property
+    def present(self) -> int:
+        """How many members are in the shop, as a count."""
+        return len(self._presence)
+
+    # --- show (after the commit) -----------------------------------------------------------------------------
+
+    def _put_up(self, decision: Decision, offer: Offer | None, members: frozenset[str]) -> None:
+        standing = self._stage.offer_at(decision.screen)
+        if offer is not None:
+            expires_at_ms = decision.at_ms + self._shop.zone_offer_ms
+            self._stage.set_offer(
+                decision.screen, ZoneOffer(slide_of(offer), members, decision.decision_id, expires_at_ms)
+            )
+        elif standing is not None and decision.member_id not in standing.members:
+            self._stage.set_offer(decision.screen, None)  # chosen for one, not known to fit both
+        else:
+            return
+        self._show(decision.screen)
+
+    async def _tap_at_screen(self, tap: Tap, screen: str, zone: str) -> None:
+        standing = self._stage.dialogue_at(screen)
+        if standing is not None and standing.member_id == tap.member_id and "yes" in standing.choices:
+            await self.on_screen(screen, standing.dialogue_id, "yes")
+            return
+        if standing is not None:
+            self._stage.end(screen, standing.dialogue_id)  # another person's tap ends the first one's dialogue
+            self._show(screen)
+        dialogue = None
+        if tap.member_id is not None:
+            idle_ms = self._shop.dialogue_ms
+            dialogue = await self._commit(lambda tx: self._decisions.greet(tx, tap, screen, zone, idle_ms))
+        self._stage.open(screen, dialogue or _join(self._new_id(), tap.at_ms))
+        self._show(screen)
+
+    async def _ask(self, member_id: str, zone: str, via: Literal["tap", "screen"]) -> None:
+        if self._handshakes.has(member_id):
+            return
+        now_ms = self._clock.now_ms()
+        handshake_id = self._new_id()
+        label = await self._commit(lambda tx: self._decisions.ask(tx, handshake_id, member_id, zone, via, now_ms))
+        if label is None:
+            self._health.count("handshake.no_consent")
+            return
+        expires_at_ms = now_ms + self._shop.ask_ms
+        self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms))
+        self._surfaces.queue(self._handshakes.entries())
+
+    async def _close(self, ended: list[Handshake], reason: str) -> None:
+        now_ms = self._clock.now_ms()
+        for handshake in ended:
+            if handshake.tablet is not None:
+                self._surfaces.close_card(handshake.tablet, handshake.handshake_id, reason)
+        self._surfaces.queue(self._handshakes.entries())
+
+        def tell(tx: Tx) -> None:
+            for handshake in ended:
+                body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "reason": reason}
+                tx.emit(Event("handshake.closed", now_ms, body))
+
+        await self._commit(tell, GROUP_MS)
+
+    async def _follow(self, touched: Touched, now_ms: int) -> None:
+        for member_id in touched.cleared:
+            self._visits.pop(member_id, None)
+            self._presence.forget(member_id)
+            for screen in self._stage.forget(member_id):
+                self._show(screen)
+            ended = self._handshakes.forget(member_id)
+            for handshake in ended:
+                if handshake.tablet is not None:
+                    self._surfaces.close_card(handshake.tablet, handshake.handshake_id, "withdrawn")
+            if ended:
+                self._surfaces.queue(self._handshakes.entries())
+        for member_id, credentials in touched.recognised.items():
+            self._resolver.drop_member(member_id)
+            for credential, until_ms in credentials if self._shop.notice is not None else ():
+                self._resolver.put(credential, until_ms, now_ms)
+        if touched.shop:
+            await self._reload_resolver()
+        if touched.shop or touched.catalogue:
+            await self._refresh_loops(everywhere=touched.shop)
+        if touched.erased:
+            await self._store.purge()
+
+    async def _reload_resolver(self) -> None:
+        now_ms = self._clock.now_ms()
+
+        def read(tx: Tx) -> tuple[ShopConfig, list[Any]]:
+            shop = tx.shop()
+            holders = tx.holders() if shop.notice is not None else []
+            return shop, [entry for member_id in holders for entry in recognised(tx, member_id, now_ms)]
+
+        self._shop, entries = await self._store.run(read)
+        self._resolver.clear()
+        for credential, until_ms in entries:
+            self._resolver.put(credential, until_ms, now_ms)
+
+    async def _refresh_loops(self, *, everywhere: bool = False) -> None:
+        now_ms = self._clock.now_ms()
+        offers = await self._store.run(lambda tx: tx.offers())
+        for screen, zone in self.screens.items():
+            if self._stage.set_loop(screen, public_slides(offers, zone, now_ms)) or everywhere:
+                self._show(screen)
+
+    def _show(self, screen: str) -> None:
+        self._surfaces.show(screen, self._stage.render(screen, self._clock.now_ms()))
+
+    # --- plumbing --------------------------------------------------------------------------------------------
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._in_flight >= MAX_IN_FLIGHT:
+            self._health.count("flow.overload")
+            work.close()
+            return
+        self._in_flight += 1
+        self._spawn(self._finish(work))
+
+    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StoreError:
+            self._health.count("flow.not_committed")  # health says why; nothing was shown
+        finally:
+            self._in_flight -= 1
+
+    async def _commit(self, work: Callable[[Tx], T], within_ms: int = 0) -> T:
+        try:
+            value = await self._store.run(work, within_ms)
+        except StoreError as error:
+            self._health.set(
+                "disk", "down", self._clock.now_ms(), str(error), "Free space on the data disk or replace the card."
+            )
+            raise
+        self._health.set("disk", "ok", self._clock.now_ms())
+        self._wake()
+        return value
+
+
+def _join(dialogue_id: str, at_ms: int) -> Dialogue:
+    """The friendly page for a card or phone nobody knows; nothing of it is stored."""
+    return Dialogue(dialogue_id, None, "de", None, None, {}, None, None, False, "join", at_ms + JOIN_MS)

@@ -1,0 +1,50 @@
+"""Secrets of this gateway: read from systemd's credentials, else kept beside the data in files only we can read."""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from gateway.errors import ConfigError
+
+SITE_KEY_BYTES = 32
+TABLET_KEY_BYTES = 16  # 128 random bits, and short enough for a QR code that a tablet reads off a screen
+
+
+def site_key(data_dir: Path) -> bytes:
+    """32 bytes under which static identifiers are hashed. Losing them means that HQ sends every credential again."""
+    return bytes.fromhex(_secret(data_dir, "site.key", SITE_KEY_BYTES))
+
+
+def tablet_key(data_dir: Path) -> str:
+    """The key in the link that lets a tablet in (32 hex digits)."""
+    return _secret(data_dir, "tablet.key", TABLET_KEY_BYTES)
+
+
+def _secret(data_dir: Path, name: str, size: int) -> str:
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / name).is_file():
+        path = Path(credentials) / name
+    else:
+        path = data_dir / name
+        _create(path, size)
+    try:
+        if path.stat().st_mode & (stat.S_IROTH | stat.S_IRGRP):
+            raise ConfigError(f"{path}: others can read this key; expected mode 600 (chmod 600 {path})")
+        text = path.read_text(encoding="ascii").strip()
+        if len(bytes.fromhex(text)) != size:
+            raise ValueError
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: is no key; expected {2 * size} hex digits") from error
+    return text
+
+
+def _create(path: Path, size: int) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(size) + "\n")
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise ConfigError(f"{path.parent}: cannot be written ({error.strerror}); expected a data folder") from error

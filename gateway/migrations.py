@@ -1,0 +1,44 @@
+"""All DDL of the gateway's database, as ordered migrations: after a release nothing here changes, it only grows."""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from gateway.errors import ConfigError
+
+gateway = Migrations("gateway")
+
+NEWER = "the database was written by a newer release ({names}); install that release or restore an older backup"
+
+
+@gateway()
+def first_schema(db: Database) -> None:
+    """Members, credentials, the consent log, the catalogue, decisions and the outbox."""
+    # AUTOINCREMENT: a number is never given twice, also after the acknowledged rows are deleted.
+    for statement in (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE member (member_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE credential (credential_id TEXT PRIMARY KEY, member_id TEXT NOT NULL, kind TEXT NOT NULL,
+           secret BLOB NOT NULL, exponent INTEGER NOT NULL, clock_zero_s INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX credential_member ON credential (member_id)",
+        """CREATE TABLE consent (event_id TEXT PRIMARY KEY, member_id TEXT NOT NULL, purpose TEXT NOT NULL,
+           state TEXT NOT NULL, given_at_ms INTEGER NOT NULL, valid_until_ms INTEGER, hq_seq INTEGER NOT NULL,
+           notice_version TEXT NOT NULL, channel TEXT NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX consent_member ON consent (member_id)",
+        "CREATE TABLE offer (offer_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE decision (decision_id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, trigger TEXT NOT NULL,
+           member_id TEXT NOT NULL, zone TEXT NOT NULL, screen TEXT NOT NULL, offer_id TEXT,
+           reasons TEXT NOT NULL, hq_version INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX decision_member ON decision (member_id, at_ms)",
+        """CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, type TEXT NOT NULL,
+           body TEXT NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
+def migrate(db: Database) -> None:
+    """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
+    ours = {migration.name for migration in gateway.pending(Database(memory=True))}
+    newer = {migration.name for migration in gateway.applied(db)} - ours
+    if newer:
+        raise ConfigError(NEWER.format(names=", ".join(sorted(newer))))
+    gateway.apply(db)

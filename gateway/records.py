@@ -1,0 +1,230 @@
+"""What one transaction may do with the shop's tables; all SQL of the gateway stands here, all DDL in migrations."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlite_utils import Database
+
+from gateway.core.changes import OutboxRow
+from gateway.core.consent import Consents, in_force
+from gateway.core.model import (
+    ConsentRecord,
+    ConsentState,
+    Contact,
+    Credential,
+    CredentialKind,
+    Decision,
+    Event,
+    Member,
+    Offer,
+    Purpose,
+    ShopConfig,
+)
+from gateway.core.offers import DAY_MS, Person
+
+_MEMBER: TypeAdapter[Member] = TypeAdapter(Member)
+_OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
+_CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
+
+
+class Tx:
+    """One transaction's view of the shop. Methods read and write; nothing is visible outside before COMMIT."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
+
+    # --- members and consent ---------------------------------------------------------------------------------
+
+    def person(self, member_id: str, now_ms: int) -> Person | None:
+        """Profile, consents in force and the last day's contacts, or None for an unknown member."""
+        row = self._one("SELECT body FROM member WHERE member_id = ?", member_id)
+        if row is None:
+            return None
+        return Person(_MEMBER.validate_json(row[0]), self.consents(member_id), self._contacts(member_id, now_ms))
+
+    def consents(self, member_id: str) -> Consents:
+        """The records in force for a member, from the whole log."""
+        return in_force(self._records(member_id))
+
+    def put_member(self, member: Member) -> None:
+        self._put("member", member_id=member.member_id, body=_json(asdict(member)))
+
+    def erase_member(self, member_id: str) -> None:
+        """Delete what is stored about a member; events not yet at HQ lose the pseudonym and keep the fact."""
+        for table in ("member", "credential", "consent", "decision"):
+            self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
+        self._db.execute(
+            """UPDATE outbox SET body = json_set(body, '$.member_id', 'erased')
+               WHERE json_extract(body, '$.member_id') = ?""",
+            [member_id],
+        )
+
+    def add_consent(self, record: ConsentRecord) -> None:
+        """Append to the log; a record that is there already changes nothing."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO consent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                record.event_id,
+                record.member_id,
+                record.purpose.value,
+                record.state.value,
+                record.given_at_ms,
+                record.valid_until_ms,
+                record.hq_seq,
+                record.notice_version,
+                record.channel,
+            ],
+        )
+
+    def put_credential(self, credential: Credential) -> None:
+        self._put(
+            "credential",
+            credential_id=credential.credential_id,
+            member_id=credential.member_id,
+            kind=credential.kind.value,
+            secret=credential.secret,
+            exponent=credential.exponent,
+            clock_zero_s=credential.clock_zero_s,
+        )
+
+    def drop_credential(self, credential_id: str) -> None:
+        self._db.execute("DELETE FROM credential WHERE credential_id = ?", [credential_id])
+
+    def owner(self, credential_id: str) -> str | None:
+        """The member a credential belongs to, or None."""
+        row = self._one("SELECT member_id FROM credential WHERE credential_id = ?", credential_id)
+        return None if row is None else str(row[0])
+
+    def credentials(self, member_id: str) -> tuple[Credential, ...]:
+        """All credentials of a member."""
+        rows = self._all("SELECT * FROM credential WHERE member_id = ?", member_id)
+        return tuple(_credential(row) for row in rows)
+
+    def holders(self) -> list[str]:
+        """Members who hold a credential, for building the resolver at start."""
+        return [str(row[0]) for row in self._all("SELECT DISTINCT member_id FROM credential")]
+
+    # --- catalogue and configuration -------------------------------------------------------------------------
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The catalogue, parsed once per version."""
+        version = self.hq_version
+        if self._catalogue is None or self._catalogue[0] != version:
+            rows = self._all("SELECT body FROM offer ORDER BY offer_id")
+            self._catalogue = version, tuple(_OFFER.validate_json(row[0]) for row in rows)
+        return self._catalogue[1]
+
+    def put_offer(self, offer: Offer) -> None:
+        self._catalogue = None
+        self._put("offer", offer_id=offer.offer_id, body=_json(asdict(offer)))
+
+    def drop_offer(self, offer_id: str) -> None:
+        self._catalogue = None
+        self._db.execute("DELETE FROM offer WHERE offer_id = ?", [offer_id])
+
+    def shop(self) -> ShopConfig:
+        """What HQ configured, or the defaults."""
+        body = self.meta("shop")
+        return _CONFIG.validate_json(body) if body else ShopConfig()
+
+    def put_shop(self, config: ShopConfig) -> None:
+        self.put_meta("shop", _json(asdict(config)))
+
+    def meta(self, key: str) -> str | None:
+        row = self._one("SELECT value FROM meta WHERE key = ?", key)
+        return None if row is None else str(row[0])
+
+    def put_meta(self, key: str, value: str) -> None:
+        self._put("meta", key=key, value=value)
+
+    @property
+    def hq_version(self) -> int:
+        """The version of HQ's line that this database holds."""
+        return int(self.meta("hq_version") or 0)
+
+    # --- decisions and events --------------------------------------------------------------------------------
+
+    def record(self, decision: Decision) -> None:
+        """Store a decision with its reasons and tell HQ."""
+        reasons = _json([[reason.candidate, reason.code] for reason in decision.reasons])
+        self._put(
+            "decision",
+            decision_id=decision.decision_id,
+            at_ms=decision.at_ms,
+            trigger=decision.trigger,
+            member_id=decision.member_id,
+            zone=decision.zone,
+            screen=decision.screen,
+            offer_id=decision.offer_id,
+            reasons=reasons,
+            hq_version=self.hq_version,
+        )
+        body = {key: value for key, value in asdict(decision).items() if key not in ("at_ms", "reasons")}
+        self.emit(Event("decision.made", decision.at_ms, body | {"reasons": json.loads(reasons)}))
+
+    def emit(self, event: Event) -> None:
+        """Append an event to the outbox."""
+        self._db.execute(
+            "INSERT INTO outbox (at_ms, type, body) VALUES (?, ?, ?)", [event.at_ms, event.type, _json(event.body)]
+        )
+
+    def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
+        rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
+        return [OutboxRow(*row) for row in rows]
+
+    def acknowledge(self, seq: int) -> None:
+        """HQ holds everything up to `seq`: the only statement that deletes from the outbox."""
+        self._db.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
+        self.put_meta("acked_seq", str(max(seq, self.acked_seq)))
+
+    @property
+    def acked_seq(self) -> int:
+        return int(self.meta("acked_seq") or 0)
+
+    def waiting(self) -> int:
+        """Events that HQ has not confirmed."""
+        return int(self._all("SELECT count(*) FROM outbox")[0][0])
+
+    def truncate_log(self) -> None:
+        """Empty the write-ahead log onto the file, so that erased bytes are gone from both. Outside a transaction."""
+        self._one("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # --- plumbing --------------------------------------------------------------------------------------------
+
+    def _contacts(self, member_id: str, now_ms: int) -> tuple[Contact, ...]:
+        rows = self._all(
+            """SELECT at_ms, offer_id, trigger FROM decision
+               WHERE member_id = ? AND at_ms > ? AND offer_id IS NOT NULL ORDER BY at_ms""",
+            member_id,
+            now_ms - DAY_MS,
+        )
+        return tuple(Contact(at_ms, offer_id, trigger == "tap") for at_ms, offer_id, trigger in rows)
+
+    def _records(self, member_id: str) -> list[ConsentRecord]:
+        rows = self._all("SELECT * FROM consent WHERE member_id = ?", member_id)
+        return [
+            ConsentRecord(event_id, member, Purpose(purpose), ConsentState(state), given, until, seq, notice, channel)
+            for event_id, member, purpose, state, given, until, seq, notice, channel in rows
+        ]
+
+    def _put(self, table: str, **values: object) -> None:
+        marks = ", ".join("?" * len(values))
+        self._db.execute(f"INSERT OR REPLACE INTO {table} ({', '.join(values)}) VALUES ({marks})", [*values.values()])
+
+    def _one(self, sql: str, *values: object) -> Any:
+        return self._db.execute(sql, values).fetchone()
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        return self._db.execute(sql, values).fetchall()
+
+
+def _credential(row: Any) -> Credential:
+    credential_id, member_id, kind, secret, exponent, clock_zero_s = row
+    return Credential(credential_id, member_id, CredentialKind(kind), secret, exponent, clock_zero_s)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)

@@ -1,0 +1,204 @@
+"""The one thread that owns the gateway's SQLite file, and its group commits.
+
+`Store.run(work)` runs `work(tx)` in the writer thread and returns its value after COMMIT, never before. Works that
+wait together share one commit. They are applied in the order of submission and their callers resume in that order,
+so a withdrawal that was submitted after a decision also reaches the screens after it.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlite_utils import Database
+
+from gateway.core.changes import OutboxRow
+from gateway.errors import ConfigError, StoreError
+from gateway.migrations import migrate
+from gateway.records import Tx
+
+T = TypeVar("T")
+
+# A commit costs one flush and about 16 KB on an SD card, so works that can wait share one.
+GROUP_MS = 40
+# Bytes per event fall little beyond 50 a commit (1.3 KB at 50), and a larger group keeps its members waiting longer.
+MAX_GROUP = 50
+# 10,000 works x about 1 kB = 10 MB; a disk that is 10,000 commits behind is a broken disk.
+MAX_QUEUE = 10_000
+BUSY_TIMEOUT_S = 5.0
+
+
+@dataclass(slots=True)
+class _Job:
+    """`work` None ends the thread; `alone` runs outside any transaction."""
+
+    work: Callable[[Tx], object] | None
+    within_ms: int
+    loop: asyncio.AbstractEventLoop | None = None
+    done: "asyncio.Future[Any] | None" = None
+    alone: bool = False
+
+    def settle(self, value: object, error: BaseException | None) -> None:
+        if self.loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self.loop.call_soon_threadsafe(self._settle, value, error)
+
+    def _settle(self, value: object, error: BaseException | None) -> None:
+        if self.done is None or self.done.done():  # the caller was cancelled; what it asked for is committed
+            return
+        if error is None:
+            self.done.set_result(value)
+        else:
+            self.done.set_exception(error)
+
+
+class Store:
+    """Open with `Store(path, new_epoch)`; `new_epoch` (32 hex digits) names the outbox if the file is new.
+
+    Raises ConfigError if the file cannot be opened or a newer release wrote it.
+    """
+
+    def __init__(self, path: Path, new_epoch: str) -> None:
+        self._db = _connect(path)
+        self._tx = Tx(self._db)
+        with self._db.atomic():
+            if self._tx.meta("epoch") is None:
+                self._tx.put_meta("epoch", new_epoch)
+        self.epoch = str(self._tx.meta("epoch"))
+        self._jobs: queue.Queue[_Job] = queue.Queue(MAX_QUEUE)
+        self._thread = threading.Thread(target=self._write, name="store", daemon=True)
+        self._thread.start()
+
+    async def run(self, work: Callable[[Tx], T], within_ms: int = 0) -> T:
+        """The value of `work(tx)` after COMMIT. It may wait about `within_ms` for company.
+
+        Raises StoreError if the disk refuses, and whatever `work` raises; in both cases nothing of it is stored.
+        """
+        return await self._submit(work, within_ms, alone=False)
+
+    async def purge(self) -> None:
+        """After an erasure: nothing erased is left in the write-ahead log."""
+        await self._submit(Tx.truncate_log, 0, alone=True)
+
+    async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
+        """Up to `limit` unconfirmed events after `seq`, oldest first."""
+        return await self.run(lambda tx: tx.outbox_after(seq, limit))
+
+    async def acknowledge(self, seq: int) -> None:
+        """Delete what HQ confirmed."""
+        await self.run(lambda tx: tx.acknowledge(seq), GROUP_MS)
+
+    async def acknowledged(self) -> int:
+        """The highest number that HQ confirmed."""
+        return await self.run(lambda tx: tx.acked_seq)
+
+    async def hq_version(self) -> int:
+        """The version of HQ's line that is applied here."""
+        return await self.run(lambda tx: tx.hq_version)
+
+    async def next_boot(self) -> int:
+        """A boot number never used before, stored before it is used."""
+
+        def raise_boot(tx: Tx) -> int:
+            boot = int(tx.meta("boot") or 0) + 1
+            tx.put_meta("boot", str(boot))
+            return boot
+
+        return await self.run(raise_boot)
+
+    def close(self) -> None:
+        """Commit what waits, stop the thread and close the file."""
+        self._jobs.put(_Job(None, 0))
+        self._thread.join()
+
+    async def _submit(self, work: Callable[[Tx], T], within_ms: int, *, alone: bool) -> T:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        try:
+            self._jobs.put_nowait(_Job(work, within_ms, loop, done, alone))
+        except queue.Full:
+            raise StoreError("the disk is too slow: too many commits wait") from None
+        return await done
+
+    # --- the writer thread -----------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        job = self._jobs.get()
+        while job.work is not None:
+            if job.alone:
+                self._run_alone(job)
+                job = self._jobs.get()
+            else:
+                group, follower = self._gather(job)
+                self._commit(group)
+                job = follower or self._jobs.get()
+        self._db.close()
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None]:
+        """`first` and its company, and a job that came meanwhile but can't share their commit.
+
+        Halving the patience with each arrival bounds the whole wait by twice the first one's, without a clock.
+        """
+        group, wait_ms = [first], float(first.within_ms)
+        while len(group) < MAX_GROUP:
+            try:
+                job = self._jobs.get(timeout=wait_ms / 1000) if wait_ms >= 1 else self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job.alone or job.work is None:
+                return group, job
+            group.append(job)
+            wait_ms = min(wait_ms / 2, job.within_ms)
+        return group, None
+
+    def _commit(self, group: list[_Job]) -> None:
+        results: list[tuple[object, BaseException | None]] = []
+        try:
+            with self._db.atomic():
+                for job in group:
+                    results.append(self._attempt(job))
+        except sqlite3.Error as error:
+            refused = StoreError(f"the disk refused: {error}")
+            for job in group:
+                job.settle(None, refused)
+            return
+        for job, (value, problem) in zip(group, results, strict=True):
+            job.settle(value, problem)
+
+    def _attempt(self, job: _Job) -> tuple[object, BaseException | None]:
+        """One work inside its savepoint: its own mistake takes back its own writes and nobody else's."""
+        assert job.work is not None
+        try:
+            with self._db.atomic():
+                return job.work(self._tx), None
+        except sqlite3.OperationalError:
+            raise  # full disk, read-only file system: the whole group goes back
+        except Exception as error:  # noqa: BLE001 - nothing is swallowed: the caller who awaits this work gets it
+            return None, error
+
+    def _run_alone(self, job: _Job) -> None:
+        assert job.work is not None
+        try:
+            job.settle(job.work(self._tx), None)
+        except sqlite3.Error as error:
+            job.settle(None, StoreError(f"the disk refused: {error}"))
+
+
+def _connect(path: Path) -> Database:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
+        path.chmod(0o600)
+        db = Database(connection)
+        # WAL with FULL: what was committed survives a power cut. Both belong to the connection, so set them each time.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "trusted_schema = OFF"):
+            connection.execute(f"PRAGMA {pragma}").fetchone()
+        migrate(db)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
+    return db

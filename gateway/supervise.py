@@ -1,0 +1,87 @@
+"""Keeps the parts of the program running; the one place where every exception ends."""
+
+import asyncio
+import logging
+import random
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from gateway.core.ports import Clock
+from gateway.errors import ConfigError, StoreError, UnavailableError
+from gateway.health import Health
+
+log = logging.getLogger("gateway")
+
+# Full jitter between 0.2 s and 30 s: a reader that was unplugged is back within a second, an absent one costs nothing.
+FIRST_DELAY_S = 0.2
+MAX_DELAY_S = 30.0
+# After this long without trouble the next trouble counts as the first one again.
+CALM_S = 60.0
+
+
+class Supervisor:
+    """Runs parts for ever, again after what is unavailable and after our own bugs; a ConfigError ends the program."""
+
+    def __init__(self, clock: Clock, health: Health, rng: random.Random) -> None:
+        self._clock = clock
+        self._health = health
+        self._rng = rng
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        """Run `part` until it returns by itself, again and again if it fails; `name` is its part in health."""
+        self._start(self._again(name, part))
+
+    def once(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a piece of work beside the others; its failure is counted and logged, and ends nothing else."""
+        self._start(self._guard("work", work))
+
+    async def close(self) -> None:
+        """Cancel everything and wait for it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _again(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            began_s = loop.time()
+            if await self._guard(name, part()):
+                return
+            failures = 1 if loop.time() - began_s > CALM_S else failures + 1
+            delay_s = self._rng.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2**failures))
+            await asyncio.sleep(max(FIRST_DELAY_S, delay_s))
+
+    async def _guard(self, name: str, work: Awaitable[None]) -> bool:
+        """True if `work` came to its own end."""
+        try:
+            await work
+        except (UnavailableError, StoreError) as error:
+            self._health.count("supervisor.unavailable")
+            self._health.set(name, "down", self._clock.now_ms(), str(error), self._action(name))
+            return False
+        except ConfigError as error:
+            if not self.failed.done():
+                self.failed.set_exception(error)
+            return True
+        except Exception as error:  # noqa: BLE001 - the one broad except: our bug may not take the shop down
+            self._health.count("supervisor.crashes")
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            # Type and place only: the message of an exception may quote what came over the air.
+            log.error("%s failed: %s at %s:%d", name, type(error).__name__, frame.filename, frame.lineno)
+            if name != "work":
+                self._health.set(name, "down", self._clock.now_ms(), "an internal error; trying again", "")
+            return False
+        return True
+
+    def _action(self, name: str) -> str:
+        """Keep the advice that the part itself gave, if it did."""
+        return next((part.action for part in self._health.parts if part.name == name), "")

@@ -1,0 +1,129 @@
+"""HQ's orders as ops: what operators write in files and what they do for one member. No MQTT, no HTTP, no SQL."""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from gateway.core.model import ConsentRecord, Member, Offer, Purpose, ShopConfig
+from gateway.errors import ConfigError, PeerError
+from sync import messages
+from sync.hq.ledger import Ledger, Row
+
+MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
+OFFER_OPS = ("offer.put", "offer.drop")
+ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")
+
+
+def read_ops(path: Path, allowed: Collection[str] = ALL_OPS) -> list[Row]:
+    """The ops of a JSON-lines file; empty lines are skipped. ConfigError names file, line and what was expected."""
+    ops: list[Row] = []
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
+            ops.append(_read_op(f"{path}:{number}", line, allowed))
+    return ops
+
+
+def read_config(path: Path) -> Row:
+    """A config.put op from a file that holds one JSON object with the fields of ShopConfig."""
+    try:
+        op = {"op": "config.put", "body": messages.load_object(b"".join(_lines(path)))}
+        messages.parse_op(op)
+    except PeerError as error:
+        raise ConfigError(f"{path}: expected {_EXPECTED['config.put']}; {_FOUND[error.reason]}") from None
+    return op
+
+
+def record(ledger: Ledger, ops: Sequence[Row]) -> int:
+    """Record ops that were read from a file; ConfigError where the ledger contradicts them."""
+    try:
+        return ledger.record_ops(ops)
+    except PeerError as error:
+        raise ConfigError(f"nothing was recorded: {_REFUSED.get(error.reason, error.reason)}") from None
+
+
+def withdraw(ledger: Ledger, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:
+    """Record a withdrawal per purpose, None = every purpose there is; returns the new version."""
+    notice = ledger.config().get("notice") or {}
+    ops = [
+        {
+            "op": "consent.add",
+            "body": {
+                "event_id": ledger.new_id(),
+                "member_id": member_id,
+                "purpose": purpose.value,
+                "state": "withdrawn",
+                "given_at_ms": now_ms,
+                "valid_until_ms": None,
+                "hq_seq": 0,
+                "notice_version": notice.get("version", ""),
+                "channel": "hq",
+            },
+        }
+        for purpose in (Purpose if purposes is None else dict.fromkeys(purposes))
+    ]
+    return ledger.record_ops(ops)
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines") from error
+
+
+def _read_op(where: str, line: bytes, allowed: Collection[str]) -> Row:
+    try:
+        op = messages.load_object(line.strip())
+    except PeerError as error:
+        raise ConfigError(f"{where}: expected one JSON object in a line; {_FOUND[error.reason]}") from None
+    name = str(op.get("op"))
+    if name not in allowed:
+        raise ConfigError(f"{where}: expected an op of {', '.join(allowed)}; found {name!r:.40}")
+    try:
+        messages.parse_op(op)
+    except PeerError as error:
+        raise ConfigError(f"{where}: expected {_EXPECTED[name]}; {_FOUND[error.reason]}") from None
+    return op
+
+
+def _fields(name: str, kind: type | None, *fields: str) -> str:
+    listed = fields if kind is None else tuple(field.name for field in dataclasses.fields(kind))
+    return f"{name} with a body of {', '.join(listed)}"
+
+
+_EXPECTED = {
+    "member.put": _fields("member.put", Member),
+    "member.erase": _fields("member.erase", None, "member_id"),
+    "credential.put": _fields(
+        "credential.put",
+        None,
+        "credential_id",
+        "member_id",
+        'kind "eid" with identity_key, exponent, clock_zero_s',
+        'or kind "ibeacon" or "ndef" with value, in lower-case hex',
+    ),
+    "credential.drop": _fields("credential.drop", None, "credential_id"),
+    "consent.add": _fields("consent.add", ConsentRecord),
+    "offer.put": _fields("offer.put", Offer),
+    "offer.drop": _fields("offer.drop", None, "offer_id"),
+    "config.put": _fields("config.put", ShopConfig),
+}
+
+_REFUSED = {
+    "consent_differs": "a consent event of the file is in the log with other content; expected a new event_id",
+    "too_large": "an op is too large for one message; expected at most 64 KiB",
+}
+
+# Why the wire refuses something (messages.REASONS), in words for an operator.
+_FOUND = {
+    "too_large": f"found more than {messages.MAX_PAYLOAD_BYTES} bytes",
+    "not_json": "found no JSON object",
+    "nan": "found NaN or infinity",
+    "nesting": "found too many levels",
+    "range": "found a number out of range",
+    "op": "found no op of this version",
+    "fields": "found an unknown or missing field, or a value of the wrong kind",
+    "text": "found text that is no Unicode",
+    "version": "found another version",
+    "type": "found another type",
+}

@@ -1,0 +1,204 @@
+"""HQ's end of the wire: takes, commits and confirms events; feeds gateways the version line. No SQL, no HTTP."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from gateway.errors import PeerError, StoreError, UnavailableError
+from gateway.health import Health
+from sync import link, messages, topics
+from sync.backoff import Backoff
+from sync.hq.ledger import Ledger
+from sync.hq.pulse import Pulse
+from sync.topics import Topics
+
+# Contract: at most one cumulative acknowledgement per gateway in this time; a burst of batches costs one message.
+ACK_EVERY_MS = 200
+
+# Room for the delta's envelope beside its ops: {"v":1,"type":"delta","parent":..,"version":..,"ops":[]} with two
+# 19-digit numbers is 90 bytes.
+DELTA_OPS_BYTES = messages.MAX_PAYLOAD_BYTES - 256
+
+# Gateways fed at once: 20 deltas of 96 KiB are 2 MB, and one each fills the window of the connection.
+ROUND = link.WINDOW
+
+PULSE_WAIT_MS = 60_000  # only bounds an idle wait; every change rings
+
+log = logging.getLogger(__name__)
+
+
+async def serve(
+    ledger: Ledger,
+    address: link.Address,
+    pulse: Pulse,
+    health: Health,
+    now_ms: Callable[[], int],
+    rng: random.Random,
+) -> None:
+    """Serve gateways until cancelled; a broker that is away or a disk that is full is tried again for ever."""
+    backoff = Backoff()
+    while True:
+        try:
+            # A new number for every connection: gateways that see it send again what HQ may have missed meanwhile.
+            boot = await asyncio.to_thread(ledger.next_boot)
+            await _connected(_Session(ledger, boot, pulse, health, now_ms), ledger.name, address, rng, backoff)
+        except* (UnavailableError, StoreError) as group:
+            reason = _first(group)
+            health.count("hq.lost")
+            health.set("broker", "degraded", now_ms(), str(reason), "Check that the broker runs and the disk has room.")
+            log.warning("broker or ledger away: %s", reason)
+        await asyncio.sleep(backoff.next_ms(rng) / 1000)
+
+
+async def _connected(
+    session: "_Session", name: str, address: link.Address, rng: random.Random, backoff: Backoff
+) -> None:
+    """One connection from CONNECT to its end, which is always an error."""
+    transport = link.Transport(address, f"rg-hq-{name}", rng)
+    try:
+        await transport.connect()
+        await transport.subscribe([topics.ALL_UP])
+        backoff.reset()
+        await session.run(transport)
+    finally:
+        await transport.close()
+
+
+class _Session:
+    """What HQ keeps in mind while one connection lasts; all of it can be rebuilt from ledger and gateways."""
+
+    def __init__(self, ledger: Ledger, boot: int, pulse: Pulse, health: Health, now_ms: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._boot = boot
+        self._pulse = pulse
+        self._health = health
+        self._now_ms = now_ms
+        # Per gateway, at most ledger.MAX_GATEWAYS entries of about 300 bytes each:
+        self._holds: dict[Topics, int] = {}  # the version that it holds or was sent
+        self._online: set[Topics] = set()
+        self._heads: dict[Topics, int] = {}  # the version of the retained head
+        self._hungry: dict[Topics, None] = {}  # to be fed, in order
+        self._acks: dict[tuple[Topics, str], int] = {}
+        self._food = asyncio.Event()
+        self._ackable = asyncio.Event()
+
+    async def run(self, transport: link.Transport) -> None:
+        self._transport = transport
+        for row in await asyncio.to_thread(self._ledger.gateways):
+            where = Topics(row["tenant"], row["store"], row["gateway"])
+            self._holds[where] = row["applied_version"]
+            if row["online"]:
+                self._online.add(where)
+            self._feed_soon(where)
+        self._health.set("broker", "ok", self._now_ms())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._receive(), name="hq receive")
+            tasks.create_task(self._acknowledge(), name="hq acknowledge")
+            tasks.create_task(self._feed_all(), name="hq feed")
+            tasks.create_task(self._watch_versions(), name="hq versions")
+
+    # --- from the gateways ----------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        async for message in self._transport.messages():
+            try:
+                where, way, leaf = topics.parse(message.topic)
+                if way == "up":
+                    await self._take(where, leaf, message.payload)
+            except PeerError as error:
+                self._health.count(f"hq.dropped.{error.reason}")  # a fixed word of ours
+            message.done()  # after the commit: what the ledger did not take, the broker sends again
+
+    async def _take(self, where: Topics, leaf: str, payload: bytes) -> None:
+        now_ms = self._now_ms()
+        if leaf == topics.EVENTS:
+            batch = messages.parse_events(payload)
+            watermark = await asyncio.to_thread(self._ledger.ingest, where, batch, now_ms)
+            self._health.count("hq.batches")
+            self._acks[where, batch.epoch] = watermark
+            self._ackable.set()
+        elif leaf == topics.STATE:
+            state = messages.parse_state(payload)
+            if not await asyncio.to_thread(self._ledger.saw_state, where, state, now_ms):
+                self._health.count("hq.late_wills")
+            elif state.online:
+                self._online.add(where)
+                self._holds[where] = state.version
+                self._feed_soon(where)
+            else:
+                self._online.discard(where)
+        elif leaf == topics.REQ:
+            req = messages.parse_req(payload)
+            await asyncio.to_thread(self._ledger.saw_version, where, req.have, now_ms, req.epoch)
+            self._online.add(where)
+            self._holds[where] = req.have
+            self._heads.pop(where, None)  # the answer repeats the head, for brokers that retain nothing
+            self._feed_soon(where)
+        elif leaf == topics.ACK:
+            version = messages.parse_applied(payload)
+            await asyncio.to_thread(self._ledger.saw_version, where, version, now_ms)
+        self._pulse.ring()
+
+    # --- to the gateways ------------------------------------------------------------------------------------
+
+    async def _acknowledge(self) -> None:
+        while True:
+            await self._ackable.wait()
+            self._ackable.clear()
+            acks, self._acks = self._acks, {}
+            async with asyncio.TaskGroup() as sends:
+                for (where, epoch), seq in acks.items():
+                    if seq > 0:  # 0: the first batches are missing, nothing to confirm yet
+                        sends.create_task(self._transport.publish(where.down(topics.ACK), messages.ack(epoch, seq)))
+            await asyncio.sleep(ACK_EVERY_MS / 1000)
+
+    async def _watch_versions(self) -> None:
+        """Feed everybody when HQ has recorded something."""
+        version = seen = -1
+        while not self._pulse.closed:
+            newest = await asyncio.to_thread(self._ledger.version)
+            if newest != version:
+                version = newest
+                for where in self._holds:
+                    self._feed_soon(where)
+            seen = await self._pulse.wait(seen, PULSE_WAIT_MS)
+
+    def _feed_soon(self, where: Topics) -> None:
+        self._hungry[where] = None
+        self._food.set()
+
+    async def _feed_all(self) -> None:
+        """One message per hungry gateway and round, so that a long catch-up of one does not starve the others."""
+        while True:
+            await self._food.wait()
+            self._food.clear()
+            while self._hungry:
+                round_of = list(self._hungry)[:ROUND]
+                for where in round_of:
+                    del self._hungry[where]
+                async with asyncio.TaskGroup() as meals:
+                    for where in round_of:
+                        meals.create_task(self._feed(where))
+
+    async def _feed(self, where: Topics) -> None:
+        version = await asyncio.to_thread(self._ledger.version)
+        if self._heads.get(where) != version:
+            self._heads[where] = version
+            await self._transport.publish(where.down(topics.HEAD), messages.head(version, self._boot), retain=True)
+        parent = self._holds[where]
+        if where not in self._online or parent == version:
+            return
+        if parent > version:  # this ledger is older than what the gateway has seen: a restored backup
+            self._health.count("hq.behind_a_gateway")
+            return
+        ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES)
+        if self._holds[where] == parent:  # no request came in between
+            self._holds[where] = reached
+            await self._transport.publish(where.down(topics.DELTA), messages.delta(parent, reached, ops))
+        self._feed_soon(where)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

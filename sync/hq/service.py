@@ -1,0 +1,108 @@
+"""The reference headquarters as a whole: its parts wired together, and the verbs of the command line."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from gateway.core.model import Purpose
+from gateway.errors import ConfigError
+from gateway.health import Health
+from sync import link
+from sync.hq import orders, server, web
+from sync.hq.ledger import Ledger, Row
+from sync.hq.pulse import Pulse
+
+# How often the server looks for ops that another process recorded. One indexed read of 20 us; together with the way
+# to the gateways it stays inside the second that a withdrawal may take.
+POLL_MS = 200
+
+
+async def run(
+    db: Path,
+    address: link.Address,
+    http_host: str,
+    http_port: int,
+    now_ms: Callable[[], int],
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve gateways and console until cancelled; `ready` gets the console's URL. ConfigError = can't listen there,
+    StoreError = the ledger's disk refuses. A missing broker is waited for."""
+    ledger = await asyncio.to_thread(Ledger, db)
+    pulse, health = Pulse(), Health()
+    try:
+        rng = random.Random(ledger.new_id())  # jitter only; differs between HQs and starts
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(server.serve(ledger, address, pulse, health, now_ms, rng), name="hq server")
+            parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
+            parts.create_task(_watch(ledger, pulse), name="hq watch")
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+    finally:
+        ledger.close()
+
+
+async def _watch(ledger: Ledger, pulse: Pulse) -> None:
+    """Ring when another process recorded ops."""
+    version = await asyncio.to_thread(ledger.version)
+    while True:
+        await asyncio.sleep(POLL_MS / 1000)
+        newest = await asyncio.to_thread(ledger.version)
+        if newest != version:
+            version = newest
+            pulse.ring()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+# --- verbs: each opens the ledger for one act; a running server notices within POLL_MS -------------------------
+
+
+def import_file(db: Path, path: Path) -> tuple[int, int]:
+    """Record all ops of a JSON-lines file, or none; returns how many it holds and the version then."""
+    return _record(db, orders.read_ops(path))
+
+
+def publish_offers(db: Path, path: Path) -> tuple[int, int]:
+    """As import_file, for a file that may hold offers only."""
+    return _record(db, orders.read_ops(path, orders.OFFER_OPS))
+
+
+def push_config(db: Path, path: Path) -> int:
+    """Record the shop configuration that a JSON file holds; returns the version then."""
+    return _record(db, [orders.read_config(path)])[1]
+
+
+def withdraw(db: Path, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:
+    """Withdraw a member's consent to `purposes`, None = to all; returns the version. ConfigError = no such member."""
+    with _ledger(db) as ledger:
+        if not ledger.has_member(member_id):
+            raise ConfigError(f"member {member_id}: not known to this HQ; expected the pseudonym of a member")
+        return orders.withdraw(ledger, member_id, purposes, now_ms)
+
+
+def erase(db: Path, member_id: str) -> int:
+    """Order every shop to forget this member and forget them here; returns the version. Unknown ones are erased as
+    well, because a shop may know what this HQ lost."""
+    return _record(db, [{"op": "member.erase", "body": {"member_id": member_id}}])[1]
+
+
+def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
+    """What the shops reported, by `id` above `after`, oldest first."""
+    with _ledger(db) as ledger:
+        return ledger.events(after, limit)
+
+
+def _record(db: Path, ops: Sequence[Row]) -> tuple[int, int]:
+    with _ledger(db) as ledger:
+        return len(ops), orders.record(ledger, ops)
+
+
+@contextmanager
+def _ledger(db: Path) -> Iterator[Ledger]:
+    with closing(Ledger(db)) as ledger:
+        yield ledger

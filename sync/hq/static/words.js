@@ -1,0 +1,139 @@
+// Every sentence of the console in German and English. No DOM, no network.
+
+export const languages = ["de", "en"];
+
+const WORDS = {
+  de: {
+    headquarters: "Zentrale", shops: "Läden", events: "Gerade in den Läden", members: "Mitglieder", offers: "Angebote",
+    skip: "Zum Inhalt", search: "Mitglieder suchen", searchHint: "Name oder Pseudonym",
+    live: (v) => `Live · Stand ${v}`, connecting: "Verbinde …", stale: "Keine Verbindung zur Zentrale",
+    themeLight: "Zu heller Ansicht wechseln", themeDark: "Zu dunkler Ansicht wechseln", other: "English",
+    online: "online", offline: "offline", inStep: "aktuell", behind: (n) => (n === 1 ? "1 Änderung fehlt" : `${n} Änderungen fehlen`), notGiven: "nicht erteilt",
+    gap: "Ereignisse fehlen", lastSeen: (t) => `zuletzt gesehen ${t}`, never: "noch nie",
+    shopsCount: (on, all) => `${on} von ${all} online`, eventsCount: (n) => `${n} in dieser Ansicht`,
+    membersCount: (n) => (n >= 200 ? "die ersten 200" : String(n)), offersCount: (n) => `${n} aktiv`,
+    noShops: "Noch kein Gateway hat sich gemeldet. Sobald eines verbunden ist, erscheint es hier.",
+    noEvents: "Noch ist nichts passiert. Besuche, Entscheidungen und Antworten erscheinen hier von selbst.",
+    noMembers: "Noch keine Mitglieder. Importieren Sie sie mit store-gateway hq import-members.",
+    noHits: "Kein Mitglied passt zu dieser Suche.", noOffers: "Noch kein Angebot. Legen Sie eines an.",
+    withdraw: "Widerrufen", withdrawAll: "Alles widerrufen", cancel: "Abbrechen",
+    withdrawAllAsk: (name) => `Alle Einwilligungen von ${name} widerrufen?`,
+    withdrawAllText: "Jeder Laden hört sofort auf, diese Person zu erkennen. Nur sie selbst kann neu einwilligen.",
+    withdrawn: (what, name, t) => `${what} für ${name} widerrufen, ${t}`, everything: "Alles",
+    failed: "Das hat nicht geklappt. Bitte noch einmal versuchen.",
+    newOffer: "Neues Angebot", push: "In die Läden senden", pushAgain: "Wieder senden", takeDown: "Zurückziehen",
+    pushed: (t) => `„${t}“ ist unterwegs in die Läden`, takenDown: (t) => `„${t}“ ist zurückgezogen`, isDown: "zurückgezogen",
+    titleDe: "Titel (Deutsch)", titleEn: "Titel (Englisch)", textDe: "Text (Deutsch)", textEn: "Text (Englisch)",
+    badgeDe: "Preisschild (Deutsch)", badgeEn: "Preisschild (Englisch)", zone: "Bereich", audience: "Für wen", art: "Bild",
+    publicSafe: "Darf auf öffentlichen Bildschirmen erscheinen, weil ein passendes Mitglied in der Nähe ist",
+    wholeShop: "Ganzer Laden", everyone: "Alle", forMembers: "Mitglieder",
+  },
+  en: {
+    headquarters: "Headquarters", shops: "Shops", events: "Happening in the shops", members: "Members", offers: "Offers",
+    skip: "Skip to content", search: "Search members", searchHint: "Name or pseudonym",
+    live: (v) => `Live · version ${v}`, connecting: "Connecting …", stale: "No connection to headquarters",
+    themeLight: "Switch to the light look", themeDark: "Switch to the dark look", other: "Deutsch",
+    online: "online", offline: "offline", inStep: "up to date", behind: (n) => (n === 1 ? "1 change behind" : `${n} changes behind`), notGiven: "not given",
+    gap: "events missing", lastSeen: (t) => `last seen ${t}`, never: "never",
+    shopsCount: (on, all) => `${on} of ${all} online`, eventsCount: (n) => `${n} in view`,
+    membersCount: (n) => (n >= 200 ? "the first 200" : String(n)), offersCount: (n) => `${n} running`,
+    noShops: "No gateway has called yet. As soon as one connects it appears here.",
+    noEvents: "Nothing has happened yet. Visits, decisions and answers appear here by themselves.",
+    noMembers: "No members yet. Import them with store-gateway hq import-members.",
+    noHits: "No member matches this search.", noOffers: "No offer yet. Make one.",
+    withdraw: "Withdraw", withdrawAll: "Withdraw everything", cancel: "Cancel",
+    withdrawAllAsk: (name) => `Withdraw every consent of ${name}?`,
+    withdrawAllText: "Every shop stops recognising this person at once. Only they can consent again.",
+    withdrawn: (what, name, t) => `${what} withdrawn for ${name}, ${t}`, everything: "Everything",
+    failed: "That did not work. Please try again.",
+    newOffer: "New offer", push: "Push to the shops", pushAgain: "Push again", takeDown: "Take down",
+    pushed: (t) => `“${t}” is on its way to the shops`, takenDown: (t) => `“${t}” is taken down`, isDown: "taken down",
+    titleDe: "Title (German)", titleEn: "Title (English)", textDe: "Text (German)", textEn: "Text (English)",
+    badgeDe: "Price tag (German)", badgeEn: "Price tag (English)", zone: "Zone", audience: "For whom", art: "Picture",
+    publicSafe: "May appear on public screens because a matching member is near",
+    wholeShop: "Whole shop", everyone: "Everyone", forMembers: "Members",
+  },
+};
+
+export const PURPOSES = {
+  recognise_ble: { de: "Erkennen per Funk", en: "Recognise by beacon" },
+  recognise_nfc: { de: "Erkennen per Karte", en: "Recognise by tap" },
+  personalise_offers: { de: "Passende Angebote", en: "Personal offers" },
+  public_personal_greeting: { de: "Name auf Bildschirm", en: "Name on screen" },
+  staff_advice: { de: "Beratung", en: "Staff advice" },
+  greet_on_entry: { de: "Begrüßung am Eingang", en: "Greeting at the door" },
+  purchase_history: { de: "Kaufhistorie", en: "Purchase history" },
+  marketing_push: { de: "Werbung aufs Telefon", en: "Push messages" },
+};
+
+export const STATES = {
+  withdrawn: { de: "ist widerrufen", en: "withdrawn" }, refused: { de: "abgelehnt", en: "refused" },
+  expired: { de: "abgelaufen", en: "expired" }, from_the_future: { de: "noch nicht gültig", en: "not valid yet" },
+};
+
+export const ARTS = {
+  bag: { de: "Tasche", en: "Bag" }, bread: { de: "Brot", en: "Bread" }, cheese: { de: "Käse", en: "Cheese" },
+  chocolate: { de: "Schokolade", en: "Chocolate" }, coffee: { de: "Kaffee", en: "Coffee" },
+  flowers: { de: "Blumen", en: "Flowers" }, tea: { de: "Tee", en: "Tea" }, wine: { de: "Wein", en: "Wine" },
+};
+
+const WHY = {
+  "consent.not_given": { de: "keine Einwilligung", en: "no consent" },
+  "consent.withdrawn": { de: "Einwilligung widerrufen", en: "consent withdrawn" },
+  "consent.refused": { de: "Einwilligung abgelehnt", en: "consent refused" },
+  "consent.expired": { de: "Einwilligung abgelaufen", en: "consent expired" },
+  company_without_consent: { de: "andere stehen dabei", en: "others stand nearby" },
+  does_not_fit_company: { de: "passt nicht zu allen, die dort stehen", en: "does not fit everybody there" },
+  "budget.day": { de: "für heute genug gesagt", en: "enough said for today" },
+  "budget.pause": { de: "noch in der Pause danach", en: "still pausing after the last one" },
+  "cap.member": { de: "schon oft genug gesehen", en: "seen often enough" },
+  schedule: { de: "gerade gilt keines", en: "none is valid now" }, zone: { de: "keines für diesen Bereich", en: "none for this zone" },
+  interests: { de: "keines passt", en: "none fits" },
+  not_public_safe: { de: "keines darf öffentlich erscheinen", en: "none may be shown in public" },
+  in_the_loop: { de: "läuft dort ohnehin", en: "it runs there anyway" },
+};
+
+const CLOSED = { done: { de: "beendet", en: "finished" }, expired: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" } };
+
+// One sentence per event type; `body` is untrusted: every field may be missing.
+const EVENTS = { // b: the body with its ids replaced by names
+  "visit.entered": { de: (b) => `Besuch beginnt: ${b.zone}`, en: (b) => `Visit begins: ${b.zone}` },
+  "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
+  "visit.left": { de: (b) => `Besuch endet: ${b.zone}`, en: (b) => `Visit ends: ${b.zone}` },
+  "decision.made": {
+    de: (b) => (b.offer_id ? `${b.offer} gezeigt ${b.trigger === "tap" ? "nach Antippen" : "im Vorbeigehen"} · ${b.screen}` : `Nichts gezeigt: ${why(b, "de")}`),
+    en: (b) => (b.offer_id ? `${b.offer} shown ${b.trigger === "tap" ? "after a tap" : "in passing"} · ${b.screen}` : `Nothing shown: ${why(b, "en")}`),
+  },
+  "offer.accepted": { de: (b) => `„Ja, gern“ zu ${b.offer}`, en: (b) => `“Yes, please” to ${b.offer}` },
+  "offer.explained": { de: (b) => `Mehr gelesen zu ${b.offer}`, en: (b) => `Read more about ${b.offer}` },
+  "offer.declined": { de: (b) => `„Nicht jetzt“ zu ${b.offer}`, en: (b) => `“Not now” to ${b.offer}` },
+  "handshake.asked": { de: (b) => `Bittet um Beratung: ${b.zone}`, en: (b) => `Asks for advice: ${b.zone}` },
+  "handshake.accepted": { de: (b) => `Beratung angenommen an ${b.tablet}`, en: (b) => `Advice accepted on ${b.tablet}` },
+  "handshake.closed": { de: (b) => `Beratung zu Ende: ${pick(CLOSED[b.reason], "de", b.reason)}`, en: (b) => `Advice ended: ${pick(CLOSED[b.reason], "en", b.reason)}` },
+  "consent.applied": {
+    de: (b) => `Laden hat umgesetzt: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,
+    en: (b) => `Shop has applied: ${pick(PURPOSES[b.purpose], "en", b.purpose)} ${pick(STATES[b.state], "en", b.state)}`,
+  },
+};
+
+function why(body, language) {
+  const reasons = Array.isArray(body.reasons) ? body.reasons.filter(Array.isArray) : [];
+  const [, code] = reasons.find(([candidate]) => candidate === "*") ?? reasons[0] ?? [];
+  return pick(WHY[code], language, code ?? (language === "de" ? "kein Angebot da" : "no offer there"));
+}
+
+// A text in one language, else in another, else `otherwise`.
+export function pick(text, language, otherwise = "") {
+  return String(text?.[language] ?? text?.en ?? text?.de ?? otherwise);
+}
+
+export function word(language, key, ...values) {
+  const found = WORDS[language][key];
+  return typeof found === "function" ? found(...values) : found;
+}
+
+export function sentence(language, event, names) {
+  const raw = event.body ?? {};
+  const body = { ...raw, zone: names.zone(raw.zone) ?? "–", offer: names.offer(raw.offer_id) ?? "–", screen: raw.screen ?? "–", tablet: raw.tablet ?? "–" };
+  return EVENTS[event.type]?.[language]?.(body) ?? event.type.replaceAll(/[._]/g, " ");
+}

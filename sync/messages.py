@@ -1,0 +1,322 @@
+"""The payloads of the wire, to bytes and back; both ends use them. Pure; what the operations mean is not known here.
+
+Every message is a JSON object with "v" and "type". Parsers accept exactly what this version defines and
+raise PeerError with one of REASONS for everything else; no text from outside gets into the error.
+"""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.core.changes import Change, Delta, OutboxRow
+from gateway.errors import PeerError
+from sync import ops
+
+WIRE_VERSION = 1
+# AWS IoT Core takes 128 KB; the rest is room for its envelope and ours.
+MAX_PAYLOAD_BYTES = 96 * 1024
+# The deepest honest message is an event body of a few levels. Bounds recursion in every later reader.
+MAX_NESTING = 32
+# Contract: one batch holds at most 50 events or 32 KiB, so that a slow link shows progress. A single event
+# may be larger, up to the payload limit.
+MAX_EVENTS = 50
+MAX_EVENTS_BYTES = 32 * 1024
+
+REASONS = frozenset(
+    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
+)  # fixed words, because they become counter names
+
+_Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+_Count = Annotated[int, Field(ge=0, le=ops.INT64_MAX)]
+_M = TypeVar("_M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events of one outbox. Numbers in first..last that are absent from `rows` were never committed."""
+
+    epoch: str
+    first: int
+    last: int
+    rows: tuple[OutboxRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A gateway's birth (`online`) or will; `boot` tells which connection it belongs to."""
+
+    online: bool
+    boot: int
+    epoch: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Req:
+    """The gateway has HQ version `have` and asks for what follows."""
+
+    have: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """HQ's newest version; `boot` changes when HQ restarts."""
+
+    version: int
+    boot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """HQ has committed every event of `epoch` up to and with `seq`."""
+
+    epoch: str
+    seq: int
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Delta(_Wire):
+    parent: _Count
+    version: _Count
+    ops: list[Any]
+
+
+class _Event(_Wire):
+    seq: _Count
+    at_ms: ops.Ms
+    type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]{1,64}$")]
+    body: dict[str, Any]
+
+
+class _Events(_Wire):
+    epoch: _Epoch
+    first: _Count
+    last: _Count
+    events: Annotated[list[_Event], Field(min_length=1, max_length=MAX_EVENTS)]
+
+
+class _State(_Wire):
+    online: bool
+    boot: _Count
+    epoch: _Epoch
+    version: _Count
+
+
+class _Req(_Wire):
+    have: _Count
+    epoch: _Epoch
+
+
+class _Applied(_Wire):
+    version: _Count
+
+
+class _Head(_Wire):
+    version: _Count
+    boot: _Count
+
+
+class _Ack(_Wire):
+    epoch: _Epoch
+    seq: _Count
+
+
+# --- operations ---------------------------------------------------------------------------------------------
+
+
+def parse_op(op: object) -> Change:
+    """One operation of a delta or an import file. Raises PeerError."""
+    return ops.parse(op)
+
+
+def parse_ops(listed: Sequence[object]) -> tuple[Change, ...]:
+    """Operations in their order; one bad operation refuses all. Raises PeerError."""
+    return tuple(ops.parse(op) for op in listed)
+
+
+def op_of(change: Change) -> dict[str, Any]:
+    """The operation that `parse_op` turns back into `change`."""
+    return ops.dump(change)
+
+
+# --- messages -----------------------------------------------------------------------------------------------
+
+
+def delta(parent: int, version: int, listed: Sequence[dict[str, Any]]) -> bytes:
+    """HQ's changes after `parent` up to `version`. ValueError above MAX_PAYLOAD_BYTES: the caller splits."""
+    return _dump("delta", parent=parent, version=version, ops=list(listed))
+
+
+def parse_delta(payload: bytes) -> Delta:
+    """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes)."""
+    wire = _parse(payload, "delta", _Delta)
+    if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
+        raise PeerError("range")
+    return Delta(wire.parent, wire.version, parse_ops(wire.ops))
+
+
+def events(epoch: str, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes:
+    """A batch of 1-50 rows whose bodies are JSON objects. ValueError above MAX_PAYLOAD_BYTES."""
+    listed = [{"seq": r.seq, "at_ms": r.at_ms, "type": r.type, "body": json.loads(r.body)} for r in rows]
+    return _dump("events", epoch=epoch, first=first, last=last, events=listed)
+
+
+def parse_events(payload: bytes) -> EventBatch:
+    """Raises PeerError; "range" where the numbers do not rise from `first` to exactly `last`."""
+    wire = _parse(payload, "events", _Events)
+    seqs = [event.seq for event in wire.events]
+    rising = all(a < b for a, b in itertools.pairwise(seqs))
+    if not rising or not wire.first <= seqs[0] or seqs[-1] != wire.last:
+        raise PeerError("range")
+    rows = tuple(OutboxRow(e.seq, e.at_ms, e.type, compact(e.body)) for e in wire.events)
+    return EventBatch(wire.epoch, wire.first, wire.last, rows)
+
+
+def state(online: bool, boot: int, epoch: str, version: int) -> bytes:
+    """Birth or will."""
+    return _dump("state", online=online, boot=boot, epoch=epoch, version=version)
+
+
+def parse_state(payload: bytes) -> State:
+    """Raises PeerError."""
+    wire = _parse(payload, "state", _State)
+    return State(wire.online, wire.boot, wire.epoch, wire.version)
+
+
+def req(have: int, epoch: str) -> bytes:
+    """A gateway's question for everything after HQ version `have`."""
+    return _dump("req", have=have, epoch=epoch)
+
+
+def parse_req(payload: bytes) -> Req:
+    """Raises PeerError."""
+    wire = _parse(payload, "req", _Req)
+    return Req(wire.have, wire.epoch)
+
+
+def applied(version: int) -> bytes:
+    """A gateway's receipt: it works with HQ version `version` now."""
+    return _dump("applied", version=version)
+
+
+def parse_applied(payload: bytes) -> int:
+    """The version that the gateway has applied. Raises PeerError."""
+    return _parse(payload, "applied", _Applied).version
+
+
+def head(version: int, boot: int) -> bytes:
+    """HQ's newest version and boot number."""
+    return _dump("head", version=version, boot=boot)
+
+
+def parse_head(payload: bytes) -> Head:
+    """Raises PeerError."""
+    wire = _parse(payload, "head", _Head)
+    return Head(wire.version, wire.boot)
+
+
+def ack(epoch: str, seq: int) -> bytes:
+    """HQ's receipt, sent after its own commit."""
+    return _dump("ack", epoch=epoch, seq=seq)
+
+
+def parse_ack(payload: bytes) -> Ack:
+    """Raises PeerError."""
+    wire = _parse(payload, "ack", _Ack)
+    return Ack(wire.epoch, wire.seq)
+
+
+def compact(value: object) -> str:
+    """JSON text without spaces, in the order given; ValueError for NaN."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+# --- one way in, one way out --------------------------------------------------------------------------------
+
+
+def _dump(kind: str, **fields: object) -> bytes:
+    payload = compact({"v": WIRE_VERSION, "type": kind, **fields}).encode()
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"{kind} message of {len(payload)} bytes, the limit is {MAX_PAYLOAD_BYTES}")
+    return payload
+
+
+def load_object(payload: bytes) -> dict[str, Any]:
+    """One JSON object from outside with every bound checked but its fields (an import file uses it line by line).
+
+    Raises PeerError: "too_large", "not_json", "nan", "range" (numbers beyond 64 bit), "nesting", "text".
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PeerError("too_large")
+    try:
+        value = json.loads(payload.decode(), parse_constant=_no_nan, parse_int=_int64, parse_float=_finite)
+    except RecursionError:
+        raise PeerError("nesting") from None
+    except ValueError:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise PeerError("not_json") from None  # the cause would hold the payload
+    if not isinstance(value, dict):
+        raise PeerError("not_json")
+    _check_tree(value)
+    return value
+
+
+def _parse(payload: bytes, kind: str, model: type[_M]) -> _M:
+    value = load_object(payload)
+    version = value.pop("v", None)
+    if type(version) is not int or version != WIRE_VERSION:  # True and 1.0 equal 1
+        raise PeerError("version")
+    if value.pop("type", None) != kind:
+        raise PeerError("type")
+    return ops.validate(model, value)
+
+
+def _no_nan(_: str) -> NoReturn:
+    raise PeerError("nan")
+
+
+def _int64(digits: str) -> int:
+    # 19 digits and a sign hold every 64-bit number; longer text is not even converted.
+    if len(digits) > 20 or not -ops.INT64_MAX - 1 <= (number := int(digits)) <= ops.INT64_MAX:
+        raise PeerError("range")
+    return number
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise PeerError("range")
+    return number
+
+
+def _check_tree(root: object) -> None:
+    """No deeper than MAX_NESTING, and no text that cannot be written as UTF-8 (lone surrogates)."""
+    level, depth = [root], 0
+    while level:
+        depth += 1
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += value.keys()
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+            elif isinstance(value, str) and not value.isascii():
+                _check_text(value)
+        if depth > MAX_NESTING and any(isinstance(value, dict | list) for value in level):
+            raise PeerError("nesting")
+        level = below
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PeerError("text") from None

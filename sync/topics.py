@@ -1,0 +1,60 @@
+"""The names of the wire: `rg/1/{tenant}/{store}/{gateway}/up|down/{leaf}`. No subscriptions, no payloads."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.errors import PeerError
+
+Way = Literal["up", "down"]
+
+# Leaves of `up/`, from the gateway.
+EVENTS = "events"
+REQ = "req"
+STATE = "state"
+# Leaves of `down/`, from HQ.
+DELTA = "delta"
+HEAD = "head"
+# On both sides: `up/ack` = applied, `down/ack` = committed at HQ.
+ACK = "ack"
+
+UP_LEAVES = (STATE, REQ, EVENTS, ACK)
+DOWN_LEAVES = (HEAD, DELTA, ACK)
+
+ALL_UP = "rg/1/+/+/+/up/+"  # HQ listens to every gateway; a gateway uses exact topics only
+
+# The portable contract allows 128 bytes and 7 levels (AWS: 256 bytes, 7 slashes). Three ids of 24
+# characters and the fixed parts make at most 93.
+MAX_TOPIC_BYTES = 128
+
+_ID = r"[a-z0-9][a-z0-9-]{0,23}"  # the same rule as config.Id
+_TOPIC = re.compile(
+    rf"rg/1/(?P<tenant>{_ID})/(?P<store>{_ID})/(?P<gateway>{_ID})/"
+    rf"(?:(?P<up>up)/(?:{'|'.join(UP_LEAVES)})|down/(?:{'|'.join(DOWN_LEAVES)}))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """One gateway's place on the wire; the three ids follow the rule of `gateway.config.Id`."""
+
+    tenant: str
+    store: str
+    gateway: str
+
+    def up(self, leaf: str) -> str:
+        """The topic on which this gateway publishes `leaf`."""
+        return f"rg/1/{self.tenant}/{self.store}/{self.gateway}/up/{leaf}"
+
+    def down(self, leaf: str) -> str:
+        """The topic on which HQ publishes `leaf` to this gateway."""
+        return f"rg/1/{self.tenant}/{self.store}/{self.gateway}/down/{leaf}"
+
+
+def parse(topic: str) -> tuple[Topics, Way, str]:
+    """Whose topic, which way, which leaf. Raises PeerError("topic") for every topic this version does not have."""
+    match = _TOPIC.fullmatch(topic)
+    if match is None:
+        raise PeerError("topic")
+    way: Way = "up" if match["up"] else "down"
+    return Topics(match["tenant"], match["store"], match["gateway"]), way, topic.rpartition("/")[2]

@@ -1,0 +1,255 @@
+"""The gateway's line to HQ: connect, greet, send the outbox, take what comes down; and again, for as long as it takes.
+
+Knows no SQL and no paho: the store and the transport are handed in. What to send is decided in sync.outbox,
+what a message means in sync.inbox.
+"""
+
+import asyncio
+import random
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from gateway.core.changes import OutboxRow
+from gateway.core.ports import Clock
+from gateway.errors import UnavailableError
+from gateway.health import Health
+from sync import messages, topics
+from sync.backoff import Backoff
+from sync.inbox import FlowPort, Inbox
+from sync.link import Transport
+from sync.messages import Ack, Head
+from sync.outbox import Sender
+from sync.topics import Topics
+
+# Contract: at most 50 publishes/s and 256 KB/s per connection (AWS: 100/s and 512 KB/s).
+PUBLISH_EVERY_S = 1 / 50
+BYTES_PER_S = 256_000
+# A gap makes us ask; the answer is on its way for less than this. While nothing changes, the pause doubles: an
+# HQ whose deltas this version cannot read must not be asked for them every second.
+ASK_EVERY_S = 1.0
+MAX_ASK_EVERY_S = 300.0
+# HQ tells its version before the delta that leads to it. Only if nothing at all has come after this time, the
+# delta was lost.
+HEAD_GRACE_S = 2.0
+# With HQ's ack every 200 ms and the first two probes after 10 and 30 s, 30 s of silence is no accident.
+SILENT_MS = 30_000
+# Shorter connections do not reset the back-off: two gateways with one client id throw each other out for ever.
+STABLE_MS = 30_000
+
+PART = "hq"
+
+
+class Store(Protocol):
+    """What the line needs of the gateway's database; `gateway.store` implements it. All raise StoreError."""
+
+    @property
+    def epoch(self) -> str:
+        """The random id of this outbox, 32 hex digits."""
+
+    async def next_boot(self) -> int:
+        """A number greater than all before; committed before it is returned."""
+
+    async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
+        """The waiting rows with the lowest numbers above `seq`, in order, at most `limit`."""
+
+    async def acknowledge(self, seq: int) -> None:
+        """HQ has all up to `seq`: delete them. Doing it twice changes nothing."""
+
+    async def acknowledged(self) -> int:
+        """Up to where HQ has confirmed: every row above it is still to be sent."""
+
+    async def hq_version(self) -> int:
+        """The HQ version that the shop works with, 0 = none yet."""
+
+
+class Uplink:
+    """One gateway's line to HQ. Lives on the event loop; `run` is its only task."""
+
+    def __init__(
+        self,
+        place: Topics,
+        transport: Transport,
+        store: Store,
+        flow: FlowPort,
+        clock: Clock,
+        health: Health,
+        rng: random.Random,
+    ) -> None:
+        self._place = place
+        self._transport = transport
+        self._store = store
+        self._clock = clock
+        self._health = health
+        self._rng = rng
+        self._inbox = Inbox(place, flow, self, health)
+        self._sender = Sender(store.epoch)
+        self._wake = asyncio.Event()
+        self._ask = asyncio.Event()
+        self._news = asyncio.Event()
+        self._head_version = 0
+
+    def wake(self) -> None:
+        """Events were committed: send them. Never blocks; call it on the event loop."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep the line up until cancelled. Losing it is normal life; StoreError ends it."""
+        backoff = Backoff()
+        while True:
+            connected_ms = None
+            try:
+                await self._connect()
+                connected_ms = self._real_ms()
+                await self._first_to_end(self._send(), self._receive(), self._ask_for_gaps(), self._watch_head())
+            except UnavailableError as error:
+                self._report_loss(error)
+            finally:
+                # Without goodbye: the broker then tells HQ by our will that we are gone.
+                await self._transport.abandon()
+            if connected_ms is not None and self._real_ms() - connected_ms >= STABLE_MS:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_ms(self._rng) / 1000)
+
+    # --- called by the inbox --------------------------------------------------------------------------------
+
+    async def acked(self, ack: Ack) -> None:
+        """See LinkPort."""
+        if self._sender.ack(ack.epoch, ack.seq, self._real_ms()):
+            await self._store.acknowledge(self._sender.acked)
+            self._wake.set()
+
+    async def headed(self, head: Head) -> None:
+        """See LinkPort."""
+        self._head_version = head.version
+        self._news.set()
+        if self._sender.head(head.boot):
+            self._ask.set()  # what HQ sent or we asked before it restarted may be lost
+            self._wake.set()
+
+    async def applied(self, version: int) -> None:
+        """See LinkPort."""
+        await self._transport.publish(self._place.up(topics.ACK), messages.applied(version))
+
+    def ask(self) -> None:
+        """See LinkPort."""
+        self._ask.set()
+
+    # --- one connection -------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        boot = await self._store.next_boot()
+        version = await self._store.hq_version()
+        state = self._place.up(topics.STATE)
+        await self._transport.connect(state, messages.state(False, boot, self._store.epoch, version))
+        await self._transport.subscribe(self._inbox.subscriptions)
+        await self._transport.publish(state, messages.state(True, boot, self._store.epoch, version), retain=True)
+        await self._request()
+        self._sender.connected(await self._store.acknowledged())
+        self._health.count("hq.connections")
+        self._report()
+
+    async def _receive(self) -> None:
+        async for message in self._transport.messages():
+            await self._inbox.handle(message.topic, message.payload)
+            message.done()  # only now: what was not applied, the broker may keep
+
+    async def _send(self) -> None:
+        while True:
+            self._wake.clear()
+            now_ms = self._real_ms()
+            if self._sender.tick(now_ms):
+                self._health.count("hq.stalls")
+            self._report()
+            after = self._sender.wants()
+            if after is None or not await self._send_batch(after):
+                await self._sleep_until(self._sender.next_deadline())
+
+    async def _send_batch(self, after: int) -> bool:
+        """Publish what waits after seq `after`, at the contract's pace; False = nothing waits there."""
+        rows = await self._store.outbox_after(after, messages.MAX_EVENTS)
+        batch = self._sender.take(after, rows, self._real_ms())
+        if batch is None:
+            return bool(rows)  # an ack or a restart of HQ has moved the sender meanwhile
+        if batch.spoiled:
+            self._health.count("hq.unsendable", batch.spoiled)
+        await self._transport.publish(self._place.up(topics.EVENTS), batch.payload)
+        self._health.count("hq.batches")
+        await asyncio.sleep(max(PUBLISH_EVERY_S, len(batch.payload) / BYTES_PER_S))
+        return True
+
+    async def _sleep_until(self, deadline_ms: int | None) -> None:
+        if deadline_ms is None:
+            await self._wake.wait()
+            return
+        try:
+            async with asyncio.timeout(max(0, deadline_ms - self._real_ms()) / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _request(self) -> int:
+        self._ask.clear()
+        have = await self._store.hq_version()
+        await self._transport.publish(self._place.up(topics.REQ), messages.req(have, self._store.epoch))
+        return have
+
+    async def _ask_for_gaps(self) -> None:
+        pause_s, asked = ASK_EVERY_S, await self._store.hq_version()  # _connect has just asked
+        while True:
+            await asyncio.sleep(pause_s)
+            await self._ask.wait()
+            have = await self._request()
+            pause_s = min(pause_s * 2, MAX_ASK_EVERY_S) if have == asked else ASK_EVERY_S
+            asked = have
+
+    async def _watch_head(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            before = await self._store.hq_version()
+            await asyncio.sleep(HEAD_GRACE_S)
+            have = await self._store.hq_version()
+            if have < self._head_version:
+                if have == before:
+                    self._ask.set()
+                self._news.set()  # look again until we are there
+
+    async def _first_to_end(self, *parts: Coroutine[Any, Any, None]) -> None:
+        """Run all; the first that fails ends the others, and its error is raised as it is, not in a group."""
+        tasks: Sequence[asyncio.Task[None]] = [asyncio.create_task(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- time and health ------------------------------------------------------------------------------------
+
+    def _real_ms(self) -> int:
+        """The line is as slow as it is, also when the shop's time runs faster."""
+        return int(self._clock.now_ms() / self._clock.speed)
+
+    def _report(self) -> None:
+        if self._sender.silent_ms(self._real_ms()) >= SILENT_MS:
+            self._health.set(
+                PART,
+                "degraded",
+                self._clock.now_ms(),
+                "headquarters does not confirm what this shop reports, the shop keeps working",
+                "Nothing to do here: events wait on disk. Tell headquarters if it lasts longer than a day.",
+            )
+        else:
+            self._health.set(PART, "ok", self._clock.now_ms(), "connected to headquarters")
+
+    def _report_loss(self, error: UnavailableError) -> None:
+        self._health.count("hq.losses")
+        self._health.set(
+            PART,
+            "degraded",
+            self._clock.now_ms(),
+            f"no connection to headquarters, the shop keeps working ({error})",
+            "Check the network cable and the router. Events wait on disk until the line is back.",
+        )

@@ -1,0 +1,146 @@
+"""Both ends of the wire in small: a shop around an Uplink, and an HQ that commits to a dict and then acknowledges."""
+
+import asyncio
+import random
+
+from gateway.core.changes import Delta, OutboxRow
+from gateway.errors import StoreError
+from gateway.health import Health, Part
+from sync import messages, topics
+from sync.link import Address, Transport
+from sync.topics import Topics
+from sync.uplink import Uplink
+
+PLACE = Topics("acme", "berlin", "gw1")
+EPOCH = "5e" * 16
+ERASE = {"op": "member.erase", "body": {"member_id": "m1"}}
+
+
+class Shop:
+    """The gateway around an Uplink: an outbox in memory, a version, a clock that can be pushed forward."""
+
+    speed = 1.0
+    epoch = EPOCH
+
+    def __init__(self, port: int) -> None:
+        self.rows: list[OutboxRow] = []
+        self.seq = self.watermark = self.boot = self.version = 0
+        self.pushed_ms = 0
+        self.broken_disk = False
+        self.deltas: list[Delta] = []
+        self.deleted: list[int] = []
+        self.health = Health()
+        rng = random.Random(3)
+        transport = Transport(Address("127.0.0.1", port), "gw-acme-berlin-gw1", rng)
+        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng)
+
+    def happen(self, count: int, size: int = 20) -> None:
+        for _ in range(count):
+            self.seq += 1
+            self.rows.append(OutboxRow(self.seq, self.now_ms(), "visit.entered", '{"fill":"' + "x" * size + '"}'))
+        self.uplink.wake()
+
+    @property
+    def part(self) -> Part | None:
+        return next((part for part in self.health.parts if part.name == "hq"), None)
+
+    # Clock
+
+    def now_ms(self) -> int:
+        return int(asyncio.get_running_loop().time() * 1000) + self.pushed_ms
+
+    async def sleep(self, ms: float) -> None:
+        await asyncio.sleep(ms / 1000)
+
+    # Store
+
+    async def next_boot(self) -> int:
+        self.boot += 1
+        return self.boot
+
+    async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
+        await asyncio.sleep(0)
+        return [row for row in self.rows if row.seq > seq][:limit]
+
+    async def acknowledge(self, seq: int) -> None:
+        if self.broken_disk:
+            raise StoreError("disk full")
+        self.watermark = max(self.watermark, seq)
+        self.deleted.append(seq)
+        self.rows = [row for row in self.rows if row.seq > seq]
+
+    async def acknowledged(self) -> int:
+        return self.watermark
+
+    async def hq_version(self) -> int:
+        return self.version
+
+    # Flow
+
+    async def on_hq_change(self, delta: Delta) -> str:
+        if delta.version <= self.version:
+            return "stale"
+        if delta.parent != self.version:
+            return "gap"
+        self.deltas.append(delta)
+        self.version = delta.version
+        return "applied"
+
+
+class Hq:
+    """Headquarters in small: commits, then acknowledges up to where nothing is missing."""
+
+    def __init__(self, port: int, boot: int = 1) -> None:
+        self.line = Transport(Address("127.0.0.1", port), "hq", random.Random(boot))
+        self.boot = boot
+        self.version = 0
+        self.held: dict[tuple[str, int], int] = {}  # (epoch, seq) -> how often it arrived
+        self.spans: set[tuple[int, int]] = set()
+        self.most_unacked = 0
+        self.mute = False
+        self.answers = True
+        self.reqs: list[int] = []
+        self.applied: list[int] = []
+        self.states: list[messages.State] = []
+        self.order: list[str] = []
+
+    async def connect(self) -> None:
+        await self.line.connect()
+        await self.line.subscribe([topics.ALL_UP])
+        await self.down(topics.HEAD, messages.head(self.version, self.boot), retain=True)
+
+    async def down(self, leaf: str, payload: bytes, retain: bool = False) -> None:
+        await self.line.publish(PLACE.down(leaf), payload, retain)
+
+    async def publish_delta(self, parent: int, version: int) -> None:
+        self.version = version
+        await self.down(topics.DELTA, messages.delta(parent, version, [ERASE]))
+
+    @property
+    def watermark(self) -> int:
+        mark = 0
+        for first, last in sorted(self.spans):
+            if first <= mark + 1:
+                mark = max(mark, last)
+        return mark
+
+    async def serve(self) -> None:
+        async for message in self.line.messages():
+            _, _, leaf = topics.parse(message.topic)
+            self.order.append(leaf)
+            if leaf == topics.EVENTS:
+                batch = messages.parse_events(message.payload)
+                for row in batch.rows:
+                    self.held[batch.epoch, row.seq] = self.held.get((batch.epoch, row.seq), 0) + 1
+                self.spans.add((batch.first, batch.last))
+                if not self.mute:
+                    await self.down(topics.ACK, messages.ack(batch.epoch, self.watermark))
+            elif leaf == topics.REQ:
+                self.reqs.append(messages.parse_req(message.payload).have)
+                if self.answers and self.reqs[-1] < self.version:
+                    await self.publish_delta(self.reqs[-1], self.version)
+            elif leaf == topics.ACK:
+                self.applied.append(messages.parse_applied(message.payload))
+            else:
+                self.states.append(messages.parse_state(message.payload))
+            message.done()

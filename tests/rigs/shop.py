@@ -1,0 +1,188 @@
+"""A shop's path on a real store with surfaces that only note: for tests of flow, apply and decisions."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.config import ReceiverTable
+from gateway.core.changes import Change, ConfigPut, ConsentAdd, CredentialPut, Delta, MemberPut, OfferPut
+from gateway.core.identity import Resolver
+from gateway.core.model import (
+    ConsentRecord,
+    ConsentState,
+    CredentialKind,
+    Member,
+    Notice,
+    Offer,
+    Purpose,
+    QueueEntry,
+    ScreenContent,
+    ShopConfig,
+    Sighting,
+    StaffCard,
+    TalkingPoint,
+    Tap,
+)
+from gateway.flow import Flow
+from gateway.health import Health
+from gateway.store import Store
+
+SITE_KEY = bytes(range(32))
+START_MS = 1_800_000_000_000
+TEXT = {"de": "Hallo", "en": "Hello"}
+RECEIVERS = (
+    ReceiverTable(id="coffee-ble", zone="coffee"),
+    ReceiverTable(id="wine-ble", zone="wine"),
+    ReceiverTable(id="coffee-nfc", zone="coffee", screen="bar"),
+    ReceiverTable(id="advice-nfc", zone="wine", advice=True),
+)
+SCREENS = {"bar": "coffee", "cellar": "wine"}
+
+
+class Clock:
+    """Time that a test moves by hand."""
+
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self.ms = START_MS
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    async def sleep(self, ms: float) -> None:
+        self.ms += round(ms)
+
+
+class Walls:
+    """Surfaces that remember what they show, and everything they ever showed."""
+
+    def __init__(self) -> None:
+        self.screens: dict[str, ScreenContent] = {}
+        self.history: list[tuple[str, ScreenContent]] = []
+        self.entries: tuple[QueueEntry, ...] = ()
+        self.cards: dict[str, StaffCard] = {}
+        self.closed: list[tuple[str, str]] = []
+
+    def show(self, screen: str, content: ScreenContent) -> None:
+        self.screens[screen] = content
+        self.history.append((screen, content))
+
+    def queue(self, entries: tuple[QueueEntry, ...]) -> None:
+        self.entries = entries
+
+    def open_card(self, tablet: str, card: StaffCard) -> None:
+        self.cards[tablet] = card
+
+    def close_card(self, tablet: str, handshake_id: str, reason: str) -> None:
+        if tablet in self.cards and self.cards[tablet].handshake_id == handshake_id:
+            del self.cards[tablet]
+        self.closed.append((tablet, reason))
+
+
+class Shop:
+    """`await open()` first, `close()` last."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = Clock()
+        self.walls = Walls()
+        self.health = Health()
+        self.resolver = Resolver(SITE_KEY)
+        self.store = Store(path / "gateway.db", "e" * 32)
+        self.woken = 0
+        ids = itertools.count(1)
+        self.tasks: list = []
+        self.flow = Flow(
+            store=self.store,
+            resolver=self.resolver,
+            surfaces=self.walls,
+            clock=self.clock,
+            health=self.health,
+            receivers={receiver.id: receiver for receiver in RECEIVERS},
+            screens=SCREENS,
+            site_key=SITE_KEY,
+            new_id=lambda: f"id{next(ids):04d}",
+            spawn=self._spawn,
+            wake=self._wake,
+        )
+        self.version = 0
+
+    def _spawn(self, work) -> None:
+        self.tasks.append(asyncio.ensure_future(work))
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    async def settle(self) -> None:
+        """Wait for all work that is under way; raises what it raised."""
+        while self.tasks:
+            await self.tasks.pop(0)
+
+    async def push(self, *changes: Change) -> str:
+        """HQ sends these changes as the next delta."""
+        parent, self.version = self.version, self.version + 1
+        return await self.flow.on_hq_change(Delta(parent, self.version, changes))
+
+    async def stand(self, member: str, receiver: str, seconds: int = 6) -> None:
+        """The member is heard at one receiver twice a second."""
+        for _ in range(seconds * 2):
+            self.flow.sighted(Sighting(member, receiver, -60, self.clock.ms))
+            self.clock.ms += 500
+        await self.settle()
+
+    async def tap(self, member: str | None, reader: str) -> None:
+        """A tap, and everything that follows from it."""
+        self.flow.tapped(Tap(member, reader, self.clock.ms))
+        await self.settle()
+
+    async def tick(self, ms: int = 0) -> None:
+        """Let time pass, then tick."""
+        self.clock.ms += ms
+        self.flow.on_tick(self.clock.ms)
+        await self.settle()
+
+    async def events(self) -> list[tuple[str, str]]:
+        """Type and body of everything in the outbox."""
+        return [(row.type, row.body) for row in await self.store.outbox_after(0, 10_000)]
+
+    async def types(self) -> list[str]:
+        """The event types in the outbox, in order."""
+        return [kind for kind, _ in await self.events()]
+
+
+def member(name: str, *purposes: Purpose, interests: Sequence[str] = ("coffee",)) -> tuple[Change, ...]:
+    """A member with a card, a fob and these consents."""
+    points = (TalkingPoint(TEXT, TEXT),)
+    return (
+        MemberPut(Member(name, name.title(), "de", tuple(interests), ("Espresso",), points)),
+        CredentialPut(f"{name}-fob", name, CredentialKind.IBEACON, name.encode().ljust(20, b"-")),
+        CredentialPut(f"{name}-card", name, CredentialKind.NDEF, f"https://card.example/{name}".encode()),
+        *(consent(name, purpose) for purpose in purposes),
+    )
+
+
+def consent(name: str, purpose: Purpose, state: ConsentState = ConsentState.GIVEN, seq: int = 1) -> ConsentAdd:
+    """One record; later ones need a higher `seq`."""
+    return ConsentAdd(
+        ConsentRecord(f"{name}-{purpose}-{state}-{seq}", name, purpose, state, START_MS - 10_000 + seq, hq_seq=seq)
+    )
+
+
+def basics() -> tuple[Change, ...]:
+    """A configured shop: a notice, an offer for everybody, one for coffee lovers."""
+    return (
+        ConfigPut(
+            ShopConfig(TEXT, {"coffee": TEXT, "wine": TEXT}, Notice("1", "Muster GmbH", "privacy@muster.example"))
+        ),
+        OfferPut(Offer("loop", TEXT, TEXT, zones=("coffee",), audience="everyone")),
+        OfferPut(Offer("espresso", TEXT, TEXT, more=TEXT, interests=("coffee",), public_safe=True)),
+    )
+
+
+async def open_shop(path: Path, *changes: Change) -> Shop:
+    """A started shop with the basics and `changes`."""
+    shop = Shop(path)
+    await shop.flow.start()
+    assert await shop.push(*basics(), *changes) == "applied"
+    return shop

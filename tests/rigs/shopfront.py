@@ -1,0 +1,193 @@
+"""A shop window for tests: a path that answers as told, clocks, sample content, and the real server on a free port."""
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from display.api import create_app
+from display.hub import Hub
+from display.server import serve
+from gateway.core.model import (
+    DialogueView,
+    Notice,
+    OfferLine,
+    QueueEntry,
+    ScreenContent,
+    ShopConfig,
+    Slide,
+    StaffCard,
+    TalkingPoint,
+)
+from gateway.health import Health
+
+KEY = "manager-key-for-tests"
+SHOP = ShopConfig(
+    store_name={"de": "Kontor am Markt", "en": "Kontor at the Market"},
+    zones={"coffee": {"de": "Kaffeeregal", "en": "Coffee shelf"}, "wine": {"de": "Weinkeller", "en": "Wine cellar"}},
+    notice=Notice("2026-11", "Kontor GmbH, Markt 1, 20095 Hamburg", "datenschutz@kontor.example"),
+)
+
+
+class HandClock:
+    """A clock that moves when a test says so."""
+
+    def __init__(self, now_ms: int = 1_000_000, speed: float = 1.0) -> None:
+        self.at_ms = now_ms
+        self.speed = speed
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    async def sleep(self, ms: float) -> None:
+        self.at_ms += round(ms)
+
+
+class WallClock:
+    """The machine's clock, for pages in a real browser."""
+
+    speed = 1.0
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    async def sleep(self, ms: float) -> None:
+        await asyncio.sleep(ms / 1000)
+
+
+@dataclass
+class FakePath:
+    """Answers from `answers` (per call name) and remembers every call."""
+
+    screens: Mapping[str, str] = field(default_factory=lambda: {"coffee": "coffee", "wine": "wine"})
+    shop: ShopConfig = SHOP
+    answers: dict[str, str | Exception] = field(default_factory=dict)
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def _answer(self, name: str, default: str, *args: str) -> str:
+        self.calls.append((name, *args))
+        answer = self.answers.get(name, default)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> str:
+        return self._answer("screen", "ok", screen, dialogue_id, choice)
+
+    async def on_accept(self, handshake_id: str, tablet: str) -> str:
+        return self._answer("accept", "open", handshake_id, tablet)
+
+    async def on_close(self, handshake_id: str, tablet: str) -> str:
+        return self._answer("close", "ok", handshake_id, tablet)
+
+
+def slide(art: str = "coffee", title: str = "Frisch geröstet", badge: str = "2 für 1") -> Slide:
+    return Slide(
+        f"slide-{art}",
+        {"de": title, "en": "Freshly roasted"},
+        {"de": "Äthiopien Sidamo, heute Morgen aus der Trommel.", "en": "Ethiopia Sidamo, from this morning's drum."},
+        {"de": badge, "en": "2 for 1"} if badge else {},
+        art,
+    )
+
+
+def talk(step: str = "offer", ttl_ms: int = 20_000, call_name: str | None = "Anna") -> DialogueView:
+    offering = step in ("offer", "more")
+    return DialogueView(
+        "dialogue-1",
+        step,  # type: ignore[arg-type]
+        "de",
+        call_name,
+        slide() if offering or step == "accepted" else None,
+        {"de": "Hell geröstet, mit Noten von Jasmin und Zitrone. Am besten als Filter."},
+        ("yes", "more", "not_now", "advice", "more_time") if offering else (),
+        ttl_ms,
+    )
+
+
+def talking(step: str = "offer", ttl_ms: int = 20_000, call_name: str | None = "Anna") -> ScreenContent:
+    return ScreenContent("L3" if call_name else "L1", (slide(),), talk(step, ttl_ms, call_name), "decision-1")
+
+
+def request(number: int = 1, asked_at_ms: int = 1_000_000, label: str = "") -> QueueEntry:
+    return QueueEntry(f"handshake-{number}", label, "coffee", "tap", asked_at_ms, "asked", None)
+
+
+def card(closes_at_ms: int, number: int = 1) -> StaffCard:
+    return StaffCard(
+        handshake_id=f"handshake-{number}",
+        call_name="Anna",
+        language="de",
+        zone="coffee",
+        via="tap",
+        asked_at_ms=closes_at_ms - 300_000,
+        usual=("Espresso Nr. 4, 500 g", "Hafermilch", "Mandelhörnchen"),
+        talking_points=(
+            TalkingPoint(
+                {"de": "Neue Ernte aus Sidamo ist da", "en": "The new Sidamo harvest is in"},
+                {"de": "mag helle Röstungen", "en": "likes light roasts"},
+            ),
+            TalkingPoint(
+                {"de": "Entkalker nicht vergessen", "en": "Remember descaler"},
+                {"de": "Maschine vor sechs Monaten gekauft", "en": "bought the machine six months ago"},
+            ),
+        ),
+        offers=(
+            OfferLine("o1", {"de": "Zwei Pfund zum Preis von einem", "en": "Two for one"}, {"de": "2 für 1"}),
+            OfferLine("o2", {"de": "Röstkurs am Samstag", "en": "Roasting course"}, {}),
+        ),
+        consents=("recognise_nfc", "personalise_offers", "staff_advice"),
+        closes_at_ms=closes_at_ms,
+    )
+
+
+def accepted(entry: QueueEntry, tablet: str) -> QueueEntry:
+    return replace(entry, state="open", tablet=tablet)
+
+
+@dataclass
+class Window:
+    """A running server and what stands behind it."""
+
+    path: FakePath
+    hub: Hub
+    health: Health
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def window(
+    path: FakePath | None = None, port: int = 0, public_url: str | None = "http://gateway.shop:8080"
+) -> AsyncIterator[Window]:
+    """The real hub, application and server, ended on leaving."""
+    clock, health = WallClock(), Health()
+    shop = Window(path or FakePath(), Hub(clock, health), health)
+    app = create_app(shop.path, shop.hub, health, clock, KEY, "0.1.0", public_url=public_url)
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, stop))
+    try:
+        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        shop.port = ready.result()
+        yield shop
+    finally:
+        stop.set()
+        await running
+
+
+def chromium() -> str:
+    """The path of a Chromium, or a skip that says how to get one."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.skip("Chromium is not installed: apt install chromium")

@@ -1,0 +1,126 @@
+"""drivers.chip: frames byte for byte, and a memory that never tells what the chip would not."""
+
+import errno
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers import chip
+from drivers.chip import Memo
+
+MODES = bytes.fromhex("630263036305")
+TIMING = bytes.fromhex("020a0b0b")
+
+
+def test_frames_are_golden() -> None:
+    assert chip.frame(chip.GET_FIRMWARE) == bytes(10) + bytes.fromhex("0000ff02fed4022a00")
+    assert chip.frame(chip.SET_115200) == bytes(10) + bytes.fromhex("0000ff03fdd410041800")
+
+
+def test_only_the_right_answer_is_an_answer() -> None:
+    assert chip.answer(bytes.fromhex("0000ff06fad50332010607e800"), 0x02) == bytes.fromhex("32010607")
+    assert chip.answer(bytes.fromhex("0000ff02fed5151600"), 0x02) is None
+    assert chip.answer(chip.ACK, 0x02) is None
+
+
+class DeafLine:
+    """Nobody at the other end."""
+
+    port = "/dev/ttyS0"
+
+    def __init__(self) -> None:
+        self.tried: list[int] = []
+        self._baudrate = chip.BAUD
+
+    @property
+    def baudrate(self) -> int:
+        return self._baudrate
+
+    @baudrate.setter
+    def baudrate(self, value: int) -> None:
+        if value == 921_600:
+            raise ValueError("this port is too slow for that")
+        self._baudrate = value
+
+    def write(self, frame: bytes) -> None:
+        self.tried.append(self._baudrate)
+
+    def read(self, timeout: int) -> bytes:
+        raise OSError(errno.ETIMEDOUT, "silence")
+
+
+def test_every_rate_that_the_port_can_do_is_tried() -> None:
+    line = DeafLine()
+    with pytest.raises(OSError, match="silence"):
+        chip.start(line)
+    assert line.tried == [115_200, 460_800, 230_400, 115_200]
+
+
+def test_what_was_read_or_written_need_not_be_asked() -> None:
+    memo = Memo().after(chip.READ_REGISTER, MODES, b"\x80\x81\x40")
+    assert memo.known(chip.READ_REGISTER, MODES) == b"\x80\x81\x40"
+    assert memo.known(chip.WRITE_REGISTER, bytes.fromhex("630380")) is None
+    memo = memo.after(chip.WRITE_REGISTER, bytes.fromhex("630380"), b"")
+    assert memo.known(chip.WRITE_REGISTER, bytes.fromhex("630380")) == b""
+    assert memo.known(chip.READ_REGISTER, bytes.fromhex("6303")) == b"\x80"
+    assert memo.known(chip.RF_CONFIGURATION, TIMING) is None
+    assert memo.after(chip.RF_CONFIGURATION, TIMING, b"").known(chip.RF_CONFIGURATION, TIMING) == b""
+
+
+def test_volatile_registers_are_always_asked() -> None:
+    fifo = bytes.fromhex("6339")
+    assert Memo().after(chip.READ_REGISTER, fifo, b"\x26").known(chip.READ_REGISTER, fifo) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "data", "reply"),
+    [
+        pytest.param(0x4A, b"\x01\x00", b"\x00", id="a card is looked for"),
+        pytest.param(chip.RF_CONFIGURATION, b"\x01\x02", b"", id="the field is switched"),
+        pytest.param(chip.COMMUNICATE_THRU, b"\x30\x00", b"\x01", id="a card does not answer"),
+        pytest.param(chip.COMMUNICATE_THRU, b"\x30\x00", b"", id="no reply"),
+    ],
+)
+def test_registers_are_forgotten_when(code: int, data: bytes, reply: bytes) -> None:
+    memo = Memo().after(chip.READ_REGISTER, MODES, b"\x80\x80\x40")
+    assert memo.after(code, data, reply).known(chip.READ_REGISTER, MODES) is None
+
+
+def test_an_exchange_leaves_all_in_place() -> None:
+    memo = Memo().after(chip.READ_REGISTER, MODES, b"\x80\x80\x40").after(chip.RF_CONFIGURATION, TIMING, b"")
+    assert memo.after(chip.COMMUNICATE_THRU, b"\x30\x00", b"\x00") == memo
+
+
+steady = st.sampled_from(sorted(chip.STEADY_REGISTERS))
+steps = st.one_of(
+    st.tuples(st.just("read"), st.lists(steady, min_size=1, max_size=3)),
+    st.tuples(st.just("write"), st.lists(st.tuples(steady, st.integers(0, 3)), min_size=1, max_size=3)),
+    st.tuples(st.just("list"), st.integers(0, 3)),
+)
+
+
+@given(st.lists(steps, max_size=20))
+def test_memory_and_chip_never_disagree(script: list[tuple[str, object]]) -> None:
+    registers = dict.fromkeys(chip.STEADY_REGISTERS, 0)
+    memo = Memo()
+    for what, more in script:
+        if what == "list":  # the chip sets its registers as it likes
+            registers = dict.fromkeys(chip.STEADY_REGISTERS, int(str(more)))
+            memo = memo.after(0x4A, b"\x01\x00", b"\x01")
+            continue
+        assert isinstance(more, list)
+        if what == "read":
+            code, data = chip.READ_REGISTER, b"".join(at.to_bytes(2, "big") for at in more)
+        else:
+            code, data = chip.WRITE_REGISTER, b"".join(at.to_bytes(2, "big") + bytes([value]) for at, value in more)
+        known = memo.known(code, data)
+        if code == chip.READ_REGISTER:
+            reply = bytes(registers[at] for at in more)
+            assert known in (None, reply)
+        else:
+            reply = b""
+            after = registers | dict(more)
+            assert known is None or after == registers
+            registers = after
+        memo = memo if known is not None else memo.after(code, data, reply)

@@ -1,0 +1,37 @@
+"""The shop's clocks: monotone, scaled, and stepping only when told to."""
+
+import time
+
+from gateway.clock import STEP_MS, InstantClock, ShopClock
+
+
+def test_the_shop_clock_starts_at_the_systems_time() -> None:
+    assert abs(ShopClock().now_ms() - time.time_ns() // 1_000_000) < STEP_MS
+
+
+async def test_a_faster_shop_sleeps_less() -> None:
+    clock = ShopClock(speed=1000)
+    before_ms = clock.now_ms()
+    await clock.sleep(10_000)
+    assert clock.now_ms() - before_ms >= 10_000
+    assert clock.follow_step() == 0
+
+
+def test_a_step_of_the_system_clock_is_taken_over_once(monkeypatch) -> None:
+    clock, year_ns = ShopClock(), 31_536_000_000_000_000
+    real = time.time_ns
+    assert clock.follow_step() == 0
+    monkeypatch.setattr(time, "time_ns", lambda: real() + year_ns)
+    before_ms = clock.now_ms()
+    assert abs(clock.follow_step() - year_ns // 1_000_000) < STEP_MS
+    assert clock.now_ms() - before_ms > year_ns // 1_000_000 - STEP_MS
+    assert clock.follow_step() == 0
+
+
+async def test_the_instant_clock_moves_by_sleeping_only() -> None:
+    clock = InstantClock()
+    before_ms = clock.now_ms()
+    await clock.sleep(86_400_000)
+    await clock.sleep(-5)
+    assert clock.now_ms() - before_ms == 86_400_000
+    assert clock.follow_step() == 0

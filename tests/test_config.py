@@ -1,0 +1,135 @@
+"""The configuration file: good ones load, each mistake is named with file, line, key and what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import SOURCE_SCHEMES, Config, line_of, load
+from gateway.errors import ConfigError
+
+GOOD = """\
+[gateway]
+tenant = "muster"
+store = "musterstadt"
+id = "gw1"
+data_dir = "data"
+
+[mqtt]
+host = "127.0.0.1"
+
+[[source]]
+path = "ble:hci0"
+receiver = "entrance-ble"
+
+[[receiver]]
+id = "entrance-ble"
+zone = "entrance"
+
+[[receiver]]
+id = "coffee-nfc"
+zone = "coffee"
+screen = "coffee"
+
+[[screen]]
+id = "coffee"
+zone = "coffee"
+"""
+
+BROKEN = {
+    "syntax": (GOOD.replace('host = "127.0.0.1"', "host = "), 8, "not valid TOML"),
+    "missing key": (
+        GOOD.replace('store = "musterstadt"\n', ""),
+        1,
+        "gateway.store: expected a value, but the key is missing",
+    ),
+    "missing table": (GOOD.replace("[gateway]", "[gatewai]"), 1, "gateway: expected a value, but the key is missing"),
+    "unknown key": (GOOD.replace('id = "gw1"', 'id = "gw1"\nspeed = 3'), 5, "gateway.speed: expected no such key here"),
+    "wrong type": (GOOD.replace('host = "127.0.0.1"', "host = 7"), 8, "mqtt.host: expected string, found 7"),
+    "bad id": (GOOD.replace('"musterstadt"', '"Muster/stadt"'), 3, "gateway.store: expected 1-24 lower-case letters"),
+    "bad port": (GOOD.replace("[mqtt]", "[mqtt]\nport = 70000"), 8, "mqtt.port: expected less than or equal to 65535"),
+    "bad scheme": (
+        GOOD.replace("ble:hci0", "usb:hci0"),
+        11,
+        "source[1].path: expected a device path beginning with one of",
+    ),
+    "nameless radio": (GOOD.replace('receiver = "entrance-ble"\n', ""), 10, "expected a `receiver` id"),
+    "second table": (
+        GOOD.replace('zone = "coffee"\nscreen', "zone = 5\nscreen"),
+        20,
+        "receiver[2].zone: expected string",
+    ),
+    "twice": (
+        GOOD.replace('id = "coffee-nfc"', 'id = "entrance-ble"'),
+        1,
+        "receiver ids that differ; 'entrance-ble' stands twice",
+    ),
+    "no such screen": (GOOD.replace('screen = "coffee"', 'screen = "tea"'), 1, "a [[screen]] with id 'tea'"),
+    "no such receiver": (
+        GOOD.replace('receiver = "entrance-ble"', 'receiver = "door"'),
+        1,
+        "a [[receiver]] with id 'door'",
+    ),
+}
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_good_file_loads(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD))
+    assert config.gateway.store == "musterstadt"
+    assert config.mqtt.port == 1883
+    assert config.source[0].scheme == "ble"
+    assert config.source[0].target == "hci0"
+    assert config.receiver[1].screen == "coffee"
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_names_line_key_and_expectation(tmp_path: Path, name: str) -> None:
+    text, line, words = BROKEN[name]
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    told = str(caught.value).splitlines()
+    assert any(entry.startswith(f"{path}:{line}: ") and words in entry for entry in told), told
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace('"gw1"', "1").replace('host = "127.0.0.1"', "host = 7")
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_an_absent_or_binary_file_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "absent.toml")
+    path = tmp_path / "binary.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(path)
+
+
+def test_options_of_a_device_path() -> None:
+    config = Config.model_validate(
+        {
+            "gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": "d"},
+            "source": [{"path": "sim:7?members=20&speed=10"}],
+        }
+    )
+    source = config.source[0]
+    assert (source.scheme, source.target, source.options) == ("sim", "7", {"members": "20", "speed": "10"})
+
+
+def test_line_of_finds_keys_in_repeated_tables() -> None:
+    assert line_of(GOOD, ("receiver", 1, "screen")) == 21
+    assert line_of(GOOD, ("mqtt", "nothing")) == 7
+    assert line_of(GOOD, ()) == 1
+
+
+def test_every_scheme_has_a_source() -> None:
+    text = (Path(__file__).parents[1] / "drivers" / "sources.py").read_text()
+    assert all(f'case "{scheme}"' in text for scheme in SOURCE_SCHEMES)

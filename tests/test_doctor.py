@@ -1,0 +1,73 @@
+"""The doctor says in plain words what is missing and what to do."""
+
+import socket
+
+import pytest
+
+from gateway import __main__, doctor
+
+FILE = """\
+[gateway]
+tenant = "t"
+store = "s"
+id = "g"
+data_dir = "{data}"
+[mqtt]
+host = "127.0.0.1"
+port = {port}
+"""
+
+
+@pytest.fixture(autouse=True)
+def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/no-bus")
+    monkeypatch.setattr(doctor, "readers", list)
+
+
+async def test_a_machine_without_radio_and_reader(tmp_path) -> None:
+    findings = {finding.what: finding for finding in await doctor.examine(None)}
+    assert findings["Bluetooth"].state == "missing"
+    assert findings["Bluetooth"].found.startswith("no Bluetooth adapter")
+    assert findings["Bluetooth"].step
+    assert findings["NFC"].found == "no NFC reader"
+    assert "raspi-config" in findings["NFC"].step
+
+
+def test_the_command_says_that_the_demo_works_without(capsys) -> None:
+    assert __main__.main(["doctor"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no Bluetooth adapter" in said
+    assert "no NFC reader" in said
+    assert "The demo works without what is missing" in said
+
+
+async def test_a_configuration_is_checked_to_the_broker(tmp_path) -> None:
+    path = tmp_path / "g.toml"
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        path.write_text(FILE.format(data=tmp_path / "data", port=listener.getsockname()[1]))
+        findings = {finding.what: finding for finding in await doctor.examine(path)}
+        assert findings["Headquarters"].state == "ok"
+        assert findings["Data folder"].state == "ok"
+    findings = {finding.what: finding for finding in await doctor.examine(path)}
+    assert findings["Headquarters"].state == "wrong"
+    assert "does not answer" in findings["Headquarters"].found
+
+
+async def test_readers_and_adapters_that_are_there_are_named(monkeypatch) -> None:
+    async def adapters() -> list[str]:
+        return ["hci0"]
+
+    monkeypatch.setattr(doctor, "readers", lambda: ["/dev/ttyUSB0"])
+    monkeypatch.setattr(doctor, "adapters", adapters)
+    findings = {finding.what: finding for finding in await doctor.examine(None)}
+    assert (findings["Bluetooth"].state, findings["NFC"].state) == ("ok", "ok")
+    assert "/dev/ttyUSB0" in findings["NFC"].found
+
+
+def test_a_broken_configuration_is_wrong(tmp_path, capsys) -> None:
+    path = tmp_path / "g.toml"
+    path.write_text("nonsense")
+    assert __main__.main(["doctor", "--config", str(path)]) == 1
+    assert "not valid TOML" in " ".join(capsys.readouterr().out.split())

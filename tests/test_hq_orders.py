@@ -1,0 +1,103 @@
+"""Operators' files: every mistake is named with file, line and what was expected, and nothing is recorded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.model import Purpose
+from gateway.errors import ConfigError
+from sync.hq import service
+from sync.hq.ledger import Ledger
+
+OFFER = {"op": "offer.put", "body": {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"}}}
+MEMBER = {"op": "member.put", "body": {"member_id": "m-1", "call_name": "Ada"}}
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "hq.db"
+
+
+def written(path: Path, *lines: object) -> Path:
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("\n".join(texts) + "\n", encoding="utf-8", errors="surrogatepass")
+    return path
+
+
+def test_a_file_is_imported_whole(db: Path, tmp_path: Path) -> None:
+    assert service.import_file(db, written(tmp_path / "ops.jsonl", MEMBER, "", OFFER)) == (2, 2)
+    assert service.import_file(db, tmp_path / "ops.jsonl") == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("{", "one JSON object in a line; found no JSON object"),
+        ("[]", "one JSON object in a line"),
+        ("[" * 5_000, "one JSON object in a line"),
+        ('{"op": "offer.put", "body": NaN}', "found NaN"),
+        ('{"op": "offer.put", "body": 99999999999999999999}', "number out of range"),
+        ('{"op": "offer.sell", "body": {}}', "an op of member.put, member.erase"),
+        ('{"body": {}}', "an op of member.put, member.erase"),
+        ({"op": "offer.put", "body": {"offer_id": "o-2"}}, "offer.put with a body of offer_id, title, text"),
+        ({"op": "member.erase", "body": {"member_id": 7}}, "member.erase with a body of member_id"),
+        ({"op": "credential.put", "body": {"kind": "magic"}}, 'kind "eid" with identity_key'),
+        ({"op": "offer.drop", "body": {"offer_id": "x" * 200_000}}, "found more than"),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_imported(db: Path, tmp_path: Path, line: Any, expected: str) -> None:
+    path = written(tmp_path / "ops.jsonl", MEMBER, line, OFFER)
+    with pytest.raises(ConfigError) as caught:
+        service.import_file(db, path)
+    assert str(caught.value).startswith(f"{path}:2: expected ")
+    assert expected in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert not db.exists()
+
+
+def test_a_missing_file_and_a_folder_are_config_errors(db: Path, tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.jsonl", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            service.import_file(db, path)
+
+
+def test_text_in_another_encoding_is_named(db: Path, tmp_path: Path) -> None:
+    (tmp_path / "ops.jsonl").write_bytes(json.dumps(OFFER).encode() + "\nGrüße".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"ops\.jsonl:2"):
+        service.import_file(db, tmp_path / "ops.jsonl")
+
+
+def test_a_file_of_offers_may_hold_nothing_else(db: Path, tmp_path: Path) -> None:
+    assert service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER)) == (1, 1)
+    with pytest.raises(ConfigError, match=r"expected an op of offer\.put, offer\.drop; found 'member\.put'"):
+        service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER, MEMBER))
+
+
+def test_the_configuration_is_one_object(db: Path, tmp_path: Path) -> None:
+    config = written(tmp_path / "shop.json", '{"zones":\n {"wine": {"en": "Wine"}},\n "contacts_per_day": 3}')
+    assert service.push_config(db, config) == 1
+    for text in ('{"zone": {}}', "[]", '{"contacts_per_day": "three"}'):
+        with pytest.raises(ConfigError, match=r"shop\.json: expected config\.put with a body of store_name"):
+            service.push_config(db, written(tmp_path / "shop.json", text))
+
+
+def test_a_consent_event_that_says_something_else_now_is_refused(db: Path, tmp_path: Path) -> None:
+    body = {"event_id": "e-1", "member_id": "m-1", "purpose": "staff_advice", "state": "refused", "given_at_ms": 1}
+    service.import_file(db, written(tmp_path / "a.jsonl", {"op": "consent.add", "body": body}))
+    changed = {"op": "consent.add", "body": body | {"state": "given"}}
+    with pytest.raises(ConfigError, match="expected a new event_id"):
+        service.import_file(db, written(tmp_path / "b.jsonl", OFFER, changed))
+
+
+def test_withdraw_and_erase(db: Path, tmp_path: Path) -> None:
+    service.import_file(db, written(tmp_path / "ops.jsonl", MEMBER))
+    assert service.withdraw(db, "m-1", [Purpose.STAFF_ADVICE], 5) == 2
+    with pytest.raises(ConfigError, match="m-9"):
+        service.withdraw(db, "m-9", None, 5)
+    assert service.erase(db, "m-1") == 3
+    ledger = Ledger(db)
+    assert ledger.members(10) == []
+    ledger.close()
+    assert service.events(db) == []

@@ -1,0 +1,381 @@
+"""HQ on a real broker, with a gateway made of Transport and messages at the other end."""
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.changes import Delta, OutboxRow
+from gateway.core.model import Purpose
+from gateway.errors import StoreError, UnavailableError
+from gateway.health import Health
+from sync import link, messages, topics
+from sync.hq import orders, server, service
+from sync.hq.ledger import Ledger
+from sync.hq.pulse import Pulse
+from sync.topics import Topics
+from tests.rigs.broker import KINDS, Broker, Kind
+
+pytestmark = pytest.mark.broker
+
+SHOP = Topics("acme", "munich-1", "gw-1")
+EPOCH = "ab" * 16
+NOW_MS = 1_790_000_000_000
+ENOUGH_S = 20  # only ends a hanging test
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(ENOUGH_S):
+        while not condition():  # noqa: ASYNC110 - the condition is whatever a broker and two peers bring about
+            await asyncio.sleep(0.01)
+
+
+class Gateway:
+    """Keeps what HQ says; applies deltas as the contract asks."""
+
+    def __init__(self, port: int, where: Topics = SHOP) -> None:
+        self.where = where
+        self.transport = link.Transport(link.Address("127.0.0.1", port), f"test-{where.gateway}", random.Random(1))
+        self.version = 0
+        self.boot = 0
+        self.heads: list[messages.Head] = []
+        self.deltas: list[Delta] = []
+        self.acked = 0
+        self._reader: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        self.boot += 1
+        will = messages.state(False, self.boot, EPOCH, self.version)
+        await self.transport.connect(self.where.up(topics.STATE), will)
+        await self.transport.subscribe([self.where.down(leaf) for leaf in topics.DOWN_LEAVES])
+        self._reader = asyncio.create_task(self._read())
+        birth = messages.state(True, self.boot, EPOCH, self.version)
+        await self.transport.publish(self.where.up(topics.STATE), birth, retain=True)
+        await self.ask()
+
+    async def ask(self) -> None:
+        await self.transport.publish(self.where.up(topics.REQ), messages.req(self.version, EPOCH))
+
+    async def send(self, first: int, last: int, epoch: str = EPOCH) -> None:
+        rows = [OutboxRow(n, NOW_MS + n, "visit.entered", json.dumps({"n": n})) for n in range(first, last + 1)]
+        await self.transport.publish(self.where.up(topics.EVENTS), messages.events(epoch, first, last, rows))
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError, UnavailableError):
+                await self._reader
+        await self.transport.close()
+
+    async def _read(self) -> None:
+        async for message in self.transport.messages():
+            _, _, leaf = topics.parse(message.topic)
+            if leaf == topics.HEAD:
+                self.heads.append(messages.parse_head(message.payload))
+            elif leaf == topics.ACK:
+                ack = messages.parse_ack(message.payload)
+                assert ack.epoch == EPOCH
+                self.acked = max(self.acked, ack.seq)
+            else:
+                delta = messages.parse_delta(message.payload)
+                self.deltas.append(delta)
+                if delta.parent == self.version:
+                    self.version = delta.version
+                    await self.transport.publish(self.where.up(topics.ACK), messages.applied(delta.version))
+                else:
+                    await self.ask()
+            message.done()
+
+
+class Headquarters:
+    def __init__(self, db: Path, port: int) -> None:
+        self.ledger = Ledger(db)
+        self.pulse = Pulse()
+        self.health = Health()
+        self.task = asyncio.create_task(
+            server.serve(
+                self.ledger,
+                link.Address("127.0.0.1", port),
+                self.pulse,
+                self.health,
+                lambda: NOW_MS,
+                random.Random(2),
+            )
+        )
+
+    def record(self, ops: list[dict[str, Any]]) -> int:
+        version = self.ledger.record_ops(ops)
+        self.pulse.ring()
+        return version
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+        self.ledger.close()
+
+
+@asynccontextmanager
+async def hq_and_gateway(db: Path, port: int) -> AsyncIterator[tuple[Headquarters, Gateway]]:
+    hq, gateway = Headquarters(db, port), Gateway(port)
+    try:
+        await gateway.connect()
+        await until(lambda: bool(gateway.heads))
+        yield hq, gateway
+    finally:
+        await gateway.close()
+        await hq.stop()
+
+
+def member(member_id: str, name: str = "Ada") -> dict[str, Any]:
+    return {"op": "member.put", "body": {"member_id": member_id, "call_name": name}}
+
+
+def seqs(ledger: Ledger) -> list[int]:
+    return [row["seq"] for row in ledger.events(0, 10_000)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_events_are_stored_once_and_confirmed(kind: Kind, tmp_path: Path) -> None:
+    with Broker(kind) as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            for first, last in ((1, 5), (1, 5), (9, 12), (6, 8), (9, 12)):
+                await gateway.send(first, last)
+            await until(lambda: gateway.acked == 12)
+            assert sorted(seqs(hq.ledger)) == list(range(1, 13))
+
+
+async def test_nothing_beyond_a_gap_is_confirmed(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await gateway.send(1, 2)
+            await gateway.send(4, 6)
+            await until(lambda: len(seqs(hq.ledger)) == 5)
+            await until(lambda: gateway.acked == 2)
+            await gateway.send(3, 3)
+            await until(lambda: gateway.acked == 6)
+
+
+async def test_nothing_is_confirmed_that_was_not_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await gateway.send(1, 3)
+            await until(lambda: gateway.acked == 3)
+            full = True
+
+            real = hq.ledger.ingest
+
+            def ingest(*values: Any) -> int:
+                if full:
+                    raise StoreError("no space left")
+                return real(*values)
+
+            monkeypatch.setattr(hq.ledger, "ingest", ingest)
+            boots = len(gateway.heads)
+            await gateway.send(4, 6)
+            await until(lambda: hq.health.counts.get("hq.lost", 0) >= 1)
+            assert gateway.acked == 3
+            full = False
+            await until(lambda: len(gateway.heads) > boots)  # a new boot number: the gateway sends again
+            await gateway.send(4, 6)
+            await until(lambda: gateway.acked == 6)
+            assert seqs(hq.ledger) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_newcomer_gets_everything_in_chained_deltas(kind: Kind, tmp_path: Path) -> None:
+    with Broker(kind) as broker:
+        hq, gateway = Headquarters(tmp_path / "hq.db", broker.port), Gateway(broker.port)
+        try:
+            hq.record([member(f"m-{n}", "ß" * 120) for n in range(1_500)])
+            await gateway.connect()
+            await until(lambda: gateway.version == 1_500)
+            assert len(gateway.deltas) >= 5  # about 900 bytes each on the safe side, 96 KiB a message
+            assert [d.parent for d in gateway.deltas] == [0, *(d.version for d in gateway.deltas[:-1])]
+            assert sum(len(d.changes) for d in gateway.deltas) == 1_500
+            await until(lambda: hq.ledger.gateways()[0]["behind"] == 0)
+        finally:
+            await gateway.close()
+            await hq.stop()
+
+
+async def test_a_withdrawal_reaches_an_online_gateway_as_a_delta(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            hq.record([member("m-1")])
+            await until(lambda: gateway.version == 1)
+            orders.withdraw(hq.ledger, "m-1", [Purpose.RECOGNISE_BLE], NOW_MS)
+            hq.pulse.ring()
+            await until(lambda: gateway.version == 2)
+            (change,) = gateway.deltas[-1].changes
+            assert (change.record.state, change.record.hq_seq) == ("withdrawn", 2)
+            await until(lambda: gateway.heads[-1].version == 2)
+
+
+async def test_a_gateway_that_missed_a_delta_is_healed_by_its_question(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            hq.record([member("m-1"), member("m-2")])
+            await until(lambda: gateway.version == 2)
+            gateway.version = 1  # as if it had been restored
+            hq.record([member("m-3")])
+            await until(lambda: gateway.version == 3)
+            assert [(d.parent, d.version) for d in gateway.deltas[-2:]] == [(2, 3), (1, 3)]
+
+
+async def test_gateways_come_and_go(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await until(lambda: hq.ledger.gateways()[0]["online"])
+            await gateway.transport.abandon()
+            await until(lambda: not hq.ledger.gateways()[0]["online"])
+            late = messages.state(False, 0, EPOCH, 0)
+            await gateway.connect()
+            await until(lambda: hq.ledger.gateways()[0]["online"])
+            await gateway.transport.publish(SHOP.up(topics.STATE), late)
+            await until(lambda: hq.health.counts.get("hq.late_wills") == 1)
+            assert hq.ledger.gateways()[0]["online"]
+
+
+async def test_an_offline_gateway_finds_the_head_when_it_returns(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await gateway.transport.abandon()
+            await until(lambda: not hq.ledger.gateways()[0]["online"])
+            hq.record([member("m-1")])
+            reader = link.Transport(link.Address("127.0.0.1", broker.port), "reader", random.Random(3))
+            await reader.connect()
+            await reader.subscribe([SHOP.down(topics.HEAD)])
+            async for message in reader.messages():
+                message.done()
+                if messages.parse_head(message.payload).version == 1:
+                    break
+            await reader.close()
+
+
+async def test_rubbish_is_counted_and_dropped(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            publish = gateway.transport.publish
+            await publish(SHOP.up(topics.EVENTS), b"\xff\xfe not JSON")
+            await publish(SHOP.up(topics.STATE), messages.req(1, EPOCH))
+            await publish(SHOP.up(topics.REQ), b'{"v":1,"type":"req","have":-1,"epoch":"' + EPOCH.encode() + b'"}')
+            await publish("rg/1/ACME/munich-1/gw-1/up/events", b"{}")
+            await publish(SHOP.up(topics.ACK), b"{" * 97 * 1024)
+            await gateway.send(1, 1)
+            await until(lambda: gateway.acked == 1)
+            dropped = {name: n for name, n in hq.health.counts.items() if name.startswith("hq.dropped.")}
+            assert dropped == {
+                "hq.dropped.not_json": 1,
+                "hq.dropped.type": 1,
+                "hq.dropped.range": 1,
+                "hq.dropped.topic": 1,
+                "hq.dropped.too_large": 1,
+            }
+
+
+async def test_a_gateway_ahead_of_hq_is_left_alone(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            gateway.version = 7
+            await gateway.ask()
+            await until(lambda: hq.health.counts.get("hq.behind_a_gateway", 0) >= 1)
+            assert gateway.deltas == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_hq_outlives_its_broker(kind: Kind, tmp_path: Path) -> None:
+    with Broker(kind) as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            boot = gateway.heads[-1].boot
+            broker.kill()
+            await until(lambda: hq.health.state == "degraded")
+            hq.record([member("m-1")])
+            await gateway.close()
+            broker.start()
+            await gateway.connect()
+            await until(lambda: gateway.version == 1)
+            assert gateway.heads[-1].boot > boot
+            await gateway.send(1, 4)
+            await until(lambda: gateway.acked == 4)
+
+
+_HQ = """
+import asyncio, sys, time
+from pathlib import Path
+from sync import link
+from sync.hq import service
+address = link.Address("127.0.0.1", int(sys.argv[2]))
+now_ms = lambda: time.time_ns() // 1_000_000
+asyncio.run(service.run(Path(sys.argv[1]), address, "127.0.0.1", 0, now_ms, lambda url: print(url, flush=True)))
+"""
+
+
+async def test_no_event_is_lost_or_doubled_when_hq_is_killed(tmp_path: Path) -> None:
+    db, rng = tmp_path / "hq.db", random.Random(11)
+    with Broker() as broker:
+        gateway, hq, made = Gateway(broker.port), None, 0
+        try:
+            await gateway.connect()
+            for _ in range(4):
+                hq = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-c", _HQ, str(db), str(broker.port)), stdout=asyncio.subprocess.PIPE
+                )
+                await hq.stdout.readline()
+                boots = len(gateway.heads)
+                await until(lambda boots=boots: len(gateway.heads) > boots)
+                first = gateway.acked + 1  # a new boot number: again from the watermark
+                made += rng.randint(20, 120)
+                for start in range(first, made + 1, 7):
+                    await gateway.send(start, min(start + 6, made))
+                    if rng.random() < 0.03:
+                        break  # killed in the middle
+                hq.kill()
+                await hq.wait()
+                assert gateway.acked <= made
+            last = Headquarters(db, broker.port)
+            boots = len(gateway.heads)
+            await until(lambda: len(gateway.heads) > boots)
+            confirmed = gateway.acked
+            assert set(range(1, confirmed + 1)) <= set(seqs(last.ledger))
+            for start in range(confirmed + 1, made + 1, 50):
+                await gateway.send(start, min(start + 49, made))
+            await until(lambda: gateway.acked == made)
+            assert sorted(seqs(last.ledger)) == list(range(1, made + 1))
+            await last.stop()
+        finally:
+            if hq is not None and hq.returncode is None:
+                hq.kill()
+                await hq.wait()
+            await gateway.close()
+
+
+async def test_the_command_line_beside_a_running_server_is_noticed(tmp_path: Path) -> None:
+    with Broker() as broker:
+        url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        address = link.Address("127.0.0.1", broker.port)
+        db = tmp_path / "hq.db"
+        hq = asyncio.create_task(service.run(db, address, "127.0.0.1", 0, lambda: NOW_MS, url.set_result))
+        gateway = Gateway(broker.port)
+        try:
+            await url
+            await gateway.connect()
+            await until(lambda: bool(gateway.heads))
+            (tmp_path / "ops.jsonl").write_text(json.dumps(member("m-1")) + "\n")
+            assert service.import_file(db, tmp_path / "ops.jsonl") == (1, 1)
+            await until(lambda: gateway.version == 1)
+            assert service.withdraw(db, "m-1", None, NOW_MS) == 1 + len(Purpose)
+            await until(lambda: gateway.version == 1 + len(Purpose))
+            service.erase(db, "m-1")
+            await until(lambda: gateway.version == 2 + len(Purpose))
+        finally:
+            await gateway.close()
+            hq.cancel()
+            with suppress(asyncio.CancelledError):
+                await hq

@@ -1,0 +1,97 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.changes import Delta
+from gateway.errors import PeerError, StoreError
+from gateway.health import Health
+from sync import messages
+from sync.inbox import Inbox
+from sync.messages import Ack, Head
+from sync.topics import ACK, DELTA, HEAD, Topics
+
+PLACE = Topics("t", "s", "g")
+EPOCH = "ab" * 16
+DELTA_6_TO_7 = messages.delta(6, 7, [{"op": "member.erase", "body": {"member_id": "m1"}}])
+
+
+class World:
+    """Flow and link in one: writes down what it is told."""
+
+    def __init__(self, answer: str = "applied") -> None:
+        self.answer = answer
+        self.told: list[object] = []
+        self.health = Health()
+        self.inbox = Inbox(PLACE, self, self, self.health)
+
+    async def on_hq_change(self, delta: Delta) -> str:
+        self.told.append(delta)
+        if self.answer == "full disk":
+            raise StoreError("disk full")
+        return self.answer
+
+    async def acked(self, ack: Ack) -> None:
+        if ack.seq > 100:
+            raise PeerError("ack_ahead")
+        self.told.append(ack)
+
+    async def headed(self, head: Head) -> None:
+        self.told.append(head)
+
+    async def applied(self, version: int) -> None:
+        self.told.append(("applied", version))
+
+    def ask(self) -> None:
+        self.told.append("ask")
+
+
+async def test_each_topic_reaches_its_reader() -> None:
+    world = World()
+    await world.inbox.handle(PLACE.down(HEAD), messages.head(7, 3))
+    await world.inbox.handle(PLACE.down(ACK), messages.ack(EPOCH, 9))
+    await world.inbox.handle(PLACE.down(DELTA), DELTA_6_TO_7)
+    assert world.told == [Head(7, 3), Ack(EPOCH, 9), messages.parse_delta(DELTA_6_TO_7), ("applied", 7)]
+    assert world.health.counts == {"hq.deltas": 1}
+
+
+@pytest.mark.parametrize(("answer", "then", "count"), [("gap", ["ask"], "hq.gaps"), ("stale", [], "hq.stale")])
+async def test_a_delta_that_does_not_fit(answer: str, then: list[str], count: str) -> None:
+    world = World(answer)
+    await world.inbox.handle(PLACE.down(DELTA), DELTA_6_TO_7)
+    assert world.told[1:] == then
+    assert world.health.counts == {count: 1}
+
+
+async def test_a_full_disk_is_not_the_peers_fault() -> None:
+    with pytest.raises(StoreError):
+        await World("full disk").inbox.handle(PLACE.down(DELTA), DELTA_6_TO_7)
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "reason"),
+    [
+        (PLACE.down(ACK), messages.ack(EPOCH, 101), "ack_ahead"),
+        (PLACE.down(ACK), messages.head(7, 3), "type"),
+        (PLACE.down(HEAD), b"", "not_json"),
+        (PLACE.down(DELTA), DELTA_6_TO_7.replace(b"member.erase", b"member.print"), "op"),
+        (PLACE.up(ACK), messages.applied(7), "topic"),
+        (Topics("t", "s", "other").down(HEAD), messages.head(7, 3), "topic"),
+        ("", b"", "topic"),
+    ],
+)
+async def test_rubbish_is_counted_and_dropped(topic: str, payload: bytes, reason: str) -> None:
+    world = World()
+    await world.inbox.handle(topic, payload)
+    assert world.told == []
+    assert world.health.counts == {f"hq.dropped.{reason}": 1}
+
+
+@given(st.sampled_from([HEAD, DELTA, ACK]), st.binary())
+async def test_any_payload_is_one_count(leaf: str, payload: bytes) -> None:
+    world = World()
+    await world.inbox.handle(PLACE.down(leaf), payload)
+    assert sum(world.health.counts.values()) == 1
+
+
+def test_subscriptions_are_exact() -> None:
+    assert set(World().inbox.subscriptions) == {PLACE.down(leaf) for leaf in (HEAD, DELTA, ACK)}

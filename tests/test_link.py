@@ -1,0 +1,334 @@
+import asyncio
+import datetime
+import ipaddress
+import random
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.errors import ConfigError, UnavailableError
+from sync import link
+from sync.link import Address, Message, Transport
+from sync.messages import MAX_PAYLOAD_BYTES
+from tests.rigs.broker import KINDS, MOSQUITTO, Broker, free_port
+
+pytestmark = pytest.mark.broker
+
+needs_mosquitto = pytest.mark.skipif(not MOSQUITTO.exists(), reason="Mosquitto is not installed")
+
+
+@pytest.fixture(params=KINDS)
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    with Broker(request.param) as running:
+        yield running
+
+
+def transport(port: int, name: str = "a", protocol: str = "auto") -> Transport:
+    address = Address("127.0.0.1", port, protocol)  # type: ignore[arg-type]
+    return Transport(address, f"test-{name}", random.Random(1))
+
+
+@asynccontextmanager
+async def connected(port: int, name: str = "a", protocol: str = "auto") -> AsyncIterator[Transport]:
+    line = transport(port, name, protocol)
+    await line.connect()
+    try:
+        yield line
+    finally:
+        await line.close()
+
+
+async def take(line: Transport, count: int) -> list[Message]:
+    taken: list[Message] = []
+    async with asyncio.timeout(20):
+        async for message in line.messages():
+            taken.append(message)
+            message.done()
+            if len(taken) == count:
+                return taken
+    raise AssertionError("unreachable")
+
+
+async def test_publish_and_receive_in_order(broker: Broker) -> None:
+    async with connected(broker.port, "a") as a, connected(broker.port, "b") as b:
+        await b.subscribe(["t/1", "t/2"])
+        payloads = [b"", b"x" * MAX_PAYLOAD_BYTES, *(str(n).encode() for n in range(60))]
+        for number, payload in enumerate(payloads):
+            await a.publish(f"t/{number % 3}", payload)
+        expected = [(f"t/{n % 3}", p) for n, p in enumerate(payloads) if n % 3]
+        assert [(m.topic, m.payload) for m in await take(b, len(expected))] == expected
+
+
+async def test_many_publishes_at_once_stay_within_the_window(broker: Broker) -> None:
+    async with connected(broker.port, "a") as a, connected(broker.port, "b") as b:
+        await b.subscribe(["t/x"])
+        reading = asyncio.create_task(take(b, 200))
+        await asyncio.gather(*(a.publish("t/x", str(n).encode()) for n in range(200)))
+        assert {m.payload for m in await reading} == {str(n).encode() for n in range(200)}
+
+
+async def test_retained_message_comes_with_the_subscription(broker: Broker) -> None:
+    async with connected(broker.port, "a") as a, connected(broker.port, "b") as b:
+        await a.publish("t/head", b"7", retain=True)
+        await b.subscribe(["t/head"])
+        assert [m.payload for m in await take(b, 1)] == [b"7"]
+
+
+@pytest.mark.parametrize(("leave", "expected"), [("abandon", b"will"), ("close", b"other")])
+async def test_will_is_published_unless_we_say_goodbye(broker: Broker, leave: str, expected: bytes) -> None:
+    async with connected(broker.port, "b") as b, connected(broker.port, "c") as c:
+        await b.subscribe(["t/state"])
+        a = transport(broker.port)
+        await a.connect("t/state", b"will")
+        await getattr(a, leave)()
+        if leave == "close":
+            await c.publish("t/state", b"other")
+        assert [m.payload for m in await take(b, 1)] == [expected]
+
+
+async def test_auto_finds_the_version_and_remembers_it(broker: Broker) -> None:
+    line = transport(broker.port)
+    for _ in range(2):
+        await line.connect()
+        # iotcore's plain listener speaks 3.1.1 only, Mosquitto both.
+        assert line.protocol == ("3.1.1" if broker.kind == "iotcore" else "5")
+    await line.close()
+
+
+async def test_the_wrong_version_alone_is_unavailable() -> None:
+    with Broker("iotcore") as broker, pytest.raises(UnavailableError):
+        await transport(broker.port, protocol="5").connect()
+
+
+async def test_nobody_listens() -> None:
+    line = transport(free_port())
+    with pytest.raises(UnavailableError, match="reached"):
+        await line.connect()
+    with pytest.raises(UnavailableError, match="not connected"):
+        await line.publish("t/x", b"")
+
+
+async def test_a_name_that_cannot_be_one_is_unavailable() -> None:
+    line = Transport(Address("a" * 64 + ".test", 1883), "test-a", random.Random(1))
+    with pytest.raises(UnavailableError, match="reached"):
+        await line.connect()
+
+
+async def test_loss_is_told_to_everybody_and_connect_works_again(broker: Broker) -> None:
+    line = transport(broker.port)
+    await line.connect()
+    lost, reading = line.lost, asyncio.create_task(take(line, 1))
+    broker.kill()
+    with pytest.raises(UnavailableError):
+        await reading
+    async with asyncio.timeout(10):
+        await lost.wait()
+    with pytest.raises(UnavailableError):
+        await line.publish("t/x", b"")
+    with pytest.raises(UnavailableError):
+        await line.subscribe(["t/x"])
+    broker.start()
+    await line.connect()
+    await line.subscribe(["t/x"])
+    await line.publish("t/x", b"again")
+    assert [m.payload for m in await take(line, 1)] == [b"again"]
+    await line.close()
+
+
+async def test_publish_during_the_loss_is_unavailable(broker: Broker) -> None:
+    line = transport(broker.port)
+    await line.connect()
+
+    async def pour() -> None:
+        while True:
+            await line.publish("t/x", b"y" * 1000)
+
+    pouring = asyncio.create_task(pour())
+    await asyncio.sleep(0.05)
+    broker.kill()
+    with pytest.raises(UnavailableError):
+        await pouring
+    await line.close()
+
+
+@needs_mosquitto
+async def test_oversize_payloads_are_cut_for_the_reader_to_refuse() -> None:
+    with Broker("mosquitto") as broker:
+        async with connected(broker.port, "a", "3.1.1") as a, connected(broker.port, "b", "3.1.1") as b:
+            await b.subscribe(["t/x"])
+            await a.publish("t/x", b"x" * (MAX_PAYLOAD_BYTES * 3))
+            assert [len(m.payload) for m in await take(b, 1)] == [MAX_PAYLOAD_BYTES + 1]
+
+
+@needs_mosquitto
+async def test_what_was_not_done_is_not_acknowledged() -> None:
+    with Broker("mosquitto", "max_inflight_messages 3") as broker:
+        async with connected(broker.port, "a") as a, connected(broker.port, "b", "3.1.1") as b:
+            await b.subscribe(["t/x"])
+            for number in range(10):
+                await a.publish("t/x", str(number).encode())
+            held: list[Message] = []
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    async for message in b.messages():
+                        held.append(message)
+            assert [m.payload for m in held] == [b"0", b"1", b"2"]
+            for message in held:
+                message.done()
+            assert [m.payload for m in await take(b, 7)] == [str(n).encode() for n in range(3, 10)]
+
+
+async def test_a_flood_breaks_the_connection_instead_of_filling_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "INCOMING_CAP", 5)
+    with Broker("iotcore") as broker:
+        async with connected(broker.port, "a") as a, connected(broker.port, "b") as b:
+            await b.subscribe(["t/x"])
+            for number in range(8):
+                await a.publish("t/x", str(number).encode())
+            async with asyncio.timeout(10):
+                await b.lost.wait()
+            got = []
+            with pytest.raises(UnavailableError, match="more than it may"):
+                async for message in b.messages():
+                    got.append(message.payload)
+            assert got == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_bounds_keep_their_order() -> None:
+    assert link.RECEIVE_MAXIMUM < link.INCOMING_CAP
+    assert link.MAX_PACKET_BYTES > MAX_PAYLOAD_BYTES + 200
+    assert link.CONNECT_TIMEOUT_S > link.TCP_TIMEOUT_S
+
+
+# What a broken or hostile broker may say. Each ends in UnavailableError, never in a dead thread's traceback.
+CONNACK5 = b"\x20\x03\x00\x00\x00"
+CONNACK3 = b"\x20\x02\x00\x00"
+RUBBISH = {
+    "nothing": b"",
+    "text": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "long length": b"\x20\xff\xff\xff\xff\xff",
+    "short connack": b"\x20\x00",
+    "unknown reason": b"\x20\x03\x00\x77\x00",
+    "bad property": b"\x20\x05\x00\x00\x02\xff\xff",
+    "refused 3.1.1": b"\x20\x02\x00\x05",
+    "refused version": b"\x20\x02\x00\x01",
+    "refused 5": b"\x20\x03\x00\x87\x00",
+    "publish too short": CONNACK5 + b"\x32\x01\x00",
+    "suback of nobody": CONNACK5 + b"\x90\x04\x00\x63\x00\xee",
+    "puback too short": CONNACK3 + b"\x40\x01\x00",
+    "disconnect with rubbish": CONNACK5 + b"\xe0\x05\x77\x02\xff\xff\xff",
+    "topic is not UTF-8": CONNACK3 + b"\x30\x05\x00\x02\xff\xfex",
+    "unknown packet": CONNACK3 + b"\x00\x00",
+    "auth": CONNACK5 + b"\xf0\x02\x18\x00",
+}
+
+
+@pytest.mark.parametrize("answer", RUBBISH.values(), ids=RUBBISH.keys())
+@pytest.mark.parametrize("protocol", ["auto", "5", "3.1.1"])
+async def test_rubbish_from_the_broker_is_unavailable(answer: bytes, protocol: str) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    line = transport(server.sockets[0].getsockname()[1], protocol=protocol)
+    with pytest.raises(UnavailableError):
+        await line.connect()
+        async with asyncio.timeout(10):
+            async for message in line.messages():
+                message.done()
+    await line.abandon()
+    server.close()
+
+
+async def test_cancelled_connect_leaves_no_connection() -> None:
+    heard, gone = asyncio.Event(), asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1000):
+            heard.set()
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    line = transport(server.sockets[0].getsockname()[1])
+    connecting = asyncio.create_task(line.connect())
+    await heard.wait()
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    await gone.wait()
+    server.close()
+
+
+async def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(link, "ANSWER_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UnavailableError, match="does not answer"):
+        await transport(silent.getsockname()[1]).connect()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(CONNACK5)
+        while await reader.read(1000):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with connected(server.sockets[0].getsockname()[1]) as line:
+        with pytest.raises(UnavailableError, match="does not answer"):
+            await line.publish("t/x", b"")
+        with pytest.raises(UnavailableError, match="does not answer"):
+            await line.subscribe(["t/x"])
+    server.close()
+
+
+def certificates(directory: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = directory / "cert.pem", directory / "key.pem"
+    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return cert_file, key_file
+
+
+@needs_mosquitto
+async def test_tls_with_a_client_certificate(tmp_path: Path) -> None:
+    cert, key = certificates(tmp_path)
+    settings = f"cafile {cert}\ncertfile {cert}\nkeyfile {key}\nrequire_certificate true\n"
+    with Broker("mosquitto", settings) as broker:
+        line = Transport(Address("127.0.0.1", broker.port, "auto", "u", "p", cert, cert, key), "a", random.Random(1))
+        await line.connect()
+        await line.subscribe(["t/x"])
+        await line.publish("t/x", b"sealed")
+        assert [m.payload for m in await take(line, 1)] == [b"sealed"]
+        await line.abandon()
+        for stranger in (Address("127.0.0.1", broker.port, ca_file=cert), Address("127.0.0.1", broker.port)):
+            with pytest.raises(UnavailableError):
+                await Transport(stranger, "b", random.Random(1)).connect()
+
+
+def test_certificates_that_cannot_be_used_are_the_operators_business(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    for name in ("ca.pem", "missing.pem"):
+        with pytest.raises(ConfigError, match="ca_file"):
+            Transport(Address("127.0.0.1", 1, ca_file=tmp_path / name), "test-a", random.Random(1))

@@ -1,0 +1,181 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.core.changes import Delta, MemberErase, OfferDrop, OutboxRow
+from gateway.errors import PeerError
+from sync import messages
+
+EPOCH = "0123456789abcdef" * 2
+counts = st.integers(0, 2**63 - 1)
+epochs = st.binary(min_size=16, max_size=16).map(bytes.hex)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+PARSERS: dict[str, Callable[[bytes], object]] = {
+    "delta": messages.parse_delta,
+    "events": messages.parse_events,
+    "state": messages.parse_state,
+    "req": messages.parse_req,
+    "applied": messages.parse_applied,
+    "head": messages.parse_head,
+    "ack": messages.parse_ack,
+}
+SAMPLES = {
+    "delta": messages.delta(4, 6, [{"op": "member.erase", "body": {"member_id": "m1"}}]),
+    "events": messages.events(EPOCH, 3, 5, [OutboxRow(5, 1, "visit.entered", "{}")]),
+    "state": messages.state(True, 2, EPOCH, 7),
+    "req": messages.req(7, EPOCH),
+    "applied": messages.applied(7),
+    "head": messages.head(7, 2),
+    "ack": messages.ack(EPOCH, 5),
+}
+every = pytest.mark.parametrize("kind", sorted(PARSERS))
+
+
+def reason(kind: str, payload: bytes) -> str:
+    with pytest.raises(PeerError) as caught:
+        PARSERS[kind](payload)
+    assert caught.value.reason in messages.REASONS
+    assert caught.value.__cause__ is None
+    return caught.value.reason
+
+
+@given(counts, counts, epochs, st.booleans())
+def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> None:
+    assert messages.parse_state(messages.state(online, n, epoch, m)) == messages.State(online, n, epoch, m)
+    assert messages.parse_req(messages.req(n, epoch)) == messages.Req(n, epoch)
+    assert messages.parse_applied(messages.applied(n)) == n
+    assert messages.parse_head(messages.head(n, m)) == messages.Head(n, m)
+    assert messages.parse_ack(messages.ack(epoch, n)) == messages.Ack(epoch, n)
+
+
+@given(epochs, st.lists(st.integers(1, 2**40), min_size=1, max_size=50, unique=True), st.data())
+def test_events_come_back(epoch: str, seqs: list[int], data: st.DataObject) -> None:
+    bodies = st.dictionaries(st.text("abc_"), values, max_size=3).map(messages.compact)
+    rows = tuple(OutboxRow(seq, seq % 977, "decision.made", data.draw(bodies)) for seq in sorted(seqs))
+    payload = messages.events(epoch, rows[0].seq, rows[-1].seq, rows)
+    assert messages.parse_events(payload) == messages.EventBatch(epoch, rows[0].seq, rows[-1].seq, rows)
+
+
+def test_delta_comes_back_in_order() -> None:
+    changes = (MemberErase("m1"), OfferDrop("o1"), MemberErase("m2"))
+    payload = messages.delta(4, 9, [messages.op_of(change) for change in changes])
+    assert messages.parse_delta(payload) == Delta(4, 9, changes)
+
+
+@given(st.binary())
+@example(b"\xff\xfe{")
+@example(b"[" * messages.MAX_PAYLOAD_BYTES)
+@example(b'{"v":1,"type":"ack","epoch":' + b"9" * 5000 + b"}")
+def test_any_bytes_are_a_peer_error(payload: bytes) -> None:
+    for kind in PARSERS:
+        reason(kind, payload)
+
+
+@given(st.sampled_from(sorted(PARSERS)), values.filter(lambda value: not isinstance(value, dict)))
+def test_any_json_that_is_no_object_is_refused(kind: str, value: Any) -> None:
+    assert reason(kind, json.dumps(value).encode()) in {"not_json", "range", "nesting"}
+
+
+@given(st.sampled_from(sorted(PARSERS)), st.integers(0), st.binary(min_size=1, max_size=3))
+def test_a_damaged_message_parses_or_is_a_peer_error(kind: str, at: int, damage: bytes) -> None:
+    whole = SAMPLES[kind]
+    at %= len(whole)
+    try:
+        PARSERS[kind](whole[:at] + damage + whole[at + len(damage) :])
+    except PeerError as error:
+        assert error.reason in messages.REASONS
+
+
+@every
+def test_version_type_and_fields_are_exact(kind: str) -> None:
+    fields = json.loads(SAMPLES[kind])
+    for version in (0, 2, "1", True, 1.0, None):
+        assert reason(kind, json.dumps(fields | {"v": version}).encode()) == "version"
+    assert reason(kind, json.dumps(fields | {"type": "other"}).encode()) == "type"
+    assert reason(kind, json.dumps(fields | {"surplus": 1}).encode()) == "fields"
+    for name in fields.keys() - {"v", "type"}:
+        assert reason(kind, json.dumps({k: v for k, v in fields.items() if k != name}).encode()) == "fields"
+
+
+@every
+def test_numbers_beyond_64_bit_and_nan_are_refused(kind: str) -> None:
+    for text, expected in [
+        (str(2**63), "range"),
+        (str(-(2**63) - 1), "range"),
+        ("9" * 400, "range"),
+        ("1e999", "range"),
+        ("NaN", "nan"),
+        ("-Infinity", "nan"),
+    ]:
+        assert reason(kind, SAMPLES[kind][:-1] + f',"more":{text}}}'.encode()) == expected
+
+
+@every
+def test_size_and_nesting_are_bounded(kind: str) -> None:
+    padding = messages.MAX_PAYLOAD_BYTES - len(SAMPLES[kind])
+    assert PARSERS[kind](SAMPLES[kind] + b" " * padding) == PARSERS[kind](SAMPLES[kind])
+    assert reason(kind, SAMPLES[kind] + b" " * (padding + 1)) == "too_large"
+    assert reason(kind, SAMPLES[kind][:-1] + b',"more":' + b"[" * 40 + b"]" * 40 + b"}") == "nesting"
+    assert reason(kind, SAMPLES[kind][:-1] + b',"more":' + b"[" * 9000 + b"]" * 9000 + b"}") == "nesting"
+
+
+def test_nesting_up_to_the_bound_is_accepted() -> None:
+    def batch(depth: int) -> bytes:
+        body = '{"deep":' + "[" * depth + "]" * depth + "}"
+        return messages.events(EPOCH, 1, 1, [OutboxRow(1, 1, "a", body)])
+
+    # The message, its list of events, the event and its body are four levels.
+    assert messages.parse_events(batch(messages.MAX_NESTING - 4)).last == 1
+    assert reason("events", batch(messages.MAX_NESTING - 3)) == "nesting"
+
+
+def test_lone_surrogates_are_refused_because_no_database_takes_them() -> None:
+    body = '{"name":"\\ud800"}'
+    payload = messages.events(EPOCH, 1, 1, [OutboxRow(1, 1, "a", "{}")]).replace(
+        b'"body":{}', b'"body":' + body.encode()
+    )
+    assert reason("events", payload) == "text"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "seqs"), [(1, 3, [1, 2]), (2, 2, [1, 2]), (1, 2, [2, 2]), (1, 3, [3, 2, 3]), (1, 1, [2])]
+)
+def test_batches_whose_numbers_do_not_rise_to_last_are_refused(first: int, last: int, seqs: list[int]) -> None:
+    rows = [OutboxRow(seq, 1, "a", "{}") for seq in seqs]
+    assert reason("events", messages.events(EPOCH, first, last, rows)) == "range"
+
+
+def test_a_batch_holds_1_to_50_events() -> None:
+    rows = [OutboxRow(seq, 1, "a", "{}") for seq in range(1, 52)]
+    assert len(messages.parse_events(messages.events(EPOCH, 1, 50, rows[:50])).rows) == messages.MAX_EVENTS
+    assert reason("events", messages.events(EPOCH, 1, 51, rows)) == "fields"
+    assert reason("events", messages.events(EPOCH, 1, 1, [])) == "fields"
+
+
+@pytest.mark.parametrize(("parent", "version", "n_ops"), [(5, 4, 0), (5, 4, 1), (5, 5, 1)])
+def test_a_delta_leads_forward(parent: int, version: int, n_ops: int) -> None:
+    op = {"op": "member.erase", "body": {"member_id": "m1"}}
+    assert reason("delta", messages.delta(parent, version, [op] * n_ops)) == "range"
+
+
+def test_one_bad_operation_refuses_the_delta() -> None:
+    good, bad = {"op": "offer.drop", "body": {"offer_id": "o1"}}, {"op": "offer.burn", "body": {}}
+    assert reason("delta", messages.delta(4, 6, [good, bad])) == "op"
+
+
+def test_a_message_above_the_limit_is_not_built() -> None:
+    op = {"op": "member.erase", "body": {"member_id": "m" * messages.MAX_PAYLOAD_BYTES}}
+    with pytest.raises(ValueError, match="limit"):
+        messages.delta(1, 2, [op])

@@ -1,0 +1,163 @@
+"""Offer decisions: consent first, restraint second, relevance third, and a reason for everything."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.model import ConsentRecord, ConsentState, Contact, Member, Offer, Purpose, Reason, ShopConfig
+from gateway.core.offers import DAY_MS, Person, Situation, decide, public_slides, sift, slide_of
+
+NOW_MS = 10 * DAY_MS
+TEXT = {"de": "Hallo", "en": "Hello"}
+
+
+def person(name: str, *interests: str, purposes: tuple[Purpose, ...] = tuple(Purpose), contacts=()) -> Person:
+    consents = {p: ConsentRecord(f"{name}{p}", name, p, ConsentState.GIVEN, 1, hq_seq=1) for p in purposes}
+    return Person(Member(name, name.title(), interests=interests), consents, tuple(contacts))
+
+
+def offer(offer_id: str, **more: object) -> Offer:
+    return replace(Offer(offer_id, TEXT, TEXT, interests=("coffee",), public_safe=True), **more)
+
+
+def situation(*offers: Offer, who: Person | None = None, **more: object) -> Situation:
+    base = Situation("d1", NOW_MS, "zone", "coffee", "screen", who or person("m1", "coffee"), (), offers, ShopConfig())
+    return replace(base, **more)
+
+
+def reasons(one: Situation) -> dict[str, str]:
+    return {reason.candidate: reason.code for reason in decide(one).reasons}
+
+
+def test_a_fitting_offer_is_chosen_and_says_so() -> None:
+    decision = decide(situation(offer("o1")))
+    assert decision.offer_id == "o1"
+    assert decision.reasons == (Reason("o1", "chosen"),)
+
+
+def test_without_consent_there_is_no_offer_near_a_screen() -> None:
+    who = person("m1", "coffee", purposes=(Purpose.RECOGNISE_BLE,))
+    assert reasons(situation(offer("o1"), who=who)) == {"*": "consent.not_given"}
+
+
+def test_refusing_personalisation_keeps_general_offers_at_a_tap() -> None:
+    who = person("m1", "coffee", purposes=(Purpose.RECOGNISE_NFC,))
+    general = offer("all", interests=(), audience="everyone")
+    decision = decide(situation(offer("o1"), general, who=who, trigger="tap"))
+    assert decision.offer_id == "all"
+    assert Reason("o1", "consent.not_given") in decision.reasons
+
+
+def test_each_exclusion_has_its_code() -> None:
+    codes = reasons(
+        situation(
+            offer("late", valid_until_ms=NOW_MS),
+            offer("early", valid_from_ms=NOW_MS + 1),
+            offer("elsewhere", zones=("wine",)),
+            offer("private", public_safe=False),
+            offer("loop", audience="everyone"),
+            offer("tea", interests=("tea",)),
+        )
+    )
+    assert codes == {
+        "late": "schedule",
+        "early": "schedule",
+        "elsewhere": "zone",
+        "private": "not_public_safe",
+        "loop": "in_the_loop",
+        "tea": "interests",
+        "*": "nothing_eligible",
+    }
+
+
+def test_what_is_not_public_safe_may_answer_a_tap() -> None:
+    assert decide(situation(offer("private", public_safe=False), trigger="tap")).offer_id == "private"
+
+
+def test_two_members_get_only_what_fits_both() -> None:
+    other = person("m2", "wine")
+    assert reasons(situation(offer("o1"), others=(other,)))["o1"] == "does_not_fit_company"
+    both = offer("both", interests=("coffee", "wine"))
+    assert decide(situation(offer("o1"), both, others=(other,))).offer_id == "both"
+
+
+def test_company_without_consent_silences_the_screen() -> None:
+    quiet = person("m2", "coffee", purposes=(Purpose.RECOGNISE_BLE,))
+    assert reasons(situation(offer("o1"), others=(quiet,))) == {"*": "company_without_consent"}
+
+
+def test_the_budget_of_the_day_and_the_pause_between_contacts() -> None:
+    shop = ShopConfig(contacts_per_day=2, contact_gap_ms=60_000)
+    recent = Contact(NOW_MS - 59_999, "o9", False)
+    past = Contact(NOW_MS - 60_000, "o9", True)
+    assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[recent]), shop=shop)) == {
+        "*": "budget.pause"
+    }
+    assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[past, past]), shop=shop)) == {
+        "*": "budget.day"
+    }
+    assert decide(situation(offer("o1"), who=person("m1", "coffee", contacts=[past]), shop=shop)).offer_id == "o1"
+
+
+def test_a_tap_is_always_answered() -> None:
+    tired = person("m1", "coffee", contacts=[Contact(NOW_MS - 1, "o9", False)] * 50)
+    assert decide(situation(offer("o1"), who=tired, trigger="tap")).offer_id == "o1"
+
+
+def test_the_cap_of_an_offer_counts_per_member() -> None:
+    seen = person("m1", "coffee", contacts=[Contact(NOW_MS - DAY_MS // 2, "o1", False)])
+    assert reasons(situation(offer("o1", cap_per_member=1), who=seen))["o1"] == "cap.member"
+    assert decide(situation(offer("o1", cap_per_member=2), who=seen)).offer_id == "o1"
+
+
+def test_rank_is_priority_then_affinity_then_the_longest_unseen() -> None:
+    who = person("m1", "coffee", "wine", contacts=[Contact(NOW_MS - DAY_MS // 2, "a", False)])
+    close = offer("close", interests=("coffee", "wine"))
+    assert decide(situation(offer("a"), close, who=who)).offer_id == "close"
+    assert decide(situation(offer("a"), close, offer("first", priority=1), who=who)).offer_id == "first"
+    assert decide(situation(offer("a"), offer("b"), who=who)).offer_id == "b"
+    assert Reason("a", "ranked_lower") in decide(situation(offer("a"), offer("b"), who=who)).reasons
+
+
+def test_public_slides_are_only_what_anybody_may_see() -> None:
+    shown = [
+        offer("all", audience="everyone", priority=1, zones=("coffee",)),
+        offer("top", audience="everyone", priority=2),
+        offer("old", audience="everyone", valid_until_ms=NOW_MS),
+        offer("wine", audience="everyone", zones=("wine",)),
+        offer("member"),
+    ]
+    assert [slide.slide_id for slide in public_slides(shown, "coffee", NOW_MS)] == ["top", "all"]
+    assert slide_of(shown[0]).title == TEXT
+
+
+offers = st.lists(
+    st.builds(
+        lambda n, zones, interests, audience, safe, priority: offer(
+            f"o{n}", zones=zones, interests=interests, audience=audience, public_safe=safe, priority=priority
+        ),
+        st.integers(0, 99),
+        st.sampled_from([(), ("coffee",), ("wine",)]),
+        st.sampled_from([(), ("coffee",), ("tea",)]),
+        st.sampled_from(["everyone", "members"]),
+        st.booleans(),
+        st.integers(0, 3),
+    ),
+    max_size=8,
+    unique_by=lambda o: o.offer_id,
+)
+
+
+@given(offers, st.sampled_from(["zone", "tap"]), st.sets(st.sampled_from(list(Purpose))))
+def test_decisions_are_deterministic_complete_and_within_consent(catalogue, trigger, purposes) -> None:
+    one = situation(*catalogue, who=person("m1", "coffee", purposes=tuple(purposes)), trigger=trigger)
+    decision = decide(one)
+    assert decision == decide(one)
+    assert decision.reasons
+    if decision.offer_id is not None:
+        chosen = next(o for o in catalogue if o.offer_id == decision.offer_id)
+        assert chosen.audience == "everyone" or Purpose.PERSONALISE_OFFERS in purposes
+        assert trigger == "tap" or chosen.public_safe
+        assert {r.candidate for r in decision.reasons} == {o.offer_id for o in catalogue}
+        assert chosen in sift(one)[1]

@@ -1,0 +1,100 @@
+"""The supervisor: what fails runs again, what the operator must mend ends the program, and no message leaks."""
+
+import asyncio
+import logging
+import random
+
+import pytest
+
+from gateway import supervise
+from gateway.errors import ConfigError, UnavailableError
+from gateway.health import Health
+from gateway.supervise import Supervisor
+from tests.rigs.shop import Clock
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "FIRST_DELAY_S", 0.001)
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def keeper():
+    one = Supervisor(Clock(), Health(), random.Random(1))
+    yield one
+    await one.close()
+
+
+def state(keeper: Supervisor, name: str) -> str:
+    return next(part.state for part in keeper._health.parts if part.name == name)
+
+
+async def test_an_unavailable_part_is_tried_again_and_says_so(keeper: Supervisor) -> None:
+    tries = []
+
+    async def part() -> None:
+        tries.append(1)
+        if len(tries) < 4:
+            raise UnavailableError("no reader")
+
+    keeper.keep("receiver:x", part)
+    await until(lambda: len(tries) == 4)
+    assert keeper._health.counts["supervisor.unavailable"] == 3
+    assert state(keeper, "receiver:x") == "down"
+    assert keeper._health.parts[0].detail == "no reader"
+
+
+async def test_our_own_bug_is_logged_without_its_message_and_tried_again(keeper, caplog) -> None:
+    tries = []
+
+    async def part() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("aa:bb:cc:dd:ee:ff")
+
+    with caplog.at_level(logging.DEBUG):
+        keeper.keep("clock", part)
+        await until(lambda: len(tries) == 2)
+    assert "ValueError" in caplog.text
+    assert "aa:bb" not in caplog.text
+    assert keeper._health.counts["supervisor.crashes"] == 1
+
+
+async def test_a_config_error_ends_the_program(keeper: Supervisor) -> None:
+    async def part() -> None:
+        raise ConfigError("mend me")
+
+    keeper.keep("pages", part)
+    with pytest.raises(ConfigError, match="mend me"):
+        await asyncio.wait_for(asyncio.shield(keeper.failed), 5)
+
+
+async def test_a_failing_piece_of_work_ends_nothing_else(keeper: Supervisor) -> None:
+    done = []
+
+    async def bad() -> None:
+        raise KeyError("x")
+
+    async def good() -> None:
+        done.append(1)
+
+    keeper.once(bad())
+    keeper.once(good())
+    await until(lambda: done and keeper._health.counts.get("supervisor.crashes") == 1)
+    assert not keeper.failed.done()
+
+
+async def test_close_ends_what_runs_for_ever(keeper: Supervisor) -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    keeper.keep("clock", forever)
+    await asyncio.sleep(0)
+    await keeper.close()
+    assert not keeper._tasks

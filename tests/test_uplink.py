@@ -1,0 +1,288 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from gateway.errors import StoreError, UnavailableError
+from sync import messages, topics, uplink
+from sync.outbox import STALL_MS, WINDOW
+from sync.topics import Topics
+from tests.rigs.broker import KINDS, Broker
+from tests.rigs.line import EPOCH, ERASE, PLACE, Hq, Shop
+
+pytestmark = pytest.mark.broker
+
+OTHER_EPOCH = "00" * 16
+
+
+@pytest.fixture(params=KINDS)
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    with Broker(request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def one_broker() -> Iterator[Broker]:
+    with Broker("iotcore") as running:
+        yield running
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(6_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited in vain")
+
+
+@asynccontextmanager
+async def running(shop: Shop) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(shop.uplink.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def headquarters(hq: Hq) -> AsyncIterator[Hq]:
+    await hq.connect()
+    task = asyncio.create_task(hq.serve())
+    try:
+        yield hq
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, UnavailableError):
+            await task
+        await hq.line.close()
+
+
+def seqs_of(hq: Hq) -> list[int]:
+    assert {epoch for epoch, _ in hq.held} <= {EPOCH}
+    return sorted(seq for _, seq in hq.held)
+
+
+async def test_events_arrive_and_only_then_are_deleted(broker: Broker) -> None:
+    shop = Shop(broker.port)
+    shop.happen(120)
+    async with headquarters(Hq(broker.port)) as hq, running(shop):
+        await until(lambda: not shop.rows)
+        shop.happen(3)
+        await until(lambda: not shop.rows)
+        assert seqs_of(hq) == list(range(1, 124))
+        assert shop.deleted[-1] == 123
+        await until(lambda: shop.part is not None and shop.part.state == "ok")
+
+
+async def test_greeting_comes_in_order_and_carries_the_boot_number(broker: Broker) -> None:
+    shop = Shop(broker.port)
+    shop.boot, shop.version = 41, 7
+    shop.happen(1)
+    async with headquarters(Hq(broker.port)) as hq:
+        async with running(shop):
+            await until(lambda: not shop.rows)
+        await until(lambda: len(hq.states) == 2)
+        assert hq.order[:3] == [topics.STATE, topics.REQ, topics.EVENTS]
+        assert hq.reqs == [7]
+        assert hq.states == [messages.State(True, 42, EPOCH, 7), messages.State(False, 42, EPOCH, 7)]
+
+
+async def test_broker_killed_and_restarted_in_mid_stream_loses_nothing(broker: Broker) -> None:
+    shop = Shop(broker.port)
+    held: dict[tuple[str, int], int] = {}
+    spans: set[tuple[int, int]] = set()
+    async with running(shop):
+        for boot in range(1, 4):
+            hq = Hq(broker.port, boot)
+            hq.held, hq.spans = held, spans
+            async with headquarters(hq):
+                shop.happen(200, size=400)
+                wanted = len(held) + 60
+                await until(lambda wanted=wanted: len(held) >= wanted)  # type: ignore[misc]
+                broker.kill()
+                shop.happen(30)
+            await until(lambda: shop.part is not None and shop.part.state == "degraded")
+            broker.start()
+        hq = Hq(broker.port, 9)
+        hq.held, hq.spans = held, spans
+        async with headquarters(hq):
+            await until(lambda: not shop.rows)
+    assert sorted(seq for _, seq in held) == list(range(1, 3 * 230 + 1))
+    assert shop.boot >= 4
+    assert shop.health.counts["hq.losses"] >= 3
+
+
+async def test_hq_that_appears_later_gets_everything(broker: Broker) -> None:
+    shop = Shop(broker.port)
+    shop.happen(300)
+    async with running(shop):
+        await until(lambda: shop.health.counts.get("hq.batches") == 6)
+        assert len(shop.rows) == 300
+        shop.happen(20)
+        async with headquarters(Hq(broker.port)) as hq:
+            await until(lambda: not shop.rows)
+            assert seqs_of(hq) == list(range(1, 321))
+            await until(lambda: hq.reqs == [0])  # the first one met nobody
+            assert "hq.stalls" not in shop.health.counts, "its boot number alone starts the sending again"
+
+
+async def test_no_more_than_20_batches_without_an_ack(one_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "PUBLISH_EVERY_S", 0.001)
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    hq.mute = True
+    shop.happen(50 * (WINDOW + 5))
+    async with headquarters(hq), running(shop):
+        await until(lambda: len(hq.held) == 50 * WINDOW)
+        await asyncio.sleep(0.3)
+        assert len(hq.held) == 50 * WINDOW
+        hq.mute = False
+        await hq.down(topics.ACK, messages.ack(EPOCH, hq.watermark))
+        await until(lambda: not shop.rows)
+
+
+async def test_a_lost_ack_is_asked_for_by_sending_again(one_broker: Broker) -> None:
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    hq.mute = True
+    async with headquarters(hq), running(shop):
+        shop.happen(10)
+        await until(lambda: len(hq.held) == 10)
+        hq.mute = False
+        shop.pushed_ms += STALL_MS
+        shop.uplink.wake()
+        await until(lambda: not shop.rows)
+        assert max(hq.held.values()) == 2
+        assert shop.health.counts["hq.stalls"] == 1
+
+
+async def test_a_silent_hq_turns_health_degraded_and_the_first_ack_mends_it(one_broker: Broker) -> None:
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    hq.mute = True
+    async with headquarters(hq), running(shop):
+        await until(lambda: shop.part is not None and shop.part.state == "ok")
+        shop.pushed_ms += 2 * uplink.SILENT_MS
+        shop.happen(1)
+        await until(lambda: len(hq.held) == 1)
+        assert shop.part is not None
+        assert shop.part.state == "ok", "nothing was owed during the quiet time before"
+        shop.pushed_ms += uplink.SILENT_MS
+        shop.uplink.wake()
+        await until(lambda: shop.part is not None and shop.part.state == "degraded")
+        assert "does not confirm" in shop.part.detail
+        assert shop.part.action
+        hq.mute = False
+        await hq.down(topics.ACK, messages.ack(EPOCH, 1))
+        await until(lambda: shop.part is not None and shop.part.state == "ok")
+
+
+async def test_without_a_broker_the_shop_is_told_and_the_line_comes_back(one_broker: Broker) -> None:
+    one_broker.kill()
+    shop = Shop(one_broker.port)
+    shop.happen(5)
+    async with running(shop):
+        await until(lambda: shop.health.counts.get("hq.losses", 0) >= 2)
+        assert shop.part is not None
+        assert shop.part.state == "degraded"
+        assert "keeps working" in shop.part.detail
+        assert shop.part.action
+        one_broker.start()
+        async with headquarters(Hq(one_broker.port)):
+            await until(lambda: not shop.rows)
+
+
+async def test_deltas_are_applied_and_confirmed_and_a_gap_is_asked_for(broker: Broker) -> None:
+    shop, hq = Shop(broker.port), Hq(broker.port)
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.reqs == [0])
+        await hq.publish_delta(0, 2)
+        await until(lambda: hq.applied == [2])
+        await hq.publish_delta(4, 5)
+        await until(lambda: hq.applied == [2, 5])
+        assert hq.reqs == [0, 2]
+        await hq.publish_delta(4, 5)
+        await until(lambda: shop.health.counts.get("hq.stale") == 1)
+        assert [(d.parent, d.version) for d in shop.deltas] == [(0, 2), (2, 5)]
+
+
+async def test_asking_is_rate_limited_but_never_forgotten(one_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "ASK_EVERY_S", 0.2)
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    hq.answers = False
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.reqs == [0])
+        for _ in range(30):
+            await hq.down(topics.DELTA, messages.delta(4, 5, [ERASE]))
+        await until(lambda: shop.health.counts.get("hq.gaps") == 30)
+        await until(lambda: len(hq.reqs) >= 2)
+        assert len(hq.reqs) <= 4
+
+
+async def test_a_delta_that_never_came_is_asked_for(one_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "HEAD_GRACE_S", 0.05)
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.reqs == [0])
+        hq.version = 3
+        await hq.down(topics.HEAD, messages.head(3, hq.boot), retain=True)
+        await until(lambda: hq.applied == [3])
+
+
+async def test_rubbish_on_every_down_topic_is_counted_and_the_link_stays_up(broker: Broker) -> None:
+    shop, hq = Shop(broker.port), Hq(broker.port)
+    spoiled = [
+        (b"", "not_json"),
+        (b"\xff\x00\xfe", "not_json"),
+        (b"[" * 50_000, "nesting"),
+        (b" " * (messages.MAX_PAYLOAD_BYTES + 1), "too_large"),
+        (b'{"v":2,"type":"ack"}', "version"),
+        (b'{"v":1,"type":"snapshot"}', "type"),
+    ]
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.reqs == [0])
+        for leaf in topics.DOWN_LEAVES:
+            for payload, _ in spoiled:
+                await hq.down(leaf, payload)
+        await hq.down(topics.ACK, messages.ack(OTHER_EPOCH, 1))
+        await hq.down(topics.ACK, messages.ack(EPOCH, 10**6))
+        await hq.down(topics.DELTA, messages.delta(0, 1, [{"op": "member.clone", "body": {}}]))
+        shop.happen(1)
+        await until(lambda: not shop.rows)
+        counts = shop.health.counts
+        dropped = {name.removeprefix("hq.dropped."): n for name, n in counts.items() if name.startswith("hq.dropped.")}
+        assert dropped == {
+            "not_json": 6,
+            "nesting": 3,
+            "too_large": 3,
+            "version": 3,
+            "type": 3,
+            "ack_epoch": 1,
+            "ack_ahead": 1,
+            "op": 1,
+        }
+        assert counts["hq.connections"] == 1
+        assert shop.deleted == [1]
+
+
+async def test_messages_to_other_gateways_are_not_even_subscribed(one_broker: Broker) -> None:
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.reqs == [0])
+        await hq.line.publish(Topics("acme", "berlin", "gw2").down(topics.HEAD), b"rubbish")
+        await hq.line.publish(PLACE.down("cmd"), b"rubbish")
+        shop.happen(1)
+        await until(lambda: not shop.rows)
+        assert not any(name.startswith("hq.dropped") for name in shop.health.counts)
+
+
+async def test_a_full_disk_ends_the_run_with_its_own_error(one_broker: Broker) -> None:
+    shop = Shop(one_broker.port)
+    shop.happen(1)
+    shop.broken_disk = True
+    async with headquarters(Hq(one_broker.port)):
+        with pytest.raises(StoreError):
+            await shop.uplink.run()
+        shop.broken_disk = False
+        async with running(shop):
+            await until(lambda: not shop.rows)
