@@ -25,6 +25,9 @@ from gateway.health import Health
 Choice = Literal["yes", "more", "not_now", "advice", "more_time"]
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
+STREAM: dict[int | str, dict[str, object]] = {
+    200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}
+}
 RETRY_MS = 1000  # for browsers that reconnect before the page does
 
 
@@ -115,6 +118,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     app.state.hub = hub
     app.add_middleware(guard.Guard, health=health)
@@ -260,7 +264,7 @@ def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages,
         join = notice_url(public_url) if public_url is not None else None
         return {"shop": wire.shop(path.shop, clock.speed), "join_url": join, "build": pages.build}
 
-    @app.get("/api/v1/screens/{screen}/stream", tags=["screens"], response_class=EventStream)
+    @app.get("/api/v1/screens/{screen}/stream", tags=["screens"], response_class=Response, responses=STREAM)
     async def screen_stream(screen: str) -> Response:
         """Server-sent events: one snapshot, then an update whenever the content changes, and a beat every 10 s."""
         known(screen)
@@ -292,7 +296,7 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     async def tap(act: Callable[[str, str], Awaitable[str]], handshake_id: str, tablet: str) -> Result:
         return _result(await act(handshake_id[:64], tablet))
 
-    @app.get("/api/v1/tablet/stream", tags=["tablet"], response_class=EventStream)
+    @app.get("/api/v1/tablet/stream", tags=["tablet"], response_class=Response, responses=STREAM)
     async def tablet_stream(tablet: Tablet) -> Response:
         """Server-sent events: a snapshot (queue, this tablet's card), updates of either, card_closed, beats."""
         return _watch(hub.watch_tablet(tablet), extra)

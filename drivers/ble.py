@@ -215,14 +215,14 @@ async def _call(
 @asynccontextmanager
 async def _system_bus() -> AsyncIterator[MessageBus]:
     bus = MessageBus(bus_type=BusType.SYSTEM)
+    async with asyncio.timeout(CALL_S):
+        await bus.connect()
     try:
-        async with asyncio.timeout(CALL_S):
-            await bus.connect()
         yield bus
     finally:
         bus.disconnect()
-        if bus.unique_name:  # was connected; how it ended is no news, but must be picked up
-            with suppress(*_VENDOR_ERRORS):
+        with suppress(*_VENDOR_ERRORS):  # how the connection ended is no news, but must be picked up
+            async with asyncio.timeout(STOP_S):
                 await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 

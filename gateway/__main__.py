@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 = done, 1 = failed, 78 = the configuration must be corrected."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells its own start and stop otherwise
     try:
         verb: Callable[[argparse.Namespace], int] = arguments.verb
         return verb(arguments)

@@ -101,7 +101,7 @@ class Demo:
             "Shop status": f"{pages_url}/",
             "Headquarters": f"{hq_url}/",
         }
-        console.print(f"\n[bold]store-gateway demo[/bold]: a shop with {self.members} members, {broker.name} broker")
+        console.print(f"\n[bold]store-gateway demo[/bold]: a shop with {self.members} members, {broker.kind} broker")
         console.print("[bold]Open these pages[/bold] (Ctrl-C ends everything):\n")
         for name, url in pages.items():
             console.print(f"  {name:<26} {url}", soft_wrap=True)

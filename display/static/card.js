@@ -37,7 +37,7 @@ export class Card {
     this.ring = null;
     this.node.className = "panel idle";
     this.node.replaceChildren(
-      el("img", { alt: "", src: `${BASE}art/bag.svg` }),
+      el("img.medal.deep", { alt: "", src: `${BASE}art/bag.svg` }),
       el("h2", {}, word(this.language, "idleTitle")),
       el("p", {}, word(this.language, "idleText")));
   }

@@ -13,12 +13,12 @@ class ShopStatus extends HTMLElement {
   connectedCallback() {
     this.language = deviceLanguage();
     this.shop = el("span.shop");
-    this.title = el("h1");
+    this.heading = el("h1");
     this.version = el("span.link");
     this.toggle = el("button.button.plain", { type: "button" });
     this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
     this.body = el("main.board");
-    this.append(el("header.bar", {}, el("div.names", {}, this.title, this.shop), this.version, this.toggle), this.body);
+    this.append(el("header.bar", {}, el("div.names", {}, this.heading, this.shop), this.version, this.toggle), this.body);
     this.#speak(this.language);
     this.#poll();
   }
@@ -38,7 +38,7 @@ class ShopStatus extends HTMLElement {
     this.language = language;
     localStorage.setItem("language", language);
     document.documentElement.lang = language;
-    say(this.title, "Status");
+    say(this.heading, "Status");
     say(this.toggle, other(language).toUpperCase());
     this.#shown = "";
     if (this.#data) this.#draw();
@@ -67,7 +67,7 @@ class ShopStatus extends HTMLElement {
     const trouble = data.parts.filter((part) => part.state !== "ok").length;
     this.body.replaceChildren(
       el("section.verdict", { "data-state": data.state }, el("i.lamp"),
-        el("div", {}, el("h2", {}, this.#word(STATES[data.state])), el("p", {}, `${data.parts.length - trouble}/${data.parts.length} ${this.#word("ok")}`))),
+        el("div", {}, el("h2", {}, this.#word(STATES[data.state])), el("p", {}, this.#word("partsRunning", { n: data.parts.length - trouble, m: data.parts.length })))),
       this.#parts(data), this.#screens(data), this.#counts(data),
       el("p.more", {}, el("a", { href: "/notice" }, this.#word("notice"))));
   }
@@ -86,10 +86,10 @@ class ShopStatus extends HTMLElement {
   #screens(data) {
     const screens = data.screens.map((screen) => el("li", { "data-state": screen.connected ? "ok" : "off" }, el("i.lamp"),
       el("div", {}, el("h3", {}, screen.id), el("p", {}, `${pick(data.shop.zones[screen.zone], this.language) || screen.zone} · ${this.#word(screen.connected ? "connected" : "notConnected")}`)),
-      el("a.button", { href: `/screen?id=${encodeURIComponent(screen.id)}`, target: "_blank", rel: "noopener" }, this.#word("openScreen"))));
+      el("a.button", { href: `/screen?id=${encodeURIComponent(screen.id)}`, target: "_blank", rel: "noopener", "aria-label": `${this.#word("open")}: ${screen.id}` }, this.#word("open"))));
     const tablets = el("li", { "data-state": data.tablets_connected ? "ok" : "off" }, el("i.lamp"),
       el("div", {}, el("h3", {}, this.#word("tabletsTitle")), el("p", {}, this.#word("tabletsOnline", { n: data.tablets_connected }))),
-      el("a.button", { href: "/tablet", target: "_blank", rel: "noopener" }, this.#word("openTablet")));
+      el("a.button", { href: "/tablet", target: "_blank", rel: "noopener", "aria-label": `${this.#word("open")}: ${this.#word("tabletsTitle")}` }, this.#word("open")));
     return el("section.block", {}, el("h2", {}, this.#word("screensTitle")),
       screens.length ? null : el("p.none", {}, this.#word("noScreens")), el("ul", {}, ...screens, tablets));
   }

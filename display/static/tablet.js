@@ -11,6 +11,8 @@ const OFF_MS = 2000; // shorter breaks are not worth alarming anybody
 const RED_MS = 25_000;
 const BASE = new URL(".", import.meta.url).pathname;
 
+const ORDER = { asked: 0, mine: 1, taken: 2 };
+
 /** One request in the list; made once and then changed in place, so that a finger never misses its button. */
 class Row {
   constructor(id, accept) {
@@ -61,7 +63,7 @@ class StaffTablet extends HTMLElement {
   connectedCallback() {
     this.language = deviceLanguage();
     this.shopName = el("span.shop");
-    this.title = el("h1");
+    this.heading = el("h1");
     this.count = el("span.count");
     this.link = el("span.link", { role: "status" });
     this.toggle = el("button.button.plain", { type: "button", "data-role": "language" });
@@ -69,11 +71,11 @@ class StaffTablet extends HTMLElement {
     this.list = el("ol.rows");
     this.emptyTitle = el("h2");
     this.emptyText = el("p");
-    this.empty = el("div.empty", {}, el("img", { alt: "", src: `${BASE}art/tea.svg` }), this.emptyTitle, this.emptyText);
+    this.empty = el("div.empty", {}, el("img.medal", { alt: "", src: `${BASE}art/tea.svg` }), this.emptyTitle, this.emptyText);
     this.toast = el("p.toast", { role: "status", hidden: "" });
     this.card = new Card((id) => this.#close(id));
     this.append(
-      el("header.bar", {}, el("div.names", {}, this.title, this.shopName), this.link, this.toggle),
+      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.toggle),
       el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
       this.toast);
     this.#speak(this.language);
@@ -86,6 +88,7 @@ class StaffTablet extends HTMLElement {
     this.#lostAt = null;
     this.dataset.live = "yes";
     if (data.shop) this.#shop = data.shop;
+    say(this.shopName, pick(this.#shop.name, this.language));
     if (data.queue) this.#queue(data.queue);
     if (data.card) this.card.show(data.card, this.#shop);
     if (data.card === null) this.card.wipe();
@@ -105,10 +108,11 @@ class StaffTablet extends HTMLElement {
     this.#line();
   }
 
-  /** Bring the rows in line with `entries`, oldest first, the open ones last. */
+  /** Bring the rows in line with `entries`, those still waiting first, each group by time. */
   #queue(entries) {
     this.#last = entries;
-    const sorted = [...entries].sort((a, b) => (a.state === b.state ? b.waited_ms - a.waited_ms : a.state === "asked" ? -1 : 1));
+    const rank = (entry) => ORDER[entry.state === "asked" ? "asked" : entry.mine ? "mine" : "taken"];
+    const sorted = [...entries].sort((a, b) => rank(a) - rank(b) || b.waited_ms - a.waited_ms);
     for (const id of [...this.#rows.keys()]) {
       if (sorted.some((entry) => entry.handshake_id === id)) continue;
       this.#rows.get(id).node.remove();
@@ -170,7 +174,7 @@ class StaffTablet extends HTMLElement {
     this.language = language;
     localStorage.setItem("language", language);
     document.documentElement.lang = language;
-    say(this.title, word(language, "queueTitle"));
+    say(this.heading, word(language, "queueTitle"));
     say(this.shopName, pick(this.#shop.name, language));
     say(this.toggle, other(language).toUpperCase());
     this.toggle.lang = other(language);

@@ -55,7 +55,11 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Broker":
-        self.start()
+        try:
+            self.start()
+        except RuntimeError:
+            self._directory.cleanup()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,8 +101,9 @@ class Broker:
         if self.kind == "iotcore":
             return [sys.executable, "-c", _IOTCORE, str(self.port)]
         config = Path(self._directory.name) / "mosquitto.conf"
+        # "user": a Mosquitto started by root would give up the right to read our files.
         config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n{self._settings}\n",
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n{self._settings}\n",
             encoding="utf-8",
         )
         return [str(MOSQUITTO), "-c", str(config)]

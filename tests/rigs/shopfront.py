@@ -6,8 +6,10 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from display.api import create_app
 from display.hub import Hub
@@ -156,6 +158,9 @@ class Window:
     path: FakePath
     hub: Hub
     health: Health
+    app: FastAPI
+    stop: asyncio.Event
+    ended: asyncio.Event
     port: int = 0
 
     @property
@@ -169,13 +174,16 @@ async def window(
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
-    shop = Window(path or FakePath(), Hub(clock, health), health)
-    app = create_app(shop.path, shop.hub, health, clock, KEY, "0.1.0", public_url=public_url)
+    path, hub = path or FakePath(), Hub(clock, health)
+    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url)
+    stop, ended = asyncio.Event(), asyncio.Event()
+    shop = Window(path, hub, health, app, stop, ended)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop = asyncio.Event()
     running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, stop))
+    running.add_done_callback(lambda _: ended.set())
     try:
-        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
+        both: set[asyncio.Future[Any]] = {running, ready}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             await running
         shop.port = ready.result()

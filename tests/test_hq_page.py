@@ -1,0 +1,140 @@
+"""The console in a real Chromium: what a person at HQ sees and does."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from gateway.core.changes import OutboxRow
+from gateway.core.model import Purpose
+from gateway.health import Health
+from sync import messages
+from sync.hq import web
+from sync.hq.ledger import Ledger
+from sync.hq.pulse import Pulse
+from sync.topics import Topics
+
+CHROMIUM = Path("/usr/bin/chromium")
+NOW_MS = 1_790_000_000_000
+SHOP = Topics("acme", "munich-1", "gw-1")
+EPOCH = "ab" * 16
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed"),
+]
+
+
+def start_ops() -> list[dict[str, Any]]:
+    consent = {"member_id": "m-1", "state": "given", "given_at_ms": 1}
+    purposes = ("recognise_ble", "staff_advice")
+    return [
+        {"op": "member.put", "body": {"member_id": "m-1", "call_name": "<b>Ada</b>"}},
+        *({"op": "consent.add", "body": consent | {"event_id": f"e-{p}", "purpose": p}} for p in purposes),
+        {"op": "config.put", "body": {"zones": {"wine": {"de": "Weinregal", "en": "Wine shelf"}}}},
+        {"op": "offer.put", "body": {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"}}},
+    ]
+
+
+def happens(ledger: Ledger, seq: int, kind: str, **body: object) -> None:
+    row = OutboxRow(seq, NOW_MS, kind, json.dumps({"member_id": "m-1", **body}))
+    ledger.ingest(SHOP, messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
+
+
+@asynccontextmanager
+async def console(tmp_path: Path) -> AsyncIterator[tuple[Page, Ledger, Pulse]]:
+    ledger, pulse = Ledger(tmp_path / "hq.db"), Pulse()
+    ledger.record_ops(start_ops())
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server = web.serve(ledger, pulse, Health(), lambda: NOW_MS, ("127.0.0.1", 0), url.set_result)
+    task = asyncio.create_task(server)
+    problems: list[str] = []
+    try:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = await browser.new_page(locale="en-GB", viewport={"width": 390, "height": 844})
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+            await page.goto(await url)
+            yield page, ledger, pulse
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            await browser.close()
+        assert problems == []
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        ledger.close()
+
+
+async def test_events_arrive_by_themselves_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, ledger, pulse):
+        await expect(page.locator("#event-list")).to_contain_text("Nothing has happened yet")
+        happens(ledger, 1, "visit.entered", zone="wine")
+        happens(ledger, 2, "decision.made", offer_id=None, reasons=[["*", "budget.pause"]])
+        happens(ledger, 3, "shelf.emptied", zone="<script>")
+        pulse.ring()
+        rows = page.locator("#event-list li p")
+        await expect(rows).to_have_text(
+            ["shelf emptied", "Nothing shown: still pausing after the last one", "Visit begins: Wine shelf"]
+        )
+        await page.click("#language")
+        await expect(rows.last).to_have_text("Besuch beginnt: Weinregal")
+        await expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+async def test_the_page_keeps_a_bounded_number_of_rows(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, ledger, pulse):
+        for seq in range(1, 231):
+            happens(ledger, seq, "visit.entered", zone="wine")
+        pulse.ring()
+        await expect(page.locator("#event-list li")).to_have_count(200)
+
+
+async def test_withdrawing_one_purpose_and_then_everything(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, ledger, _):
+        await expect(page.locator(".person h3")).to_have_text("<b>Ada</b>")
+        await page.get_by_role("button", name="Withdraw: Staff advice, <b>Ada</b>").click()
+        await expect(page.locator(".chip.no")).to_contain_text(["Staff advice"])
+        assert ledger.consents("m-1")[Purpose.STAFF_ADVICE].state == "withdrawn"
+        await page.get_by_role("button", name="Withdraw everything").click()
+        await page.locator("#confirm-yes").click()
+        await expect(page.locator(".chip.no")).to_have_count(len(Purpose))
+        await expect(page.locator(".chip button")).to_have_count(0)
+
+
+async def test_an_offer_is_pushed_and_taken_down(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, ledger, _):
+        await page.click("#new-offer")
+        for name, text in (("title_de", "Käse"), ("title_en", "Cheese"), ("text_de", "Frisch"), ("text_en", "Fresh")):
+            await page.fill(f"[name={name}]", text)
+        await page.select_option("[name=zone]", "wine")
+        await page.select_option("[name=audience]", "members")
+        await page.select_option("[name=art]", "cheese")
+        await page.check("[name=public_safe]")
+        await page.get_by_role("button", name="Push to the shops").click()
+        await expect(page.locator(".offer h3")).to_have_text(["Cheese", "Tea"])
+        offer = ledger.offers()[0]
+        assert offer["title"] == {"de": "Käse", "en": "Cheese"}
+        assert (offer["zones"], offer["audience"], offer["art"]) == (["wine"], "members", "cheese")
+        assert offer["public_safe"] is True
+        await page.get_by_role("button", name="Take down").last.click()
+        await expect(page.locator(".offer.down h3")).to_have_text("Tea")
+        assert [row["title"]["en"] for row in ledger.offers()] == ["Cheese"]
+        await page.get_by_role("button", name="Push again").click()
+        await expect(page.locator(".offer.down")).to_have_count(0)
+        assert len(ledger.offers()) == 2
+
+
+async def test_a_lost_hq_shows_and_heals(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, _, pulse):
+        await expect(page.locator("#live")).to_have_class("live on")
+        pulse.closed = True  # every stream ends, as when HQ restarts
+        pulse.ring()
+        await expect(page.locator("#live-text")).to_have_text("No connection to headquarters")
+        pulse.closed = False
+        await expect(page.locator("#live")).to_have_class("live on", timeout=20_000)

@@ -1,0 +1,68 @@
+"""The server starts where told, says so, ends with streams open, and explains a port it cannot have."""
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from display.server import _why, serve
+from gateway.errors import UnavailableError
+from tests.rigs.shopfront import window
+
+
+async def test_stop_ends_open_streams_at_once() -> None:
+    async with window() as shop, httpx.AsyncClient(timeout=10) as client:
+        streams = [client.stream("GET", f"{shop.url}/api/v1/screens/coffee/stream") for _ in range(3)]
+        answers = [await stream.__aenter__() for stream in streams]
+        lines = [answer.aiter_lines() for answer in answers]
+        for line in lines:
+            await anext(line)
+        assert shop.hub.screens_connected("coffee") == 3
+        shop.hub.close()
+        rest = [[text async for text in line] for line in lines]
+        assert all(any("snapshot" in text for text in one) for one in rest)
+        for stream in streams:
+            await stream.__aexit__(None, None, None)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", shop.port), timeout=5)
+
+
+async def test_leaving_with_a_stream_that_nobody_reads() -> None:
+    async with window() as shop:
+        reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
+        writer.write(b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        assert b"200" in await reader.readline()
+    writer.close()
+
+
+async def test_a_page_that_left_gives_its_place_back() -> None:
+    async with window() as shop:
+        reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
+        writer.write(b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        await reader.readuntil(b"snapshot")
+        writer.close()
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if not shop.hub.screens_connected("coffee"):
+                return
+        pytest.fail("the stream was never given back")
+
+
+async def test_a_taken_port_is_explained() -> None:
+    async with window() as shop:
+        with pytest.raises(UnavailableError, match=f"port {shop.port} on 127.0.0.1 is in use"):
+            async with window(port=shop.port):
+                pass
+
+
+async def test_an_address_of_nobody_is_explained() -> None:
+    async with window() as shop:
+        app = shop.app
+        for host in ("192.0.2.1", "no such host"):
+            with pytest.raises(UnavailableError, match=r"\[http\] host"):
+                await serve(app, host, 0, lambda _: None, asyncio.Event())
+
+
+def test_a_low_port_is_explained() -> None:
+    assert "1024" in _why(PermissionError(13, "denied"), "127.0.0.1", 80)
