@@ -5,6 +5,7 @@ import asyncio
 from display import hub as hub_module
 from display.hub import BEAT_S, MAX_CARDS, MAX_SCREEN_STREAMS, MAX_STREAMS, STALE_S, Hub, Message, Stream
 from gateway.core.model import ScreenContent
+from gateway.core.ports import Surfaces
 from gateway.health import Health
 from tests.rigs.shopfront import HandClock, accepted, card, request, slide, talking
 
@@ -26,6 +27,11 @@ def dialogue(message: Message) -> dict[str, object]:
     body = message.body["dialogue"]
     assert isinstance(body, dict)
     return body
+
+
+def test_the_hub_is_what_the_path_calls_surfaces() -> None:
+    surfaces: Surfaces = hub()  # checked by mypy
+    surfaces.show("coffee", neutral())
 
 
 async def test_a_screen_gets_a_snapshot_then_updates_with_rising_ids() -> None:

@@ -45,6 +45,18 @@ export function ring(className) {
   return node;
 }
 
+/** A size step by length: "s", "m" or "l"; the longer the text, the smaller its letters. */
+export const size = (text, small, medium) => (text.length <= small ? "s" : text.length <= medium ? "m" : "l");
+
+/** Make the headline of a text column as large as its words and what stands below allow. The column must be laid out. */
+export function fit(column, title) {
+  const steps = ["s", "m", "l", "xl"];
+  for (const step of steps.slice(steps.indexOf(size(title.textContent, 22, 44)))) {
+    title.dataset.size = step;
+    if (title.scrollWidth <= title.clientWidth && column.scrollHeight <= column.clientHeight) return;
+  }
+}
+
 /** POST JSON. @returns {Promise<string>} the result, or "failed" when the gateway did not answer */
 export async function post(url, body = {}) {
   try {

@@ -1,6 +1,6 @@
 /** The kiosk page: a neutral loop of slides, and above it the dialogue after a tap. */
 
-import { el, say } from "./dom.js";
+import { el, fit, say, size } from "./dom.js";
 import { Live } from "./live.js";
 import { Talk } from "./talk.js";
 import { other, pick, word } from "./words.js";
@@ -21,9 +21,6 @@ const WELCOME = {
 /** Resolves when what is in the DOM now has been painted. */
 const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 
-/** How large a headline may be: the longer the smaller. */
-const size = (text, small, medium) => (text.length <= small ? "s" : text.length <= medium ? "m" : "l");
-
 class Layer {
   constructor() {
     this.eyebrow = el("p.eyebrow");
@@ -32,8 +29,8 @@ class Layer {
     this.other = el("p.other");
     this.art = el("img.art", { alt: "" });
     this.tag = el("p.tag");
-    this.node = el("section.slide", { "aria-hidden": "true" },
-      el("div.copy", {}, this.eyebrow, this.title, this.lead, this.other),
+    this.copy = el("div.copy", {}, this.eyebrow, this.title, this.lead, this.other);
+    this.node = el("section.slide", { "aria-hidden": "true" }, this.copy,
       el("div.stage", {}, el("div.disc"), this.art, this.tag));
   }
 
@@ -44,7 +41,6 @@ class Layer {
     this.node.lang = language;
     this.node.dataset.art = slide.art;
     this.node.dataset.slide = slide.slide_id;
-    this.title.dataset.size = size(title, 22, 44);
     say(this.eyebrow, word(language, near ? "here" : "today"));
     say(this.title, title);
     say(this.lead, pick(slide.text, language));
@@ -54,6 +50,7 @@ class Layer {
     this.tag.hidden = !badge;
     this.tag.dataset.size = size(badge, 9, 16);
     say(this.tag, badge);
+    fit(this.copy, this.title);
     const url = `${BASE}art/${slide.art}.svg`;
     if (this.art.getAttribute("src") !== url) this.art.src = url;
     return this.art.decode().catch(() => undefined);

@@ -1,6 +1,6 @@
 /** The dialogue after a tap: greets by name only if one was sent, and wipes itself when its time is over. */
 
-import { el, post, ring, say } from "./dom.js";
+import { el, fit, post, ring, say, size } from "./dom.js";
 import { pick, spoken, word } from "./words.js";
 
 const BASE = new URL(".", import.meta.url).pathname;
@@ -43,6 +43,7 @@ export class Talk {
     );
     this.node.setAttribute("aria-label", this.node.querySelector("h1").textContent);
     this.node.hidden = false;
+    fit(this.node.querySelector(".talk-copy"), this.node.querySelector("h1"));
     clearInterval(this.#timer);
     this.#timer = setInterval(() => this.#tick(language), TICK_MS);
     this.#tick(language);
@@ -84,7 +85,7 @@ export class Talk {
       const about = view.step === "accepted" && view.slide ? pick(view.slide.title, language) : "";
       const step = OFFERING.includes(view.step) ? "nothing" : view.step;
       return [
-        el("h1", { "data-size": "s" }, word(language, `${step}Title`)),
+        el("h1", {}, word(language, `${step}Title`)),
         el("p.lead", {}, word(language, `${step}Text`)),
         about ? el("p.about", {}, about) : null,
       ];
@@ -92,7 +93,7 @@ export class Talk {
     const title = pick(view.slide.title, language);
     const more = view.step === "more" ? pick(view.more, language) : "";
     return [
-      el("h1", { "data-size": title.length <= 22 ? "s" : title.length <= 44 ? "m" : "l" }, title),
+      el("h1", {}, title),
       el("p.lead", {}, more || pick(view.slide.text, language)),
     ];
   }
@@ -108,7 +109,7 @@ export class Talk {
         el("p.address", {}, address), ask)];
     }
     const badge = OFFERING.includes(view.step) ? pick(view.slide?.badge, language) : "";
-    const tag = badge ? el("p.tag", { "data-size": badge.length <= 9 ? "s" : badge.length <= 16 ? "m" : "l" }, badge) : null;
+    const tag = badge ? el("p.tag", { "data-size": size(badge, 9, 16) }, badge) : null;
     return [el("img.art", { alt: "", src: `${BASE}art/${this.node.dataset.art}.svg` }), tag].filter((node) => node !== null);
   }
 

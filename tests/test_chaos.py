@@ -1,0 +1,91 @@
+"""kill -9 of the gateway and of the broker under load: HQ holds every event that the store had committed, each once.
+
+`CHAOS_KILLS`, `CHAOS_BROKER_KILLS` and `CHAOS_SEED` set the length; `make chaos` runs the long form.
+"""
+
+import collections
+import os
+import random
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from drivers.people import population
+from tests.rigs.system import System, wait_for
+
+KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
+BROKER_KILLS = int(os.environ.get("CHAOS_BROKER_KILLS", "3"))
+SEED = int(os.environ.get("CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120 + 15 * (KILLS + BROKER_KILLS))]
+
+MEMBERS = 200
+SOURCE = f'[[source]]\npath = "sim:1?members={MEMBERS}&strangers=20&speed=60"\n'
+PLACES = "".join(
+    f'[[receiver]]\nid = "{zone}-ble"\nzone = "{zone}"\n[[screen]]\nid = "{zone}"\nzone = "{zone}"\n'
+    for zone in ("entrance", "coffee", "wine", "till")
+)
+READERS = (
+    '[[receiver]]\nid = "coffee-nfc"\nzone = "coffee"\nscreen = "coffee"\n'
+    '[[receiver]]\nid = "entrance-nfc"\nzone = "entrance"\nscreen = "entrance"\n'
+    '[[receiver]]\nid = "advice-nfc"\nzone = "wine"\nadvice = true\n'
+)
+
+Rows = dict[int, tuple[str, str]]
+
+
+def committed(data: Path) -> tuple[int, Rows]:
+    """The highest number ever committed, and the rows that wait, read from the files that a kill left behind."""
+    db = sqlite3.connect(f"file:{data / 'gateway.db'}?mode=ro", uri=True)
+    try:
+        highest = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        rows = db.execute("SELECT seq, type, body FROM outbox").fetchall()
+        assert db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+    finally:
+        db.close()
+    return (highest[0] if highest else 0), {seq: (kind, body) for seq, kind, body in rows}
+
+
+def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(SEED)
+    moments = ["gateway"] * KILLS + ["broker"] * BROKER_KILLS
+    rng.shuffle(moments)
+    seen: Rows = {}
+    highest = 0
+    with System(tmp_path, SOURCE + PLACES + READERS, population(1, MEMBERS)) as system:
+        for victim in moments:
+            wait_for(lambda: system.status(), "the gateway")
+            time.sleep(rng.uniform(0.2, 2.0))
+            if victim == "broker":
+                system.broker.kill()
+                time.sleep(rng.uniform(0.1, 1.5))
+                system.broker.start()
+                continue
+            system.gateway.kill()
+            highest, rows = committed(system.data)
+            seen |= rows
+            system.gateway.start()
+        wait_for(lambda: system.status(), "the gateway")
+        time.sleep(1)
+        system.gateway.kill()
+        highest, rows = committed(system.data)
+        seen |= rows
+        system.config.write_text(system.config.read_text().replace(SOURCE, ""))  # no new events: only what waits
+        system.gateway.start()
+        wait_for(lambda: committed(system.data)[1] == {}, "the outbox to drain", 120)
+        held = system.events()
+    numbers = collections.Counter(event["seq"] for event in held)
+    with capsys.disabled():
+        print(
+            f"\nseed {SEED}: {KILLS} kills of the gateway, {BROKER_KILLS} of the broker; committed {highest}, "
+            f"held {len(numbers)}, lost {highest - len(numbers)}, doubled {sum(n - 1 for n in numbers.values())}"
+        )
+    assert highest > 20 * KILLS
+    assert len({event["epoch"] for event in held}) == 1
+    assert numbers == dict.fromkeys(range(1, highest + 1), 1)
+    by_number = {event["seq"]: event for event in held}
+    assert len(seen) > 0
+    for number, (kind, _) in seen.items():
+        assert by_number[number]["type"] == kind

@@ -1,0 +1,127 @@
+"""A withdrawal at headquarters empties the member's screens and tablet cards; prints how long it took."""
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from drivers import tags
+from drivers.people import population
+from tests.rigs.browser import chromium
+from tests.rigs.cards import type2
+from tests.rigs.pn532 import Pn532Rig
+from tests.rigs.system import System, post, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(240)]
+
+MEMBER = "m-001"
+ROUNDS = 5
+TABLES = """
+[[source]]
+path = "nfc:{coffee}"
+receiver = "coffee-nfc"
+[[source]]
+path = "nfc:{advice}"
+receiver = "advice-nfc"
+[[receiver]]
+id = "coffee-nfc"
+zone = "coffee"
+screen = "coffee"
+[[receiver]]
+id = "advice-nfc"
+zone = "wine"
+advice = true
+[[screen]]
+id = "coffee"
+zone = "coffee"
+"""
+# The name stands on the screen and on the tablet; what is asked for is the moment when it stands on neither.
+EMPTY = "(name) => !document.body.innerText.includes(name) && Date.now()"
+
+
+def ops() -> list[dict]:
+    changed = population(1, 12)
+    for op in changed:
+        if op["op"] == "config.put":
+            op["body"] |= {"dialogue_ms": 120_000}
+    return changed
+
+
+def own(kind: str, field: str) -> str:
+    found = [op["body"] for op in ops() if op["op"] == kind and op["body"]["member_id"] == MEMBER]
+    return next(body[field] for body in found if body.get("kind", "ndef") == "ndef")
+
+
+def test_a_withdrawal_at_the_console_empties_screen_and_tablet(tmp_path: Path, capsys) -> None:
+    card = type2(tags.encode_uri(bytes.fromhex(own("credential.put", "value")).decode()))
+    name = own("member.put", "call_name")
+    with Pn532Rig() as coffee, Pn532Rig() as advice, chromium() as browser:
+        with System(tmp_path, TABLES.format(coffee=coffee.path, advice=advice.path), ops()) as system:
+            for reader in ("coffee-nfc", "advice-nfc"):
+                wait_for(lambda r=reader: system.receiver_is_up(r), f"{reader} to listen")
+            screen, tablet = open_pages(system, browser)
+            taken_ms = [one_round(system, screen, tablet, coffee, advice, card, name) for _ in range(ROUNDS)]
+            by_button_ms = press_the_button(system, browser, screen, coffee, card, name)
+            events = wait_for(
+                lambda: [e for e in system.events() if e["type"] == "consent.applied"], "the confirmation at HQ"
+            )
+    with capsys.disabled():
+        print(
+            f"\nwithdrawal at HQ -> screen and tablet empty: median {statistics.median(taken_ms):.0f} ms, "
+            f"most {max(taken_ms):.0f} ms, n = {ROUNDS}; by the console's button {by_button_ms:.0f} ms"
+        )
+    assert {event["body"]["member_id"] for event in events} == {MEMBER}
+
+
+def open_pages(system: System, browser: Browser) -> tuple[Page, Page]:
+    screen, tablet = browser.new_page(), browser.new_page(viewport={"width": 1280, "height": 800})
+    screen.goto(f"{system.url}/screen?id=coffee")
+    tablet.goto(system.tablet_url)
+    return screen, tablet
+
+
+def show_everywhere(screen: Page, tablet: Page, coffee: Pn532Rig, advice: Pn532Rig, card: dict, name: str) -> None:
+    """The member taps at the screen, asks for advice, and a colleague opens the card."""
+    for reader in (advice, coffee):
+        reader.present(card)
+        time.sleep(0.5)
+        reader.remove()
+    tablet.locator("[data-act=accept]").first.click(timeout=20_000)
+    for page in (tablet, screen):
+        page.wait_for_function("(name) => document.body.innerText.includes(name)", arg=name, timeout=20_000)
+
+
+def one_round(system, screen, tablet, coffee, advice, card, name) -> float:
+    """From the order at HQ to the later of the two pages empty, in milliseconds."""
+    show_everywhere(screen, tablet, coffee, advice, card, name)
+    given = [op for op in ops() if op["op"] == "consent.add" and op["body"]["member_id"] == MEMBER]
+    began_ms = time.time() * 1000
+    post(f"{system.hq_url}/api/v1/members/{MEMBER}/withdraw", {"purposes": None})
+    empty_ms = [page.wait_for_function(EMPTY, arg=name, timeout=20_000).json_value() for page in (screen, tablet)]
+    time.sleep(0.3)
+    again = int(time.time() * 1000)
+    for op in given:
+        op["body"] |= {"event_id": f"{op['body']['event_id']}-{again}", "given_at_ms": again}
+    version = post(f"{system.hq_url}/api/v1/ops", given)["version"]
+    wait_for(lambda: system.gateways()[0]["applied_version"] >= version, "the new consent at the gateway")
+    time.sleep(0.2)
+    return max(empty_ms) - began_ms
+
+
+def press_the_button(system, browser, screen, coffee, card, name) -> float:
+    """The same by hand: a person presses "withdraw everything" at the console."""
+    coffee.present(card)
+    time.sleep(0.5)
+    coffee.remove()
+    screen.wait_for_function("(name) => document.body.innerText.includes(name)", arg=name, timeout=20_000)
+    console = browser.new_page()
+    console.goto(f"{system.hq_url}/")
+    row = console.locator(f"[data-member='{MEMBER}']")
+    row.get_by_role("button").last.click(timeout=20_000)
+    confirm = console.locator("dialog[open] button[value=yes], dialog[open] button.danger")
+    if confirm.count():
+        confirm.first.click()
+    began_ms = time.time() * 1000
+    return screen.wait_for_function(EMPTY, arg=name, timeout=20_000).json_value() - began_ms
