@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.types import Receive, Scope, Send
 
-from display import guard, keys, wire
+from display import cookies, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, qr_svg
 from gateway.core.model import ShopConfig
@@ -188,15 +188,15 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_u
 
     @app.get("/tablet", include_in_schema=False)
     async def tablet_page(
-        request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=keys.COOKIE)] = None
+        request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None
     ) -> Response:
-        tablet = keys.tablet_of(cookie, tablet_key)
-        if key and keys.key_fits(key, tablet_key):
+        tablet = cookies.tablet_of(cookie, tablet_key)
+        if key and cookies.key_fits(key, tablet_key):
             answer = RedirectResponse("/tablet", 303, headers=FRESH)
             answer.set_cookie(
-                keys.COOKIE,
-                keys.cookie_for(tablet or secrets.token_hex(16), tablet_key),
-                max_age=keys.COOKIE_MAX_AGE_S,
+                cookies.COOKIE,
+                cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key),
+                max_age=cookies.COOKIE_MAX_AGE_S,
                 httponly=True,
                 samesite="strict",
                 secure=request.url.scheme == "https",
@@ -282,8 +282,8 @@ def _result(value: str) -> Result:
 
 
 def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablet_key: str) -> None:
-    async def tablet_id(cookie: Annotated[str | None, Cookie(alias=keys.COOKIE)] = None) -> str:
-        tablet = keys.tablet_of(cookie, tablet_key)
+    async def tablet_id(cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None) -> str:
+        tablet = cookies.tablet_of(cookie, tablet_key)
         if tablet is None:
             raise HTTPException(401, "This tablet is not signed in. Open it with your manager's link.")
         return tablet

@@ -4,13 +4,12 @@ This is the only place that sees strangers. Nothing of them leaves these functio
 text, no queue, no counter label.
 """
 
+from drivers import frames, tags
 from gateway.core.identity import Resolver
 from gateway.core.model import Sighting, Tap, Token
 from gateway.core.ports import Clock, Sink
 from gateway.errors import PeerError
 from gateway.health import Health
-
-from drivers import frames, tags
 
 
 class Ears:

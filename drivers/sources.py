@@ -2,12 +2,11 @@
 
 from typing import Protocol
 
+from drivers.ears import Ears
 from gateway.config import SourceTable
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError
 from gateway.health import Health
-
-from drivers.ears import Ears
 
 
 class Source(Protocol):

@@ -179,7 +179,7 @@ class Flow:
         handshake = self._handshakes.close(handshake_id, tablet)
         if handshake is None:
             return "gone"
-        await self._close([handshake], "done")
+        await self._close([handshake], "closed")
         return "ok"
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class Flow:
             self._show(screen)
         expired = self._handshakes.expire(now_ms)
         if expired:
-            self._begin(self._close(expired, "expired"))
+            self._begin(self._close(expired, "timeout"))
         due_ms = self._resolver.next_deadline()
         if due_ms is not None and now_ms >= due_ms:
             self._resolver.advance(now_ms)

@@ -9,8 +9,8 @@ import pytest
 
 from display import hub as hub_module
 from display.api import create_app
+from display.cookies import COOKIE
 from display.hub import Hub
-from display.keys import COOKIE
 from gateway.core.model import ScreenContent, ShopConfig
 from gateway.errors import StoreError
 from gateway.health import Health

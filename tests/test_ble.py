@@ -262,6 +262,17 @@ async def test_cancellation_stops_the_discovery(bluez: FakeBluez) -> None:
 
 
 async def test_cancellation_while_the_scan_is_starting_leaves_no_discovery(bluez: FakeBluez) -> None:
+    bluez.start_delay_s = 0.1
+    task = asyncio.create_task(source(Listener()).run())
+    await until(lambda: "StartDiscovery" in bluez.calls)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not bluez.discovering
+    bluez.start_delay_s = 0
+    await assert_hears(bluez, Listener())
+
+
+async def test_cancellation_at_any_moment_leaves_no_discovery(bluez: FakeBluez) -> None:
     for yields in range(80):  # a start takes about 70 turns of the loop
         task = asyncio.create_task(source(Listener()).run())
         for _ in range(yields):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import eid
@@ -41,6 +41,7 @@ def test_published_second_steps(vector: dict[str, Any]) -> None:
     assert found.hex() == vector["expected"]["eid"]
 
 
+@settings(deadline=None)
 @given(keys, clocks_s, exponents)
 def test_all_of_a_window_shows_the_same_eight_bytes(key: bytes, clock_s: int, exponent: int) -> None:
     first_s = eid.window_of(clock_s, exponent) << exponent
@@ -50,11 +51,13 @@ def test_all_of_a_window_shows_the_same_eight_bytes(key: bytes, clock_s: int, ex
     assert eid.eid(key, first_s, exponent) == found == eid.eid(key, last_s, exponent)
 
 
+@settings(deadline=None)
 @given(keys, clocks_s, exponents)
 def test_the_next_window_shows_others(key: bytes, clock_s: int, exponent: int) -> None:
     assert eid.eid(key, clock_s, exponent) != eid.eid(key, (clock_s + (1 << exponent)) % 2**32, exponent)
 
 
+@settings(deadline=None)
 @given(keys, clocks_s)
 def test_the_exponent_is_part_of_the_identifier(key: bytes, clock_s: int) -> None:
     assert len({eid.eid(key, clock_s, exponent) for exponent in range(eid.MAX_EXPONENT + 1)}) == 16

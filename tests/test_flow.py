@@ -200,7 +200,7 @@ async def test_requests_and_cards_expire(shop: Shop) -> None:
     await shop.tick(shop.flow.shop.ask_ms)
     assert [entry.label for entry in shop.walls.entries] == ["Mia"]
     await shop.tick(shop.flow.shop.card_ms)
-    assert (shop.walls.entries, shop.walls.cards, shop.walls.closed) == ((), {}, [("t", "expired")])
+    assert (shop.walls.entries, shop.walls.cards, shop.walls.closed) == ((), {}, [("t", "timeout")])
 
 
 @pytest.mark.parametrize("purpose", ALL)

@@ -1,7 +1,7 @@
 """drivers.frames: golden frames, hostile bytes, and that the two ways in agree."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers import frames
@@ -91,11 +91,13 @@ def test_an_eid_goes_before_an_ibeacon_in_either_order() -> None:
     assert frames.decode(EID_AD + IBEACON_AD) == frames.decode(IBEACON_AD + EID_AD) == Token(CredentialKind.EID, EID)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=255))
 def test_arbitrary_bytes_give_a_token_none_or_a_peer_error(ad: bytes) -> None:
     assert_harmless(ad)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([EID_AD, IBEACON_AD, b"\x16\xaa\xfe\x30", b"\xff\x4c\x00\x02\x15"])), st.data())
 def test_mutations_of_our_frames_give_a_token_none_or_a_peer_error(parts: list[bytes], data: st.DataObject) -> None:
     ad = bytearray(b"".join(parts))
@@ -113,11 +115,13 @@ def assert_harmless(ad: bytes) -> None:
     assert token is None or len(token.value) == {CredentialKind.EID: 8, CredentialKind.IBEACON: 20}[token.kind]
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=8, max_size=8), st.integers(-128, 127))
 def test_eid_round_trip(eid: bytes, power: int) -> None:
     assert frames.decode(frames.encode_eid(eid, power)) == Token(CredentialKind.EID, eid)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=20, max_size=20), st.integers(-128, 127))
 def test_ibeacon_round_trip(value: bytes, power: int) -> None:
     assert frames.decode(frames.encode_ibeacon(value, power)) == Token(CredentialKind.IBEACON, value)
@@ -127,6 +131,7 @@ near_ours = st.sampled_from([b"\x30\xee", b"\x30", b"\x02\x15", b"\x02", b"\x40"
 contents = st.builds(lambda head, tail: head + tail, near_ours, st.binary(max_size=24))
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from([0xFEAA, 0x180F, 0xFCD2]), contents),
     st.dictionaries(st.sampled_from([0x004C, 0x0059, 0x0499]), contents),

@@ -204,6 +204,7 @@ def test_putting_for_ever_does_not_grow_the_resolver() -> None:
     assert max(sizes) <= 3 * len(identity.NEIGHBOURS)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**128 - 1), st.integers(0, eid.MAX_EXPONENT), st.integers(0, NOW_MS // 1000), st.data())
 def test_any_beacon_resolves_whenever_its_windows_are_kept(
     number: int, exponent: int, zero_s: int, data: st.DataObject

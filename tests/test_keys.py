@@ -1,41 +1,50 @@
-"""Cookies made from the manager's key open the tablet; nothing else does."""
+"""Keys are made once, private, and refused when others could read them."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from pathlib import Path
 
-from display import keys
+import pytest
 
-TABLET = "0123456789abcdef" * 2
-
-
-def test_a_cookie_gives_its_tablet_back_and_hides_the_key() -> None:
-    cookie = keys.cookie_for(TABLET, "sesame-key")
-    assert keys.tablet_of(cookie, "sesame-key") == TABLET
-    assert "sesame" not in cookie
+from gateway.errors import ConfigError
+from gateway.keys import SITE_KEY_BYTES, site_key, tablet_key
 
 
-def test_another_key_ends_all_cookies() -> None:
-    assert keys.tablet_of(keys.cookie_for(TABLET, "old"), "new") is None
+def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    key = site_key(data)
+    assert len(key) == SITE_KEY_BYTES
+    assert site_key(data) == key
+    assert (data / "site.key").stat().st_mode & 0o777 == 0o600
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert tablet_key(data) != key.hex()
 
 
-@given(st.text(max_size=120))
-def test_made_up_cookies_open_nothing(cookie: str) -> None:
-    assert keys.tablet_of(cookie, "sesame-key") is None
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    site_key(tmp_path)
+    (tmp_path / "site.key").chmod(0o644)
+    with pytest.raises(ConfigError, match="others can read"):
+        site_key(tmp_path)
 
 
-@given(st.integers(0, 96), st.sampled_from("0123456789abcdef."))
-def test_a_changed_character_spoils_the_cookie(at: int, character: str) -> None:
-    cookie = keys.cookie_for(TABLET, "sesame-key")
-    changed = cookie[:at] + character + cookie[at + 1 :]
-    assert (keys.tablet_of(changed, "sesame-key") is not None) == (changed == cookie)
+@pytest.mark.parametrize("text", ["", "abc", "zz" * 16, "ab" * 15, "\u00e4" * 64])
+def test_what_is_no_key_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "tablet.key"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="is no key"):
+        tablet_key(tmp_path)
 
 
-@given(st.text(max_size=20))
-def test_only_the_key_fits(given_key: str) -> None:
-    assert keys.key_fits(given_key, "sesame-key") == (given_key == "sesame-key")
-    assert not keys.key_fits(given_key, "")
+def test_systemd_credentials_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "site.key").write_text("ab" * SITE_KEY_BYTES)
+    (credentials / "site.key").chmod(0o400)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert site_key(tmp_path / "data") == b"\xab" * SITE_KEY_BYTES
+    assert not (tmp_path / "data" / "site.key").exists()
 
 
-def test_without_a_key_no_cookie_opens() -> None:
-    assert keys.tablet_of(keys.cookie_for(TABLET, ""), "") is None
-    assert keys.tablet_of(None, "sesame-key") is None
+def test_a_data_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        site_key(tmp_path / "file" / "data")

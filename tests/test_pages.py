@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from display.keys import COOKIE
+from display.cookies import COOKIE
 from display.pages import ROOT, Pages, qr_svg
 from display.wire import ART
 from gateway.core.model import Notice, ScreenContent, ShopConfig

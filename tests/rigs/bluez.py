@@ -5,6 +5,7 @@ unless the discovery filter names RSSI (src/device.c). What it leaves out: a rad
 scanning, and forgetting devices by itself.
 """
 
+import asyncio
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -48,6 +49,7 @@ class FakeBluez:
         self.calls: list[str] = []  # adapter methods in the order they came
         self.filter: dict[str, Any] = {}  # of the last SetDiscoveryFilter
         self.fail_start_discovery: list[str] = []  # D-Bus error names, one used up by each StartDiscovery
+        self.start_delay_s = 0.0  # how long StartDiscovery takes to be answered
         self.hang = False  # method calls get no answer
         self.omit_rssi = False
         self.omit_roles = False
@@ -198,7 +200,12 @@ class FakeBluez:
             return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownObject", "no such object")
         if message.interface == PROPERTIES and message.member == "Get":
             return Message.new_method_return(message, "v", [self._adapter()[message.body[1]]])
-        return self._on_adapter_call(message)
+        reply = self._on_adapter_call(message)
+        if message.member == "StartDiscovery" and self.start_delay_s:
+            assert self._bus is not None
+            asyncio.get_running_loop().call_later(self.start_delay_s, self._bus.send, reply)
+            return True
+        return reply
 
     def _on_adapter_call(self, message: Message) -> Message:
         member, sender = message.member or "", message.sender or ""
