@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from display.api import create_app
 from display.hub import Hub
-from display.server import serve
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from gateway import keys
@@ -20,6 +19,7 @@ from gateway.core.identity import Resolver
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health
+from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
 from sync.link import Address, Transport
@@ -161,7 +161,7 @@ class Gateway:
             if ready is not None:
                 ready(opened(self._config, port, self._tablet_key))
 
-        await serve(app, http.host, http.port, on_ready, self._stop)
+        await serve(app, http.host, http.port, on_ready, self._hub.close)
 
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway

@@ -11,10 +11,10 @@ from typing import Literal
 from gateway.errors import UnavailableError
 
 START_S = 15.0
-Kind = Literal["mosquitto", "embedded"]
+Kind = Literal["mosquitto", "iotcore"]
 
 # The package's own command line cannot raise the payload limit of 20 KiB, which is below the contract's 96 KiB.
-_EMBEDDED = (
+_IOTCORE = (
     "import sys; from iotcore import IotCoreBroker; "
     "IotCoreBroker(listen='127.0.0.1', port=int(sys.argv[1]), max_payload_size=262144).run_forever()"
 )
@@ -31,15 +31,18 @@ class Broker:
     def __init__(self, folder: Path, port: int, kind: Kind | None = None, settings: str = "") -> None:
         program = mosquitto()
         self.port = port
-        self.kind: Kind = kind or ("mosquitto" if program else "embedded")
+        self.kind: Kind = kind or ("mosquitto" if program else "iotcore")
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         if self.kind == "mosquitto":
             config = folder / "mosquitto.conf"
-            config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n{settings}")
+            # "user": a Mosquitto that root starts would give up the right to read our files.
+            config.write_text(
+                f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n{settings}\n"
+            )
             self._command = [program or "mosquitto", "-c", str(config)]
         else:
-            self._command = [sys.executable, "-c", _EMBEDDED, str(port)]
+            self._command = [sys.executable, "-c", _IOTCORE, str(port)]
 
     def start(self) -> None:
         """Start, again on the same port, and wait until it answers. Raises UnavailableError if it does not."""

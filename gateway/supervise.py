@@ -66,7 +66,7 @@ class Supervisor:
             await work
         except (UnavailableError, StoreError) as error:
             self._health.count("supervisor.unavailable")
-            self._health.set(name, "down", self._clock.now_ms(), str(error), self._action(name))
+            self._tell_down(name, str(error))
             return False
         except ConfigError as error:
             if not self.failed.done():
@@ -82,6 +82,8 @@ class Supervisor:
             return False
         return True
 
-    def _action(self, name: str) -> str:
-        """Keep the advice that the part itself gave, if it did."""
-        return next((part.action for part in self._health.parts if part.name == name), "")
+    def _tell_down(self, name: str, detail: str) -> None:
+        before = next((part for part in self._health.parts if part.name == name), None)
+        if before is None or before.detail != detail:
+            log.warning("%s: %s", name, detail)  # our own words: drivers translate what libraries say
+        self._health.set(name, "down", self._clock.now_ms(), detail, before.action if before is not None else "")

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Purpose
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
 from sync import messages
 from sync.hq import web
@@ -337,9 +337,9 @@ async def test_a_failing_disk_ends_a_stream_without_fuss(ledger: Ledger, monkeyp
         assert [name async for name, _ in frames(answer.aiter_lines())] == ["gateways"]
 
 
-async def test_a_taken_port_is_a_config_error(ledger: Ledger) -> None:
+async def test_a_taken_port_is_explained(ledger: Ledger) -> None:
     async with running(ledger) as (url, _, _):
         port = httpx.URL(url).port
         assert port is not None
-        with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
+        with pytest.raises(UnavailableError, match=f"port {port} on 127.0.0.1 is in use"):
             await web.serve(ledger, Pulse(), Health(), lambda: NOW_MS, ("127.0.0.1", port))

@@ -12,6 +12,7 @@ from display.cookies import COOKIE
 from display.pages import ROOT, Pages, qr_svg
 from display.wire import ART
 from gateway.core.model import Notice, ScreenContent, ShopConfig
+from tests.rigs.browser import chromium_path
 from tests.rigs.shopfront import (
     KEY,
     FakePath,
@@ -19,7 +20,6 @@ from tests.rigs.shopfront import (
     Window,
     accepted,
     card,
-    chromium,
     request,
     slide,
     talking,
@@ -36,7 +36,7 @@ async def browser_page(shop: Window, allowed: tuple[str, ...] = (), clock: bool 
     complaints: list[str] = []
     hosts: set[str] = set()
     async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = await play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
         context = await browser.new_context(locale="de-DE", viewport={"width": 1280, "height": 800})
         page = await context.new_page()
         page.set_default_timeout(WAIT_MS)

@@ -3,14 +3,12 @@
 import asyncio
 import ipaddress
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import uvicorn
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
@@ -20,9 +18,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import serving
 from gateway.core import consent
 from gateway.core.model import Purpose
-from gateway.errors import ConfigError, PeerError, StoreError
+from gateway.errors import PeerError, StoreError
 from gateway.health import Health
 from sync.hq import orders
 from sync.hq.ledger import Ledger, Row
@@ -275,14 +274,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the process that embeds it has its own."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def serve(
     ledger: Ledger,
     pulse: Pulse,
@@ -292,34 +283,12 @@ async def serve(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the console at (host, port) until cancelled; `ready` gets its URL. Closes the pulse at the end, so
-    that open streams end within a second. ConfigError = the address can't be bound."""
+    that open streams end within a second. UnavailableError = the address can't be had."""
     host, port = address
-    sock = _bind(host, port)
     app = create_app(ledger, pulse, health, now_ms, loopback_only=_is_loopback(host))
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=16384,
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[sock]), name="hq console")
-    try:
+
+    def on_ready(real_port: int) -> None:
         if ready is not None:
-            shown = f"[{host}]" if ":" in host else host
-            ready(f"http://{shown}:{sock.getsockname()[1]}/")
-        await asyncio.shield(task)
-    finally:
-        pulse.close()
-        server.should_exit = True
-        await task
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{real_port}/")
 
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket, so that `ready` may be called before the first request is accepted."""
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(f"console address {host}:{port}: cannot listen there ({error})") from error
+    await serving.serve(app, host, port, on_ready, pulse.close)

@@ -10,14 +10,17 @@ from playwright.sync_api import Browser, sync_playwright
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
+def chromium_path() -> str:
+    """The path of a Chromium, or a skip that says how to get one."""
+    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    return path or pytest.skip("Chromium is not installed: apt install chromium")
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless browser, gone at the end; skips where none is installed."""
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("Chromium is not installed: apt install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
         try:
             yield browser
         finally:

@@ -2,18 +2,15 @@
 
 import asyncio
 import contextlib
-import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pytest
 from fastapi import FastAPI
 
 from display.api import create_app
 from display.hub import Hub
-from display.server import serve
 from gateway.core.model import (
     DialogueView,
     Notice,
@@ -26,6 +23,7 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.health import Health
+from gateway.serving import serve
 
 KEY = "manager-key-for-tests"
 SHOP = ShopConfig(
@@ -179,7 +177,7 @@ async def window(
     stop, ended = asyncio.Event(), asyncio.Event()
     shop = Window(path, hub, health, app, stop, ended)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, stop))
+    running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
     running.add_done_callback(lambda _: ended.set())
     try:
         both: set[asyncio.Future[Any]] = {running, ready}
@@ -189,13 +187,6 @@ async def window(
         shop.port = ready.result()
         yield shop
     finally:
-        stop.set()
-        await running
-
-
-def chromium() -> str:
-    """The path of a Chromium, or a skip that says how to get one."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    pytest.skip("Chromium is not installed: apt install chromium")
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running

@@ -1,20 +1,21 @@
-"""Runs the ASGI application with uvicorn: own socket, own stop, no signal handlers, no access log."""
+"""Serves an ASGI application with uvicorn: own socket, no signal handlers, no access log, a prompt end."""
 
 import asyncio
 import contextlib
 import errno
 import socket
 from collections.abc import Callable, Generator
+from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 
 from gateway.errors import UnavailableError
 
-# 200 streams (hub.MAX_STREAMS) and as many short requests; uvicorn answers 503 beyond.
+# 200 streams (display.hub.MAX_STREAMS) and as many short requests; uvicorn answers 503 beyond.
 MAX_CONNECTIONS = 400
 GRACE_S = 1  # streams end by themselves at stop; this is for requests in progress
 BACKLOG = 128
+MAX_HEADER_BYTES = 16_384  # a browser sends about 1 KB
 
 
 class _Server(uvicorn.Server):
@@ -31,10 +32,11 @@ class _Server(uvicorn.Server):
         self.on_started()
 
 
-async def serve(app: Starlette, host: str, port: int, on_ready: Callable[[int], None], stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then end within about a second, open streams included.
+async def serve(app: Any, host: str, port: int, on_ready: Callable[[int], None], ending: Callable[[], None]) -> None:
+    """Serve the ASGI `app` until cancelled, then end within about a second.
 
-    `on_ready` gets the real port (also for port 0). Raises UnavailableError when the address cannot be had.
+    `on_ready` gets the real port (also for port 0); `ending` has to end the streams that the app keeps open. Raises
+    UnavailableError when the address cannot be had.
     """
     listener = _bind(host, port)
     config = uvicorn.Config(
@@ -45,16 +47,15 @@ async def serve(app: Starlette, host: str, port: int, on_ready: Callable[[int], 
         lifespan="on",
         timeout_graceful_shutdown=GRACE_S,
         limit_concurrency=MAX_CONNECTIONS,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
     server = _Server(config)
     server.on_started = lambda: on_ready(listener.getsockname()[1])
     running = asyncio.create_task(server.serve(sockets=[listener]))
-    stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.shield(running)
     finally:
-        stopping.cancel()
-        app.state.hub.close()
+        ending()
         server.should_exit = True
         await running
         listener.close()
@@ -66,7 +67,7 @@ def _bind(host: str, port: int) -> socket.socket:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
     except OSError as error:
-        raise UnavailableError(f"{host} is no address of this machine; check [http] host") from error
+        raise UnavailableError(f"{host} is no address of this machine; check the host") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -79,7 +80,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _why(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use by another program; stop it or choose another [http] port"
+        return f"port {port} on {host} is in use by another program; stop it or choose another port"
     if error.errno == errno.EACCES:
-        return f"port {port} needs root; choose an [http] port of 1024 or more"
-    return f"cannot listen on {host} port {port}; check [http] host and port"
+        return f"port {port} needs root; choose a port of 1024 or more"
+    return f"cannot listen on {host} port {port}; check host and port"

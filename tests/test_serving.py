@@ -6,8 +6,8 @@ import socket
 import httpx
 import pytest
 
-from display.server import _why, serve
 from gateway.errors import UnavailableError
+from gateway.serving import _why, serve
 from tests.rigs.shopfront import window
 
 
@@ -60,8 +60,8 @@ async def test_an_address_of_nobody_is_explained() -> None:
     async with window() as shop:
         app = shop.app
         for host in ("192.0.2.1", "no such host"):
-            with pytest.raises(UnavailableError, match=r"\[http\] host"):
-                await serve(app, host, 0, lambda _: None, asyncio.Event())
+            with pytest.raises(UnavailableError, match="check"):
+                await serve(app, host, 0, lambda _: None, lambda: None)
 
 
 def test_a_low_port_is_explained() -> None:
