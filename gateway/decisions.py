@@ -36,7 +36,12 @@ class Decisions:
         body = {"visit_id": visit_id, "member_id": change.member_id, "zone": zone}
         tx.emit(Event(f"visit.{change.kind}", change.at_ms, body))
         others = tuple(p for m in company if (p := tx.person(m, change.at_ms)) is not None)
-        return [self._decide(tx, "zone", change.at_ms, zone, screen, person, others) for screen in screens]
+        made = []
+        for screen in screens:
+            made.append(self._decide(tx, "zone", change.at_ms, zone, screen, person, others))
+            # What the first screen says is this person's contact: the next one finds the budget spent.
+            person = tx.person(change.member_id, change.at_ms) or person
+        return made
 
     def greet(self, tx: Tx, tap: Tap, screen: str, zone: str, idle_ms: int) -> Dialogue | None:
         """The dialogue for a member's tap at a screen, or None where the tap may not be resolved."""

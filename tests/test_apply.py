@@ -1,0 +1,84 @@
+"""HQ's changes inside one transaction: whole or not at all, static identifiers hashed, and who was touched."""
+
+import pytest
+from sqlite_utils import Database
+
+from gateway.apply import apply, recognised
+from gateway.core.changes import CredentialDrop, CredentialPut, Delta, MemberErase, OfferDrop
+from gateway.core.identity import static_digest
+from gateway.core.model import ConsentState, CredentialKind, Purpose
+from gateway.migrations import migrate
+from gateway.records import Tx
+from tests.rigs.shop import SITE_KEY, START_MS, basics, consent, member
+
+
+@pytest.fixture
+def tx():
+    db = Database(memory=True)
+    migrate(db)
+    yield Tx(db)
+    db.close()
+
+
+def push(tx: Tx, *changes, parent: int | None = None, version: int | None = None):
+    have = tx.hq_version if parent is None else parent
+    return apply(tx, Delta(have, version or have + 1, changes), SITE_KEY, START_MS)
+
+
+def test_a_delta_moves_the_version(tx: Tx) -> None:
+    touched = push(tx, *basics())
+    assert (touched.outcome, touched.shop, touched.catalogue, tx.hq_version) == ("applied", True, True, 1)
+    assert len(tx.offers()) == 2
+
+
+def test_what_does_not_follow_changes_nothing(tx: Tx) -> None:
+    push(tx, *basics())
+    assert push(tx, OfferDrop("loop"), parent=5, version=6).outcome == "gap"
+    assert push(tx, OfferDrop("loop"), parent=0, version=1).outcome == "stale"
+    assert push(tx, OfferDrop("loop"), parent=0, version=2).outcome == "gap"
+    assert len(tx.offers()) == 2
+
+
+def test_static_identifiers_are_kept_as_keyed_hashes(tx: Tx) -> None:
+    push(tx, *member("mia", Purpose.RECOGNISE_NFC))
+    card = next(c for c in tx.credentials("mia") if c.kind is CredentialKind.NDEF)
+    assert card.secret == static_digest(SITE_KEY, CredentialKind.NDEF, b"https://card.example/mia")
+    dump = "".join(tx._db.conn.iterdump())
+    assert "card.example" not in dump
+    assert b"card.example".hex() not in dump.lower()
+
+
+def test_an_identity_key_is_kept_as_it_is(tx: Tx) -> None:
+    push(tx, CredentialPut("fob", "mia", CredentialKind.EID, b"k" * 16, 12, 99))
+    (fob,) = tx.credentials("mia")
+    assert (fob.secret, fob.exponent, fob.clock_zero_s) == (b"k" * 16, 12, 99)
+
+
+def test_only_what_is_consented_is_recognised(tx: Tx) -> None:
+    touched = push(tx, *member("mia", Purpose.RECOGNISE_NFC))
+    assert [c.credential_id for c, _ in touched.recognised["mia"]] == ["mia-card"]
+    touched = push(tx, consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
+    assert touched.recognised == {"mia": ()}
+    assert touched.cleared == {"mia"}
+    assert recognised(tx, "nobody", START_MS) == ()
+
+
+def test_a_dropped_credential_clears_its_owner(tx: Tx) -> None:
+    push(tx, *member("mia", Purpose.RECOGNISE_NFC, Purpose.RECOGNISE_BLE))
+    touched = push(tx, CredentialDrop("mia-fob"), CredentialDrop("unknown"))
+    assert touched.cleared == {"mia"}
+    assert [c.credential_id for c, _ in touched.recognised["mia"]] == ["mia-card"]
+
+
+def test_an_erasure_is_told_apart(tx: Tx) -> None:
+    push(tx, *member("mia", *Purpose))
+    touched = push(tx, MemberErase("mia"))
+    assert (touched.erased, touched.cleared, touched.recognised) == ({"mia"}, {"mia"}, {"mia": ()})
+    assert tx.person("mia", START_MS) is None
+
+
+def test_a_refusal_is_confirmed_to_hq_and_a_grant_is_not(tx: Tx) -> None:
+    push(tx, consent("mia", Purpose.STAFF_ADVICE))
+    assert tx.waiting() == 0
+    push(tx, consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, 5))
+    assert [row.type for row in tx.outbox_after(0, 10)] == ["consent.applied"]

@@ -1,0 +1,121 @@
+"""The import contracts hold, cover every module, and catch a planted violation; the house rules on sizes and clocks."""
+
+import ast
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("gateway", "drivers", "display", "sync")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+# Who may read a clock: the shop's own clocks, programs round the service, and the thread that paces an NFC chip.
+CLOCK_READERS = {
+    "drivers/nfc.py",
+    "gateway/__main__.py",
+    "gateway/bench.py",
+    "gateway/broker.py",
+    "gateway/clock.py",
+    "gateway/demo.py",
+    "gateway/rehearse.py",
+}
+# Declarations without behaviour, and headquarters' verbs, which test_hq_orders covers with the files that they read.
+NO_NAMESAKE = {"gateway/core/model.py", "gateway/core/changes.py", "gateway/core/ports.py", "sync/hq/service.py"}
+
+
+def lint(root: Path) -> subprocess.CompletedProcess[str]:
+    """import-linter as `make check` runs it."""
+    program = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    assert program is not None
+    return subprocess.run(
+        [program, "--no-cache"], cwd=root, capture_output=True, text=True, env={"PYTHONPATH": str(root)}
+    )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("tree")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "static"))
+    shutil.copy(ROOT / "pyproject.toml", root)
+    return root
+
+
+def test_the_contracts_hold(copy: Path) -> None:
+    done = lint(copy)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("gateway/core/offers.py", "import gateway.store"),
+        ("gateway/core/presence.py", "import time"),
+        ("drivers/frames.py", "import display.hub"),
+        ("sync/outbox.py", "import drivers.ears"),
+        ("gateway/flow.py", "import display.hub"),
+        ("drivers/replay.py", "import bleak"),
+        ("gateway/flow.py", "import sqlite3"),
+        ("sync/uplink.py", "import paho.mqtt.client"),
+    ],
+)
+def test_a_planted_violation_is_caught(copy: Path, file: str, line: str) -> None:
+    path = copy / file
+    before = path.read_text()
+    path.write_text(before + f"\n{line}\n")
+    try:
+        done = lint(copy)
+    finally:
+        path.write_text(before)
+    assert done.returncode == 1
+    assert "broken" in done.stdout.lower()
+
+
+def test_every_module_of_the_gateway_is_in_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = " | ".join(contracts[0]["layers"]).split(" | ")
+    modules = {f"gateway.{path.stem}" for path in (ROOT / "gateway").glob("*.py")} - {"gateway.__init__"}
+    assert modules | {"gateway.core", "drivers", "display", "sync"} == set(layers)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_what_belongs_in_it_and_stays_small(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert path.name == "__init__.py" or ast.get_docstring(tree)
+    assert text.count("\n") <= 400
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 70, node.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_clocks_and_broad_excepts_stay_in_their_place(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    clocks = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "now", "utcnow"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in ("time", "datetime")
+        ):
+            assert node.attr not in clocks or name in CLOCK_READERS, f"{name}:{node.lineno} reads a clock"
+        if isinstance(node, ast.ExceptHandler) and is_broad(node.type):
+            raises_again = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+            assert raises_again or name in ("gateway/supervise.py", "gateway/store.py"), f"{name}:{node.lineno}"
+
+
+def is_broad(kind: ast.expr | None) -> bool:
+    return kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_module_has_its_namesake_test(path: Path) -> None:
+    if path.name == "__init__.py" or str(path.relative_to(ROOT)) in NO_NAMESAKE:
+        return
+    stem = path.stem.strip("_")
+    names = {f"test_{stem}.py", f"test_{path.parent.name}_{stem}.py"}
+    assert any((ROOT / "tests" / name).exists() for name in names), f"no {' or '.join(sorted(names))}"

@@ -1,0 +1,120 @@
+"""The documentation names every configuration key, command, topic, route, change, event and counter family there is."""
+
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from display.api import create_app
+from display.hub import Hub
+from gateway import config
+from gateway.__main__ import _parser
+from gateway.config import SOURCE_SCHEMES, Config
+from gateway.core.model import ConsentState, Purpose
+from gateway.health import Health
+from sync import ops, topics
+from tests.rigs.shop import Clock
+from tests.rigs.shopfront import FakePath
+
+ROOT = Path(__file__).parents[1]
+
+
+def doc(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def keys(model: type[BaseModel]) -> set[str]:
+    """Every key of every table."""
+    found = set()
+    for name, field in model.model_fields.items():
+        found.add(name)
+        stack = [field.annotation]
+        while stack:
+            kind = stack.pop()
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found |= keys(kind)
+            elif kind is not None and not isinstance(kind, type | types.NoneType):
+                stack.extend(get_args(kind))
+    return found
+
+
+def test_every_configuration_key_is_documented() -> None:
+    text = doc("docs/configuration.md")
+    for key in keys(Config):
+        assert re.search(rf"[`\[ ]{key}[`\] ,]", text), key
+    for scheme in SOURCE_SCHEMES:
+        assert f"`{scheme}:" in text
+
+
+def test_the_example_is_a_valid_configuration() -> None:
+    assert config.load(ROOT / "systemd" / "gateway.toml.example").gateway.store == "musterstadt"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    text = doc("README.md")
+    actions = next(a for a in _parser()._actions if a.choices)
+    for name, sub in actions.choices.items():
+        assert f"store-gateway {name}" in text, name
+        for inner in (a for a in sub._actions if isinstance(a.choices, dict)):
+            for verb in inner.choices:
+                assert f"`{verb}`" in text or f"hq {verb}" in text, verb
+
+
+def test_every_topic_change_and_purpose_is_documented() -> None:
+    text = doc("docs/mqtt.md")
+    leaves = {
+        value for name, value in vars(topics).items() if name.isupper() and isinstance(value, str) and "/" not in value
+    }
+    for leaf in leaves - {"rg"}:
+        assert f"/{leaf}`" in text or leaf.isdigit(), leaf
+    for name in re.findall(r'"((?:member|credential|consent|offer|config)\.[a-z]+)"', Path(ops.__file__).read_text()):
+        assert f"`{name}`" in text, name
+    for word in (*Purpose, *ConsentState):
+        assert f"`{word}`" in text, word
+
+
+def test_every_event_type_is_documented() -> None:
+    text = doc("docs/mqtt.md")
+    source = "".join(
+        (ROOT / "gateway" / name).read_text() for name in ("flow.py", "decisions.py", "apply.py", "records.py")
+    )
+    for name in re.findall(r'"((?:visit|decision|offer|handshake|consent)\.[a-z]+)"', source):
+        assert f"`{name}`" in text, name
+
+
+def test_every_route_is_documented() -> None:
+    clock, health = Clock(), Health()
+    app = create_app(FakePath(), Hub(clock, health), health, clock, "key", "0")
+    text = doc("docs/api.md")
+    routes = [route.path for route in app.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 8
+    for route in routes:
+        assert f"`{route}`" in text or f" {route}`" in text, route
+
+
+def test_every_module_is_on_the_map() -> None:
+    text = doc("ARCHITECTURE.md")
+    for package in ("gateway", "drivers", "display", "sync"):
+        for path in (ROOT / package).rglob("*.py"):
+            if path.name != "__init__.py":
+                assert path.name in text or path.name.removesuffix(".py") in text, path
+
+
+@pytest.mark.parametrize("page", [*sorted(p.name for p in ROOT.glob("*.md")), "docs"])
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    files = sorted((ROOT / "docs").glob("*.md")) if page == "docs" else [ROOT / page]
+    for file in files:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", file.read_text()):
+            assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_the_help_of_the_command_line_works() -> None:
+    done = subprocess.run([sys.executable, "-m", "gateway", "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0
+    assert "demo" in done.stdout

@@ -1,0 +1,117 @@
+"""The command line: words and exit codes that a script and a person can rely on."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drivers.people import population
+from gateway import __main__
+from gateway.store import Store
+
+ROOT = Path(__file__).parents[1]
+GOOD = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n[http]\nport = 0\n'
+
+
+def gateway(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    command = [sys.executable, "-m", "gateway", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, **more)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(GOOD.format(data=tmp_path / "data"))
+    return path
+
+
+def test_a_good_file_is_ok(config: Path, capsys) -> None:
+    assert __main__.main(["check-config", str(config)]) == 0
+    assert "ok" in capsys.readouterr().out
+
+
+def test_a_broken_file_is_named_and_exits_78(config: Path) -> None:
+    config.write_text(config.read_text().replace('"t"', '"T T"').replace("port = 0", 'port = "x"'))
+    done = gateway("check-config", config)
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert f"{config}:2: gateway.tenant: expected 1-24" in done.stderr
+    assert f"{config}:7: http.port: expected integer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda data: (data / "gateway.db").write_bytes(b"rubbish" * 1_000),
+        lambda data: (data / "site.key").write_text("short"),
+        lambda data: newer(data / "gateway.db"),
+    ],
+    ids=["no database", "no key", "newer database"],
+)
+def test_what_the_operator_must_mend_exits_78(config: Path, tmp_path: Path, break_it) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    break_it(data)
+    done = gateway("run", "--config", config)
+    assert done.returncode == 78, done.stderr
+    assert str(data) in done.stderr or "newer release" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def newer(path: Path) -> None:
+    Store(path, "e" * 32).close()
+    with sqlite3.connect(path) as db:
+        db.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('gateway', 'of_2030', '')")
+    db.close()
+
+
+def test_a_recording_is_replayed_and_counted() -> None:
+    done = gateway("replay", ROOT / "tests" / "recordings" / "shop_minute.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["counts"]["replay.records"] > 1_000
+    assert gateway("replay", "absent.jsonl").returncode == 78
+
+
+def test_the_tablet_link_is_always_the_same(config: Path) -> None:
+    first, second = gateway("tablet-link", "--config", config), gateway("tablet-link", "--config", config)
+    assert first.stdout == second.stdout
+    assert "/tablet?key=" in first.stdout.splitlines()[0]
+
+
+def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
+    db, members = tmp_path / "hq.db", tmp_path / "members.jsonl"
+    members.write_text("".join(json.dumps(op) + "\n" for op in population(1, 2)))
+
+    def hq(verb: str, *arguments: object) -> str:
+        assert __main__.main(["hq", verb, "--db", str(db), *map(str, arguments)]) == 0
+        return capsys.readouterr().out
+
+    assert "changes recorded" in hq("import-members", members)
+    assert "withdrawn" in hq("withdraw", "m-001", "--purpose", "staff_advice")
+    assert "withdrawn" in hq("withdraw", "m-001")
+    offers = tmp_path / "offers.jsonl"
+    offers.write_text(json.dumps({"op": "offer.put", "body": {"offer_id": "o1", "title": {}, "text": {}}}))
+    assert "1 offers recorded" in hq("publish-offers", offers)
+    shop = tmp_path / "shop.json"
+    shop.write_text('{"store_name": {"de": "Muster"}}')
+    assert "recorded" in hq("push-config", shop)
+    assert "erased" in hq("erase", "m-001")
+    assert hq("events") == ""
+    offers.write_text('{"op": "offer.put", "body": {"wrong": 1}}')
+    assert __main__.main(["hq", "publish-offers", "--db", str(db), str(offers)]) == 78
+    assert f"{offers}:1" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_bench_prints_a_table_or_json(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("gateway.bench.MEMBERS", 20)
+    monkeypatch.setattr("gateway.bench.ROUNDS", 50)
+    assert __main__.main(["bench", "ingest", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert {"name", "value", "unit", "goal", "peers"} == set(printed[0])
+    assert __main__.main(["bench", "ingest"]) == 0
+    assert "stranger_us" in capsys.readouterr().out

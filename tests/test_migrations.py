@@ -1,0 +1,35 @@
+"""Migrations: a fresh file gets the whole schema, a current one is left alone, a newer one is refused."""
+
+import pytest
+from sqlite_utils import Database
+
+from gateway.errors import ConfigError
+from gateway.migrations import gateway, migrate
+
+# What a release has written must be readable for ever: names are added at the end, never changed.
+RELEASED = ["first_schema"]
+
+
+@pytest.fixture
+def db():
+    one = Database(memory=True)
+    yield one
+    one.close()
+
+
+def test_every_migration_runs_once_in_order(db: Database) -> None:
+    migrate(db)
+    migrate(db)
+    assert [migration.name for migration in gateway.applied(db)] == RELEASED
+
+
+def test_the_schema_is_complete(db: Database) -> None:
+    migrate(db)
+    assert {"meta", "member", "credential", "consent", "offer", "decision", "outbox"} <= set(db.table_names())
+
+
+def test_a_newer_file_is_refused_with_its_name(db: Database) -> None:
+    migrate(db)
+    db["_sqlite_migrations"].insert({"migration_set": "gateway", "name": "of_2030", "applied_at": ""})
+    with pytest.raises(ConfigError, match="newer release \\(of_2030\\)"):
+        migrate(db)

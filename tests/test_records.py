@@ -1,0 +1,148 @@
+"""What one transaction may do: put and read back, append-only consents, contacts that count, erasure that reaches all."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from gateway.core.model import (
+    ConsentRecord,
+    ConsentState,
+    Contact,
+    Credential,
+    CredentialKind,
+    Decision,
+    Event,
+    Member,
+    Notice,
+    Offer,
+    Purpose,
+    Reason,
+    ShopConfig,
+    TalkingPoint,
+)
+from gateway.core.offers import DAY_MS
+from gateway.migrations import migrate
+from gateway.records import Tx
+
+TEXT = {"de": "Grüße", "en": "Greetings"}
+MEMBER = Member("m1", "Mia", "de", ("coffee",), ("Espresso",), (TalkingPoint(TEXT, TEXT),))
+NOW_MS = 10 * DAY_MS
+
+
+@pytest.fixture
+def tx():
+    db = Database(memory=True)
+    migrate(db)
+    yield Tx(db)
+    db.close()
+
+
+def decision(number: int, at_ms: int, offer_id: str | None, trigger: str = "zone") -> Decision:
+    return Decision(f"d{number}", at_ms, trigger, "m1", "coffee", "bar", offer_id, (Reason("*", "x"),))
+
+
+def test_a_member_comes_back_as_it_was(tx: Tx) -> None:
+    assert tx.person("m1", NOW_MS) is None
+    tx.put_member(MEMBER)
+    assert tx.person("m1", NOW_MS).member == MEMBER
+    tx.put_member(Member("m1", "Anna"))
+    assert tx.person("m1", NOW_MS).member.call_name == "Anna"
+
+
+def test_the_consent_log_only_grows(tx: Tx) -> None:
+    given = ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, 500, 1, "v1", "app")
+    tx.add_consent(given)
+    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, 9))
+    assert tx.consents("m1") == {Purpose.STAFF_ADVICE: given}
+    assert tx.consents("m2") == {}
+
+
+def test_credentials_belong_to_their_member(tx: Tx) -> None:
+    one = Credential("c1", "m1", CredentialKind.EID, bytes(16), 12, 77)
+    tx.put_credential(one)
+    tx.put_credential(Credential("c2", "m2", CredentialKind.NDEF, b"x" * 16))
+    assert tx.credentials("m1") == (one,)
+    assert tx.owner("c1") == "m1"
+    assert tx.owner("c9") is None
+    assert sorted(tx.holders()) == ["m1", "m2"]
+    tx.drop_credential("c1")
+    assert tx.credentials("m1") == ()
+
+
+def test_the_catalogue_is_always_the_newest(tx: Tx) -> None:
+    assert tx.offers() == ()
+    tx.put_offer(Offer("o1", TEXT, TEXT, zones=("coffee",), cap_per_member=2))
+    assert tx.offers() == (Offer("o1", TEXT, TEXT, zones=("coffee",), cap_per_member=2),)
+    tx.put_offer(Offer("o1", TEXT, TEXT, priority=3))
+    assert tx.offers()[0].priority == 3
+    tx.drop_offer("o1")
+    assert tx.offers() == ()
+
+
+def test_the_shop_has_defaults_until_hq_speaks(tx: Tx) -> None:
+    assert tx.shop() == ShopConfig()
+    configured = ShopConfig(TEXT, {"coffee": TEXT}, Notice("1", "Muster GmbH", "privacy@muster.example"), dialogue_ms=9)
+    tx.put_shop(configured)
+    assert tx.shop() == configured
+
+
+def test_contacts_are_the_last_days_decisions_with_an_offer(tx: Tx) -> None:
+    tx.put_member(MEMBER)
+    tx.record(decision(1, NOW_MS - DAY_MS, "old"))
+    tx.record(decision(2, NOW_MS - 5, None))
+    tx.record(decision(3, NOW_MS - 4, "o1"))
+    tx.record(decision(4, NOW_MS - 3, "o2", "tap"))
+    contacts = tx.person("m1", NOW_MS).contacts
+    assert contacts == (Contact(NOW_MS - 4, "o1", False), Contact(NOW_MS - 3, "o2", True))
+
+
+def test_a_decision_is_told_with_its_reasons(tx: Tx) -> None:
+    tx.record(decision(1, NOW_MS, "o1"))
+    (row,) = tx.outbox_after(0, 10)
+    assert (row.seq, row.at_ms, row.type) == (1, NOW_MS, "decision.made")
+    assert json.loads(row.body)["reasons"] == [["*", "x"]]
+    assert tx.waiting() == 1
+
+
+def test_erasure_reaches_every_table_that_holds_the_pseudonym(tx: Tx) -> None:
+    tx.put_member(MEMBER)
+    tx.put_credential(Credential("c1", "m1", CredentialKind.EID, bytes(16)))
+    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5))
+    tx.record(decision(1, NOW_MS, "o1"))
+    tx.emit(Event("visit.entered", 1, {"member_id": "m2"}))
+    tx.erase_member("m1")
+    for table in tx._db.table_names():
+        for row in tx._db[table].rows:
+            assert "m1" not in row.values(), table
+            assert '"m1"' not in str(row), table
+    assert [json.loads(row.body)["member_id"] for row in tx.outbox_after(0, 10)] == ["erased", "m2"]
+
+
+def test_acknowledging_is_idempotent_and_never_goes_back(tx: Tx) -> None:
+    for number in range(3):
+        tx.emit(Event("visit.entered", number, {}))
+    tx.acknowledge(2)
+    tx.acknowledge(1)
+    assert tx.acked_seq == 2
+    assert [row.seq for row in tx.outbox_after(0, 10)] == [3]
+
+
+def test_versions_and_meta(tx: Tx) -> None:
+    assert tx.hq_version == 0
+    tx.put_meta("hq_version", "7")
+    assert tx.hq_version == 7
+    assert tx.meta("nothing") is None
+
+
+def test_the_log_can_be_cut(tmp_path: Path) -> None:
+    db = Database(tmp_path / "x.db")
+    db.execute("PRAGMA journal_mode = WAL").fetchone()
+    migrate(db)
+    Tx(db).put_meta("a", "b")
+    db.conn.commit()
+    assert (tmp_path / "x.db-wal").stat().st_size > 0
+    Tx(db).truncate_log()
+    assert (tmp_path / "x.db-wal").stat().st_size == 0
+    db.close()
