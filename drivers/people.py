@@ -32,11 +32,12 @@ _ALL = (
     Purpose.PERSONALISE_OFFERS,
     Purpose.PUBLIC_PERSONAL_GREETING,
     Purpose.STAFF_ADVICE,
+    Purpose.PURCHASE_HISTORY,
 )
 _REFUSES_EVERYTHING = 5  # this member's beacon is on the air all day and must change nothing
 _REFUSALS: tuple[tuple[Purpose, ...], ...] = (
     (Purpose.PUBLIC_PERSONAL_GREETING,),
-    (Purpose.PERSONALISE_OFFERS,),
+    (Purpose.PERSONALISE_OFFERS, Purpose.PURCHASE_HISTORY),
     (),
     (Purpose.RECOGNISE_BLE,),
     (Purpose.PUBLIC_PERSONAL_GREETING, Purpose.STAFF_ADVICE),

@@ -49,6 +49,7 @@ class SimSource:
 
     async def run(self) -> None:
         """Let the shop's day begin and go on until cancelled; each run begins the same day anew."""
+        self._health.set("receiver:sim", "ok", self._clock.now_ms(), "a simulated shop")
         day = ShopDay(*self._arguments)
         pace = Pace(self._clock)
         await pace.until(0)

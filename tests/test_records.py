@@ -1,4 +1,4 @@
-"""What one transaction may do: put and read back, append-only consents, contacts that count, erasure that reaches all."""
+"""What one transaction may do: put and read back, an append-only log, contacts, an erasure that reaches all."""
 
 import json
 from pathlib import Path

@@ -76,7 +76,7 @@ class ShopStatus extends HTMLElement {
     const order = { down: 0, degraded: 1, ok: 2 };
     const parts = [...data.parts].sort((a, b) => order[a.state] - order[b.state]).map((part) => el("li", { "data-state": part.state },
       el("i.lamp"),
-      el("div", {}, el("h3", {}, part.name), part.detail ? el("p", {}, part.detail) : null,
+      el("div", {}, el("h3", {}, this.#partName(part.name)), part.detail ? el("p", {}, part.detail) : null,
         part.action && part.state !== "ok" ? el("p.action", {}, el("strong", {}, `${this.#word("whatToDo")}: `), part.action) : null),
       el("p.since", {}, `${this.#word(part.state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`)));
     return el("section.block.parts", {}, el("h2", {}, this.#word("partsTitle")),
@@ -94,11 +94,21 @@ class ShopStatus extends HTMLElement {
       screens.length ? null : el("p.none", {}, this.#word("noScreens")), el("ul", {}, ...screens, tablets));
   }
 
+  #partName(name) {
+    const [kind, which] = name.split(":");
+    return this.#word(`part_${kind}`, { n: which ?? "" }) || name;
+  }
+
   #counts(data) {
+    const rows = (entries) => entries.flatMap(([name, n]) => [el("dt", {}, this.#word(name) || name), el("dd", {}, n.toLocaleString(this.language))]);
     const counts = Object.entries(data.counts);
-    const rows = counts.flatMap(([name, n]) => [el("dt", {}, name), el("dd", {}, n.toLocaleString(this.language))]);
+    const known = counts.filter(([name]) => this.#word(name));
+    const others = counts.filter(([name]) => !this.#word(name));
+    const details = el("details", {}, el("summary", {}, this.#word("details")), el("dl.counts", {}, ...rows(others)));
+    details.open = this.body.querySelector("details")?.open ?? false; // stay as the reader left it
     return el("section.block", {}, el("h2", {}, this.#word("countsTitle")),
-      rows.length ? el("dl.counts", {}, ...rows) : el("p.none", {}, this.#word("noCounts")));
+      counts.length ? el("dl.counts", {}, ...rows(known)) : el("p.none", {}, this.#word("noCounts")),
+      others.length ? details : null);
   }
 
   #since(ms) {

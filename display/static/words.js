@@ -35,6 +35,9 @@ const WORDS = {
     open: "Öffnen", partsRunning: "{n} von {m} Teilen laufen", notice: "Datenschutzhinweis", noParts: "Noch hat sich kein Teil gemeldet.",
     noCounts: "Noch nichts gezählt.", unreachable: "Das Gateway antwortet nicht", unreachableText: "Ist das Gerät eingeschaltet und im Netz? Diese Seite versucht es weiter.",
     tabletsOnline: "{n} verbunden", version: "Version {v}", noScreens: "Kein Bildschirm eingerichtet.", min: "{n} min", h: "{n} h", d: "{n} Tagen", now: "eben",
+    part_disk: "Datenträger", part_hq: "Zentrale", part_pages: "Seiten", part_receiver: "Empfänger {n}", details: "Zähler für die Technik",
+    "ble.sightings": "Signale von Mitgliedern", "ble.strangers": "Signale anderer, verworfen", "ble.not_ours": "Fremde Funkdaten, verworfen",
+    "nfc.taps": "Karten von Mitgliedern", "nfc.strangers": "Unbekannte Karten, verworfen",
   },
   en: {
     here: "Right here", today: "In store today",
@@ -70,6 +73,9 @@ const WORDS = {
     open: "Open", partsRunning: "{n} of {m} parts are running", notice: "Privacy notice", noParts: "No part has reported yet.",
     noCounts: "Nothing counted yet.", unreachable: "The gateway does not answer", unreachableText: "Is the device switched on and on the network? This page keeps trying.",
     tabletsOnline: "{n} connected", version: "Version {v}", noScreens: "No screen is set up.", min: "{n} min", h: "{n} h", d: "{n} days", now: "a moment",
+    part_disk: "Data disk", part_hq: "Headquarters", part_pages: "Pages", part_receiver: "Receiver {n}", details: "Counters for the technician",
+    "ble.sightings": "Signals from members", "ble.strangers": "Signals from others, dropped", "ble.not_ours": "Foreign radio data, dropped",
+    "nfc.taps": "Members' cards", "nfc.strangers": "Unknown cards, dropped",
   },
 };
 

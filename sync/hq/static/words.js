@@ -90,10 +90,11 @@ const WHY = {
   schedule: { de: "gerade gilt keines", en: "none is valid now" }, zone: { de: "keines für diesen Bereich", en: "none for this zone" },
   interests: { de: "keines passt", en: "none fits" },
   not_public_safe: { de: "keines darf öffentlich erscheinen", en: "none may be shown in public" },
+  nothing_eligible: { de: "kein Angebot passt", en: "no offer fits" },
   in_the_loop: { de: "läuft dort ohnehin", en: "it runs there anyway" },
 };
 
-const CLOSED = { done: { de: "beendet", en: "finished" }, expired: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" } };
+const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" } };
 
 // One sentence per event type; `body` is untrusted: every field may be missing.
 const EVENTS = { // b: the body with its ids replaced by names
@@ -108,7 +109,7 @@ const EVENTS = { // b: the body with its ids replaced by names
   "offer.explained": { de: (b) => `Mehr gelesen zu ${b.offer}`, en: (b) => `Read more about ${b.offer}` },
   "offer.declined": { de: (b) => `„Nicht jetzt“ zu ${b.offer}`, en: (b) => `“Not now” to ${b.offer}` },
   "handshake.asked": { de: (b) => `Bittet um Beratung: ${b.zone}`, en: (b) => `Asks for advice: ${b.zone}` },
-  "handshake.accepted": { de: (b) => `Beratung angenommen an ${b.tablet}`, en: (b) => `Advice accepted on ${b.tablet}` },
+  "handshake.accepted": { de: () => "Beratung übernommen", en: () => "A colleague took over" },
   "handshake.closed": { de: (b) => `Beratung zu Ende: ${pick(CLOSED[b.reason], "de", b.reason)}`, en: (b) => `Advice ended: ${pick(CLOSED[b.reason], "en", b.reason)}` },
   "consent.applied": {
     de: (b) => `Laden hat umgesetzt: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,

@@ -1,0 +1,117 @@
+"""The wired gateway as a process: it starts, says so, survives what it may, and ends within two seconds."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.app import _password, _speed, opened
+from gateway.config import Config, SourceTable
+from gateway.errors import ConfigError
+from tests.rigs.broker import free_port
+from tests.rigs.system import Process, get, wait_for
+
+TABLES = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n[http]\nport = {port}\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path):
+    """Writes a configuration; gives its path and port."""
+
+    def write(tables: str = "") -> tuple[Path, int]:
+        port = free_port()
+        path = tmp_path / "gateway.toml"
+        path.write_text(TABLES.format(data=tmp_path / "data", port=port) + tables)
+        return path, port
+
+    return write
+
+
+def parts(port: int) -> dict[str, str]:
+    status = get(f"http://127.0.0.1:{port}/api/v1/status") or {"parts": []}
+    return {part["name"]: part["state"] for part in status["parts"]}
+
+
+def test_it_starts_without_radio_reader_and_headquarters(config, tmp_path: Path) -> None:
+    path, port = config(
+        '[[source]]\npath = "ble:hci0"\nreceiver = "a"\n[[source]]\npath = "nfc:/dev/no-reader"\nreceiver = "b"\n'
+        '[mqtt]\nhost = "127.0.0.1"\nport = 9\n[[receiver]]\nid = "a"\nzone = "x"\n[[receiver]]\nid = "b"\nzone = "x"\n'
+    )
+    environment = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={tmp_path}/no-bus"}
+    process = Process(["run", "--config", str(path)], tmp_path / "log", environment)
+    process.start()
+    try:
+        wait_for(lambda: parts(port).get("receiver:a") == "down", "the radio to be reported down")
+        wait_for(lambda: parts(port).get("receiver:b") == "down", "the reader to be reported down")
+        wait_for(lambda: parts(port).get("hq") in ("degraded", "down"), "headquarters to be reported away")
+        assert parts(port)["pages"] == "ok"
+    finally:
+        assert process.stop() == 0
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log
+    assert f"serving http://localhost:{port}/" in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_a_stream_open(config, tmp_path: Path, number: signal.Signals) -> None:
+    path, port = config('[[screen]]\nid = "bar"\nzone = "x"\n')
+    process = Process(["run", "--config", str(path)], tmp_path / "log")
+    process.start()
+    wait_for(lambda: parts(port), "the pages")
+    with socket.create_connection(("127.0.0.1", port)) as stream:
+        stream.sendall(b"GET /api/v1/screens/bar/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in stream.recv(100)
+        began_s = time.monotonic()
+        process._process.send_signal(number)
+        assert process._process.wait(30) == 0
+        print(f"ended in {time.monotonic() - began_s:.2f} s")
+
+
+def test_a_taken_port_is_told_and_waited_for(config, tmp_path: Path) -> None:
+    path, port = config()
+    process = Process(["run", "--config", str(path)], tmp_path / "log")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        process.start()
+        wait_for(lambda: f"port {port} on 127.0.0.1 is in use" in (tmp_path / "log").read_text(), "the explanation")
+    try:
+        wait_for(lambda: parts(port).get("pages") == "ok", "the pages after the port is free")
+    finally:
+        process.stop()
+
+
+def test_the_broken_options_of_a_source_exit_78(config) -> None:
+    path, _ = config('[[source]]\npath = "sim:1?speed=fast"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "run", "--config", str(path)], capture_output=True, text=True
+    )
+    assert done.returncode == 78
+    assert "speed: expected a number" in done.stderr
+
+
+def test_the_speed_of_the_sources() -> None:
+    assert _speed(()) == 1.0
+    assert _speed((SourceTable(path="sim:1?speed=10"), SourceTable(path="replay:f?speed=10"))) == 10
+    for paths in (("sim:1?speed=10", "replay:f"), ("sim:1?speed=0",), ("sim:1?speed=nan",), ("sim:1?speed=1e9",)):
+        with pytest.raises(ConfigError):
+            _speed(tuple(SourceTable(path=path) for path in paths))
+
+
+def test_the_brokers_password_stands_in_its_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    with pytest.raises(ConfigError, match="broker's password"):
+        _password(path)
+    path.write_text("sesame\n")
+    assert (_password(path), _password(None)) == ("sesame", None)
+
+
+def test_addresses_for_people() -> None:
+    tables = {"gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": "d"}}
+    assert opened(Config.model_validate(tables), 81, "k").tablet_url == "http://localhost:81/tablet?key=k"
+    public = tables | {"http": {"public_url": "http://gw.shop:8080/"}}
+    assert opened(Config.model_validate(public), 81, "k").base_url == "http://gw.shop:8080"
