@@ -57,8 +57,10 @@ async def serve(app: Any, host: str, port: int, on_ready: Callable[[int], None],
     finally:
         ending()
         server.should_exit = True
-        await running
-        listener.close()
+        try:
+            await running
+        finally:
+            listener.close()
 
 
 def _bind(host: str, port: int) -> socket.socket:

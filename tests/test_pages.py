@@ -272,8 +272,7 @@ async def test_a_new_process_on_the_same_port_is_found_again() -> None:
     async with window() as first, browser_page(first, allowed=("ERR_",)) as page:
         await page.goto(f"{first.url}/screen?id=coffee")
         await expect(page.locator("html")).to_have_attribute("data-level", "L0")
-        first.stop.set()
-        await first.ended.wait()
+        await first.end()
         async with window(port=first.port) as second:
             second.hub.show("coffee", ScreenContent("L1", (slide("bread"),), None, "decision-4"))
             await expect(page.locator("html")).to_have_attribute("data-decision", "decision-4")

@@ -81,6 +81,7 @@ def test_the_first_two_allow_what_the_demo_shows() -> None:
             "personalise_offers",
             "public_personal_greeting",
             "staff_advice",
+            "purchase_history",
         }
         kinds = [body["kind"] for body in bodies("credential.put", ops) if body["member_id"] == member_id]
         assert kinds == ["eid", "ndef"]

@@ -157,9 +157,14 @@ class Window:
     hub: Hub
     health: Health
     app: FastAPI
-    stop: asyncio.Event
-    ended: asyncio.Event
+    running: "asyncio.Task[None] | None" = None
     port: int = 0
+
+    async def end(self) -> None:
+        """Stop serving, as the program does at its end."""
+        if self.running is not None:
+            self.running.cancel()
+            await asyncio.wait({self.running})
 
     @property
     def url(self) -> str:
@@ -174,11 +179,9 @@ async def window(
     clock, health = WallClock(), Health()
     path, hub = path or FakePath(), Hub(clock, health)
     app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url)
-    stop, ended = asyncio.Event(), asyncio.Event()
-    shop = Window(path, hub, health, app, stop, ended)
+    shop = Window(path, hub, health, app)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
-    running.add_done_callback(lambda _: ended.set())
+    running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
     try:
         both: set[asyncio.Future[Any]] = {running, ready}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -187,6 +190,4 @@ async def window(
         shop.port = ready.result()
         yield shop
     finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await shop.end()
