@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chaos clean
+.PHONY: demo test check bench chaos install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -25,6 +25,20 @@ bench: $(VENV)/.runtime
 # The long form of the kill tests; a short form is in `make test`.
 chaos: $(VENV)/.dev
 	CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 $(BIN)/python -m pytest tests/test_chaos.py -s --timeout 3600 $(ARGS)
+
+# As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
+install:
+	@[ "$$(id -u)" = 0 ] || { echo "run this as root: sudo make install"; exit 1; }
+	@[ "$(CURDIR)" = /opt/store-gateway ] || { echo "the unit expects the checkout at /opt/store-gateway"; exit 1; }
+	$(MAKE) $(VENV)/.runtime
+	install -D -m 644 systemd/store-gateway.sysusers /usr/lib/sysusers.d/store-gateway.conf
+	systemd-sysusers
+	install -D -m 644 systemd/store-gateway.service /etc/systemd/system/store-gateway.service
+	[ -e /etc/store-gateway/gateway.toml ] || \
+		install -D -m 640 -g store-gateway systemd/gateway.toml.example /etc/store-gateway/gateway.toml
+	ln -sf $(CURDIR)/$(BIN)/store-gateway /usr/local/bin/store-gateway
+	-systemctl daemon-reload
+	@echo "Now edit /etc/store-gateway/gateway.toml, then: store-gateway doctor --config /etc/store-gateway/gateway.toml"
 
 $(VENV)/.runtime: pyproject.toml constraints.txt .ci/setup
 	.ci/setup runtime $(VENV)

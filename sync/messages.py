@@ -57,10 +57,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Req:
-    """The gateway has HQ version `have` and asks for what follows."""
+    """The gateway has HQ version `have` and asks for what follows; HQ has confirmed its events up to `acked`."""
 
     have: int
     epoch: str
+    acked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class _State(_Wire):
 class _Req(_Wire):
     have: _Count
     epoch: _Epoch
+    acked: _Count
 
 
 class _Applied(_Wire):
@@ -191,15 +193,15 @@ def parse_state(payload: bytes) -> State:
     return State(wire.online, wire.boot, wire.epoch, wire.version)
 
 
-def req(have: int, epoch: str) -> bytes:
-    """A gateway's question for everything after HQ version `have`."""
-    return _dump("req", have=have, epoch=epoch)
+def req(have: int, epoch: str, acked: int = 0) -> bytes:
+    """A gateway's question for everything after HQ version `have`; it holds no event up to `acked` any more."""
+    return _dump("req", have=have, epoch=epoch, acked=acked)
 
 
 def parse_req(payload: bytes) -> Req:
     """Raises PeerError."""
     wire = _parse(payload, "req", _Req)
-    return Req(wire.have, wire.epoch)
+    return Req(wire.have, wire.epoch, wire.acked)
 
 
 def applied(version: int) -> bytes:

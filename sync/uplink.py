@@ -190,7 +190,9 @@ class Uplink:
     async def _request(self) -> int:
         self._ask.clear()
         have = await self._store.hq_version()
-        await self._transport.publish(self._place.up(topics.REQ), messages.req(have, self._store.epoch))
+        await self._transport.publish(
+            self._place.up(topics.REQ), messages.req(have, self._store.epoch, self._sender.acked)
+        )
         return have
 
     async def _ask_for_gaps(self) -> None:

@@ -225,6 +225,13 @@ def test_epochs_and_gateways_have_their_own_numbers(ledger: Ledger) -> None:
     assert len(ledger.events(0, 10)) == 6
 
 
+def test_a_lost_ledger_goes_on_where_the_gateway_was_confirmed(ledger: Ledger) -> None:
+    assert ledger.ingest(SHOP, batch(8, 9), 9) == 0  # 1 to 7 were confirmed by the ledger that is gone
+    assert ledger.resume(SHOP, EPOCH, 7) == 9
+    assert ledger.resume(SHOP, EPOCH, 3) == 9
+    assert ledger.ingest(SHOP, batch(10, 12), 9) == 12
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_any_order_and_any_duplicates_end_with_everything_confirmed(sizes: list[int], rng: random.Random) -> None:

@@ -54,7 +54,7 @@ def reason(kind: str, payload: bytes) -> str:
 @given(counts, counts, epochs, st.booleans())
 def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> None:
     assert messages.parse_state(messages.state(online, n, epoch, m)) == messages.State(online, n, epoch, m)
-    assert messages.parse_req(messages.req(n, epoch)) == messages.Req(n, epoch)
+    assert messages.parse_req(messages.req(n, epoch, n)) == messages.Req(n, epoch, n)
     assert messages.parse_applied(messages.applied(n)) == n
     assert messages.parse_head(messages.head(n, m)) == messages.Head(n, m)
     assert messages.parse_ack(messages.ack(epoch, n)) == messages.Ack(epoch, n)

@@ -62,7 +62,13 @@ def _strongest(entries: list[ConsentRecord]) -> ConsentRecord:
         for entry in entries
         if entry.state is ConsentState.GIVEN and all(_is_newer(entry, refusal) for refusal in refusals)
     ]
-    return max(grants or refusals or entries, key=lambda entry: (entry.given_at_ms, entry.hq_seq, entry.event_id))
+    return max(grants or refusals or entries, key=_rank)
+
+
+def _rank(entry: ConsentRecord) -> tuple[int, int, str, int]:
+    """The latest act first; of two that claim to be the same act the one that ends earlier."""
+    ends_ms = entry.valid_until_ms if entry.valid_until_ms is not None else 2**63
+    return (entry.given_at_ms, entry.hq_seq, entry.event_id, -ends_ms)
 
 
 def _is_newer(grant: ConsentRecord, refusal: ConsentRecord) -> bool:

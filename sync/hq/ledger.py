@@ -235,6 +235,14 @@ class Ledger:
                 )
             return self._advance(place, batch.first, batch.last)
 
+    def resume(self, where: Topics, epoch: str, acked: int) -> int:
+        """The watermark, at least `acked`: what a gateway was told to delete can't be missing any more.
+
+        It moves only after this ledger was lost or restored from a backup that is older than the confirmation.
+        """
+        with self._write():
+            return self._advance((where.tenant, where.store, where.gateway, epoch), 0, acked)
+
     def _advance(self, place: tuple[str, str, str, str], first: int, last: int) -> int:
         """Move the watermark over this batch and over those that waited behind the gap which it may have closed."""
         at = "tenant = ? AND store = ? AND gateway = ? AND epoch = ?"

@@ -131,6 +131,8 @@ class _Session:
         elif leaf == topics.REQ:
             req = messages.parse_req(payload)
             await asyncio.to_thread(self._ledger.saw_version, where, req.have, now_ms, req.epoch)
+            self._acks[where, req.epoch] = await asyncio.to_thread(self._ledger.resume, where, req.epoch, req.acked)
+            self._ackable.set()
             self._online.add(where)
             self._holds[where] = req.have
             self._heads.pop(where, None)  # the answer repeats the head, for brokers that retain nothing
