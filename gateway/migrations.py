@@ -1,5 +1,7 @@
 """All DDL of the gateway's database, as ordered migrations: after a release nothing here changes, it only grows."""
 
+from contextlib import closing
+
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
@@ -37,7 +39,8 @@ def first_schema(db: Database) -> None:
 
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
-    ours = {migration.name for migration in gateway.pending(Database(memory=True))}
+    with closing(Database(memory=True)) as blank:
+        ours = {migration.name for migration in gateway.pending(blank)}
     newer = {migration.name for migration in gateway.applied(db)} - ours
     if newer:
         raise ConfigError(NEWER.format(names=", ".join(sorted(newer))))

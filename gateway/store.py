@@ -193,12 +193,19 @@ def _connect(path: Path) -> Database:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
+    try:
         path.chmod(0o600)
-        db = Database(connection)
         # WAL with FULL: what was committed survives a power cut. Both belong to the connection, so set them each time.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "trusted_schema = OFF"):
             connection.execute(f"PRAGMA {pragma}").fetchone()
+        db = Database(connection)
         migrate(db)
     except (OSError, sqlite3.Error) as error:
+        connection.close()
         raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
+    except ConfigError:
+        connection.close()
+        raise
     return db
