@@ -3,8 +3,10 @@
 `LEAK_RECORDING=FILE` searches for the strangers of another recording, for example one of real hardware.
 """
 
+import contextlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -53,11 +55,22 @@ def outcome(tmp_path_factory: pytest.TempPathFactory):
         system.gateway.stop()
         replay = Process(["replay", str(recording), "--config", str(system.config), "--json"], folder / "replay.log")
         replay.start()
-        assert replay._process.wait(300) == 0, replay.log.read_text()
+        logs = write_ahead_logs(system, replay)
+        assert replay.stop() == 0, replay.log.read_text()
         counts = json.loads(replay.log.read_text())["counts"]
         wait_for(lambda: system.gateways(), "headquarters")
         wire.close()
-        yield recording, counts, haystacks(system, wire.payloads)
+        yield recording, counts, haystacks(system, wire.payloads) | logs
+
+
+def write_ahead_logs(system: System, replay: Process) -> dict[str, bytes]:
+    """The gateway's write-ahead log as it stood during the run; at the end it is merged and gone."""
+    path, found = system.data / "gateway.db-wal", {}
+    while replay._process.poll() is None:
+        with contextlib.suppress(FileNotFoundError):
+            found[f"write-ahead log {len(found)}"] = path.read_bytes()
+        time.sleep(0.1)
+    return found
 
 
 def test_the_recording_ran_through_without_an_exception(outcome) -> None:
@@ -70,6 +83,7 @@ def test_the_recording_ran_through_without_an_exception(outcome) -> None:
     assert not any(b"Traceback" in data for name, data in hay.items() if name.endswith(".log"))
     assert "data/gateway.db" in hay
     assert sum(name.startswith("mqtt") for name in hay) > 3
+    assert any(name.startswith("write-ahead") and data for name, data in hay.items())
 
 
 @pytest.mark.skipif("LEAK_RECORDING" in os.environ, reason="another recording need not hold members of the test shop")
