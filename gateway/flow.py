@@ -106,7 +106,7 @@ class Flow:
             if change.kind == "left":
                 visit_id = self._visits.pop(change.member_id, "")
                 body = {"visit_id": visit_id, "member_id": change.member_id, "zone": change.before}
-                await self._commit(lambda tx: tx.emit(Event("visit.left", change.at_ms, body)), GROUP_MS)
+                await self._commit(lambda tx: tx.tell(Event("visit.left", change.at_ms, body)), GROUP_MS)
             return
         visit_id = self._visits.setdefault(change.member_id, self._new_id())
         screens = self._stage.screens_in(change.zone)
@@ -145,7 +145,7 @@ class Flow:
         elif choice in _ANSWERS:
             body = {"member_id": after.member_id, "decision_id": after.decision_id, "offer_id": after.offer_id}
             try:
-                await self._commit(lambda tx: tx.emit(Event(_ANSWERS[choice], now_ms, body)))
+                await self._commit(lambda tx: tx.tell(Event(_ANSWERS[choice], now_ms, body)))
             except StoreError:
                 self._stage.end(screen, dialogue_id)
                 self._show(screen)
@@ -279,7 +279,7 @@ class Flow:
         def tell(tx: Tx) -> None:
             for handshake in ended:
                 body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "reason": reason}
-                tx.emit(Event("handshake.closed", now_ms, body))
+                tx.tell(Event("handshake.closed", now_ms, body))
 
         await self._commit(tell, GROUP_MS)
 

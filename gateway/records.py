@@ -45,6 +45,11 @@ class Tx:
             return None
         return Person(_MEMBER.validate_json(row[0]), self.consents(member_id), self._contacts(member_id, now_ms))
 
+    def tell(self, event: Event) -> None:
+        """Append an event about a member, unless an erasure came first."""
+        if self._one("SELECT 1 FROM member WHERE member_id = ?", event.body["member_id"]) is not None:
+            self.emit(event)
+
     def consents(self, member_id: str) -> Consents:
         """The records in force for a member, from the whole log."""
         return in_force(self._records(member_id))

@@ -266,6 +266,17 @@ async def test_erasure_leaves_no_byte(shop: Shop, tmp_path) -> None:
         assert b"mia-fob" not in data
 
 
+async def test_an_answer_that_races_an_erasure_leaves_no_pseudonym(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    dialogue_id = shop.walls.screens["bar"].dialogue.dialogue_id
+    erased = asyncio.ensure_future(shop.push(MemberErase("mia")))
+    await asyncio.sleep(0)  # the order to forget is with the disk, and the dialogue still stands
+    await shop.flow.on_screen("bar", dialogue_id, "yes")
+    await erased
+    assert not any('"mia"' in body for _, body in await shop.events())
+    assert level(shop) == "L1"
+
+
 async def test_nobody_is_recognised_without_a_notice(shop: Shop) -> None:
     await shop.push(ConfigPut(ShopConfig()))
     assert len(shop.resolver) == 0
