@@ -46,7 +46,7 @@ _REFUSALS: tuple[tuple[Purpose, ...], ...] = (
 
 # What the member usually takes and what a colleague may talk about. Nothing on wine: alcohol is no talking point.
 _USUAL = {
-    "coffee": {"de": "Hausröstung, 250 g, ganze Bohne", "en": "House roast, 250 g, whole beans"},
+    "coffee": {"de": "Hausröstung, 250 g, ganze Bohne", "en": "House roast, 250 g, whole beans"},
     "chocolate": {"de": "Zartbitter mit Meersalz", "en": "Dark chocolate with sea salt"},
     "cheese": {"de": "Bergkäse am Stück", "en": "Mountain cheese, one piece"},
     "bread": {"de": "Sauerteigbrot, halber Laib", "en": "Sourdough, half a loaf"},
@@ -261,8 +261,8 @@ def _for_members() -> list[dict[str, Any]]:
             ("Hausröstung, gestern geröstet", "House roast, roasted yesterday"),
             ("Haselnuss, Kakao und ganz wenig Säure.", "Hazelnut, cocoa and very little acidity."),
             ("2 für 1", "2 for 1"),
-            ("Zwei Tüten zu 250 g, eine davon geht auf uns. Wir mahlen gern.",
-             "Two bags of 250 g, one of them is on us. We are happy to grind."),
+            ("Zwei Tüten zu 250 g, eine davon geht auf uns. Wir mahlen gern.",
+             "Two bags of 250 g, one of them is on us. We are happy to grind."),
         ),
         _offer(
             "seasalt", "chocolate", ["entrance", "coffee"], ["chocolate"],

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib.metadata
 import json
 import logging
 import signal
@@ -37,20 +38,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb: Callable[[argparse.Namespace], int] = arguments.verb
         return verb(arguments)
     except ConfigError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        _say(str(error), "red")
         return ConfigError.EXIT_STATUS
     except GatewayError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        _say(str(error), "red")
         return 1
     except KeyboardInterrupt:
         return 130
 
 
+def _say(text: str, style: str = "") -> None:
+    """Words beside the output, on standard error, never wrapped or coloured by their content."""
+    err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def _run(arguments: argparse.Namespace) -> int:
-    loaded = config.load(arguments.config)
+    loaded = _load(arguments.config)
 
     def ready(opened: app.Opened) -> None:
-        err.print(f"serving {opened.base_url}/", highlight=False)
+        _say(f"serving {opened.base_url}/")
 
     asyncio.run(app.run(loaded, ready=ready))
     return 0
@@ -79,15 +85,28 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    config.load(arguments.file)
+    _load(arguments.file)
     out.print(f"{arguments.file}: ok", highlight=False)
     return 0
 
 
+def _load(path: Path) -> config.Config:
+    """The configuration, with everything checked that needs no hardware."""
+    loaded = config.load(path)
+    app.check(loaded, path)
+    return loaded
+
+
 def _replay(arguments: argparse.Namespace) -> int:
-    base = config.load(arguments.config) if arguments.config is not None else None
+    base = _load(arguments.config) if arguments.config is not None else None
     health, seconds = rehearse.replay(arguments.file, base)
     _print_counts(health, seconds, arguments.json)
+    heard = sum(health.counts.get(name, 0) for name in ("ble.not_ours", "ble.strangers", "ble.sightings"))
+    if heard == 0:
+        _say(f"{arguments.file}: holds no advertisement; expected a recording, one JSON object a line")
+        return 1
+    if base is None:
+        _say("Everybody was a stranger: no members without a gateway's data. Name one with --config.")
     return 0
 
 
@@ -105,6 +124,8 @@ def _print_counts(health: Health, seconds: float, as_json: bool) -> None:
 def _tablet_link(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     url = app.opened(loaded, loaded.http.port, keys.tablet_key(loaded.gateway.data_dir)).tablet_url
+    if "//localhost" in url:
+        err.print('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and public_url.')
     out.print(url, highlight=False, soft_wrap=True)
     out.print(demo.qr_code(url), highlight=False, markup=False)
     return 0
@@ -118,7 +139,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     table = Table("name", "value", "unit", "goal", "peers", box=None)
     for result in results:
         peers = ", ".join(f"{name} {value:g}" for name, value in result.peers.items())
-        table.add_row(result.name, f"{result.value:,.2f}", result.unit, result.goal, peers)
+        table.add_row(result.name, f"{result.value:,.2f}", result.unit, result.goal, peers or "-")
     out.print(table)
     return 0
 
@@ -127,13 +148,11 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _hq_serve(arguments: argparse.Namespace) -> int:
-    password = arguments.mqtt_password_file.read_text().strip() if arguments.mqtt_password_file else None
+    password = app.password(arguments.mqtt_password_file)
     address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
 
     async def serve() -> None:
-        task = asyncio.ensure_future(
-            service.run(arguments.db, address, arguments.host, arguments.port, _now_ms, lambda url: err.print(url))
-        )
+        task = asyncio.ensure_future(service.run(arguments.db, address, arguments.host, arguments.port, _now_ms, _say))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
@@ -147,15 +166,19 @@ def _hq_serve(arguments: argparse.Namespace) -> int:
 
 
 def _hq_import(arguments: argparse.Namespace) -> int:
-    count, version = service.import_file(arguments.db, arguments.file)
-    out.print(f"{count} changes recorded; version {version}", highlight=False)
+    _print_recorded(*service.import_file(arguments.db, arguments.file))
     return 0
 
 
 def _hq_offers(arguments: argparse.Namespace) -> int:
-    count, version = service.publish_offers(arguments.db, arguments.file)
-    out.print(f"{count} offers recorded; version {version}", highlight=False)
+    _print_recorded(*service.publish_offers(arguments.db, arguments.file))
     return 0
+
+
+def _print_recorded(news: int, version: int) -> None:
+    known = "" if news else " (what the file says is known already, or concerns members who were erased)"
+    changes = "1 change" if news == 1 else f"{news} changes"
+    out.print(f"{changes} recorded; version {version}{known}", highlight=False)
 
 
 def _hq_config(arguments: argparse.Namespace) -> int:
@@ -171,7 +194,10 @@ def _hq_withdraw(arguments: argparse.Namespace) -> int:
 
 
 def _hq_erase(arguments: argparse.Namespace) -> int:
-    out.print(f"erased; version {service.erase(arguments.db, arguments.member)}", highlight=False)
+    known, version = service.erase(arguments.db, arguments.member)
+    out.print(f"erased; version {version}", highlight=False)
+    if not known:
+        out.print("This headquarters knew no such member; every shop was told all the same.", highlight=False)
     return 0
 
 
@@ -188,36 +214,42 @@ def _now_ms() -> int:
 # --- arguments -------------------------------------------------------------------------------------------------
 
 
+Defaults = argparse.ArgumentDefaultsHelpFormatter
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="store-gateway", description="In-store beacon and NFC gateway.")
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("store-gateway"))
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def verb(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text)
+        sub = verbs.add_parser(name, help=text, description=text, formatter_class=Defaults)
         sub.set_defaults(verb=function)
         return sub
 
     run = verb("run", _run, "run the service")
-    run.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    run.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     show = verb("demo", _demo, "broker, headquarters, simulated shop and gateway in one command")
     show.add_argument("--speed", type=_speed, default=1.0, help="how many shop seconds pass in a second")
-    show.add_argument("--seed", type=int, default=1)
-    show.add_argument("--members", type=int, default=12)
+    show.add_argument("--seed", type=_whole(0, 10**9), default=1, help="another seed, another day")
+    show.add_argument("--members", type=_whole(2, 500), default=12, help="how many people walk in the shop")
     show.add_argument("--lan", action="store_true", help="let tablets and phones of the local network in")
     show.add_argument("--folder", type=Path, help="keep data and logs here")
     look = verb("doctor", _doctor, "what is there, what is missing, and the next step")
-    look.add_argument("--config", type=Path)
+    look.add_argument("--config", type=Path, help="a configuration file to check as well")
     verb("check-config", _check_config, "check a configuration file").add_argument("file", type=Path)
     replay = verb("replay", _replay, "run a recording through the whole path at once and print the counts")
     replay.add_argument("file", type=Path)
-    replay.add_argument("--config", type=Path, help="use this gateway's data, screens and headquarters")
-    replay.add_argument("--json", action="store_true")
+    replay.add_argument(
+        "--config", type=Path, help="use this gateway's members, screens and headquarters, and write there"
+    )
+    replay.add_argument("--json", action="store_true", help="print JSON instead of a table")
     verb("tablet-link", _tablet_link, "the link and QR code that let a tablet in").add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG
+        "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file"
     )
     measure = verb("bench", _bench, "measure")
     measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
-    measure.add_argument("--json", action="store_true")
+    measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _hq_parser(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
 
@@ -226,18 +258,18 @@ def _hq_parser(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     def verb(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text)
+        sub = verbs.add_parser(name, help=text, description=text, formatter_class=Defaults)
         sub.set_defaults(verb=function)
         sub.add_argument("--db", type=Path, default=Path("hq.db"), help="headquarters' own database file")
         return sub
 
     serve = verb("serve", _hq_serve, "serve gateways and the web console")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8090)
-    serve.add_argument("--mqtt-host", default="127.0.0.1")
-    serve.add_argument("--mqtt-port", type=int, default=1883)
-    serve.add_argument("--mqtt-username")
-    serve.add_argument("--mqtt-password-file", type=Path)
+    serve.add_argument("--host", default="127.0.0.1", help="where the console listens")
+    serve.add_argument("--port", type=int, default=8090, help="where the console listens")
+    serve.add_argument("--mqtt-host", default="127.0.0.1", help="the broker")
+    serve.add_argument("--mqtt-port", type=int, default=1883, help="the broker")
+    serve.add_argument("--mqtt-username", help="for the broker")
+    serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
@@ -250,6 +282,15 @@ def _hq_parser(parser: argparse.ArgumentParser) -> None:
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     events.add_argument("--after", type=int, default=0)
     events.add_argument("--limit", type=int, default=1000)
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return number
 
 
 def _speed(text: str) -> float:

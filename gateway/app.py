@@ -7,15 +7,18 @@ import secrets
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from display.api import create_app
 from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
+from gateway import config as local
 from gateway import keys
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, SourceTable
 from gateway.core.identity import Resolver
+from gateway.core.model import Sighting, Tap
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health
@@ -166,16 +169,14 @@ class Gateway:
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway
         if mqtt is None:
-            self.health.set(
-                "hq", "degraded", self._clock.now_ms(), "no headquarters configured", "Add [mqtt] to the configuration."
-            )
+            self.health.set("hq", "ok", self._clock.now_ms(), "works alone: no [mqtt] in the configuration")
             return None
         address = Address(
             mqtt.host,
             mqtt.port,
             mqtt.protocol,
             mqtt.username,
-            _password(mqtt.password_file),
+            password(mqtt.password_file),
             mqtt.ca_file,
             mqtt.cert_file,
             mqtt.key_file,
@@ -200,16 +201,46 @@ def opened(config: Config, port: int, tablet_key: str) -> Opened:
     return Opened(base_url, f"{base_url}/tablet?key={tablet_key}")
 
 
-def _password(config_file: object) -> str | None:
-    if config_file is None:
-        return None
+def check(config: Config, path: Path) -> None:
+    """What a configuration says beyond its form: options of device paths, speeds, files that must be there.
+
+    Raises ConfigError with file, line and key. Opens no device.
+    """
+    clock, health = InstantClock(), Health()
+    ears = Ears(Resolver(bytes(keys.SITE_KEY_BYTES)), _Nobody(), clock, health)
+    problems = []
+    for index, table in enumerate(config.source):
+        try:
+            open_source(table, ears, clock, health)
+            _speed((table,))
+        except ConfigError as error:
+            problems.append(local.located(path, ("source", index, "path"), str(error)))
+    mqtt = config.mqtt
+    for key in ("password_file", "ca_file", "cert_file", "key_file") if mqtt is not None else ():
+        file = getattr(mqtt, key)
+        if file is not None and not file.is_file():
+            problems.append(local.located(path, ("mqtt", key), f"expected a file, found none at {file}"))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    _speed(config.source)
+
+
+class _Nobody:
+    """A sink for sources that are only looked at."""
+
+    def sighted(self, sighting: Sighting) -> None:
+        """Nothing is heard during a check."""
+
+    def tapped(self, tap: Tap) -> None:
+        """Nothing is touched during a check."""
+
+
+def password(path: Path | None) -> str | None:
+    """The broker's password from its file, None without one. Raises ConfigError."""
     try:
-        with open(str(config_file), encoding="utf-8") as file:  # noqa: PTH123
-            return file.read().strip()
-    except OSError as error:
-        raise ConfigError(
-            f"{config_file}: cannot be read ({error.strerror}); expected the broker's password"
-        ) from error
+        return None if path is None else path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read; expected the broker's password") from error
 
 
 def _speed(sources: tuple[SourceTable, ...]) -> float:

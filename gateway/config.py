@@ -37,16 +37,30 @@ class GatewayTable(_Table):
     id: Id
     data_dir: Path
 
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        if not path.is_absolute():
+            raise ValueError("an absolute path: a service starts in no particular folder")
+        return path
+
 
 class HttpTable(_Table):
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)  # 0 = any free port
+    port: int = Field(8080, ge=0, le=65535, strict=True)  # 0 = any free port
     public_url: str | None = None  # what tablets call this gateway, e.g. http://gateway.shop:8080
+
+    @field_validator("public_url")
+    @classmethod
+    def _whole_url(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^/?#\s]+/?", url):
+            raise ValueError('an address such as "http://gateway.shop:8080"')
+        return url
 
 
 class MqttTable(_Table):
     host: str
-    port: int = Field(1883, ge=1, le=65535)
+    port: int = Field(1883, ge=1, le=65535, strict=True)
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     username: str | None = None
     password_file: Path | None = None
@@ -113,22 +127,25 @@ class Config(_Table):
 
     @model_validator(mode="after")
     def _names_meet(self) -> "Config":
-        for table, ids in (
-            ("receiver", [r.id for r in self.receiver]),
-            ("screen", [s.id for s in self.screen]),
-        ):
-            doubled = {i for i in ids if ids.count(i) > 1}
-            if doubled:
-                raise ValueError(f"{table} ids that differ; {sorted(doubled)[0]!r} stands twice")
+        for table, ids in (("receiver", [r.id for r in self.receiver]), ("screen", [s.id for s in self.screen])):
+            for index, one in enumerate(ids):
+                if one in ids[:index]:
+                    raise _Misnamed((table, index, "id"), f"an id of its own; {one!r} stands twice")
         screens = {screen.id for screen in self.screen}
-        for receiver in self.receiver:
+        for index, receiver in enumerate(self.receiver):
             if receiver.screen is not None and receiver.screen not in screens:
-                raise ValueError(f"a [[screen]] with id {receiver.screen!r}, which receiver {receiver.id!r} names")
+                raise _Misnamed(("receiver", index, "screen"), f"the id of a [[screen]], found {receiver.screen!r}")
         known = {receiver.id for receiver in self.receiver}
-        for source in self.source:
+        for index, source in enumerate(self.source):
             if source.receiver is not None and source.receiver not in known:
-                raise ValueError(f"a [[receiver]] with id {source.receiver!r}, which source {source.path!r} names")
+                raise _Misnamed(("source", index, "receiver"), f"the id of a [[receiver]], found {source.receiver!r}")
         return self
+
+
+class _Misnamed(ValueError):  # noqa: N818 - becomes a ConfigError with the other mistakes
+    def __init__(self, at: tuple[str | int, ...], expected: str) -> None:
+        super().__init__(expected)
+        self.at = at
 
 
 def load(path: Path) -> Config:
@@ -152,9 +169,18 @@ def load(path: Path) -> Config:
 
 
 def _explain(path: Path, text: str, item: Any) -> str:
-    loc: tuple[str | int, ...] = item["loc"]
+    loc: tuple[str | int, ...] = item["loc"] or getattr(item.get("ctx", {}).get("error"), "at", ())
+    return f"{path}:{line_of(text, loc)}: {_key(loc)}: expected {_expected(item)}"
+
+
+def _key(loc: Sequence[str | int]) -> str:
     key = ".".join(str(step) if isinstance(step, str) else f"[{step + 1}]" for step in loc).replace(".[", "[")
-    return f"{path}:{line_of(text, loc)}: {key or 'the file'}: expected {_expected(item)}"
+    return key or "the file"
+
+
+def located(path: Path, loc: Sequence[str | int], problem: str) -> str:
+    """`problem` with the file, line and key it stands at, for what is found out after loading."""
+    return f"{path}:{line_of(path.read_text(encoding='utf-8'), loc)}: {_key(loc)}: {problem}"
 
 
 def _expected(item: Any) -> str:

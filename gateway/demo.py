@@ -47,6 +47,16 @@ _SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
+_WHY = {
+    "nothing_eligible": "no offer fits",
+    "budget.pause": "a pause after the last contact",
+    "budget.day": "enough for today",
+    "consent.not_given": "no consent to offers",
+    "consent.withdrawn": "consent withdrawn",
+    "company_without_consent": "somebody without consent stands there too",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Demo:
     """What to show: `speed` shop seconds pass in a second; `lan` lets real tablets and phones in."""
@@ -62,18 +72,25 @@ class Demo:
         with ExitStack() as parts:
             folder = parts.enter_context(_folder(self.folder))
             ports = {name: _port(port) for name, port in PREFERRED_PORTS.items()}
+            for name, port in PREFERRED_PORTS.items():
+                if ports[name] != port:
+                    console.print(f"Port {port} is taken; using {ports[name]}.", highlight=False)
             broker = Broker(folder, ports["mqtt"])
             parts.callback(broker.stop)
             broker.start()
-            hq_url, pages_url = f"http://127.0.0.1:{ports['hq']}", f"http://localhost:{ports['pages']}"
             self._fill_hq(folder)
-            parts.enter_context(_part(folder, "hq", _hq_command(folder, ports)))
-            parts.enter_context(_part(folder, "gateway", self._gateway_command(folder, ports)))
-            for name, url in (("hq", hq_url), ("gateway", f"http://127.0.0.1:{ports['pages']}")):
-                _wait_for(f"{url}/healthz", name, folder, stop)
+            children: list[Child] = []
+            parts.callback(_end, children)
+            children.append(Child("hq", folder, _hq_command(folder, ports)))
+            children.append(Child("gateway", folder, self._gateway_command(folder, ports)))
+            for child, port in zip(children, (ports["hq"], ports["pages"]), strict=True):
+                child.wait_for(f"http://127.0.0.1:{port}/healthz", stop)
+            if stop.is_set():
+                return
+            hq_url, pages_url = f"http://localhost:{ports['hq']}", f"http://localhost:{ports['pages']}"
             tablet_url = f"{self._public(ports) or pages_url}/tablet?key={keys.tablet_key(folder / 'data')}"
             self._welcome(console, broker, pages_url, hq_url, tablet_url)
-            _tell(console, hq_url, stop)
+            _tell(console, f"http://127.0.0.1:{ports['hq']}", stop)
 
     def _fill_hq(self, folder: Path) -> None:
         members = folder / "members.jsonl"
@@ -128,42 +145,50 @@ def _hq_command(folder: Path, ports: dict[str, int]) -> list[str]:
 def _folder(chosen: Path | None) -> Iterator[Path]:
     if chosen is not None:
         chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-        yield chosen
+        yield chosen.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="store-gateway-demo-") as name:
         yield Path(name)
 
 
-@contextmanager
-def _part(folder: Path, name: str, command: list[str]) -> Iterator[None]:
-    """A child process with its own log file, gone by the end."""
-    with (folder / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
+class Child:
+    """A part of the demo as a process of its own, with its own log file."""
+
+    def __init__(self, name: str, folder: Path, command: list[str]) -> None:
+        self._name = name
+        self._log = folder / f"{name}.log"
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def wait_for(self, url: str, stop: threading.Event) -> None:
+        """Until it answers or `stop` is set. Raises UnavailableError with the end of its log if it does not."""
+        deadline_s = time.monotonic() + START_S
+        while time.monotonic() < deadline_s and self.process.poll() is None and not stop.is_set():
+            try:
+                with urllib.request.urlopen(url, timeout=2):
+                    return
+            except urllib.error.HTTPError:
+                return  # it answers: what it lacks, its own pages say
+            except OSError:
+                time.sleep(0.1)
+        if not stop.is_set():
+            tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
+            raise UnavailableError(f"{self._name} did not start. The end of its log:\n{tail}")
+
+
+def _end(children: list[Child]) -> None:
+    """End all of them at once; who does not go is killed."""
+    for child in children:
+        child.process.send_signal(signal.SIGTERM)
+    deadline_s = time.monotonic() + STOP_S
+    for child in children:
         try:
-            process.wait(STOP_S)
+            child.process.wait(max(0.0, deadline_s - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_for(url: str, name: str, folder: Path, stop: threading.Event) -> None:
-    deadline_s = time.monotonic() + START_S
-    while time.monotonic() < deadline_s and not stop.is_set():
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except urllib.error.HTTPError:
-            return  # it answers: what it lacks, its own pages say
-        except OSError:
-            time.sleep(0.1)
-    if not stop.is_set():
-        log = folder / f"{name}.log"
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-        raise UnavailableError(f"{name} did not start. The end of its log:\n{tail}")
+            child.process.kill()
+            child.process.wait()
 
 
 def _tell(console: Console, hq_url: str, stop: threading.Event) -> None:
@@ -207,13 +232,15 @@ def _decision(body: dict[str, Any]) -> str:
     if offer:
         return f"screen {screen} shows {offer} because {who} is near"
     reasons = body.get("reasons") or [["*", "nothing_eligible"]]
-    return f"nothing for {who} on screen {screen} ({reasons[-1][1]})"
+    return f"nothing for {who} on screen {screen} ({_WHY.get(reasons[-1][1], reasons[-1][1])})"
 
 
 def _port(preferred: int) -> int:
     """`preferred` if it is free on loopback, else any."""
     for port in (preferred, 0):
         with socket.socket() as probe:
+            # As the servers do: a connection that a former demo left behind does not occupy its port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

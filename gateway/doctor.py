@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from drivers.ble import adapters
-from drivers.nfc import readers
+from drivers.nfc import readers, serial_port
 from gateway import config as local
 from gateway.errors import ConfigError
 
@@ -50,6 +50,8 @@ async def examine(config_path: Path | None) -> list[Finding]:
         findings.append(Finding("Configuration", "wrong", str(error), "Correct the lines named here."))
         return findings
     findings.append(Finding("Configuration", "ok", str(config_path)))
+    present = await adapters()
+    findings += [_device(source, present) for source in config.source if source.scheme in ("ble", "nfc")]
     findings.append(_data(config.gateway.data_dir))
     findings.append(await _broker(config.mqtt))
     return findings
@@ -101,10 +103,25 @@ def _browser() -> Finding:
     return Finding("Browser for a screen", "missing", "no Chromium", step)
 
 
+def _device(source: local.SourceTable, present: list[str]) -> Finding:
+    """Whether the device that a source names is there."""
+    what = f"Source {source.path}"
+    if source.scheme == "ble":
+        if source.target in present:
+            return Finding(what, "ok", f"adapter {source.target} is there")
+        return Finding(what, "wrong", f"no adapter {source.target}", "See Bluetooth above, or name another adapter.")
+    port = serial_port(source.target)
+    if port is None:
+        return Finding(what, "ok", "not a serial device; it is tried when the service starts")
+    if Path(port).exists():
+        return Finding(what, "ok", f"{port} is there")
+    return Finding(what, "wrong", f"no device {port}", "See NFC above, or name another device.")
+
+
 def _data(data_dir: Path) -> Finding:
     existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
     free_mb = shutil.disk_usage(existing).free // 1_000_000
-    found = f"{data_dir}, {free_mb:,} MB free"
+    found = f"{data_dir}{'' if existing == data_dir else ' (will be made)'}, {free_mb:,} MB free"
     if free_mb < LOW_DISK_MB:
         return Finding("Data folder", "wrong", found, f"Free at least {LOW_DISK_MB} MB on that disk.")
     return Finding("Data folder", "ok", found)

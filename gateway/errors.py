@@ -12,11 +12,15 @@ class ConfigError(GatewayError):
 
 
 class PeerError(GatewayError):
-    """The other side sent rubbish: count `reason`, drop, never log the payload."""
+    """The other side sent rubbish: count `reason`, drop, never log the payload.
 
-    def __init__(self, reason: str) -> None:
+    `field` names the place for an operator whose own file it is; it may be the peer's words, so it is never logged.
+    """
+
+    def __init__(self, reason: str, field: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.field = field
 
 
 class UnavailableError(GatewayError):

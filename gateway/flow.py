@@ -66,7 +66,7 @@ class Flow:
         self._presence = Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self._handshakes = Handshakes()
-        self._visits: dict[str, str] = {}
+        self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
         self._shop = ShopConfig()
         self._in_flight = 0
         self._loop_refresh_ms = 0
@@ -104,11 +104,12 @@ class Flow:
             self._show(screen)
         if change.zone is None:
             if change.kind == "left":
-                visit_id = self._visits.pop(change.member_id, "")
-                body = {"visit_id": visit_id, "member_id": change.member_id, "zone": change.before}
+                visit_id, zone = self._visits.pop(change.member_id, ("", ""))
+                body = {"visit_id": visit_id, "member_id": change.member_id, "zone": zone}
                 await self._commit(lambda tx: tx.tell(Event("visit.left", change.at_ms, body)), GROUP_MS)
             return
-        visit_id = self._visits.setdefault(change.member_id, self._new_id())
+        visit_id, _ = self._visits.get(change.member_id) or (self._new_id(), "")
+        self._visits[change.member_id] = visit_id, change.zone
         screens = self._stage.screens_in(change.zone)
         company = tuple(m for m in self._presence.members_in(change.zone) if m != change.member_id)
         arrived = await self._commit(lambda tx: self._decisions.arrive(tx, change, visit_id, screens, company))

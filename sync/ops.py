@@ -163,9 +163,10 @@ def validate(model: type[_M], value: object) -> _M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        kinds = {item["type"] for item in error.errors(include_url=False, include_context=False, include_input=False)}
+        items = error.errors(include_url=False, include_context=False, include_input=False)
     # Raised outside the handler: the cause would carry the refused input into a log.
-    raise PeerError("range" if kinds <= set(_OUT_OF_RANGE) else "fields")
+    reason = "range" if all(item["type"] in _OUT_OF_RANGE for item in items) else "fields"
+    raise PeerError(reason, ".".join(str(step) for step in items[0]["loc"]))
 
 
 def parse(op: object) -> Change:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import _password, _speed, opened
+from gateway.app import _speed, opened, password
 from gateway.config import Config, SourceTable
 from gateway.errors import ConfigError
 from tests.rigs.broker import free_port
@@ -91,7 +91,8 @@ def test_the_broken_options_of_a_source_exit_78(config) -> None:
         [sys.executable, "-m", "gateway", "run", "--config", str(path)], capture_output=True, text=True
     )
     assert done.returncode == 78
-    assert "speed: expected a number" in done.stderr
+    assert f"{path}:9: source[1].path: " in done.stderr
+    assert "speed" in done.stderr
 
 
 def test_the_speed_of_the_sources() -> None:
@@ -105,13 +106,13 @@ def test_the_speed_of_the_sources() -> None:
 def test_the_brokers_password_stands_in_its_own_file(tmp_path: Path) -> None:
     path = tmp_path / "password"
     with pytest.raises(ConfigError, match="broker's password"):
-        _password(path)
+        password(path)
     path.write_text("sesame\n")
-    assert (_password(path), _password(None)) == ("sesame", None)
+    assert (password(path), password(None)) == ("sesame", None)
 
 
 def test_addresses_for_people() -> None:
-    tables = {"gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": "d"}}
+    tables = {"gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": "/d"}}
     assert opened(Config.model_validate(tables), 81, "k").tablet_url == "http://localhost:81/tablet?key=k"
     public = tables | {"http": {"public_url": "http://gw.shop:8080/"}}
     assert opened(Config.model_validate(public), 81, "k").base_url == "http://gw.shop:8080"

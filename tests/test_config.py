@@ -12,7 +12,7 @@ GOOD = """\
 tenant = "muster"
 store = "musterstadt"
 id = "gw1"
-data_dir = "data"
+data_dir = "/srv/data"
 
 [mqtt]
 host = "127.0.0.1"
@@ -60,14 +60,25 @@ BROKEN = {
     ),
     "twice": (
         GOOD.replace('id = "coffee-nfc"', 'id = "entrance-ble"'),
-        1,
-        "receiver ids that differ; 'entrance-ble' stands twice",
+        19,
+        "receiver[2].id: expected an id of its own; 'entrance-ble' stands twice",
     ),
-    "no such screen": (GOOD.replace('screen = "coffee"', 'screen = "tea"'), 1, "a [[screen]] with id 'tea'"),
+    "no such screen": (
+        GOOD.replace('screen = "coffee"', 'screen = "tea"'),
+        21,
+        "receiver[2].screen: expected the id of a [[screen]], found 'tea'",
+    ),
     "no such receiver": (
         GOOD.replace('receiver = "entrance-ble"', 'receiver = "door"'),
-        1,
-        "a [[receiver]] with id 'door'",
+        12,
+        "source[1].receiver: expected the id of a [[receiver]], found 'door'",
+    ),
+    "port in quotes": (GOOD.replace("[mqtt]", '[mqtt]\nport = "1883"'), 8, "mqtt.port: expected integer, found '1883'"),
+    "relative folder": (GOOD.replace("/srv/data", "data"), 5, "gateway.data_dir: expected an absolute path"),
+    "no url": (
+        GOOD.replace("[mqtt]", '[http]\npublic_url = "gateway"\n[mqtt]'),
+        8,
+        "http.public_url: expected an address such as",
     ),
 }
 
@@ -116,7 +127,7 @@ def test_an_absent_or_binary_file_is_a_config_error(tmp_path: Path) -> None:
 def test_options_of_a_device_path() -> None:
     config = Config.model_validate(
         {
-            "gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": "d"},
+            "gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": "/d"},
             "source": [{"path": "sim:7?members=20&speed=10"}],
         }
     )

@@ -28,7 +28,7 @@ def written(path: Path, *lines: object) -> Path:
 
 def test_a_file_is_imported_whole(db: Path, tmp_path: Path) -> None:
     assert service.import_file(db, written(tmp_path / "ops.jsonl", MEMBER, "", OFFER)) == (2, 2)
-    assert service.import_file(db, tmp_path / "ops.jsonl") == (2, 2)
+    assert service.import_file(db, tmp_path / "ops.jsonl") == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_withdraw_and_erase(db: Path, tmp_path: Path) -> None:
     assert service.withdraw(db, "m-1", [Purpose.STAFF_ADVICE], 5) == 2
     with pytest.raises(ConfigError, match="m-9"):
         service.withdraw(db, "m-9", None, 5)
-    assert service.erase(db, "m-1") == 3
+    assert service.erase(db, "m-1") == (True, 3)
     ledger = Ledger(db)
     assert ledger.members(10) == []
     ledger.close()

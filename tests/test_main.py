@@ -78,6 +78,23 @@ def test_a_recording_is_replayed_and_counted() -> None:
     assert gateway("replay", "absent.jsonl").returncode == 78
 
 
+def test_what_needs_other_modules_is_named_with_its_line_too(config: Path) -> None:
+    tables = '[mqtt]\nhost = "x"\nca_file = "/no/ca.pem"\n[[source]]\npath = "sim:abc"\n'
+    config.write_text(config.read_text() + tables + '[[source]]\npath = "replay:f?speed=fast"\n')
+    done = gateway("check-config", config)
+    assert done.returncode == 78
+    for line, words in ((10, "mqtt.ca_file: expected a file"), (12, "source[1].path: "), (14, "source[2].path: ")):
+        assert f"{config}:{line}: {words}" in done.stderr, done.stderr
+    assert gateway("run", "--config", config).returncode == 78
+
+
+def test_what_is_no_recording_fails(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("Dear shop,\n")
+    done = gateway("replay", tmp_path / "letter")
+    assert done.returncode == 1
+    assert "holds no advertisement" in done.stderr
+
+
 def test_the_tablet_link_is_always_the_same(config: Path) -> None:
     first, second = gateway("tablet-link", "--config", config), gateway("tablet-link", "--config", config)
     assert first.stdout == second.stdout
@@ -97,15 +114,24 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     assert "withdrawn" in hq("withdraw", "m-001")
     offers = tmp_path / "offers.jsonl"
     offers.write_text(json.dumps({"op": "offer.put", "body": {"offer_id": "o1", "title": {}, "text": {}}}))
-    assert "1 offers recorded" in hq("publish-offers", offers)
+    assert "1 change recorded" in hq("publish-offers", offers)
     shop = tmp_path / "shop.json"
     shop.write_text('{"store_name": {"de": "Muster"}}')
     assert "recorded" in hq("push-config", shop)
     assert "erased" in hq("erase", "m-001")
+    assert "1 change recorded" in hq("import-members", members)  # the configuration again, and nobody who was erased
+    assert "known already" in hq("import-members", members)
+    assert "knew no such member" in hq("erase", "nobody")
     assert hq("events") == ""
+    assert __main__.main(["hq", "events", "--db", str(tmp_path / "absent.db")]) == 78
+    assert not (tmp_path / "absent.db").exists()
+    assert __main__.main(["hq", "serve", "--mqtt-password-file", str(tmp_path / "absent")]) == 78
+    capsys.readouterr()
     offers.write_text('{"op": "offer.put", "body": {"wrong": 1}}')
     assert __main__.main(["hq", "publish-offers", "--db", str(db), str(offers)]) == 78
-    assert f"{offers}:1" in capsys.readouterr().err.replace("\n", "")
+    said = capsys.readouterr().err
+    assert f"{offers}:1" in said
+    assert "offer_id" in said
 
 
 def test_bench_prints_a_table_or_json(capsys, monkeypatch) -> None:

@@ -95,8 +95,9 @@ class ShopScreen extends HTMLElement {
     if (data.dialogue) this.talk.show(data.dialogue, data.join_url);
     else this.talk.wipe();
     if (changed) {
+      const before = new Set(this.#slides.map((slide) => slide.slide_id));
       this.#slides = data.slides.length ? data.slides : [WELCOME];
-      this.#index = 0;
+      this.#index = Math.max(0, this.#slides.findIndex((slide) => !before.has(slide.slide_id))); // news first
       this.#present();
     } else {
       this.#tell();

@@ -125,7 +125,7 @@ class StaffTablet extends HTMLElement {
       if (this.list.children[n] !== row.node) this.list.insertBefore(row.node, this.list.children[n] ?? null);
     });
     const asked = sorted.filter((entry) => entry.state === "asked").length;
-    say(this.count, word(this.language, asked === 1 ? "waitingCount1" : "waitingCount", { n: asked }));
+    say(this.count, word(this.language, asked < 2 ? `waitingCount${asked}` : "waitingCount", { n: asked }));
     this.count.hidden = sorted.length === 0;
     this.empty.hidden = sorted.length > 0 || this.#lostAt !== null;
     document.title = asked ? `(${asked}) ${word(this.language, "queueTitle")}` : word(this.language, "queueTitle");

@@ -29,7 +29,7 @@ def read_config(path: Path) -> Row:
         op = {"op": "config.put", "body": messages.load_object(b"".join(_lines(path)))}
         messages.parse_op(op)
     except PeerError as error:
-        raise ConfigError(f"{path}: expected {_EXPECTED['config.put']}; {_FOUND[error.reason]}") from None
+        raise ConfigError(f"{path}: expected {_EXPECTED['config.put']}; {_found(error)}") from None
     return op
 
 
@@ -75,15 +75,19 @@ def _read_op(where: str, line: bytes, allowed: Collection[str]) -> Row:
     try:
         op = messages.load_object(line.strip())
     except PeerError as error:
-        raise ConfigError(f"{where}: expected one JSON object in a line; {_FOUND[error.reason]}") from None
+        raise ConfigError(f"{where}: expected one JSON object in a line; {_found(error)}") from None
     name = str(op.get("op"))
     if name not in allowed:
         raise ConfigError(f"{where}: expected an op of {', '.join(allowed)}; found {name!r:.40}")
     try:
         messages.parse_op(op)
     except PeerError as error:
-        raise ConfigError(f"{where}: expected {_EXPECTED[name]}; {_FOUND[error.reason]}") from None
+        raise ConfigError(f"{where}: expected {_EXPECTED[name]}; {_found(error)}") from None
     return op
+
+
+def _found(error: PeerError) -> str:
+    return _FOUND[error.reason] + (f" ({error.field})" if error.field else "")
 
 
 def _fields(name: str, kind: type | None, *fields: str) -> str:

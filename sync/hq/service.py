@@ -63,7 +63,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def import_file(db: Path, path: Path) -> tuple[int, int]:
-    """Record all ops of a JSON-lines file, or none; returns how many it holds and the version then."""
+    """Record all ops of a JSON-lines file, or none; returns how many of them were news, and the version then."""
     return _record(db, orders.read_ops(path))
 
 
@@ -85,21 +85,27 @@ def withdraw(db: Path, member_id: str, purposes: Sequence[Purpose] | None, now_m
         return orders.withdraw(ledger, member_id, purposes, now_ms)
 
 
-def erase(db: Path, member_id: str) -> int:
-    """Order every shop to forget this member and forget them here; returns the version. Unknown ones are erased as
-    well, because a shop may know what this HQ lost."""
-    return _record(db, [{"op": "member.erase", "body": {"member_id": member_id}}])[1]
+def erase(db: Path, member_id: str) -> tuple[bool, int]:
+    """Order every shop to forget this member and forget them here; whether they were known, and the version. Unknown
+    ones are erased as well, because a shop may know what this HQ lost."""
+    with _ledger(db) as ledger:
+        known = ledger.has_member(member_id)
+        return known, orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}])
 
 
 def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
     """What the shops reported, by `id` above `after`, oldest first."""
+    if not db.exists():
+        raise ConfigError(f"{db}: no such file; expected headquarters' database")
     with _ledger(db) as ledger:
         return ledger.events(after, limit)
 
 
 def _record(db: Path, ops: Sequence[Row]) -> tuple[int, int]:
     with _ledger(db) as ledger:
-        return len(ops), orders.record(ledger, ops)
+        before = ledger.version()
+        after = orders.record(ledger, ops)
+        return after - before, after
 
 
 @contextmanager
