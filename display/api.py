@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal, Protocol
+from urllib.parse import urlsplit
 
 from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -121,7 +122,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.hub = hub
-    app.add_middleware(guard.Guard, health=health)
+    app.add_middleware(guard.Guard, health=health, own_name=urlsplit(public_url or "").hostname or "")
     _add_errors(app, health)
     _add_pages(app, path, pages, tablet_key, public_url, health)
     _add_status(app, path, hub, health, clock, version)

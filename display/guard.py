@@ -1,6 +1,7 @@
 """The door before every route, as plain ASGI: security headers, whose POSTs are read, and how much of them."""
 
 import asyncio
+import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -30,9 +31,10 @@ _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 class Guard:
     """Wrap an ASGI app: 403 for a foreign origin, 413 and 408 for a long or slow body, headers on each answer."""
 
-    def __init__(self, app: App, health: Health) -> None:
+    def __init__(self, app: App, health: Health, own_name: str = "") -> None:
         self._app = app
         self._health = health
+        self._own_name = own_name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,6 +46,9 @@ class Guard:
                 event = {**event, "headers": [*event.get("headers", ()), *_RAW]}
             await send(event)
 
+        if not _is_ours(_host(scope), self._own_name):
+            await self._refuse(guarded, 421, "This gateway has another name.")
+            return
         if scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, guarded)
             return
@@ -69,13 +74,27 @@ class Guard:
         await send({"type": "http.response.body", "body": body})
 
 
+def _host(scope: Scope) -> str:
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    return headers.get(b"host", b"").decode("latin-1").lower()
+
+
+def _is_ours(host: str, own_name: str) -> bool:
+    """A foreign name that resolves to us (DNS rebinding) must not: only numbers, localhost and our public name."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return (name != "" and name in ("localhost", own_name)) or bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
+
+
 def _same_origin(scope: Scope) -> bool:
     headers: dict[bytes, bytes] = dict(scope["headers"])
     origin = headers.get(b"origin")
     if origin is None:
         return True
     try:
-        return urlsplit(origin.decode("latin-1")).netloc.lower() == headers.get(b"host", b"").decode("latin-1").lower()
+        return urlsplit(origin.decode("latin-1")).netloc.lower() == _host(scope)
     except ValueError:
         return False
 

@@ -6,7 +6,7 @@ grow, and something withdrawn is in no mailbox.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from display import wire
 from gateway.core.model import QueueEntry, ScreenContent, StaffCard
@@ -131,6 +131,15 @@ class Hub:
         for stream in self._of_tablet(tablet):
             stream.unmark("card")
             stream.mark("card_closed", reason)
+
+    def shift(self, delta_ms: int) -> None:
+        """The clock was corrected; every deadline moves with it."""
+        self._shown = {key: replace(one, ends_at_ms=one.ends_at_ms + delta_ms) for key, one in self._shown.items()}
+        self._queue = tuple(replace(entry, asked_at_ms=entry.asked_at_ms + delta_ms) for entry in self._queue)
+        self._cards = {
+            tablet: replace(card, asked_at_ms=card.asked_at_ms + delta_ms, closes_at_ms=card.closes_at_ms + delta_ms)
+            for tablet, card in self._cards.items()
+        }
 
     # --- the pages' side ------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import importlib.metadata
 import json
-import logging
 import signal
 import sys
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app, bench, config, demo, doctor, keys, rehearse
+from gateway import app, bench, config, demo, doctor, keys, logs, rehearse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
@@ -32,8 +31,7 @@ err = Console(stderr=True)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 = done, 1 = failed, 78 = the configuration must be corrected."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells its own start and stop otherwise
+    logs.set_up()
     try:
         verb: Callable[[argparse.Namespace], int] = arguments.verb
         return verb(arguments)
@@ -125,7 +123,7 @@ def _tablet_link(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     url = app.opened(loaded, loaded.http.port, keys.tablet_key(loaded.gateway.data_dir)).tablet_url
     if "//localhost" in url:
-        err.print('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and public_url.')
+        _say('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and public_url.')
     out.print(url, highlight=False, soft_wrap=True)
     out.print(demo.qr_code(url), highlight=False, markup=False)
     return 0

@@ -97,6 +97,8 @@ class Gateway:
             spawn=self._supervisor.once,
             wake=self._wake,
         )
+        if isinstance(clock, InstantClock):
+            clock.between = self._flow.settled
         self._ears = Ears(resolver, self._flow, clock, self.health)
         self._uplink = self._make_uplink(rng)
 

@@ -17,9 +17,16 @@ from gateway.core.changes import (
 from gateway.core.consent import recognisable
 from gateway.core.identity import static_digest
 from gateway.core.model import ConsentState, Credential, CredentialKind, Event
+from gateway.errors import PeerError
 from gateway.records import Tx
 
-Recognised = tuple[tuple[Credential, int | None], ...]  # credentials that may resolve, each with the instant that ends
+# Credentials that may resolve, each from the one instant (ms) to the other, None = no end.
+Recognised = tuple[tuple[Credential, int, int | None], ...]
+
+
+# HQ numbers one by one, and jumps by about its own version after it was restored. A larger jump would put the line
+# of versions out of reach for ever.
+MAX_STEP = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -39,6 +46,8 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int) -> Touched:
     """Apply a delta whole, or not at all if it does not follow on what is here."""
     touched = Touched()
     have = tx.hq_version
+    if delta.version - delta.parent > MAX_STEP:
+        raise PeerError("version_jump")
     if delta.version <= have or delta.parent != have:
         touched.outcome = "stale" if delta.version <= have else "gap"
         return touched
@@ -50,14 +59,25 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int) -> Touched:
     return touched
 
 
+def taken_from(delta: Delta) -> set[str]:
+    """Members to whom this delta denies something: to be obeyed even while the disk cannot take it."""
+    found = set()
+    for change in delta.changes:
+        if isinstance(change, ConsentAdd) and change.record.state is not ConsentState.GIVEN:
+            found.add(change.record.member_id)
+        elif isinstance(change, MemberErase):
+            found.add(change.member_id)
+    return found
+
+
 def recognised(tx: Tx, member_id: str, now_ms: int) -> Recognised:
     """The credentials of a member that the resolver may hold now."""
     consents = tx.consents(member_id)
     found = []
     for credential in tx.credentials(member_id):
         verdict = recognisable(credential.kind, consents, now_ms)
-        if verdict.ok:
-            found.append((credential, verdict.until_ms))
+        if verdict.ok or verdict.from_ms > now_ms:  # a grant from the future counts once its time has come
+            found.append((credential, verdict.from_ms, verdict.until_ms))
     return tuple(found)
 
 
@@ -71,8 +91,12 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             touched.erased.add(member_id)
             touched.cleared.add(member_id)
         case CredentialPut():
+            owner = tx.owner(change.credential_id)
             tx.put_credential(_sealed(change, site_key))
             touched.members.add(change.member_id)
+            if owner is not None and owner != change.member_id:  # handed on: its former owner is known by it no more
+                touched.members.add(owner)
+                touched.cleared.add(owner)
         case CredentialDrop(credential_id):
             owner = tx.owner(credential_id)
             tx.drop_credential(credential_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 # NTP slews small errors; a step beyond this is a correction after a power cut or by hand.
 STEP_MS = 2_000
@@ -49,13 +50,16 @@ class InstantClock:
 
     def __init__(self) -> None:
         self._now_ms = time.time_ns() // 1_000_000
+        self.between: Callable[[], Awaitable[None]] | None = None  # what has to be done before time goes on
 
     def now_ms(self) -> int:
         """Shop time in milliseconds since 1970-01-01 UTC."""
         return self._now_ms
 
     async def sleep(self, ms: float) -> None:
-        """Move on by `ms` and let others run."""
+        """Let others finish, and move on by `ms`."""
+        if self.between is not None:
+            await self.between()
         self._now_ms += max(0, round(ms))
         await asyncio.sleep(0)
 

@@ -53,7 +53,7 @@ class HttpTable(_Table):
     @field_validator("public_url")
     @classmethod
     def _whole_url(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(r"https?://[^/?#\s]+/?", url):
+        if url is not None and not re.fullmatch(r"https?://[^/?#\s]{1,200}/?", url):
             raise ValueError('an address such as "http://gateway.shop:8080"')
         return url
 
@@ -158,10 +158,14 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: is not UTF-8 text; expected a TOML file") from error
     try:
         data = tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply; expected a TOML file") from error
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else str(path)
         raise ConfigError(f"{where}: not valid TOML: {error}") from error
+    if "\\u0000" in text or any(ord(sign) < 32 and sign not in "\n\r\t" for sign in text):
+        raise ConfigError(f"{path}: holds a control character; expected plain text")
     try:
         return Config.model_validate(data)
     except ValidationError as error:

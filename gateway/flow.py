@@ -4,10 +4,11 @@ Each entry does the same three steps: decide inside one transaction, COMMIT, the
 applies transactions and resumes callers in order, so what a withdrawal clears stays cleared.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
-from gateway.apply import Touched, apply, recognised
+from gateway.apply import Recognised, Touched, apply, recognised, taken_from
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake, Handshakes
@@ -16,7 +17,7 @@ from gateway.core.model import Decision, Event, Offer, ShopConfig, Sighting, Tap
 from gateway.core.offers import public_slides, slide_of
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.presence import Presence, PresenceChange
-from gateway.core.stage import JOIN_MS, Dialogue, Stage, ZoneOffer
+from gateway.core.stage import Stage, ZoneOffer, join
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
@@ -69,6 +70,9 @@ class Flow:
         self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
         self._shop = ShopConfig()
         self._in_flight = 0
+        self._changes: set[asyncio.Future[str]] = set()
+        self._asking: set[str] = set()
+        self._purge_due = False
         self._loop_refresh_ms = 0
 
     @property
@@ -92,6 +96,7 @@ class Flow:
         """A member was heard. Almost all sightings end here, in memory."""
         change = self._presence.observe(sighting)
         if change is not None:
+            self._take_down(change)
             self._begin(self.on_presence(change))
 
     def tapped(self, tap: Tap) -> None:
@@ -100,8 +105,6 @@ class Flow:
 
     async def on_presence(self, change: PresenceChange) -> None:
         """A member entered, moved, became unknown or left."""
-        for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
-            self._show(screen)
         if change.zone is None:
             if change.kind == "left":
                 visit_id, zone = self._visits.pop(change.member_id, ("", ""))
@@ -158,37 +161,55 @@ class Flow:
         """A colleague accepts; exactly one does. The card opens after the acceptance is committed."""
         now_ms = self._clock.now_ms()
         until_ms = now_ms + self._shop.card_ms
+        before = self._handshakes.get(handshake_id)
         outcome = self._handshakes.accept(handshake_id, tablet, until_ms)
         handshake = self._handshakes.get(handshake_id)
-        if outcome != "open" or handshake is None:
-            return outcome
+        if outcome != "open" or handshake is None or handshake == before:
+            return outcome  # asking again from the tablet that has it changes nothing and is no second view
+        card = None
         try:
             card = await self._commit(lambda tx: self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
         except StoreError:
-            card = None
+            self._health.count("flow.not_committed")
+        finally:
+            if card is None:
+                self._handshakes.close(handshake_id)
+            self._surfaces.queue(self._handshakes.entries())
+        if card is None:
+            return "refused"
         if self._handshakes.get(handshake_id) is None:
             return "gone"
-        if card is None:
-            self._handshakes.close(handshake_id)
-        else:
-            self._surfaces.open_card(tablet, card)
-        self._surfaces.queue(self._handshakes.entries())
-        return "refused" if card is None else "open"
+        self._surfaces.open_card(tablet, card)
+        return "open"
 
     async def on_close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:
         """The colleague is done: the card is wiped at once, the event follows."""
         handshake = self._handshakes.close(handshake_id, tablet)
         if handshake is None:
             return "gone"
-        await self._close([handshake], "closed")
+        self._wipe([handshake], "closed")
+        await self._tell_closed([handshake], "closed")
         return "ok"
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
+        # Whoever asked may be cancelled, because the line broke: what is committed is followed all the same.
+        change = asyncio.ensure_future(self._change(delta))
+        self._changes.add(change)
+        change.add_done_callback(self._changes.discard)
+        return await asyncio.shield(change)
+
+    async def _change(self, delta: Delta) -> str:
         now_ms = self._clock.now_ms()
-        touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms))
+        try:
+            touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms), vital=True)
+        except StoreError:
+            for member_id in taken_from(delta):  # it comes again until the disk takes it, and is obeyed from now on
+                self._forget(member_id)
+                self._resolver.drop_member(member_id)
+            raise
         if touched.outcome == "applied":
             await self._follow(touched, now_ms)
         return touched.outcome
@@ -196,12 +217,17 @@ class Flow:
     def on_tick(self, now_ms: int) -> None:
         """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons."""
         for change in self._presence.expire(now_ms):
-            self._begin(self.on_presence(change))
+            self._take_down(change)
+            self._begin(self.on_presence(change), always=True)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
         expired = self._handshakes.expire(now_ms)
         if expired:
-            self._begin(self._close(expired, "timeout"))
+            self._wipe(expired, "timeout")
+            self._begin(self._tell_closed(expired, "timeout"), always=True)
+        if self._purge_due:
+            self._purge_due = False
+            self._begin(self._purge(), always=True)
         due_ms = self._resolver.next_deadline()
         if due_ms is not None and now_ms >= due_ms:
             self._resolver.advance(now_ms)
@@ -214,18 +240,15 @@ class Flow:
         self._health.count("clock.steps")
         for part in (self._presence, self._stage, self._handshakes):
             part.shift(delta_ms)
+        self._surfaces.shift(delta_ms)
         self._loop_refresh_ms = 0
         self._resolver.advance(self._clock.now_ms())
+        self._begin(self._reload_resolver(), always=True)  # what a wrong clock took for the past or the future
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
         while self._in_flight:
-            await self._store.run(lambda tx: None)
-
-    @property
-    def present(self) -> int:
-        """How many members are in the shop, as a count."""
-        return len(self._presence)
+            await self._store.run(lambda tx: None, vital=True)
 
     # --- show (after the commit) -----------------------------------------------------------------------------
 
@@ -254,15 +277,19 @@ class Flow:
         if tap.member_id is not None:
             idle_ms = self._shop.dialogue_ms
             dialogue = await self._commit(lambda tx: self._decisions.greet(tx, tap, screen, zone, idle_ms))
-        self._stage.open(screen, dialogue or _join(self._new_id(), tap.at_ms))
+        self._stage.open(screen, dialogue or join(self._new_id(), tap.at_ms))
         self._show(screen)
 
     async def _ask(self, member_id: str, zone: str, via: Literal["tap", "screen"]) -> None:
-        if self._handshakes.has(member_id):
+        if self._handshakes.has(member_id) or member_id in self._asking:
             return
         now_ms = self._clock.now_ms()
         handshake_id = self._new_id()
-        label = await self._commit(lambda tx: self._decisions.ask(tx, handshake_id, member_id, zone, via, now_ms))
+        self._asking.add(member_id)
+        try:
+            label = await self._commit(lambda tx: self._decisions.ask(tx, handshake_id, member_id, zone, via, now_ms))
+        finally:
+            self._asking.discard(member_id)
         if label is None:
             self._health.count("handshake.no_consent")
             return
@@ -270,12 +297,19 @@ class Flow:
         self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms))
         self._surfaces.queue(self._handshakes.entries())
 
-    async def _close(self, ended: list[Handshake], reason: str) -> None:
-        now_ms = self._clock.now_ms()
+    def _take_down(self, change: PresenceChange) -> None:
+        """What rests on a member's presence goes at once; it needs no commit."""
+        for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
+            self._show(screen)
+
+    def _wipe(self, ended: list[Handshake], reason: str) -> None:
         for handshake in ended:
             if handshake.tablet is not None:
                 self._surfaces.close_card(handshake.tablet, handshake.handshake_id, reason)
         self._surfaces.queue(self._handshakes.entries())
+
+    async def _tell_closed(self, ended: list[Handshake], reason: str) -> None:
+        now_ms = self._clock.now_ms()
 
         def tell(tx: Tx) -> None:
             for handshake in ended:
@@ -286,43 +320,53 @@ class Flow:
 
     async def _follow(self, touched: Touched, now_ms: int) -> None:
         for member_id in touched.cleared:
-            self._visits.pop(member_id, None)
-            self._presence.forget(member_id)
-            for screen in self._stage.forget(member_id):
-                self._show(screen)
-            ended = self._handshakes.forget(member_id)
-            for handshake in ended:
-                if handshake.tablet is not None:
-                    self._surfaces.close_card(handshake.tablet, handshake.handshake_id, "withdrawn")
-            if ended:
-                self._surfaces.queue(self._handshakes.entries())
+            self._forget(member_id)
         for member_id, credentials in touched.recognised.items():
             self._resolver.drop_member(member_id)
-            for credential, until_ms in credentials if self._shop.notice is not None else ():
-                self._resolver.put(credential, until_ms, now_ms)
+            for credential, from_ms, until_ms in credentials if self._shop.notice is not None else ():
+                self._resolver.put(credential, until_ms, now_ms, from_ms)
         if touched.shop:
             await self._reload_resolver()
         if touched.shop or touched.catalogue:
             await self._refresh_loops(everywhere=touched.shop)
         if touched.erased:
-            await self._store.purge()
+            await self._purge()
+
+    def _forget(self, member_id: str) -> None:
+        """Wipe a member from every surface, at once."""
+        self._visits.pop(member_id, None)
+        self._presence.forget(member_id)
+        for screen in self._stage.forget(member_id):
+            self._show(screen)
+        ended = self._handshakes.forget(member_id)
+        if ended:
+            self._wipe(ended, "withdrawn")
+
+    async def _purge(self) -> None:
+        """Erased bytes leave the write-ahead log too; while somebody reads the file, again at the next tick."""
+        try:
+            self._purge_due = not await self._store.purge()
+        except StoreError:
+            self._purge_due = True
+        if self._purge_due:
+            self._health.count("store.purge_waits")
 
     async def _reload_resolver(self) -> None:
         now_ms = self._clock.now_ms()
 
-        def read(tx: Tx) -> tuple[ShopConfig, list[Any]]:
+        def read(tx: Tx) -> tuple[ShopConfig, Recognised]:
             shop = tx.shop()
             holders = tx.holders() if shop.notice is not None else []
-            return shop, [entry for member_id in holders for entry in recognised(tx, member_id, now_ms)]
+            return shop, tuple(entry for member_id in holders for entry in recognised(tx, member_id, now_ms))
 
-        self._shop, entries = await self._store.run(read)
+        self._shop, entries = await self._store.run(read, vital=True)
         self._resolver.clear()
-        for credential, until_ms in entries:
-            self._resolver.put(credential, until_ms, now_ms)
+        for credential, from_ms, until_ms in entries:
+            self._resolver.put(credential, until_ms, now_ms, from_ms)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
-        offers = await self._store.run(lambda tx: tx.offers())
+        offers = await self._store.run(lambda tx: tx.offers(), vital=True)
         for screen, zone in self.screens.items():
             if self._stage.set_loop(screen, public_slides(offers, zone, now_ms)) or everywhere:
                 self._show(screen)
@@ -332,8 +376,9 @@ class Flow:
 
     # --- plumbing --------------------------------------------------------------------------------------------
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._in_flight >= MAX_IN_FLIGHT:
+    def _begin(self, work: Coroutine[Any, Any, None], *, always: bool = False) -> None:
+        """Run `work` beside the loop. What comes from outside may be dropped; what only lets go (`always`) may not."""
+        if self._in_flight >= MAX_IN_FLIGHT and not always:
             self._health.count("flow.overload")
             work.close()
             return
@@ -348,9 +393,9 @@ class Flow:
         finally:
             self._in_flight -= 1
 
-    async def _commit(self, work: Callable[[Tx], T], within_ms: int = 0) -> T:
+    async def _commit(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
         try:
-            value = await self._store.run(work, within_ms)
+            value = await self._store.run(work, within_ms, vital=vital)
         except StoreError as error:
             self._health.set(
                 "disk", "down", self._clock.now_ms(), str(error), "Free space on the data disk or replace the card."
@@ -359,8 +404,3 @@ class Flow:
         self._health.set("disk", "ok", self._clock.now_ms())
         self._wake()
         return value
-
-
-def _join(dialogue_id: str, at_ms: int) -> Dialogue:
-    """The friendly page for a card or phone nobody knows; nothing of it is stored."""
-    return Dialogue(dialogue_id, None, "de", None, None, {}, None, None, False, "join", at_ms + JOIN_MS)

@@ -23,13 +23,13 @@ def tablet_key(data_dir: Path) -> str:
 
 def _secret(data_dir: Path, name: str, size: int) -> str:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and (Path(credentials) / name).is_file():
-        path = Path(credentials) / name
-    else:
-        path = data_dir / name
+    from_systemd = bool(credentials) and (Path(credentials or "") / name).is_file()
+    path = Path(credentials or "") / name if from_systemd else data_dir / name
+    if not from_systemd:
         _create(path, size)
     try:
-        if path.stat().st_mode & (stat.S_IROTH | stat.S_IRGRP):
+        # systemd guards its credentials by an access list of its own, which shows as a readable group.
+        if not from_systemd and path.stat().st_mode & (stat.S_IROTH | stat.S_IRGRP):
             raise ConfigError(f"{path}: others can read this key; expected mode 600 (chmod 600 {path})")
         text = path.read_text(encoding="ascii").strip()
         if len(bytes.fromhex(text)) != size:
@@ -40,11 +40,17 @@ def _secret(data_dir: Path, name: str, size: int) -> str:
 
 
 def _create(path: Path, size: int) -> None:
+    """Whole or not at all: half a key, from a full disk or a power cut, would lock the gateway out for ever."""
+    draft = path.with_suffix(".new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        if path.exists():
+            return
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
             file.write(secrets.token_hex(size) + "\n")
-    except FileExistsError:
-        return
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
     except OSError as error:
         raise ConfigError(f"{path.parent}: cannot be written ({error.strerror}); expected a data folder") from error

@@ -29,6 +29,10 @@ _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
 _CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
 
 
+PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
+MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them
+
+
 class Tx:
     """One transaction's view of the shop. Methods read and write; nothing is visible outside before COMMIT."""
 
@@ -168,7 +172,8 @@ class Tx:
             hq_version=self.hq_version,
         )
         body = {key: value for key, value in asdict(decision).items() if key not in ("at_ms", "reasons")}
-        self.emit(Event("decision.made", decision.at_ms, body | {"reasons": json.loads(reasons)}))
+        told = json.loads(reasons)[-MAX_TOLD_REASONS:]  # what settled it comes last
+        self.emit(Event("decision.made", decision.at_ms, body | {"reasons": told}))
 
     def emit(self, event: Event) -> None:
         """Append an event to the outbox."""
@@ -193,9 +198,21 @@ class Tx:
         """Events that HQ has not confirmed."""
         return int(self._all("SELECT count(*) FROM outbox")[0][0])
 
-    def truncate_log(self) -> None:
-        """Empty the write-ahead log onto the file, so that erased bytes are gone from both. Outside a transaction."""
-        self._one("PRAGMA wal_checkpoint(TRUNCATE)")
+    def truncate_log(self) -> bool:
+        """Empty the write-ahead log onto the file, so that erased bytes are gone from both. Outside a transaction.
+
+        False while somebody else reads the file; it is not waited for long, because all commits stand behind this.
+        """
+        (usual_ms,) = self._one("PRAGMA busy_timeout")
+        self._one(f"PRAGMA busy_timeout = {PURGE_WAIT_MS}")
+        try:
+            return bool(self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0] == 0)
+        finally:
+            self._one(f"PRAGMA busy_timeout = {usual_ms}")
+
+    def free_pages(self) -> int:
+        """Pages of the file that hold nothing and will be used again."""
+        return int(self._one("PRAGMA freelist_count")[0])
 
     # --- plumbing --------------------------------------------------------------------------------------------
 

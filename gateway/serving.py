@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.errors import UnavailableError
 
@@ -15,7 +16,26 @@ from gateway.errors import UnavailableError
 MAX_CONNECTIONS = 400
 GRACE_S = 1  # streams end by themselves at stop; this is for requests in progress
 BACKLOG = 128
+FIRST_REQUEST_S = 10.0  # a browser sends its request with the connection; a slow body has its own limit
 MAX_HEADER_BYTES = 16_384  # a browser sends about 1 KB
+
+
+class _Protocol(H11Protocol):
+    """HTTP that does not wait for ever: connections beyond the cap, or without a request, are closed."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        self._patience = self.loop.call_later(FIRST_REQUEST_S, self._lose_patience, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _lose_patience(self, transport: Any) -> None:
+        if self.cycle is None:  # not one whole request yet
+            transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -41,6 +61,7 @@ async def serve(app: Any, host: str, port: int, on_ready: Callable[[int], None],
     listener = _bind(host, port)
     config = uvicorn.Config(
         app,
+        http=_Protocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -68,7 +89,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise UnavailableError(f"{host} is no address of this machine; check the host") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

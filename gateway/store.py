@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
+from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.errors import ConfigError, StoreError
 from gateway.migrations import migrate
@@ -31,17 +32,19 @@ MAX_GROUP = 50
 # 10,000 works x about 1 kB = 10 MB; a disk that is 10,000 commits behind is a broken disk.
 MAX_QUEUE = 10_000
 BUSY_TIMEOUT_S = 5.0
+PAGE_BYTES = 4_096  # SQLite's default, which nothing here changes
 
 
 @dataclass(slots=True)
 class _Job:
-    """`work` None ends the thread; `alone` runs outside any transaction."""
+    """`work` None ends the thread; `alone` runs outside any transaction; `vital` also while the disk is full."""
 
     work: Callable[[Tx], object] | None
     within_ms: int
     loop: asyncio.AbstractEventLoop | None = None
     done: "asyncio.Future[Any] | None" = None
     alone: bool = False
+    vital: bool = False
 
     def settle(self, value: object, error: BaseException | None) -> None:
         if self.loop is not None:
@@ -70,36 +73,38 @@ class Store:
             if self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)
         self.epoch = str(self._tx.meta("epoch"))
+        self._ballast = Ballast(path.with_suffix(".ballast"))
         self._jobs: queue.Queue[_Job] = queue.Queue(MAX_QUEUE)
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[[Tx], T], within_ms: int = 0) -> T:
+    async def run(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
         """The value of `work(tx)` after COMMIT. It may wait about `within_ms` for company.
 
         Raises StoreError if the disk refuses, and whatever `work` raises; in both cases nothing of it is stored.
+        `vital` work (acknowledgements, withdrawals, what the line to HQ needs) goes on while the disk is full.
         """
-        return await self._submit(work, within_ms, alone=False)
+        return await self._submit(work, within_ms, vital=vital)
 
-    async def purge(self) -> None:
-        """After an erasure: nothing erased is left in the write-ahead log."""
-        await self._submit(Tx.truncate_log, 0, alone=True)
+    async def purge(self) -> bool:
+        """After an erasure: nothing erased is left in the write-ahead log. False = somebody reads it, try again."""
+        return await self._submit(Tx.truncate_log, 0, alone=True)
 
     async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
         """Up to `limit` unconfirmed events after `seq`, oldest first."""
-        return await self.run(lambda tx: tx.outbox_after(seq, limit))
+        return await self.run(lambda tx: tx.outbox_after(seq, limit), vital=True)
 
     async def acknowledge(self, seq: int) -> None:
         """Delete what HQ confirmed."""
-        await self.run(lambda tx: tx.acknowledge(seq), GROUP_MS)
+        await self.run(lambda tx: tx.acknowledge(seq), GROUP_MS, vital=True)
 
     async def acknowledged(self) -> int:
         """The highest number that HQ confirmed."""
-        return await self.run(lambda tx: tx.acked_seq)
+        return await self.run(lambda tx: tx.acked_seq, vital=True)
 
     async def hq_version(self) -> int:
         """The version of HQ's line that is applied here."""
-        return await self.run(lambda tx: tx.hq_version)
+        return await self.run(lambda tx: tx.hq_version, vital=True)
 
     async def next_boot(self) -> int:
         """A boot number never used before, stored before it is used."""
@@ -109,18 +114,18 @@ class Store:
             tx.put_meta("boot", str(boot))
             return boot
 
-        return await self.run(raise_boot)
+        return await self.run(raise_boot, vital=True)
 
     def close(self) -> None:
         """Commit what waits, stop the thread and close the file."""
         self._jobs.put(_Job(None, 0))
         self._thread.join()
 
-    async def _submit(self, work: Callable[[Tx], T], within_ms: int, *, alone: bool) -> T:
+    async def _submit(self, work: Callable[[Tx], T], within_ms: int, *, alone: bool = False, vital: bool = False) -> T:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         try:
-            self._jobs.put_nowait(_Job(work, within_ms, loop, done, alone))
+            self._jobs.put_nowait(_Job(work, within_ms, loop, done, alone, vital))
         except queue.Full:
             raise StoreError("the disk is too slow: too many commits wait") from None
         return await done
@@ -157,16 +162,34 @@ class Store:
         return group, None
 
     def _commit(self, group: list[_Job]) -> None:
-        results: list[tuple[object, BaseException | None]] = []
-        try:
-            with self._db.atomic():
-                for job in group:
-                    results.append(self._attempt(job))
-        except sqlite3.Error as error:
-            refused = StoreError(f"the disk refused: {error}")
+        if self._ballast.thrown and not self._has_room():
             for job in group:
-                job.settle(None, refused)
-            return
+                if not job.vital:
+                    job.settle(None, StoreError("the disk refused: it is full"))
+            group = [job for job in group if job.vital]
+            if not group:
+                return
+        for last in (False, True):
+            try:
+                self._commit_together(group)
+                return
+            except sqlite3.Error as error:
+                if last or self._ballast.thrown or "full" not in str(error):
+                    refused = StoreError(f"the disk refused: {error}")
+                    break
+                self._ballast.throw()
+        for job in group:
+            job.settle(None, refused)
+
+    def _has_room(self) -> bool:
+        """Whether a full disk has room again: for the ballast itself, or inside our file after deletions."""
+        return self._ballast.load() or self._tx.free_pages() * PAGE_BYTES >= BALLAST_BYTES // 4
+
+    def _commit_together(self, group: list[_Job]) -> None:
+        results: list[tuple[object, BaseException | None]] = []
+        with self._db.atomic():
+            for job in group:
+                results.append(self._attempt(job))
         for job, (value, problem) in zip(group, results, strict=True):
             job.settle(value, problem)
 

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import random
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError, StoreError, UnavailableError
 from gateway.health import Health
+from gateway.logs import place
 
 log = logging.getLogger("gateway")
 
@@ -18,6 +18,8 @@ FIRST_DELAY_S = 0.2
 MAX_DELAY_S = 30.0
 # After this long without trouble the next trouble counts as the first one again.
 CALM_S = 60.0
+# A part that fails at once does so within milliseconds; a driver that opens its device within a few seconds.
+RECOVERED_S = 5.0
 
 
 class Supervisor:
@@ -28,6 +30,7 @@ class Supervisor:
         self._health = health
         self._rng = rng
         self._tasks: set[asyncio.Task[None]] = set()
+        self._troubles: dict[str, str] = {}  # what was last said of a part that was down
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
@@ -54,11 +57,23 @@ class Supervisor:
         failures = 0
         while True:
             began_s = loop.time()
-            if await self._guard(name, part()):
+            if await self._watched(name, part()):
                 return
             failures = 1 if loop.time() - began_s > CALM_S else failures + 1
             delay_s = self._rng.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2**failures))
             await asyncio.sleep(max(FIRST_DELAY_S, delay_s))
+
+    async def _watched(self, name: str, work: Awaitable[None]) -> bool:
+        """As _guard; a part that was down and now runs for a while, or ends well, is up again."""
+        task = asyncio.ensure_future(self._guard(name, work))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=RECOVERED_S)
+            if not done or task.result():
+                self._tell_up(name)
+            return await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _guard(self, name: str, work: Awaitable[None]) -> bool:
         """True if `work` came to its own end."""
@@ -74,15 +89,20 @@ class Supervisor:
             return True
         except Exception as error:  # noqa: BLE001 - the one broad except: our bug may not take the shop down
             self._health.count("supervisor.crashes")
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            # Type and place only: the message of an exception may quote what came over the air.
-            log.error("%s failed: %s at %s:%d", name, type(error).__name__, frame.filename, frame.lineno)
+            log.error("%s failed: %s", name, place(error, error.__traceback__))
             if name != "work":
-                self._health.set(name, "down", self._clock.now_ms(), "an internal error; trying again", "")
+                self._tell_down(name, "an internal error; trying again")
             return False
         return True
 
+    def _tell_up(self, name: str) -> None:
+        """Only what this supervisor called down, and the part itself has not spoken of since."""
+        part = next((part for part in self._health.parts if part.name == name), None)
+        if part is not None and part.state == "down" and part.detail == self._troubles.get(name):
+            self._health.set(name, "ok", self._clock.now_ms())
+
     def _tell_down(self, name: str, detail: str) -> None:
+        self._troubles[name] = detail
         before = next((part for part in self._health.parts if part.name == name), None)
         if before is None or before.detail != detail:
             log.warning("%s: %s", name, detail)  # our own words: drivers translate what libraries say

@@ -19,6 +19,9 @@ from sync import ops
 WIRE_VERSION = 1
 # AWS IoT Core takes 128 KB; the rest is room for its envelope and ours.
 MAX_PAYLOAD_BYTES = 96 * 1024
+# Numbers that one batch may pass over: rows that were dropped before they were sent. A jump beyond it would put the
+# watermark out of reach for ever.
+MAX_SPAN = 1_000_000
 # The deepest honest message is an event body of a few levels. Bounds recursion in every later reader.
 MAX_NESTING = 32
 # Contract: one batch holds at most 50 events or 32 KiB, so that a slow link shows progress. A single event
@@ -114,7 +117,7 @@ class _State(_Wire):
 class _Req(_Wire):
     have: _Count
     epoch: _Epoch
-    acked: _Count
+    acked: _Count = 0
 
 
 class _Applied(_Wire):
@@ -176,7 +179,7 @@ def parse_events(payload: bytes) -> EventBatch:
     wire = _parse(payload, "events", _Events)
     seqs = [event.seq for event in wire.events]
     rising = all(a < b for a, b in itertools.pairwise(seqs))
-    if not rising or not wire.first <= seqs[0] or seqs[-1] != wire.last:
+    if not rising or not wire.first <= seqs[0] or seqs[-1] != wire.last or wire.last - wire.first > MAX_SPAN:
         raise PeerError("range")
     rows = tuple(OutboxRow(e.seq, e.at_ms, e.type, compact(e.body)) for e in wire.events)
     return EventBatch(wire.epoch, wire.first, wire.last, rows)

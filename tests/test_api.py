@@ -220,7 +220,8 @@ async def test_the_notice_names_who_is_responsible_or_that_nobody_is_recognised(
 async def test_the_code_points_at_the_notice_or_is_absent() -> None:
     answer = await Desk().client.get("/notice.svg")
     assert answer.headers["content-type"] == "image/svg+xml" and b"<svg" in answer.content
-    assert (await Desk(public_url=None).client.get("/notice.svg")).status_code == 404
+    nameless = Desk(public_url=None).client
+    assert (await nameless.get("http://localhost/notice.svg")).status_code == 404
 
 
 async def test_no_place_left_is_a_503() -> None:

@@ -63,7 +63,7 @@ def test_a_signal_ends_it_with_a_stream_open(config, tmp_path: Path, number: sig
     process.start()
     wait_for(lambda: parts(port), "the pages")
     with socket.create_connection(("127.0.0.1", port)) as stream:
-        stream.sendall(b"GET /api/v1/screens/bar/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        stream.sendall(b"GET /api/v1/screens/bar/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" in stream.recv(100)
         began_s = time.monotonic()
         process._process.send_signal(number)

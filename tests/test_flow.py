@@ -2,10 +2,20 @@
 
 import asyncio
 import json
+import sqlite3
 
 import pytest
 
-from gateway.core.changes import ConfigPut, ConsentAdd, CredentialDrop, Delta, MemberErase, OfferDrop, OfferPut
+from gateway.core.changes import (
+    ConfigPut,
+    ConsentAdd,
+    CredentialDrop,
+    CredentialPut,
+    Delta,
+    MemberErase,
+    OfferDrop,
+    OfferPut,
+)
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
@@ -18,6 +28,7 @@ from gateway.core.model import (
     Token,
 )
 from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS
+from gateway.errors import PeerError, StoreError
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
 ALL = tuple(Purpose)
@@ -57,7 +68,7 @@ async def test_standing_in_a_zone_shows_an_offer_and_tells_hq_why(shop: Shop) ->
     assert ["espresso", "chosen"] in decision["reasons"]
     assert "Mia" not in str(await shop.events())
     assert shop.woken > 0
-    assert shop.flow.present == 1
+    assert len(shop.flow._presence) == 1
 
 
 async def test_leaving_the_zone_takes_the_offer_down(shop: Shop) -> None:
@@ -67,7 +78,7 @@ async def test_leaving_the_zone_takes_the_offer_down(shop: Shop) -> None:
     await shop.tick(UNKNOWN_AFTER_MS)
     await shop.tick(LEFT_AFTER_MS)
     assert (await shop.types())[-1] == "visit.left"
-    assert shop.flow.present == 0
+    assert len(shop.flow._presence) == 0
 
 
 async def test_a_zone_offer_ends_by_itself(shop: Shop) -> None:
@@ -298,7 +309,7 @@ async def test_restart_knows_members_and_nobody_present(shop: Shop, tmp_path) ->
     again = Shop(tmp_path)
     await again.flow.start()
     assert again.resolver.resolve(MIA_FOB, again.clock.now_ms()) == "mia"
-    assert again.flow.present == 0
+    assert len(again.flow._presence) == 0
     assert again.walls.screens["bar"].level == "L1"
     again.store.close()
     shop.store = Shop(tmp_path).store
@@ -322,6 +333,19 @@ async def test_a_full_disk_shows_nothing_and_says_so(shop: Shop) -> None:
     assert {part.name: part.state for part in shop.health.parts}["disk"] == "ok"
 
 
+async def test_a_withdrawal_is_obeyed_even_if_the_disk_cannot_take_it(shop: Shop, monkeypatch) -> None:
+    await shop.tap("mia", "coffee-nfc")
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise StoreError("the disk refused: it is full")
+
+    monkeypatch.setattr(shop.store, "run", refuse)
+    with pytest.raises(StoreError):
+        await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
+    assert level(shop) == "L1"
+    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
+
+
 async def test_a_clock_step_ends_nothing(shop: Shop) -> None:
     await shop.stand("mia", "coffee-ble")
     await shop.tap("mia", "coffee-nfc")
@@ -329,7 +353,7 @@ async def test_a_clock_step_ends_nothing(shop: Shop) -> None:
     shop.flow.on_clock_step(31_536_000_000)
     await shop.tick(1_000)
     assert level(shop) == "L3"
-    assert shop.flow.present == 1
+    assert len(shop.flow._presence) == 1
 
 
 async def test_more_than_the_disk_can_take_is_counted_and_dropped(shop: Shop, monkeypatch) -> None:
@@ -347,3 +371,90 @@ async def test_sightings_of_a_forgotten_member_are_harmless(shop: Shop) -> None:
     assert await shop.events() == before
     assert level(shop) == "L1"
     shop.flow.sighted(Sighting("mia", "elsewhere", -50, shop.clock.ms))
+
+
+async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    bringing = asyncio.ensure_future(shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5)))
+    await asyncio.sleep(0)
+    bringing.cancel()  # the line breaks while the disk writes
+    with pytest.raises(asyncio.CancelledError):
+        await bringing
+    await asyncio.gather(*shop.flow._changes)
+    assert level(shop) == "L1"
+    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
+
+
+async def test_a_consent_from_the_future_counts_when_its_time_has_come(shop: Shop) -> None:
+    begins_ms = shop.clock.now_ms() + 3_000
+    record = ConsentRecord("soon", "eva", Purpose.RECOGNISE_NFC, ConsentState.GIVEN, begins_ms, hq_seq=9)
+    await shop.push(*member("eva"), ConsentAdd(record))
+    card = Token(CredentialKind.NDEF, b"https://card.example/eva")
+    assert shop.resolver.resolve(card, begins_ms - 1) is None
+    assert shop.resolver.resolve(card, begins_ms) == "eva"
+
+
+async def test_a_clock_that_comes_from_1970_finds_its_members_again(shop: Shop, tmp_path) -> None:
+    shop.store.close()
+    again = Shop(tmp_path)
+    again.clock.ms = 1_000
+    await again.flow.start()
+    assert again.resolver.resolve(MIA_FOB, again.clock.now_ms()) is None
+    again.clock.ms = START_MS
+    again.flow.on_clock_step(START_MS - 1_000)
+    await again.settle()
+    assert again.resolver.resolve(MIA_FOB, again.clock.now_ms()) == "mia"
+    again.store.close()
+    shop.store = Shop(tmp_path).store
+
+
+async def test_a_card_that_is_handed_on_is_its_new_owners(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    await shop.push(CredentialPut("mia-card", "ben", CredentialKind.NDEF, MIA_CARD.value))
+    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) == "ben"
+    assert level(shop) == "L1"
+    await shop.push(CredentialPut("mia-card", "nobody", CredentialKind.NDEF, MIA_CARD.value))
+    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
+
+
+async def test_overload_never_keeps_a_card_open(shop: Shop, monkeypatch) -> None:
+    await shop.tap("mia", "advice-nfc")
+    await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t")
+    monkeypatch.setattr("gateway.flow.MAX_IN_FLIGHT", 0)
+    await shop.tick(shop.flow.shop.card_ms)
+    assert (shop.walls.cards, shop.walls.entries) == ({}, ())
+    assert (await shop.types())[-1] == "handshake.closed"
+
+
+async def test_accepting_twice_is_one_view(shop: Shop) -> None:
+    await asyncio.gather(*(shop.flow.on_tap(Tap("mia", "advice-nfc", shop.clock.ms)) for _ in range(3)))
+    (entry,) = shop.walls.entries
+    assert [await shop.flow.on_accept(entry.handshake_id, "t") for _ in range(3)] == ["open"] * 3
+    assert await shop.types() == ["handshake.asked", "handshake.accepted"]
+
+
+async def test_a_card_that_cannot_be_read_ends_the_request(shop: Shop) -> None:
+    await shop.tap("mia", "advice-nfc")
+    await shop.store.run(lambda tx: tx._db.execute('UPDATE member SET body = \'{"call_name": ["x"]}\''))
+    with pytest.raises(ValueError, match="call_name"):
+        await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t")
+    assert (shop.walls.entries, shop.walls.cards) == ((), {})
+
+
+async def test_a_purge_that_somebody_holds_up_is_tried_again(shop: Shop, tmp_path) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    reader = sqlite3.connect(tmp_path / "gateway.db")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM member").fetchall()  # a backup that is under way
+    await shop.push(MemberErase("mia"))
+    assert shop.health.counts["store.purge_waits"] >= 1
+    reader.close()
+    await shop.tick()
+    await shop.tick()
+    assert not any(b"Mia" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+async def test_a_version_out_of_reach_is_refused(shop: Shop) -> None:
+    with pytest.raises(PeerError, match="version_jump"):
+        await shop.flow.on_hq_change(Delta(shop.version, 2**63 - 1, ()))
+    assert await shop.store.hq_version() == shop.version

@@ -16,7 +16,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": event["body"]})
 
 
-async def post(chunks: list[bytes], origin: bytes | None = None) -> tuple[list[Any], Health]:
+async def post(
+    chunks: list[bytes], origin: bytes | None = None, host: bytes = b"gateway.shop:8080"
+) -> tuple[list[Any], Health]:
     """Send `chunks` and then nothing more if the last one is empty; give what the client would see."""
     health, sent = Health(), []
     queue = list(chunks)
@@ -29,8 +31,8 @@ async def post(chunks: list[bytes], origin: bytes | None = None) -> tuple[list[A
     async def send(event: Any) -> None:
         sent.append(event)
 
-    headers = [(b"host", b"gateway.shop:8080"), *([(b"origin", origin)] if origin is not None else [])]
-    await Guard(echo, health)({"type": "http", "method": "POST", "headers": headers}, receive, send)
+    headers = [(b"host", host), *([(b"origin", origin)] if origin is not None else [])]
+    await Guard(echo, health, "gateway.shop")({"type": "http", "method": "POST", "headers": headers}, receive, send)
     return sent, health
 
 
@@ -70,3 +72,20 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
 )
 async def test_only_our_own_pages_may_post(origin: bytes | None, status: int) -> None:
     assert (await post([b"{}"], origin))[0][0]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        (b"gateway.shop", 200),
+        (b"localhost:8080", 200),
+        (b"192.168.1.9:8080", 200),
+        (b"[::1]:8080", 200),
+        (b"evil.example", 421),
+        (b"gateway.shop.evil.example", 421),
+        (b"", 421),
+        (b"[broken", 421),
+    ],
+)
+async def test_a_foreign_name_that_leads_here_is_refused(host: bytes, status: int) -> None:
+    assert (await post([b"{}"], host=host))[0][0]["status"] == status

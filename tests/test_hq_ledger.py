@@ -225,6 +225,17 @@ def test_epochs_and_gateways_have_their_own_numbers(ledger: Ledger) -> None:
     assert len(ledger.events(0, 10)) == 6
 
 
+def test_a_restored_ledger_overtakes_what_a_gateway_knows(ledger: Ledger) -> None:
+    ledger.record_ops([{"op": "offer.put", "body": {"offer_id": name, "title": {}, "text": {}}} for name in "ab"])
+    assert not ledger.overtake(2)
+    assert ledger.overtake(122)
+    ops, version = ledger.changes_after(122, 10_000)
+    assert [op["body"]["offer_id"] for op in ops] == ["a", "b"]
+    assert version == ledger.version() == 124
+    assert ledger.record_ops([{"op": "offer.drop", "body": {"offer_id": "a"}}]) == 125
+    assert not ledger.overtake(125)
+
+
 def test_a_lost_ledger_goes_on_where_the_gateway_was_confirmed(ledger: Ledger) -> None:
     assert ledger.ingest(SHOP, batch(8, 9), 9) == 0  # 1 to 7 were confirmed by the ledger that is gone
     assert ledger.resume(SHOP, EPOCH, 7) == 9

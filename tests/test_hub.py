@@ -207,3 +207,14 @@ async def test_the_hub_beats_by_itself(monkeypatch) -> None:  # type: ignore[no-
 def test_two_beats_may_be_lost_before_a_page_calls_itself_stale() -> None:
     assert 2 * BEAT_S < STALE_S
     assert MAX_SCREEN_STREAMS < MAX_STREAMS
+
+
+async def test_a_step_of_the_clock_leaves_the_time_that_was_left() -> None:
+    clock = HandClock()
+    hub = Hub(clock, Health())
+    hub.show("coffee", talking(ttl_ms=9_000))
+    hub.open_card("t", card(clock.at_ms + 9_000))
+    clock.at_ms += 3_600_000
+    hub.shift(3_600_000)
+    stream = hub.watch_screen("coffee")
+    assert (await anext(stream)).body["dialogue"]["ttl_ms"] == 9_000

@@ -38,7 +38,7 @@ def test_systemd_credentials_come_first(tmp_path: Path, monkeypatch: pytest.Monk
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     (credentials / "site.key").write_text("ab" * SITE_KEY_BYTES)
-    (credentials / "site.key").chmod(0o400)
+    (credentials / "site.key").chmod(0o440)  # how an access list for the service shows
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert site_key(tmp_path / "data") == b"\xab" * SITE_KEY_BYTES
     assert not (tmp_path / "data" / "site.key").exists()
@@ -48,3 +48,14 @@ def test_a_data_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written"):
         site_key(tmp_path / "file" / "data")
+
+
+def test_half_a_key_from_a_full_disk_is_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(ConfigError, match="No space left"):
+        site_key(tmp_path)
+    monkeypatch.undo()
+    assert len(site_key(tmp_path)) == SITE_KEY_BYTES

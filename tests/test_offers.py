@@ -100,6 +100,11 @@ def test_the_budget_of_the_day_and_the_pause_between_contacts() -> None:
     assert decide(situation(offer("o1"), who=person("m1", "coffee", contacts=[past]), shop=shop)).offer_id == "o1"
 
 
+def test_contacts_of_a_clock_that_was_ahead_silence_nobody() -> None:
+    ahead = person("m1", "coffee", contacts=[Contact(NOW_MS + DAY_MS, "o9", False)] * 9)
+    assert decide(situation(offer("o1"), who=ahead)).offer_id == "o1"
+
+
 def test_a_tap_is_always_answered() -> None:
     tired = person("m1", "coffee", contacts=[Contact(NOW_MS - 1, "o9", False)] * 50)
     assert decide(situation(offer("o1"), who=tired, trigger="tap")).offer_id == "o1"

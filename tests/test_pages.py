@@ -213,6 +213,7 @@ async def test_a_dialogue_wipes_itself_when_its_time_is_over() -> None:
         await page.goto(f"{shop.url}/screen?id=coffee")
         shop.hub.show("coffee", talking(ttl_ms=3_000))
         await expect(page.locator(".hello")).to_have_text("Hallo Anna")
+        await expect(page.locator("html")).to_have_attribute("data-dialogue", re.compile(".+"))
         await expect(page.locator("html")).to_have_attribute("data-dialogue", "")
         await expect(page.locator("html")).to_have_attribute("data-level", "L0")
         assert "Anna" not in await stored(page)

@@ -1,11 +1,13 @@
 """The server starts where told, says so, ends with streams open, and explains a port it cannot have."""
 
 import asyncio
+import contextlib
 import socket
 
 import httpx
 import pytest
 
+from gateway import serving
 from gateway.errors import UnavailableError
 from gateway.serving import _why, serve
 from tests.rigs.shopfront import window
@@ -31,7 +33,7 @@ async def test_stop_ends_open_streams_at_once() -> None:
 async def test_leaving_with_a_stream_that_nobody_reads() -> None:
     async with window() as shop:
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
-        writer.write(b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        writer.write(b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: gateway.shop:8080\r\n\r\n")
         assert b"200" in await reader.readline()
     writer.close()
 
@@ -39,7 +41,7 @@ async def test_leaving_with_a_stream_that_nobody_reads() -> None:
 async def test_a_page_that_left_gives_its_place_back() -> None:
     async with window() as shop:
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
-        writer.write(b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        writer.write(b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: gateway.shop:8080\r\n\r\n")
         await reader.readuntil(b"snapshot")
         writer.close()
         for _ in range(1000):
@@ -66,3 +68,25 @@ async def test_an_address_of_nobody_is_explained() -> None:
 
 def test_a_low_port_is_explained() -> None:
     assert "1024" in _why(PermissionError(13, "denied"), "127.0.0.1", 80)
+
+
+async def test_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "FIRST_REQUEST_S", 0.05)
+    async with window() as shop:
+        reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_connections_beyond_the_cap_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 2)
+    async with window() as shop:
+        held = [await asyncio.open_connection("127.0.0.1", shop.port) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        for _, one in (*held, (reader, writer)):
+            one.close()

@@ -46,8 +46,23 @@ async def test_an_unavailable_part_is_tried_again_and_says_so(keeper: Supervisor
     keeper.keep("receiver:x", part)
     await until(lambda: len(tries) == 4)
     assert keeper._health.counts["supervisor.unavailable"] == 3
-    assert state(keeper, "receiver:x") == "down"
-    assert keeper._health.parts[0].detail == "no reader"
+    await until(lambda: state(keeper, "receiver:x") == "ok")  # it came to a good end
+
+
+async def test_a_part_that_runs_again_is_up_again(keeper: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "RECOVERED_S", 0.05)
+    tries = []
+
+    async def part() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise UnavailableError("no reader")
+        await asyncio.Event().wait()
+
+    keeper.keep("receiver:x", part)
+    await until(lambda: keeper._health.counts.get("supervisor.unavailable"))
+    assert (state(keeper, "receiver:x"), keeper._health.parts[0].detail) == ("down", "no reader")
+    await until(lambda: state(keeper, "receiver:x") == "ok")
 
 
 async def test_our_own_bug_is_logged_without_its_message_and_tried_again(keeper, caplog) -> None:

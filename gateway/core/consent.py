@@ -12,11 +12,13 @@ Consents = Mapping[Purpose, ConsentRecord]  # the record in force per purpose; a
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`reason` is a stable code such as "consent.withdrawn"; `until_ms` is when a "yes" ends, None = no end."""
+    """`reason` is a stable code such as "consent.withdrawn"; a "yes" holds from `from_ms` until `until_ms`, None = no
+    end. A "no" with a `from_ms` in the future becomes a "yes" by then."""
 
     ok: bool
     reason: str
     until_ms: int | None = None
+    from_ms: int = 0
 
 
 def in_force(records: Iterable[ConsentRecord]) -> dict[Purpose, ConsentRecord]:
@@ -39,10 +41,10 @@ def may(purpose: Purpose, consents: Consents, now_ms: int) -> Verdict:
     if record.state is not ConsentState.GIVEN:
         return Verdict(False, f"consent.{record.state}")
     if now_ms < record.given_at_ms:
-        return Verdict(False, "consent.from_the_future")
+        return Verdict(False, "consent.from_the_future", record.valid_until_ms, record.given_at_ms)
     if record.valid_until_ms is not None and now_ms >= record.valid_until_ms:
         return Verdict(False, "consent.expired")
-    return Verdict(True, "consent.given", record.valid_until_ms)
+    return Verdict(True, "consent.given", record.valid_until_ms, record.given_at_ms)
 
 
 def recognisable(kind: CredentialKind, consents: Consents, now_ms: int) -> Verdict:

@@ -32,6 +32,7 @@ def static_digest(site_key: bytes, kind: CredentialKind, value: bytes) -> bytes:
 @dataclass(slots=True)
 class _Entry:
     credential: Credential
+    valid_from_ms: int
     valid_until_ms: int | None
     windows: dict[int, bytes]  # window number -> live EID
     change_ms: int = 0  # when the next window is to be opened
@@ -52,10 +53,10 @@ class Resolver:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, credential: Credential, valid_until_ms: int | None, now_ms: int) -> None:
-        """Add or re-key a credential at once; it resolves until `valid_until_ms` (None = no end)."""
+    def put(self, credential: Credential, valid_until_ms: int | None, now_ms: int, valid_from_ms: int = 0) -> None:
+        """Add or re-key a credential at once; it resolves from `valid_from_ms` to `valid_until_ms` (None = no end)."""
         self.drop(credential.credential_id)
-        entry = _Entry(credential, valid_until_ms, {})
+        entry = _Entry(credential, valid_from_ms, valid_until_ms, {})
         self._advanced_ms = max(self._advanced_ms, now_ms)
         self._entries[credential.credential_id] = entry
         self._by_member.setdefault(credential.member_id, set()).add(credential.credential_id)
@@ -99,7 +100,7 @@ class Resolver:
         if credential_id is None:
             return None
         entry = self._entries[credential_id]
-        if entry.valid_until_ms is not None and now_ms >= entry.valid_until_ms:
+        if now_ms < entry.valid_from_ms or (entry.valid_until_ms is not None and now_ms >= entry.valid_until_ms):
             return None
         return entry.credential.member_id
 

@@ -82,7 +82,8 @@ def _refusal(situation: Situation) -> str | None:
         verdict = may(Purpose.PERSONALISE_OFFERS, one.consents, at_ms)
         if not verdict.ok:
             return verdict.reason if one is person else "company_without_consent"
-    recent = [contact for contact in person.contacts if at_ms - contact.at_ms < DAY_MS]
+    # A contact later than now was noted while the clock was ahead; it may not silence us until that time comes.
+    recent = [contact for contact in person.contacts if 0 <= at_ms - contact.at_ms < DAY_MS]
     if len(recent) >= situation.shop.contacts_per_day:
         return "budget.day"
     if any(at_ms - contact.at_ms < situation.shop.contact_gap_ms for contact in recent):

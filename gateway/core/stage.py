@@ -57,6 +57,11 @@ class Dialogue:
         return ()
 
 
+def join(dialogue_id: str, at_ms: int) -> Dialogue:
+    """The friendly page for a card or phone nobody knows; nothing of it is stored."""
+    return Dialogue(dialogue_id, None, "de", None, None, {}, None, None, False, "join", at_ms + JOIN_MS)
+
+
 class Stage:
     """All screens of the shop. `screens` maps screen id -> zone id."""
 

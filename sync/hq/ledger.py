@@ -116,6 +116,18 @@ class Ledger:
         """The number of the newest op; 0 = none yet."""
         return int(self._read("SELECT coalesce(max(version), 0) AS version FROM change")[0]["version"])
 
+    def overtake(self, version: int) -> bool:
+        """Number everything anew above `version` if this ledger is behind it; True if it was.
+
+        A gateway knows a later version than a ledger that was restored from a backup. Whatever is recorded now would
+        be old to it, and a withdrawal would never arrive; numbered anew, all of it is sent to everybody once more.
+        """
+        with self._write():
+            if version <= self._one("SELECT coalesce(max(version), 0) FROM change"):
+                return False
+            self._db.execute("UPDATE change SET version = version + ?", (version,))
+            return True
+
     def record_ops(self, ops: Sequence[object]) -> int:
         """Check all `ops`, then commit all of them; returns the version after the last. PeerError = nothing recorded.
 

@@ -131,6 +131,9 @@ class _Session:
         elif leaf == topics.REQ:
             req = messages.parse_req(payload)
             await asyncio.to_thread(self._ledger.saw_version, where, req.have, now_ms, req.epoch)
+            if await asyncio.to_thread(self._ledger.overtake, req.have):
+                self._health.count("hq.restored_behind_a_gateway")
+                self._health.set("ledger", "degraded", now_ms, "older than what a shop knows: restored from a backup?")
             self._acks[where, req.epoch] = await asyncio.to_thread(self._ledger.resume, where, req.epoch, req.acked)
             self._ackable.set()
             self._online.add(where)

@@ -80,6 +80,9 @@ class Walls:
             del self.cards[tablet]
         self.closed.append((tablet, reason))
 
+    def shift(self, delta_ms: int) -> None:
+        """Deadlines are not this wall's business."""
+
 
 class Shop:
     """`await open()` first, `close()` last."""
