@@ -32,6 +32,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 MAX_IN_FLIGHT = 256
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 
+DISK_HELP = "Free space on the data disk or replace the card."
 _ANSWERS = {"yes": "offer.accepted", "more": "offer.explained", "not_now": "offer.declined"}
 
 
@@ -68,17 +69,12 @@ class Flow:
         self._stage = Stage(screens)
         self._handshakes = Handshakes()
         self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
-        self._shop = ShopConfig()
+        self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
         self._asking: set[str] = set()
         self._purge_due = False
         self._loop_refresh_ms = 0
-
-    @property
-    def shop(self) -> ShopConfig:
-        """What HQ configured."""
-        return self._shop
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -139,7 +135,7 @@ class Flow:
         """The person at the screen chose "yes", "more", "not_now", "advice" or "more_time"."""
         now_ms = self._clock.now_ms()
         before = self._stage.dialogue_at(screen)
-        after = self._stage.answer(screen, dialogue_id, choice, now_ms, self._shop.dialogue_ms)
+        after = self._stage.answer(screen, dialogue_id, choice, now_ms, self.shop.dialogue_ms)
         if before is None or before.dialogue_id != dialogue_id:
             return "gone"
         if after is None or after.member_id is None:
@@ -160,7 +156,7 @@ class Flow:
     async def on_accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:
         """A colleague accepts; exactly one does. The card opens after the acceptance is committed."""
         now_ms = self._clock.now_ms()
-        until_ms = now_ms + self._shop.card_ms
+        until_ms = now_ms + self.shop.card_ms
         before = self._handshakes.get(handshake_id)
         outcome = self._handshakes.accept(handshake_id, tablet, until_ms)
         handshake = self._handshakes.get(handshake_id)
@@ -255,7 +251,7 @@ class Flow:
     def _put_up(self, decision: Decision, offer: Offer | None, members: frozenset[str]) -> None:
         standing = self._stage.offer_at(decision.screen)
         if offer is not None:
-            expires_at_ms = decision.at_ms + self._shop.zone_offer_ms
+            expires_at_ms = decision.at_ms + self.shop.zone_offer_ms
             self._stage.set_offer(
                 decision.screen, ZoneOffer(slide_of(offer), members, decision.decision_id, expires_at_ms)
             )
@@ -275,7 +271,7 @@ class Flow:
             self._show(screen)
         dialogue = None
         if tap.member_id is not None:
-            idle_ms = self._shop.dialogue_ms
+            idle_ms = self.shop.dialogue_ms
             dialogue = await self._commit(lambda tx: self._decisions.greet(tx, tap, screen, zone, idle_ms))
         self._stage.open(screen, dialogue or join(self._new_id(), tap.at_ms))
         self._show(screen)
@@ -293,7 +289,7 @@ class Flow:
         if label is None:
             self._health.count("handshake.no_consent")
             return
-        expires_at_ms = now_ms + self._shop.ask_ms
+        expires_at_ms = now_ms + self.shop.ask_ms
         self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms))
         self._surfaces.queue(self._handshakes.entries())
 
@@ -323,7 +319,7 @@ class Flow:
             self._forget(member_id)
         for member_id, credentials in touched.recognised.items():
             self._resolver.drop_member(member_id)
-            for credential, from_ms, until_ms in credentials if self._shop.notice is not None else ():
+            for credential, from_ms, until_ms in credentials if self.shop.notice is not None else ():
                 self._resolver.put(credential, until_ms, now_ms, from_ms)
         if touched.shop:
             await self._reload_resolver()
@@ -359,7 +355,7 @@ class Flow:
             holders = tx.holders() if shop.notice is not None else []
             return shop, tuple(entry for member_id in holders for entry in recognised(tx, member_id, now_ms))
 
-        self._shop, entries = await self._store.run(read, vital=True)
+        self.shop, entries = await self._store.run(read, vital=True)
         self._resolver.clear()
         for credential, from_ms, until_ms in entries:
             self._resolver.put(credential, until_ms, now_ms, from_ms)
@@ -373,8 +369,6 @@ class Flow:
 
     def _show(self, screen: str) -> None:
         self._surfaces.show(screen, self._stage.render(screen, self._clock.now_ms()))
-
-    # --- plumbing --------------------------------------------------------------------------------------------
 
     def _begin(self, work: Coroutine[Any, Any, None], *, always: bool = False) -> None:
         """Run `work` beside the loop. What comes from outside may be dropped; what only lets go (`always`) may not."""
@@ -397,9 +391,7 @@ class Flow:
         try:
             value = await self._store.run(work, within_ms, vital=vital)
         except StoreError as error:
-            self._health.set(
-                "disk", "down", self._clock.now_ms(), str(error), "Free space on the data disk or replace the card."
-            )
+            self._health.set("disk", "down", self._clock.now_ms(), str(error), DISK_HELP)
             raise
         self._health.set("disk", "ok", self._clock.now_ms())
         self._wake()

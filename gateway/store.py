@@ -183,7 +183,10 @@ class Store:
 
     def _has_room(self) -> bool:
         """Whether a full disk has room again: for the ballast itself, or inside our file after deletions."""
-        return self._ballast.load() or self._tx.free_pages() * PAGE_BYTES >= BALLAST_BYTES // 4
+        try:
+            return self._ballast.load() or self._tx.free_pages() * PAGE_BYTES >= BALLAST_BYTES // 4
+        except sqlite3.Error:  # the file cannot even be read: the commit itself says why
+            return True
 
     def _commit_together(self, group: list[_Job]) -> None:
         results: list[tuple[object, BaseException | None]] = []

@@ -117,7 +117,7 @@ class _State(_Wire):
 class _Req(_Wire):
     have: _Count
     epoch: _Epoch
-    acked: _Count = 0
+    acked: _Count
 
 
 class _Applied(_Wire):

@@ -56,7 +56,7 @@ def test_an_identity_key_is_kept_as_it_is(tx: Tx) -> None:
 
 def test_only_what_is_consented_is_recognised(tx: Tx) -> None:
     touched = push(tx, *member("mia", Purpose.RECOGNISE_NFC))
-    assert [c.credential_id for c, _ in touched.recognised["mia"]] == ["mia-card"]
+    assert [c.credential_id for c, _, _ in touched.recognised["mia"]] == ["mia-card"]
     touched = push(tx, consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
     assert touched.recognised == {"mia": ()}
     assert touched.cleared == {"mia"}
@@ -67,7 +67,7 @@ def test_a_dropped_credential_clears_its_owner(tx: Tx) -> None:
     push(tx, *member("mia", Purpose.RECOGNISE_NFC, Purpose.RECOGNISE_BLE))
     touched = push(tx, CredentialDrop("mia-fob"), CredentialDrop("unknown"))
     assert touched.cleared == {"mia"}
-    assert [c.credential_id for c, _ in touched.recognised["mia"]] == ["mia-card"]
+    assert [c.credential_id for c, _, _ in touched.recognised["mia"]] == ["mia-card"]
 
 
 def test_an_erasure_is_told_apart(tx: Tx) -> None:

@@ -270,7 +270,9 @@ async def test_rubbish_is_counted_and_dropped(tmp_path: Path) -> None:
             publish = gateway.transport.publish
             await publish(SHOP.up(topics.EVENTS), b"\xff\xfe not JSON")
             await publish(SHOP.up(topics.STATE), messages.req(1, EPOCH))
-            await publish(SHOP.up(topics.REQ), b'{"v":1,"type":"req","have":-1,"epoch":"' + EPOCH.encode() + b'"}')
+            await publish(
+                SHOP.up(topics.REQ), b'{"v":1,"type":"req","have":-1,"acked":0,"epoch":"' + EPOCH.encode() + b'"}'
+            )
             await publish("rg/1/ACME/munich-1/gw-1/up/events", b"{}")
             await publish(SHOP.up(topics.ACK), b"{" * 97 * 1024)
             await gateway.send(1, 1)

@@ -60,8 +60,12 @@ def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> N
     assert messages.parse_ack(messages.ack(epoch, n)) == messages.Ack(epoch, n)
 
 
-@given(epochs, st.lists(st.integers(1, 2**40), min_size=1, max_size=50, unique=True), st.data())
-def test_events_come_back(epoch: str, seqs: list[int], data: st.DataObject) -> None:
+batches = st.lists(st.integers(0, messages.MAX_SPAN), min_size=1, max_size=50, unique=True)
+
+
+@given(epochs, st.integers(1, 2**40), batches, st.data())
+def test_events_come_back(epoch: str, start: int, steps: list[int], data: st.DataObject) -> None:
+    seqs = [start + step for step in steps]
     bodies = st.dictionaries(st.text("abc_"), values, max_size=3).map(messages.compact)
     rows = tuple(OutboxRow(seq, seq % 977, "decision.made", data.draw(bodies)) for seq in sorted(seqs))
     payload = messages.events(epoch, rows[0].seq, rows[-1].seq, rows)
@@ -150,7 +154,8 @@ def test_lone_surrogates_are_refused_because_no_database_takes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "seqs"), [(1, 3, [1, 2]), (2, 2, [1, 2]), (1, 2, [2, 2]), (1, 3, [3, 2, 3]), (1, 1, [2])]
+    ("first", "last", "seqs"),
+    [(1, 2**40, [2**40]), (1, 3, [1, 2]), (2, 2, [1, 2]), (1, 2, [2, 2]), (1, 3, [3, 2, 3]), (1, 1, [2])],
 )
 def test_batches_whose_numbers_do_not_rise_to_last_are_refused(first: int, last: int, seqs: list[int]) -> None:
     rows = [OutboxRow(seq, 1, "a", "{}") for seq in seqs]
