@@ -30,6 +30,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 # Changes and taps that wait for their commit. 256 at 50 works a commit and 100 ms a flush (a slow SD card) is half a
 # second of delay; more would show people things they have walked away from.
 MAX_IN_FLIGHT = 256
+PURGE_AGAIN_MS = 1_000  # each try may hold up commits for records.PURGE_WAIT_MS
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 
 DISK_HELP = "Free space on the data disk or replace the card."
@@ -73,7 +74,7 @@ class Flow:
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
         self._asking: set[str] = set()
-        self._purge_due = False
+        self._purge_ms: int | None = None
         self._loop_refresh_ms = 0
 
     @property
@@ -221,8 +222,8 @@ class Flow:
         if expired:
             self._wipe(expired, "timeout")
             self._begin(self._tell_closed(expired, "timeout"), always=True)
-        if self._purge_due:
-            self._purge_due = False
+        if self._purge_ms is not None and now_ms >= self._purge_ms:
+            self._purge_ms = None
             self._begin(self._purge(), always=True)
         due_ms = self._resolver.next_deadline()
         if due_ms is not None and now_ms >= due_ms:
@@ -339,13 +340,14 @@ class Flow:
             self._wipe(ended, "withdrawn")
 
     async def _purge(self) -> None:
-        """Erased bytes leave the write-ahead log too; while somebody reads the file, again at the next tick."""
+        """Erased bytes leave the write-ahead log too; while somebody reads the file, a little later."""
         try:
-            self._purge_due = not await self._store.purge()
+            done = await self._store.purge()
         except StoreError:
-            self._purge_due = True
-        if self._purge_due:
+            done = False
+        if not done:
             self._health.count("store.purge_waits")
+            self._purge_ms = self._clock.now_ms() + PURGE_AGAIN_MS
 
     async def _reload_resolver(self) -> None:
         now_ms = self._clock.now_ms()
