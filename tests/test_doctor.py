@@ -19,6 +19,12 @@ port = {port}
 
 
 @pytest.fixture(autouse=True)
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's process keeps its own log."""
+    monkeypatch.setattr("gateway.logs.set_up", lambda: None)
+
+
+@pytest.fixture(autouse=True)
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/no-bus")
     monkeypatch.setattr(doctor, "readers", list)

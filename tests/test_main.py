@@ -16,6 +16,12 @@ ROOT = Path(__file__).parents[1]
 GOOD = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n[http]\nport = 0\n'
 
 
+@pytest.fixture(autouse=True)
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's process keeps its own log."""
+    monkeypatch.setattr("gateway.logs.set_up", lambda: None)
+
+
 def gateway(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
     """The command as a process of its own."""
     command = [sys.executable, "-m", "gateway", *map(str, arguments)]
