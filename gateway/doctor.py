@@ -83,15 +83,18 @@ async def _bluetooth() -> Finding:
 
 def _nfc() -> Finding:
     found = readers()
-    if found:
-        return Finding("NFC", "ok", f"serial devices that may carry a reader: {', '.join(found)}")
-    return Finding(
-        "NFC",
-        "missing",
-        "no NFC reader",
+    plugged_in = [port for port in found if "USB" in port or "ACM" in port]
+    if plugged_in:
+        return Finding("NFC", "ok", f"a serial device that may be a reader: {', '.join(plugged_in)}")
+    step = (
         "Plug in a USB reader, or put a PN532 on the serial port and enable it: `sudo raspi-config`, "
-        "Interface Options, Serial Port: login shell no, hardware yes.",
+        "Interface Options, Serial Port: login shell no, hardware yes."
     )
+    if found:  # every machine with a UART has these; whether something is wired to it cannot be seen
+        return Finding(
+            "NFC", "missing", f"no NFC reader, unless one is wired to the built-in port {', '.join(found)}", step
+        )
+    return Finding("NFC", "missing", "no NFC reader", step)
 
 
 def _browser() -> Finding:

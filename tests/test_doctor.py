@@ -47,6 +47,13 @@ def test_the_command_says_that_the_demo_works_without(capsys) -> None:
     assert "The demo works without what is missing" in said
 
 
+async def test_a_bare_serial_port_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "readers", lambda: ["/dev/ttyS0"])
+    findings = {finding.what: finding for finding in await doctor.examine(None)}
+    assert findings["NFC"].state == "missing"
+    assert findings["NFC"].found.startswith("no NFC reader, unless one is wired to the built-in port /dev/ttyS0")
+
+
 async def test_a_configuration_is_checked_to_the_broker(tmp_path) -> None:
     path = tmp_path / "g.toml"
     with socket.socket() as listener:
