@@ -80,7 +80,7 @@ def test_a_taken_port_is_told_and_waited_for(config, tmp_path: Path) -> None:
         process.start()
         wait_for(lambda: f"port {port} on 127.0.0.1 is in use" in (tmp_path / "log").read_text(), "the explanation")
     try:
-        wait_for(lambda: parts(port).get("pages") == "ok", "the pages after the port is free")
+        assert wait_for(lambda: parts(port).get("pages") == "ok", "the pages after the port is free")
     finally:
         process.stop()
 
