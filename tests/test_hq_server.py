@@ -163,6 +163,8 @@ async def test_nothing_beyond_a_gap_is_confirmed(tmp_path: Path) -> None:
             await gateway.send(4, 6)
             await until(lambda: len(seqs(hq.ledger)) == 5)
             await until(lambda: gateway.acked == 2)
+            await asyncio.sleep(3 * server.ACK_EVERY_MS / 1000)  # time for an ack that must not come
+            assert gateway.acked == 2
             await gateway.send(3, 3)
             await until(lambda: gateway.acked == 6)
 
@@ -257,10 +259,13 @@ async def test_an_offline_gateway_finds_the_head_when_it_returns(tmp_path: Path)
             reader = link.Transport(link.Address("127.0.0.1", broker.port), "reader", random.Random(3))
             await reader.connect()
             await reader.subscribe([SHOP.down(topics.HEAD)])
+            versions = []
             async for message in reader.messages():
                 message.done()
-                if messages.parse_head(message.payload).version == 1:
+                versions.append(messages.parse_head(message.payload).version)
+                if versions[-1] == 1:
                     break
+            assert versions[-1] == 1
             await reader.close()
 
 

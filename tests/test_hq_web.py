@@ -293,9 +293,12 @@ async def test_a_quiet_stream_beats(ledger: Ledger, monkeypatch: pytest.MonkeyPa
         httpx.AsyncClient(base_url=url, timeout=20) as client,
         client.stream("GET", "/api/v1/stream") as answer,
     ):
+        names = []
         async for name, _ in frames(answer.aiter_lines()):
+            names.append(name)
             if name == "beat":
                 break
+    assert names[-1] == "beat"
 
 
 async def test_too_many_open_pages_are_told_so(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,8 +30,10 @@ def dialogue(message: Message) -> dict[str, object]:
 
 
 def test_the_hub_is_what_the_path_calls_surfaces() -> None:
-    surfaces: Surfaces = hub()  # checked by mypy
-    surfaces.show("coffee", neutral())
+    surfaces: Surfaces = hub()
+    wanted = [name for name in vars(Surfaces) if not name.startswith("_")]
+    assert len(wanted) >= 5
+    assert all(callable(getattr(surfaces, name, None)) for name in wanted)
 
 
 async def test_a_screen_gets_a_snapshot_then_updates_with_rising_ids() -> None:

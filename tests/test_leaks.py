@@ -21,6 +21,7 @@ from tests.rigs.wiretap import Wiretap
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 
 OPS = population(1, 12)
+FORMS = 28  # binary, 10 kinds of hex, base64, repr and JSON, each forwards and backwards
 
 
 def own_tokens() -> list[bytes]:
@@ -101,12 +102,13 @@ def test_nothing_of_a_stranger_is_anywhere(outcome) -> None:
     assert search(hay, items) == []
 
 
-@pytest.mark.parametrize("form", range(16))
+@pytest.mark.parametrize("form", range(FORMS))
 @pytest.mark.parametrize("where", ["data/gateway.db", "gateway.log", "mqtt message 2"])
 def test_the_search_finds_a_planted_leak(outcome, where: str, form: int) -> None:
     recording, _, hay = outcome
     items = strangers(recording, own_tokens())
     address = next(item for item in items if len(item) == 6)
     traces = list(forms(address))
+    assert len(traces) == FORMS
     planted = hay[where][:50] + traces[form % len(traces)].needle + hay[where][50:]
     assert search({where: planted}, items) != []

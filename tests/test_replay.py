@@ -212,7 +212,8 @@ def test_wrong_options_are_for_the_operator(path: str) -> None:
 
 def test_speed_is_an_option() -> None:
     clock = InstantClock(START_MS)
-    ReplaySource(SourceTable(path="replay:f?speed=2.5"), NotingEars(clock), clock, Health())
+    source = ReplaySource(SourceTable(path="replay:f?speed=2.5"), NotingEars(clock), clock, Health())
+    assert callable(source.run)
 
 
 async def test_the_recorded_shop_minute_is_recognised() -> None:
