@@ -4,6 +4,8 @@ This is the only place that sees strangers. Nothing of them leaves these functio
 text, no queue, no counter label.
 """
 
+from collections.abc import Sequence
+
 from drivers import frames, tags
 from gateway.core.identity import Resolver
 from gateway.core.model import Sighting, Tap, Token
@@ -21,8 +23,11 @@ class Ears:
         self._clock = clock
         self._health = health
 
-    def heard(self, receiver: str, rssi_dbm: int, ad: bytes) -> None:
-        """One advertisement as raw AD structures (up to 255 bytes; extended advertising may be longer)."""
+    def heard(self, receiver: str, rssi_dbm: int, ad: bytes, address: bytes = b"") -> None:
+        """One advertisement as raw AD structures (up to 255 bytes; extended advertising may be longer).
+
+        `address`: the sender's random address, 6 bytes, most significant first; empty if public or not known.
+        """
         try:
             token = frames.decode(ad)
         except PeerError as error:
@@ -31,7 +36,13 @@ class Ears:
         self._sight(receiver, rssi_dbm, token)
 
     def heard_fields(
-        self, receiver: str, rssi_dbm: int, service_data: dict[str, bytes], manufacturer_data: dict[int, bytes]
+        self,
+        receiver: str,
+        rssi_dbm: int,
+        service_data: dict[str, bytes],
+        manufacturer_data: dict[int, bytes],
+        service_uuids: Sequence[str] = (),
+        address: bytes = b"",
     ) -> None:
         """One advertisement as the fields that a host stack hands out (128-bit UUID strings, company ids)."""
         try:

@@ -24,6 +24,10 @@ def open_source(table: SourceTable, ears: Ears, clock: Clock, health: Health) ->
             from drivers.ble import BleSource
 
             return BleSource(table, ears, clock, health)
+        case "mgmt":
+            from drivers.mgmt import MgmtSource
+
+            return MgmtSource(table, ears, clock, health)
         case "nfc":
             from drivers.nfc import NfcSource
 

@@ -233,6 +233,9 @@ class _Nobody:
     def sighted(self, sighting: Sighting) -> None:
         """Nothing is heard during a check."""
 
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
+        """Nothing is heard during a check."""
+
     def tapped(self, tap: Tap) -> None:
         """Nothing is touched during a check."""
 

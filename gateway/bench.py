@@ -70,6 +70,9 @@ class _Nowhere:
     def sighted(self, sighting: Sighting) -> None:
         pass
 
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
+        pass
+
     def tapped(self, tap: Tap) -> None:
         pass
 

@@ -22,9 +22,12 @@ from gateway.errors import ConfigError
 # Ids become MQTT topic levels and metric labels: no wildcard, slash or space may get in.
 # 7 levels of at most 24 bytes stay under the 128-byte topic limit of the portable contract.
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]
+_BEACON_RULE = "uid: and 32 hex digits, or ibeacon: or altbeacon: and 40, in lower case"
 _ID_RULE = "1-24 lower-case letters, digits or dashes, beginning with a letter or digit"
 
-SOURCE_SCHEMES = ("ble", "nfc", "replay", "sim")
+SOURCE_SCHEMES = ("ble", "mgmt", "mqtt", "nfc", "replay", "sim")
+_ONE_EAR = ("ble", "mgmt", "mqtt", "nfc")
+_METRES = Field(None, ge=-1000, le=1000)
 
 
 class _Table(BaseModel):
@@ -98,16 +101,21 @@ class SourceTable(_Table):
 
     @model_validator(mode="after")
     def _hardware_is_named(self) -> "SourceTable":
-        if self.scheme in ("ble", "nfc") and self.receiver is None:
-            raise ValueError("a `receiver` id, because ble: and nfc: hear with one ear")
+        if self.scheme in _ONE_EAR and self.receiver is None:
+            raise ValueError(f"a `receiver` id, because {', '.join(s + ':' for s in _ONE_EAR)} hear with one ear")
         return self
 
 
 class ReceiverTable(_Table):
-    """Where an ear is. A tap there opens the dialogue on `screen`, or asks for advice if `advice` is true."""
+    """Where an ear is. A tap there opens the dialogue on `screen`, or asks for advice if `advice` is true.
+
+    `x_m`, `y_m`: its place on the floor plan in metres, any origin.
+    """
 
     id: Id
     zone: Id
+    x_m: float | None = _METRES
+    y_m: float | None = _METRES
     screen: Id | None = None
     advice: bool = False
 
@@ -117,6 +125,19 @@ class ScreenTable(_Table):
     zone: Id
 
 
+class AnchorTable(_Table):
+    """A fixed beacon of the shop's own: it tells a deaf radio from an empty shop, and lets receivers be levelled."""
+
+    id: Id
+    beacon: Annotated[str, StringConstraints(pattern=r"^(uid:[0-9a-f]{32}|(ibeacon|altbeacon):[0-9a-f]{40})$")]
+    x_m: float | None = _METRES
+    y_m: float | None = _METRES
+
+
+class PresenceTable(_Table):
+    radio_map: Path | None = None  # what `store-gateway calibrate` wrote
+
+
 class Config(_Table):
     gateway: GatewayTable
     http: HttpTable = HttpTable()
@@ -124,10 +145,16 @@ class Config(_Table):
     source: tuple[SourceTable, ...] = ()
     receiver: tuple[ReceiverTable, ...] = ()
     screen: tuple[ScreenTable, ...] = ()
+    anchor: tuple[AnchorTable, ...] = ()
+    presence: PresenceTable = PresenceTable()
 
     @model_validator(mode="after")
     def _names_meet(self) -> "Config":
-        for table, ids in (("receiver", [r.id for r in self.receiver]), ("screen", [s.id for s in self.screen])):
+        for table, ids in (
+            ("receiver", [r.id for r in self.receiver]),
+            ("screen", [s.id for s in self.screen]),
+            ("anchor", [a.id for a in self.anchor]),
+        ):
             for index, one in enumerate(ids):
                 if one in ids[:index]:
                     raise _Misnamed((table, index, "id"), f"an id of its own; {one!r} stands twice")
@@ -194,7 +221,7 @@ def _expected(item: Any) -> str:
     if kind == "extra_forbidden":
         return "no such key here (unknown key)"
     if kind == "string_pattern_mismatch":
-        return _ID_RULE
+        return _BEACON_RULE if item["loc"][-1] == "beacon" else _ID_RULE
     if kind == "value_error":
         return str(ctx["error"])
     message = str(item["msg"]).removeprefix("Input should be ").removeprefix("a valid ")

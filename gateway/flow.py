@@ -96,6 +96,9 @@ class Flow:
             self._take_down(change)
             self._begin(self.on_presence(change))
 
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
+        """One of the shop's own beacons was heard."""
+
     def tapped(self, tap: Tap) -> None:
         """Somebody showed a card or phone."""
         self._begin(self.on_tap(tap))

@@ -76,6 +76,7 @@ class _MemberBody(_Body):
     interests: _Words = []
     usual: _Words = []
     talking_points: Annotated[list[_TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
+    staff: bool = False
 
 
 class _MemberRef(_Body):
@@ -201,7 +202,8 @@ def parse(op: object) -> Change:
 
 def _member(wire: _MemberBody) -> Member:
     points = tuple(TalkingPoint(point.text, point.because) for point in wire.talking_points)
-    return Member(wire.member_id, wire.call_name, wire.language, tuple(wire.interests), tuple(wire.usual), points)
+    words = tuple(wire.interests), tuple(wire.usual)
+    return Member(wire.member_id, wire.call_name, wire.language, *words, points, wire.staff)
 
 
 def _credential(body: object) -> CredentialPut:

@@ -35,8 +35,22 @@ class ConsentState(StrEnum):
 
 class CredentialKind(StrEnum):
     EID = "eid"  # Eddystone-EID: 8 bytes that change every 2^K seconds
+    APP = "app"  # our own token (docs/phone-app.md): 8 bytes that change every 900 s
+    UID = "uid"  # static: Eddystone-UID, namespace 10 + instance 6
     IBEACON = "ibeacon"  # static: UUID 16 + major 2 + minor 2, big endian
+    ALTBEACON = "altbeacon"  # static: 20-byte beacon id
+    RPA = "rpa"  # a colleague's phone: resolvable private address, 3 random bytes + 3-byte hash
     NDEF = "ndef"  # static: the UTF-8 text of the tag's first URI or Text record
+
+    @property
+    def keyed(self) -> bool:
+        """What is on air follows from a secret key of 16 bytes; the other kinds show the same value for ever."""
+        return self in (CredentialKind.EID, CredentialKind.APP, CredentialKind.RPA)
+
+    @property
+    def trackable(self) -> bool:
+        """Anybody near can recognise the device again, so the member agrees to a wording of its own."""
+        return self in (CredentialKind.UID, CredentialKind.IBEACON, CredentialKind.ALTBEACON)
 
     @property
     def purpose(self) -> Purpose:
@@ -56,8 +70,8 @@ class Token:
 class Credential:
     """A member's way to be recognised.
 
-    EID: `secret` is the 16-byte identity key, `exponent` is K (0-15) and `clock_zero_s` the Unix second at
-    which the beacon's own clock stood at 0. Static kinds: `secret` is the keyed hash of the identifier
+    Keyed kinds: `secret` is the 16-byte key (identity key, app key, identity resolving key). EID: `exponent` is K
+    (0-15), `clock_zero_s` the Unix second at which the beacon's own clock stood at 0. Static kinds: `secret` is the keyed hash of the identifier
     (identity.static_digest); the identifier itself is never kept.
     """
 
@@ -104,6 +118,7 @@ class Member:
     interests: tuple[str, ...] = ()
     usual: tuple[str, ...] = ()
     talking_points: tuple[TalkingPoint, ...] = ()
+    staff: bool = False  # a colleague: may carry a phone that is known by its address, and is never a customer
 
 
 @dataclass(frozen=True, slots=True)

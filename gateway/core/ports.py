@@ -39,4 +39,7 @@ class Sink(Protocol):
 
     def sighted(self, sighting: Sighting) -> None: ...
 
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
+        """One of the shop's own fixed beacons was heard."""
+
     def tapped(self, tap: Tap) -> None: ...

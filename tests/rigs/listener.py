@@ -40,6 +40,9 @@ class Collector:
     def sighted(self, sighting: Sighting) -> None:
         self.sightings.append(sighting)
 
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
+        pass
+
     def tapped(self, tap: Tap) -> None:
         self.taps.append(tap)
 

@@ -1,0 +1,1 @@
+"""The kernel's Bluetooth management socket as an ear."""
