@@ -71,8 +71,8 @@ class Credential:
     """A member's way to be recognised.
 
     Keyed kinds: `secret` is the 16-byte key (identity key, app key, identity resolving key). EID: `exponent` is K
-    (0-15), `clock_zero_s` the Unix second at which the beacon's own clock stood at 0. Static kinds: `secret` is the keyed hash of the identifier
-    (identity.static_digest); the identifier itself is never kept.
+    (0-15), `clock_zero_s` the Unix second at which the beacon's own clock stood at 0. Static kinds: `secret` is the
+    keyed hash of the identifier (identity.static_digest); the identifier itself is never kept.
     """
 
     credential_id: str
@@ -81,6 +81,7 @@ class Credential:
     secret: bytes
     exponent: int = 10
     clock_zero_s: int = 0
+    offset_s: int = 0  # how far the device's clock was found to be ahead of that
 
 
 @dataclass(frozen=True, slots=True)
