@@ -46,7 +46,7 @@ class Ears:
     ) -> None:
         """One advertisement as the fields that a host stack hands out (128-bit UUID strings, company ids)."""
         try:
-            token = frames.decode_fields(service_data, manufacturer_data)
+            token = frames.decode_fields(service_data, manufacturer_data, service_uuids)
         except PeerError as error:
             self._health.count(f"ble.malformed.{error.reason}")
             return
@@ -66,9 +66,9 @@ class Ears:
         self._health.count("nfc.taps" if member else "nfc.strangers")
         self._sink.tapped(Tap(member, reader, now_ms))
 
-    def _sight(self, receiver: str, rssi_dbm: int, token: Token | None) -> None:
-        if token is None:
-            self._health.count("ble.not_ours")
+    def _sight(self, receiver: str, rssi_dbm: int, token: Token | frames.Other) -> None:
+        if not isinstance(token, Token):
+            self._health.count(f"ble.{token.value}")
             return
         now_ms = self._clock.now_ms()
         member = self._resolver.resolve(token, now_ms)

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from drivers import frames, tags
+from drivers.frames import Other
 from drivers.people import people, population
 from drivers.replay import Adv, Record, Touch
 from drivers.shopday import (
@@ -25,7 +26,7 @@ from drivers.shopday import (
     stranger_device,
 )
 from drivers.shopfloor import DOOR, READERS, ZONES, Point
-from gateway.core.model import CredentialKind
+from gateway.core.model import CredentialKind, Token
 from tests.rigs.instant import resolver
 
 NOW_MS = 1_795_255_200_000
@@ -89,7 +90,7 @@ def test_members_stay_the_same_when_strangers_change() -> None:
         found = []
         for record in records(ShopDay(4, 3, strangers), 240_000):
             token = frames.decode(record.ad) if isinstance(record, Adv) else None
-            if token is not None and ours.resolve(token, NOW_MS + record.t_ms):
+            if isinstance(token, Token) and ours.resolve(token, NOW_MS + record.t_ms):
                 found.append(record)
         return found
 
@@ -106,7 +107,7 @@ def test_every_member_is_recognised_all_day_and_no_stranger_ever() -> None:
             ours.advance(now_ms)
         if isinstance(record, Adv):
             token = frames.decode(record.ad)
-            assert token is not None
+            assert isinstance(token, Token)
             seen.add(ours.resolve(token, now_ms))
         else:
             token = tags.decode(record.ndef or b"")
@@ -117,15 +118,13 @@ def test_every_member_is_recognised_all_day_and_no_stranger_ever() -> None:
     for record in records(ShopDay(9, 0, 20), HOUR_MS):
         raw = record.ad if isinstance(record, Adv) else record.ndef
         token = (frames if isinstance(record, Adv) else tags).decode(raw) if raw else None
-        assert token is None or ours.resolve(token, NOW_MS + record.t_ms) is None
+        assert not isinstance(token, Token) or ours.resolve(token, NOW_MS + record.t_ms) is None
 
 
 def test_strangers_send_what_phones_and_tags_of_others_send() -> None:
-    kinds = [
-        token.kind if (token := frames.decode(stranger_device(kind, -60, Random(kind)).frame(NOW_MS)[1])) else None
-        for kind in range(4)
-    ]
-    assert kinds == [None, None, CredentialKind.IBEACON, CredentialKind.EID]
+    found = [frames.decode(stranger_device(kind, -60, Random(kind)).frame(NOW_MS)[1]) for kind in range(4)]
+    kinds = [token.kind if isinstance(token, Token) else token for token in found]
+    assert kinds == [Other.NOT_OURS, Other.FIND_HUB, CredentialKind.IBEACON, CredentialKind.EID]
     for kind in range(4):
         ad = stranger_device(kind, -60, Random(kind)).frame(NOW_MS)[1]
         assert len(ad) <= 31  # a legacy advertisement
@@ -190,7 +189,7 @@ def test_people_come_back_and_the_shop_is_neither_empty_nor_packed() -> None:
         if (ours.next_deadline() or 0) <= now_ms:
             ours.advance(now_ms)
         token = frames.decode(record.ad)
-        member = ours.resolve(token, now_ms) if token else None
+        member = ours.resolve(token, now_ms) if isinstance(token, Token) else None
         assert member is not None
         visits += record.t_ms - last_ms.get(member, -HOUR_MS) > 60_000
         last_ms[member] = record.t_ms
