@@ -4,53 +4,86 @@ This is the only place that sees strangers. Nothing of them leaves these functio
 text, no queue, no counter label.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from drivers import frames, tags
+from drivers.flood import FloodGate
+from drivers.frames import Other
 from gateway.core.identity import Resolver
 from gateway.core.model import Sighting, Tap, Token
 from gateway.core.ports import Clock, Sink
 from gateway.errors import PeerError
 from gateway.health import Health
 
+_COUNTER = {other: f"ble.{other.value}" for other in Other}
+
 
 class Ears:
-    """Shared by all sources; lives on the event loop."""
+    """Shared by all sources; lives on the event loop. `anchors`: the shop's own fixed beacons by what they show."""
 
-    def __init__(self, resolver: Resolver, sink: Sink, clock: Clock, health: Health) -> None:
+    def __init__(
+        self, resolver: Resolver, sink: Sink, clock: Clock, health: Health, anchors: Mapping[Token, str] | None = None
+    ) -> None:
         self._resolver = resolver
         self._sink = sink
         self._clock = clock
         self._health = health
+        self._anchors = anchors or {}
+        self._anchored_ms: dict[str, int] = {}
+        self._gate = FloodGate()
+
+    @property
+    def has_anchors(self) -> bool:
+        """Whether the shop has beacons of its own that every radio should hear."""
+        return bool(self._anchors)
+
+    def last_anchor_ms(self, receiver: str) -> int | None:
+        """When this receiver last heard one of the shop's own beacons, in shop time."""
+        return self._anchored_ms.get(receiver)
 
     def heard(self, receiver: str, rssi_dbm: int, ad: bytes, address: bytes = b"") -> None:
         """One advertisement as raw AD structures (up to 255 bytes; extended advertising may be longer).
 
         `address`: the sender's random address, 6 bytes, most significant first; empty if public or not known.
         """
+        now_ms = self._clock.now_ms()
+        if not self._gate.admits(receiver, now_ms):
+            self._health.count("ble.flood")
+            return
         try:
             token = frames.decode(ad)
         except PeerError as error:
             self._health.count(f"ble.malformed.{error.reason}")
             return
-        self._sight(receiver, rssi_dbm, token)
+        self._sight(receiver, rssi_dbm, token, address, now_ms)
 
     def heard_fields(
         self,
         receiver: str,
         rssi_dbm: int,
-        service_data: dict[str, bytes],
-        manufacturer_data: dict[int, bytes],
+        service_data: Mapping[str, bytes],
+        manufacturer_data: Mapping[int, bytes],
         service_uuids: Sequence[str] = (),
         address: bytes = b"",
     ) -> None:
         """One advertisement as the fields that a host stack hands out (128-bit UUID strings, company ids)."""
+        now_ms = self._clock.now_ms()
+        if not self._gate.admits(receiver, now_ms):
+            self._health.count("ble.flood")
+            return
         try:
             token = frames.decode_fields(service_data, manufacturer_data, service_uuids)
         except PeerError as error:
             self._health.count(f"ble.malformed.{error.reason}")
             return
-        self._sight(receiver, rssi_dbm, token)
+        self._sight(receiver, rssi_dbm, token, address, now_ms)
+
+    def heard_token(self, receiver: str, rssi_dbm: int, token: Token, at_ms: int) -> None:
+        """What a remote ear has decoded, heard at `at_ms` of shop time."""
+        if not self._gate.admits(receiver, self._clock.now_ms()):
+            self._health.count("ble.flood")
+            return
+        self._sight(receiver, rssi_dbm, token, b"", at_ms)
 
     def touched(self, reader: str, ndef: bytes | None) -> None:
         """One card or phone: its NDEF message as read, or None where it carries none."""
@@ -66,14 +99,22 @@ class Ears:
         self._health.count("nfc.taps" if member else "nfc.strangers")
         self._sink.tapped(Tap(member, reader, now_ms))
 
-    def _sight(self, receiver: str, rssi_dbm: int, token: Token | frames.Other) -> None:
-        if not isinstance(token, Token):
-            self._health.count(f"ble.{token.value}")
-            return
-        now_ms = self._clock.now_ms()
-        member = self._resolver.resolve(token, now_ms)
+    def _sight(self, receiver: str, rssi_dbm: int, token: Token | Other, address: bytes, at_ms: int) -> None:
+        member = None
+        if isinstance(token, Token):
+            if not self._gate.is_new_enough(receiver, token.value):
+                self._health.count("ble.flood")
+                return
+            if token in self._anchors:
+                self._health.count("ble.anchors")
+                self._anchored_ms[receiver] = at_ms
+                self._sink.anchored(self._anchors[token], receiver, rssi_dbm, at_ms)
+                return
+            member = self._resolver.resolve(token, at_ms)
+        if member is None and address and self._resolver.knows_phones:
+            member = self._resolver.resolve_address(address, at_ms)
         if member is None:
-            self._health.count("ble.strangers")
+            self._health.count("ble.strangers" if isinstance(token, Token) else _COUNTER[token])
             return
         self._health.count("ble.sightings")
-        self._sink.sighted(Sighting(member, receiver, rssi_dbm, now_ms))
+        self._sink.sighted(Sighting(member, receiver, rssi_dbm, at_ms))

@@ -37,6 +37,10 @@ DRAIN_S = 10.0
 
 DATABASE = "gateway.db"
 
+# Not a fault by itself: the box may stand behind a wall, or be a container whose host keeps the time.
+UNTRUSTED = "not synchronised; what beacons' clocks teach is not kept over a restart"
+TRUST = "Let the box reach a time server (timedatectl)."
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -83,7 +87,7 @@ class Gateway:
         self._store = Store(data_dir / DATABASE, secrets.token_hex(16))
         self._supervisor = Supervisor(clock, self.health, rng)
         self._hub = Hub(clock, self.health)
-        resolver = Resolver(site_key)
+        resolver = Resolver(site_key, secrets.token_bytes(16))
         self._flow = Flow(
             store=self._store,
             resolver=resolver,
@@ -99,7 +103,8 @@ class Gateway:
         )
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
-        self._ears = Ears(resolver, self._flow, clock, self.health)
+        anchors = {anchor.token: anchor.id for anchor in config.anchor}
+        self._ears = Ears(resolver, self._flow, clock, self.health, anchors)
         self._uplink = self._make_uplink(rng)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
@@ -151,7 +156,9 @@ class Gateway:
             step_ms = self._clock.follow_step()
             if step_ms:
                 self._flow.on_clock_step(step_ms)
-            self._flow.on_tick(self._clock.now_ms())
+            now_ms, trusted = self._clock.now_ms(), self._clock.trusted
+            self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
+            self._flow.on_tick(now_ms, trusted)
             await asyncio.sleep(TICK_S)
 
     async def _serve(self, ready: Callable[[Opened], None] | None) -> None:

@@ -14,7 +14,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
 )
-from gateway.core.consent import recognisable
+from gateway.core.consent import Consents, recognisable
 from gateway.core.identity import static_digest
 from gateway.core.model import ConsentState, Credential, CredentialKind, Event
 from gateway.errors import PeerError
@@ -72,9 +72,22 @@ def taken_from(delta: Delta) -> set[str]:
 
 def recognised(tx: Tx, member_id: str, now_ms: int) -> Recognised:
     """The credentials of a member that the resolver may hold now."""
-    consents = tx.consents(member_id)
+    return _recognised(tx, tx.credentials(member_id), tx.consents(member_id), now_ms)
+
+
+def recognised_after(tx: Tx, member_id: str, limit: int, now_ms: int) -> dict[str, Recognised]:
+    """The same for the next members, in the order of their ids, who hold a credential; empty at the end."""
+    return {
+        holder: _recognised(tx, credentials, consents, now_ms)
+        for holder, credentials, consents in tx.holders_after(member_id, limit)
+    }
+
+
+def _recognised(tx: Tx, credentials: tuple[Credential, ...], consents: Consents, now_ms: int) -> Recognised:
     found = []
-    for credential in tx.credentials(member_id):
+    for credential in credentials:
+        if credential.kind is CredentialKind.RPA and not tx.is_staff(credential.member_id):
+            continue
         verdict = recognisable(credential.kind, consents, now_ms)
         if verdict.ok or verdict.from_ms > now_ms:  # a grant from the future counts once its time has come
             found.append((credential, verdict.from_ms, verdict.until_ms))
@@ -122,6 +135,5 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
 
 
 def _sealed(change: CredentialPut, site_key: bytes) -> Credential:
-    static = change.kind is not CredentialKind.EID
-    secret = static_digest(site_key, change.kind, change.value) if static else change.value
+    secret = change.value if change.kind.keyed else static_digest(site_key, change.kind, change.value)
     return Credential(change.credential_id, change.member_id, change.kind, secret, change.exponent, change.clock_zero_s)

@@ -83,7 +83,8 @@ def ingest() -> list[Result]:
     resolver, nowhere = Resolver(bytes(32)), _Nowhere()
     secrets_of = [rng.randbytes(eid.KEY_BYTES) for _ in range(MEMBERS)]
     for number, secret in enumerate(secrets_of):
-        resolver.put(Credential(f"c{number}", f"m{number}", CredentialKind.EID, secret), None, NOW_MS)
+        credential = Credential(f"c{number}", f"m{number}", CredentialKind.EID, secret)
+        resolver.set_member(credential.member_id, [(credential, 0, None)], NOW_MS)
     ears = Ears(resolver, nowhere, nowhere, Health())
     strangers = [_stranger(rng) for _ in range(1_000)]
     members = [frames.encode_eid(eid.eid(secret, NOW_MS // 1000, 10), -20) for secret in secrets_of[:1_000]]

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.core.model import CredentialKind, Token
 from gateway.errors import ConfigError
 
 # Ids become MQTT topic levels and metric labels: no wildcard, slash or space may get in.
@@ -132,6 +133,12 @@ class AnchorTable(_Table):
     beacon: Annotated[str, StringConstraints(pattern=r"^(uid:[0-9a-f]{32}|(ibeacon|altbeacon):[0-9a-f]{40})$")]
     x_m: float | None = _METRES
     y_m: float | None = _METRES
+
+    @property
+    def token(self) -> Token:
+        """What the beacon shows."""
+        kind, _, value = self.beacon.partition(":")
+        return Token(CredentialKind(kind), bytes.fromhex(value))
 
 
 class PresenceTable(_Table):

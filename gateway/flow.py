@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
-from gateway.apply import Recognised, Touched, apply, recognised, taken_from
+from gateway.apply import Touched, apply, taken_from
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake, Handshakes
@@ -21,6 +21,7 @@ from gateway.core.stage import Stage, ZoneOffer, join
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
+from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
 
@@ -56,7 +57,6 @@ class Flow:
         wake: Callable[[], None],
     ) -> None:
         self._store = store
-        self._resolver = resolver
         self._surfaces = surfaces
         self._clock = clock
         self._health = health
@@ -70,6 +70,7 @@ class Flow:
         self._stage = Stage(screens)
         self._handshakes = Handshakes()
         self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
+        self._recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
@@ -84,7 +85,7 @@ class Flow:
 
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
-        await self._reload_resolver()
+        await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
     # --- in: radio and readers -------------------------------------------------------------------------------
@@ -208,14 +209,17 @@ class Flow:
         except StoreError:
             for member_id in taken_from(delta):  # it comes again until the disk takes it, and is obeyed from now on
                 self._forget(member_id)
-                self._resolver.drop_member(member_id)
+                self._recognition.forget(member_id)
             raise
         if touched.outcome == "applied":
-            await self._follow(touched, now_ms)
+            await self._follow(touched)
         return touched.outcome
 
-    def on_tick(self, now_ms: int) -> None:
-        """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons."""
+    def on_tick(self, now_ms: int, trusted: bool = True) -> None:
+        """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons.
+
+        `trusted`: the time comes from a clock that is synchronised.
+        """
         for change in self._presence.expire(now_ms):
             self._take_down(change)
             self._begin(self.on_presence(change), always=True)
@@ -228,9 +232,7 @@ class Flow:
         if self._purge_ms is not None and now_ms >= self._purge_ms:
             self._purge_ms = None
             self._begin(self._purge(), always=True)
-        due_ms = self._resolver.next_deadline()
-        if due_ms is not None and now_ms >= due_ms:
-            self._resolver.advance(now_ms)
+        self._recognition.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -242,8 +244,7 @@ class Flow:
             part.shift(delta_ms)
         self._surfaces.shift(delta_ms)
         self._loop_refresh_ms = 0
-        self._resolver.advance(self._clock.now_ms())
-        self._begin(self._reload_resolver(), always=True)  # what a wrong clock took for the past or the future
+        self._recognition.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
@@ -318,15 +319,12 @@ class Flow:
 
         await self._commit(tell, GROUP_MS)
 
-    async def _follow(self, touched: Touched, now_ms: int) -> None:
+    async def _follow(self, touched: Touched) -> None:
         for member_id in touched.cleared:
             self._forget(member_id)
-        for member_id, credentials in touched.recognised.items():
-            self._resolver.drop_member(member_id)
-            for credential, from_ms, until_ms in credentials if self.shop.notice is not None else ():
-                self._resolver.put(credential, until_ms, now_ms, from_ms)
+        self._recognition.follow(touched.recognised)
         if touched.shop:
-            await self._reload_resolver()
+            await self._read_shop()
         if touched.shop or touched.catalogue:
             await self._refresh_loops(everywhere=touched.shop)
         if touched.erased:
@@ -352,18 +350,9 @@ class Flow:
             self._health.count("store.purge_waits")
             self._purge_ms = self._clock.now_ms() + PURGE_AGAIN_MS
 
-    async def _reload_resolver(self) -> None:
-        now_ms = self._clock.now_ms()
-
-        def read(tx: Tx) -> tuple[ShopConfig, Recognised]:
-            shop = tx.shop()
-            holders = tx.holders() if shop.notice is not None else []
-            return shop, tuple(entry for member_id in holders for entry in recognised(tx, member_id, now_ms))
-
-        self.shop, entries = await self._store.run(read, vital=True)
-        self._resolver.clear()
-        for credential, from_ms, until_ms in entries:
-            self._resolver.put(credential, until_ms, now_ms, from_ms)
+    async def _read_shop(self) -> None:
+        self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
+        self._recognition.allow(self.shop.notice is not None)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
@@ -383,6 +372,9 @@ class Flow:
             return
         self._in_flight += 1
         self._spawn(self._finish(work))
+
+    def _begin_always(self, work: Coroutine[Any, Any, None]) -> None:
+        self._begin(work, always=True)
 
     async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -37,6 +37,12 @@ def first_schema(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def learned_clocks(db: Database) -> None:
+    """How far a beacon's clock was found to be off, so that a restart does not lose it."""
+    db.execute("ALTER TABLE credential ADD COLUMN offset_s INTEGER NOT NULL DEFAULT 0")
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

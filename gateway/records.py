@@ -89,14 +89,28 @@ class Tx:
         )
 
     def put_credential(self, credential: Credential) -> None:
-        self._put(
-            "credential",
-            credential_id=credential.credential_id,
-            member_id=credential.member_id,
-            kind=credential.kind.value,
-            secret=credential.secret,
-            exponent=credential.exponent,
-            clock_zero_s=credential.clock_zero_s,
+        """Add or change a credential. What was learned of the device's clock stays while its key does."""
+        self._db.execute(
+            """INSERT INTO credential (credential_id, member_id, kind, secret, exponent, clock_zero_s)
+               VALUES (?, ?, ?, ?, ?, ?)
+               ON CONFLICT (credential_id) DO UPDATE SET member_id = excluded.member_id, kind = excluded.kind,
+                 exponent = excluded.exponent, clock_zero_s = excluded.clock_zero_s, secret = excluded.secret,
+                 offset_s = CASE WHEN secret = excluded.secret AND clock_zero_s = excluded.clock_zero_s
+                   THEN offset_s ELSE 0 END""",
+            [
+                credential.credential_id,
+                credential.member_id,
+                credential.kind.value,
+                credential.secret,
+                credential.exponent,
+                credential.clock_zero_s,
+            ],
+        )
+
+    def keep_offset(self, member_id: str, secret: bytes, offset_s: int) -> None:
+        """The clock of this member's device was found to be so far ahead of what HQ said."""
+        self._db.execute(
+            "UPDATE credential SET offset_s = ? WHERE member_id = ? AND secret = ?", [offset_s, member_id, secret]
         )
 
     def drop_credential(self, credential_id: str) -> None:
@@ -112,9 +126,27 @@ class Tx:
         rows = self._all("SELECT * FROM credential WHERE member_id = ?", member_id)
         return tuple(_credential(row) for row in rows)
 
-    def holders(self) -> list[str]:
-        """Members who hold a credential, for building the resolver at start."""
-        return [str(row[0]) for row in self._all("SELECT DISTINCT member_id FROM credential")]
+    def holders_after(self, member_id: str, limit: int) -> list[tuple[str, tuple[Credential, ...], Consents]]:
+        """The next members who hold a credential, in the order of their ids, with credentials and consents in force."""
+        rows = self._all(
+            "SELECT DISTINCT member_id FROM credential WHERE member_id > ? ORDER BY member_id LIMIT ?", member_id, limit
+        )
+        if not rows:
+            return []
+        credentials: dict[str, list[Credential]] = {str(row[0]): [] for row in rows}
+        records: dict[str, list[ConsentRecord]] = {holder: [] for holder in credentials}
+        span = (rows[0][0], rows[-1][0])
+        for row in self._all("SELECT * FROM credential WHERE member_id BETWEEN ? AND ?", *span):
+            credentials[row[1]].append(_credential(row))
+        for row in self._all("SELECT * FROM consent WHERE member_id BETWEEN ? AND ?", *span):
+            if row[1] in records:
+                records[row[1]].append(_record(row))
+        return [(holder, tuple(held), in_force(records[holder])) for holder, held in credentials.items()]
+
+    def is_staff(self, member_id: str) -> bool:
+        """Whether HQ calls this member a colleague."""
+        row = self._one("SELECT body FROM member WHERE member_id = ?", member_id)
+        return row is not None and _MEMBER.validate_json(row[0]).staff
 
     # --- catalogue and configuration -------------------------------------------------------------------------
 
@@ -227,10 +259,7 @@ class Tx:
 
     def _records(self, member_id: str) -> list[ConsentRecord]:
         rows = self._all("SELECT * FROM consent WHERE member_id = ?", member_id)
-        return [
-            ConsentRecord(event_id, member, Purpose(purpose), ConsentState(state), given, until, seq, notice, channel)
-            for event_id, member, purpose, state, given, until, seq, notice, channel in rows
-        ]
+        return [_record(row) for row in rows]
 
     def _put(self, table: str, **values: object) -> None:
         marks = ", ".join("?" * len(values))
@@ -244,8 +273,13 @@ class Tx:
 
 
 def _credential(row: Any) -> Credential:
-    credential_id, member_id, kind, secret, exponent, clock_zero_s = row
-    return Credential(credential_id, member_id, CredentialKind(kind), secret, exponent, clock_zero_s)
+    credential_id, member_id, kind, secret, exponent, clock_zero_s, offset_s = row
+    return Credential(credential_id, member_id, CredentialKind(kind), secret, exponent, clock_zero_s, offset_s)
+
+
+def _record(row: Any) -> ConsentRecord:
+    event_id, member, purpose, state, given, until, seq, notice, channel = row
+    return ConsentRecord(event_id, member, Purpose(purpose), ConsentState(state), given, until, seq, notice, channel)
 
 
 def _json(value: object) -> str:

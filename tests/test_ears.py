@@ -6,8 +6,19 @@ from collections import Counter
 import pytest
 
 from drivers import frames, tags
-from gateway.core.model import Sighting, Tap
-from tests.rigs.listener import EID_NOW, IBEACON_NOW, MEMBER, NOW_MS, Listener, everything_in, holds
+from drivers.flood import MAX_SAME_PER_S
+from gateway.core.model import Credential, CredentialKind, Sighting, Tap, Token
+from tests.rigs.listener import (
+    ANCHOR,
+    EID_NOW,
+    IBEACON_NOW,
+    IDENTITY_KEY,
+    MEMBER,
+    NOW_MS,
+    Listener,
+    everything_in,
+    holds,
+)
 
 FEAA = "0000feaa-0000-1000-8000-00805f9b34fb"
 STRANGE_EID = bytes.fromhex("5eed5eed00c0ffee")
@@ -52,7 +63,7 @@ def test_strangers_are_counted_by_kind_and_leave_nothing() -> None:
         "nfc.strangers": 1,
     }
     reachable = everything_in(listener)
-    assert holds(reachable, EID_NOW)  # the search finds what is there
+    assert holds(reachable, IDENTITY_KEY)  # the search finds what is there
     for trace in (STRANGE_EID, STRANGE_BEACON, STRANGE_URL, "stranger.example"):
         assert not holds(reachable, trace)
 
@@ -70,6 +81,50 @@ def test_a_strangers_card_is_a_tap_that_carries_nothing(ndef: bytes | None) -> N
     listener.ears.touched("till-nfc", ndef)
     assert listener.sink.taps == [Tap(None, "till-nfc", NOW_MS)]
     assert listener.health.counts["nfc.strangers"] == 1
+
+
+def test_the_shops_own_beacons_are_told_apart_from_members() -> None:
+    listener = Listener()
+    assert listener.ears.has_anchors
+    assert listener.ears.last_anchor_ms("till") is None
+    listener.clock.at_ms += 700
+    listener.ears.heard("till", -48, frames.encode_ibeacon(ANCHOR, -59))
+    assert listener.sink.anchors == [("a-door", "till", -48, NOW_MS + 700)]
+    assert listener.ears.last_anchor_ms("till") == NOW_MS + 700
+    assert listener.ears.last_anchor_ms("door") is None
+    assert listener.health.counts == {"ble.anchors": 1}
+
+
+def test_what_a_remote_ear_decoded_counts_from_when_it_was_heard() -> None:
+    listener = Listener()
+    listener.ears.heard_token("cellar", -70, Token(CredentialKind.EID, EID_NOW), NOW_MS - 900)
+    listener.ears.heard_token("cellar", -70, Token(CredentialKind.EID, STRANGE_EID), NOW_MS)
+    assert listener.sink.sightings == [Sighting(MEMBER, "cellar", -70, NOW_MS - 900)]
+    assert listener.health.counts == {"ble.sightings": 1, "ble.strangers": 1}
+
+
+def test_a_colleagues_phone_is_known_whatever_it_says() -> None:
+    listener = Listener()
+    irk = bytes.fromhex("ec0234a357c8ad05341010a60a397d9b")
+    listener.resolver.set_member("m-colleague", [(Credential("c", "m-colleague", CredentialKind.RPA, irk), 0, None)], 0)
+    address = bytes.fromhex("7081940dfbaa")
+    nearby = bytes.fromhex("02011a0aff4c001005011b0a0b0c")
+    listener.ears.heard("till", -60, nearby, address)
+    listener.ears.heard("till", -60, frames.encode_eid(STRANGE_EID, -18), address)
+    listener.ears.heard("till", -60, nearby, bytes.fromhex("7081950dfbaa"))
+    assert [sighting.member_id for sighting in listener.sink.sightings] == ["m-colleague"] * 2
+    assert not holds(everything_in(listener), bytes.fromhex("7081950dfbaa"))
+
+
+def test_a_flood_of_one_frame_costs_one_radio_a_bounded_share() -> None:
+    listener = Listener()
+    for _ in range(100):
+        listener.ears.heard("till", -60, frames.encode_eid(EID_NOW, -18))
+    listener.ears.heard("door", -60, frames.encode_eid(EID_NOW, -18))
+    assert listener.health.counts == {"ble.flood": 100 - MAX_SAME_PER_S, "ble.sightings": MAX_SAME_PER_S + 1}
+    listener.clock.at_ms += 1_000
+    listener.ears.heard("till", -60, frames.encode_eid(EID_NOW, -18))
+    assert listener.health.counts["ble.sightings"] == MAX_SAME_PER_S + 2
 
 
 def test_a_dropped_member_is_a_stranger_at_once() -> None:
@@ -94,11 +149,13 @@ def test_two_thousand_mutated_frames_end_as_one_count_each() -> None:
         ad = bytearray(dice.choice(originals))
         for _ in range(dice.randrange(4)):
             ad[dice.randrange(len(ad))] = dice.randrange(256)
+        listener.clock.at_ms += 100
         listener.ears.heard("till", -60, bytes(ad[: dice.choice([len(ad), dice.randrange(len(ad) + 1)])]))
     counts = Counter(listener.health.counts)
     assert counts.total() == 2000
     kinds = {"ad_length", "eid_length", "ibeacon_length"}
-    known = {"ble.not_ours", "ble.ios_overflow", "ble.strangers", "ble.sightings"} | {f"ble.malformed.{kind}" for kind in kinds}
+    known = {"ble.not_ours", "ble.ios_overflow", "ble.strangers", "ble.sightings"}
+    known |= {f"ble.malformed.{kind}" for kind in kinds}
     assert set(counts) == known  # every way out was taken, and there is no other
     assert len(listener.sink.sightings) == counts["ble.sightings"]
     assert all(sighting.member_id == MEMBER for sighting in listener.sink.sightings)

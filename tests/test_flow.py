@@ -308,6 +308,7 @@ async def test_restart_knows_members_and_nobody_present(shop: Shop, tmp_path) ->
     shop.store.close()
     again = Shop(tmp_path)
     await again.flow.start()
+    await again.settle()
     assert again.resolver.resolve(MIA_FOB, again.clock.now_ms()) == "mia"
     assert len(again.flow._presence) == 0
     assert again.walls.screens["bar"].level == "L1"
@@ -399,6 +400,7 @@ async def test_a_clock_that_comes_from_1970_finds_its_members_again(shop: Shop, 
     again = Shop(tmp_path)
     again.clock.ms = 1_000
     await again.flow.start()
+    await again.settle()
     assert again.resolver.resolve(MIA_FOB, again.clock.now_ms()) is None
     again.clock.ms = START_MS
     again.flow.on_clock_step(START_MS - 1_000)

@@ -157,7 +157,7 @@ class Resolver:
     def resolve_address(self, address: bytes, now_ms: int) -> str | None:
         """The colleague whose phone shows this random address (6 bytes, most significant first), or None."""
         row = self._irks.resolve(address, now_ms)
-        return None if row is None else self._owner([row], now_ms)
+        return None if row is None else self._owner([int(row)], now_ms)
 
     def live_tokens(self, prefix: bytes) -> tuple[list[bytes], int]:
         """The live tokens that begin with these two bytes, and for how many milliseconds the answer holds."""
@@ -278,7 +278,7 @@ class Resolver:
     def _open(self, credential: Credential, now_ms: int) -> int:
         row = self.roster.add(credential, now_ms)
         if credential.kind is CredentialKind.RPA:
-            if not self._irks.add(row, credential.secret):
+            if not self._irks.add(str(row), credential.secret):
                 self.counts["ble.too_many_phones"] += 1
         elif credential.kind.keyed:
             self._advanced_ms = max(self._advanced_ms, now_ms)
@@ -293,7 +293,7 @@ class Resolver:
     def _drop(self, row: int) -> None:
         kind = KINDS[self.roster.kind[row]]
         if kind is CredentialKind.RPA:
-            self._irks.drop(row)
+            self._irks.drop(str(row))
         elif kind.keyed:
             self._remove_tokens(row, [self.roster.window[row] + step for step in NEIGHBOURS])
         else:

@@ -47,7 +47,7 @@ class NotingEars(Ears):
         self.heard_list: list[tuple[int, str, int, bytes]] = []
         self.touched_list: list[tuple[int, str, bytes | None]] = []
 
-    def heard(self, receiver: str, rssi_dbm: int, ad: bytes) -> None:
+    def heard(self, receiver: str, rssi_dbm: int, ad: bytes, address: bytes = b"") -> None:
         self.heard_list.append((self._at.now_ms(), receiver, rssi_dbm, ad))
 
     def touched(self, reader: str, ndef: bytes | None) -> None:
@@ -86,7 +86,7 @@ def credential(body: dict[str, Any]) -> Credential:
 def resolver(ops: list[dict[str, Any]], now_ms: int) -> Resolver:
     """A resolver with every credential among import operations, whatever the consents say."""
     found = Resolver(SITE_KEY)
-    for op in ops:
-        if op["op"] == "credential.put":
-            found.put(credential(op["body"]), None, now_ms)
+    credentials = [credential(op["body"]) for op in ops if op["op"] == "credential.put"]
+    for member_id in {one.member_id for one in credentials}:
+        found.set_member(member_id, [(one, 0, None) for one in credentials if one.member_id == member_id], now_ms)
     return found

@@ -6,7 +6,7 @@ from typing import Any
 from drivers.ears import Ears
 from gateway.core import eid
 from gateway.core.identity import Resolver, static_digest
-from gateway.core.model import Credential, CredentialKind, Sighting, Tap
+from gateway.core.model import Credential, CredentialKind, Sighting, Tap, Token
 from gateway.health import Health
 
 NOW_MS = 1_800_000_000_000
@@ -15,6 +15,8 @@ MEMBER = "m-listener"
 IDENTITY_KEY = bytes.fromhex("0102030405060708090a111213141516")
 EID_NOW = eid.eid(IDENTITY_KEY, NOW_MS // 1000, 10)
 IBEACON_NOW = bytes(range(100, 120))
+ANCHOR = bytes(range(40, 60))
+ANCHORS = {Token(CredentialKind.IBEACON, ANCHOR): "a-door"}
 
 
 class StillClock:
@@ -36,12 +38,13 @@ class StillClock:
 class Collector:
     sightings: list[Sighting] = field(default_factory=list)
     taps: list[Tap] = field(default_factory=list)
+    anchors: list[tuple[str, str, int, int]] = field(default_factory=list)
 
     def sighted(self, sighting: Sighting) -> None:
         self.sightings.append(sighting)
 
     def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
-        pass
+        self.anchors.append((anchor, receiver, rssi_dbm, at_ms))
 
     def tapped(self, tap: Tap) -> None:
         self.taps.append(tap)
@@ -55,14 +58,17 @@ class Listener:
         self.sink = Collector()
         self.health = Health()
         self.resolver = Resolver(SITE_KEY)
-        self.ears = Ears(self.resolver, self.sink, self.clock, self.health)
-        self._put("c-eid", CredentialKind.EID, IDENTITY_KEY)
-        self._put("c-beacon", CredentialKind.IBEACON, IBEACON_NOW)
-        self._put("c-tag", CredentialKind.NDEF, ndef_value)
-
-    def _put(self, credential_id: str, kind: CredentialKind, value: bytes) -> None:
-        secret = value if kind is CredentialKind.EID else static_digest(SITE_KEY, kind, value)
-        self.resolver.put(Credential(credential_id, MEMBER, kind, secret), None, self.clock.now_ms())
+        self.ears = Ears(self.resolver, self.sink, self.clock, self.health, ANCHORS)
+        values = {
+            CredentialKind.EID: IDENTITY_KEY,
+            CredentialKind.IBEACON: IBEACON_NOW,
+            CredentialKind.NDEF: ndef_value,
+        }
+        credentials = [
+            Credential(f"c-{kind}", MEMBER, kind, value if kind.keyed else static_digest(SITE_KEY, kind, value))
+            for kind, value in values.items()
+        ]
+        self.resolver.set_member(MEMBER, [(one, 0, None) for one in credentials], self.clock.now_ms())
 
 
 def everything_in(*roots: object) -> list[Any]:

@@ -188,4 +188,5 @@ async def open_shop(path: Path, *changes: Change) -> Shop:
     shop = Shop(path)
     await shop.flow.start()
     assert await shop.push(*basics(), *changes) == "applied"
+    await shop.settle()
     return shop
