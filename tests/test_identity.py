@@ -174,6 +174,8 @@ def test_a_credential_begins_with_its_consent() -> None:
     resolver.set_member("m1", [(fob(1), NOW_MS + 5_000, None)], NOW_MS)
     assert resolver.resolve(shown(fob(1), NOW_MS), NOW_MS + 4_999) is None
     assert resolver.resolve(shown(fob(1), NOW_MS), NOW_MS + 5_000) == "m1"
+    resolver.set_member("m1", [(fob(1), NOW_MS + 6_001, None)], NOW_MS + 6_001)
+    assert resolver.resolve(shown(fob(1), NOW_MS), NOW_MS + 6_001) == "m1"  # what is given now holds now
 
 
 def test_static_identifiers_are_kept_as_keyed_hashes_of_their_kind() -> None:

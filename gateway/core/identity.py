@@ -115,7 +115,8 @@ class Resolver:
                 row = self._open(credential, now_ms)
             else:
                 rows.remove(row)
-            self.roster.set_validity(row, from_ms, until_ms)
+            # Rows count whole seconds: what is given now holds now and not from the next second on.
+            self.roster.set_validity(row, from_ms if from_ms > now_ms else 0, until_ms)
             self.roster.mark[row] = self._reading
         for row in rows:
             self._drop(row)
