@@ -16,7 +16,7 @@ from gateway.core.changes import (
 )
 from gateway.core.consent import recognisable
 from gateway.core.identity import static_digest
-from gateway.core.model import ConsentState, Credential, CredentialKind, Event
+from gateway.core.model import ConsentState, Credential, Event
 from gateway.errors import PeerError
 from gateway.records import Tx
 
@@ -122,6 +122,5 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
 
 
 def _sealed(change: CredentialPut, site_key: bytes) -> Credential:
-    static = change.kind is not CredentialKind.EID
-    secret = static_digest(site_key, change.kind, change.value) if static else change.value
+    secret = change.value if change.kind.keyed else static_digest(site_key, change.kind, change.value)
     return Credential(change.credential_id, change.member_id, change.kind, secret, change.exponent, change.clock_zero_s)

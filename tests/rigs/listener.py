@@ -61,7 +61,7 @@ class Listener:
         self._put("c-tag", CredentialKind.NDEF, ndef_value)
 
     def _put(self, credential_id: str, kind: CredentialKind, value: bytes) -> None:
-        secret = value if kind is CredentialKind.EID else static_digest(SITE_KEY, kind, value)
+        secret = value if kind.keyed else static_digest(SITE_KEY, kind, value)
         self.resolver.put(Credential(credential_id, MEMBER, kind, secret), None, self.clock.now_ms())
 
 
