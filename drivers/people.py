@@ -12,6 +12,7 @@ from gateway.core.model import CredentialKind, Purpose
 
 MAX_MEMBERS = 500  # about 40 frames a second at four receivers: what one small machine simulates with ease
 NOTICE_VERSION = "2026-01"
+TRACKABLE_WORDING = "2026-11"  # docs/privacy.md, agreed to by those whose beacon never changes its id
 JOINED_MS = 1_767_603_600_000  # 2026-01-05 09:00 UTC; one member joins each hour from then on
 EXPONENT = 10  # a beacon shows a new id every 1,024 s
 
@@ -180,7 +181,7 @@ def _credentials(person: Person) -> list[dict[str, Any]]:
             "clock_zero_s": person.clock_zero_s,
         }
     else:
-        beacon["value"] = person.beacon_bytes.hex()
+        beacon |= {"value": person.beacon_bytes.hex(), "trackable_wording": TRACKABLE_WORDING}
     if person.card_uri is None:
         return [beacon]
     card = {

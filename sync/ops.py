@@ -40,8 +40,7 @@ MAX_TEXT = 2_000  # characters of one sentence or paragraph
 MAX_LANGUAGES = 16
 MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_ZONES = 256  # of a shop
-# A beacon id is UUID 16 + major 2 + minor 2; NDEF text has to fit on the tag (NTAG216: 888 bytes).
-IBEACON_BYTES = 20
+# NDEF text has to fit on the tag (NTAG216: 888 bytes).
 MAX_NDEF_BYTES = 1024
 
 Ms = Annotated[int, Field(ge=0, le=MAX_MS)]
@@ -58,6 +57,7 @@ _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 # A beacon's clock has 32 bits of seconds and may start anywhere, so its zero lies up to 2^32 s before today.
 _Second = Annotated[int, Field(ge=-(2**33), le=2**33)]
+_Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
 class _Body(BaseModel):
@@ -83,20 +83,57 @@ class _MemberRef(_Body):
     member_id: Id
 
 
-class _EidBody(_Body):
+class _CredentialBody(_Body):
     credential_id: Id
     member_id: Id
+
+
+class _EidBody(_CredentialBody):
     kind: Literal["eid"]
-    identity_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    identity_key: _Key
     exponent: Annotated[int, Field(ge=0, le=MAX_EXPONENT)] = 10
     clock_zero_s: _Second = 0
 
 
-class _StaticBody(_Body):
-    credential_id: Id
-    member_id: Id
-    kind: Literal["ibeacon", "ndef"]
+class _AppBody(_CredentialBody):
+    kind: Literal["app"]
+    key: _Key
+
+
+class _RpaBody(_CredentialBody):
+    kind: Literal["rpa"]
+    irk: _Key
+
+
+class _UidBody(_CredentialBody):
+    kind: Literal["uid"]
+    value: _Key  # namespace 10 bytes + instance 6
+    trackable_wording: _Word
+
+
+class _BeaconBody(_CredentialBody):
+    kind: Literal["ibeacon", "altbeacon"]
+    value: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]  # an iBeacon's UUID 16 + major 2 + minor 2
+    trackable_wording: _Word
+
+
+class _NdefBody(_CredentialBody):
+    kind: Literal["ndef"]
     value: Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{2})+$", max_length=2 * MAX_NDEF_BYTES)]
+
+
+_Credential = _EidBody | _AppBody | _RpaBody | _UidBody | _BeaconBody | _NdefBody
+_CREDENTIALS: dict[str, type[_Credential]] = {
+    "eid": _EidBody,
+    "app": _AppBody,
+    "rpa": _RpaBody,
+    "uid": _UidBody,
+    "ibeacon": _BeaconBody,
+    "altbeacon": _BeaconBody,
+    "ndef": _NdefBody,
+}
+# What each kind of key is called on the wire; the others say `value`.
+_KEY_FIELDS = {CredentialKind.EID: "identity_key", CredentialKind.APP: "key", CredentialKind.RPA: "irk"}
 
 
 class _CredentialRef(_Body):
@@ -207,15 +244,13 @@ def _member(wire: _MemberBody) -> Member:
 
 
 def _credential(body: object) -> CredentialPut:
-    if isinstance(body, dict) and body.get("kind") == "eid":
-        eid = validate(_EidBody, body)
-        key = bytes.fromhex(eid.identity_key)
-        return CredentialPut(eid.credential_id, eid.member_id, CredentialKind.EID, key, eid.exponent, eid.clock_zero_s)
-    static = validate(_StaticBody, body)
-    kind, value = CredentialKind(static.kind), bytes.fromhex(static.value)
-    if kind is CredentialKind.IBEACON and len(value) != IBEACON_BYTES:
-        raise PeerError("fields")
-    return CredentialPut(static.credential_id, static.member_id, kind, value)
+    named = body.get("kind") if isinstance(body, dict) else None
+    if not isinstance(named, str) or named not in _CREDENTIALS:
+        raise PeerError("fields", "kind")
+    fields = dict(validate(_CREDENTIALS[named], body))
+    kind = CredentialKind(fields.pop("kind"))
+    value = bytes.fromhex(fields.pop(_KEY_FIELDS.get(kind, "value")))
+    return CredentialPut(kind=kind, value=value, **fields)
 
 
 def dump(change: Change) -> dict[str, Any]:
@@ -249,10 +284,12 @@ def _credential_body(put: CredentialPut) -> dict[str, Any]:
         "member_id": put.member_id,
         "kind": put.kind.value,
     }
+    body[_KEY_FIELDS.get(put.kind, "value")] = put.value.hex()
     if put.kind is CredentialKind.EID:
-        own = {"identity_key": put.value.hex(), "exponent": put.exponent, "clock_zero_s": put.clock_zero_s}
-        return body | own
-    return body | {"value": put.value.hex()}
+        body |= {"exponent": put.exponent, "clock_zero_s": put.clock_zero_s}
+    if put.kind.trackable:
+        body["trackable_wording"] = put.trackable_wording
+    return body
 
 
 def _plain(value: Any) -> Any:

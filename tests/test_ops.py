@@ -49,7 +49,29 @@ credentials = st.one_of(
         exponent=st.integers(0, 15),
         clock_zero_s=st.integers(-(2**33), 2**33),
     ),
-    st.builds(CredentialPut, ids, ids, st.just(CredentialKind.IBEACON), st.binary(min_size=20, max_size=20)),
+    st.builds(
+        CredentialPut,
+        ids,
+        ids,
+        st.sampled_from([CredentialKind.APP, CredentialKind.RPA]),
+        st.binary(min_size=16, max_size=16),
+    ),
+    st.builds(
+        CredentialPut,
+        credential_id=ids,
+        member_id=ids,
+        kind=st.just(CredentialKind.UID),
+        value=st.binary(min_size=16, max_size=16),
+        trackable_wording=st.text(plain, min_size=1, max_size=20),
+    ),
+    st.builds(
+        CredentialPut,
+        credential_id=ids,
+        member_id=ids,
+        kind=st.sampled_from([CredentialKind.IBEACON, CredentialKind.ALTBEACON]),
+        value=st.binary(min_size=20, max_size=20),
+        trackable_wording=st.text(plain, min_size=1, max_size=20),
+    ),
     st.builds(CredentialPut, ids, ids, st.just(CredentialKind.NDEF), st.binary(min_size=1, max_size=60)),
 )
 changes: st.SearchStrategy[Change] = st.one_of(
@@ -191,17 +213,41 @@ def test_partial_config_takes_the_defaults() -> None:
         {"kind": "eid", "identity_key": "00" * 15},
         {"kind": "eid", "identity_key": "00" * 16, "exponent": 16},
         {"kind": "eid", "value": "00" * 16},
-        {"kind": "ibeacon", "value": "00" * 19},
-        {"kind": "ibeacon", "value": "0g" * 20},
+        {"kind": "eid", "identity_key": "00" * 16, "trackable_wording": "1"},
+        {"kind": "app"},
+        {"kind": "app", "key": "00" * 17},
+        {"kind": "app", "key": "0G" * 16},
+        {"kind": "app", "key": "00" * 16, "exponent": 10},
+        {"kind": "rpa", "key": "00" * 16},
+        {"kind": "rpa", "irk": "00" * 15},
+        {"kind": "ibeacon", "value": "00" * 19, "trackable_wording": "1"},
+        {"kind": "ibeacon", "value": "0g" * 20, "trackable_wording": "1"},
+        {"kind": "altbeacon", "value": "00" * 16, "trackable_wording": "1"},
+        {"kind": "uid", "value": "00" * 20, "trackable_wording": "1"},
+        {"kind": "ndef", "value": "00", "trackable_wording": "1"},
         {"kind": "ndef", "value": ""},
         {"kind": "ndef", "value": "00", "exponent": 3},
         {"kind": "ndef", "value": "00" * (ops.MAX_NDEF_BYTES + 1)},
-        {"kind": "uid", "value": "00"},
+        {"kind": "magic", "value": "00"},
+        {"kind": ["eid"], "value": "00"},
     ],
 )
 def test_credentials_of_another_shape_are_refused(own: dict[str, object]) -> None:
     with pytest.raises(PeerError):
         ops.parse({"op": "credential.put", "body": {"credential_id": "c1", "member_id": "m1", **own}})
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CredentialKind if kind.trackable])
+def test_a_beacon_that_anybody_can_follow_needs_its_own_wording(kind: CredentialKind) -> None:
+    value = "00" * (16 if kind is CredentialKind.UID else 20)
+    body = {"credential_id": "c1", "member_id": "m1", "kind": kind.value, "value": value}
+    for wording in ({}, {"trackable_wording": ""}, {"trackable_wording": None}, {"trackable_wording": 1}):
+        with pytest.raises(PeerError) as caught:
+            ops.parse({"op": "credential.put", "body": body | wording})
+        assert (caught.value.reason, caught.value.field) == ("fields", "trackable_wording")
+    change = ops.parse({"op": "credential.put", "body": body | {"trackable_wording": "2026-11"}})
+    assert isinstance(change, CredentialPut)
+    assert change.trackable_wording == "2026-11"
 
 
 @pytest.mark.parametrize(

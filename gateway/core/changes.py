@@ -19,8 +19,8 @@ class MemberErase:
 
 @dataclass(frozen=True, slots=True)
 class CredentialPut:
-    """EID: `value` is the 16-byte identity key. Static kinds: `value` is the identifier in clear; the gateway
-    keeps only its keyed hash."""
+    """Keyed kinds: `value` is the 16-byte key. Static kinds: `value` is the identifier in clear; the gateway keeps only
+    its keyed hash. `trackable_wording`: the version of the wording that the member agreed to, for trackable kinds."""
 
     credential_id: str
     member_id: str
@@ -28,6 +28,7 @@ class CredentialPut:
     value: bytes
     exponent: int = 10
     clock_zero_s: int = 0
+    trackable_wording: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,9 @@ def member(name: str, *purposes: Purpose, interests: Sequence[str] = ("coffee",)
     points = (TalkingPoint(TEXT, TEXT),)
     return (
         MemberPut(Member(name, name.title(), "de", tuple(interests), ("Espresso",), points)),
-        CredentialPut(f"{name}-fob", name, CredentialKind.IBEACON, name.encode().ljust(20, b"-")),
+        CredentialPut(
+            f"{name}-fob", name, CredentialKind.IBEACON, name.encode().ljust(20, b"-"), trackable_wording="2026-11"
+        ),
         CredentialPut(f"{name}-card", name, CredentialKind.NDEF, f"https://card.example/{name}".encode()),
         *(consent(name, purpose) for purpose in purposes),
     )
