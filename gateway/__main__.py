@@ -130,7 +130,7 @@ def _tablet_link(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    results = bench.run(arguments.name)
+    results = bench.run(arguments.name, arguments.corpus)
     if arguments.json:
         out.print_json(json.dumps([result.as_dict() for result in results]))
         return 0
@@ -247,6 +247,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     measure = verb("bench", _bench, "measure")
     measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
+    measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _hq_parser(verbs.add_parser("hq", help="the reference headquarters"))
     return parser

@@ -70,7 +70,7 @@ class Flow:
         self._stage = Stage(screens)
         self._handshakes = Handshakes()
         self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
-        self._recognition = Recognition(store, resolver, clock, health, self._begin_always)
+        self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
@@ -209,7 +209,7 @@ class Flow:
         except StoreError:
             for member_id in taken_from(delta):  # it comes again until the disk takes it, and is obeyed from now on
                 self._forget(member_id)
-                self._recognition.forget(member_id)
+                self.recognition.forget(member_id)
             raise
         if touched.outcome == "applied":
             await self._follow(touched)
@@ -232,7 +232,7 @@ class Flow:
         if self._purge_ms is not None and now_ms >= self._purge_ms:
             self._purge_ms = None
             self._begin(self._purge(), always=True)
-        self._recognition.tick(now_ms, trusted)
+        self.recognition.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -244,7 +244,7 @@ class Flow:
             part.shift(delta_ms)
         self._surfaces.shift(delta_ms)
         self._loop_refresh_ms = 0
-        self._recognition.clock_stepped(delta_ms)
+        self.recognition.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
@@ -322,7 +322,7 @@ class Flow:
     async def _follow(self, touched: Touched) -> None:
         for member_id in touched.cleared:
             self._forget(member_id)
-        self._recognition.follow(touched.recognised)
+        self.recognition.follow(touched.recognised)
         if touched.shop:
             await self._read_shop()
         if touched.shop or touched.catalogue:
@@ -352,7 +352,7 @@ class Flow:
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self._recognition.allow(self.shop.notice is not None)
+        self.recognition.allow(self.shop.notice is not None)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

@@ -49,6 +49,16 @@ class Recognition:
         """Recognise this member no more, whatever the disk says."""
         self._resolver.drop_member(member_id)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether windows wait to be opened: call `turn` again soon."""
+        due_ms = self._resolver.next_deadline()
+        return due_ms is not None and due_ms <= self._clock.now_ms()
+
+    def turn(self) -> None:
+        """Open some of the windows that wait."""
+        self._resolver.advance(self._clock.now_ms())
+
     def tick(self, now_ms: int, trusted: bool) -> None:
         """Open and close windows; `trusted`: the time comes from a synchronised clock."""
         self._resolver.trusted = trusted
