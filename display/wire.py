@@ -71,6 +71,7 @@ def queue_entry(entry: QueueEntry, guest: int, tablet: str, now_ms: int, speed: 
         "waited_ms": real_ms(now_ms - entry.asked_at_ms, speed),
         "state": entry.state,
         "mine": entry.tablet == tablet,
+        "colleagues_near": entry.colleagues_near,
     }
 
 

@@ -27,11 +27,16 @@ class Decisions:
 
     def arrive(
         self, tx: Tx, change: PresenceChange, visit_id: str, screens: tuple[str, ...], company: tuple[str, ...]
-    ) -> list[Made]:
-        """One decision for each screen of the zone that a member entered; `company` stands there already."""
+    ) -> list[Made] | None:
+        """One decision for each screen of the zone that a member entered; `company` stands there already.
+
+        None for a colleague: nothing is decided and nothing is told about where colleagues are.
+        """
         person = tx.person(change.member_id, change.at_ms)
         if person is None or not may(Purpose.RECOGNISE_BLE, person.consents, change.at_ms).ok:
             return []
+        if person.member.staff:
+            return None
         zone = change.zone or ""
         body = {"visit_id": visit_id, "member_id": change.member_id, "zone": zone}
         tx.emit(Event(f"visit.{change.kind}", change.at_ms, body))

@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
+from gateway.advice import Advice
 from gateway.apply import Touched, apply, taken_from
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta
-from gateway.core.handshake import Handshake, Handshakes
 from gateway.core.identity import Resolver
 from gateway.core.model import Decision, Event, Offer, ShopConfig, Sighting, Tap
 from gateway.core.offers import public_slides, slide_of
@@ -35,6 +35,8 @@ PURGE_AGAIN_MS = 1_000  # each try may hold up commits for records.PURGE_WAIT_MS
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 
 DISK_HELP = "Free space on the data disk or replace the card."
+# What headquarters hears of a visit beside its beginning and its zones, which come with a decision.
+_TOLD = {"left": "visit.left", "dwelled": "visit.dwelled", "doubted": "credential.doubted"}
 _ANSWERS = {"yes": "offer.accepted", "more": "offer.explained", "not_now": "offer.declined"}
 
 
@@ -68,13 +70,12 @@ class Flow:
         self._wake = wake
         self._presence = Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
-        self._handshakes = Handshakes()
+        self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop)
         self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
-        self._asking: set[str] = set()
         self._purge_ms: int | None = None
         self._loop_refresh_ms = 0
 
@@ -94,8 +95,12 @@ class Flow:
         """A member was heard. Almost all sightings end here, in memory."""
         change = self._presence.observe(sighting)
         if change is not None:
-            self._take_down(change)
-            self._begin(self.on_presence(change))
+            self.changed(change)
+
+    def changed(self, change: PresenceChange) -> None:
+        """Presence says something new: what rested on the old goes at once."""
+        self._take_down(change)
+        self._begin(self.on_presence(change))
 
     def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
         """One of the shop's own beacons was heard."""
@@ -105,20 +110,32 @@ class Flow:
         self._begin(self.on_tap(tap))
 
     async def on_presence(self, change: PresenceChange) -> None:
-        """A member entered, moved, became unknown or left."""
-        if change.zone is None:
-            if change.kind == "left":
-                visit_id, zone = self._visits.pop(change.member_id, ("", ""))
-                body = {"visit_id": visit_id, "member_id": change.member_id, "zone": zone}
-                await self._commit(lambda tx: tx.tell(Event("visit.left", change.at_ms, body)), GROUP_MS)
-            return
-        visit_id, _ = self._visits.get(change.member_id) or (self._new_id(), "")
-        self._visits[change.member_id] = visit_id, change.zone
-        screens = self._stage.screens_in(change.zone)
-        company = tuple(m for m in self._presence.members_in(change.zone) if m != change.member_id)
+        """A member entered, moved, stayed, became unknown or doubtful, or left."""
+        member_id = change.member_id
+        if change.kind == "left":
+            visit_id, zone = self._visits.pop(member_id, ("", ""))
+        else:
+            visit_id, zone = self._visits.get(member_id) or (self._new_id(), "")
+            zone = change.zone or zone
+            self._visits[member_id] = visit_id, zone
+        if self._advice.is_colleague(member_id) and (change.zone is None or change.kind in _TOLD):
+            self._advice.colleague_is(member_id, change.zone)  # and nobody is told
+        elif change.kind in _TOLD:
+            body = {"visit_id": visit_id, "member_id": member_id, "zone": zone}
+            await self._commit(lambda tx: tx.tell(Event(_TOLD[change.kind], change.at_ms, body)), GROUP_MS)
+        elif change.zone is not None:
+            await self._arrive(change, visit_id, change.zone)
+
+    async def _arrive(self, change: PresenceChange, visit_id: str, zone: str) -> None:
+        screens = self._stage.screens_in(zone)
+        here = (m for m in self._presence.members_in(zone) if m != change.member_id)
+        company = tuple(m for m in here if not self._advice.is_colleague(m))
         arrived = await self._commit(lambda tx: self._decisions.arrive(tx, change, visit_id, screens, company))
-        if self._presence.zone_of(change.member_id) != change.zone:
+        if self._presence.zone_of(change.member_id) != zone:
             return  # walked on, or withdrew, while the disk wrote
+        self._advice.colleague_is(change.member_id, zone if arrived is None else None)
+        if arrived is None:
+            return
         members = frozenset((change.member_id, *company))
         for decision, offer in arrived:
             self._put_up(decision, offer, members)
@@ -130,7 +147,7 @@ class Flow:
             self._health.count("nfc.unknown_reader")
         elif receiver.advice:
             if tap.member_id is not None:
-                await self._ask(tap.member_id, receiver.zone, "tap")
+                await self._advice.ask(tap.member_id, receiver.zone, "tap")
         elif receiver.screen is not None:
             await self._tap_at_screen(tap, receiver.screen, receiver.zone)
 
@@ -146,7 +163,7 @@ class Flow:
         if after is None or after.member_id is None:
             return "refused"
         if choice == "advice":
-            await self._ask(after.member_id, self.screens[screen], "screen")
+            await self._advice.ask(after.member_id, self.screens[screen], "screen")
         elif choice in _ANSWERS:
             body = {"member_id": after.member_id, "decision_id": after.decision_id, "offer_id": after.offer_id}
             try:
@@ -159,38 +176,12 @@ class Flow:
         return "ok"
 
     async def on_accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:
-        """A colleague accepts; exactly one does. The card opens after the acceptance is committed."""
-        now_ms = self._clock.now_ms()
-        until_ms = now_ms + self.shop.card_ms
-        before = self._handshakes.get(handshake_id)
-        outcome = self._handshakes.accept(handshake_id, tablet, until_ms)
-        handshake = self._handshakes.get(handshake_id)
-        if outcome != "open" or handshake is None or handshake == before:
-            return outcome  # asking again from the tablet that has it changes nothing and is no second view
-        card = None
-        try:
-            card = await self._commit(lambda tx: self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
-        except StoreError:
-            self._health.count("flow.not_committed")
-        finally:
-            if card is None:
-                self._handshakes.close(handshake_id)
-            self._surfaces.queue(self._handshakes.entries())
-        if card is None:
-            return "refused"
-        if self._handshakes.get(handshake_id) is None:
-            return "gone"
-        self._surfaces.open_card(tablet, card)
-        return "open"
+        """A colleague accepts a request for advice."""
+        return await self._advice.accept(handshake_id, tablet)
 
     async def on_close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:
-        """The colleague is done: the card is wiped at once, the event follows."""
-        handshake = self._handshakes.close(handshake_id, tablet)
-        if handshake is None:
-            return "gone"
-        self._wipe([handshake], "closed")
-        await self._tell_closed([handshake], "closed")
-        return "ok"
+        """The colleague is done."""
+        return await self._advice.close(handshake_id, tablet)
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
@@ -225,10 +216,9 @@ class Flow:
             self._begin(self.on_presence(change), always=True)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
-        expired = self._handshakes.expire(now_ms)
+        expired = self._advice.expire(now_ms)
         if expired:
-            self._wipe(expired, "timeout")
-            self._begin(self._tell_closed(expired, "timeout"), always=True)
+            self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
         if self._purge_ms is not None and now_ms >= self._purge_ms:
             self._purge_ms = None
             self._begin(self._purge(), always=True)
@@ -240,7 +230,7 @@ class Flow:
     def on_clock_step(self, delta_ms: int) -> None:
         """The system's time was corrected: nobody leaves, stays or expires because of it."""
         self._health.count("clock.steps")
-        for part in (self._presence, self._stage, self._handshakes):
+        for part in (self._presence, self._stage, self._advice):
             part.shift(delta_ms)
         self._surfaces.shift(delta_ms)
         self._loop_refresh_ms = 0
@@ -281,43 +271,10 @@ class Flow:
         self._stage.open(screen, dialogue or join(self._new_id(), tap.at_ms))
         self._show(screen)
 
-    async def _ask(self, member_id: str, zone: str, via: Literal["tap", "screen"]) -> None:
-        if self._handshakes.has(member_id) or member_id in self._asking:
-            return
-        now_ms = self._clock.now_ms()
-        handshake_id = self._new_id()
-        self._asking.add(member_id)
-        try:
-            label = await self._commit(lambda tx: self._decisions.ask(tx, handshake_id, member_id, zone, via, now_ms))
-        finally:
-            self._asking.discard(member_id)
-        if label is None:
-            self._health.count("handshake.no_consent")
-            return
-        expires_at_ms = now_ms + self.shop.ask_ms
-        self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms))
-        self._surfaces.queue(self._handshakes.entries())
-
     def _take_down(self, change: PresenceChange) -> None:
         """What rests on a member's presence goes at once; it needs no commit."""
         for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
             self._show(screen)
-
-    def _wipe(self, ended: list[Handshake], reason: str) -> None:
-        for handshake in ended:
-            if handshake.tablet is not None:
-                self._surfaces.close_card(handshake.tablet, handshake.handshake_id, reason)
-        self._surfaces.queue(self._handshakes.entries())
-
-    async def _tell_closed(self, ended: list[Handshake], reason: str) -> None:
-        now_ms = self._clock.now_ms()
-
-        def tell(tx: Tx) -> None:
-            for handshake in ended:
-                body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "reason": reason}
-                tx.tell(Event("handshake.closed", now_ms, body))
-
-        await self._commit(tell, GROUP_MS)
 
     async def _follow(self, touched: Touched) -> None:
         for member_id in touched.cleared:
@@ -336,9 +293,7 @@ class Flow:
         self._presence.forget(member_id)
         for screen in self._stage.forget(member_id):
             self._show(screen)
-        ended = self._handshakes.forget(member_id)
-        if ended:
-            self._wipe(ended, "withdrawn")
+        self._advice.forget(member_id)
 
     async def _purge(self) -> None:
         """Erased bytes leave the write-ahead log too; while somebody reads the file, a little later."""

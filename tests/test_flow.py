@@ -13,6 +13,7 @@ from gateway.core.changes import (
     CredentialPut,
     Delta,
     MemberErase,
+    MemberPut,
     OfferDrop,
     OfferPut,
 )
@@ -20,6 +21,7 @@ from gateway.core.model import (
     ConsentRecord,
     ConsentState,
     CredentialKind,
+    Member,
     Offer,
     Purpose,
     ShopConfig,
@@ -27,7 +29,7 @@ from gateway.core.model import (
     Tap,
     Token,
 )
-from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS
+from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS, PresenceChange
 from gateway.errors import PeerError, StoreError
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
@@ -459,3 +461,37 @@ async def test_a_version_out_of_reach_is_refused(shop: Shop) -> None:
     with pytest.raises(PeerError, match="version_jump"):
         await shop.flow.on_hq_change(Delta(shop.version, 2**63 - 1, ()))
     assert await shop.store.hq_version() == shop.version
+
+
+async def test_a_colleague_is_near_and_nobody_learns_who_or_where(shop: Shop) -> None:
+    await shop.push(*member("eva", Purpose.RECOGNISE_BLE, Purpose.PERSONALISE_OFFERS))
+    await shop.push(MemberPut(Member("eva", "Eva", interests=("coffee",), staff=True)))
+    before = await shop.types()
+    await shop.stand("eva", "wine-ble")
+    assert await shop.types() == before  # no visit, no decision
+    await shop.tap("mia", "advice-nfc")
+    assert [entry.colleagues_near for entry in shop.walls.entries] == [1]
+    await shop.stand("eva", "coffee-ble", 12)
+    assert [entry.colleagues_near for entry in shop.walls.entries] == [0]
+    await shop.tick(120_000)
+    assert not any("eva" in body for _, body in await shop.events())
+
+
+async def test_a_colleague_who_becomes_a_customer_is_one(shop: Shop) -> None:
+    await shop.push(*member("eva", Purpose.RECOGNISE_BLE, Purpose.PERSONALISE_OFFERS))
+    await shop.push(MemberPut(Member("eva", "Eva", staff=True)))
+    await shop.stand("eva", "wine-ble")
+    await shop.push(MemberPut(Member("eva", "Eva")))
+    await shop.stand("eva", "coffee-ble", 12)
+    assert "visit.moved" in await shop.types()
+
+
+async def test_a_credential_in_doubt_opens_nothing_and_headquarters_hears_of_it(shop: Shop) -> None:
+    await shop.stand("mia", "coffee-ble")
+    assert shop.walls.screens["bar"].level == "L2"
+    doubt = PresenceChange("mia", "doubted", None, "coffee", shop.clock.ms)
+    shop.flow._presence.forget("mia")
+    shop.flow.changed(doubt)
+    await shop.settle()
+    assert shop.walls.screens["bar"].level != "L2"
+    assert (await shop.types())[-1] == "credential.doubted"

@@ -25,7 +25,7 @@ SCREEN_FIELDS = {
     "placement", "kind", "level", "decision_id", "slides", "dialogue", "slide_id", "title", "text", "badge", "art",
     "dialogue_id", "step", "language", "call_name", "slide", "more", "choices", "ttl_ms",
 }  # fmt: skip
-QUEUE_FIELDS = {"handshake_id", "label", "guest", "zone", "via", "waited_ms", "state", "mine"}
+QUEUE_FIELDS = {"handshake_id", "label", "guest", "zone", "via", "waited_ms", "state", "mine", "colleagues_near"}
 CARD_FIELDS = {
     "handshake_id", "call_name", "language", "zone", "via", "waited_ms", "usual", "talking_points", "offers",
     "consents", "ttl_ms", "text", "because", "offer_id", "title", "badge",

@@ -34,7 +34,9 @@ class Row {
     this.limit = shop.ask_ms;
     say(this.name, entry.label || word(language, "guest", { n: entry.guest }));
     say(this.place, pick(shop.zones[entry.zone], language) || entry.zone);
-    say(this.how, word(language, entry.via));
+    const near = entry.colleagues_near;
+    const how = word(language, entry.via);
+    say(this.how, near ? `${how} · ${word(language, near === 1 ? "colleagueNear" : "colleaguesNear", { n: near })}` : how);
     const asked = entry.state === "asked";
     this.node.dataset.state = asked ? "asked" : entry.mine ? "mine" : "taken";
     this.button.hidden = !asked;

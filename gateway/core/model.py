@@ -274,6 +274,7 @@ class QueueEntry:
     asked_at_ms: int
     state: Literal["asked", "open"]
     tablet: str | None  # who accepted
+    colleagues_near: int = 0  # whose phones were heard in that zone
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class PresenceChange:
     """`zone` None means unknown (for "unknown") or outside (for "left"); `before` is the zone until now."""
 
     member_id: str
-    kind: Literal["entered", "moved", "unknown", "left"]
+    kind: Literal["entered", "moved", "dwelled", "unknown", "doubted", "left"]
     zone: str | None
     before: str | None
     at_ms: int

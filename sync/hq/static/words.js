@@ -100,6 +100,8 @@ const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abge
 const EVENTS = { // b: the body with its ids replaced by names
   "visit.entered": { de: (b) => `Besuch beginnt: ${b.zone}`, en: (b) => `Visit begins: ${b.zone}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
+  "visit.dwelled": { de: (b) => `Bleibt bei: ${b.zone}`, en: (b) => `Stays at: ${b.zone}` },
+  "credential.doubted": { de: () => "Ein Kennzeichen war an zwei Orten zugleich: es öffnet vorerst nichts", en: () => "A credential was in two places at once: it opens nothing for now" },
   "visit.left": { de: (b) => `Besuch endet: ${b.zone}`, en: (b) => `Visit ends: ${b.zone}` },
   "decision.made": {
     de: (b) => (b.offer_id ? `${b.offer} gezeigt ${b.trigger === "tap" ? "nach Antippen" : "im Vorbeigehen"} · ${b.screen}` : `Nichts gezeigt: ${why(b, "de")}`),

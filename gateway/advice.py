@@ -1,0 +1,152 @@
+"""The digital handshake at work: a member asks, tablets ring, one colleague's card opens and closes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Literal, Protocol, TypeVar
+
+from gateway.core.handshake import Handshake, Handshakes
+from gateway.core.model import Event, ShopConfig
+from gateway.core.ports import Clock, Surfaces
+from gateway.decisions import Decisions
+from gateway.errors import StoreError
+from gateway.health import Health
+from gateway.records import Tx
+from gateway.store import GROUP_MS
+
+T = TypeVar("T")
+
+
+class Commit(Protocol):
+    """The flow's own way to commit."""
+
+    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0) -> Awaitable[T]: ...
+
+
+class Advice:
+    """All requests and open cards; every method runs on the event loop."""
+
+    def __init__(
+        self,
+        decisions: Decisions,
+        surfaces: Surfaces,
+        clock: Clock,
+        health: Health,
+        commit: Any,
+        new_id: Callable[[], str],
+        shop: Callable[[], ShopConfig],
+    ) -> None:
+        self._decisions = decisions
+        self._surfaces = surfaces
+        self._clock = clock
+        self._health = health
+        self._commit: Commit = commit
+        self._new_id = new_id
+        self._shop = shop
+        self._handshakes = Handshakes()
+        self._asking: set[str] = set()
+        self._colleagues: dict[str, str] = {}  # who carries a known phone, and in which zone
+
+    async def ask(self, member_id: str, zone: str, via: Literal["tap", "screen"]) -> None:
+        """A member asks for advice, by a tap at a reader or at the screen."""
+        if self._handshakes.has(member_id) or member_id in self._asking:
+            return
+        now_ms = self._clock.now_ms()
+        handshake_id = self._new_id()
+        self._asking.add(member_id)
+        try:
+            label = await self._commit(lambda tx: self._decisions.ask(tx, handshake_id, member_id, zone, via, now_ms))
+        finally:
+            self._asking.discard(member_id)
+        if label is None:
+            self._health.count("handshake.no_consent")
+            return
+        expires_at_ms = now_ms + self._shop().ask_ms
+        self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms))
+        self._ring()
+
+    async def accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:
+        """A colleague accepts; exactly one does. The card opens after the acceptance is committed."""
+        now_ms = self._clock.now_ms()
+        until_ms = now_ms + self._shop().card_ms
+        before = self._handshakes.get(handshake_id)
+        outcome = self._handshakes.accept(handshake_id, tablet, until_ms)
+        handshake = self._handshakes.get(handshake_id)
+        if outcome != "open" or handshake is None or handshake == before:
+            return outcome  # asking again from the tablet that has it changes nothing and is no second view
+        card = None
+        try:
+            card = await self._commit(lambda tx: self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
+        except StoreError:
+            self._health.count("flow.not_committed")
+        finally:
+            if card is None:
+                self._handshakes.close(handshake_id)
+            self._ring()
+        if card is None:
+            return "refused"
+        if self._handshakes.get(handshake_id) is None:
+            return "gone"
+        self._surfaces.open_card(tablet, card)
+        return "open"
+
+    async def close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:
+        """The colleague is done: the card is wiped at once, the event follows."""
+        handshake = self._handshakes.close(handshake_id, tablet)
+        if handshake is None:
+            return "gone"
+        self._wipe([handshake], "closed")
+        await self.tell_closed([handshake], "closed")
+        return "ok"
+
+    def expire(self, now_ms: int) -> list[Handshake]:
+        """Wipe what waited or stood open too long; `tell_closed` is to follow."""
+        expired = self._handshakes.expire(now_ms)
+        self._wipe(expired, "timeout")
+        return expired
+
+    def forget(self, member_id: str) -> None:
+        """Wipe a member from every tablet, at once."""
+        self._wipe(self._handshakes.forget(member_id), "withdrawn")
+        self.colleague_is(member_id, None)
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a step of the clock."""
+        self._handshakes.shift(delta_ms)
+
+    def is_colleague(self, member_id: str) -> bool:
+        """Whether this is a colleague who is on the floor."""
+        return member_id in self._colleagues
+
+    def colleague_is(self, member_id: str, zone: str | None) -> None:
+        """A colleague is in a zone now, or nowhere that we know; tablets see how many are near, never who."""
+        if self._colleagues.get(member_id) == zone:
+            return
+        if zone is None:
+            del self._colleagues[member_id]
+        else:
+            self._colleagues[member_id] = zone
+        self._ring()
+
+    async def tell_closed(self, ended: list[Handshake], reason: str) -> None:
+        """Headquarters learns that these are over."""
+        now_ms = self._clock.now_ms()
+
+        def tell(tx: Tx) -> None:
+            for handshake in ended:
+                body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "reason": reason}
+                tx.tell(Event("handshake.closed", now_ms, body))
+
+        await self._commit(tell, GROUP_MS)
+
+    def _ring(self) -> None:
+        near = list(self._colleagues.values())
+        entries = self._handshakes.entries()
+        self._surfaces.queue(tuple(replace(entry, colleagues_near=near.count(entry.zone)) for entry in entries))
+
+    def _wipe(self, ended: list[Handshake], reason: str) -> None:
+        if not ended:
+            return
+        for handshake in ended:
+            if handshake.tablet is not None:
+                self._surfaces.close_card(handshake.tablet, handshake.handshake_id, reason)
+        self._ring()
