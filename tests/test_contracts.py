@@ -17,6 +17,8 @@ CLOCK_READERS = {
     "drivers/nfc.py",
     "gateway/__main__.py",
     "gateway/bench.py",
+    "gateway/bench_ingest.py",
+    "gateway/bench_loop.py",
     "gateway/broker.py",
     "gateway/clock.py",
     "gateway/demo.py",
