@@ -98,7 +98,8 @@ def test_two_thousand_mutated_frames_end_as_one_count_each() -> None:
     counts = Counter(listener.health.counts)
     assert counts.total() == 2000
     kinds = {"ad_length", "eid_length", "ibeacon_length"}
-    known = {"ble.not_ours", "ble.ios_overflow", "ble.strangers", "ble.sightings"} | {f"ble.malformed.{kind}" for kind in kinds}
+    known = {"ble.not_ours", "ble.ios_overflow", "ble.strangers", "ble.sightings"}
+    known |= {f"ble.malformed.{kind}" for kind in kinds}
     assert set(counts) == known  # every way out was taken, and there is no other
     assert len(listener.sink.sightings) == counts["ble.sightings"]
     assert all(sighting.member_id == MEMBER for sighting in listener.sink.sightings)

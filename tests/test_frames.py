@@ -257,9 +257,7 @@ companies = st.dictionaries(st.sampled_from([0x004C, 0x0059, 0x0118]), contents,
 
 @settings(deadline=None)
 @given(services, companies, st.lists(uuid_texts, max_size=20, unique=True))
-def test_raw_bytes_and_fields_agree(
-    service_data: dict[str, bytes], makers: dict[int, bytes], uuids: list[str]
-) -> None:
+def test_raw_bytes_and_fields_agree(service_data: dict[str, bytes], makers: dict[int, bytes], uuids: list[str]) -> None:
     raw = frames.assemble(service_data, makers, uuids)
     altbeacons = sum(data.startswith(b"\xbe\xac") for data in makers.values())
     if altbeacons < 2:  # of two the last counts, and a mapping's order is the order on the air
