@@ -11,7 +11,7 @@ from drivers.mask import KEY_BYTES, Mask
 from drivers.record import Recorder
 from gateway.core.model import CredentialKind, Token
 from gateway.errors import ConfigError, StoreError
-from tests.rigs.listener import NOW_MS, StillClock
+from tests.rigs.listener import NOW_MS, StillClock, everything_in, holds
 
 ANCHOR = Token(CredentialKind.UID, bytes(range(16)))
 MEMBER = Token(CredentialKind.IBEACON, bytes(range(100, 120)))
@@ -82,6 +82,19 @@ def test_cards_are_replaced_but_a_members(tmp_path: Path) -> None:
     assert b"example" not in found[1]
     assert (found[2], found[4]) == (None, b"")
     assert ears.counts == {"member_card": 1, "card": 4}
+
+
+def test_the_ears_keep_nothing_of_a_stranger(tmp_path: Path) -> None:
+    ears = recorder(tmp_path / "r.jsonl")
+    name = b"Mia's phone"
+    ears.heard("door", -61, frames.encode_eid(EID, -20) + bytes([len(name) + 1, 9]) + name, ADDRESS)
+    ears.touched("till-nfc", tags.encode_uri("https://stranger.example/0815"))
+    ears.flush()
+    reachable = [*everything_in(ears), (tmp_path / "r.jsonl").read_text()]
+    assert holds(reachable, ANCHOR.value)  # the search finds what is there
+    for trace in (EID, name, ADDRESS, "C0:11:22:33:44:55", "stranger.example", "Mia"):
+        assert not holds(reachable, trace)
+    ears.close()
 
 
 def test_an_anchor_tells_each_receiver_that_it_is_not_deaf(tmp_path: Path) -> None:
