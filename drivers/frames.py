@@ -4,7 +4,7 @@ Knows no member. The phone token's own specification is docs/phone-app.md.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 from gateway.core.apptoken import TOKEN_BYTES
@@ -13,9 +13,11 @@ from gateway.core.model import CredentialKind, Token
 from gateway.errors import PeerError
 
 # Bluetooth Core Specification Supplement, part A: each AD structure is length, type, data.
+_AD_FLAGS = 0x01
+_UUIDS_16_MORE = 0x02  # incomplete list
 _UUIDS_16 = 0x03  # complete list
 _UUIDS_32 = 0x05
-_UUIDS_128_MORE = 0x06  # incomplete list
+_UUIDS_128_MORE = 0x06
 _UUIDS_128 = 0x07
 _SERVICE_DATA_16 = 0x16
 _SERVICE_DATA_32 = 0x20
@@ -177,6 +179,44 @@ def _token(
     if apple and apple[0] == _OVERFLOW_TYPE and len(apple) >= _OVERFLOW_BYTES:
         return Other.IOS_OVERFLOW
     return Other.NOT_OURS
+
+
+def structures(ad: bytes) -> Iterator[tuple[int, int, int]]:
+    """(length, start, end) of each AD structure: its type stands at `start`, its data follow up to `end`.
+
+    The last may be broken off: `end` is then the end of `ad` and less than start + length.
+    """
+    at = 0
+    while at + 1 < len(ad) and ad[at]:
+        start, end = at + 1, at + 1 + ad[at]
+        yield ad[at], start, min(end, len(ad))
+        at = end
+
+
+def contents(kind: int, data: bytes) -> list[slice]:
+    """The parts of a structure's data that say something of the sender; the rest says what kind of frame it is.
+
+    Kinds are: flags, 16-bit UUIDs, companies, Eddystone's and Apple's first byte, and what marks a frame of ours.
+    A longer UUID of somebody else is contents, because it may carry a token as ours does.
+    """
+    if kind == _AD_FLAGS:
+        return [slice(1, None)]
+    if kind in (_UUIDS_16_MORE, _UUIDS_16):
+        return [slice(len(data) // 2 * 2, None)]
+    if kind == _SERVICE_DATA_16:
+        return [slice(3 if data.startswith(_EDDYSTONE) else 2, None)]
+    if kind == _MANUFACTURER_DATA:
+        marked = data[2:4] == _ALTBEACON or data[:4] == _APPLE_BYTES + _IBEACON
+        return [slice(4 if marked else 3 if data.startswith(_APPLE_BYTES) else 2, None)]
+    if kind == _SERVICE_DATA_128 and data.startswith(_APP):
+        return [slice(len(_APP) + 1, None)]
+    if kind in (_UUIDS_128, _UUIDS_128_MORE):
+        fixed = len(_APP_PREFIX)
+        ours = [at for at in range(0, len(data) - 15, 16) if data[at + 16 - fixed : at + 16] == _APP_PREFIX[::-1]]
+        ends = [at + TOKEN_BYTES for at in ours]
+        starts = [0, *(at + 16 for at in ours)]
+        return [slice(start, end) for start, end in zip(starts, [*ends, None], strict=True)]
+    return [slice(None)]
 
 
 def assemble(

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app, bench, config, demo, doctor, keys, logs, rehearse
+from gateway import app, bench, config, demo, doctor, keys, logs, recording, rehearse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
@@ -99,12 +99,28 @@ def _replay(arguments: argparse.Namespace) -> int:
     base = _load(arguments.config) if arguments.config is not None else None
     health, seconds = rehearse.replay(arguments.file, base)
     _print_counts(health, seconds, arguments.json)
-    heard = sum(health.counts.get(name, 0) for name in ("ble.not_ours", "ble.strangers", "ble.sightings"))
+    heard = sum(count for name, count in health.counts.items() if name.startswith("ble."))
     if heard == 0:
         _say(f"{arguments.file}: holds no advertisement; expected a recording, one JSON object a line")
         return 1
     if base is None:
         _say("Everybody was a stranger: no members without a gateway's data. Name one with --config.")
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    loaded = _load(arguments.config)
+    _say("Recording. Stop the gateway's service first: one adapter serves one of them. Ctrl-C ends it.")
+    summary = asyncio.run(recording.record(loaded, arguments.out, arguments.seconds, arguments.keep_members))
+    table = Table("what", "lines", box=None)
+    for name, count in sorted(summary.counts.items()):
+        table.add_row(name, f"{count:,}")
+    out.print(table)
+    if summary.full:
+        _say(f"{arguments.out}: full; nothing was written after that")
+    if not summary.counts:
+        _say("Nothing was heard. `store-gateway doctor` says what is missing.")
+        return 1
     return 0
 
 
@@ -205,6 +221,23 @@ def _hq_events(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _hq_provision(arguments: argparse.Namespace) -> int:
+    key, shown, line = service.provision_beacon(
+        arguments.public_key,
+        arguments.member,
+        arguments.credential or f"{arguments.member}-eid",
+        arguments.exponent,
+        arguments.clock,
+        _now_ms(),
+    )
+    _say(f"Give the beacon's tool the resolver's public key:  {key}")
+    _say(f"and the rotation exponent:                         {arguments.exponent}")
+    _say(f"In the window of its clock {arguments.clock} s the beacon then shows:  {shown}")
+    _say("The line below holds the beacon's secret key. Import it (hq import-members) and delete it.")
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -242,6 +275,11 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, help="use this gateway's members, screens and headquarters, and write there"
     )
     replay.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    take = verb("record", _record, "write what the radios and readers hear to a file, strangers made unknowable")
+    take.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
+    take.add_argument("--out", type=Path, required=True, help="a new file; only its owner can read it")
+    take.add_argument("--seconds", type=_whole(1, 86_400), help="how long; until Ctrl-C without")
+    take.add_argument("--keep-members", action="store_true", help="members' frames and cards stay as they are")
     verb("tablet-link", _tablet_link, "the link and QR code that let a tablet in").add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file"
     )
@@ -277,6 +315,12 @@ def _hq_parser(parser: argparse.ArgumentParser) -> None:
     withdraw.add_argument(
         "--purpose", action="append", choices=[p.value for p in Purpose], help="may be repeated; all of them without"
     )
+    beacon = verb("provision-beacon", _hq_provision, "make the key of an Eddystone-EID beacon; records nothing")
+    beacon.add_argument("public_key", help="the beacon's X25519 public key, 64 hex digits")
+    beacon.add_argument("--member", required=True, help="whose beacon it is")
+    beacon.add_argument("--credential", help="the credential's id; the member's with -eid without")
+    beacon.add_argument("--exponent", type=_whole(0, 15), default=10, help="a new id every 2^N seconds")
+    beacon.add_argument("--clock", type=_whole(0, 2**32 - 1), default=0, help="what the beacon's clock shows now, s")
     verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     events.add_argument("--after", type=int, default=0)

@@ -1,5 +1,6 @@
 """The documentation names every configuration key, command, topic, route, change, event and counter family there is."""
 
+import json
 import re
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from pydantic import BaseModel
 
 from display.api import create_app
 from display.hub import Hub
+from drivers.people import TRACKABLE_WORDING
 from gateway import config
 from gateway.__main__ import _parser
 from gateway.config import SOURCE_SCHEMES, Config
-from gateway.core.model import ConsentState, Purpose
+from gateway.core.changes import CredentialPut
+from gateway.core.model import ConsentState, CredentialKind, Purpose
 from gateway.health import Health
 from sync import ops, topics
 from tests.rigs.shop import Clock
@@ -77,6 +80,26 @@ def test_every_topic_change_and_purpose_is_documented() -> None:
         assert f"`{name}`" in text, name
     for word in (*Purpose, *ConsentState):
         assert f"`{word}`" in text, word
+
+
+def test_every_credential_kind_is_documented_and_every_example_is_an_op() -> None:
+    text = doc("docs/mqtt.md")
+    examples = [json.loads(line) for line in text.splitlines() if line.startswith('{"op"')]
+    kinds = [change.kind for change in map(ops.parse, examples) if isinstance(change, CredentialPut)]
+    assert {CredentialKind.EID, CredentialKind.APP, CredentialKind.IBEACON, CredentialKind.NDEF} == set(kinds)
+    for kind in CredentialKind:
+        assert re.search(rf"^\| (`\w+`, )*`{kind}`", text, re.MULTILINE), kind
+
+
+def test_the_console_shows_the_wording_that_the_privacy_page_gives() -> None:
+    page = re.sub(r"\n(> )?", " ", doc("docs/privacy.md"))
+    source = doc("sync/hq/static/words.js")
+    assert f'"{TRACKABLE_WORDING}": {{' in source
+    shown = re.findall(r'^    (?:de|en): "([^"]{200,})",$', source, re.MULTILINE)
+    assert len(shown) == 2
+    for wording in shown:
+        assert wording in page
+    assert page.count(f"Version {TRACKABLE_WORDING}") == 2
 
 
 def test_every_event_type_is_documented() -> None:

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import Purpose
+from gateway.core import eid
+from gateway.core.changes import CredentialPut
+from gateway.core.model import CredentialKind, Purpose
 from gateway.errors import ConfigError
+from sync import messages
 from sync.hq import service
 from sync.hq.ledger import Ledger
 
 OFFER = {"op": "offer.put", "body": {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"}}}
+NOW_MS = 1_800_000_000_000
 MEMBER = {"op": "member.put", "body": {"member_id": "m-1", "call_name": "Ada"}}
 
 
@@ -89,6 +93,33 @@ def test_a_consent_event_that_says_something_else_now_is_refused(db: Path, tmp_p
     changed = {"op": "consent.add", "body": body | {"state": "given"}}
     with pytest.raises(ConfigError, match="expected a new event_id"):
         service.import_file(db, written(tmp_path / "b.jsonl", OFFER, changed))
+
+
+def test_a_beacon_is_provisioned_without_keeping_our_private_key() -> None:
+    beacon_private = bytes(range(32))
+    beacon_public = eid.public_key(beacon_private).hex()
+    made = [service.provision_beacon(beacon_public, "m-1", "m-1-eid", 10, 5_000, NOW_MS) for _ in range(2)]
+    (ours, shown, line), (other, _, _) = made
+    assert ours != other  # one pair for each beacon
+    change = messages.parse_op(json.loads(line))
+    assert isinstance(change, CredentialPut)
+    assert (change.credential_id, change.member_id, change.kind) == ("m-1-eid", "m-1", CredentialKind.EID)
+    assert change.value == eid.beacon_identity_key(beacon_private, bytes.fromhex(ours))
+    assert shown == eid.eid(change.value, NOW_MS // 1000 - change.clock_zero_s, change.exponent).hex()
+
+
+@pytest.mark.parametrize(
+    ("public", "member", "words"),
+    [
+        ("00" * 32, "m-1", "none of X25519"),
+        ("09", "m-1", "none of X25519"),
+        ("xy", "m-1", "none of X25519"),
+        ("09" * 32, "m 1", "expected credential.put"),
+    ],
+)
+def test_what_is_wrong_with_a_beacon_is_named(public: str, member: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        service.provision_beacon(public, member, "c-1", 10, 0, NOW_MS)
 
 
 def test_withdraw_and_erase(db: Path, tmp_path: Path) -> None:

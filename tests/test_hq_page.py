@@ -107,6 +107,18 @@ async def test_withdrawing_one_purpose_and_then_everything(tmp_path: Path) -> No
         await expect(page.locator(".chip button")).to_have_count(0)
 
 
+async def test_a_beacon_that_anybody_can_follow_shows_what_was_agreed_to(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, ledger, pulse):
+        await expect(page.locator(".person")).to_have_count(1)
+        await expect(page.locator(".trackable")).to_have_count(0)
+        body = {"credential_id": "c-1", "member_id": "m-1", "kind": "uid", "value": "00" * 16}
+        ledger.record_ops([{"op": "credential.put", "body": body | {"trackable_wording": "2026-11"}}])
+        pulse.ring()
+        await expect(page.locator(".trackable summary")).to_contain_text("uid. Agreed to in wording 2026-11")
+        await page.locator(".trackable summary").click()
+        await expect(page.locator(".trackable p")).to_contain_text("My fob always sends the same number.")
+
+
 async def test_an_offer_is_pushed_and_taken_down(tmp_path: Path) -> None:
     async with console(tmp_path) as (page, ledger, _):
         await page.click("#new-offer")

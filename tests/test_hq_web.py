@@ -80,6 +80,21 @@ async def test_members_carry_the_consents_in_force(client: httpx.AsyncClient, le
     assert (await client.get("/api/v1/members", params={"search": "nobody"})).json() == []
 
 
+async def test_a_member_shows_which_wording_was_agreed_to_for_a_trackable_beacon(
+    client: httpx.AsyncClient, ledger: Ledger
+) -> None:
+    beacon = {"credential_id": "c-1", "member_id": "m-1", "kind": "ibeacon", "value": "00" * 20}
+    app = {"credential_id": "c-2", "member_id": "m-1", "kind": "app", "key": "5e" * 16}
+    puts = [{"op": "credential.put", "body": body} for body in (beacon | {"trackable_wording": "2026-11"}, app)]
+    ledger.record_ops([MEMBER, *puts])
+    answer = await client.get("/api/v1/members")
+    assert answer.json()[0]["trackable"] == [["ibeacon", "2026-11"]]
+    assert "00" * 20 not in answer.text
+    assert "5e" * 16 not in answer.text
+    ledger.record_ops([{"op": "credential.drop", "body": {"credential_id": "c-1"}}])
+    assert (await client.get("/api/v1/members")).json()[0]["trackable"] == []
+
+
 async def test_offers_gateways_config_and_events(client: httpx.AsyncClient, ledger: Ledger) -> None:
     ledger.record_ops([OFFER, {"op": "config.put", "body": {"zones": {"wine": {"en": "Wine"}}}}])
     ledger.saw_state(SHOP, messages.State(True, 1, EPOCH, 1), NOW_MS)

@@ -10,6 +10,7 @@ import pytest
 
 from drivers.people import population
 from gateway import __main__
+from gateway.results import Result
 from gateway.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +81,7 @@ def test_a_recording_is_replayed_and_counted() -> None:
     done = gateway("replay", ROOT / "tests" / "recordings" / "shop_minute.jsonl", "--json")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)["counts"]
-    assert counts["ble.strangers"] + counts["ble.not_ours"] > 1_000
+    assert counts["ble.strangers"] + counts["ble.find_hub"] > 1_000
     assert gateway("replay", "absent.jsonl").returncode == 78
 
 
@@ -92,6 +93,18 @@ def test_what_needs_other_modules_is_named_with_its_line_too(config: Path) -> No
     for line, words in ((10, "mqtt.ca_file: expected a file"), (12, "source[1].path: "), (14, "source[2].path: ")):
         assert f"{config}:{line}: {words}" in done.stderr, done.stderr
     assert gateway("run", "--config", config).returncode == 78
+
+
+def test_what_is_heard_is_recorded_and_can_be_replayed(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text() + '[[source]]\npath = "sim:1?members=5&strangers=50"\n')
+    out = tmp_path / "out.jsonl"
+    done = gateway("record", "--config", config, "--out", out, "--seconds", 4)
+    assert done.returncode == 0, done.stderr
+    assert "Stop the gateway's service first" in done.stderr
+    assert "eid" in done.stdout
+    assert gateway("replay", out).returncode == 0
+    assert gateway("record", "--config", config, "--out", out).returncode == 78
+    assert "there already" in gateway("record", "--config", config, "--out", out).stderr
 
 
 def test_what_is_no_recording_fails(tmp_path: Path) -> None:
@@ -124,6 +137,10 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     shop = tmp_path / "shop.json"
     shop.write_text('{"store_name": {"de": "Muster"}}')
     assert "recorded" in hq("push-config", shop)
+    beacon_public = "09" + "00" * 31
+    line = hq("provision-beacon", beacon_public, "--member", "m-002", "--credential", "m-002-fob")
+    (tmp_path / "beacon.jsonl").write_text(line)
+    assert "1 change recorded" in hq("import-members", tmp_path / "beacon.jsonl")
     assert "erased" in hq("erase", "m-001")
     assert "1 change recorded" in hq("import-members", members)  # the configuration again, and nobody who was erased
     assert "known already" in hq("import-members", members)
@@ -141,8 +158,7 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
 
 
 def test_bench_prints_a_table_or_json(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("gateway.bench.MEMBERS", 20)
-    monkeypatch.setattr("gateway.bench.ROUNDS", 50)
+    monkeypatch.setattr("gateway.bench_ingest.ingest", lambda corpus: [Result("stranger_us", 1.5, "us", "at most 5")])
     assert __main__.main(["bench", "ingest", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert {"name", "value", "unit", "goal", "peers"} == set(printed[0])

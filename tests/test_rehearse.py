@@ -15,7 +15,7 @@ RECORDING = Path(__file__).parent / "recordings" / "shop_minute.jsonl"
 def test_a_recording_is_counted_and_its_folder_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     health, seconds = replay(RECORDING, None)
-    assert health.counts["ble.strangers"] + health.counts["ble.not_ours"] > 1_000
+    assert health.counts["ble.strangers"] + health.counts["ble.find_hub"] > 1_000
     assert health.counts.get("supervisor.crashes", 0) == 0
     assert seconds > 0
     assert list(tmp_path.iterdir()) == []

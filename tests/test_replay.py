@@ -229,7 +229,7 @@ async def test_the_recorded_shop_minute_is_recognised() -> None:
         ("m-001", "advice-nfc"),
         ("m-002", "coffee-nfc"),
     ]
-    assert health.counts["ble.strangers"] + health.counts["ble.not_ours"] > 100
+    assert health.counts["ble.strangers"] + health.counts["ble.find_hub"] > 100
     assert "replay.bad_line" not in health.counts
 
 

@@ -193,13 +193,16 @@ class Ledger:
         return ops, version
 
     def members(self, limit: int, search: str = "") -> list[Row]:
-        """Members by id, `search` found anywhere in pseudonym or call name; fields of core.model.Member."""
+        """Members by id, `search` found anywhere in pseudonym or call name: fields of core.model.Member, and in
+        `trackable` [kind, version of the wording agreed to] of each credential that anybody can follow."""
         rows = self._read(
-            """SELECT op FROM change WHERE key >= 'member:' AND key < 'member;' AND (? = '' OR instr(lower(member_id),
+            """SELECT op, (SELECT json_group_array(json_array(op ->> '$.body.kind', op ->> '$.body.trackable_wording'))
+               FROM change WHERE member_id = m.member_id AND op ->> '$.body.trackable_wording' <> '') AS trackable
+               FROM change AS m WHERE key >= 'member:' AND key < 'member;' AND (? = '' OR instr(lower(member_id),
                lower(?)) OR instr(lower(json_extract(op, '$.body.call_name')), lower(?))) ORDER BY key LIMIT ?""",
             (search, search, search, limit),
         )
-        return [json.loads(row["op"])["body"] for row in rows]
+        return [json.loads(row["op"])["body"] | {"trackable": json.loads(row["trackable"])} for row in rows]
 
     def has_member(self, member_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM change WHERE key = ?", (f"member:{member_id}",)))

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from gateway.core.model import ConsentRecord, Member, Offer, Purpose, ShopConfig
+from gateway.core import eid
+from gateway.core.changes import CredentialPut
+from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.errors import ConfigError, PeerError
 from sync import messages
 from sync.hq.ledger import Ledger, Row
@@ -39,6 +41,28 @@ def record(ledger: Ledger, ops: Sequence[Row]) -> int:
         return ledger.record_ops(ops)
     except PeerError as error:
         raise ConfigError(f"nothing was recorded: {_REFUSED.get(error.reason, error.reason)}") from None
+
+
+def provision_beacon(
+    beacon_public: bytes, private_key: bytes, member_id: str, credential_id: str, exponent: int, clock_zero_s: int
+) -> tuple[bytes, Row]:
+    """What the beacon needs (our public key, 32 bytes) and the credential.put op of its identity key.
+
+    `private_key`: 32 random bytes for this beacon alone, to be forgotten. ConfigError names what is wrong.
+    """
+    try:
+        key = eid.resolver_identity_key(private_key, beacon_public)
+    except PeerError:
+        raise ConfigError(
+            "the beacon's public key is none of X25519; expected 64 hex digits from its own tool"
+        ) from None
+    put = CredentialPut(credential_id, member_id, CredentialKind.EID, key, exponent, clock_zero_s)
+    op = messages.op_of(put)
+    try:
+        messages.parse_op(op)
+    except PeerError as error:
+        raise ConfigError(f"expected {_EXPECTED['credential.put']}; {_found(error)}") from None
+    return eid.public_key(private_key), op
 
 
 def withdraw(ledger: Ledger, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:

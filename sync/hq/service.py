@@ -1,11 +1,14 @@
 """The reference headquarters as a whole: its parts wired together, and the verbs of the command line."""
 
 import asyncio
+import json
 import random
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from gateway.core import eid
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError
 from gateway.health import Health
@@ -99,6 +102,23 @@ def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
         raise ConfigError(f"{db}: no such file; expected headquarters' database")
     with _ledger(db) as ledger:
         return ledger.events(after, limit)
+
+
+def provision_beacon(
+    beacon_public: str, member_id: str, credential_id: str, exponent: int, clock_s: int, now_ms: int
+) -> tuple[str, str, str]:
+    """Derive a beacon's identity key: (our public key in hex for the beacon's tool, the 8 bytes it then shows in hex,
+    the credential.put as a line). `clock_s`: what the beacon's clock shows now. Our private key is kept nowhere."""
+    try:
+        theirs = bytes.fromhex(beacon_public)
+    except ValueError:
+        theirs = b""
+    zero_s = now_ms // 1000 - clock_s
+    ours, op = orders.provision_beacon(
+        theirs, secrets.token_bytes(eid.CURVE_BYTES), member_id, credential_id, exponent, zero_s
+    )
+    shown = eid.eid(bytes.fromhex(op["body"]["identity_key"]), clock_s, exponent)
+    return ours.hex(), shown.hex(), json.dumps(op)
 
 
 def _record(db: Path, ops: Sequence[Row]) -> tuple[int, int]:

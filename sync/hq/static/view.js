@@ -1,6 +1,6 @@
 // Turns data into nodes. Text goes in as text, never as markup; no network, no state.
 
-import { ARTS, PURPOSES, STATES, pick, sentence, word } from "./words.js";
+import { ARTS, PURPOSES, STATES, WORDINGS, pick, sentence, word } from "./words.js";
 
 export function node(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -97,7 +97,9 @@ export function member(language, person, act) {
       node("div", {}, node("h3", {}, name), node("code", {}, person.member_id), " ",
         node("span", { class: "about" }, about ? `· ${about}` : "")),
       node("button", { type: "button", class: "text-red", disabled: !anything, onclick: () => act.withdrawAll(person) }, say("withdrawAll"))),
-    node("ul", { class: "chips" }, ...chips));
+    node("ul", { class: "chips" }, ...chips),
+    ...(person.trackable ?? []).map(([kind, version]) => node("details", { class: "trackable" },
+      node("summary", {}, say("trackable", kind, version)), node("p", {}, pick(WORDINGS[version], language)))));
 }
 
 export function offer(language, item, zones, act) {

@@ -15,6 +15,7 @@ const WORDS = {
     noShops: "Noch kein Gateway hat sich gemeldet. Sobald eines verbunden ist, erscheint es hier.",
     noEvents: "Noch ist nichts passiert. Besuche, Entscheidungen und Antworten erscheinen hier von selbst.",
     noMembers: "Noch keine Mitglieder. Importieren Sie sie mit store-gateway hq import-members.",
+    trackable: (kind, version) => `Für jeden wiedererkennbar: ${kind}. Zugestimmt in der Fassung ${version}`,
     noHits: "Kein Mitglied passt zu dieser Suche.", noOffers: "Noch kein Angebot. Legen Sie eines an.",
     withdraw: "Widerrufen", withdrawAll: "Alles widerrufen", cancel: "Abbrechen",
     withdrawAllAsk: (name) => `Alle Einwilligungen von ${name} widerrufen?`,
@@ -40,6 +41,7 @@ const WORDS = {
     noShops: "No gateway has called yet. As soon as one connects it appears here.",
     noEvents: "Nothing has happened yet. Visits, decisions and answers appear here by themselves.",
     noMembers: "No members yet. Import them with store-gateway hq import-members.",
+    trackable: (kind, version) => `Anybody can follow it: ${kind}. Agreed to in wording ${version}`,
     noHits: "No member matches this search.", noOffers: "No offer yet. Make one.",
     withdraw: "Withdraw", withdrawAll: "Withdraw everything", cancel: "Cancel",
     withdrawAllAsk: (name) => `Withdraw every consent of ${name}?`,
@@ -69,6 +71,14 @@ export const PURPOSES = {
 export const STATES = {
   withdrawn: { de: "ist widerrufen", en: "withdrawn" }, refused: { de: "abgelehnt", en: "refused" },
   expired: { de: "abgelaufen", en: "expired" }, from_the_future: { de: "noch nicht gültig", en: "not valid yet" },
+};
+
+// What members agreed to who carry a beacon with a fixed number, by version; the same words as in docs/privacy.md.
+export const WORDINGS = {
+  "2026-11": {
+    de: "Mein Anhänger sendet immer dieselbe Nummer. Der Laden erkennt mich daran, solange ich das erlaube. Aber auch jeder andere in der Nähe kann diese Nummer empfangen und den Anhänger daran wiedererkennen, auch anderswo und auch, nachdem ich im Laden widerrufen habe. Ich kann ihn ausschalten, zu Hause lassen oder gegen einen mit wechselnder Nummer tauschen. Ich bin damit einverstanden, einen solchen Anhänger zu tragen.",
+    en: "My fob always sends the same number. The shop recognises me by it for as long as I allow that. But anybody else nearby can receive this number too and recognise the fob by it, in other places as well, and even after I have withdrawn in the shop. I can switch it off, leave it at home or swap it for one whose number changes. I agree to carry such a fob.",
+  },
 };
 
 export const ARTS = {
