@@ -5,7 +5,7 @@ The caller says who is the shop's own; everybody else's bytes go through drivers
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,8 +70,8 @@ class Recorder(Ears):
         self,
         receiver: str,
         rssi_dbm: int,
-        service_data: dict[str, bytes],
-        manufacturer_data: dict[int, bytes],
+        service_data: Mapping[str, bytes],
+        manufacturer_data: Mapping[int, bytes],
         service_uuids: Sequence[str] = (),
         address: bytes = b"",
     ) -> bool:
