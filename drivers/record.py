@@ -36,12 +36,12 @@ class Recorder(Ears):
         self._path = path
         self._clock = clock
         self._mask = mask
-        self._anchors = anchors
+        self._own = anchors
         self._is_kept = is_kept
         self._file = _create(path)
         self._began_ms: int | None = None
         self._last_ms = 0
-        self._anchor_ms: dict[str, int] = {}
+        self._own_ms: dict[str, int] = {}
         self._written_bytes = 0
         self._error: OSError | None = None
         self.full = False  # nothing more is written
@@ -50,17 +50,17 @@ class Recorder(Ears):
     @property
     def has_anchors(self) -> bool:
         """Whether the shop has fixed beacons of its own."""
-        return bool(self._anchors)
+        return bool(self._own)
 
     def last_anchor_ms(self, receiver: str) -> int | None:
         """When this receiver last heard a beacon of the shop's own, None = never."""
-        return self._anchor_ms.get(receiver)
+        return self._own_ms.get(receiver)
 
     def heard(self, receiver: str, rssi_dbm: int, ad: bytes, address: bytes = b"") -> None:
         """One advertisement as raw AD structures; see Ears."""
         what = self._what(ad)
         if what == _ANCHOR:
-            self._anchor_ms[receiver] = self._clock.now_ms()
+            self._own_ms[receiver] = self._clock.now_ms()
         elif what != _MEMBER:
             ad, address = self._mask.ad(ad), self._mask.address(address)
         shown = address.hex(":").upper() if address else ""
@@ -120,7 +120,7 @@ class Recorder(Ears):
             return "malformed"
         if isinstance(found, frames.Other):
             return found.value
-        if found in self._anchors:
+        if found in self._own:
             return _ANCHOR
         return _MEMBER if self._is_kept(found) else found.kind.value
 

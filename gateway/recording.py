@@ -16,7 +16,7 @@ from drivers.mask import KEY_BYTES, Mask
 from drivers.record import Recorder
 from drivers.sources import Source, open_source
 from gateway import app, keys
-from gateway.apply import recognised
+from gateway.apply import Recognised, recognised
 from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.identity import Resolver
@@ -24,6 +24,7 @@ from gateway.core.model import CredentialKind, Token
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError
 from gateway.health import Health
+from gateway.records import Tx
 from gateway.store import Store
 from gateway.supervise import Supervisor
 
@@ -107,13 +108,20 @@ async def _members(config: Config, now_ms: int) -> Resolver:
     resolver = Resolver(keys.site_key(config.gateway.data_dir))
     store = Store(path, secrets.token_hex(16))
     try:
-        found = await store.run(lambda tx: [recognised(tx, member_id, now_ms) for member_id in tx.holders()])
+        found = await store.run(lambda tx: _recognised(tx, now_ms))
     finally:
         store.close()
-    for credentials in found:
+    for credentials in found.values():
         for credential, from_ms, until_ms in credentials:
             resolver.put(credential, until_ms, now_ms, from_ms)
     return resolver
+
+
+def _recognised(tx: Tx, now_ms: int) -> dict[str, Recognised]:
+    """Without a privacy notice nobody is a member to us."""
+    if tx.shop().notice is None:
+        return {}
+    return {member_id: recognised(tx, member_id, now_ms) for member_id in tx.holders()}
 
 
 def _is_member(members: Resolver | None, clock: Clock) -> Callable[[Token], bool]:
