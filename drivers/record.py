@@ -41,7 +41,7 @@ class Recorder(Ears):
         self._file = _create(path)
         self._began_ms: int | None = None
         self._last_ms = 0
-        self._anchor_ms: dict[str, int] = {}
+        self._own_ms: dict[str, int] = {}
         self._written_bytes = 0
         self._error: OSError | None = None
         self.full = False  # nothing more is written
@@ -54,13 +54,13 @@ class Recorder(Ears):
 
     def last_anchor_ms(self, receiver: str) -> int | None:
         """When this receiver last heard a beacon of the shop's own, None = never."""
-        return self._anchor_ms.get(receiver)
+        return self._own_ms.get(receiver)
 
     def heard(self, receiver: str, rssi_dbm: int, ad: bytes, address: bytes = b"") -> None:
         """One advertisement as raw AD structures; see Ears."""
         what = self._what(ad)
         if what == _ANCHOR:
-            self._anchor_ms[receiver] = self._clock.now_ms()
+            self._own_ms[receiver] = self._clock.now_ms()
         elif what != _MEMBER:
             ad, address = self._mask.ad(ad), self._mask.address(address)
         shown = address.hex(":").upper() if address else ""

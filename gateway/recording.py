@@ -109,6 +109,8 @@ async def _members(config: Config, now_ms: int) -> Resolver:
     resolver = Resolver(keys.site_key(config.gateway.data_dir))
     store = Store(path, secrets.token_hex(16))
     try:
+        if (await store.run(lambda tx: tx.shop())).notice is None:
+            return resolver  # without a privacy notice nobody is a member to us
         after = ""
         while page := await store.run(partial(recognised_after, member_id=after, limit=PAGE, now_ms=now_ms)):
             for member_id, credentials in page.items():

@@ -3,7 +3,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.changes import (
@@ -144,11 +144,13 @@ changes: st.SearchStrategy[Change] = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(changes)
 def test_parse_is_the_inverse_of_dump_through_json(change: Change) -> None:
     assert ops.parse(json.loads(json.dumps(ops.dump(change)))) == change
 
 
+@settings(deadline=None)
 @given(
     changes,
     st.recursive(
@@ -169,6 +171,7 @@ def test_a_spoiled_field_is_refused_or_still_a_change(change: Change, junk: Any,
         assert isinstance(parsed, type(change))
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_anything_else_is_a_peer_error(junk: Any) -> None:
     with pytest.raises(PeerError):
