@@ -1,0 +1,343 @@
+"""One adapter of BlueZ over a D-Bus connection of its own: power, scan, what it hears. Alone imports dbus_fast.
+
+Straight on D-Bus, because a library between (bleak) mirrors every stranger's address and data for as long as BlueZ
+knows them. Here nothing is kept: a signal is read, handed to the callback, and gone.
+BlueZ's words: doc/org.bluez.Adapter.rst and doc/org.bluez.Device.rst.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dbus_fast import AuthError, BusType, DBusFastError, Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+from gateway.errors import UnavailableError
+
+# At DEBUG it writes every stranger's address and payload to the log.
+logging.getLogger("dbus_fast").setLevel(logging.WARNING)
+
+BLUEZ = "org.bluez"
+ADAPTER = "org.bluez.Adapter1"
+DEVICE = "org.bluez.Device1"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
+BUS = "org.freedesktop.DBus"
+
+# BlueZ reports only RSSI steps of 8 dB or more (src/device.c, RSSI_THRESHOLD) unless the discovery filter names an
+# RSSI; -120 dBm lets everything pass. DuplicateData: unchanged advertisements are reported too.
+FILTER = {"Transport": Variant("s", "le"), "RSSI": Variant("n", -120), "DuplicateData": Variant("b", True)}
+
+# Answers take milliseconds; the slowest seen, an adapter that is just coming up, 3 s.
+CALL_S = 10
+CLOSE_S = 1
+# An adapter that has just appeared answers Busy for a second or two. 3 s in all, then the supervisor's turn.
+RETRY_PAUSES_S = (0.2, 0.4, 0.8, 1.6)
+_PASSING = ("busy", "off")
+# The kernel's numbers go up with each adapter that is plugged in again. Asking for one that is not there costs 1 ms.
+HIGHEST_ADAPTER = 15
+RFKILL = Path("/sys/class/rfkill")
+
+# What a person in the shop reads and can do.
+TROUBLES = {
+    "no_bus": ("there is no D-Bus system bus", "Start dbus; in a container, mount /run/dbus."),
+    "no_bluez": ("BlueZ is not running", "sudo systemctl start bluetooth"),
+    "denied": ("this user may not use Bluetooth", "Add the service's user to the group bluetooth."),
+    "no_adapter": ("the Bluetooth adapter is not there", "Plug it in, or name another one in [[source]]."),
+    "off": ("the Bluetooth adapter is switched off", "sudo systemctl restart bluetooth; else replug the adapter."),
+    "blocked": ("the Bluetooth adapter is blocked (rfkill)", "sudo rfkill unblock bluetooth"),
+    "busy": ("the Bluetooth adapter is busy", "Stop other programs that scan; else replug the adapter."),
+    "no_answer": ("BlueZ does not answer", "sudo systemctl restart bluetooth"),
+    "other": ("Bluetooth failed", "sudo systemctl restart bluetooth; then run store-gateway doctor."),
+}
+_TROUBLE_OF = {
+    f"{BUS}.Error.ServiceUnknown": "no_bluez",
+    f"{BUS}.Error.NameHasNoOwner": "no_bluez",
+    f"{BUS}.Error.NoReply": "no_answer",
+    f"{BUS}.Error.AccessDenied": "denied",
+    f"{BUS}.Error.UnknownObject": "no_adapter",
+    f"{BUS}.Error.UnknownMethod": "no_adapter",  # what BlueZ itself answers for a path that is gone
+    f"{BUS}.Error.InvalidArgs": "no_property",
+    f"{BUS}.Error.UnknownProperty": "no_property",
+    "org.bluez.Error.NotReady": "off",
+    "org.bluez.Error.Blocked": "blocked",
+    "org.bluez.Error.Busy": "busy",
+    "org.bluez.Error.InProgress": "busy",
+}
+
+OnDevice = Callable[[str, dict[str, Variant]], None]
+
+
+class BluezError(UnavailableError):
+    """What is wrong with bus, BlueZ or adapter: `name` is a key of TROUBLES, the text is for people."""
+
+    def __init__(self, name: str) -> None:
+        detail, self.action = TROUBLES.get(name, TROUBLES["other"])
+        super().__init__(detail)
+        self.name = name
+
+
+class Adapter:
+    """The adapter `wanted` ("hci0", or its address) on a bus connection of its own. Every method may raise BluezError.
+
+    `on_device` gets the object path and the new properties of each device that BlueZ hears; it must not raise.
+    """
+
+    def __init__(self, wanted: str, on_device: OnDevice) -> None:
+        self._wanted = wanted
+        self._on_device = on_device
+        self._bus: MessageBus | None = None
+        self._ended: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._path = ""
+
+    async def open(self) -> None:
+        """Connect, find the adapter, switch it on if need be, and scan."""
+        self._bus, self._ended = await _connected(self._news.set)
+        self._bus.add_message_handler(self._on_message)
+        self._path = await self._find()
+        for rule in _rules(self._path):
+            await _call(self._bus, "/org/freedesktop/DBus", BUS, "AddMatch", "s", [rule], destination=BUS)
+        await self._power_on_if_off()
+        await self.start_scan()
+
+    async def close(self) -> None:
+        """Give the connection back; BlueZ ends a client's discovery with its connection."""
+        bus, ended, self._bus, self._ended = self._bus, self._ended, None, None
+        if bus is not None and ended is not None:
+            bus.disconnect()
+            await asyncio.wait({ended}, timeout=CLOSE_S)
+            ended.cancel()
+
+    async def news(self) -> None:
+        """Wait until adapter, BlueZ or bus may have gone, or the power changed."""
+        await self._news.wait()
+        self._news.clear()
+
+    async def switch_on(self) -> bool:
+        """Switch the adapter on and scan again if somebody switched it off; True if that was so."""
+        if not await self._power_on_if_off():
+            return False
+        await self.start_scan()
+        return True
+
+    async def is_scanning(self) -> bool:
+        """False if BlueZ says that it does not discover; a BlueZ that does not say is believed."""
+        return await self._read("Discovering") is not False
+
+    async def start_scan(self) -> None:
+        """Discover with our filter; patient with an adapter that is just coming up."""
+        await self._patiently("SetDiscoveryFilter", "a{sv}", [FILTER])
+        await self._patiently("StartDiscovery")
+
+    async def restart_scan(self) -> None:
+        """Stop discovering and start again."""
+        try:
+            await self._ask("StopDiscovery")
+        except BluezError as trouble:
+            if trouble.name == "busy":
+                # Until 5.88 BlueZ may believe that a scan runs which the kernel has ended, and then starts none. One
+                # more start and stop clears that (github.com/bluez/bluez/issues/807).
+                with suppress(BluezError):
+                    await self._ask("StartDiscovery")
+                    await self._ask("StopDiscovery")
+            elif trouble.name != "other":  # "other": there was no discovery of ours
+                raise
+        await self.start_scan()
+
+    async def power_cycle(self) -> None:
+        """Switch the adapter off and on, and scan again."""
+        await self._power(False)
+        await self._power(True)
+        await self.start_scan()
+
+    async def reopen(self) -> None:
+        """Begin anew: another connection, and the adapter looked up again."""
+        await self.close()
+        await self.open()
+
+    async def _find(self) -> str:
+        if not _is_address(self._wanted):
+            return _path_of(self._wanted)
+        for name, address in (await _adapters(self._open_bus)).items():
+            if address == self._wanted.upper():
+                return _path_of(name)
+        raise BluezError("no_adapter")
+
+    async def _power_on_if_off(self) -> bool:
+        if await self._read("Powered") is not False:
+            return False
+        if _is_blocked(self._path.rpartition("/")[2]):
+            raise BluezError("blocked")
+        await self._power(True)
+        return True
+
+    async def _power(self, on: bool) -> None:
+        body = [ADAPTER, "Powered", Variant("b", on)]
+        await self._patiently("Set", "ssv", body, PROPERTIES)
+
+    async def _read(self, name: str) -> Any:
+        """A property of the adapter, None if this BlueZ does not have it."""
+        return await _read(self._open_bus, self._path, name)
+
+    async def _patiently(
+        self, member: str, signature: str = "", body: list[Any] | None = None, interface: str = ADAPTER
+    ) -> None:
+        for pause_s in RETRY_PAUSES_S:
+            try:
+                await self._ask(member, signature, body, interface)
+                return
+            except BluezError as trouble:
+                if trouble.name not in _PASSING:
+                    raise
+            await asyncio.sleep(pause_s)
+        await self._ask(member, signature, body, interface)
+
+    async def _ask(
+        self, member: str, signature: str = "", body: list[Any] | None = None, interface: str = ADAPTER
+    ) -> None:
+        await _call(self._open_bus, self._path, interface, member, signature, body)
+
+    @property
+    def _open_bus(self) -> MessageBus:
+        if self._bus is None:  # a step of the ladder failed to open it anew
+            raise BluezError("no_bus")
+        return self._bus
+
+    def _on_message(self, message: Message) -> None:
+        """Called for every advertisement: nothing here may raise, or the library logs it with its contents."""
+        if message.message_type is not MessageType.SIGNAL:
+            return
+        body = message.body
+        if message.member == "PropertiesChanged" and message.signature == "sa{sv}as":
+            if body[0] == DEVICE:
+                self._on_device(message.path or "", body[1])
+            elif "Powered" in body[1]:
+                self._news.set()
+        elif message.member == "InterfacesAdded" and message.signature == "oa{sa{sv}}":
+            if DEVICE in body[1]:
+                self._on_device(body[0], body[1][DEVICE])
+        else:
+            self._news.set()
+
+
+async def adapters() -> dict[str, str]:
+    """Name and address of the adapters that BlueZ knows; empty without one, without BlueZ or without D-Bus."""
+    try:
+        bus, ended = await _connected(lambda: None)
+    except BluezError:
+        return {}
+    try:
+        return await _adapters(bus)
+    except BluezError:
+        return {}
+    finally:
+        bus.disconnect()
+        await asyncio.wait({ended}, timeout=CLOSE_S)
+
+
+async def _adapters(bus: MessageBus) -> dict[str, str]:
+    # By number and not by GetManagedObjects, which would bring every device that BlueZ has heard.
+    found = {}
+    for number in range(HIGHEST_ADAPTER + 1):
+        try:
+            address = await _read(bus, _path_of(f"hci{number}"), "Address")
+        except BluezError as trouble:
+            if trouble.name != "no_adapter":
+                raise
+        else:
+            found[f"hci{number}"] = str(address or "").upper()
+    return found
+
+
+async def _connected(on_end: Callable[[], None]) -> tuple[MessageBus, asyncio.Task[None]]:
+    """A connection and the task that ends with it; `on_end` is called when it is lost."""
+    try:
+        bus = MessageBus(bus_type=BusType.SYSTEM)
+        async with asyncio.timeout(CALL_S):
+            await bus.connect()
+    except AuthError as error:
+        raise BluezError("denied") from error
+    except (DBusFastError, OSError, EOFError) as error:  # OSError: TimeoutError too
+        raise BluezError("no_bus") from error
+    ended = asyncio.create_task(_wait_for_end(bus))
+    ended.add_done_callback(lambda _: on_end())
+    return bus, ended
+
+
+async def _wait_for_end(bus: MessageBus) -> None:
+    with suppress(DBusFastError, OSError, EOFError):  # how it ended is no news, but must be picked up
+        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+
+
+async def _read(bus: MessageBus, path: str, name: str) -> Any:
+    """A property of the adapter at `path`, None if this BlueZ does not have it. Raises BluezError."""
+    try:
+        (value,) = await _call(bus, path, PROPERTIES, "Get", "ss", [ADAPTER, name])
+    except BluezError as trouble:
+        if trouble.name != "no_property":
+            raise
+        return None
+    return value.value
+
+
+async def _call(
+    bus: MessageBus,
+    path: str,
+    interface: str,
+    member: str,
+    signature: str = "",
+    body: list[Any] | None = None,
+    destination: str = BLUEZ,
+) -> list[Any]:
+    """The body of the reply. Raises BluezError for an error reply, and for none within CALL_S."""
+    message = Message(destination, path, interface, member, signature=signature, body=body or [])
+    if not bus.connected:
+        raise BluezError("no_bus")
+    try:
+        async with asyncio.timeout(CALL_S):
+            reply = await bus.call(message)
+    except TimeoutError as error:
+        raise BluezError("no_answer") from error
+    except (DBusFastError, OSError, EOFError) as error:
+        raise BluezError("no_bus") from error
+    if reply.message_type is MessageType.ERROR:
+        raise BluezError(_TROUBLE_OF.get(reply.error_name or "", "other"))
+    return reply.body
+
+
+def _rules(path: str) -> tuple[str, ...]:
+    """What the bus shall bring: this adapter's devices and power, its removal, and BlueZ's own coming and going."""
+    of_bluez = f"type='signal',sender='{BLUEZ}'"
+    return (
+        f"{of_bluez},interface='{OBJECT_MANAGER}',member='InterfacesAdded',arg0path='{path}/'",
+        f"{of_bluez},interface='{OBJECT_MANAGER}',member='InterfacesRemoved',arg0path='{path}'",
+        f"{of_bluez},interface='{PROPERTIES}',member='PropertiesChanged',path_namespace='{path}'",
+        f"type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
+    )
+
+
+def _path_of(name: str) -> str:
+    return f"/org/bluez/{name}"
+
+
+def is_adapter(target: str) -> bool:
+    """Whether a device path's target names an adapter, as "hci0" or by its address."""
+    return bool(re.fullmatch(r"hci\d{1,3}", target)) or _is_address(target)
+
+
+def _is_address(target: str) -> bool:
+    return bool(re.fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", target))
+
+
+def _is_blocked(name: str) -> bool:
+    """Whether rfkill holds the adapter down, by a key of the device or by command; False where there is no rfkill."""
+    for switch in RFKILL.glob("rfkill*"):
+        with suppress(OSError):
+            if (switch / "name").read_text().strip() == name:
+                return "1" in (switch / "soft").read_text() + (switch / "hard").read_text()
+    return False
