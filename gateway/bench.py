@@ -103,7 +103,14 @@ def outbox() -> list[Result]:
     return asyncio.run(_outbox())
 
 
-BENCHES: dict[str, Callable[[], list[Result]]] = {"ingest": ingest, "decide": decide, "outbox": outbox}
+def bleak() -> list[Result]:
+    """The `ble:` source beside a bare BleakScanner, both flooded by a fake BlueZ."""
+    from gateway import bench_bleak  # on use: the service itself loads no bleak
+
+    return [Result(*figure) for figure in bench_bleak.figures()]
+
+
+BENCHES: dict[str, Callable[[], list[Result]]] = {"ingest": ingest, "decide": decide, "outbox": outbox, "bleak": bleak}
 
 
 def run(name: str | None) -> list[Result]:

@@ -25,6 +25,9 @@ ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
+_BUS = "org.freedesktop.DBus"
+# A new device is about 900 bytes, and the kernel counts more than twice that; a socket takes 212 kB.
+UNREAD = 50
 RSSI_STEP_DB = 8  # BlueZ, src/device.c: RSSI_THRESHOLD
 TEMPORARY_TIMEOUT_S = 30.0  # BlueZ, src/main.conf: TemporaryTimeout
 SWEEP_S = 0.1
@@ -112,10 +115,13 @@ class PlainBluez:
         """Whether any adapter has a client that discovers."""
         return any(radio.sessions for radio in self.radios.values())
 
-    def put_on_air(self, address: str, rssi_dbm: int, data: Properties, radio: Radio) -> asyncio.Future[None] | None:
-        """Report one advertisement as BlueZ would; None if nobody is told, else done when it is written."""
+    def put_on_air(self, address: str, rssi_dbm: int, data: Properties, radio: Radio) -> None:
+        """Report one advertisement as BlueZ would: nobody is told while nobody discovers.
+
+        After at most UNREAD of them, await `read_by_bus`: what does not fit into the socket ends the connection.
+        """
         if not radio.sessions or not radio.present:
-            return None
+            return
         path = f"{radio.path}/dev_{address.replace(':', '_')}"
         now_s = asyncio.get_running_loop().time()
         radio.heard_s.pop(path, None)
@@ -126,7 +132,8 @@ class PlainBluez:
             radio.devices[path] = _new_device(address, radio.path) | heard
             radio.reported_dbm[path] = rssi_dbm
             shown = self._shown(radio.devices[path])
-            return self._signal("/", OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", [path, {DEVICE: shown}])
+            self._signal("/", OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", [path, {DEVICE: shown}])
+            return
         step_db = abs(rssi_dbm - radio.reported_dbm[path])
         if step_db < RSSI_STEP_DB and not {"RSSI", "Pathloss"} & radio.filter.keys():
             del heard["RSSI"]
@@ -136,7 +143,13 @@ class PlainBluez:
             heard = {name: value for name, value in heard.items() if name == "RSSI" or known.get(name) != value}
         known.update(heard)
         shown = self._shown(heard)
-        return self._changed(path, DEVICE, shown) if shown else None
+        if shown:
+            self._changed(path, DEVICE, shown)
+
+    async def read_by_bus(self) -> None:
+        """Wait until the D-Bus daemon has taken everything that was sent."""
+        assert self._bus is not None
+        await self._bus.call(Message(_BUS, "/org/freedesktop/DBus", "org.freedesktop.DBus.Peer", "Ping"))
 
     async def forget_device(self, address: str, adapter: str = "hci0") -> None:
         """What BlueZ does by itself some time after it last heard a device that is not paired."""
@@ -160,7 +173,7 @@ class PlainBluez:
 
     def _start_daemon(self) -> None:
         if shutil.which("dbus-daemon") is None:
-            raise UnavailableError("dbus-daemon is not installed: sudo apt install dbus-daemon")
+            raise UnavailableError("dbus-daemon is not installed: sudo apt install dbus")
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="bluez-")
         config, socket = Path(self._folder.name, "bus.conf"), Path(self._folder.name, "bus")
@@ -176,11 +189,8 @@ class PlainBluez:
     async def _connect(self) -> None:
         self._bus = await MessageBus(bus_address=self.address, bus_type=BusType.SYSTEM).connect()
         self._bus.add_message_handler(self._on_message)
-        bus_name = "org.freedesktop.DBus"
-        rule = f"type='signal',sender='{bus_name}',member='NameOwnerChanged'"
-        await self._bus.call(
-            Message(bus_name, "/org/freedesktop/DBus", bus_name, "AddMatch", signature="s", body=[rule])
-        )
+        rule = f"type='signal',sender='{_BUS}',member='NameOwnerChanged'"
+        await self._bus.call(Message(_BUS, "/org/freedesktop/DBus", _BUS, "AddMatch", signature="s", body=[rule]))
         await self._bus.request_name("org.bluez")
 
     async def _disconnect(self) -> None:
@@ -265,12 +275,12 @@ class PlainBluez:
         changed = {"Powered": Variant("b", on), "Discovering": Variant("b", bool(radio.sessions))}
         self._changed(radio.path, ADAPTER, changed)
 
-    def _changed(self, path: str, interface: str, changed: Properties) -> asyncio.Future[None]:
-        return self._signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [interface, changed, []])
+    def _changed(self, path: str, interface: str, changed: Properties) -> None:
+        self._signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [interface, changed, []])
 
-    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> asyncio.Future[None]:
+    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
         assert self._bus is not None
-        return self._bus.send(Message.new_signal(path, interface, member, signature, body))
+        self._bus.send(Message.new_signal(path, interface, member, signature, body))
 
     def _objects(self) -> dict[str, dict[str, Properties]]:
         objects: dict[str, dict[str, Properties]] = {"/org/bluez": {}}

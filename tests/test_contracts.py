@@ -17,6 +17,7 @@ CLOCK_READERS = {
     "drivers/nfc.py",
     "gateway/__main__.py",
     "gateway/bench.py",
+    "gateway/bench_bleak.py",
     "gateway/broker.py",
     "gateway/clock.py",
     "gateway/demo.py",
