@@ -122,7 +122,7 @@ class Adapter:
         """Switch the adapter on and scan again if somebody switched it off; True if that was so."""
         if not await self._power_on_if_off():
             return False
-        await self.start_scan()
+        await self.restart_scan()
         return True
 
     async def is_scanning(self) -> bool:
@@ -145,7 +145,7 @@ class Adapter:
                 with suppress(BluezError):
                     await self._ask("StartDiscovery")
                     await self._ask("StopDiscovery")
-            elif trouble.name != "other":  # "other": there was no discovery of ours
+            elif trouble.name not in ("other", "off"):  # "other": there was no discovery of ours
                 raise
         await self.start_scan()
 
@@ -153,7 +153,7 @@ class Adapter:
         """Switch the adapter off and on, and scan again."""
         await self._power(False)
         await self._power(True)
-        await self.start_scan()
+        await self.restart_scan()
 
     async def reopen(self) -> None:
         """Begin anew: another connection, and the adapter looked up again."""

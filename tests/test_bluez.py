@@ -73,7 +73,7 @@ async def test_a_power_cycle_goes_off_and_on_and_scans(bluez: FakeBluez) -> None
         del bluez.calls[:]
         bluez.fail = {"PowerOn": ["org.bluez.Error.Busy"] * 2, "PowerOff": ["org.bluez.Error.Busy"]}
         await ear.adapter.power_cycle()
-        assert bluez.calls == ["Set"] * 5 + ["SetDiscoveryFilter", "StartDiscovery"]
+        assert bluez.calls == ["Set"] * 5 + ["StopDiscovery", "SetDiscoveryFilter", "StartDiscovery"]
         assert bluez.radios["hci0"].powered
         assert await ear.adapter.is_scanning()
 
