@@ -204,12 +204,13 @@ class PlainBluez:
         while True:
             await asyncio.sleep(SWEEP_S)
             before_s = asyncio.get_running_loop().time() - after_s
+            sent = 0
             for radio in self.radios.values():
-                while radio.heard_s:
-                    path, heard_s = next(iter(radio.heard_s.items()))
-                    if heard_s > before_s:
-                        break
-                    self._forget(radio, path)
+                while radio.heard_s and (oldest := next(iter(radio.heard_s.items())))[1] <= before_s:
+                    self._forget(radio, oldest[0])
+                    sent += 1
+                    if sent % UNREAD == 0:
+                        await self.read_by_bus()
 
     def _forget(self, radio: Radio, path: str) -> None:
         for table in (radio.devices, radio.reported_dbm, radio.heard_s):
