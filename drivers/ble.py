@@ -18,7 +18,7 @@ from gateway.health import Health, State
 STOPPED_TICKS = 2
 
 # BlueZ signals what changed, and beside a program that scans without an RSSI filter that may be the RSSI alone or
-# the data alone. Of members' beacons the rest is known from before, for one to two turns after they were last heard.
+# the data alone. Of members' beacons the rest is known from before, for one to two turns after they were last heard;
 # BlueZ itself forgets a device after 30 s. Strangers are never in here.
 MEMORY_TURN_S = 60
 # More members than ever stand in one radio's range; about 1 kB each, two turns: 4 MB at worst.
@@ -30,6 +30,7 @@ _ADDRESS_CHARS = 17
 _RESOLVABLE = frozenset("4567")
 
 _Fields = tuple[int, dict[str, bytes], dict[int, bytes], Sequence[str], bytes]
+_NOTHING: _Fields = (_NO_RSSI_DBM, {}, {}, (), b"")
 
 
 class BleSource:
@@ -103,17 +104,16 @@ class BleSource:
         if self._is_new:
             self._is_new = False
             self._set_health("ok", "hears advertisements", "")
+        uuids = changed.get("UUIDs")
+        known = self._members.get(path) or self._members_before.get(path) or _NOTHING
         try:
-            uuids = changed.get("UUIDs")
             fields: _Fields = (
-                0 if rssi is None else rssi.value,
-                {} if services is None else {uuid: data.value for uuid, data in services.value.items()},
-                {} if companies is None else {company: data.value for company, data in companies.value.items()},
-                () if uuids is None else uuids.value,
+                known[0] if rssi is None else rssi.value,
+                known[1] if services is None else {uuid: data.value for uuid, data in services.value.items()},
+                known[2] if companies is None else {company: data.value for company, data in companies.value.items()},
+                known[3] if uuids is None else uuids.value,
                 _address(path, changed) if path[-_ADDRESS_CHARS] in _RESOLVABLE else b"",
             )
-            if rssi is None or (services is None and companies is None):
-                fields = self._completed(path, fields, has_rssi=rssi is not None)
         except (AttributeError, IndexError, TypeError, ValueError):  # not what BlueZ documents
             self._health.count("ble.malformed.dbus")
             return
@@ -124,18 +124,9 @@ class BleSource:
             self._members[path] = fields
             if len(self._members) >= MEMORY_MOST:
                 self._turn()
-        elif path in self._members or path in self._members_before:
+        elif known is not _NOTHING:
             self._members.pop(path, None)
             self._members_before.pop(path, None)
-
-    def _completed(self, path: str, fields: _Fields, *, has_rssi: bool) -> _Fields:
-        """A member's advertisement with what BlueZ did not repeat; unknown remains an RSSI of 127."""
-        known = self._members.get(path) or self._members_before.get(path)
-        if known is None:
-            return fields if has_rssi else (_NO_RSSI_DBM, *fields[1:])
-        if not has_rssi:
-            return (known[0], *fields[1:])
-        return (fields[0], *known[1:])
 
     def _turn(self) -> None:
         """Forget who was not heard for a whole turn."""

@@ -38,7 +38,7 @@ CLOSE_S = 1
 # An adapter that has just appeared answers Busy for a second or two. 3 s in all, then the supervisor's turn.
 RETRY_PAUSES_S = (0.2, 0.4, 0.8, 1.6)
 _PASSING = ("busy", "off")
-# The kernel's numbers go up with each adapter that is plugged in again. Asking for one that is not there costs 1 ms.
+# The kernel gives each adapter the lowest free number. Asking for one that is not there costs 1 ms.
 HIGHEST_ADAPTER = 15
 RFKILL = Path("/sys/class/rfkill")
 
@@ -270,8 +270,8 @@ async def _connected(on_end: Callable[[], None]) -> tuple[MessageBus, asyncio.Ta
 
 
 async def _wait_for_end(bus: MessageBus) -> None:
-    with suppress(DBusFastError, OSError, EOFError):  # how it ended is no news, but must be picked up
-        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+    # How it ended is no news, but must be picked up.
+    await asyncio.gather(bus.wait_for_disconnect(), return_exceptions=True)  # type: ignore[no-untyped-call]
 
 
 async def _read(bus: MessageBus, path: str, name: str) -> Any:
@@ -300,11 +300,13 @@ async def _call(
         raise BluezError("no_bus")
     try:
         async with asyncio.timeout(CALL_S):
-            reply = await bus.call(message)
+            reply: Message | None = await bus.call(message)
     except TimeoutError as error:
         raise BluezError("no_answer") from error
-    except (DBusFastError, OSError, EOFError) as error:
+    except (DBusFastError, OSError, EOFError, ValueError) as error:  # whatever ended the connection meanwhile
         raise BluezError("no_bus") from error
+    if reply is None:
+        raise BluezError("no_bus")
     if reply.message_type is MessageType.ERROR:
         raise BluezError(_TROUBLE_OF.get(reply.error_name or "", "other"))
     return reply.body

@@ -57,7 +57,7 @@ class Ladder:
         self._health = health
         self._heard = 0
         self._anchor_ms: int | None = None
-        self._quiet_ticks = 0  # since anything was heard; the first one of a remedy's time counts anew
+        self._quiet_ticks = 0  # since anything was heard
         self._waited_ticks = 0  # since the last step, or since anything was heard
         self._missing_ticks = 0  # since an anchor was heard
         self._step = 0  # the next one

@@ -240,13 +240,14 @@ async def test_what_bluez_does_not_repeat_about_a_member_is_known_from_before(bl
         bluez.signal_raw(path, {"RSSI": Variant("n", -63)})
         bluez.signal_raw(path, data_properties(EID_AD))
         bluez.signal_raw(path, {"Name": Variant("s", "fob")})
-        await until(lambda: len(listener.sink.sightings) == 3)
-        assert [sighting.rssi_dbm for sighting in listener.sink.sightings] == [-60, -63, -63]
+        bluez.signal_raw(path, {"RSSI": Variant("n", -62), "ManufacturerData": Variant("a{qv}", {})})
+        await until(lambda: len(listener.sink.sightings) == 4)
+        assert [sighting.rssi_dbm for sighting in listener.sink.sightings] == [-60, -63, -63, -62]
         listener.resolver.drop_member(MEMBER)  # withdrawn: the very next signal is a stranger's
         bluez.signal_raw(path, {"RSSI": Variant("n", -64)})
         bluez.signal_raw(path, {"RSSI": Variant("n", -65)})
         await until(lambda: listener.health.counts.get("ble.not_ours") == 1)
-    assert len(listener.sink.sightings) == 3
+    assert len(listener.sink.sightings) == 4
     assert listener.health.counts["ble.strangers"] == 1
 
 
