@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import bench_ingest, bench_loop
+from gateway import bench_bleak, bench_ingest, bench_loop
 from gateway.apply import apply
 from gateway.core.changes import ConsentAdd, Delta, MemberPut, OfferPut
 from gateway.core.model import ConsentRecord, ConsentState, Event, Member, Offer, Purpose
@@ -32,7 +32,13 @@ def outbox() -> list[Result]:
     return asyncio.run(_outbox())
 
 
+def bleak() -> list[Result]:
+    """The `ble:` source beside a bare BleakScanner, both flooded by a fake BlueZ."""
+    return [Result(*figure) for figure in bench_bleak.figures()]
+
+
 BENCHES: dict[str, Callable[[], list[Result]]] = {
+    "bleak": bleak,
     "decide": decide,
     "ingest": bench_ingest.ingest,
     "loop": bench_loop.loop,

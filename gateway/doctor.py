@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drivers.ble import adapters
+from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from gateway import config as local
 from gateway.errors import ConfigError
@@ -106,11 +106,11 @@ def _browser() -> Finding:
     return Finding("Browser for a screen", "missing", "no Chromium", step)
 
 
-def _device(source: local.SourceTable, present: list[str]) -> Finding:
+def _device(source: local.SourceTable, present: dict[str, str]) -> Finding:
     """Whether the device that a source names is there."""
     what = f"Source {source.path}"
     if source.scheme == "ble":
-        if source.target in present:
+        if source.target in present or source.target.upper() in present.values():
             return Finding(what, "ok", f"adapter {source.target} is there")
         return Finding(what, "wrong", f"no adapter {source.target}", "See Bluetooth above, or name another adapter.")
     port = serial_port(source.target)

@@ -19,6 +19,7 @@ CLOCK_READERS = {
     "gateway/bench.py",
     "gateway/bench_ingest.py",
     "gateway/bench_loop.py",
+    "gateway/bench_bleak.py",
     "gateway/broker.py",
     "gateway/clock.py",
     "gateway/demo.py",

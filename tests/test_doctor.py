@@ -69,8 +69,8 @@ async def test_a_configuration_is_checked_to_the_broker(tmp_path) -> None:
 
 
 async def test_readers_and_adapters_that_are_there_are_named(monkeypatch) -> None:
-    async def adapters() -> list[str]:
-        return ["hci0"]
+    async def adapters() -> dict[str, str]:
+        return {"hci0": "00:1A:7D:00:00:01"}
 
     monkeypatch.setattr(doctor, "readers", lambda: ["/dev/ttyUSB0"])
     monkeypatch.setattr(doctor, "adapters", adapters)

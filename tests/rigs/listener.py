@@ -1,5 +1,6 @@
 """Real ears over a real resolver with one member in it, a clock that stands still, and a list of what arrived."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,17 @@ class StillClock:
         raise AssertionError("nobody sleeps shop time here")
 
 
+class RunningClock(StillClock):
+    """Begins at the same instant and runs as fast as life."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began_s = time.monotonic()
+
+    def now_ms(self) -> int:
+        return self.at_ms + int((time.monotonic() - self._began_s) * 1000)
+
+
 @dataclass
 class Collector:
     sightings: list[Sighting] = field(default_factory=list)
@@ -53,8 +65,8 @@ class Collector:
 class Listener:
     """`ears` and all that they lead to; the member carries an EID beacon, an iBeacon and one NDEF tag."""
 
-    def __init__(self, ndef_value: bytes = b"https://shop.example/c/1") -> None:
-        self.clock = StillClock()
+    def __init__(self, ndef_value: bytes = b"https://shop.example/c/1", clock: StillClock | None = None) -> None:
+        self.clock = clock or StillClock()
         self.sink = Collector()
         self.health = Health()
         self.resolver = Resolver(SITE_KEY)
