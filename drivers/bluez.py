@@ -103,7 +103,13 @@ class Adapter:
         for rule in _rules(self._path):
             await _call(self._bus, "/org/freedesktop/DBus", BUS, "AddMatch", "s", [rule], destination=BUS)
         await self._power_on_if_off()
-        await self.start_scan()
+        try:
+            await self.start_scan()
+        except BluezError as trouble:
+            if trouble.name != "busy":
+                raise
+            # BlueZ 5.66 may hold on to a discovery that ended with the power or with its client, and refuse others.
+            await self.power_cycle()
 
     async def close(self) -> None:
         """Give the connection back; BlueZ ends a client's discovery with its connection."""
