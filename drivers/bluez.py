@@ -108,7 +108,7 @@ class Adapter:
         except BluezError as trouble:
             if trouble.name != "busy":
                 raise
-            # BlueZ 5.66 may hold on to a discovery that ended with the power or with its client, and refuse others.
+            # Up to 5.87 BlueZ may lose track of a discovery and refuse others until the power goes off (issue 807).
             await self.power_cycle()
 
     async def close(self) -> None:
