@@ -1,6 +1,7 @@
 """The Bluetooth ear through BlueZ and bleak: from advertisements to the ears, and the life of a scan. Keeps nothing."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -16,8 +17,9 @@ from gateway.health import Health, State
 # BlueZ may be between two discoveries at one tick, but not at two in a row.
 STOPPED_TICKS = 2
 
-_NO_RSSI_DBM = -127  # bleak's word for "BlueZ gave none"
-# "5A:11:22:33:44:55": the two highest bits of a resolvable private address are 01.
+_NOTHING: Mapping[Any, bytes] = {}
+# "/org/bluez/hci0/dev_5A_11_22_33_44_55": the two highest bits of a resolvable private address are 01.
+_ADDRESS_CHARS = 17
 _RESOLVABLE = frozenset("4567")
 
 
@@ -30,7 +32,7 @@ class BleSource:
                 f"{table.path}: expected ble: and an adapter's name or address without options, e.g. ble:hci0"
             )
         self._receiver = table.receiver or table.target
-        self._ears = ears
+        self._heard_fields = ears.heard_fields
         self._clock = clock
         self._health = health
         self._adapter = adapter = Adapter(table.target, self._on_advertisement)
@@ -77,26 +79,33 @@ class BleSource:
                 stopped_ticks = 0
             await self._ladder.tick(self._heard)
 
-    def _on_advertisement(self, device: Any, data: Any) -> None:
-        """One advertisement as bleak has put it together. Most are strangers'."""
+    def _on_advertisement(self, path: str, device: Mapping[str, Any]) -> None:
+        """One advertisement: BlueZ's path of the device and its properties. Most are strangers'."""
         self._heard += 1
         if self._is_new:
             self._is_new = False
             self._set_health("ok", "hears advertisements", "")
-        rssi = data.rssi
-        if rssi == _NO_RSSI_DBM:
+        get = device.get
+        rssi = get("RSSI")
+        if rssi is None:
             self._health.count("ble.no_rssi")
             return
-        address = device.address
-        random = _random_address(address, data) if address[0] in _RESOLVABLE else b""
-        self._ears.heard_fields(
-            self._receiver, rssi, data.service_data, data.manufacturer_data, data.service_uuids, random
+        address = _random_address(path, device) if path[-_ADDRESS_CHARS] in _RESOLVABLE else b""
+        self._heard_fields(
+            self._receiver,
+            rssi,
+            get("ServiceData", _NOTHING),
+            get("ManufacturerData", _NOTHING),
+            get("UUIDs", ()),
+            address,
         )
 
     def _set_health(self, state: State, detail: str, action: str) -> None:
         self._health.set(f"receiver:{self._receiver}", state, self._clock.now_ms(), detail, action)
 
 
-def _random_address(address: str, data: Any) -> bytes:
-    """6 bytes, most significant first; empty if BlueZ says that the address is a public one."""
-    return b"" if data.platform_data[1].get("AddressType") == "public" else bytes.fromhex(address.replace(":", ""))
+def _random_address(path: str, device: Mapping[str, Any]) -> bytes:
+    """The address that the path ends in, 6 bytes, most significant first; empty if BlueZ calls it a public one."""
+    if device.get("AddressType") == "public":
+        return b""
+    return bytes.fromhex(path[-_ADDRESS_CHARS:].replace("_", ""))

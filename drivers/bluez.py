@@ -8,15 +8,14 @@ BlueZ's words: doc/org.bluez.Adapter.rst and doc/org.bluez.Device.rst.
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bleak import BleakScanner
 from bleak.backends.bluezdbus.manager import get_global_bluez_manager
-from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import AdvertisementData
+from bleak.backends.bluezdbus.scanner import BleakScannerBlueZDBus
 from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakError
 from dbus_fast import AuthError, BusType, DBusFastError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
@@ -75,7 +74,8 @@ _TROUBLE_OF = {
     "org.bluez.Error.InProgress": "busy",
 }
 
-OnAdvertisement = Callable[[BLEDevice, AdvertisementData], None]
+# BlueZ's path of the device and the properties of org.bluez.Device1 as they are now, plain values.
+OnAdvertisement = Callable[[str, Mapping[str, Any]], None]
 _BLEAK_ERRORS = (BleakError, DBusFastError, OSError, EOFError, KeyError)
 
 
@@ -88,10 +88,19 @@ class BluezError(UnavailableError):
         self.name = name
 
 
+class _Scanner(BleakScannerBlueZDBus):
+    """bleak's scanner without its own table of devices, and without the objects that it makes of each advertisement."""
+
+    on_advertisement: OnAdvertisement
+
+    def _handle_advertising_data(self, path: str, props: Any) -> None:
+        self.on_advertisement(path, props)
+
+
 class Adapter:
     """The adapter `wanted` ("hci0", or its address) on a bus connection of its own. Every method may raise BluezError.
 
-    `on_advertisement` gets what bleak makes of each advertisement; it must not raise.
+    `on_advertisement` must not raise.
     """
 
     def __init__(self, wanted: str, on_advertisement: OnAdvertisement) -> None:
@@ -115,7 +124,13 @@ class Adapter:
         if self._is_stale:
             await _drop_mirror()
             self._is_stale = False
-        await self.start_scan()
+        try:
+            await self.start_scan()
+        except BluezError as trouble:
+            if trouble.name != "busy":
+                raise
+            # Up to 5.87 BlueZ may lose track of a discovery and refuse others until the power goes off (issue 807).
+            await self.power_cycle()
 
     async def close(self) -> None:
         """Stop the scan and give the connection back."""
@@ -146,7 +161,8 @@ class Adapter:
     async def start_scan(self) -> None:
         """Discover with our filter; patient with an adapter that is just coming up."""
         name = self._path.rpartition("/")[2]
-        scanner = self._scanner = BleakScanner(self._on_advertisement, bluez={"adapter": name, "filters": FILTERS})
+        backend = type("_Scanner", (_Scanner,), {"on_advertisement": staticmethod(self._on_advertisement)})
+        scanner = self._scanner = BleakScanner(bluez={"adapter": name, "filters": FILTERS}, backend=backend)
         for pause_s in (*RETRY_PAUSES_S, None):
             try:
                 await _start_once(scanner)

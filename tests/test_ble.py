@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import AdvertisementData
 
 from drivers import ble, frames, ladder
 from drivers import bluez as bluez_module
@@ -243,34 +241,20 @@ async def test_a_bus_without_bluez_is_named(bluez: FakeBluez) -> None:
         await source(listener).run()
 
 
-@pytest.mark.parametrize("name", ["Roles", "Powered", "Discovering", "AddressType", "UUIDs"])
+@pytest.mark.parametrize("name", ["Roles", "Powered", "Discovering", "Address", "Alias", "AddressType", "UUIDs"])
 async def test_a_missing_property_does_no_harm(bluez: FakeBluez, name: str) -> None:
     bluez.omit = {name}
     await assert_hears(bluez, Listener())
-
-
-@pytest.mark.parametrize("name", ["Address", "Alias"])
-async def test_a_device_without_what_bleak_counts_on_is_skipped_and_the_others_are_heard(
-    bluez: FakeBluez, name: str
-) -> None:
-    listener = Listener()
-    async with scanning(bluez, listener):
-        bluez.omit = {name}
-        await bluez.advertise(STRANGER, -60, EID_AD)
-        bluez.omit = set()
-        await bluez.advertise(ADDRESS, -61, EID_AD)
-        await until(lambda: [one.rssi_dbm for one in listener.sink.sightings] == [-61])
 
 
 async def test_resolvable_addresses_and_service_uuids_are_handed_on(bluez: FakeBluez) -> None:
     listener, ears = Listener(), Noting()
     ear = BleSource(SourceTable(path="ble:hci0", receiver="till"), ears, listener.clock, listener.health)  # type: ignore[arg-type]
     services = {FEAA: b"\x30\xee" + EID_NOW}
-    heard = AdvertisementData(None, {}, services, [FEAA], None, -60, ("path", {"AddressType": "random"}))
-    public = heard._replace(platform_data=("path", {"AddressType": "public"}))
-    ear._on_advertisement(BLEDevice("5A:77:66:55:44:33", None, {}), heard)
-    ear._on_advertisement(BLEDevice("5A:77:66:55:44:33", None, {}), public)
-    ear._on_advertisement(BLEDevice("C0:77:66:55:44:33", None, {}), heard)  # not resolvable: for nobody to see
+    heard = {"RSSI": -60, "ServiceData": services, "UUIDs": [FEAA], "AddressType": "random"}
+    ear._on_advertisement("/org/bluez/hci0/dev_5A_77_66_55_44_33", heard)
+    ear._on_advertisement("/org/bluez/hci0/dev_5A_77_66_55_44_33", heard | {"AddressType": "public"})
+    ear._on_advertisement("/org/bluez/hci0/dev_C0_77_66_55_44_33", heard)  # not resolvable: for nobody to see
     assert [given[-1] for given in ears.given] == [bytes.fromhex("5a7766554433"), b"", b""]
     assert ears.given[0][:5] == ("till", -60, services, {}, [FEAA])
 

@@ -193,7 +193,7 @@ async def test_a_stop_that_bluez_refuses(bluez: FakeBluez) -> None:
         await recovers("silence, and InProgress at the stop", bluez, listener, cause)
 
 
-@pytest.mark.parametrize("name", ["Roles", "RSSI", "Powered", "Discovering"])
+@pytest.mark.parametrize("name", ["Roles", "RSSI", "Powered", "Discovering", "Address", "Alias"])
 async def test_a_property_is_missing_for_a_while(bluez: FakeBluez, name: str) -> None:
     async with shop(bluez) as listener:
 

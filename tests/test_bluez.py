@@ -22,7 +22,7 @@ async def bluez(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeBluez]:
 class Ear:
     def __init__(self, wanted: str = "hci0") -> None:
         self.heard: list[str] = []
-        self.adapter = Adapter(wanted, lambda device, _: self.heard.append(device.address))
+        self.adapter = Adapter(wanted, lambda path, _: self.heard.append(path))
 
     async def __aenter__(self) -> "Ear":
         await self.adapter.open()
@@ -57,7 +57,7 @@ async def test_only_ones_own_devices_are_brought(bluez: FakeBluez) -> None:
         await bluez.advertise("C0:00:00:00:00:03", -60, b"", "hci3")
         await bluez.advertise("C0:00:00:00:00:01", -61, b"", "hci0")
         await until(lambda: len(first.heard) == 2 and len(other.heard) == 1)
-        assert set(first.heard) == {"C0:00:00:00:00:01"}
+        assert set(first.heard) == {"/org/bluez/hci0/dev_C0_00_00_00_00_01"}
 
 
 async def test_restarting_the_scan_is_a_stop_and_a_start(bluez: FakeBluez) -> None:
