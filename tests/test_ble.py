@@ -133,15 +133,16 @@ async def test_an_adapter_that_is_not_ready_yet_is_asked_again(bluez: FakeBluez,
 
 
 @pytest.mark.parametrize(
-    ("error", "detail"),
-    [("Busy", "the Bluetooth adapter is busy"), ("NotReady", "the Bluetooth adapter is switched off")],
+    ("error", "detail", "power"),
+    [("Busy", "the Bluetooth adapter is busy", 2), ("NotReady", "the Bluetooth adapter is switched off", 0)],
 )
-async def test_an_adapter_that_stays_busy_is_given_up(bluez: FakeBluez, error: str, detail: str) -> None:
+async def test_an_adapter_that_stays_busy_is_given_up(bluez: FakeBluez, error: str, detail: str, power: int) -> None:
     listener = Listener()
-    bluez.fail = {"StartDiscovery": [f"org.bluez.Error.{error}"] * 9}
+    bluez.fail = {"StartDiscovery": [f"org.bluez.Error.{error}"] * 20}
     with pytest.raises(UnavailableError, match=detail):
         await source(listener).run()
-    assert bluez.calls.count("StartDiscovery") == len(bluez_module.RETRY_PAUSES_S) + 1
+    assert bluez.calls.count("Set") == power  # a discovery that hangs in BlueZ ends with the power
+    assert bluez.calls.count("StartDiscovery") == (len(bluez_module.RETRY_PAUSES_S) + 1) * (2 if power else 1)
     assert part(listener) == ("down", detail)
 
 
