@@ -183,7 +183,7 @@ class Config(_Table):
                 raise _Misnamed(("source", index, "receiver"), f"the id of a [[receiver]], found {source.receiver!r}")
             if source.scheme == "mqtt":
                 if self.mqtt is None:
-                    raise _Misnamed(("source", index, "path"), "a table [mqtt] beside it: the scanner is on that broker")
+                    raise _Misnamed(("source", index, "path"), "a table [mqtt] beside it, for the broker between")
                 if source.path in [other.path for other in self.source[:index]]:
                     raise _Misnamed(("source", index, "path"), f"each scanner once; {source.path!r} stands twice")
         return self

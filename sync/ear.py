@@ -70,10 +70,7 @@ class EarLine:
     def heard(self, token: Token, rssi_dbm: int) -> None:
         """One frame of a kind of ours; never blocks."""
         self._sieve.heard(token, rssi_dbm, self._clock.now_ms())
-        if self._sieve.has_work:
-            self._work.set()
-            if self._sieve.is_full:
-                self._full.set()
+        self._wake()
 
     async def run(self) -> None:
         """Keep the line up until cancelled; losing it is normal life."""
@@ -132,9 +129,16 @@ class EarLine:
             self._full.clear()
             if questions := self._sieve.take_questions(self._clock.now_ms()):
                 await self._publish(ear_messages.ask(self._boot, questions))
-            while frames := self._sieve.take_frames(self._clock.now_ms()):
+            if frames := self._sieve.take_frames(self._clock.now_ms()):
                 self._seq += 1
                 await self._publish(ear_messages.heard(self._boot, self._seq, self._clock.now_ms(), frames))
+            self._wake()  # what did not fit, by turns: a stream of frames may not hold up the questions
+
+    def _wake(self) -> None:
+        if self._sieve.has_work:
+            self._work.set()
+            if self._sieve.is_full:
+                self._full.set()
 
     async def _beat(self) -> None:
         while True:
