@@ -5,18 +5,19 @@ import logging
 import random
 import secrets
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from drivers import frames
 from drivers.ears import Ears
+from drivers.flood import FloodGate
 from drivers.sources import open_source
 from gateway import config as local
 from gateway import keys
 from gateway.app import address, missing_files
 from gateway.clock import ShopClock
-from gateway.config import AnchorTable, ScannerConfig, SourceTable
-from gateway.core.model import CredentialKind, Token
+from gateway.config import ScannerConfig, SourceTable
+from gateway.core.model import Token
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError, PeerError
 from gateway.health import Health, Part
@@ -45,18 +46,29 @@ class FilterEars(Ears):
     """
 
     def __init__(
-        self, hear: Callable[[Token, int], None], anchors: Mapping[Token, str], clock: Clock, health: Health
+        self, hear: Callable[[Token, int], None], anchors: Collection[Token], clock: Clock, health: Health
     ) -> None:
         # Not Ears.__init__: there is no resolver and no sink here, and every public method is our own.
         self._hear = hear
-        self._anchors = anchors
+        self._own_anchors = anchors
         self._clock = clock
         self._health = health
-        self._anchor_ms: dict[str, int] = {}
-        self.has_anchors = bool(anchors)
+        self._heard_anchor_ms: dict[str, int] = {}
+        self._flood_gate = FloodGate()
+
+    @property
+    def has_anchors(self) -> bool:
+        """See Ears."""
+        return bool(self._own_anchors)
+
+    def last_anchor_ms(self, receiver: str) -> int | None:
+        """See Ears."""
+        return self._heard_anchor_ms.get(receiver)
 
     def heard(self, receiver: str, rssi_dbm: int, ad: bytes, address: bytes = b"") -> None:
         """See Ears."""
+        if not self._admits(receiver):
+            return
         try:
             found = frames.decode(ad)
         except PeerError as error:
@@ -68,12 +80,14 @@ class FilterEars(Ears):
         self,
         receiver: str,
         rssi_dbm: int,
-        service_data: dict[str, bytes],
-        manufacturer_data: dict[int, bytes],
+        service_data: Mapping[str, bytes],
+        manufacturer_data: Mapping[int, bytes],
         service_uuids: Sequence[str] = (),
         address: bytes = b"",
     ) -> None:
         """See Ears."""
+        if not self._admits(receiver):
+            return
         try:
             found = frames.decode_fields(service_data, manufacturer_data, service_uuids)
         except PeerError as error:
@@ -85,17 +99,20 @@ class FilterEars(Ears):
         """A recording may hold taps; they need the shop beside them."""
         self._health.count("ear.taps")
 
-    def last_anchor_ms(self, receiver: str) -> int | None:
-        """When this receiver last heard one of the shop's own beacons, None = never."""
-        return self._anchor_ms.get(receiver)
+    def _admits(self, receiver: str) -> bool:
+        self._health.count("ear.adverts")
+        admitted = self._flood_gate.admits(receiver, self._clock.now_ms())
+        if not admitted:
+            self._health.count("ear.flood")
+        return admitted
 
     def _pass_on(self, receiver: str, rssi_dbm: int, found: Token | frames.Other) -> None:
-        self._health.count("ear.adverts")
         if not isinstance(found, Token):
             self._health.count(f"ear.{found.value}")
             return
-        if found in self._anchors and (receiver in self._anchor_ms or len(self._anchor_ms) < MAX_RECEIVERS):
-            self._anchor_ms[receiver] = self._clock.now_ms()
+        heard_ms = self._heard_anchor_ms
+        if found in self._own_anchors and (receiver in heard_ms or len(heard_ms) < MAX_RECEIVERS):
+            heard_ms[receiver] = self._clock.now_ms()
         self._hear(found, rssi_dbm)
 
 
@@ -109,7 +126,7 @@ class Scanner:
         self.health = Health()
         rng = random.Random(secrets.randbits(64))
         who = config.scanner
-        anchors = anchor_tokens(config.anchor)
+        anchors = frozenset(anchor.token for anchor in config.anchor)
         boot = rng.randbytes(8).hex()
         # The boot is part of the name: two scanners with one id both stay connected, and the gateway sees two.
         name = f"store-gateway-ear_{who.tenant}_{who.store}_{who.gateway}_{who.id}_{boot[:8]}"
@@ -178,7 +195,7 @@ def load(path: Path) -> ScannerConfig:
     config = local.load_scanner(path)
     problems = missing_files(config.mqtt, path)
     clock, health = ShopClock(), Health()
-    ears = FilterEars(lambda _token, _rssi_dbm: None, {}, clock, health)
+    ears = FilterEars(lambda _token, _rssi_dbm: None, (), clock, health)
     for index, table in enumerate(config.source):
         try:
             open_source(table, ears, clock, health)
@@ -193,15 +210,6 @@ def load(path: Path) -> ScannerConfig:
     if problems:
         raise ConfigError("\n".join(problems))
     return config
-
-
-def anchor_tokens(tables: Sequence[AnchorTable]) -> dict[Token, str]:
-    """What the shop's own beacons show, and which anchor it is."""
-    found = {}
-    for table in tables:
-        kind, _, value = table.beacon.partition(":")
-        found[Token(CredentialKind(kind), bytes.fromhex(value))] = table.id
-    return found
 
 
 def _site_key(config: ScannerConfig) -> bytes | None:
