@@ -127,11 +127,11 @@ class EarLine:
                     await self._full.wait()
             self._work.clear()
             self._full.clear()
-            if questions := self._sieve.take_questions(self._clock.now_ms()):
-                await self._publish(ear_messages.ask(self._boot, questions))
             if frames := self._sieve.take_frames(self._clock.now_ms()):
                 self._seq += 1
                 await self._publish(ear_messages.heard(self._boot, self._seq, self._clock.now_ms(), frames))
+            if questions := self._sieve.take_questions(self._clock.now_ms()):
+                await self._publish(ear_messages.ask(self._boot, questions))
             self._wake()  # what did not fit, by turns: a stream of frames may not hold up the questions
 
     def _wake(self) -> None:
