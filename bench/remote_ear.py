@@ -1,6 +1,6 @@
 """What a remote scanner costs: added latency, bytes on the wire, CPU. Prints a table: python -m bench.remote_ear.
 
-A real broker; the scanner as it is shipped and the gateway's end on a resolver with `--members` members, in one process.
+A real broker; the scanner as it is shipped and the gateway's end on a resolver with `--members` members, one process.
 The scanner hears `--adverts` advertisements a second: 20 members once a second each, the rest strangers mixed as in a
 busy place (half of them with frames that are none of our kinds, one in six with a foreign Eddystone-EID or iBeacon).
 Bytes are counted in a proxy between the scanner and the broker: MQTT without TCP and IP.

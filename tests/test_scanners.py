@@ -159,6 +159,31 @@ async def test_too_many_questions_are_refused(broker: Broker, monkeypatch: pytes
         assert shop.health.counts["scanner.questions_refused"] == 61
 
 
+async def test_an_answer_that_a_withdrawal_has_overtaken_is_not_sent(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(broker.port, members=2)
+    token = shop.eid(1)
+    real = shop.resolver.live_tokens
+
+    def withdrawn_meanwhile(prefix: bytes) -> tuple[list[bytes], int]:
+        found = real(prefix)
+        shop.withdraw(1)
+        return found
+
+    monkeypatch.setattr(shop.resolver, "live_tokens", withdrawn_meanwhile)
+    question = ear_messages.ask(BOOT, [Bucket("rotating", token.value[:2])])
+    async with hearing(shop), hand(broker.port) as scanner:
+        await until(lambda: scanner.epochs)
+        before = scanner.epochs[-1]
+        await scanner.say(question)
+        await until(lambda: scanner.epochs[-1] > before)
+        assert not scanner.contents
+        await scanner.say(question)  # asked again, it is answered as things are now
+        await until(lambda: scanner.contents)
+        assert scanner.contents == {Bucket("rotating", token.value[:2]): b""}
+
+
 async def test_an_overfull_bucket_is_cut_and_counted(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Shop(broker.port)
     monkeypatch.setattr(shop.resolver, "live_tokens", lambda prefix: ([prefix + bytes(6)] * 9_000, -5))
