@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app, bench, config, demo, doctor, keys, logs, recording, rehearse
+from gateway import app, bench, config, demo, doctor, keys, logs, recording, rehearse, scanner
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
@@ -22,6 +22,7 @@ from sync.hq import service
 from sync.link import Address
 
 DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
+SCANNER_CONFIG = Path("/etc/store-gateway/scanner.toml")
 _MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]missing[/yellow]", "wrong": "[red]wrong[/red]"}
 
 out = Console()
@@ -83,8 +84,16 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    _load(arguments.file)
+    if config.is_scanner(arguments.file):
+        scanner.load(arguments.file)
+    else:
+        _load(arguments.file)
     out.print(f"{arguments.file}: ok", highlight=False)
+    return 0
+
+
+def _scanner(arguments: argparse.Namespace) -> int:
+    asyncio.run(scanner.run(scanner.load(arguments.config)))
     return 0
 
 
@@ -269,6 +278,8 @@ def _parser() -> argparse.ArgumentParser:
     look = verb("doctor", _doctor, "what is there, what is missing, and the next step")
     look.add_argument("--config", type=Path, help="a configuration file to check as well")
     verb("check-config", _check_config, "check a configuration file").add_argument("file", type=Path)
+    ear = verb("scanner", _scanner, "a remote ear: forwards members' frames to its gateway, and nothing else")
+    ear.add_argument("--config", type=Path, default=SCANNER_CONFIG, help="the scanner's configuration file")
     replay = verb("replay", _replay, "run a recording through the whole path at once and print the counts")
     replay.add_argument("file", type=Path)
     replay.add_argument(

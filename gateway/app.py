@@ -16,7 +16,7 @@ from drivers.sources import Source, open_source
 from gateway import config as local
 from gateway import keys
 from gateway.clock import InstantClock, ShopClock
-from gateway.config import Config, SourceTable
+from gateway.config import Config, MqttTable, SourceTable
 from gateway.core.identity import Resolver
 from gateway.core.model import Sighting, Tap
 from gateway.errors import ConfigError
@@ -26,6 +26,7 @@ from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
 from sync.link import Address, Transport
+from sync.scanners import RemoteSource
 from sync.topics import Topics
 from sync.uplink import Uplink
 
@@ -82,14 +83,14 @@ class Gateway:
         self._clock = clock
         self._stop = stop
         self.health = Health()
-        rng = random.Random(secrets.randbits(64))
+        rng = self._rng = random.Random(secrets.randbits(64))
         data_dir = config.gateway.data_dir
         site_key = keys.site_key(data_dir)
         self._tablet_key = keys.tablet_key(data_dir)
         self._store = Store(data_dir / DATABASE, secrets.token_hex(16))
         self._supervisor = Supervisor(clock, self.health, rng)
         self._hub = Hub(clock, self.health)
-        resolver = Resolver(site_key, secrets.token_bytes(16))
+        resolver = self._resolver = Resolver(site_key, secrets.token_bytes(16))
         self._flow = Flow(
             store=self._store,
             resolver=resolver,
@@ -112,7 +113,7 @@ class Gateway:
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""
         await self._flow.start()
-        sources = [(table, open_source(table, self._ears, self._clock, self.health)) for table in self._config.source]
+        sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
         self._supervisor.keep("clock", self._tick)
@@ -132,6 +133,30 @@ class Gateway:
         self._hub.close()
         await self._supervisor.close()
         self._store.close()
+
+    def _open(self, table: SourceTable) -> Source:
+        match table.scheme:
+            case "mqtt":
+                return self._remote_source(table)
+        return open_source(table, self._ears, self._clock, self.health)
+
+    def _remote_source(self, table: SourceTable) -> RemoteSource:
+        mqtt, who = self._config.mqtt, self._config.gateway
+        assert mqtt is not None  # config.Config holds that
+        assert table.receiver is not None
+        scanner = table.target.removeprefix("scanner/")
+        name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
+        return RemoteSource(
+            table.receiver,
+            scanner,
+            Topics(who.tenant, who.store, who.id),
+            Transport(address(mqtt), name, self._rng),
+            self._ears,
+            self._resolver,
+            self._clock,
+            self.health,
+            self._rng,
+        )
 
     def _keep_source(self, table: SourceTable, source: Source) -> asyncio.Event:
         ended = asyncio.Event()
@@ -187,18 +212,8 @@ class Gateway:
         if mqtt is None:
             self.health.set("hq", "ok", self._clock.now_ms(), "works alone: no [mqtt] in the configuration")
             return None
-        address = Address(
-            mqtt.host,
-            mqtt.port,
-            mqtt.protocol,
-            mqtt.username,
-            password(mqtt.password_file),
-            mqtt.ca_file,
-            mqtt.cert_file,
-            mqtt.key_file,
-        )
         place = Topics(who.tenant, who.store, who.id)
-        transport = Transport(address, f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
+        transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
         return Uplink(place, transport, self._store, self._flow, self._clock, self.health, rng)
 
     def _wake(self) -> None:
@@ -227,18 +242,26 @@ def check(config: Config, path: Path) -> None:
     problems = []
     for index, table in enumerate(config.source):
         try:
-            open_source(table, ears, clock, health)
+            if table.scheme != "mqtt":  # its form says all
+                open_source(table, ears, clock, health)
             _speed((table,))
         except ConfigError as error:
             problems.append(local.located(path, ("source", index, "path"), str(error)))
-    mqtt = config.mqtt
-    for key in ("password_file", "ca_file", "cert_file", "key_file") if mqtt is not None else ():
-        file = getattr(mqtt, key)
-        if file is not None and not file.is_file():
-            problems.append(local.located(path, ("mqtt", key), f"expected a file, found none at {file}"))
+    if config.mqtt is not None:
+        problems += missing_files(config.mqtt, path)
     if problems:
         raise ConfigError("\n".join(problems))
     _speed(config.source)
+
+
+def missing_files(mqtt: MqttTable, path: Path) -> list[str]:
+    """What [mqtt] names and is not there, with file, line and key."""
+    problems = []
+    for key in ("password_file", "ca_file", "cert_file", "key_file"):
+        file = getattr(mqtt, key)
+        if file is not None and not file.is_file():
+            problems.append(local.located(path, ("mqtt", key), f"expected a file, found none at {file}"))
+    return problems
 
 
 class _Nobody:
@@ -252,6 +275,20 @@ class _Nobody:
 
     def tapped(self, tap: Tap) -> None:
         """Nothing is touched during a check."""
+
+
+def address(mqtt: MqttTable) -> Address:
+    """Where the broker is and how we show who we are. Raises ConfigError."""
+    return Address(
+        mqtt.host,
+        mqtt.port,
+        mqtt.protocol,
+        mqtt.username,
+        password(mqtt.password_file),
+        mqtt.ca_file,
+        mqtt.cert_file,
+        mqtt.key_file,
+    )
 
 
 def password(path: Path | None) -> str | None:

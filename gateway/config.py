@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import (
@@ -27,12 +27,20 @@ _BEACON_RULE = "uid: and 32 hex digits, or ibeacon: or altbeacon: and 40, in low
 _ID_RULE = "1-24 lower-case letters, digits or dashes, beginning with a letter or digit"
 
 SOURCE_SCHEMES = ("ble", "mgmt", "mqtt", "nfc", "replay", "sim")
+SCANNER_SCHEMES = ("ble", "mgmt", "replay", "sim")  # a tap needs the shop beside it, and an ear no further ears
 _ONE_EAR = ("ble", "mgmt", "mqtt", "nfc")
+_M = TypeVar("_M", bound=BaseModel)
 _METRES = Field(None, ge=-1000, le=1000)
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("an absolute path: a service starts in no particular folder")
+    return path
 
 
 class GatewayTable(_Table):
@@ -44,9 +52,7 @@ class GatewayTable(_Table):
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        if not path.is_absolute():
-            raise ValueError("an absolute path: a service starts in no particular folder")
-        return path
+        return _absolute(path)
 
 
 class HttpTable(_Table):
@@ -98,6 +104,8 @@ class SourceTable(_Table):
         scheme, colon, _ = path.partition(":")
         if scheme not in SOURCE_SCHEMES or not colon:
             raise ValueError(f"a device path beginning with one of {', '.join(s + ':' for s in SOURCE_SCHEMES)}")
+        if scheme == "mqtt" and not re.fullmatch(r"mqtt:scanner/[a-z0-9][a-z0-9-]{0,23}", path):
+            raise ValueError("mqtt:scanner/ and the id that stands under [scanner] there")
         return path
 
     @model_validator(mode="after")
@@ -173,6 +181,45 @@ class Config(_Table):
         for index, source in enumerate(self.source):
             if source.receiver is not None and source.receiver not in known:
                 raise _Misnamed(("source", index, "receiver"), f"the id of a [[receiver]], found {source.receiver!r}")
+            if source.scheme == "mqtt":
+                if self.mqtt is None:
+                    raise _Misnamed(("source", index, "path"), "a table [mqtt] beside it, for the broker between")
+                if source.path in [other.path for other in self.source[:index]]:
+                    raise _Misnamed(("source", index, "path"), f"each scanner once; {source.path!r} stands twice")
+        return self
+
+
+class ScannerTable(_Table):
+    """Which gateway this scanner belongs to, and what it is called there (`mqtt:scanner/ID`)."""
+
+    tenant: Id
+    store: Id
+    gateway: Id
+    id: Id
+    site_key_file: Path | None = None  # a copy of the gateway's site.key: static beacons are forwarded too
+
+    @field_validator("site_key_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else _absolute(path)
+
+
+class ScannerConfig(_Table):
+    """The file of `store-gateway scanner`: an ear without a shop."""
+
+    scanner: ScannerTable
+    mqtt: MqttTable
+    source: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
+    anchor: tuple[AnchorTable, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_meet(self) -> "ScannerConfig":
+        for index, source in enumerate(self.source):
+            if source.scheme not in SCANNER_SCHEMES:
+                allowed = ", ".join(f"{scheme}:" for scheme in SCANNER_SCHEMES)
+                raise _Misnamed(("source", index, "path"), f"one of {allowed} on a scanner, found {source.path!r}")
+            if source.receiver is not None and source.receiver in [s.receiver for s in self.source[:index]]:
+                raise _Misnamed(("source", index, "receiver"), f"an id of its own; {source.receiver!r} stands twice")
         return self
 
 
@@ -184,6 +231,28 @@ class _Misnamed(ValueError):  # noqa: N818 - becomes a ConfigError with the othe
 
 def load(path: Path) -> Config:
     """Read and check `path`. Raises ConfigError that names file, line, key and what was expected, one line each."""
+    return _validated(path, Config)
+
+
+def load_scanner(path: Path) -> ScannerConfig:
+    """`load` for a scanner's file."""
+    return _validated(path, ScannerConfig)
+
+
+def is_scanner(path: Path) -> bool:
+    """Whether this is a scanner's file: it has a table [scanner]. Raises ConfigError for what cannot be read."""
+    return "scanner" in _read(path)[1]
+
+
+def _validated(path: Path, model: type[_M]) -> _M:
+    text, data = _read(path)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(path, text, item) for item in error.errors())) from error
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -200,10 +269,7 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{where}: not valid TOML: {error}") from error
     if "\\u0000" in text or any(ord(sign) < 32 and sign not in "\n\r\t" for sign in text):
         raise ConfigError(f"{path}: holds a control character; expected plain text")
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, text, item) for item in error.errors())) from error
+    return text, data
 
 
 def _explain(path: Path, text: str, item: Any) -> str:

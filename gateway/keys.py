@@ -21,12 +21,23 @@ def tablet_key(data_dir: Path) -> str:
     return _secret(data_dir, "tablet.key", TABLET_KEY_BYTES)
 
 
+def copied_site_key(path: Path) -> bytes:
+    """The gateway's site key as a scanner has it. Raises ConfigError."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    from_systemd = bool(credentials) and path.is_relative_to(credentials or "")
+    return bytes.fromhex(_read(path, SITE_KEY_BYTES, from_systemd=from_systemd))
+
+
 def _secret(data_dir: Path, name: str, size: int) -> str:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     from_systemd = bool(credentials) and (Path(credentials or "") / name).is_file()
     path = Path(credentials or "") / name if from_systemd else data_dir / name
     if not from_systemd:
         _create(path, size)
+    return _read(path, size, from_systemd=from_systemd)
+
+
+def _read(path: Path, size: int, *, from_systemd: bool) -> str:
     try:
         # systemd guards its credentials by an access list of its own, which shows as a readable group.
         if not from_systemd and path.stat().st_mode & (stat.S_IROTH | stat.S_IRGRP):

@@ -114,9 +114,11 @@ class Transport:
         """Subscribe with QoS 1 and wait for the broker's yes to every topic."""
         await self._current().subscribe(topics)
 
-    async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Publish with QoS 1 and wait for PUBACK, which says that the broker has it and nothing about HQ."""
-        await self._current().publish(topic, payload, retain)
+    async def publish(self, topic: str, payload: bytes, retain: bool = False, qos: Literal[0, 1] = 1) -> None:
+        """Publish and wait: with QoS 1 for PUBACK, which says that the broker has it and nothing about HQ, with
+        QoS 0 until the system has taken it, which says nothing at all but keeps paho's own queue short.
+        """
+        await self._current().publish(topic, payload, retain, qos)
 
     async def messages(self) -> AsyncIterator[Message]:
         """Messages in their order; UnavailableError when the connection is lost."""
@@ -260,9 +262,9 @@ class _Connection:
             if code.is_failure:
                 raise UnavailableError(f"the broker refuses a subscription: {code.getName()}")
 
-    async def publish(self, topic: str, payload: bytes, retain: bool) -> None:
+    async def publish(self, topic: str, payload: bytes, retain: bool, qos: Literal[0, 1]) -> None:
         async with self._window:
-            info = self._alive().publish(topic, payload, qos=1, retain=retain)
+            info = self._alive().publish(topic, payload, qos=qos, retain=retain)
             if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 raise UnavailableError(self.why)
             for code in await self._answer(info.mid):

@@ -1,4 +1,7 @@
-"""The names of the wire: `rg/1/{tenant}/{store}/{gateway}/up|down/{leaf}`. No subscriptions, no payloads."""
+"""The names of the wire: `rg/1/{tenant}/{store}/{gateway}/up|down/{leaf}`. No subscriptions, no payloads.
+
+`parse` is for headquarters' line. The topics of remote ears are only ever compared with the one that is expected.
+"""
 
 import re
 from dataclasses import dataclass
@@ -21,10 +24,16 @@ ACK = "ack"
 UP_LEAVES = (STATE, REQ, EVENTS, ACK)
 DOWN_LEAVES = (HEAD, DELTA, ACK)
 
+# Remote ears, `rg/1/{tenant}/{store}/{gateway}/{way}/{scanner}`: the scanner's id takes the seventh and last level, so
+# the way is in the sixth, and the type stands in the payload. Nothing of it is for headquarters.
+EAR_UP: Literal["ear-up"] = "ear-up"
+EAR_DOWN: Literal["ear-down"] = "ear-down"
+EAR_STATE: Literal["ear-state"] = "ear-state"  # retained
+
 ALL_UP = "rg/1/+/+/+/up/+"  # HQ listens to every gateway; a gateway uses exact topics only
 
 # The portable contract allows 128 bytes and 7 levels (AWS: 256 bytes, 7 slashes). Three ids of 24
-# characters and the fixed parts make at most 93.
+# characters and the fixed parts make at most 93, with a scanner's id 114.
 MAX_TOPIC_BYTES = 128
 
 _ID = r"[a-z0-9][a-z0-9-]{0,23}"  # the same rule as config.Id
@@ -49,6 +58,10 @@ class Topics:
     def down(self, leaf: str) -> str:
         """The topic on which HQ publishes `leaf` to this gateway."""
         return f"rg/1/{self.tenant}/{self.store}/{self.gateway}/down/{leaf}"
+
+    def ear(self, way: Literal["ear-up", "ear-down", "ear-state"], scanner: str) -> str:
+        """A topic between this gateway and one of its scanners, whose id follows the same rule."""
+        return f"rg/1/{self.tenant}/{self.store}/{self.gateway}/{way}/{scanner}"
 
 
 def parse(topic: str) -> tuple[Topics, Way, str]:

@@ -6,8 +6,7 @@ what a message means in sync.inbox.
 
 import asyncio
 import random
-from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.core.changes import OutboxRow
 from gateway.core.ports import Clock
@@ -19,6 +18,7 @@ from sync.inbox import FlowPort, Inbox
 from sync.link import Transport
 from sync.messages import Ack, Head
 from sync.outbox import Sender
+from sync.together import first_to_end
 from sync.topics import Topics
 
 # Contract: at most 50 publishes/s and 256 KB/s per connection (AWS: 100/s and 512 KB/s).
@@ -100,7 +100,7 @@ class Uplink:
             try:
                 await self._connect()
                 connected_ms = self._real_ms()
-                await self._first_to_end(self._send(), self._receive(), self._ask_for_gaps(), self._watch_head())
+                await first_to_end(self._send(), self._receive(), self._ask_for_gaps(), self._watch_head())
             except UnavailableError as error:
                 self._report_loss(error)
             finally:
@@ -215,18 +215,6 @@ class Uplink:
                 if have == before:
                     self._ask.set()
                 self._news.set()  # look again until we are there
-
-    async def _first_to_end(self, *parts: Coroutine[Any, Any, None]) -> None:
-        """Run all; the first that fails ends the others, and its error is raised as it is, not in a group."""
-        tasks: Sequence[asyncio.Task[None]] = [asyncio.create_task(part) for part in parts]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- time and health ------------------------------------------------------------------------------------
 

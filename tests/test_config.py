@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import SOURCE_SCHEMES, Config, line_of, load
+from gateway.config import SOURCE_SCHEMES, Config, is_scanner, line_of, load, load_scanner
 from gateway.errors import ConfigError
 
 GOOD = """\
@@ -72,6 +72,22 @@ BROKEN = {
         GOOD.replace('receiver = "entrance-ble"', 'receiver = "door"'),
         12,
         "source[1].receiver: expected the id of a [[receiver]], found 'door'",
+    ),
+    "scanner without a broker": (
+        GOOD.replace('[mqtt]\nhost = "127.0.0.1"\n', "").replace("ble:hci0", "mqtt:scanner/wine"),
+        9,
+        "source[1].path: expected a table [mqtt] beside it",
+    ),
+    "no scanner's path": (
+        GOOD.replace("ble:hci0", "mqtt:wine"),
+        11,
+        "source[1].path: expected mqtt:scanner/ and the id",
+    ),
+    "one scanner twice": (
+        GOOD.replace("ble:hci0", "mqtt:scanner/wine")
+        + '[[source]]\npath = "mqtt:scanner/wine"\nreceiver = "coffee-nfc"\n',
+        27,
+        "source[2].path: expected each scanner once; 'mqtt:scanner/wine' stands twice",
     ),
     "port in quotes": (GOOD.replace("[mqtt]", '[mqtt]\nport = "1883"'), 8, "mqtt.port: expected integer, found '1883'"),
     "relative folder": (GOOD.replace("/srv/data", "data"), 5, "gateway.data_dir: expected an absolute path"),
@@ -145,3 +161,62 @@ def test_every_scheme_has_a_source() -> None:
     root = Path(__file__).parents[1]
     text = (root / "drivers" / "sources.py").read_text() + (root / "gateway" / "app.py").read_text()
     assert all(f'case "{scheme}"' in text for scheme in SOURCE_SCHEMES)
+
+
+SCANNER = """\
+[scanner]
+tenant = "muster"
+store = "musterstadt"
+gateway = "gw1"
+id = "wine"
+
+[mqtt]
+host = "gateway.example"
+
+[[source]]
+path = "ble:hci0"
+receiver = "hci0"
+
+[[anchor]]
+id = "door"
+beacon = "uid:00112233445566778899aabbccddeeff"
+"""
+
+BROKEN_SCANNERS = {
+    "no broker": (SCANNER.replace('[mqtt]\nhost = "gateway.example"\n', ""), 1, "mqtt: expected a value, but the key"),
+    "no source": (SCANNER.replace('[[source]]\npath = "ble:hci0"\nreceiver = "hci0"\n', "source = []\n"), 1, "source"),
+    "a reader": (SCANNER.replace("ble:hci0", "nfc:/dev/x"), 11, "source[1].path: expected one of ble:, mgmt:, replay:"),
+    "an ear's ear": (SCANNER.replace("ble:hci0", "mqtt:scanner/x"), 11, "source[1].path: expected one of ble:"),
+    "a zone": (SCANNER.replace('id = "wine"', 'id = "wine"\nzone = "wine"'), 6, "scanner.zone: expected no such key"),
+    "a bad id": (SCANNER.replace('"wine"', '"Wine/1"'), 5, "scanner.id: expected 1-24 lower-case letters"),
+    "a relative key": (
+        SCANNER.replace('id = "wine"', 'id = "wine"\nsite_key_file = "k"'),
+        6,
+        "expected an absolute path",
+    ),
+    "one name twice": (
+        SCANNER + '[[source]]\npath = "mgmt:hci1"\nreceiver = "hci0"\n',
+        19,
+        "source[2].receiver: expected an id of its own; 'hci0' stands twice",
+    ),
+}
+
+
+def test_a_scanners_file_loads_and_is_told_from_a_gateways(tmp_path: Path) -> None:
+    path = write(tmp_path, SCANNER)
+    assert is_scanner(path)
+    assert load_scanner(path).scanner.id == "wine"
+    assert not is_scanner(write(tmp_path, GOOD))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        is_scanner(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("name", BROKEN_SCANNERS)
+def test_a_broken_scanners_file_names_line_key_and_expectation(tmp_path: Path, name: str) -> None:
+    text, line, words = BROKEN_SCANNERS[name]
+    assert text != SCANNER
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_scanner(path)
+    told = str(caught.value).splitlines()
+    assert any(entry.startswith(f"{path}:{line}: ") and words in entry for entry in told), told

@@ -17,7 +17,7 @@ from display.hub import Hub
 from drivers.people import TRACKABLE_WORDING
 from gateway import config
 from gateway.__main__ import _parser
-from gateway.config import SOURCE_SCHEMES, Config
+from gateway.config import SOURCE_SCHEMES, Config, ScannerConfig
 from gateway.core.changes import CredentialPut
 from gateway.core.model import ConsentState, CredentialKind, Purpose
 from gateway.health import Health
@@ -53,6 +53,29 @@ def test_every_configuration_key_is_documented() -> None:
         assert re.search(rf"[`\[ ]{key}[`\] ,]", text), key
     for scheme in SOURCE_SCHEMES:
         assert f"`{scheme}:" in text
+
+
+def test_every_key_of_a_scanner_is_documented_and_its_example_is_valid() -> None:
+    text = doc("docs/scanner.md")
+    for key in keys(ScannerConfig):
+        assert re.search(rf"[`\[ ]{key}[`\] ,]", text), key
+    example = config.load_scanner(ROOT / "systemd" / "scanner.toml.example")
+    assert f"mqtt:scanner/{example.scanner.id}" in text
+
+
+def test_a_scanners_topics_messages_and_counters_are_documented() -> None:
+    text = doc("docs/scanner.md")
+    for way in (topics.EAR_UP, topics.EAR_DOWN, topics.EAR_STATE):
+        assert f"`{way}/" in text
+        assert f"`{way}/" in doc("docs/mqtt.md")
+    for kind in re.findall(r'_dump\(\s*"([a-z]+)"', (ROOT / "sync/ear_messages.py").read_text()):
+        assert f'"type":"{kind}"' in text, kind
+    code = "".join((ROOT / name).read_text() for name in ("gateway/scanner.py", "sync/sieve.py", "sync/ear.py"))
+    code += "".join((ROOT / name).read_text() for name in ("sync/scanners.py", "sync/earshot.py"))
+    names = set(re.findall(r'count\(f?"(?:ear|scanner)(\.[a-z_]+)', code))
+    assert len(names) > 20
+    for name in names:
+        assert f"{name}`" in text or f"{name}." in text, name
 
 
 def test_the_example_is_a_valid_configuration() -> None:

@@ -30,6 +30,17 @@ def test_longest_topic_fits_the_portable_contract() -> None:
     assert longest.count("/") == 6
 
 
+def test_a_scanners_topics_fit_too_and_are_nothing_that_headquarters_listens_to() -> None:
+    place = Topics("a" * 24, "b" * 24, "c" * 24)
+    for way in (topics.EAR_UP, topics.EAR_DOWN, topics.EAR_STATE):
+        topic = place.ear(way, "d" * 24)
+        assert len(topic.encode()) <= topics.MAX_TOPIC_BYTES
+        assert topic.count("/") == 6
+        assert topic.split("/")[5] != topics.ALL_UP.split("/")[5]
+        with pytest.raises(PeerError, match=r"^topic$"):
+            topics.parse(topic)
+
+
 @pytest.mark.parametrize(
     "topic",
     [
