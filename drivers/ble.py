@@ -6,9 +6,10 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from drivers import bluez, ladder
-from drivers.bluez import Adapter, BluezError
+from drivers.bluez import Adapter
 from drivers.ears import Ears
 from drivers.ladder import Ladder
+from drivers.troubles import BluezError
 from gateway.config import SourceTable
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError

@@ -1,30 +1,25 @@
-"""One adapter of BlueZ: its power and life over D-Bus, its scan through bleak. Alone imports bleak and dbus_fast.
+"""One adapter of BlueZ: its power, its life and its scan. Alone imports dbus_fast.
 
-bleak mirrors every device that BlueZ reports, until BlueZ forgets it: 30 s after it was last heard (main.conf,
-TemporaryTimeout). Nothing else here keeps what was heard, and the mirror is dropped when BlueZ goes away.
 BlueZ's words: doc/org.bluez.Adapter.rst and doc/org.bluez.Device.rst.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bleak import BleakScanner
-from bleak.backends.bluezdbus.manager import get_global_bluez_manager
-from bleak.backends.bluezdbus.scanner import BleakScannerBlueZDBus
-from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakError
 from dbus_fast import AuthError, BusType, DBusFastError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from gateway.errors import UnavailableError
+from drivers import troubles
+from drivers.scan import OnAdvertisement, Scan
+from drivers.troubles import BluezError
 
-# At DEBUG both write every stranger's address and payload to the log, and their errors may quote a message.
-for _name in ("bleak", "dbus_fast"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
+# At DEBUG it writes every stranger's address and payload to the log, and its errors may quote a message.
+logging.getLogger("dbus_fast").setLevel(logging.CRITICAL)
 
 BLUEZ = "org.bluez"
 ADAPTER = "org.bluez.Adapter1"
@@ -32,69 +27,11 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 BUS = "org.freedesktop.DBus"
 
-# BlueZ reports only RSSI steps of 8 dB or more (src/device.c, RSSI_THRESHOLD) unless the discovery filter names an
-# RSSI; -120 dBm lets everything pass. DuplicateData: unchanged advertisements are reported too.
-FILTERS: Any = {"RSSI": -120, "DuplicateData": True}
-
-# Answers take milliseconds; the slowest seen, an adapter that is just coming up, 3 s.
-CALL_S = 10
+# Giving the connection back is a formality.
 CLOSE_S = 1
-STOP_S = 5
-# An adapter that has just appeared answers Busy for a second or two. 3 s in all, then the supervisor's turn.
-RETRY_PAUSES_S = (0.2, 0.4, 0.8, 1.6)
-_PASSING = ("busy", "off")
 # The kernel gives each adapter the lowest free number. Asking for one that is not there costs 1 ms.
 HIGHEST_ADAPTER = 15
 RFKILL = Path("/sys/class/rfkill")
-
-# What a person in the shop reads and can do.
-TROUBLES = {
-    "no_bus": ("there is no D-Bus system bus", "Start dbus; in a container, mount /run/dbus."),
-    "no_bluez": ("BlueZ is not running", "sudo systemctl start bluetooth"),
-    "denied": ("this user may not use Bluetooth", "Add the service's user to the group bluetooth."),
-    "no_adapter": ("the Bluetooth adapter is not there", "Plug it in, or name another one in [[source]]."),
-    "off": ("the Bluetooth adapter is switched off", "sudo systemctl restart bluetooth; else replug the adapter."),
-    "blocked": ("the Bluetooth adapter is blocked (rfkill)", "sudo rfkill unblock bluetooth"),
-    "busy": ("the Bluetooth adapter is busy", "Stop other programs that scan; else replug the adapter."),
-    "no_answer": ("BlueZ does not answer", "sudo systemctl restart bluetooth"),
-    "other": ("Bluetooth failed", "sudo systemctl restart bluetooth; then run store-gateway doctor."),
-}
-_TROUBLE_OF = {
-    f"{BUS}.Error.ServiceUnknown": "no_bluez",
-    f"{BUS}.Error.NameHasNoOwner": "no_bluez",
-    f"{BUS}.Error.NoReply": "no_answer",
-    f"{BUS}.Error.AccessDenied": "denied",
-    f"{BUS}.Error.UnknownObject": "no_adapter",
-    f"{BUS}.Error.UnknownMethod": "no_adapter",  # what BlueZ itself answers for a path that is gone
-    f"{BUS}.Error.InvalidArgs": "no_property",
-    f"{BUS}.Error.UnknownProperty": "no_property",
-    "org.bluez.Error.NotReady": "off",
-    "org.bluez.Error.Blocked": "blocked",
-    "org.bluez.Error.Busy": "busy",
-    "org.bluez.Error.InProgress": "busy",
-}
-
-# BlueZ's path of the device and the properties of org.bluez.Device1 as they are now, plain values.
-OnAdvertisement = Callable[[str, Mapping[str, Any]], None]
-_BLEAK_ERRORS = (BleakError, DBusFastError, OSError, EOFError, KeyError)
-
-
-class BluezError(UnavailableError):
-    """What is wrong with bus, BlueZ or adapter: `name` is a key of TROUBLES, the text is for people."""
-
-    def __init__(self, name: str) -> None:
-        detail, self.action = TROUBLES.get(name, TROUBLES["other"])
-        super().__init__(detail)
-        self.name = name
-
-
-class _Scanner(BleakScannerBlueZDBus):
-    """bleak's scanner without its own table of devices, and without the objects that it makes of each advertisement."""
-
-    on_advertisement: OnAdvertisement
-
-    def _handle_advertising_data(self, path: str, props: Any) -> None:
-        self.on_advertisement(path, props)
 
 
 class Adapter:
@@ -105,12 +42,10 @@ class Adapter:
 
     def __init__(self, wanted: str, on_advertisement: OnAdvertisement) -> None:
         self._wanted = wanted
-        self._on_advertisement = on_advertisement
+        self._scan = Scan(on_advertisement)
         self._bus: MessageBus | None = None
         self._ended: asyncio.Task[None] | None = None
-        self._scanner: BleakScanner | None = None
         self._news = asyncio.Event()
-        self._is_stale = False  # bleak's connection and mirror are to be made anew
         self._path = ""
 
     async def open(self) -> None:
@@ -121,9 +56,6 @@ class Adapter:
         for rule in _rules(self._path):
             await _call(self._bus, "/org/freedesktop/DBus", BUS, "AddMatch", "s", [rule], destination=BUS)
         await self._power_on_if_off()
-        if self._is_stale:
-            await _drop_mirror()
-            self._is_stale = False
         try:
             await self.start_scan()
         except BluezError as trouble:
@@ -135,7 +67,7 @@ class Adapter:
     async def close(self) -> None:
         """Stop the scan and give the connection back."""
         with suppress(BluezError):
-            await self._stop_scan()
+            await self._scan.stop()
         bus, ended, self._bus, self._ended = self._bus, self._ended, None, None
         if bus is not None and ended is not None:
             bus.disconnect()
@@ -159,40 +91,17 @@ class Adapter:
         return await self._read("Discovering") is not False
 
     async def start_scan(self) -> None:
-        """Discover with our filter; patient with an adapter that is just coming up."""
-        name = self._path.rpartition("/")[2]
-        backend = type("_Scanner", (_Scanner,), {"on_advertisement": staticmethod(self._on_advertisement)})
-        scanner = self._scanner = BleakScanner(bluez={"adapter": name, "filters": FILTERS}, backend=backend)
-        for pause_s in (*RETRY_PAUSES_S, None):
-            try:
-                await _start_once(scanner)
-                return
-            except _BLEAK_ERRORS as error:
-                trouble = _trouble_of(error)
-                if trouble not in _PASSING or pause_s is None:
-                    self._is_stale = True
-                    raise BluezError(trouble) from error
-            await asyncio.sleep(pause_s)
+        """Discover; patient with an adapter that is just coming up."""
+        await self._scan.start(self._path.rpartition("/")[2])
 
     async def restart_scan(self) -> None:
         """Stop discovering and start again."""
         try:
-            await self._stop_scan()
+            await self._scan.stop()
         except BluezError as trouble:
             if trouble.name not in ("other", "off", "busy"):  # "other": there was no discovery of ours
                 raise
         await self.start_scan()
-
-    async def _stop_scan(self) -> None:
-        scanner, self._scanner = self._scanner, None
-        if scanner is None:
-            return
-        try:
-            async with asyncio.timeout(STOP_S):
-                await scanner.stop()
-        except _BLEAK_ERRORS as error:
-            self._is_stale = True  # BlueZ may go on for a client that it takes for alive
-            raise BluezError(_trouble_of(error)) from error
 
     async def power_cycle(self) -> None:
         """Switch the adapter off and on, and scan again."""
@@ -203,7 +112,7 @@ class Adapter:
     async def reopen(self) -> None:
         """Begin anew: other connections, bleak's too, and the adapter looked up again."""
         await self.close()
-        self._is_stale = True
+        self._scan.forget()
         await self.open()
 
     async def _find(self) -> str:
@@ -233,12 +142,12 @@ class Adapter:
     async def _patiently(
         self, member: str, signature: str = "", body: list[Any] | None = None, interface: str = ADAPTER
     ) -> None:
-        for pause_s in RETRY_PAUSES_S:
+        for pause_s in troubles.RETRY_PAUSES_S:
             try:
                 await self._ask(member, signature, body, interface)
                 return
             except BluezError as trouble:
-                if trouble.name not in _PASSING:
+                if trouble.name not in troubles.PASSING:
                     raise
             await asyncio.sleep(pause_s)
         await self._ask(member, signature, body, interface)
@@ -259,7 +168,7 @@ class Adapter:
         if message.message_type is not MessageType.SIGNAL:
             return
         if message.member == "NameOwnerChanged":
-            self._is_stale = True
+            self._scan.forget()
         if message.member != "PropertiesChanged" or "Powered" in message.body[1]:
             self._news.set()
 
@@ -297,7 +206,7 @@ async def _connected(on_end: Callable[[], None]) -> tuple[MessageBus, asyncio.Ta
     """A connection and the task that ends with it; `on_end` is called when it is lost."""
     try:
         bus = MessageBus(bus_type=BusType.SYSTEM)
-        async with asyncio.timeout(CALL_S):
+        async with asyncio.timeout(troubles.CALL_S):
             await bus.connect()
     except AuthError as error:
         raise BluezError("denied") from error
@@ -338,7 +247,7 @@ async def _call(
     if not bus.connected:
         raise BluezError("no_bus")
     try:
-        async with asyncio.timeout(CALL_S):
+        async with asyncio.timeout(troubles.CALL_S):
             reply: Message | None = await bus.call(message)
     except TimeoutError as error:
         raise BluezError("no_answer") from error
@@ -347,7 +256,7 @@ async def _call(
     if reply is None:
         raise BluezError("no_bus")
     if reply.message_type is MessageType.ERROR:
-        raise BluezError(_TROUBLE_OF.get(reply.error_name or "", "other"))
+        raise BluezError(troubles.name_of(reply.error_name))
     return reply.body
 
 
@@ -359,41 +268,6 @@ def _rules(path: str) -> tuple[str, ...]:
         f"{of_bluez},interface='{PROPERTIES}',member='PropertiesChanged',path='{path}'",
         f"type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
     )
-
-
-async def _start_once(scanner: BleakScanner) -> None:
-    starting = asyncio.create_task(scanner.start())
-    try:
-        async with asyncio.timeout(CALL_S):
-            await asyncio.shield(starting)
-    finally:
-        # Cancelled half-way, bleak would never stop the discovery that BlueZ goes on to start for us.
-        if not starting.done():
-            await asyncio.wait({starting}, timeout=STOP_S)
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-
-
-async def _drop_mirror() -> None:
-    """Make bleak begin anew: without BlueZ's word nothing ever leaves its mirror of BlueZ's devices."""
-    with suppress(*_BLEAK_ERRORS):
-        manager = await get_global_bluez_manager()
-        if manager._bus is not None:
-            manager._bus.disconnect()
-            await asyncio.sleep(0)
-
-
-def _trouble_of(error: BaseException) -> str:
-    """The key of TROUBLES for what bleak raised."""
-    if isinstance(error, BleakDBusError):
-        return _TROUBLE_OF.get(error.dbus_error, "other")
-    if isinstance(error, BleakBluetoothNotAvailableError):
-        return "denied"  # the bus refused to let us in; the other reasons come only without an adapter's name
-    if isinstance(error, TimeoutError):
-        return "no_answer"
-    if isinstance(error, BleakError):
-        return "no_adapter"  # bleak knows no such adapter
-    return "no_bus" if isinstance(error, (OSError, EOFError, DBusFastError)) else "other"
 
 
 def _path_of(name: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from drivers import ble, frames, ladder
+from drivers import ble, frames, ladder, troubles
 from drivers import bluez as bluez_module
 from drivers.ble import BleSource
 from gateway.config import SourceTable
@@ -42,7 +42,7 @@ FAST_S = 0.02
 @pytest.fixture
 async def bluez(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeBluez]:
     monkeypatch.setattr(ladder, "TICK_S", FAST_S)
-    monkeypatch.setattr(bluez_module, "RETRY_PAUSES_S", (FAST_S,) * 4)
+    monkeypatch.setattr(troubles, "RETRY_PAUSES_S", (FAST_S,) * 4)
     async with FakeBluez() as rig:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.address)
         yield rig
@@ -142,7 +142,7 @@ async def test_an_adapter_that_stays_busy_is_given_up(bluez: FakeBluez, error: s
     with pytest.raises(UnavailableError, match=detail):
         await source(listener).run()
     assert bluez.calls.count("Set") == power  # a discovery that hangs in BlueZ ends with the power
-    assert bluez.calls.count("StartDiscovery") == (len(bluez_module.RETRY_PAUSES_S) + 1) * (2 if power else 1)
+    assert bluez.calls.count("StartDiscovery") == (len(troubles.RETRY_PAUSES_S) + 1) * (2 if power else 1)
     assert part(listener) == ("down", detail)
 
 
@@ -225,7 +225,7 @@ async def test_a_dead_bus_is_noticed(bluez: FakeBluez) -> None:
 
 
 async def test_a_bluez_that_hangs_is_given_up(bluez: FakeBluez, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bluez_module, "CALL_S", 0.2)
+    monkeypatch.setattr(troubles, "CALL_S", 0.2)
     listener = Listener()
     async with scanning(bluez, listener) as task:
         bluez.hang = True

@@ -12,8 +12,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from drivers import bluez as bluez_module
-from drivers import frames, ladder
+from drivers import frames, ladder, troubles
 from drivers.ble import BleSource
 from gateway import supervise
 from gateway.config import SourceTable
@@ -34,9 +33,9 @@ async def bluez(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeBluez]:
         monkeypatch.setattr(ladder, "SILENCE_S", 0.9)
         monkeypatch.setattr(ladder, "STEP_S", 0.3)
         monkeypatch.setattr(ladder, "PATIENCE_S", 1.8)
-        monkeypatch.setattr(bluez_module, "CALL_S", 0.3)
-        monkeypatch.setattr(bluez_module, "STOP_S", 0.3)
-        monkeypatch.setattr(bluez_module, "RETRY_PAUSES_S", (0.02, 0.04, 0.08, 0.16))
+        monkeypatch.setattr(troubles, "CALL_S", 0.3)
+        monkeypatch.setattr(troubles, "STOP_S", 0.3)
+        monkeypatch.setattr(troubles, "RETRY_PAUSES_S", (0.02, 0.04, 0.08, 0.16))
         monkeypatch.setattr(supervise, "MAX_DELAY_S", 0.4)
     async with FakeBluez("hci0", "hci1") as rig:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.address)

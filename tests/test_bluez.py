@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 import pytest
 from bleak.backends.bluezdbus.manager import get_global_bluez_manager
 
-from drivers import bluez as module
-from drivers.bluez import Adapter, BluezError, adapters, is_adapter
+from drivers import troubles
+from drivers.bluez import Adapter, adapters, is_adapter
+from drivers.troubles import BluezError
 from tests.rigs.bluez import FakeBluez, until
 
 
 @pytest.fixture
 async def bluez(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeBluez]:
-    monkeypatch.setattr(module, "RETRY_PAUSES_S", (0.01,) * 4)
+    monkeypatch.setattr(troubles, "RETRY_PAUSES_S", (0.01,) * 4)
     async with FakeBluez("hci0", "hci3") as rig:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.address)
         yield rig
