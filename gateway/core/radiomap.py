@@ -42,10 +42,10 @@ LOST_PER_S = 0.002
 
 # Without positions: a member beside one receiver is heard 14 dB fainter by the others, give or take 8 dB that last
 # (5-9 m against 1-2 m at 18-20 dB a decade); since they last, a sample is worth less, and a zone is left after 5 s.
-PSEUDO_GAP_DB = 14.0
+PSEUDO_GAP_DB = 16.0
 PSEUDO_DB = 8.0
 PSEUDO_WORTH = 0.4
-PSEUDO_FREEDOM = 4.0
+PSEUDO_FREEDOM = 10.0
 PSEUDO_LOST_PER_S = 0.2
 PSEUDO_STEP_MS = 250
 

@@ -14,7 +14,7 @@ from gateway.core.radiomap import RadioMap, Row
 # pocket): 0.1 dB^2 a second is 6 dB after six minutes. One residual says little about it, 14 dB of everything else.
 OFFSET_START_VAR = 36.0
 OFFSET_DRIFT_VAR_PER_S = 0.1
-OFFSET_SAMPLE_VAR = 200.0
+OFFSET_SAMPLE_VAR = 400.0
 MAX_OFFSET_DB = 25.0
 MAX_RESIDUAL_DB = 15.0  # deep fades and errors of place are no evidence about the device
 
@@ -27,9 +27,9 @@ ENTER_AFTER_MS = 2_000  # at 1 advertisement a second that is the third
 ENTER_SAMPLES = 3
 # The next zone must lead the held one by this share of the belief: over 16 sets of receivers 0.5 gave as many changes
 # as there were true ones, 0.3 a third more, 0.7 came late.
-MOVE_LEAD = 0.5
+MOVE_LEAD = 0.45
 # Going back to a zone just left takes more, or whoever stands on a border flaps: a third of the false changes there.
-RETURN_LEAD = 0.8
+RETURN_LEAD = 0.7
 RETURN_MS = 300_000
 # A zone that holds less than this for so long while no other zone leads is not known any more.
 WEAK_SHARE = 0.08
