@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app, bench, config, demo, doctor, keys, logs, rehearse
+from gateway import app, bench, calibrate, config, demo, doctor, evaluate, keys, logs, rehearse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
@@ -142,6 +142,36 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(arguments: argparse.Namespace) -> int:
+    figures = evaluate.zones(arguments.data, arguments.receivers)
+    if arguments.json:
+        out.print_json(json.dumps([figure.as_dict() for figure in figures]))
+        return 0
+    for figure in figures:
+        out.print(f"{figure.name:24} {figure.value:8.2f} {figure.unit:6} goal: {figure.goal}", highlight=False)
+        for name, value in figure.peers.items():
+            out.print(f"[dim]{'':24} {value:8.2f} {'':6} {name}[/dim]", highlight=False)
+    return 0
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    if arguments.from_csv is not None:
+        receivers, fingerprints = arguments.from_csv
+        points = calibrate.from_csv(receivers, fingerprints, arguments.out)
+    else:
+        if arguments.beacon is None:
+            raise ConfigError("--beacon: expected the test beacon, e.g. ibeacon: and 40 hex digits")
+        loaded = _load(arguments.config)
+        _say("Stand at a point and type: x y [zone], in metres. Turn round once while it listens. Empty line: done.")
+
+        async def ask() -> str:
+            return await asyncio.to_thread(sys.stdin.readline)
+
+        points = asyncio.run(calibrate.walk(loaded, arguments.beacon, arguments.out, ask, _say, arguments.seconds))
+    out.print(f"{points} points written to {arguments.out}" if points else "no point, nothing written", highlight=False)
+    return 0 if points else 1
+
+
 # --- headquarters ----------------------------------------------------------------------------------------------
 
 
@@ -248,6 +278,19 @@ def _parser() -> argparse.ArgumentParser:
     measure = verb("bench", _bench, "measure")
     measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    quality = verb("evaluate", _evaluate, "quality against recordings with known answers")
+    quality.add_argument("name", choices=["zones"], help="what to evaluate")
+    quality.add_argument("--data", type=Path, help="a folder of recorded walks; those of the checkout without")
+    quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
+    quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    survey = verb("calibrate", _calibrate, "walk through the shop with a test beacon and write a radio map")
+    survey.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
+    survey.add_argument("--out", type=Path, required=True, help="the radio map to write")
+    survey.add_argument("--beacon", help="the test beacon: uid:, ibeacon: or altbeacon: and hex digits")
+    survey.add_argument("--seconds", type=float, default=calibrate.HOLD_S, help="how long to listen at each point")
+    survey.add_argument(
+        "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
+    )
     _hq_parser(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
 

@@ -106,7 +106,7 @@ class _Bermuda(_Level):
 
 
 class _EspPresense(_Level):
-    """The 75th percentile of the distances of 15 s (at least 10 readings, at most 200), by -65 dBm and absorption 3.5."""
+    """75th percentile of the distances of 15 s (10 to 200 readings), by -65 dBm and absorption 3.5."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,10 +124,16 @@ class _EspPresense(_Level):
 
 
 class _Loudest:
-    """The receiver with the highest level, which must lead by `lead` for `dwell_ms`. `nearest`: the lowest value wins."""
+    """The receiver with the highest level, leading by `lead` for `dwell_ms`. `nearest`: the lowest value wins."""
 
     def __init__(
-        self, smooth: Callable[[], _Level], lead: float = 0.0, dwell_ms: int = 0, *, step_db: int = 0, nearest: bool = False
+        self,
+        smooth: Callable[[], _Level],
+        lead: float = 0.0,
+        dwell_ms: int = 0,
+        *,
+        step_db: int = 0,
+        nearest: bool = False,
     ) -> None:
         self.ears: dict[str, _Level] = {}
         self._smooth = smooth

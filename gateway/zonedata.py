@@ -1,13 +1,14 @@
 """Recorded walks with true positions: reading them, and scoring whoever guesses the zone. Knows no method.
 
-Files as in tests/recordings/zones: receivers.csv, fingerprints.csv (may be missing), tracks/*.csv. Times are milliseconds
-from the first sample of a track, lengths metres.
+Files as in tests/recordings/zones: receivers.csv, fingerprints.csv (may be missing), tracks/*.csv. Times are
+milliseconds from the first sample of a track, lengths metres.
 """
 
 import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Protocol
@@ -142,7 +143,7 @@ def score(scene: Scene, make: Callable[[Walk], Guesser]) -> Score:
         total.decisions += len(truths)
         total.right += sum(a == b for a, b in zip(truths, guesses, strict=True))
         total.decided += sum(guess is not None for guess in guesses)
-        total.true_changes += sum(a != b for a, b in zip(truths, truths[1:], strict=False))
+        total.true_changes += sum(a != b for a, b in pairwise(truths))
         total.length_ms += walk.samples[-1].at_ms
         total.delays_s += tuple(_delays(truths, guesses))
     return total

@@ -25,7 +25,8 @@ APART_M = 4.0
 MIN_SHARE = 0.2
 
 # Log-likelihood of two places over one, summed up over looks that overlap by two thirds and fall by DRIFT. Recorded
-# tracks and simulated walks reached 1.9, so 5 leaves room; CAP makes one odd window not enough.
+# tracks and simulated walks reached 2.3, so 5 leaves room; CAP makes one odd window not enough. Without places
+# walking between receivers reached 8.9, and it takes twice as much.
 DOUBT_AT = 5.0
 CAP, DRIFT = 4.0, 0.2
 
@@ -60,8 +61,10 @@ class Watch:
         gain = -1.0
         if len(bursts) >= MIN_BURSTS:
             gain = two_over_one(radio_map, bursts[-MAX_BURSTS:])
-        self.evidence = max(0.0, self.evidence + max(-1.0, min(CAP, gain)) - DRIFT)
-        return self.evidence > DOUBT_AT
+        grown = self.evidence + max(-1.0, min(CAP, gain)) - DRIFT
+        doubt_at = DOUBT_AT if radio_map.where else 2 * DOUBT_AT
+        self.evidence = max(0.0, min(doubt_at + CAP, grown))  # what was long ago is soon forgotten
+        return self.evidence > doubt_at
 
     def _bursts(self, since_ms: int) -> list[tuple[int, list[tuple[int, int]]]]:
         """(time, [(receiver, level)]) of each advertisement since then."""
@@ -80,7 +83,7 @@ class Watch:
 
 
 def two_over_one(radio_map: RadioMap, bursts: Sequence[tuple[int, Sequence[tuple[int, int]]]]) -> float:
-    """How much likelier (natural log) two fixed places are than one place in each part of the time; -1 if no two are apart."""
+    """How much likelier (natural log) two fixed places are than one in each part of the time; -1 if none apart."""
     logs = [
         [sum(column) for column in zip(*(radio_map.coarse_row(*sample) for sample in samples), strict=True)]
         for _, samples in bursts
@@ -89,7 +92,7 @@ def two_over_one(radio_map: RadioMap, bursts: Sequence[tuple[int, Sequence[tuple
     parts: list[list[list[float]]] = [[] for _ in range(PARTS)]
     for (at_ms, _), row in zip(bursts, logs, strict=True):
         parts[(at_ms - began_ms) * PARTS // length_ms].append(row)
-    one = sum(max(map(sum, zip(*part, strict=True))) for part in parts if part)
+    one: float = sum(max(map(sum, zip(*part, strict=True))) for part in parts if part)
     first, second = _best_pair(logs)
     ours = [row[first] for row in logs]
     other = [row[second] for row in logs]
@@ -101,7 +104,7 @@ def two_over_one(radio_map: RadioMap, bursts: Sequence[tuple[int, Sequence[tuple
 
 
 def _best_pair(logs: Sequence[Sequence[float]]) -> tuple[int, int]:
-    """Two places that together explain the advertisements best: the best alone, its best partner, then both by turns."""
+    """Two places that explain the advertisements best: the best alone, its best partner, then both by turns."""
     columns = list(zip(*logs, strict=True))
     first = max(range(len(columns)), key=lambda place: sum(columns[place]))
     alone = columns[first]
@@ -117,4 +120,3 @@ def _best_pair(logs: Sequence[Sequence[float]]) -> tuple[int, int]:
             break
         first, second = better
     return first, second
-

@@ -56,7 +56,7 @@ class PresenceChange:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a member is where the gateway believes, for the installer. Levels are the last ones, device offset included."""
+    """Why a member is where the gateway believes, for the installer. Levels are the last ones, as heard."""
 
     zone: str | None
     why: str
@@ -91,7 +91,12 @@ class _Track:
     def admits(self, receiver: int, now_ms: int) -> bool:
         """Whether one more sample of this receiver is looked at."""
         while len(self.heard) <= receiver:
-            for row, start in ((self.heard, NEVER_MS), (self.weighed, NEVER_MS), (self.second, NEVER_MS), (self.count, 0)):
+            for row, start in (
+                (self.heard, NEVER_MS),
+                (self.weighed, NEVER_MS),
+                (self.second, NEVER_MS),
+                (self.count, 0),
+            ):
                 row.append(start)
             self.level.append(0)
         second = now_ms // 1000
@@ -240,8 +245,10 @@ class Presence:
             return "too little heard yet, or no zone leads clearly"
         if best == track.hold.zone:
             return "this zone explains the levels best"
-        lead, needs = shares[best] - shares[track.hold.zone], track.hold.lead_over(best, track.heard_ms)
-        return f"held: {self._map.zones[best]} leads by {lead:.2f} and would need {needs:.2f}"
+        lead = shares[best] - shares[track.hold.zone]
+        needs, for_ms = track.hold.needs(best, track.heard_ms)
+        needed = f"{needs:.2f} for {for_ms // 1000} s" if for_ms else f"{needs:.2f}"
+        return f"held: {self._map.zones[best]} leads by {lead:.2f} and would need {needed}"
 
     def _weigh(self, member_id: str, track: _Track, receiver: int, rssi_dbm: int, now_ms: int) -> None:
         track.note(receiver, rssi_dbm, now_ms)

@@ -49,13 +49,12 @@ PSEUDO_FREEDOM = 10.0
 PSEUDO_LOST_PER_S = 0.2
 PSEUDO_STEP_MS = 250
 
-# A receiver that hears others but not this member: as if it had heard it at -97 dBm or less, where most frames are lost.
+# A receiver that hears others but not this member: as if at -97 dBm or less, where most frames are lost.
 SILENT_DBM = -97.0
 # Levels beyond are as good as the nearest inside; bounds the tables to 141 rows a receiver.
 FAINTEST_DBM, LOUDEST_DBM = -120, 20
-# Clones are looked for on every n-th place only: devices 5 m apart need no finer net, and 64 places cost a fifth of 360.
+# Clones are looked for on every n-th place only: devices 5 m apart need no finer net, and it costs a fifth.
 COARSE_PLACES = 64
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Ear:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where somebody stood with the test beacon: median or mean level in dBm by receiver id, for those that heard it."""
+    """Where somebody stood with the test beacon: level in dBm by receiver id, for those that heard it."""
 
     place: Place
     levels: Mapping[str, float]
@@ -105,8 +104,7 @@ class RadioMap:
 
     def __post_init__(self) -> None:
         self._by_zone = tuple(
-            _getter([place for place, one in enumerate(self.zone_at) if one == zone])
-            for zone in range(len(self.zones))
+            _getter([place for place, one in enumerate(self.zone_at) if one == zone]) for zone in range(len(self.zones))
         )
         self._coarse = self._net()
 

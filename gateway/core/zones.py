@@ -28,11 +28,11 @@ ENTER_SAMPLES = 3
 # The next zone must lead the held one by this share of the belief: over 16 sets of receivers 0.5 gave as many changes
 # as there were true ones, 0.3 a third more, 0.7 came late.
 MOVE_LEAD = 0.45
-# Going back to a zone just left takes more, or whoever stands on a border flaps: a third of the false changes there.
-RETURN_LEAD = 0.7
-RETURN_MS = 300_000
-# A zone that holds less than this for so long while no other zone leads is not known any more.
-WEAK_SHARE = 0.08
+# Going back to a zone just left takes more, and each time more and for longer, or whoever stands on a border flaps all
+# day: (lead, how long it must last, for how long this is remembered) of the first return, the second, all others.
+RETURNS = ((0.7, 0, 300_000), (0.9, 15_000, 1_800_000), (0.95, 30_000, 3_600_000))
+# A zone that holds less than this for so long while no other zone is clear either is not known any more.
+WEAK_SHARE, CLEAR_SHARE = 0.08, 0.5
 WEAK_MS = 6_000
 
 
@@ -70,7 +70,7 @@ class Belief:
         level_db -= self.offset_db
         self.shares = array("d", map(mul, self.shares, radio_map.row(receiver, level_db)))
         total = self._scale_if_small()
-        expected = sum(map(mul, self.shares, radio_map.levels[receiver])) / total
+        expected: float = sum(map(mul, self.shares, radio_map.levels[receiver])) / total
         residual = max(-MAX_RESIDUAL_DB, min(MAX_RESIDUAL_DB, level_db - expected))
         gain = self._var / (self._var + OFFSET_SAMPLE_VAR)
         self.offset_db = max(-MAX_OFFSET_DB, min(MAX_OFFSET_DB, self.offset_db + gain * residual))
@@ -89,7 +89,7 @@ class Belief:
         return [share / total for share in shares]
 
     def place(self, radio_map: RadioMap) -> tuple[float, float] | None:
-        """The centre of the belief in metres, None on a map without places. For installers and tests, never for offers."""
+        """The centre of the belief in metres, None on a map without places. For installers, never for offers."""
         if not radio_map.where:
             return None
         total = sum(self.shares)
@@ -113,27 +113,28 @@ class Belief:
 class Hold:
     """The zone that a member is said to be in. It changes on a clear lead only, and less easily back."""
 
-    __slots__ = ("_left_ms", "_weak_since_ms", "zone")
+    __slots__ = ("_challenger", "_left", "_weak_since_ms", "zone")
 
     def __init__(self) -> None:
         self.zone: int | None = None
-        self._left_ms: dict[int, int] = {}  # at most one entry a zone
+        self._left: dict[int, tuple[int, int]] = {}  # zone -> (when last left, how often lately); an entry a zone
         self._weak_since_ms: int | None = None
+        self._challenger: tuple[int, int] | None = None  # zone, since when it leads enough
 
     def decide(self, shares: Sequence[float], now_ms: int) -> int | None:
         """The zone (index) from now on, None if it is not known."""
         best = max(range(len(shares)), key=shares.__getitem__)
         if self.zone is None:
             rest = max((share for zone, share in enumerate(shares) if zone != best), default=0.0)
-            if shares[best] - rest >= ENTER_LEAD:
+            if shares[best] - rest >= (self.needs(best, now_ms)[0] if best in self._left else ENTER_LEAD):
                 self.zone = best
             return self.zone
         if best == self.zone:
-            self._weak_since_ms = None
-        elif shares[best] - shares[self.zone] > self.lead_over(best, now_ms):
-            self._left_ms[self.zone] = now_ms
-            self.zone, self._weak_since_ms = best, None
-        elif shares[self.zone] >= WEAK_SHARE:
+            self._weak_since_ms = self._challenger = None
+        elif self._wins(best, shares[best] - shares[self.zone], now_ms):
+            self._left[self.zone] = now_ms, min(len(RETURNS), self._returns(self.zone, now_ms) + 1)
+            self.zone, self._weak_since_ms, self._challenger = best, None, None
+        elif shares[self.zone] >= WEAK_SHARE or shares[best] >= CLEAR_SHARE:
             self._weak_since_ms = None
         elif self._weak_since_ms is None:
             self._weak_since_ms = now_ms
@@ -141,11 +142,24 @@ class Hold:
             self.drop()
         return self.zone
 
-    def lead_over(self, challenger: int, now_ms: int) -> float:
-        """By how much `challenger` must lead the held zone."""
-        left_ms = self._left_ms.get(challenger)
-        return RETURN_LEAD if left_ms is not None and now_ms - left_ms < RETURN_MS else MOVE_LEAD
+    def needs(self, challenger: int, now_ms: int) -> tuple[float, int]:
+        """By how much `challenger` must lead the held zone, and for how many milliseconds."""
+        returns = self._returns(challenger, now_ms)
+        return RETURNS[returns - 1][:2] if returns else (MOVE_LEAD, 0)
+
+    def _wins(self, challenger: int, lead: float, now_ms: int) -> bool:
+        needed, for_ms = self.needs(challenger, now_ms)
+        if lead <= needed:
+            self._challenger = None
+            return False
+        if self._challenger is None or self._challenger[0] != challenger:
+            self._challenger = challenger, now_ms
+        return now_ms - self._challenger[1] >= for_ms
+
+    def _returns(self, zone: int, now_ms: int) -> int:
+        left_ms, times = self._left.get(zone, (0, 0))
+        return times if times and now_ms - left_ms < RETURNS[times - 1][2] else 0
 
     def drop(self) -> None:
         """The zone is not known any more."""
-        self.zone, self._weak_since_ms = None, None
+        self.zone = self._weak_since_ms = self._challenger = None
