@@ -1,8 +1,8 @@
 """Simulated members for what no recording has: ten hours of standing still, long walks, one beacon in two places.
 
 Levels are those of the building where fingerprints tell them, else they follow distance; 4 dB of noise, 15 % of frames
-8 dB fainter for the owner's body, 15 % lost. Where a figure says so they are off by WRONG_DB for good, for each receiver
-at each place. Two devices on one credential are made of recorded walks. Times milliseconds.
+8 dB fainter for the owner's body, 15 % lost. Where a figure says so they are off by WRONG_DB for good, for each
+receiver at each place. Two devices on one credential are made of recorded walks. Times milliseconds.
 """
 
 import math

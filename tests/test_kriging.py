@@ -4,12 +4,13 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import kriging
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_solve_solves(seed: int, size: int) -> None:
     rng = random.Random(seed)

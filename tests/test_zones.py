@@ -24,7 +24,7 @@ def test_a_loud_receiver_draws_the_belief_near() -> None:
 def test_time_alone_spreads_it_until_anywhere_is_possible() -> None:
     belief = Belief(LINE, 0)
     belief.hear(LINE, 0, -50)
-    sharp = max(belief.shares)
+    sharp = max(belief.shares) / sum(belief.shares)
     belief.walk(LINE, 5_000)
     assert max(belief.shares) < sharp
     belief.walk(LINE, 5_000 + zones.LOST_AFTER_MS)

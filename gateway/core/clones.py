@@ -99,8 +99,10 @@ def two_over_one(radio_map: RadioMap, bursts: Sequence[tuple[int, Sequence[tuple
     shared = sum(a > b for a, b in zip(ours, other, strict=True)) / len(logs)
     if radio_map.apart_m(first, second) < APART_M or not MIN_SHARE <= shared <= 1 - MIN_SHARE:
         return -1.0
-    two = sum(max(a, b) + math.log1p(math.exp(-abs(a - b))) - math.log(2) for a, b in zip(ours, other, strict=True))
-    return two - one
+    two: float = sum(
+        max(a, b) + math.log1p(math.exp(-abs(a - b))) - math.log(2) for a, b in zip(ours, other, strict=True)
+    )
+    return float(two - one)
 
 
 def _best_pair(logs: Sequence[Sequence[float]]) -> tuple[int, int]:
