@@ -146,7 +146,7 @@ def test_dwelled_comes_with_time_alone() -> None:
 
 def test_a_flood_of_one_credential_is_let_go_cheaply() -> None:
     calm, flooded = Presence(ZONES), Presence(ZONES)
-    for at_ms in range(0, 20_000):
+    for at_ms in range(20_000):
         if at_ms % 250 == 0:
             hear(calm, "a1", -60, at_ms)
         hear(flooded, "a1", -60, at_ms)

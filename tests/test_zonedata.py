@@ -67,7 +67,7 @@ def test_a_wrong_file_is_named_with_its_line(tmp_path: Path, text: str, word: st
 
 
 def test_an_empty_folder_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="receivers.csv"):
+    with pytest.raises(ConfigError, match=r"receivers\.csv"):
         load(tmp_path)
     (tmp_path / "receivers.csv").write_text("id,x,y\na,1,2\n")
     with pytest.raises(ConfigError, match="no track"):

@@ -31,6 +31,10 @@ SILENT_INTERVALS = 4
 SILENCE_EVERY_MS = 2_000
 AWAKE_MS = 60_000
 
+# Receivers learn from people who walk. Whoever stands for hours is wrong by the same error all the time and would bend
+# them (8.7 false changes an hour after a day of one standing member), so only the first minute of a first visit counts.
+TEACH_MS = 60_000
+
 # A credential heard in two places at once opens nothing until so long after the last contradiction.
 DOUBT_MS = 600_000
 
@@ -259,7 +263,8 @@ class Presence:
         track.weighed[receiver] = now_ms
         track.belief.walk(self._map, now_ms)
         residual_db = track.belief.hear(self._map, receiver, level_db)
-        if track.hold.zone is not None and member_id not in self._doubted_until_ms:
+        fresh = track.hold.first_visit and now_ms - track.zone_since_ms < TEACH_MS
+        if fresh and member_id not in self._doubted_until_ms:
             self._levelling.learn(receiver, residual_db)
 
     def _decide(self, member_id: str, track: _Track, now_ms: int) -> PresenceChange | None:

@@ -142,6 +142,11 @@ class Hold:
             self.drop()
         return self.zone
 
+    @property
+    def first_visit(self) -> bool:
+        """Whether the member is in a zone that this visit has not left before."""
+        return self.zone is not None and self.zone not in self._left
+
     def needs(self, challenger: int, now_ms: int) -> tuple[float, int]:
         """By how much `challenger` must lead the held zone, and for how many milliseconds."""
         returns = self._returns(challenger, now_ms)
