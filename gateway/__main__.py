@@ -7,26 +7,33 @@ import json
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from gateway import app, bench, config, demo, doctor, keys, logs, recording, rehearse, scanner
-from gateway.core.model import Purpose
+from gateway import (
+    app,
+    bench,
+    calibrate,
+    config,
+    demo,
+    doctor,
+    evaluate,
+    hqverbs,
+    keys,
+    logs,
+    recording,
+    rehearse,
+    scanner,
+)
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
-from sync.hq import service
-from sync.link import Address
+from gateway.terminal import Defaults, out, say, whole
 
 DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
 SCANNER_CONFIG = Path("/etc/store-gateway/scanner.toml")
 _MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]missing[/yellow]", "wrong": "[red]wrong[/red]"}
-
-out = Console()
-err = Console(stderr=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,25 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb: Callable[[argparse.Namespace], int] = arguments.verb
         return verb(arguments)
     except ConfigError as error:
-        _say(str(error), "red")
+        say(str(error), "red")
         return ConfigError.EXIT_STATUS
     except GatewayError as error:
-        _say(str(error), "red")
+        say(str(error), "red")
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _say(text: str, style: str = "") -> None:
-    """Words beside the output, on standard error, never wrapped or coloured by their content."""
-    err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     loaded = _load(arguments.config)
 
     def ready(opened: app.Opened) -> None:
-        _say(f"serving {opened.base_url}/")
+        say(f"serving {opened.base_url}/")
 
     asyncio.run(app.run(loaded, ready=ready))
     return 0
@@ -110,25 +112,25 @@ def _replay(arguments: argparse.Namespace) -> int:
     _print_counts(health, seconds, arguments.json)
     heard = sum(count for name, count in health.counts.items() if name.startswith("ble."))
     if heard == 0:
-        _say(f"{arguments.file}: holds no advertisement; expected a recording, one JSON object a line")
+        say(f"{arguments.file}: holds no advertisement; expected a recording, one JSON object a line")
         return 1
     if base is None:
-        _say("Everybody was a stranger: no members without a gateway's data. Name one with --config.")
+        say("Everybody was a stranger: no members without a gateway's data. Name one with --config.")
     return 0
 
 
 def _record(arguments: argparse.Namespace) -> int:
     loaded = _load(arguments.config)
-    _say("Recording. Stop the gateway's service first: one adapter serves one of them. Ctrl-C ends it.")
+    say("Recording. Stop the gateway's service first: one adapter serves one of them. Ctrl-C ends it.")
     summary = asyncio.run(recording.record(loaded, arguments.out, arguments.seconds, arguments.keep_members))
     table = Table("what", "lines", box=None)
     for name, count in sorted(summary.counts.items()):
         table.add_row(name, f"{count:,}")
     out.print(table)
     if summary.full:
-        _say(f"{arguments.out}: full; nothing was written after that")
+        say(f"{arguments.out}: full; nothing was written after that")
     if not summary.counts:
-        _say("Nothing was heard. `store-gateway doctor` says what is missing.")
+        say("Nothing was heard. `store-gateway doctor` says what is missing.")
         return 1
     return 0
 
@@ -148,7 +150,7 @@ def _tablet_link(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     url = app.opened(loaded, loaded.http.port, keys.tablet_key(loaded.gateway.data_dir)).tablet_url
     if "//localhost" in url:
-        _say('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and public_url.')
+        say('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and public_url.')
     out.print(url, highlight=False, soft_wrap=True)
     out.print(demo.qr_code(url), highlight=False, markup=False)
     return 0
@@ -167,94 +169,37 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# --- headquarters ----------------------------------------------------------------------------------------------
-
-
-def _hq_serve(arguments: argparse.Namespace) -> int:
-    password = app.password(arguments.mqtt_password_file)
-    address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
-
-    async def serve() -> None:
-        task = asyncio.ensure_future(service.run(arguments.db, address, arguments.host, arguments.port, _now_ms, _say))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
-
-    asyncio.run(serve())
+def _evaluate(arguments: argparse.Namespace) -> int:
+    figures = evaluate.zones(arguments.data, arguments.receivers)
+    if arguments.json:
+        out.print_json(json.dumps([figure.as_dict() for figure in figures]))
+        return 0
+    for figure in figures:
+        out.print(f"{figure.name:24} {figure.value:8.2f} {figure.unit:6} goal: {figure.goal}", highlight=False)
+        for name, value in figure.peers.items():
+            out.print(f"[dim]{'':24} {value:8.2f} {'':6} {name}[/dim]", highlight=False)
     return 0
 
 
-def _hq_import(arguments: argparse.Namespace) -> int:
-    _print_recorded(*service.import_file(arguments.db, arguments.file))
-    return 0
+def _calibrate(arguments: argparse.Namespace) -> int:
+    if arguments.from_csv is not None:
+        receivers, fingerprints = arguments.from_csv
+        points = calibrate.from_csv(receivers, fingerprints, arguments.out)
+    else:
+        if arguments.beacon is None:
+            raise ConfigError("--beacon: expected the test beacon, e.g. ibeacon: and 40 hex digits")
+        loaded = _load(arguments.config)
+        say("Stand at a point and type: x y [zone], in metres. Turn round once while it listens. Empty line: done.")
 
+        async def ask() -> str:
+            return await asyncio.to_thread(sys.stdin.readline)
 
-def _hq_offers(arguments: argparse.Namespace) -> int:
-    _print_recorded(*service.publish_offers(arguments.db, arguments.file))
-    return 0
-
-
-def _print_recorded(news: int, version: int) -> None:
-    known = "" if news else " (what the file says is known already, or concerns members who were erased)"
-    changes = "1 change" if news == 1 else f"{news} changes"
-    out.print(f"{changes} recorded; version {version}{known}", highlight=False)
-
-
-def _hq_config(arguments: argparse.Namespace) -> int:
-    out.print(f"recorded; version {service.push_config(arguments.db, arguments.file)}", highlight=False)
-    return 0
-
-
-def _hq_withdraw(arguments: argparse.Namespace) -> int:
-    purposes = [Purpose(name) for name in arguments.purpose] if arguments.purpose else None
-    version = service.withdraw(arguments.db, arguments.member, purposes, _now_ms())
-    out.print(f"withdrawn; version {version}", highlight=False)
-    return 0
-
-
-def _hq_erase(arguments: argparse.Namespace) -> int:
-    known, version = service.erase(arguments.db, arguments.member)
-    out.print(f"erased; version {version}", highlight=False)
-    if not known:
-        out.print("This headquarters knew no such member; every shop was told all the same.", highlight=False)
-    return 0
-
-
-def _hq_events(arguments: argparse.Namespace) -> int:
-    for event in service.events(arguments.db, arguments.after, arguments.limit):
-        out.print(json.dumps(event, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def _hq_provision(arguments: argparse.Namespace) -> int:
-    key, shown, line = service.provision_beacon(
-        arguments.public_key,
-        arguments.member,
-        arguments.credential or f"{arguments.member}-eid",
-        arguments.exponent,
-        arguments.clock,
-        _now_ms(),
-    )
-    _say(f"Give the beacon's tool the resolver's public key:  {key}")
-    _say(f"and the rotation exponent:                         {arguments.exponent}")
-    _say(f"In the window of its clock {arguments.clock} s the beacon then shows:  {shown}")
-    _say("The line below holds the beacon's secret key. Import it (hq import-members) and delete it.")
-    out.print(line, markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        points = asyncio.run(calibrate.walk(loaded, arguments.beacon, arguments.out, ask, say, arguments.seconds))
+    out.print(f"{points} points written to {arguments.out}" if points else "no point, nothing written", highlight=False)
+    return 0 if points else 1
 
 
 # --- arguments -------------------------------------------------------------------------------------------------
-
-
-Defaults = argparse.ArgumentDefaultsHelpFormatter
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -271,8 +216,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     show = verb("demo", _demo, "broker, headquarters, simulated shop and gateway in one command")
     show.add_argument("--speed", type=_speed, default=1.0, help="how many shop seconds pass in a second")
-    show.add_argument("--seed", type=_whole(0, 10**9), default=1, help="another seed, another day")
-    show.add_argument("--members", type=_whole(2, 500), default=12, help="how many people walk in the shop")
+    show.add_argument("--seed", type=whole(0, 10**9), default=1, help="another seed, another day")
+    show.add_argument("--members", type=whole(2, 500), default=12, help="how many people walk in the shop")
     show.add_argument("--lan", action="store_true", help="let tablets and phones of the local network in")
     show.add_argument("--folder", type=Path, help="keep data and logs here")
     look = verb("doctor", _doctor, "what is there, what is missing, and the next step")
@@ -289,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     take = verb("record", _record, "write what the radios and readers hear to a file, strangers made unknowable")
     take.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     take.add_argument("--out", type=Path, required=True, help="a new file; only its owner can read it")
-    take.add_argument("--seconds", type=_whole(1, 86_400), help="how long; until Ctrl-C without")
+    take.add_argument("--seconds", type=whole(1, 86_400), help="how long; until Ctrl-C without")
     take.add_argument("--keep-members", action="store_true", help="members' frames and cards stay as they are")
     verb("tablet-link", _tablet_link, "the link and QR code that let a tablet in").add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file"
@@ -298,53 +243,21 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    _hq_parser(verbs.add_parser("hq", help="the reference headquarters"))
-    return parser
-
-
-def _hq_parser(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    def verb(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text, formatter_class=Defaults)
-        sub.set_defaults(verb=function)
-        sub.add_argument("--db", type=Path, default=Path("hq.db"), help="headquarters' own database file")
-        return sub
-
-    serve = verb("serve", _hq_serve, "serve gateways and the web console")
-    serve.add_argument("--host", default="127.0.0.1", help="where the console listens")
-    serve.add_argument("--port", type=int, default=8090, help="where the console listens")
-    serve.add_argument("--mqtt-host", default="127.0.0.1", help="the broker")
-    serve.add_argument("--mqtt-port", type=int, default=1883, help="the broker")
-    serve.add_argument("--mqtt-username", help="for the broker")
-    serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
-    verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
-    verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
-    verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
-    withdraw = verb("withdraw", _hq_withdraw, "withdraw a member's consents")
-    withdraw.add_argument("member")
-    withdraw.add_argument(
-        "--purpose", action="append", choices=[p.value for p in Purpose], help="may be repeated; all of them without"
+    quality = verb("evaluate", _evaluate, "quality against recordings with known answers")
+    quality.add_argument("name", choices=["zones"], help="what to evaluate")
+    quality.add_argument("--data", type=Path, help="a folder of recorded walks; those of the checkout without")
+    quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
+    quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    survey = verb("calibrate", _calibrate, "walk through the shop with a test beacon and write a radio map")
+    survey.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
+    survey.add_argument("--out", type=Path, required=True, help="the radio map to write")
+    survey.add_argument("--beacon", help="the test beacon: uid:, ibeacon: or altbeacon: and hex digits")
+    survey.add_argument("--seconds", type=float, default=calibrate.HOLD_S, help="how long to listen at each point")
+    survey.add_argument(
+        "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
-    beacon = verb("provision-beacon", _hq_provision, "make the key of an Eddystone-EID beacon; records nothing")
-    beacon.add_argument("public_key", help="the beacon's X25519 public key, 64 hex digits")
-    beacon.add_argument("--member", required=True, help="whose beacon it is")
-    beacon.add_argument("--credential", help="the credential's id; the member's with -eid without")
-    beacon.add_argument("--exponent", type=_whole(0, 15), default=10, help="a new id every 2^N seconds")
-    beacon.add_argument("--clock", type=_whole(0, 2**32 - 1), default=0, help="what the beacon's clock shows now, s")
-    verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
-    events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
-    events.add_argument("--after", type=int, default=0)
-    events.add_argument("--limit", type=int, default=1000)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}")
-        return int(text)
-
-    return number
+    hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
+    return parser
 
 
 def _speed(text: str) -> float:

@@ -19,9 +19,11 @@ from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core.identity import Resolver
 from gateway.core.model import Sighting, Tap
+from gateway.core.presence import Presence
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health
+from gateway.mapfile import radio_map_of
 from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
@@ -103,6 +105,7 @@ class Gateway:
             new_id=self._new_id,
             spawn=self._supervisor.once,
             wake=self._wake,
+            presence=_presence(config),
         )
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
@@ -225,6 +228,12 @@ class Gateway:
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
 
 
+def _presence(config: Config) -> Presence:
+    zones = {receiver.id: receiver.zone for receiver in config.receiver}
+    anchors = {a.id: (a.x_m, a.y_m) for a in config.anchor if a.x_m is not None and a.y_m is not None}
+    return Presence(zones, radio_map=radio_map_of(config), anchors=anchors)
+
+
 def opened(config: Config, port: int, tablet_key: str) -> Opened:
     """The addresses of the pages, for people."""
     host = "localhost" if config.http.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else config.http.host
@@ -247,6 +256,10 @@ def check(config: Config, path: Path) -> None:
             _speed((table,))
         except ConfigError as error:
             problems.append(local.located(path, ("source", index, "path"), str(error)))
+    try:
+        radio_map_of(config)
+    except ConfigError as error:
+        problems.append(local.located(path, ("presence", "radio_map"), str(error)))
     if config.mqtt is not None:
         problems += missing_files(config.mqtt, path)
     if problems:

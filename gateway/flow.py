@@ -57,6 +57,7 @@ class Flow:
         new_id: Callable[[], str],
         spawn: Spawn,
         wake: Callable[[], None],
+        presence: Presence | None = None,
     ) -> None:
         self._store = store
         self._surfaces = surfaces
@@ -68,7 +69,7 @@ class Flow:
         self._decisions = Decisions(new_id)
         self._spawn = spawn
         self._wake = wake
-        self._presence = Presence({r.id: r.zone for r in receivers.values()})
+        self._presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop)
         self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
@@ -103,7 +104,8 @@ class Flow:
         self._begin(self.on_presence(change))
 
     def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
-        """One of the shop's own beacons was heard."""
+        """One of the shop's own beacons was heard: it levels the receivers."""
+        self._presence.anchored(anchor, receiver, rssi_dbm, at_ms)
 
     def tapped(self, tap: Tap) -> None:
         """Somebody showed a card or phone."""

@@ -1,146 +1,335 @@
-"""Where is a member? Median of each receiver's recent RSSI, then hysteresis and dwell on the decision, never metres.
+"""Who is in the shop, and in which zone? The life of a visit over `core.zones`; explicit about what it does not know.
 
 Everything is in memory: nothing of presence survives a restart. Times are milliseconds, levels dBm.
 """
 
-from collections import deque
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Literal
 
+from gateway.core.clones import Watch
+from gateway.core.kriging import Place
+from gateway.core.levelling import Levelling
 from gateway.core.model import Sighting
+from gateway.core.radiomap import MAX_RECEIVERS, RadioMap, from_receivers
+from gateway.core.zones import ENTER_AFTER_MS, ENTER_SAMPLES, Belief, Hold
 
-# "8 s median + 4 dB + 3 s dwell" had 0.3 false changes an hour at 4 dB of noise, the exponential mean 2.2
-# and the last value 521 (simulated standing customer, 1 advertisement a second).
-WINDOW_MS = 8_000
-LEAD_DB = 4
-DWELL_MS = 3_000  # < WINDOW_MS, so that a change rests on packets heard during the whole dwell
 UNKNOWN_AFTER_MS = 20_000  # > 4 / 0.3 per s: four lost packets in a row at a sparse 0.3 advertisements a second
 LEFT_AFTER_MS = 60_000  # > UNKNOWN_AFTER_MS
-DECIDE_EVERY_MS = 500  # < DWELL_MS; medians are not recomputed for every packet of a 10 Hz tag
+DWELLED_MS = 60_000
+DECIDE_EVERY_MS = 200  # < ENTER_AFTER_MS; half a second cost a point of accuracy, and sums over zones cost 30 us
 
-# A receiver may not make memory grow: 64 samples are 8 s at 8 Hz, and the oldest go first.
-MAX_SAMPLES = 64
-# 5,000 members x 4 receivers x 64 samples x 120 B = 150 MB would need every member of a full department
-# store advertising at 8 Hz; 5,000 members at 1 Hz are 20 MB. Beyond it the longest unheard one goes.
+# A flood of one credential may not keep the processor: of one receiver's samples in a second 8 are looked at (a tag at
+# 10 Hz loses a fifth on the air anyway), and 4 change the belief: closer ones err together and tell nothing new.
+MAX_PER_S = 8
+WEIGH_EVERY_MS = 250
+
+# A receiver that others know to be awake and that misses four of a member's advertisements in a row says "not here".
+SILENT_AFTER_MS = 4_000
+SILENT_INTERVALS = 4
+SILENCE_EVERY_MS = 2_000
+AWAKE_MS = 60_000
+
+# Receivers learn from people who walk. Whoever stands for hours is wrong by the same error all the time and would bend
+# them (8.7 false changes an hour after a day of one standing member), so only the first minute of a first visit counts.
+TEACH_MS = 60_000
+
+# A credential heard in two places at once opens nothing until so long after the last contradiction.
+DOUBT_MS = 600_000
+
+NEVER_MS = -(10**15)
+
+# 5,000 members are a full department store. Each takes about 15 kB at 400 places (measured), so 75 MB in the worst
+# case; beyond it the longest unheard one goes.
 MAX_MEMBERS = 5_000
+
+Kind = Literal["entered", "moved", "dwelled", "unknown", "doubted", "left"]
 
 
 @dataclass(frozen=True, slots=True)
 class PresenceChange:
-    """`zone` None means unknown (for "unknown") or outside (for "left"); `before` is the zone until now."""
+    """`zone` None means unknown ("unknown", "doubted") or outside ("left"); `before` is the zone until now."""
 
     member_id: str
-    kind: Literal["entered", "moved", "dwelled", "unknown", "doubted", "left"]
+    kind: Kind
     zone: str | None
     before: str | None
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a member is where the gateway believes, for the installer. Levels are the last ones, as heard."""
+
+    zone: str | None
+    why: str
+    shares: Mapping[str, float]  # zone -> share of the belief, 0-1
+    levels_dbm: Mapping[str, int]  # receiver -> last level
+    receiver_offsets_db: Mapping[str, float]
+    device_offset_db: float
+    place: Place | None
+    map_source: str
+
+
 @dataclass(slots=True)
 class _Track:
     heard_ms: int
-    zone: str | None = None
+    since_ms: int
+    belief: Belief
+    watch: Watch
+    hold: Hold = field(default_factory=Hold)
+    samples: int = 0
     inside: bool = False
-    challenger: str | None = None
-    challenger_since_ms: int = 0
+    zone_since_ms: int = 0
+    dwelled: bool = False
     decided_ms: int = 0
-    samples: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)  # receiver -> (at_ms, rssi_dbm)
+    silence_ms: int = 0
+    interval_ms: float = 1000.0  # between two of this device's advertisements, as heard
+    heard: "array[int]" = field(default_factory=lambda: array("q"))  # per receiver: when last
+    weighed: "array[int]" = field(default_factory=lambda: array("q"))
+    second: "array[int]" = field(default_factory=lambda: array("q"))  # the second that `count` counts
+    count: "array[int]" = field(default_factory=lambda: array("q"))
+    level: "array[int]" = field(default_factory=lambda: array("h"))
+
+    def admits(self, receiver: int, now_ms: int) -> bool:
+        """Whether one more sample of this receiver is looked at."""
+        while len(self.heard) <= receiver:
+            for row, start in (
+                (self.heard, NEVER_MS),
+                (self.weighed, NEVER_MS),
+                (self.second, NEVER_MS),
+                (self.count, 0),
+            ):
+                row.append(start)
+            self.level.append(0)
+        second = now_ms // 1000
+        if self.second[receiver] != second:
+            self.second[receiver], self.count[receiver] = second, 0
+        self.count[receiver] += 1
+        return self.count[receiver] <= MAX_PER_S
+
+    def note(self, receiver: int, rssi_dbm: int, now_ms: int) -> None:
+        """Remember when and how loud."""
+        gap_ms = now_ms - self.heard_ms
+        if gap_ms > 50:  # another advertisement, not the same one at another receiver
+            self.interval_ms += 0.2 * (min(gap_ms, UNKNOWN_AFTER_MS) - self.interval_ms)
+        self.heard_ms = self.heard[receiver] = now_ms
+        self.level[receiver] = max(-128, min(127, rssi_dbm))
+        self.samples += 1
 
 
 class Presence:
-    """All members' tracks. `zones` maps receiver id -> zone id."""
+    """All members' tracks. `zones` maps receiver id -> zone id.
 
-    def __init__(self, zones: Mapping[str, str]) -> None:
+    With `radio_map` members are placed by it; without one each receiver stands for a place of its own. `anchors`:
+    places of the shop's own beacons by anchor id, in metres.
+    """
+
+    def __init__(
+        self,
+        zones: Mapping[str, str],
+        *,
+        radio_map: RadioMap | None = None,
+        anchors: Mapping[str, Place] | None = None,
+        dwelled_ms: int = DWELLED_MS,
+    ) -> None:
         self._zones = zones
+        self._grows = radio_map is None
+        self._map = radio_map if radio_map is not None else from_receivers((), zones)
+        self._levelling = Levelling(self._map, anchors or {})
+        self._receivers = {receiver: index for index, receiver in enumerate(self._map.receivers)}
+        self._awake_ms = [NEVER_MS] * len(self._receivers)
+        self._dwelled_ms = dwelled_ms
         self._tracks: dict[str, _Track] = {}
+        self._doubted_until_ms: dict[str, int] = {}  # at most MAX_MEMBERS; outlives a track
+        self._base_ms = 0  # steps of the clock: all times within are without them
 
     def __len__(self) -> int:
         return sum(track.inside for track in self._tracks.values())
 
     def observe(self, sighting: Sighting) -> PresenceChange | None:
         """Take one sighting; almost always nothing changes and None comes back."""
-        if sighting.receiver not in self._zones:
+        receiver = self._index(sighting.receiver)
+        if receiver is None:
             return None
-        now_ms = sighting.at_ms
-        track = self._tracks.get(sighting.member_id)
+        member_id, now_ms = sighting.member_id, sighting.at_ms - self._base_ms
+        track = self._tracks.get(member_id)
         if track is None:
             self._make_room()
-            track = self._tracks[sighting.member_id] = _Track(heard_ms=now_ms)
-        track.heard_ms = now_ms
-        samples = track.samples.setdefault(sighting.receiver, deque(maxlen=MAX_SAMPLES))
-        samples.append((now_ms, sighting.rssi_dbm))
+            track = _Track(now_ms, now_ms, Belief(self._map, now_ms), Watch(now_ms), decided_ms=now_ms)
+            self._tracks[member_id] = track
+        if not track.admits(receiver, now_ms):
+            return None
+        self._awake_ms[receiver] = now_ms
+        self._weigh(member_id, track, receiver, sighting.rssi_dbm, now_ms)
+        if track.watch.look(self._map, now_ms):
+            change = self._doubt(member_id, track, now_ms)
+            if change is not None:
+                return change
         if now_ms - track.decided_ms < DECIDE_EVERY_MS:
             return None
         track.decided_ms = now_ms
-        return self._decide(sighting.member_id, track, now_ms)
+        return self._decide(member_id, track, now_ms)
+
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, now_ms: int) -> None:
+        """One of the shop's own beacons was heard: it levels the receivers and shows that this one is awake."""
+        index = self._receivers.get(receiver)
+        if index is not None:
+            self._awake_ms[index] = now_ms - self._base_ms
+            self._levelling.anchored(anchor, receiver, rssi_dbm)
 
     def expire(self, now_ms: int) -> list[PresenceChange]:
-        """The members who became unknown or left, by silence."""
+        """Who became unknown or left by silence, and who has stayed long enough to have dwelled."""
+        now_ms -= self._base_ms
         changes = []
         for member_id, track in list(self._tracks.items()):
             silent_ms = now_ms - track.heard_ms
             if silent_ms >= LEFT_AFTER_MS:
                 del self._tracks[member_id]
                 if track.inside:
-                    changes.append(PresenceChange(member_id, "left", None, track.zone, now_ms))
-            elif silent_ms >= UNKNOWN_AFTER_MS and track.zone is not None:
-                before, track.zone, track.challenger = track.zone, None, None
-                changes.append(PresenceChange(member_id, "unknown", None, before, now_ms))
+                    changes.append(self._change(member_id, "left", None, self._zone(track), now_ms))
+            elif silent_ms >= UNKNOWN_AFTER_MS and track.hold.zone is not None:
+                before = self._zone(track)
+                track.hold.drop()
+                changes.append(self._change(member_id, "unknown", None, before, now_ms))
+            elif (dwelled := self._dwelled(member_id, track, now_ms)) is not None:
+                changes.append(dwelled)
+        for member_id in [m for m, until_ms in self._doubted_until_ms.items() if now_ms >= until_ms]:
+            del self._doubted_until_ms[member_id]
         return changes
 
     def forget(self, member_id: str) -> None:
         """Drop a member without a trace (withdrawal, erasure)."""
         self._tracks.pop(member_id, None)
+        self._doubted_until_ms.pop(member_id, None)
 
     def members_in(self, zone: str) -> tuple[str, ...]:
         """Members in `zone` now, sorted."""
-        return tuple(sorted(m for m, track in self._tracks.items() if track.zone == zone))
+        return tuple(sorted(m for m, track in self._tracks.items() if self._zone(track) == zone))
 
     def zone_of(self, member_id: str) -> str | None:
         """The member's zone, or None while unknown."""
         track = self._tracks.get(member_id)
-        return track.zone if track is not None else None
+        return self._zone(track) if track is not None else None
+
+    def is_doubted(self, member_id: str) -> bool:
+        """Whether the credential was heard in two places at once, lately: it opens nothing."""
+        return member_id in self._doubted_until_ms
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock, so that nobody leaves or stays because the time was corrected."""
-        for track in self._tracks.values():
-            track.heard_ms += delta_ms
-            track.challenger_since_ms += delta_ms
-            track.decided_ms += delta_ms
-            for receiver, samples in track.samples.items():
-                moved = ((at_ms + delta_ms, rssi) for at_ms, rssi in samples)
-                track.samples[receiver] = deque(moved, maxlen=MAX_SAMPLES)
+        self._base_ms += delta_ms
+
+    def explain(self, member_id: str) -> Explanation | None:
+        """What the zone of a member rests on; None for somebody who was not heard."""
+        track = self._tracks.get(member_id)
+        if track is None:
+            return None
+        shares = dict(zip(self._map.zones, track.belief.zones(self._map), strict=True))
+        heard = [index for index, at_ms in enumerate(track.heard) if track.heard_ms - at_ms < SILENT_AFTER_MS]
+        names = self._map.receivers
+        return Explanation(
+            zone=self._zone(track),
+            why=self._why(member_id, track),
+            shares={zone: round(share, 3) for zone, share in shares.items()},
+            levels_dbm={names[index]: track.level[index] for index in heard},
+            receiver_offsets_db={names[index]: round(self._levelling.offset_db(index), 1) for index in heard},
+            device_offset_db=round(track.belief.offset_db, 1),
+            place=track.belief.place(self._map),
+            map_source=self._map.source,
+        )
+
+    def _why(self, member_id: str, track: _Track) -> str:
+        if self.is_doubted(member_id):
+            return "heard in two places at once"
+        shares = track.belief.zones(self._map)
+        best = max(range(len(shares)), key=shares.__getitem__)
+        if track.hold.zone is None:
+            return "too little heard yet, or no zone leads clearly"
+        if best == track.hold.zone:
+            return "this zone explains the levels best"
+        lead = shares[best] - shares[track.hold.zone]
+        needs, for_ms = track.hold.needs(best, track.heard_ms)
+        needed = f"{needs:.2f} for {for_ms // 1000} s" if for_ms else f"{needs:.2f}"
+        return f"held: {self._map.zones[best]} leads by {lead:.2f} and would need {needed}"
+
+    def _weigh(self, member_id: str, track: _Track, receiver: int, rssi_dbm: int, now_ms: int) -> None:
+        track.note(receiver, rssi_dbm, now_ms)
+        level_db = rssi_dbm - self._levelling.offset_db(receiver)
+        track.watch.add(receiver, level_db - track.belief.offset_db, now_ms)
+        if now_ms - track.weighed[receiver] < WEIGH_EVERY_MS:
+            return
+        track.weighed[receiver] = now_ms
+        track.belief.walk(self._map, now_ms)
+        residual_db = track.belief.hear(self._map, receiver, level_db)
+        fresh = track.hold.first_visit and now_ms - track.zone_since_ms < TEACH_MS
+        if fresh and member_id not in self._doubted_until_ms:
+            self._levelling.learn(receiver, residual_db)
 
     def _decide(self, member_id: str, track: _Track, now_ms: int) -> PresenceChange | None:
-        levels = self._levels(track, now_ms)
-        best = max(levels, key=lambda zone: (levels[zone], zone))
-        held = levels.get(track.zone) if track.zone is not None else None
-        if best == track.zone or (held is not None and levels[best] < held + LEAD_DB):
-            track.challenger = None
+        if member_id in self._doubted_until_ms:
             return None
-        if best != track.challenger:
-            track.challenger, track.challenger_since_ms = best, now_ms
-        if now_ms - track.challenger_since_ms < DWELL_MS:
+        if track.samples < ENTER_SAMPLES or now_ms - track.since_ms < ENTER_AFTER_MS:
             return None
-        before, track.zone, track.challenger = track.zone, best, None
-        kind: Literal["entered", "moved"] = "moved" if track.inside else "entered"
-        track.inside = True
-        return PresenceChange(member_id, kind, best, before, now_ms)
+        self._note_silence(track, now_ms)
+        before = self._zone(track)
+        track.hold.decide(track.belief.zones(self._map), now_ms)
+        zone = self._zone(track)
+        if zone == before:
+            return self._dwelled(member_id, track, now_ms)
+        if zone is None:
+            return self._change(member_id, "unknown", None, before, now_ms)
+        kind: Kind = "moved" if track.inside else "entered"
+        track.inside, track.zone_since_ms, track.dwelled = True, now_ms, False
+        return self._change(member_id, kind, zone, before, now_ms)
 
-    def _levels(self, track: _Track, now_ms: int) -> dict[str, float]:
-        """Zone -> level in dBm of its best receiver, from packets of the window only."""
-        levels: dict[str, float] = {}
-        for receiver, samples in list(track.samples.items()):
-            while samples and now_ms - samples[0][0] > WINDOW_MS:
-                samples.popleft()
-            if not samples:
-                del track.samples[receiver]
-                continue
-            zone = self._zones[receiver]
-            levels[zone] = max(levels.get(zone, -1000.0), median(rssi for _, rssi in samples))
-        return levels
+    def _note_silence(self, track: _Track, now_ms: int) -> None:
+        """Receivers that hear others but not this member speak against the places near them."""
+        patience_ms = max(SILENT_AFTER_MS, SILENT_INTERVALS * track.interval_ms)
+        if now_ms - track.silence_ms < SILENCE_EVERY_MS or now_ms - track.since_ms < patience_ms:
+            return
+        track.silence_ms = now_ms
+        for index, awake_ms in enumerate(self._awake_ms):
+            heard_ms = track.heard[index] if index < len(track.heard) else NEVER_MS
+            if now_ms - awake_ms < AWAKE_MS and now_ms - heard_ms > patience_ms:
+                track.belief.walk(self._map, now_ms)
+                track.belief.miss(self._map, index)
+
+    def _dwelled(self, member_id: str, track: _Track, now_ms: int) -> PresenceChange | None:
+        zone = self._zone(track)
+        if zone is None or track.dwelled or now_ms - track.zone_since_ms < self._dwelled_ms:
+            return None
+        track.dwelled = True
+        return self._change(member_id, "dwelled", zone, zone, now_ms)
+
+    def _doubt(self, member_id: str, track: _Track, now_ms: int) -> PresenceChange | None:
+        """Begin or prolong the doubt about a credential; only the beginning is a change."""
+        known = member_id in self._doubted_until_ms
+        if not known and len(self._doubted_until_ms) >= MAX_MEMBERS:
+            del self._doubted_until_ms[min(self._doubted_until_ms, key=self._doubted_until_ms.__getitem__)]
+        self._doubted_until_ms[member_id] = now_ms + DOUBT_MS
+        if known:
+            return None
+        before = self._zone(track)
+        track.hold.drop()
+        return self._change(member_id, "doubted", None, before, now_ms)
+
+    def _zone(self, track: _Track) -> str | None:
+        return None if track.hold.zone is None else self._map.zones[track.hold.zone]
+
+    def _change(self, member_id: str, kind: Kind, zone: str | None, before: str | None, at_ms: int) -> PresenceChange:
+        return PresenceChange(member_id, kind, zone, before, at_ms + self._base_ms)
+
+    def _index(self, receiver: str) -> int | None:
+        """The receiver's number on the map; without a map one that is heard for the first time gets a place there."""
+        index = self._receivers.get(receiver)
+        if index is None and self._grows and receiver in self._zones and len(self._receivers) < MAX_RECEIVERS:
+            self._map = from_receivers((*self._map.receivers, receiver), self._zones)
+            self._levelling = Levelling(self._map, {})
+            index = self._receivers[receiver] = len(self._receivers)
+            self._awake_ms.append(NEVER_MS)
+        return index
 
     def _make_room(self) -> None:
         if len(self._tracks) >= MAX_MEMBERS:

@@ -1,0 +1,70 @@
+"""Two devices with one credential are told from one that stands or walks."""
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+
+from gateway.core import clones
+from gateway.core.clones import Watch
+from gateway.core.radiomap import Ear, from_positions
+
+MAP = from_positions([Ear(f"r{x}{y}", (x * 6.0, y * 6.0)) for x in range(3) for y in range(3)])
+assert MAP is not None
+Path = Callable[[float], tuple[float, float]]
+
+
+def follow(paths: list[Path], seconds: int = 60, per_s: float = 2.0) -> float | None:
+    """Seconds until doubt."""
+    rng, watch = random.Random(1), Watch(0)
+    for step in range(int(seconds * per_s)):
+        for number, path in enumerate(paths):
+            at_s = step / per_s + number * 0.2
+            here = path(at_s)
+            nearest = min(range(len(MAP)), key=lambda place: math.dist(MAP.where[place], here))
+            for receiver in range(len(MAP.receivers)):
+                watch.add(receiver, rng.gauss(MAP.levels[receiver][nearest], 4), round(at_s * 1000) + receiver)
+            if watch.look(MAP, round(at_s * 1000) + 20):
+                return at_s
+    return None
+
+
+def test_the_numbers_keep_their_inequalities() -> None:
+    assert clones.BURST_MS < clones.LOOK_EVERY_MS < clones.WINDOW_MS
+    assert clones.CAP < clones.DOUBT_AT  # one odd window is not enough
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        lambda at_s: (1.0, 1.0),
+        lambda at_s: (6.0, 3.0),
+        lambda at_s: (6 + 5 * math.cos(at_s / 4), 6 + 5 * math.sin(at_s / 4)),
+        lambda at_s: (min(12.0, at_s * 1.5 % 12), 6.0),
+    ],
+    ids=["stands", "stands between", "walks round", "walks to and fro"],
+)
+def test_one_person_is_never_doubted(path: Path) -> None:
+    assert follow([path], seconds=240) is None
+
+
+def test_two_devices_far_apart_are_found_soon() -> None:
+    found = follow([lambda at_s: (1.0, 1.0), lambda at_s: (11.0, 11.0)])
+    assert found is not None and found < 30
+
+
+def test_two_devices_side_by_side_are_one_person() -> None:
+    assert follow([lambda at_s: (1.0, 1.0), lambda at_s: (2.5, 1.0)]) is None
+
+
+def test_few_advertisements_say_nothing() -> None:
+    assert follow([lambda at_s: (1.0, 1.0), lambda at_s: (11.0, 11.0)], per_s=0.3) is None
+
+
+def test_a_watch_is_bounded() -> None:
+    watch = Watch(0)
+    for number in range(10_000):
+        watch.add(number % 9, -200 if number % 2 else 200, number)
+    assert len(watch) <= clones.MAX_SAMPLES
+    assert not watch.look(MAP, 10_001)

@@ -1,0 +1,25 @@
+"""gateway.terminal: words go beside the output, and numbers are checked."""
+
+import argparse
+
+import pytest
+
+from gateway.terminal import say, whole
+
+
+def test_words_go_to_standard_error_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    say("[bold]not markup[/bold] " + "x" * 300)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "[bold]not markup[/bold] " + "x" * 300 + "\n"
+
+
+@pytest.mark.parametrize("text", ["3", "7"])
+def test_a_whole_number_within_its_bounds(text: str) -> None:
+    assert whole(3, 7)(text) == int(text)
+
+
+@pytest.mark.parametrize("text", ["2", "8", "", "x", "3.5", "-4"])
+def test_everything_else_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="from 3 to 7"):
+        whole(3, 7)(text)
