@@ -52,12 +52,12 @@ RETRY_PAUSES_S = (0.2, 0.4, 0.8, 1.6)
 # What a person in the shop reads and can do.
 _TROUBLES = {
     "no_bluetooth": (
-        "this kernel or container has no Bluetooth",
-        "In a container, use the host's network; as a service, install systemd/store-gateway.service.d/mgmt.conf.",
+        "no Bluetooth socket: the service may not open one, or this kernel or container has none",
+        "Install systemd/store-gateway.service.d/mgmt.conf; in a container, use the host's network.",
     ),
     "denied": (
         "this user may not manage Bluetooth (CAP_NET_ADMIN is missing)",
-        "Install systemd/store-gateway.service.d/mgmt.conf as docs/configuration.md says; ble: needs no such right.",
+        "Install systemd/store-gateway.service.d/mgmt.conf. ble: does without.",
     ),
     "no_adapter": ("the Bluetooth adapter is not there", "Plug it in, or name another one in [[source]]."),
     "no_low_energy": ("the adapter knows no Bluetooth Low Energy", "Use another adapter."),
@@ -123,7 +123,8 @@ class MgmtSource:
             self._ladder.opened()
             while True:
                 await self._kernel.trouble(TICK_S)
-                self._kernel.count_dropped()
+                if not self._kernel.count_dropped():
+                    await self._kernel.check()
                 await self._ladder.tick(self._heard)
         except _Lost as lost:
             self._health.set(f"receiver:{self._receiver}", "down", self._clock.now_ms(), lost.detail, lost.action)
@@ -139,20 +140,16 @@ class MgmtSource:
             raise _Lost("no_low_energy")
         if not current & mgmtwire.LOW_ENERGY:
             await kernel.ask(Command.SET_LOW_ENERGY, b"\x01")
-        await kernel.add_monitor()
-        if not current & mgmtwire.POWERED:
-            await kernel.ask(Command.SET_POWERED, b"\x01")
-        kernel.powered_by_us = True
+        await kernel.power(True)
+        await kernel.add_monitor()  # asked without power, Linux 6.1 answers BUSY and goes on to
 
     async def _restart_scan(self) -> None:
         await self._kernel.remove_monitor()
         await self._kernel.add_monitor()
 
     async def _power_cycle(self) -> None:
-        self._kernel.powered_by_us = False
-        await self._kernel.ask(Command.SET_POWERED, b"\x00")
-        await self._kernel.ask(Command.SET_POWERED, b"\x01")
-        self._kernel.powered_by_us = True
+        await self._kernel.power(False)
+        await self._kernel.power(True)
 
     async def _reopen(self) -> None:
         self._kernel.close()
@@ -183,9 +180,9 @@ class _Kernel:
         self._sock: socket.socket | None = None
         self._found: asyncio.Future[str] | None = None  # a key of _TROUBLES
         self._asked: tuple[Command, asyncio.Future[Answer]] | None = None
-        self._monitor: int | None = None
+        self._monitor: int | None = None  # the kernel keeps it while the adapter is off
         self._dropped = 0
-        self.powered_by_us = False  # from here on a loss of power is trouble
+        self._is_on = False
 
     def open(self) -> None:
         """Raises _Lost where there is no such socket."""
@@ -205,13 +202,13 @@ class _Kernel:
         if sock is None:
             return
         asyncio.get_running_loop().remove_reader(sock)
-        with suppress(OSError):
-            if self._monitor is not None:
-                data = mgmtwire.handle_bytes(self._monitor)
+        if self._monitor is not None and self._is_on:
+            data = mgmtwire.handle_bytes(self._monitor)
+            with suppress(OSError):
                 sock.send(mgmtwire.encode(Command.REMOVE_MONITOR, self._adapter, data))
+            self._monitor = None
         sock.close()
-        self._monitor = None
-        self.powered_by_us = False
+        self._is_on = False
 
     async def trouble(self, within_s: float) -> None:
         """Wait for so long; raises _Lost when something is wrong."""
@@ -220,19 +217,38 @@ class _Kernel:
         if self._found.done():
             raise _Lost(self._found.result())
 
-    def count_dropped(self) -> None:
-        """Count the messages that the kernel threw away because the loop stood still."""
-        dropped = mgmtwire.dropped(self._sock) if self._sock is not None else 0
-        if dropped > self._dropped:
-            self._health.count("ble.dropped", dropped - self._dropped)
-            self._dropped = dropped
+    def count_dropped(self) -> int:
+        """Count and return how many messages the kernel threw away lately, because the loop stood still."""
+        if self._sock is None:
+            return 0
+        before, self._dropped = self._dropped, mgmtwire.dropped(self._sock)
+        lately = self._dropped - before
+        if lately:
+            self._health.count("ble.dropped", lately)
+        return lately
+
+    async def check(self) -> None:
+        """Raises _Lost unless the adapter has power and our monitor stands: the event may have been thrown away."""
+        if not (await self.settings())[1] & mgmtwire.POWERED:
+            self._is_on = False
+            raise _Lost("off")
+        monitors = self._read(mgmtwire.monitors, await self.ask(Command.READ_MONITORS))
+        if self._monitor not in monitors:
+            self._monitor = None
+            raise _Lost("stopped")
 
     async def settings(self) -> tuple[int, int]:
         """(supported, current); raises _Lost, most often because there is no such adapter."""
         return self._read(mgmtwire.settings, await self.ask(Command.READ_INFO))
 
+    async def power(self, on: bool) -> None:
+        """Switch the adapter; when another switches it off after that, it is trouble. Raises _Lost."""
+        await self.ask(Command.SET_POWERED, bytes([on]))
+
     async def add_monitor(self) -> None:
-        """Begin to scan, or as soon as there is power. Raises _Lost."""
+        """Begin to scan; there must be power. Raises _Lost."""
+        with suppress(_Lost):
+            await self.remove_monitor()  # one that stands since before the power went
         try:
             await self.ask(Command.SET_DEFAULTS, mgmtwire.scan_window(SCAN_INTERVAL_SLOTS, SCAN_WINDOW_SLOTS))
         except _Lost as lost:  # where it refuses, half the duty is better than none
@@ -240,15 +256,14 @@ class _Kernel:
                 raise
             self._health.count("ble.mgmt.half_duty")
         try:
-            answer = await self.ask(Command.ADD_MONITOR, mgmtwire.patterns(_PATTERNS))
+            await self.ask(Command.ADD_MONITOR, mgmtwire.patterns(_PATTERNS))
         except _Lost as lost:
             if lost.status != Status.NO_RESOURCES:
                 raise
             # The kernel keeps the monitors of programs that were killed, 32 in all: only these can have filled it.
             self._health.count("ble.mgmt.monitors_cleared")
             await self.ask(Command.REMOVE_MONITOR, mgmtwire.handle_bytes(mgmtwire.ALL_MONITORS))
-            answer = await self.ask(Command.ADD_MONITOR, mgmtwire.patterns(_PATTERNS))
-        self._monitor = self._read(mgmtwire.handle, answer)
+            await self.ask(Command.ADD_MONITOR, mgmtwire.patterns(_PATTERNS))
 
     async def remove_monitor(self) -> None:
         """Stop to scan. Raises _Lost."""
@@ -307,15 +322,25 @@ class _Kernel:
             case Heard():
                 self._on_heard(message)
             case Answer() if self._asked is not None and self._asked[0] == message.command:
-                if not self._asked[1].done():
-                    self._asked[1].set_result(message)
+                self._on_answer(message, self._asked[1])
             case Notice(Event.INDEX_REMOVED):
+                self._monitor = None
                 self._lose("no_adapter")
             case Notice(Event.MONITOR_REMOVED, handle) if handle == self._monitor:
                 self._monitor = None
                 self._lose("stopped")
-            case Notice(Event.NEW_SETTINGS, current) if self.powered_by_us and not current & mgmtwire.POWERED:
+            case Notice(Event.NEW_SETTINGS, current) if self._is_on and not current & mgmtwire.POWERED:
+                self._is_on = False
                 self._lose("off")
+
+    def _on_answer(self, answer: Answer, asked: asyncio.Future[Answer]) -> None:
+        # Here and not where it is awaited: the next message may already say that another program undid it.
+        if answer.status == Status.SUCCESS and answer.command == Command.ADD_MONITOR:
+            self._monitor = mgmtwire.handle(answer.data)
+        elif answer.status == Status.SUCCESS and answer.command == Command.SET_POWERED:
+            self._is_on = bool(mgmtwire.current_settings(answer.data) & mgmtwire.POWERED)
+        if not asked.done():
+            asked.set_result(answer)
 
     def _is_lost(self) -> bool:
         return self._found is not None and self._found.done()

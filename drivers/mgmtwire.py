@@ -19,6 +19,7 @@ class Command(IntEnum):
     SET_POWERED = 0x0005
     SET_LOW_ENERGY = 0x000D
     SET_DEFAULTS = 0x004C
+    READ_MONITORS = 0x0051
     ADD_MONITOR = 0x0052
     REMOVE_MONITOR = 0x0053
 
@@ -63,6 +64,9 @@ _NO_RSSI_DBM = 127
 _INFO = struct.Struct("<6xBHII")
 POWERED = 1 << 0
 LOW_ENERGY = 1 << 9
+
+# Read Advertisement Monitor Features: supported 4, enabled 4, most monitors 2, most patterns 1, count of handles 2.
+_FEATURES = struct.Struct("<11xH")
 
 # Set Default System Configuration: scan interval and window while only monitors want a scan, in slots of 0.625 ms.
 _MONITOR_INTERVAL, _MONITOR_WINDOW = 0x0013, 0x0014
@@ -130,9 +134,9 @@ def decode(message: bytes, adapter: int) -> Heard | Answer | Notice | None:
         if code == Event.INDEX_REMOVED:
             return Notice(Event.INDEX_REMOVED, 0)
         if code == Event.NEW_SETTINGS:
-            return Notice(Event.NEW_SETTINGS, struct.unpack_from("<I", message, _HEADER.size)[0])
+            return Notice(Event.NEW_SETTINGS, _number(message[_HEADER.size :], 4))
         if code == Event.MONITOR_REMOVED:
-            return Notice(Event.MONITOR_REMOVED, struct.unpack_from("<H", message, _HEADER.size)[0])
+            return Notice(Event.MONITOR_REMOVED, _number(message[_HEADER.size :], _MONITOR_HANDLE_BYTES))
     except struct.error:
         raise PeerError("mgmt") from None
     return None
@@ -161,11 +165,29 @@ def settings(info: bytes) -> tuple[int, int]:
     return supported, current
 
 
+def current_settings(answer: bytes) -> int:
+    """The settings from the answer to a command that changes one. Raises PeerError("mgmt")."""
+    return _number(answer, 4)
+
+
 def handle(answer: bytes) -> int:
     """The monitor's handle from the answer to ADD_MONITOR. Raises PeerError("mgmt")."""
-    if len(answer) != _MONITOR_HANDLE_BYTES:
+    return _number(answer, _MONITOR_HANDLE_BYTES)
+
+
+def monitors(answer: bytes) -> set[int]:
+    """The handles of all monitors from the answer to READ_MONITORS. Raises PeerError("mgmt")."""
+    try:
+        (count,) = _FEATURES.unpack_from(answer)
+        return set(struct.unpack_from(f"<{count}H", answer, _FEATURES.size))
+    except struct.error:
+        raise PeerError("mgmt") from None
+
+
+def _number(data: bytes, length: int) -> int:
+    if len(data) != length:
         raise PeerError("mgmt")
-    return int.from_bytes(answer, "little")
+    return int.from_bytes(data, "little")
 
 
 def handle_bytes(monitor: int) -> bytes:

@@ -1,7 +1,8 @@
 """What the virtual machine's Bluetooth adapter hears: a controller of bumble's that is given advertisements to report.
 
-Like a real controller it sends a scan response only in an active scan, and drops repeats while "filter duplicates" is
-on. Not simulated: a radio, its collisions and losses, connections, extended advertising.
+Like a real controller it sends a scan response only in an active scan. Told to be `strict`, it drops repeats while
+"filter duplicates" is on; how strict real ones are differs. Told to be `deaf`, it reports nothing until the host stops
+the scan or resets it. Not simulated: a radio, its collisions and losses, connections, extended advertising.
 """
 
 import asyncio
@@ -37,6 +38,8 @@ class Air(Controller):
         super().__init__("adapter", public_address=address)
         self.scans: list[dict[str, Any]] = []
         self.filter_duplicates = False
+        self.strict = False
+        self.deaf: str | None = None  # until "scan" (the next stop of the scan) or "reset"
         self._reported: set[tuple[str, bytes]] = set()
 
     def plug(self, source: Any, sink: Any) -> None:
@@ -46,6 +49,8 @@ class Air(Controller):
 
     def on_hci_le_set_scan_enable_command(self, command: Any) -> Any:
         self._reported.clear()
+        if not command.le_scan_enable and self.deaf == "scan":
+            self.deaf = None
         enabled = bool(command.le_scan_enable)
         scan = {"on": enabled}
         if enabled:
@@ -59,11 +64,17 @@ class Air(Controller):
             self.scans.append(scan)
         return super().on_hci_le_set_scan_enable_command(command)
 
+    def on_hci_reset_command(self, command: Any) -> Any:
+        self.le_scan_enable = False
+        if self.deaf == "reset":
+            self.deaf = None
+        return super().on_hci_reset_command(command)
+
     async def send(self, senders: list[Sender]) -> None:
         """Put them all on the air until cancelled."""
         for step in itertools.count():
             for place, sender in enumerate(senders):
-                if self.le_scan_enable:
+                if self.le_scan_enable and self.deaf is None:
                     self._report(sender, sender.rssi_dbm + RSSI_WALK_DB[(step + place) % len(RSSI_WALK_DB)])
                 await asyncio.sleep(INTERVAL_S / len(senders))
 
@@ -73,7 +84,7 @@ class Air(Controller):
         if sender.scan_response is not None and self.le_scan_type:
             reports.append((kinds.SCAN_RSP, sender.scan_response))
         for kind, data in reports:
-            if self.filter_duplicates and (sender.address, data) in self._reported:
+            if self.strict and self.filter_duplicates and (sender.address, data) in self._reported:
                 continue
             self._reported.add((sender.address, data))
             address_type = hci.Address.PUBLIC_DEVICE_ADDRESS if sender.public else hci.Address.RANDOM_DEVICE_ADDRESS
