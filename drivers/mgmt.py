@@ -42,7 +42,8 @@ _PATTERNS = (
 
 T = TypeVar("T")
 
-# So many messages a turn of the loop: 64 cost about 1 ms, so a flood delays a tap by no more than that.
+# So many messages a turn of the loop: 64 members' cost 0.4 ms on x86-64, an estimated 2 ms on a Pi 4, so a flood delays
+# a tap by no more than that.
 BATCH = 64
 # Answers take milliseconds; powering on an adapter that loads its firmware, seconds.
 CALL_S = 10

@@ -82,8 +82,8 @@ _CHANNEL_CONTROL = 3
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
 _MEMINFO_DROPS = 8
-# Linux counts about 800 bytes for an advertisement and doubles what is asked for, so this holds 2,600 of them:
-# 2.6 s at 1,000/s, longer than the loop ever stands still. The system's default is 0.27 s.
+# Linux counts about 800 bytes for an advertisement and doubles what is asked for, so this holds some 2,600 of them
+# (calculated): 2.6 s at 1,000/s, longer than the loop ever stands still. The system's default holds a tenth.
 _BUFFER_BYTES = 1 << 20
 
 

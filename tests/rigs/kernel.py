@@ -8,6 +8,7 @@ leaves out: a radio, discovery, all other commands.
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 
 from drivers.mgmtwire import LOW_ENERGY, POWERED, Command, Status
 
@@ -132,7 +133,8 @@ class FakeKernel:
             self._tell(end, COMMAND_STATUS, struct.pack("<HB", command, status))
 
     def _tell(self, end: socket.socket, code: int, data: bytes) -> None:
-        end.send(HEADER.pack(code, 0, len(data)) + data)
+        with suppress(BrokenPipeError):  # who asked has gone
+            end.send(HEADER.pack(code, 0, len(data)) + data)
 
     def _obey(self, command: Command, data: bytes) -> tuple[Status, bytes]:
         answer = b""
