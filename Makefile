@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chaos install clean
+.PHONY: demo test check bench chaos test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -26,6 +26,14 @@ bench: $(VENV)/.runtime
 chaos: $(VENV)/.dev
 	CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 $(BIN)/python -m pytest tests/test_chaos.py -s --timeout 3600 $(ARGS)
 
+# A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
+# takes. Root is needed once, to build the image.
+VM_CACHE ?= $(HOME)/.cache/store-gateway-vm
+VM_SUITE ?= bookworm
+test-vm: $(VENV)/.dev
+	image=$$(tests/vm/build "$(VM_CACHE)" $(VM_SUITE)) && \
+		"$(VM_CACHE)/venv/bin/python" tests/vm/run.py "$$image" --python "$(abspath $(BIN))/python" $(ARGS)
+
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:
 	@[ "$$(id -u)" = 0 ] || { echo "run this as root: sudo make install"; exit 1; }
@@ -34,10 +42,12 @@ install:
 	install -D -m 644 systemd/store-gateway.sysusers /usr/lib/sysusers.d/store-gateway.conf
 	systemd-sysusers
 	install -D -m 644 systemd/store-gateway.service /etc/systemd/system/store-gateway.service
+	install -D -m 644 -t /etc/systemd/system/bluetooth.service.d systemd/bluetooth.service.d/store-gateway.conf
 	[ -e /etc/store-gateway/gateway.toml ] || \
 		install -D -m 640 -g store-gateway systemd/gateway.toml.example /etc/store-gateway/gateway.toml
 	ln -sf $(CURDIR)/$(BIN)/store-gateway /usr/local/bin/store-gateway
 	-systemctl daemon-reload
+	@echo "BlueZ keeps its files in memory once it is started again: sudo systemctl restart bluetooth"
 	@echo "Now edit /etc/store-gateway/gateway.toml, then: store-gateway doctor --config /etc/store-gateway/gateway.toml"
 
 $(VENV)/.runtime: pyproject.toml constraints.txt .ci/setup

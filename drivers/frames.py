@@ -61,6 +61,11 @@ _APP_UUID = "5468052c-3c79-8300-fa4b-efec7cc67009"
 _APP = bytes.fromhex(_APP_UUID.replace("-", ""))[::-1]  # little endian on the air
 _APP_VERSION = 1
 _APP_FRAME_BYTES = 1 + TOKEN_BYTES
+# The same for a radio that filters by content: AD type, where in its data, and the bytes there.
+APP_PATTERNS = (
+    (_SERVICE_DATA_128, 0, _APP),
+    *((kind, 16 - len(_APP_PREFIX), _APP_PREFIX[::-1]) for kind in (_UUIDS_128_MORE, _UUIDS_128)),
+)
 _APP_TEXT_PREFIX = f"5468052c-3c79-83{_APP_VERSION:02x}-"
 _APP_TEXT = re.compile(_APP_TEXT_PREFIX + "([0-9a-f]{4})-([0-9a-f]{12})")
 

@@ -28,7 +28,13 @@ CLOCK_READERS = {
     "gateway/rehearse.py",
 }
 # Declarations without behaviour, and headquarters' verbs, which test_hq_orders and test_main cover.
-NO_NAMESAKE = {"gateway/core/model.py", "gateway/core/changes.py", "gateway/core/ports.py", "sync/hq/service.py", "gateway/hqverbs.py"}
+NO_NAMESAKE = {
+    "gateway/core/model.py",
+    "gateway/core/changes.py",
+    "gateway/core/ports.py",
+    "sync/hq/service.py",
+    "gateway/hqverbs.py",
+}
 
 
 def lint(root: Path) -> subprocess.CompletedProcess[str]:

@@ -29,6 +29,7 @@ def opened(path: str):
     ("path", "name"),
     [
         ("ble:hci0", "BleSource"),
+        ("mgmt:hci0", "MgmtSource"),
         ("nfc:tty:AMA0:pn532", "NfcSource"),
         ("replay:file.jsonl", "ReplaySource"),
         ("sim:7?members=3", "SimSource"),
@@ -39,7 +40,7 @@ def test_each_scheme_opens_its_source(path: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["ble:eth0", "nfc:", "sim:x", "sim:1?colour=red", "replay:f?members=3", "sim:1?members=-1"]
+    "path", ["ble:eth0", "mgmt:eth0", "nfc:", "sim:x", "sim:1?colour=red", "replay:f?members=3", "sim:1?members=-1"]
 )
 def test_what_a_path_does_not_take_is_a_config_error(path: str) -> None:
     with pytest.raises(ConfigError):
