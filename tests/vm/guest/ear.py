@@ -18,7 +18,7 @@ from drivers.sources import open_source
 from gateway import logs
 from gateway.config import SourceTable
 from gateway.supervise import Supervisor
-from tests.rigs.listener import Listener
+from tests.rigs.listener import Listener, RunningClock
 
 RECEIVER = "ear"
 WRITE_S = 0.5
@@ -26,7 +26,7 @@ SILENCE_S = 3 * ladder.TICK_S  # in place of 90 s
 
 
 async def main(path: str) -> None:
-    listener = Listener()
+    listener = Listener(clock=RunningClock())
     table = SourceTable(path=path, receiver=RECEIVER)
     source = open_source(table, listener.ears, listener.clock, listener.health)
     supervisor = Supervisor(listener.clock, listener.health, random.Random())
