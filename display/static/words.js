@@ -38,6 +38,7 @@ const WORDS = {
     tabletsOnline: "{n} verbunden", version: "Version {v}", noScreens: "Kein Bildschirm eingerichtet.", min: "{n} min", h: "{n} h", d: "{n} Tagen", now: "eben",
     part_disk: "Datenträger", part_hq: "Zentrale", part_pages: "Seiten", part_receiver: "Empfänger {n}", details: "Zähler für die Technik",
     "ble.sightings": "Signale von Mitgliedern", "ble.strangers": "Signale anderer, verworfen", "ble.not_ours": "Fremde Funkdaten, verworfen",
+    "ble.find_hub": "Suchnetz-Anhänger, verworfen", "ble.ios_overflow": "iPhone-Apps im Hintergrund, verworfen", "ble.anchors": "Eigene Festbaken", "ble.flood": "Überflutung, verworfen", "ble.replayed": "Wiederholte alte Signale, verworfen",
     "nfc.taps": "Karten von Mitgliedern", "nfc.strangers": "Unbekannte Karten, verworfen",
   },
   en: {
@@ -77,6 +78,7 @@ const WORDS = {
     tabletsOnline: "{n} connected", version: "Version {v}", noScreens: "No screen is set up.", min: "{n} min", h: "{n} h", d: "{n} days", now: "a moment",
     part_disk: "Data disk", part_hq: "Headquarters", part_pages: "Pages", part_receiver: "Receiver {n}", details: "Counters for the technician",
     "ble.sightings": "Signals from members", "ble.strangers": "Signals from others, dropped", "ble.not_ours": "Foreign radio data, dropped",
+    "ble.find_hub": "Find Hub trackers, dropped", "ble.ios_overflow": "iPhone apps in the background, dropped", "ble.anchors": "The shop's own beacons", "ble.flood": "Floods, dropped", "ble.replayed": "Old signals played again, dropped",
     "nfc.taps": "Members' cards", "nfc.strangers": "Unknown cards, dropped",
   },
 };
