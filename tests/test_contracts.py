@@ -20,7 +20,6 @@ CLOCK_READERS = {
     "gateway/broker.py",
     "gateway/clock.py",
     "gateway/demo.py",
-    "gateway/evaluate.py",
     "gateway/rehearse.py",
 }
 # Declarations without behaviour, and headquarters' verbs, which test_hq_orders covers with the files that they read.
