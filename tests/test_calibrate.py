@@ -10,6 +10,7 @@ from drivers.ears import Ears
 from gateway import calibrate
 from gateway.calibrate import Collector, TestBeacon, from_csv, levels_of, parse_point, survey
 from gateway.clock import InstantClock
+from gateway.core.model import Sighting
 from gateway.errors import ConfigError
 from gateway.health import Health
 from gateway.mapfile import load_radio_map, load_survey
@@ -92,10 +93,10 @@ def test_a_level_of_an_unknown_receiver_is_named(tmp_path: Path) -> None:
         from_csv(tmp_path / "r.csv", tmp_path / "f.csv", tmp_path / "map.json")
 
 
-def test_a_full_queue_keeps_the_newest() -> None:
+def test_a_full_queue_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "MAX_WAITING", 3)
     collector = Collector()
-    beacon, ears_clock = TestBeacon(f"ibeacon:{BEACON.hex()}"), InstantClock()
-    ears = Ears(beacon, collector, ears_clock, Health())
-    for _ in range(calibrate.MAX_WAITING + 3):
-        ears.heard("left", -60, frames.encode_ibeacon(BEACON, -59))
-    assert collector._waiting.qsize() == calibrate.MAX_WAITING
+    for number in range(5):
+        collector.sighted(Sighting("test", "left", -60, number))
+    assert [collector._waiting.get_nowait()[2] for _ in range(3)] == [2, 3, 4]
+    assert collector._waiting.empty()

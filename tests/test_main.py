@@ -164,3 +164,16 @@ def test_bench_prints_a_table_or_json(capsys, monkeypatch) -> None:
     assert {"name", "value", "unit", "goal", "peers"} == set(printed[0])
     assert __main__.main(["bench", "ingest"]) == 0
     assert "stranger_us" in capsys.readouterr().out
+
+
+def test_a_survey_in_files_becomes_a_radio_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded = Path(__file__).parent / "recordings" / "zones"
+    files = [str(recorded / "receivers.csv"), str(recorded / "fingerprints.csv")]
+    assert __main__.main(["calibrate", "--out", str(tmp_path / "map.json"), "--from-csv", *files]) == 0
+    assert (tmp_path / "map.json").exists()
+    assert "81 points" in capsys.readouterr().out
+
+
+def test_evaluating_what_is_not_there_says_what_was_expected(tmp_path: Path) -> None:
+    assert __main__.main(["evaluate", "zones", "--data", str(tmp_path)]) == 78
+    assert __main__.main(["calibrate", "--out", str(tmp_path / "map.json")]) == 78

@@ -25,9 +25,8 @@ APART_M = 4.0
 MIN_SHARE = 0.2
 
 # Log-likelihood of two places over one, summed up over looks that overlap by two thirds and fall by DRIFT. Recorded
-# tracks and simulated walks reached 2.3, so 5 leaves room; CAP makes one odd window not enough. Without places
-# walking between receivers reached 8.9, and it takes twice as much.
-DOUBT_AT = 5.0
+# tracks reached 0.8, hours of simulated brisk walking on a map 3 dB wrong 6.8; CAP makes one odd window not enough.
+DOUBT_AT = 8.0
 CAP, DRIFT = 4.0, 0.2
 
 
@@ -62,9 +61,8 @@ class Watch:
         if len(bursts) >= MIN_BURSTS:
             gain = two_over_one(radio_map, bursts[-MAX_BURSTS:])
         grown = self.evidence + max(-1.0, min(CAP, gain)) - DRIFT
-        doubt_at = DOUBT_AT if radio_map.where else 2 * DOUBT_AT
-        self.evidence = max(0.0, min(doubt_at + CAP, grown))  # what was long ago is soon forgotten
-        return self.evidence > doubt_at
+        self.evidence = max(0.0, min(DOUBT_AT + CAP, grown))  # what was long ago is soon forgotten
+        return self.evidence > DOUBT_AT
 
     def _bursts(self, since_ms: int) -> list[tuple[int, list[tuple[int, int]]]]:
         """(time, [(receiver, level)]) of each advertisement since then."""

@@ -55,6 +55,8 @@ SILENT_DBM = -97.0
 FAINTEST_DBM, LOUDEST_DBM = -120, 20
 # Clones are looked for on every n-th place only: devices 5 m apart need no finer net, and it costs a fifth.
 COARSE_PLACES = 64
+# Guessed maps are wrong in the same way for hours, and walking on them looked like two devices.
+CLONE_WORTH = {"walk": 0.8, "positions": 0.7, "receivers": 0.7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +133,13 @@ class RadioMap:
         return found
 
     def coarse_row(self, receiver: int, level: int) -> tuple[float, ...]:
-        """Log-likelihood of a whole sample at each place of the coarse net (see `coarse_at`)."""
+        """Log-likelihood of a sample at each place of the coarse net (see `coarse_at`)."""
         level = max(FAINTEST_DBM, min(LOUDEST_DBM, level))
         found = self._coarse_rows.get((receiver, level))
         if found is None:
-            found = self._coarse_rows[receiver, level] = tuple(self._logs(receiver, level, self._coarse, 1.0))
+            found = self._coarse_rows[receiver, level] = tuple(
+                self._logs(receiver, level, self._coarse, CLONE_WORTH[self.source])
+            )
         return found
 
     def apart_m(self, coarse_a: int, coarse_b: int) -> float:
