@@ -275,6 +275,8 @@ class Flow:
 
     def _take_down(self, change: PresenceChange) -> None:
         """What rests on a member's presence goes at once; it needs no commit."""
+        if change.zone == change.before:
+            return  # still there
         for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
             self._show(screen)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -495,3 +496,17 @@ async def test_a_credential_in_doubt_opens_nothing_and_headquarters_hears_of_it(
     await shop.settle()
     assert shop.walls.screens["bar"].level != "L2"
     assert (await shop.types())[-1] == "credential.doubted"
+
+
+async def test_who_stays_for_a_minute_keeps_the_screen_and_is_told_once(shop: Shop) -> None:
+    await shop.stand("mia", "coffee-ble", 59)
+    await shop.push(ConfigPut(replace(shop.flow.shop, zone_offer_ms=600_000, contact_gap_ms=0)))
+    await shop.stand("mia", "wine-ble", 20)
+    await shop.stand("mia", "coffee-ble", 20)
+    decided = (await shop.types()).count("decision.made")
+    level = shop.walls.screens["bar"].level
+    await shop.stand("mia", "coffee-ble", 60)
+    types = await shop.types()
+    assert types.count("decision.made") == decided
+    assert types.count("visit.dwelled") == 1
+    assert shop.walls.screens["bar"].level == level == "L2"
