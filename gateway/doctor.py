@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from drivers import mgmtwire
 from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from gateway import config as local
@@ -16,6 +17,7 @@ from gateway.errors import ConfigError
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
 CONNECT_S = 3.0
+BLUETOOTH = Path("/sys/class/bluetooth")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 State = Literal["ok", "missing", "wrong"]
@@ -51,7 +53,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
         return findings
     findings.append(Finding("Configuration", "ok", str(config_path)))
     present = await adapters()
-    findings += [_device(source, present) for source in config.source if source.scheme in ("ble", "nfc")]
+    findings += [_device(source, present) for source in config.source if source.scheme in ("ble", "mgmt", "nfc")]
     findings.append(_data(config.gateway.data_dir))
     findings.append(await _broker(config.mqtt))
     return findings
@@ -113,12 +115,26 @@ def _device(source: local.SourceTable, present: dict[str, str]) -> Finding:
         if source.target in present or source.target.upper() in present.values():
             return Finding(what, "ok", f"adapter {source.target} is there")
         return Finding(what, "wrong", f"no adapter {source.target}", "See Bluetooth above, or name another adapter.")
+    if source.scheme == "mgmt":
+        return _management(what, source.target)
     port = serial_port(source.target)
     if port is None:
         return Finding(what, "ok", "not a serial device; it is tried when the service starts")
     if Path(port).exists():
         return Finding(what, "ok", f"{port} is there")
     return Finding(what, "wrong", f"no device {port}", "See NFC above, or name another device.")
+
+
+def _management(what: str, adapter: str) -> Finding:
+    """The kernel's own socket; whether the service may use it is up to its unit, not to who asks here."""
+    if not (BLUETOOTH / adapter).exists():
+        return Finding(what, "wrong", f"no adapter {adapter}", "See Bluetooth above, or name another adapter.")
+    try:
+        mgmtwire.connect().close()
+    except OSError:
+        step = "Use ble: in place of mgmt:, or run outside the container."
+        return Finding(what, "wrong", "this kernel or container has no management socket", step)
+    return Finding(what, "ok", f"{adapter} is there; the service needs systemd/store-gateway.service.d/mgmt.conf")
 
 
 def _data(data_dir: Path) -> Finding:

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from gateway import __main__, doctor
+from gateway.config import SourceTable
 
 FILE = """\
 [gateway]
@@ -84,3 +85,18 @@ def test_a_broken_configuration_is_wrong(tmp_path, capsys) -> None:
     path.write_text("nonsense")
     assert __main__.main(["doctor", "--config", str(path)]) == 1
     assert "not valid TOML" in " ".join(capsys.readouterr().out.split())
+
+
+async def test_the_kernels_own_socket_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    source = SourceTable(path="mgmt:hci0", receiver="door")
+    monkeypatch.setattr(doctor, "BLUETOOTH", tmp_path)
+    assert "no adapter hci0" in doctor._device(source, {}).found
+    (tmp_path / "hci0").mkdir()
+
+    def refuse() -> None:
+        raise OSError(97, "not supported")
+
+    monkeypatch.setattr(doctor.mgmtwire, "connect", refuse)
+    assert doctor._device(source, {}).state == "wrong"
+    monkeypatch.setattr(doctor.mgmtwire, "connect", lambda: (tmp_path / "socket").open("w"))
+    assert doctor._device(source, {}).state == "ok"
