@@ -115,7 +115,8 @@ def test_it_ends_after_its_seconds_and_when_the_file_is_full(tmp_path: Path, mon
 
 def test_what_the_operator_must_mend(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="names no"):
-        asyncio.run(recording.record(config(tmp_path, "mqtt:scanner/x", ear="door"), tmp_path / "o", None, False))
+        nothing = config(tmp_path, "sim:1").model_copy(update={"source": ()})
+        asyncio.run(recording.record(nothing, tmp_path / "o", None, False))
     out = tmp_path / "o"
     out.write_text("precious")
     with pytest.raises(ConfigError, match="there already"):
