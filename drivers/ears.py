@@ -7,7 +7,7 @@ text, no queue, no counter label.
 from collections.abc import Mapping, Sequence
 
 from drivers import frames, tags
-from drivers.flood import FloodGate
+from drivers.flood import MAX_SAME_PER_S, FloodGate
 from drivers.frames import Other
 from gateway.core.identity import Resolver
 from gateway.core.model import Sighting, Tap, Token
@@ -46,16 +46,12 @@ class Ears:
 
         `address`: the sender's random address, 6 bytes, most significant first; empty if public or not known.
         """
-        now_ms = self._clock.now_ms()
-        if not self._gate.admits(receiver, now_ms):
-            self._health.count("ble.flood")
-            return
         try:
             token = frames.decode(ad)
         except PeerError as error:
             self._health.count(f"ble.malformed.{error.reason}")
             return
-        self._sight(receiver, rssi_dbm, token, address, now_ms)
+        self._sight(receiver, rssi_dbm, token, address, None)
 
     def heard_fields(
         self,
@@ -67,22 +63,15 @@ class Ears:
         address: bytes = b"",
     ) -> None:
         """One advertisement as the fields that a host stack hands out (128-bit UUID strings, company ids)."""
-        now_ms = self._clock.now_ms()
-        if not self._gate.admits(receiver, now_ms):
-            self._health.count("ble.flood")
-            return
         try:
             token = frames.decode_fields(service_data, manufacturer_data, service_uuids)
         except PeerError as error:
             self._health.count(f"ble.malformed.{error.reason}")
             return
-        self._sight(receiver, rssi_dbm, token, address, now_ms)
+        self._sight(receiver, rssi_dbm, token, address, None)
 
     def heard_token(self, receiver: str, rssi_dbm: int, token: Token, at_ms: int) -> None:
         """What a remote ear has decoded, heard at `at_ms` of shop time."""
-        if not self._gate.admits(receiver, self._clock.now_ms()):
-            self._health.count("ble.flood")
-            return
         self._sight(receiver, rssi_dbm, token, b"", at_ms)
 
     def touched(self, reader: str, ndef: bytes | None) -> None:
@@ -99,18 +88,29 @@ class Ears:
         self._health.count("nfc.taps" if member else "nfc.strangers")
         self._sink.tapped(Tap(member, reader, now_ms))
 
-    def _sight(self, receiver: str, rssi_dbm: int, token: Token | Other, address: bytes, at_ms: int) -> None:
+    def _sight(self, receiver: str, rssi_dbm: int, token: Token | Other, address: bytes, at_ms: int | None) -> None:
+        if token.__class__ is Other and not (address and self._resolver.knows_phones):
+            self._health.count(_COUNTER[token])
+            return  # nearly all that is on the air ends here
+        now_ms = self._clock.now_ms()
+        at_ms = now_ms if at_ms is None else at_ms
+        if not self._gate.admits(receiver, now_ms):
+            self._health.count("ble.flood")
+            return
         member = None
         if isinstance(token, Token):
-            if not self._gate.is_new_enough(receiver, token.value):
+            times = self._gate.times(receiver, token.value)
+            if times > MAX_SAME_PER_S:
                 self._health.count("ble.flood")
                 return
-            if token in self._anchors:
+            if self._anchors and token in self._anchors:
                 self._health.count("ble.anchors")
                 self._anchored_ms[receiver] = at_ms
                 self._sink.anchored(self._anchors[token], receiver, rssi_dbm, at_ms)
                 return
             member = self._resolver.resolve(token, at_ms)
+            if member is None and times == 1:
+                self._resolver.missed(token, at_ms)
         if member is None and address and self._resolver.knows_phones:
             member = self._resolver.resolve_address(address, at_ms)
         if member is None:

@@ -23,7 +23,7 @@ class FloodGate:
         self._seconds: dict[str, _Second] = {}  # by receiver: as many as the configuration has
 
     def admits(self, receiver: str, now_ms: int) -> bool:
-        """Whether one more advertisement of this receiver is worth a look."""
+        """Whether one more frame of our kinds is worth a look at this receiver."""
         second = self._seconds.get(receiver)
         if second is None:
             second = self._seconds[receiver] = _Second()
@@ -33,9 +33,9 @@ class FloodGate:
         second.total += 1
         return second.total <= MAX_PER_S
 
-    def is_new_enough(self, receiver: str, value: bytes) -> bool:
-        """Whether this token was not heard too often in this second; ask `admits` first."""
+    def times(self, receiver: str, value: bytes) -> int:
+        """How often this token was heard in this second, this time included; ask `admits` first."""
         # Python's hash of bytes is keyed at random for each process, so it says nothing to anybody else.
         frames, mark = self._seconds[receiver].frames, hash(value)
         count = frames[mark] = frames.get(mark, 0) + 1
-        return count <= MAX_SAME_PER_S
+        return count

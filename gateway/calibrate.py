@@ -44,6 +44,9 @@ class TestBeacon:
             raise ConfigError("--beacon: expected uid: and 32 hex digits, or ibeacon: or altbeacon: and 40") from error
         self._token = Token(CredentialKind(kind), bytes.fromhex(digits))
 
+    def missed(self, token: Token, now_ms: int) -> None:
+        """Nobody else is looked for."""
+
     def resolve(self, token: Token, now_ms: int, *_: object) -> str | None:
         """The test beacon's name, or None for everybody else."""
         return TEST_BEACON if token == self._token else None

@@ -17,20 +17,20 @@ def test_one_frame_counts_so_often_a_second_and_leaves_room_for_the_others() -> 
     gate = FloodGate()
     for _ in range(2 * MAX_SAME_PER_S):
         assert gate.admits("till", NOW_MS)
-        last = gate.is_new_enough("till", b"flood")
-    assert not last
-    assert gate.is_new_enough("till", b"another")
+        last = gate.times("till", b"flood")
+    assert last == 2 * MAX_SAME_PER_S
+    assert gate.times("till", b"another") == 1
     gate.admits("door", NOW_MS)
-    assert gate.is_new_enough("door", b"flood")
+    assert gate.times("door", b"flood") == 1
     gate.admits("till", NOW_MS + 1_000)
-    assert gate.is_new_enough("till", b"flood")
+    assert gate.times("till", b"flood") == 1
 
 
 def test_no_frame_is_kept_and_what_is_kept_lasts_a_second() -> None:
     gate = FloodGate()
     for number in range(2 * MAX_PER_S):
         if gate.admits("till", NOW_MS):
-            gate.is_new_enough("till", number.to_bytes(8, "big"))
+            gate.times("till", number.to_bytes(8, "big"))
     second = gate._seconds["till"]
     assert len(second.frames) == MAX_PER_S
     assert all(type(mark) is int for mark in second.frames)

@@ -327,7 +327,10 @@ def meet(resolver: Resolver, device: Credential, off_ms: int, at_ms: int) -> tup
     for _ in range(30):
         at_ms += 2_000
         resolver.advance(at_ms)
-        found = resolver.resolve(shown(device, at_ms + off_ms), at_ms)
+        token = shown(device, at_ms + off_ms)
+        found = resolver.resolve(token, at_ms)
+        if found is None:
+            resolver.missed(token, at_ms)
     return found, at_ms
 
 

@@ -155,6 +155,10 @@ class Resolver:
         rows = [row for row in self._static.all(digest[:KEY_BYTES]) if self.roster.secret(row) == digest]
         return self._owner(rows, now_ms)
 
+    def missed(self, token: Token, now_ms: int) -> None:
+        """A token that did not resolve, once a second: if it stays, its owner is looked for more widely."""
+        self.search.miss(token, now_ms)
+
     def resolve_address(self, address: bytes, now_ms: int) -> str | None:
         """The colleague whose phone shows this random address (6 bytes, most significant first), or None."""
         row = self._irks.resolve(address, now_ms)
@@ -171,7 +175,6 @@ class Resolver:
     def _resolve_live(self, token: Token, now_ms: int) -> str | None:
         records = self._live.all(token.value)
         if not records:
-            self.search.miss(token, now_ms)
             return None
         if len(records) > 1:
             return self._owner([record // _PHASES for record in records], now_ms)

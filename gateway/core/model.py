@@ -7,7 +7,7 @@ code ("de", "en") to a sentence.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Text = Mapping[str, str]
 
@@ -58,9 +58,8 @@ class CredentialKind(StrEnum):
         return Purpose.RECOGNISE_NFC if self is CredentialKind.NDEF else Purpose.RECOGNISE_BLE
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What a radio frame or tag carried, before anybody knows whose it is."""
+class Token(NamedTuple):
+    """What a radio frame or tag carried, before anybody knows whose it is. A tuple, because one is made per frame."""
 
     kind: CredentialKind
     value: bytes
