@@ -80,8 +80,8 @@ class BleSource:
                 stopped_ticks = 0
             await self._ladder.tick(self._heard)
 
-    def _on_advertisement(self, path: str, device: Mapping[str, Any]) -> None:
-        """One advertisement: BlueZ's path of the device and its properties. Most are strangers'."""
+    def _on_advertisement(self, path: str, device: Mapping[str, Any]) -> bool:
+        """One advertisement: BlueZ's path of the device and its properties. False for a stranger's, as most are."""
         self._heard += 1
         if self._is_new:
             self._is_new = False
@@ -90,23 +90,20 @@ class BleSource:
         rssi = get("RSSI")
         if rssi is None:
             self._health.count("ble.no_rssi")
-            return
+            return False
         address = _random_address(path, device) if path[-_ADDRESS_CHARS] in _RESOLVABLE else b""
-        self._heard_fields(
-            self._receiver,
-            rssi,
-            get("ServiceData", _NOTHING),
-            get("ManufacturerData", _NOTHING),
-            get("UUIDs", ()),
-            address,
-        )
+        services, companies = get("ServiceData", _NOTHING), get("ManufacturerData", _NOTHING)
+        return self._heard_fields(self._receiver, rssi, services, companies, get("UUIDs", ()), address)
 
     def _set_health(self, state: State, detail: str, action: str) -> None:
         self._health.set(f"receiver:{self._receiver}", state, self._clock.now_ms(), detail, action)
 
 
 def _random_address(path: str, device: Mapping[str, Any]) -> bytes:
-    """The address that the path ends in, 6 bytes, most significant first; empty if BlueZ calls it a public one."""
+    """The address that the path ends in, 6 bytes, most significant first; empty if BlueZ calls it a public one.
+
+    It does so once, when it adds the device.
+    """
     if device.get("AddressType") == "public":
         return b""
     return bytes.fromhex(path[-_ADDRESS_CHARS:].replace("_", ""))

@@ -25,8 +25,9 @@ class Noting:
     def __init__(self) -> None:
         self.given: list[tuple] = []
 
-    def heard_fields(self, *fields: object) -> None:
+    def heard_fields(self, *fields: object) -> bool:
         self.given.append(fields)
+        return False
 
     def last_anchor_ms(self, receiver: str) -> int | None:
         return None

@@ -28,7 +28,12 @@ async def mirrored() -> bool:
 
 async def test_bleaks_own_table_of_devices_stays_empty_and_its_mirror_follows_bluez(bluez: FakeBluez) -> None:
     heard: list[str] = []
-    scan = Scan(lambda path, _: heard.append(path))
+
+    def hear(path: str, _: object) -> bool:
+        heard.append(path)
+        return True  # a member's
+
+    scan = Scan(hear)
     await scan.start("hci0")
     for rssi_dbm in (-60, -61):
         await bluez.advertise(ADDRESS, rssi_dbm, b"")
@@ -47,12 +52,12 @@ async def test_bleaks_own_table_of_devices_stays_empty_and_its_mirror_follows_bl
 
 async def test_an_adapter_that_is_not_there_is_named(bluez: FakeBluez) -> None:
     with pytest.raises(BluezError, match="not there"):
-        await Scan(lambda *_: None).start("hci7")
+        await Scan(lambda *_: False).start("hci7")
 
 
 async def test_who_is_refused_for_long_begins_with_another_connection(bluez: FakeBluez) -> None:
     bluez.fail = {"StartDiscovery": ["org.bluez.Error.InProgress"] * 5}
-    scan = Scan(lambda *_: None)
+    scan = Scan(lambda *_: False)
     with pytest.raises(BluezError, match="busy"):
         await scan.start("hci0")
     before = set(bluez.radios["hci0"].sessions)
