@@ -98,10 +98,15 @@ class Flow:
         if change is not None:
             self.changed(change)
 
-    def changed(self, change: PresenceChange) -> None:
+    def changed(self, change: PresenceChange, *, always: bool = False) -> None:
         """Presence says something new: what rested on the old goes at once."""
         self._take_down(change)
-        self._begin(self.on_presence(change))
+        if change.kind == "left":
+            visit = self._visits.pop(change.member_id, ("", ""))
+        else:
+            visit_id, zone = self._visits.get(change.member_id) or (self._new_id(), "")
+            visit = self._visits[change.member_id] = visit_id, change.zone or zone
+        self._begin(self.on_presence(change, *visit), always=always)
 
     def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
         """One of the shop's own beacons was heard: it levels the receivers."""
@@ -111,15 +116,11 @@ class Flow:
         """Somebody showed a card or phone."""
         self._begin(self.on_tap(tap))
 
-    async def on_presence(self, change: PresenceChange) -> None:
-        """A member entered, moved, stayed, became unknown or doubtful, or left."""
+    async def on_presence(self, change: PresenceChange, visit_id: str, zone: str) -> None:
+        """A member entered, moved, stayed, became unknown or doubtful, or left; `zone` is the last that was known."""
         member_id = change.member_id
-        if change.kind == "left":
-            visit_id, zone = self._visits.pop(member_id, ("", ""))
-        else:
-            visit_id, zone = self._visits.get(member_id) or (self._new_id(), "")
-            zone = change.zone or zone
-            self._visits[member_id] = visit_id, zone
+        if change.kind != "left" and member_id not in self._visits:
+            return  # withdrew a moment ago
         if self._advice.is_colleague(member_id) and (change.zone is None or change.kind in _TOLD):
             self._advice.colleague_is(member_id, change.zone)  # and nobody is told
         elif change.kind in _TOLD:
@@ -214,8 +215,7 @@ class Flow:
         `trusted`: the time comes from a clock that is synchronised.
         """
         for change in self._presence.expire(now_ms):
-            self._take_down(change)
-            self._begin(self.on_presence(change), always=True)
+            self.changed(change, always=True)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
         expired = self._advice.expire(now_ms)

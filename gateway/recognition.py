@@ -6,14 +6,18 @@ from functools import partial
 from typing import Any
 
 from gateway.apply import Recognised, recognised_after
-from gateway.core.identity import Learned, Resolver
+from gateway.core.identity import Resolver
 from gateway.core.ports import Clock
+from gateway.core.roster import Learned
+from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
 
 # Members read and put in at once: 1 ms of the event loop on x86-64, 5 ms on a Pi 4. A million take about a minute.
 PAGE = 50
+AGAIN_S = 1.0  # between two tries to read from a disk that refuses
+READ_HELP = "Free space on the data disk or replace the card. Some members are not recognised meanwhile."
 
 Begin = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -28,6 +32,7 @@ class Recognition:
         self._health = health
         self._begin = begin
         self._allowed = False  # there is a privacy notice
+        self._denied: set[str] = set()  # withdrew while the disk could not take it; obeyed until it does
         self._readings = 0
 
     def allow(self, allowed: bool) -> None:
@@ -41,12 +46,12 @@ class Recognition:
 
     def follow(self, changed: Mapping[str, Recognised]) -> None:
         """These members may be recognised by these credentials from now on, and by no other."""
-        now_ms = self._clock.now_ms()
-        for member_id, credentials in changed.items():
-            self._resolver.set_member(member_id, credentials if self._allowed else (), now_ms)
+        self._denied -= changed.keys()
+        self._set(changed)
 
     def forget(self, member_id: str) -> None:
-        """Recognise this member no more, whatever the disk says."""
+        """Recognise this member no more, whatever the disk says, until a change is committed."""
+        self._denied.add(member_id)
         self._resolver.drop_member(member_id)
 
     @property
@@ -83,20 +88,37 @@ class Recognition:
         self._resolver.begin_reading()
         after = ""
         while True:
-            now_ms = self._clock.now_ms()
-            page = await self._store.run(
-                partial(recognised_after, member_id=after, limit=PAGE, now_ms=now_ms), vital=True
-            )
+            page = await self._page(after, reading)
             if self._readings != reading:
                 return  # another reading began, or the notice is gone
             if not page:
                 break
-            self.follow(page)
+            self._set({member_id: held for member_id, held in page.items() if member_id not in self._denied})
             after = max(page)
         at: int | None = 0
         while at is not None and self._readings == reading:
             at = self._resolver.end_reading(at)
             await asyncio.sleep(0)
+
+    async def _page(self, after: str, reading: int) -> dict[str, Recognised]:
+        """The next members; asks until the store answers, because without them nobody is known."""
+        while True:
+            read = partial(recognised_after, member_id=after, limit=PAGE, now_ms=self._clock.now_ms())
+            try:
+                page = await self._store.run(read, vital=True)
+            except StoreError as error:
+                if self._readings != reading:
+                    return {}
+                self._health.set("members", "degraded", self._clock.now_ms(), f"cannot be read: {error}", READ_HELP)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self._health.set("members", "ok", self._clock.now_ms())
+                return page
+
+    def _set(self, members: Mapping[str, Recognised]) -> None:
+        now_ms = self._clock.now_ms()
+        for member_id, credentials in members.items():
+            self._resolver.set_member(member_id, credentials if self._allowed else (), now_ms)
 
     async def _keep(self, learned: list[Learned]) -> None:
         def write(tx: Tx) -> None:

@@ -510,3 +510,19 @@ async def test_who_stays_for_a_minute_keeps_the_screen_and_is_told_once(shop: Sh
     assert types.count("decision.made") == decided
     assert types.count("visit.dwelled") == 1
     assert shop.walls.screens["bar"].level == level == "L2"
+
+
+async def test_a_visit_that_a_withdrawal_overtook_leaves_nothing(shop: Shop) -> None:
+    entered = PresenceChange("mia", "entered", "coffee", None, shop.clock.ms)
+    shop.flow.changed(entered)
+    shop.flow._forget("mia")
+    await shop.settle()
+    assert "mia" not in shop.flow._visits
+    assert "visit.entered" not in await shop.types()
+
+
+async def test_the_shops_own_beacons_reach_presence(shop: Shop, monkeypatch) -> None:
+    heard: list[tuple] = []
+    monkeypatch.setattr(shop.flow._presence, "anchored", lambda *what: heard.append(what))
+    shop.flow.anchored("a-door", "wine-ble", -60, shop.clock.ms)
+    assert heard == [("a-door", "wine-ble", -60, shop.clock.ms)]

@@ -1,5 +1,6 @@
 """gateway.recognition: the resolver follows the store, in parts, whatever happens meanwhile."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from gateway import recognition
 from gateway.core.changes import ConfigPut, ConsentAdd, CredentialPut, MemberPut
 from gateway.core.eid import eid
 from gateway.core.model import ConsentState, CredentialKind, Member, Notice, Purpose, ShopConfig, Token
+from gateway.errors import StoreError
 from tests.rigs.shop import START_MS, Shop, basics, consent, member, open_shop
 
 NAMES = [f"m{number:02d}" for number in range(25)]
@@ -128,4 +130,37 @@ async def test_what_the_resolver_noticed_is_counted(tmp_path: Path) -> None:
         shop.resolver.resolve(shown(at_ms), shop.clock.ms)
     await shop.tick()
     assert shop.health.counts["ble.replayed"] == 1
+    shop.store.close()
+
+
+async def test_a_disk_that_refuses_ends_no_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognition, "AGAIN_S", 0)
+    shop = await crowded(tmp_path)
+    shop.store.close()
+    again = Shop(tmp_path)
+    run, refused = again.store.run, []
+
+    async def refuse(work, *rest, **more):
+        if isinstance(work, partial) and len(refused) < 3:
+            refused.append(work)
+            raise StoreError("the disk is full")
+        return await run(work, *rest, **more)
+
+    monkeypatch.setattr(again.store, "run", refuse)
+    await again.flow.start()
+    await again.settle()
+    assert len(refused) == 3
+    assert known(again) == set(NAMES)
+    assert {part.name: part.state for part in again.health.parts}["members"] == "ok"
+    again.store.close()
+
+
+async def test_a_withdrawal_that_the_disk_did_not_take_is_not_undone_by_reading(tmp_path: Path) -> None:
+    shop = await crowded(tmp_path)
+    shop.flow.recognition.forget(NAMES[5])
+    shop.flow.on_clock_step(3_000)
+    await shop.settle()
+    assert known(shop) == set(NAMES) - {NAMES[5]}
+    await shop.push(*member(NAMES[5], Purpose.RECOGNISE_BLE))
+    assert known(shop) == set(NAMES)
     shop.store.close()

@@ -2,16 +2,34 @@
 
 import hashlib
 from array import array
+from dataclasses import dataclass
 
 from gateway.core.model import Credential, CredentialKind
 from gateway.core.packed import KEY_BYTES, Arena, PackedIndex
 
 KINDS = tuple(CredentialKind)
 _FREE = 255
+NEVER = -(2**62)
 _SECRET_BYTES = 16
 _ALWAYS_S = 0xFFFFFFFF  # the year 2106
 _CLOCK_SPAN_S = 1 << 32  # a beacon's clock has 32 bits, so its zero is meant modulo this
-WINDOW_MASK = 0xFFFFFFFF  # passed only by a clock that wraps and changes its token every second
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A device's clock is `offset_s` ahead of what HQ said; worth keeping over a restart."""
+
+    member_id: str
+    secret: bytes
+    offset_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A row was found in `window`, far from where its clock should stand; before, its clock was `offset_s` ahead."""
+
+    window: int
+    offset_s: int
 
 
 class Roster:
@@ -22,10 +40,11 @@ class Roster:
         self.exponent = bytearray()
         self.mark = bytearray()  # the reading of the store in which it was last seen
         self.zero_s = array("q")
-        self.offset_s = array("i")  # how far the device's clock was found to be ahead
-        self.window = array("I")  # current window, as the tokens are open
-        self.heard = array("I")  # the latest window in which it was heard, plus 1; 0 = not since the start
-        self._from_s = array("I")
+        self.offset_s: dict[int, int] = {}  # how far the device's clock was found to be ahead, where it was
+        self.window = array("q")  # current window, as the tokens are open
+        self.heard = array("q")  # the latest window in which it was heard, or NEVER
+        self.due_s = array("I")  # when the current window ends
+        self._from_s: dict[int, int] = {}  # where it is not from the beginning
         self._until_s = array("I")
         self._name = array("I")
         self._secrets = bytearray()
@@ -50,15 +69,17 @@ class Roster:
             row = len(self.kind)
             for flags in (self.kind, self.exponent, self.mark):
                 flags.append(0)
-            for numbers in (self.zero_s, self.offset_s, self.window, self.heard, self._from_s, self._until_s):
+            for numbers in (self.zero_s, self.window, self.heard, self.due_s, self._until_s, self._name):
                 numbers.append(0)
-            self._name.append(0)
             self._secrets += bytes(_SECRET_BYTES)
         self.kind[row] = KINDS.index(credential.kind)
         self.exponent[row] = credential.exponent
         self.zero_s[row] = now_ms // 1000 - (now_ms // 1000 - credential.clock_zero_s) % _CLOCK_SPAN_S
-        self.offset_s[row] = credential.offset_s
-        self.window[row] = self.heard[row] = 0
+        self.offset_s.pop(row, None)
+        if credential.offset_s:
+            self.offset_s[row] = credential.offset_s
+        self.window[row] = self.due_s[row] = 0
+        self.heard[row] = NEVER
         self._secrets[row * _SECRET_BYTES : (row + 1) * _SECRET_BYTES] = credential.secret
         self._name[row] = self._names.add(credential.member_id)
         self._by_member.add(_key_of(credential.member_id), row)
@@ -71,6 +92,8 @@ class Roster:
         self._names.drop(self._name[row])
         self._secrets[row * _SECRET_BYTES : (row + 1) * _SECRET_BYTES] = bytes(_SECRET_BYTES)
         self.kind[row] = _FREE
+        self.offset_s.pop(row, None)
+        self._from_s.pop(row, None)
         self._free.append(row)
 
     def of_member(self, member_id: str) -> list[int]:
@@ -89,13 +112,18 @@ class Roster:
 
     def set_validity(self, row: int, from_ms: int, until_ms: int | None) -> None:
         """Kept in whole seconds, inside what was asked for."""
-        self._from_s[row] = min(-(-from_ms // 1000), _ALWAYS_S)
-        self._until_s[row] = _ALWAYS_S if until_ms is None else min(until_ms // 1000, _ALWAYS_S)
+        self._from_s.pop(row, None)
+        if from_ms > 0:
+            self._from_s[row] = -(-from_ms // 1000)
+        self._until_s[row] = _ALWAYS_S if until_ms is None else max(0, min(until_ms // 1000, _ALWAYS_S))
 
     def valid(self, row: int, now_ms: int) -> bool:
-        return self._from_s[row] * 1000 <= now_ms and (
-            now_ms < self._until_s[row] * 1000 or self._until_s[row] == _ALWAYS_S
-        )
+        return not self.lapsed(row, now_ms) and (row not in self._from_s or self._from_s[row] * 1000 <= now_ms)
+
+    def lapsed(self, row: int, now_ms: int) -> bool:
+        """Whether its time is over for good."""
+        until_s = self._until_s[row]
+        return now_ms >= until_s * 1000 and until_s != _ALWAYS_S
 
     def same(self, row: int, credential: Credential) -> bool:
         """Whether the row shows on air what `credential` shows."""
