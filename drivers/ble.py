@@ -80,8 +80,8 @@ class BleSource:
                 stopped_ticks = 0
             await self._ladder.tick(self._heard)
 
-    def _on_advertisement(self, path: str, device: Mapping[str, Any]) -> None:
-        """One advertisement: BlueZ's path of the device and its properties. Most are strangers'."""
+    def _on_advertisement(self, path: str, device: Mapping[str, Any]) -> bool:
+        """One advertisement: BlueZ's path of the device and its properties. False for a stranger's, as most are."""
         self._heard += 1
         if self._is_new:
             self._is_new = False
@@ -90,9 +90,9 @@ class BleSource:
         rssi = get("RSSI")
         if rssi is None:
             self._health.count("ble.no_rssi")
-            return
+            return False
         address = _random_address(path, device) if path[-_ADDRESS_CHARS] in _RESOLVABLE else b""
-        self._heard_fields(
+        return self._heard_fields(
             self._receiver,
             rssi,
             get("ServiceData", _NOTHING),
@@ -106,7 +106,10 @@ class BleSource:
 
 
 def _random_address(path: str, device: Mapping[str, Any]) -> bytes:
-    """The address that the path ends in, 6 bytes, most significant first; empty if BlueZ calls it a public one."""
+    """The address that the path ends in, 6 bytes, most significant first; empty if BlueZ calls it a public one.
+
+    It does so once, when it adds the device.
+    """
     if device.get("AddressType") == "public":
         return b""
     return bytes.fromhex(path[-_ADDRESS_CHARS:].replace("_", ""))

@@ -61,14 +61,17 @@ class Ears:
         manufacturer_data: Mapping[int, bytes],
         service_uuids: Sequence[str] = (),
         address: bytes = b"",
-    ) -> None:
-        """One advertisement as the fields that a host stack hands out (128-bit UUID strings, company ids)."""
+    ) -> bool:
+        """One advertisement as the fields that a host stack hands out (128-bit UUID strings, company ids).
+
+        True for a member's or an anchor's: whoever must remember a sender may remember this one.
+        """
         try:
             token = frames.decode_fields(service_data, manufacturer_data, service_uuids)
         except PeerError as error:
             self._health.count(f"ble.malformed.{error.reason}")
-            return
-        self._sight(receiver, rssi_dbm, token, address, None)
+            return False
+        return self._sight(receiver, rssi_dbm, token, address, None)
 
     def heard_token(self, receiver: str, rssi_dbm: int, token: Token, at_ms: int) -> None:
         """What a remote ear has decoded, heard at `at_ms` of shop time."""
@@ -88,26 +91,26 @@ class Ears:
         self._health.count("nfc.taps" if member else "nfc.strangers")
         self._sink.tapped(Tap(member, reader, now_ms))
 
-    def _sight(self, receiver: str, rssi_dbm: int, token: Token | Other, address: bytes, at_ms: int | None) -> None:
+    def _sight(self, receiver: str, rssi_dbm: int, token: Token | Other, address: bytes, at_ms: int | None) -> bool:
         if token.__class__ is Other and not (address and self._resolver.knows_phones):
             self._health.count(_COUNTER[token])
-            return  # nearly all that is on the air ends here
+            return False  # nearly all that is on the air ends here
         now_ms = self._clock.now_ms()
         at_ms = now_ms if at_ms is None else at_ms
         if not self._gate.admits(receiver, now_ms):
             self._health.count("ble.flood")
-            return
+            return False
         member = None
         if isinstance(token, Token):
             times = self._gate.times(receiver, token.value)
             if times > MAX_SAME_PER_S:
                 self._health.count("ble.flood")
-                return
+                return False
             if self._anchors and token in self._anchors:
                 self._health.count("ble.anchors")
                 self._anchored_ms[receiver] = at_ms
                 self._sink.anchored(self._anchors[token], receiver, rssi_dbm, at_ms)
-                return
+                return True
             member = self._resolver.resolve(token, at_ms)
             if member is None and times == 1:
                 self._resolver.missed(token, at_ms)
@@ -115,6 +118,7 @@ class Ears:
             member = self._resolver.resolve_address(address, at_ms)
         if member is None:
             self._health.count("ble.strangers" if isinstance(token, Token) else _COUNTER[token])
-            return
+            return False
         self._health.count("ble.sightings")
         self._sink.sighted(Sighting(member, receiver, rssi_dbm, at_ms))
+        return True

@@ -74,7 +74,7 @@ class Recorder(Ears):
         manufacturer_data: Mapping[int, bytes],
         service_uuids: Sequence[str] = (),
         address: bytes = b"",
-    ) -> None:
+    ) -> bool:
         """One advertisement as the fields of a host stack; see Ears. The recording holds them as AD structures."""
         try:
             ad = frames.assemble(service_data, manufacturer_data, service_uuids)
@@ -82,6 +82,7 @@ class Recorder(Ears):
             self.counts["no_structure"] += 1
         else:
             self.heard(receiver, rssi_dbm, ad, address)
+        return False
 
     def touched(self, reader: str, ndef: bytes | None) -> None:
         """One card or phone. Its UID is not known here, so the recording has none."""

@@ -1,7 +1,7 @@
 """BlueZ's discovery of one adapter through bleak. Alone imports bleak.
 
-bleak mirrors every device that BlueZ reports, until BlueZ forgets it: 30 s after it was last heard (main.conf,
-TemporaryTimeout). Nothing else here keeps what was heard, and the mirror is dropped when BlueZ goes away.
+By itself bleak mirrors every device that BlueZ reports, 1.7 kB each, until BlueZ forgets it: 30 s after it was last
+heard (main.conf, TemporaryTimeout). Here it mirrors members' devices alone, and that is dropped when BlueZ goes away.
 """
 
 import asyncio
@@ -25,19 +25,51 @@ logging.getLogger("bleak").setLevel(logging.CRITICAL)
 # RSSI; -120 dBm lets everything pass. DuplicateData: unchanged advertisements are reported too.
 FILTERS: Any = {"RSSI": -120, "DuplicateData": True}
 
-# BlueZ's path of the device and the properties of org.bluez.Device1 as they are now, plain values.
-OnAdvertisement = Callable[[str, Mapping[str, Any]], None]
+DEVICE = "org.bluez.Device1"
+_DEVICE_MARK = "/dev_"  # in the path of a device, after its adapter's
+# BlueZ's path of the device and the properties of org.bluez.Device1, plain values: of a device that is mirrored all as
+# they are now, else those that came with this signal. The answer: whether the device is to be mirrored.
+OnAdvertisement = Callable[[str, Mapping[str, Any]], bool]
 # KeyError: a property that bleak counts on is missing.
 _ERRORS = (BleakError, OSError, EOFError, KeyError)
+
+
+class _Mirror(dict[str, dict[str, dict[str, Any]]]):
+    """bleak's mirror of BlueZ's objects, by path. A device that nobody put in here is new each time bleak looks.
+
+    bleak looks up with `[]` for a signal of changes, and with `setdefault` for a device that BlueZ adds. With our
+    filter BlueZ repeats level and data in every signal, so nothing is missed of a device that is not in here.
+    """
+
+    def __missing__(self, path: str) -> dict[str, dict[str, Any]]:
+        adapter, is_device, _ = path.partition(_DEVICE_MARK)
+        if not is_device:
+            raise KeyError(path)
+        return {DEVICE: {"Adapter": adapter}}
+
+    def setdefault(self, path: str, default: Any = None) -> Any:
+        return default if _DEVICE_MARK in path and path not in self else super().setdefault(path, default)
 
 
 class _Scanner(BleakScannerBlueZDBus):
     """bleak's scanner without its own table of devices, and without the objects that it makes of each advertisement."""
 
     on_advertisement: OnAdvertisement
+    _mirror: _Mirror
+
+    async def start(self) -> None:
+        manager = await get_global_bluez_manager()
+        if not isinstance(manager._properties, _Mirror):
+            # What BlueZ knew before us stays until it is heard, or BlueZ forgets it.
+            manager._properties = _Mirror(manager._properties)
+        self._mirror = manager._properties
+        await super().start()
 
     def _handle_advertising_data(self, path: str, props: Any) -> None:
-        self.on_advertisement(path, props)
+        if self.on_advertisement(path, props):
+            self._mirror[path] = {DEVICE: props}
+        else:
+            self._mirror.pop(path, None)
 
 
 class Scan:

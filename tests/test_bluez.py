@@ -1,7 +1,8 @@
 """drivers.bluez: one adapter on a connection of its own, and every trouble in plain words."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from bleak.backends.bluezdbus.manager import get_global_bluez_manager
@@ -21,9 +22,15 @@ async def bluez(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeBluez]:
 
 
 class Ear:
+    """Notes what it hears, and has it mirrored."""
+
     def __init__(self, wanted: str = "hci0") -> None:
         self.heard: list[str] = []
-        self.adapter = Adapter(wanted, lambda path, _: self.heard.append(path))
+        self.adapter = Adapter(wanted, self._on_advertisement)
+
+    def _on_advertisement(self, path: str, _: Mapping[str, Any]) -> bool:
+        self.heard.append(path)
+        return True
 
     async def __aenter__(self) -> "Ear":
         await self.adapter.open()

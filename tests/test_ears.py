@@ -41,15 +41,16 @@ def test_a_members_frames_become_sightings_at_the_clocks_time() -> None:
 
 def test_fields_of_a_host_stack_do_the_same() -> None:
     listener = Listener()
-    listener.ears.heard_fields("till", -61, {FEAA: b"\x30\xee" + EID_NOW}, {})
-    listener.ears.heard_fields("till", -62, {}, {0x004C: b"\x02\x15" + IBEACON_NOW + b"\xc5"})
+    assert listener.ears.heard_fields("till", -61, {FEAA: b"\x30\xee" + EID_NOW}, {})
+    assert listener.ears.heard_fields("till", -62, {}, {0x004C: b"\x02\x15" + IBEACON_NOW + b"\xc5"})
+    assert listener.ears.heard_fields("till", -63, {}, {0x004C: b"\x02\x15" + ANCHOR + b"\xc5"})
     assert [sighting.rssi_dbm for sighting in listener.sink.sightings] == [-61, -62]
 
 
 def test_strangers_are_counted_by_kind_and_leave_nothing() -> None:
     listener = Listener()
     listener.ears.heard("till", -50, frames.encode_eid(STRANGE_EID, -18))
-    listener.ears.heard_fields("till", -50, {}, {0x004C: b"\x02\x15" + STRANGE_BEACON + b"\xc5"})
+    assert not listener.ears.heard_fields("till", -50, {}, {0x004C: b"\x02\x15" + STRANGE_BEACON + b"\xc5"})
     listener.ears.heard("till", -50, bytes.fromhex("0aff590001020304050607"))
     listener.ears.heard("till", -50, frames.encode_eid(STRANGE_EID, -18)[:-1])
     listener.ears.heard_fields("till", -50, {FEAA: b"\x30\xee" + STRANGE_EID + b"\x00"}, {})
