@@ -26,7 +26,6 @@ bench: $(VENV)/.peers
 chaos: $(VENV)/.dev
 	CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 $(BIN)/python -m pytest tests/test_chaos.py -s --timeout 3600 $(ARGS)
 
-<<<<<<< HEAD
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.
 VM_CACHE ?= $(HOME)/.cache/store-gateway-vm
@@ -34,11 +33,10 @@ VM_SUITE ?= bookworm
 test-vm: $(VENV)/.dev
 	image=$$(tests/vm/build "$(VM_CACHE)" $(VM_SUITE)) && \
 		"$(VM_CACHE)/venv/bin/python" tests/vm/run.py "$$image" --python "$(abspath $(BIN))/python" $(ARGS)
-=======
+
 # 24,000 strangers at 1,000/s, a minute of ordinary traffic, and a search of all memory; a short form is in `make test`.
 strangers: $(VENV)/.dev
 	BLE_STRANGERS=24000 $(BIN)/python -m pytest tests/test_ble_strangers.py -s $(ARGS)
->>>>>>> e3c1e71 (Overwrite what is freed; flood the real service and search its whole memory)
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:

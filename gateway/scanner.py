@@ -84,16 +84,17 @@ class FilterEars(Ears):
         manufacturer_data: Mapping[int, bytes],
         service_uuids: Sequence[str] = (),
         address: bytes = b"",
-    ) -> None:
-        """See Ears."""
+    ) -> bool:
+        """See Ears. Whose it is, is not known here."""
         if not self._admits(receiver):
-            return
+            return False
         try:
             found = frames.decode_fields(service_data, manufacturer_data, service_uuids)
         except PeerError as error:
             self._health.count(f"ear.malformed.{error.reason}")
             found = frames.Other.NOT_OURS
         self._pass_on(receiver, rssi_dbm, found)
+        return False
 
     def touched(self, reader: str, ndef: bytes | None) -> None:
         """A recording may hold taps; they need the shop beside them."""
