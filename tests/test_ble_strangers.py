@@ -52,9 +52,9 @@ HEARD = (*UNKNOWN, "ble.sightings", "ble.anchors", "ble.flood")
 
 # Seen: at most 0.4 MB; a mirror of all devices that BlueZ knows grew by 40 MB.
 MAX_GROWTH_KB = 2_000
-# Strangers in freed memory right after the flood: of the last messages a block here and there. Seen: 60 to 79.
+# Strangers in freed memory right after the flood: of the last messages a block here and there. Seen: 2 to 79.
 MAX_LATEST = 300
-# And their share after a while of ordinary traffic. Seen: none; without the unit's environment 5 to 7 %.
+# And their share after a while of ordinary traffic. Seen: one of 3,000 at most; without the unit's environment 5 to 7 %.
 MAX_REMNANTS = 0.01
 
 
