@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chaos test-vm install clean
+.PHONY: demo test check bench chaos strangers test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -33,6 +33,10 @@ VM_SUITE ?= bookworm
 test-vm: $(VENV)/.dev
 	image=$$(tests/vm/build "$(VM_CACHE)" $(VM_SUITE)) && \
 		"$(VM_CACHE)/venv/bin/python" tests/vm/run.py "$$image" --python "$(abspath $(BIN))/python" $(ARGS)
+
+# 24,000 strangers at 1,000/s, a minute of ordinary traffic, and a search of all memory; a short form is in `make test`.
+strangers: $(VENV)/.dev
+	BLE_STRANGERS=24000 $(BIN)/python -m pytest tests/test_ble_strangers.py -s $(ARGS)
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:

@@ -25,11 +25,11 @@ logging.getLogger("bleak").setLevel(logging.CRITICAL)
 # RSSI; -120 dBm lets everything pass. DuplicateData: unchanged advertisements are reported too.
 FILTERS: Any = {"RSSI": -120, "DuplicateData": True}
 
+DEVICE = "org.bluez.Device1"
+_DEVICE_MARK = "/dev_"  # in the path of a device, after its adapter's
 # BlueZ's path of the device and the properties of org.bluez.Device1, plain values: of a device that is mirrored all as
 # they are now, else those that came with this signal. The answer: whether the device is to be mirrored.
 OnAdvertisement = Callable[[str, Mapping[str, Any]], bool]
-_DEVICE = "org.bluez.Device1"
-_DEVICE_MARK = "/dev_"
 # KeyError: a property that bleak counts on is missing.
 _ERRORS = (BleakError, OSError, EOFError, KeyError)
 
@@ -45,7 +45,7 @@ class _Mirror(dict[str, dict[str, dict[str, Any]]]):
         adapter, is_device, _ = path.partition(_DEVICE_MARK)
         if not is_device:
             raise KeyError(path)
-        return {_DEVICE: {"Adapter": adapter}}
+        return {DEVICE: {"Adapter": adapter}}
 
     def setdefault(self, path: str, default: Any = None) -> Any:
         return default if _DEVICE_MARK in path and path not in self else super().setdefault(path, default)
@@ -67,7 +67,7 @@ class _Scanner(BleakScannerBlueZDBus):
 
     def _handle_advertising_data(self, path: str, props: Any) -> None:
         if self.on_advertisement(path, props):
-            self._mirror[path] = {_DEVICE: props}
+            self._mirror[path] = {DEVICE: props}
         else:
             self._mirror.pop(path, None)
 

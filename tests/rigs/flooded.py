@@ -1,73 +1,117 @@
-"""A process with a `ble:` source in it that answers each line of its input: what it counted, weighs and holds.
+"""The real gateway in a process of its own that can be asked what it weighs and what is left of strangers in its heap.
 
-`python -m tests.rigs.flooded` with DBUS_SYSTEM_BUS_ADDRESS set. A line is "count", or "search MARK": how many texts
-and byte strings of the whole heap contain MARK in any of its forms, and as a control the same with one planted.
+`python -m tests.rigs.flooded run --config FILE` is `store-gateway run --config FILE` with a thread that answers each
+line of standard input with a line of JSON.
 """
 
-import asyncio
-import gc
+import array
 import json
+import os
+import subprocess
 import sys
+import threading
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from drivers import ladder
-from drivers.ble import BleSource
-from gateway.config import SourceTable
-from tests.rigs.listener import Listener, RunningClock
+from gateway import __main__
+from tests.rigs import traces
 
-ladder.TICK_S = 0.2  # type: ignore[misc]
+ROOT = Path(__file__).parents[2]
+# What `plant` puts into the heap, one number for each kind of value; no stranger of a flood has one of these.
+PLANTED = range(traces.MAX_NUMBER - 10, traces.MAX_NUMBER - 2)
+PLANTED_INTEGERS = PLANTED[-2:]  # these lie in memory in digits of 30 bits; only the search of the heap knows them
 
-
-def rss_kb() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
-
-
-def found(mark: str) -> int:
-    """Values that contain the hexadecimal `mark` as bytes, hex, or with ":" or "_" between the bytes.
-
-    The mark itself and forms of it, which are shorter than anything of a stranger's, do not count.
-    """
-    raw = bytes.fromhex(mark)
-    forms = {mark.lower(), ":".join(f"{byte:02x}" for byte in raw), "_".join(f"{byte:02x}" for byte in raw)}
-    longest = max(map(len, forms)) + len("search ") + 1
-    seen: set[int] = set()
-    queue: list[Any] = gc.get_objects()
-    hits = 0
-    skip = {id(seen), id(queue), id(forms)}
-    while queue:
-        value = queue.pop()
-        if id(value) in seen or id(value) in skip:
-            continue
-        seen.add(id(value))
-        if isinstance(value, str):
-            hits += len(value) > longest and any(form in value.lower() for form in forms) and "search" not in value
-        elif isinstance(value, (bytes, bytearray)):
-            hits += raw in value and len(value) > len(raw)
-        elif not isinstance(value, (int, float, ModuleType)):
-            queue += gc.get_referents(value)
-    return hits
+_planted: list[Any] = []
 
 
-async def main() -> None:
-    listener = Listener(clock=RunningClock())
-    source = BleSource(SourceTable(path="ble:hci0", receiver="till"), listener.ears, listener.clock, listener.health)
-    task = asyncio.create_task(source.run())
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        question, _, mark = line.strip().partition(" ")
-        listener.sink.sightings.clear()
-        answer: dict[str, Any] = {"counts": listener.health.counts, "rss_kb": rss_kb()}
-        if question == "search":
-            gc.collect()
-            answer["found"] = found(mark)
-            planted = [f"/org/bluez/hci0/dev_{'_'.join(mark[at : at + 2] for at in range(0, len(mark), 2))}_01_02_03"]
-            answer["found_with_plant"] = found(mark)
-            del planted
+def unit_environment() -> dict[str, str]:
+    """What the systemd unit gives the service."""
+    lines = (ROOT / "systemd" / "store-gateway.service").read_text().splitlines()
+    settings = [line.removeprefix("Environment=").strip('"') for line in lines if line.startswith("Environment=")]
+    return dict(setting.split("=", 1) for setting in settings)
+
+
+class Flooded:
+    """The process, asked from outside. `close` it at the end."""
+
+    def __init__(self, config: Path, log: Path, environment: Mapping[str, str]) -> None:
+        with log.open("ab") as errors:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "tests.rigs.flooded", "run", "--config", str(config)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=ROOT,
+                env=os.environ | environment,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def ask(self, question: str) -> Any:
+        """Answers "weigh" (kB, CPU s), "heap" (whose traces can be reached) or "plant" (what is to be found)."""
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self._child.stdin.write(question + "\n")
+        self._child.stdin.flush()
+        return json.loads(self._child.stdout.readline())
+
+    def close(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self._child.terminate()
+        try:
+            return self._child.wait(20)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            raise
+        finally:
+            self._child.stdin.close()
+            self._child.stdout.close()
+
+
+# --- in the process -----------------------------------------------------------------------------------------
+
+
+def _answer(question: str) -> Any:
+    if question == "weigh":
+        times = os.times()
+        return {"rss_kb": int(Path("/proc/self/statm").read_text().split()[1]) * 4, "cpu_s": times.user + times.system}
+    if question == "heap":
+        return sorted(traces.in_heap())
+    _planted.extend(_plants())
+    return len(_planted)
+
+
+def _plants() -> list[Any]:
+    addresses = [traces.address(number) for number in PLANTED]
+    identifiers = [traces.identifier(number) for number in PLANTED]
+    return [
+        {"an attribute": "/org/bluez/hci0/dev_" + addresses[0].replace(":", "_")},
+        (addresses[1].lower(),),
+        {bytes.fromhex(addresses[2].replace(":", ""))[::-1]},
+        [bytearray(identifiers[3])],
+        [array.array("B", identifiers[4])],
+        [memoryview(bytes(5) + identifiers[5])],
+        [int.from_bytes(identifiers[6], "big")],
+        [int.from_bytes(identifiers[7], "little")],
+    ]
+
+
+def _listen() -> None:
+    for line in sys.stdin:
+        try:
+            answer = _answer(line.strip())
+        except BaseException:
+            traceback.print_exc()
+            os._exit(70)  # who asked would wait for ever
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-    task.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    threading.Thread(target=_listen, daemon=True).start()
+    sys.exit(__main__.main(sys.argv[1:]))
