@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from gateway import (
@@ -76,9 +77,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
     findings = asyncio.run(doctor.examine(arguments.config))
     table = Table(box=None, padding=(0, 2), show_header=False)
     for finding in findings:
-        table.add_row(_MARKS[finding.state], f"[bold]{finding.what}[/bold]", finding.found)
+        table.add_row(_MARKS[finding.state], f"[bold]{escape(finding.what)}[/bold]", escape(finding.found))
         if finding.step:
-            table.add_row("", "", f"[dim]-> {finding.step}[/dim]")
+            table.add_row("", "", f"[dim]-> {escape(finding.step)}[/dim]")
     out.print(table)
     if any(finding.state == "missing" for finding in findings):
         out.print("\nThe demo works without what is missing: store-gateway demo", highlight=False)

@@ -249,7 +249,13 @@ def check(config: Config, path: Path) -> None:
     clock, health = InstantClock(), Health()
     ears = Ears(Resolver(bytes(keys.SITE_KEY_BYTES)), _Nobody(), clock, health)
     problems = []
+    adapters: set[str] = set()
     for index, table in enumerate(config.source):
+        if table.scheme in ("ble", "mgmt"):
+            if table.target in adapters:
+                problem = f"expected an adapter of its own; {table.target} serves another source"
+                problems.append(local.located(path, ("source", index, "path"), problem))
+            adapters.add(table.target)
         try:
             if table.scheme != "mqtt":  # its form says all
                 open_source(table, ears, clock, health)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import app, config
 from gateway.app import _speed, opened, password
 from gateway.config import Config, SourceTable
 from gateway.errors import ConfigError
@@ -116,3 +117,14 @@ def test_addresses_for_people() -> None:
     assert opened(Config.model_validate(tables), 81, "k").tablet_url == "http://localhost:81/tablet?key=k"
     public = tables | {"http": {"public_url": "http://gw.shop:8080/"}}
     assert opened(Config.model_validate(public), 81, "k").base_url == "http://gw.shop:8080"
+
+
+def test_one_adapter_serves_one_source(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{tmp_path}"\n'
+        '[[source]]\npath = "ble:hci0"\nreceiver = "a"\n[[source]]\npath = "mgmt:hci0"\nreceiver = "b"\n'
+        '[[receiver]]\nid = "a"\nzone = "z"\n[[receiver]]\nid = "b"\nzone = "z"\n'
+    )
+    with pytest.raises(ConfigError, match=r"gateway.toml:10: source\[2\].path: expected an adapter of its own"):
+        app.check(config.load(path), path)
