@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, config
+from gateway import app
+from gateway import config as local
 from gateway.app import _speed, opened, password
 from gateway.config import Config, SourceTable
 from gateway.errors import ConfigError
@@ -127,4 +128,4 @@ def test_one_adapter_serves_one_source(tmp_path: Path) -> None:
         '[[receiver]]\nid = "a"\nzone = "z"\n[[receiver]]\nid = "b"\nzone = "z"\n'
     )
     with pytest.raises(ConfigError, match=r"gateway.toml:10: source\[2\].path: expected an adapter of its own"):
-        app.check(config.load(path), path)
+        app.check(local.load(path), path)
