@@ -23,7 +23,7 @@ from gateway.core.presence import Presence
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health
-from gateway.mapfile import radio_map_of
+from gateway.mapfile import misplaced, radio_map_of
 from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
@@ -230,7 +230,7 @@ class Gateway:
 
 def _presence(config: Config) -> Presence:
     zones = {receiver.id: receiver.zone for receiver in config.receiver}
-    anchors = {a.id: (a.x_m, a.y_m) for a in config.anchor if a.x_m is not None and a.y_m is not None}
+    anchors = {anchor.id: anchor.place for anchor in config.anchor if anchor.place is not None}
     return Presence(zones, radio_map=radio_map_of(config), anchors=anchors)
 
 
@@ -257,7 +257,7 @@ def check(config: Config, path: Path) -> None:
         except ConfigError as error:
             problems.append(local.located(path, ("source", index, "path"), str(error)))
     try:
-        radio_map_of(config)
+        problems += [local.located(path, at, problem) for at, problem in misplaced(config)]
     except ConfigError as error:
         problems.append(local.located(path, ("presence", "radio_map"), str(error)))
     if config.mqtt is not None:
