@@ -140,26 +140,10 @@ class Gateway:
     def _open(self, table: SourceTable) -> Source:
         match table.scheme:
             case "mqtt":
-                return self._remote_source(table)
+                return remote_source(
+                    self._config, table, self._ears, self._resolver, self._clock, self.health, self._rng
+                )
         return open_source(table, self._ears, self._clock, self.health)
-
-    def _remote_source(self, table: SourceTable) -> RemoteSource:
-        mqtt, who = self._config.mqtt, self._config.gateway
-        assert mqtt is not None  # config.Config holds that
-        assert table.receiver is not None
-        scanner = table.target.removeprefix("scanner/")
-        name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
-        return RemoteSource(
-            table.receiver,
-            scanner,
-            Topics(who.tenant, who.store, who.id),
-            Transport(address(mqtt), name, self._rng),
-            self._ears,
-            self._resolver,
-            self._clock,
-            self.health,
-            self._rng,
-        )
 
     def _keep_source(self, table: SourceTable, source: Source) -> asyncio.Event:
         ended = asyncio.Event()
@@ -226,6 +210,25 @@ class Gateway:
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
+
+
+def remote_source(
+    config: Config,
+    table: SourceTable,
+    ears: Ears,
+    resolver: Resolver,
+    clock: ShopClock | InstantClock,
+    health: Health,
+    rng: random.Random,
+) -> RemoteSource:
+    """The source behind `mqtt:scanner/ID`. Raises ConfigError if the broker's password cannot be read."""
+    mqtt, who = config.mqtt, config.gateway
+    assert mqtt is not None  # config.Config holds that
+    assert table.receiver is not None
+    scanner = table.target.removeprefix("scanner/")
+    name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
+    place, transport = Topics(who.tenant, who.store, who.id), Transport(address(mqtt), name, rng)
+    return RemoteSource(table.receiver, scanner, place, transport, ears, resolver, clock, health, rng)
 
 
 def _presence(config: Config) -> Presence:

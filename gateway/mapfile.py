@@ -88,12 +88,32 @@ def save_survey(path: Path, ears: Sequence[Ear], points: Sequence[Point]) -> Non
             for p in points
         ],
     }
-    beside = path.with_name(path.name + ".new")
+    beside = _beside(path)
     try:
         beside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         beside.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written; expected a folder that this user may write to") from error
+        raise _unwritable(path, error) from error
+
+
+def probe(path: Path) -> None:
+    """Raises ConfigError if `save_survey` could not write there; leaves what is there as it is."""
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; expected the name of a file")
+    beside = _beside(path)
+    try:
+        beside.write_bytes(b"")
+        beside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path}: cannot be written ({error.strerror}); expected a folder that this user may write to")
 
 
 def radio_map_of(config: Config) -> RadioMap | None:
