@@ -8,6 +8,7 @@ import pytest
 
 from drivers import frames, replay
 from drivers.ears import Ears
+from drivers.flood import MAX_SAME_PER_S
 from gateway import calibrate
 from gateway.calibrate import Collector, from_csv, levels_of, only, parse_point, survey, walk
 from gateway.clock import InstantClock
@@ -64,7 +65,7 @@ class Radio:
                 raise UnavailableError("the adapter is gone")
             self.health.set("receiver:left", "ok", 0)
             self.ears.heard("left", -60, frames.encode_ibeacon(BEACON, -59))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(1 / (MAX_SAME_PER_S - 2))
 
 
 def shop(tmp_path: Path, *sources: dict[str, str], **more: object) -> Config:
@@ -106,6 +107,7 @@ async def test_a_radio_that_fails_is_told_and_tried_again_and_no_point_is_lost(
         return line
 
     monkeypatch.setattr(calibrate, "open_source", opened)
+    monkeypatch.setattr(calibrate, "MIN_SAMPLES", 1)
     points = await walk(shop(tmp_path, LOCAL), f"ibeacon:{BEACON.hex()}", out, ask, told.append, 0.2)
     assert points == 2, told
     assert told[0] == "left: the adapter is gone; not recorded, type the point again when it is back"
@@ -120,6 +122,7 @@ async def test_a_walk_that_ends_early_leaves_its_points_beside_the_old_map(
     out, told = tmp_path / "map.json", list[str]()
     out.write_text("an older map")
     monkeypatch.setattr(calibrate, "open_source", lambda _table, ears, _clock, health: Radio(ears, health))
+    monkeypatch.setattr(calibrate, "MIN_SAMPLES", 1)
 
     async def ask() -> str:
         if told:
