@@ -23,7 +23,7 @@ from gateway.core.presence import Presence
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health
-from gateway.mapfile import radio_map_of
+from gateway.mapfile import misplaced, radio_map_of
 from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
@@ -140,26 +140,10 @@ class Gateway:
     def _open(self, table: SourceTable) -> Source:
         match table.scheme:
             case "mqtt":
-                return self._remote_source(table)
+                return remote_source(
+                    self._config, table, self._ears, self._resolver, self._clock, self.health, self._rng
+                )
         return open_source(table, self._ears, self._clock, self.health)
-
-    def _remote_source(self, table: SourceTable) -> RemoteSource:
-        mqtt, who = self._config.mqtt, self._config.gateway
-        assert mqtt is not None  # config.Config holds that
-        assert table.receiver is not None
-        scanner = table.target.removeprefix("scanner/")
-        name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
-        return RemoteSource(
-            table.receiver,
-            scanner,
-            Topics(who.tenant, who.store, who.id),
-            Transport(address(mqtt), name, self._rng),
-            self._ears,
-            self._resolver,
-            self._clock,
-            self.health,
-            self._rng,
-        )
 
     def _keep_source(self, table: SourceTable, source: Source) -> asyncio.Event:
         ended = asyncio.Event()
@@ -228,9 +212,28 @@ class Gateway:
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
 
 
+def remote_source(
+    config: Config,
+    table: SourceTable,
+    ears: Ears,
+    resolver: Resolver,
+    clock: ShopClock | InstantClock,
+    health: Health,
+    rng: random.Random,
+) -> RemoteSource:
+    """The source behind `mqtt:scanner/ID`. Raises ConfigError if the broker's password cannot be read."""
+    mqtt, who = config.mqtt, config.gateway
+    assert mqtt is not None  # config.Config holds that
+    assert table.receiver is not None
+    scanner = table.target.removeprefix("scanner/")
+    name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
+    place, transport = Topics(who.tenant, who.store, who.id), Transport(address(mqtt), name, rng)
+    return RemoteSource(table.receiver, scanner, place, transport, ears, resolver, clock, health, rng)
+
+
 def _presence(config: Config) -> Presence:
     zones = {receiver.id: receiver.zone for receiver in config.receiver}
-    anchors = {a.id: (a.x_m, a.y_m) for a in config.anchor if a.x_m is not None and a.y_m is not None}
+    anchors = {anchor.id: anchor.place for anchor in config.anchor if anchor.place is not None}
     return Presence(zones, radio_map=radio_map_of(config), anchors=anchors)
 
 
@@ -263,7 +266,7 @@ def check(config: Config, path: Path) -> None:
         except ConfigError as error:
             problems.append(local.located(path, ("source", index, "path"), str(error)))
     try:
-        radio_map_of(config)
+        problems += [local.located(path, at, problem) for at, problem in misplaced(config)]
     except ConfigError as error:
         problems.append(local.located(path, ("presence", "radio_map"), str(error)))
     if config.mqtt is not None:

@@ -5,51 +5,53 @@ that point. Everybody else's advertisements end in the ears, as always.
 """
 
 import asyncio
+import random
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from drivers.ears import Ears
-from drivers.sources import open_source
+from drivers.sources import Source, open_source
+from gateway import keys
+from gateway.app import remote_source
 from gateway.clock import ShopClock
 from gateway.config import AnchorTable, Config
+from gateway.core.identity import Resolver, static_digest
 from gateway.core.kriging import Place
-from gateway.core.model import CredentialKind, Sighting, Tap, Token
+from gateway.core.model import Credential, Sighting, Tap
 from gateway.core.radiomap import MAX_POINTS, Ear, Point
-from gateway.errors import ConfigError, UnavailableError
+from gateway.errors import ConfigError
 from gateway.health import Health
-from gateway.mapfile import ears_of, save_survey
+from gateway.mapfile import ears_of, probe, save_survey
+from gateway.supervise import Supervisor
 from gateway.zonedata import load_fingerprints, load_receivers
 
 HOLD_S = 30.0  # at 1-2 advertisements a second 30-60 samples; the median is then good to 1 dB, and one turns round once
 MIN_SAMPLES = 5  # fewer at a receiver say only that it is far away
 MAX_WAITING = 10_000  # samples that wait between two points; a minute of 16 receivers at 10 Hz
+LOOK_S = 0.5  # how soon somebody who stands at a point hears that a radio failed
+SCHEMES = ("ble", "mgmt", "mqtt")
 TEST_BEACON = "test beacon"
+_PART = "receiver:"  # what sources call their state in health
 
 Heard = tuple[str, int, int]  # receiver, rssi_dbm, at_ms
 
 
-class TestBeacon:
-    """In the resolver's place: knows one static beacon and nobody else."""
+def only(beacon: str, site_key: bytes) -> Resolver:
+    """A resolver that knows one test beacon and nobody else; a remote scanner of this site learns it from there.
 
-    __test__ = False  # not a test case
-    knows_phones = False
-
-    def __init__(self, beacon: str) -> None:
-        """`beacon` as in [[anchor]]: uid:, ibeacon: or altbeacon: and hex digits. Raises ConfigError."""
-        kind, _, digits = beacon.partition(":")
-        try:
-            AnchorTable(id="test", beacon=beacon)
-        except ValueError as error:
-            raise ConfigError("--beacon: expected uid: and 32 hex digits, or ibeacon: or altbeacon: and 40") from error
-        self._token = Token(CredentialKind(kind), bytes.fromhex(digits))
-
-    def missed(self, token: Token, now_ms: int) -> None:
-        """Nobody else is looked for."""
-
-    def resolve(self, token: Token, now_ms: int, *_: object) -> str | None:
-        """The test beacon's name, or None for everybody else."""
-        return TEST_BEACON if token == self._token else None
+    `beacon` as in [[anchor]]: uid:, ibeacon: or altbeacon: and hex digits. Raises ConfigError.
+    """
+    try:
+        token = AnchorTable(id="test", beacon=beacon).token
+    except ValueError as error:
+        raise ConfigError("--beacon: expected uid: and 32 hex digits, or ibeacon: or altbeacon: and 40") from error
+    digest = static_digest(site_key, token.kind, token.value)
+    resolver = Resolver(site_key)
+    resolver.set_member(TEST_BEACON, [(Credential(TEST_BEACON, TEST_BEACON, token.kind, digest), 0, None)], 0)
+    return resolver
 
 
 class Collector:
@@ -96,9 +98,14 @@ async def survey(
     say: Callable[[str], None],
     zones: Sequence[str],
     now_ms: Callable[[], int],
-    hold: Callable[[], Awaitable[None]],
+    hold: Callable[[], Awaitable[str]],
+    keep: Callable[[Sequence[Point]], None],
 ) -> list[Point]:
-    """Ask for points until an empty answer. At each, `hold` waits while samples come; older ones do not count."""
+    """Ask for points until an empty answer. At each, `hold` waits while samples come; older ones do not count.
+
+    `hold` returns what went wrong meanwhile, or "": a point that a deaf receiver missed would look far from it. `keep`
+    gets all points after each one.
+    """
     recent: list[Heard] = []
 
     async def collect() -> None:
@@ -116,7 +123,9 @@ async def survey(
                 continue
             recent.clear()
             since_ms = now_ms()
-            await hold()
+            if trouble := await hold():
+                say(f"{trouble}; not recorded, type the point again when it is back")
+                continue
             levels = levels_of([one for one in recent if one[2] >= since_ms])
             if not levels:
                 say("the test beacon was heard by no receiver; not recorded")
@@ -124,6 +133,7 @@ async def survey(
             points.append(Point(parsed[0], levels, parsed[1]))
             heard = ", ".join(f"{receiver} {level:.0f}" for receiver, level in levels.items())
             say(f"point {len(points)}: {heard} dBm")
+            keep(points)
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
@@ -141,37 +151,80 @@ def levels_of(heard: Sequence[Heard]) -> dict[str, float]:
 async def walk(
     config: Config, beacon: str, out: Path, ask: Callable[[], Awaitable[str]], say: Callable[[str], None], hold_s: float
 ) -> int:
-    """Survey with the radios of a configuration and write the map; returns the number of points. ConfigError."""
-    clock, health, collector = ShopClock(1.0), Health(), Collector()
-    ears = Ears(TestBeacon(beacon), collector, clock, health)  # type: ignore[arg-type]  # it asks for `resolve` alone
-    sources = [
-        open_source(table, ears, clock, health)
-        for table in config.source
-        if table.scheme not in ("nfc", "sim", "replay")
-    ]
-    if not sources:
-        raise ConfigError("the configuration has no Bluetooth source; expected a [[source]] such as ble:hci0")
-    running = [asyncio.ensure_future(source.run()) for source in sources]
-    zones = [receiver.zone for receiver in config.receiver]
+    """Survey with the radios of a configuration and write the map; returns the number of points.
 
-    async def hold() -> None:
-        await asyncio.wait(running, timeout=hold_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in running:
-            if task.done():
-                raise task.exception() or UnavailableError(
-                    "a Bluetooth source ended; expected it to hear until the end"
-                )
+    Until the walk has ended well, its points stand in a file beside `out`, and an older map stays as it is. Raises
+    ConfigError, for `out` before the first point.
+    """
+    tables = [table for table in config.source if table.scheme in SCHEMES]
+    if not tables:
+        raise ConfigError("the configuration has no Bluetooth source; expected a [[source]] such as ble:hci0")
+    part = out.with_name(out.name + ".part")
+    probe(out)
+    probe(part)
+    clock, health, collector = ShopClock(1.0), Health(), Collector()
+    rng = random.Random(secrets.randbits(64))
+    remote = any(table.scheme == "mqtt" for table in tables)  # a scanner is told digests under the site's key
+    resolver = only(beacon, keys.site_key(config.gateway.data_dir) if remote else secrets.token_bytes(32))
+    ears = Ears(resolver, collector, clock, health)
+    supervisor = Supervisor(clock, health, rng)
+    points: list[Point] = []
+
+    def keep(found: Sequence[Point]) -> None:
+        points[:] = found
+        try:
+            _save(part, config, points)
+        except ConfigError as error:
+            say(f"{error}; tried again after the next point")
 
     try:
-        points = await survey(collector.samples(), ask, say, zones, clock.now_ms, hold)
+        for table in tables:
+            if table.scheme == "mqtt":
+                source: Source = remote_source(config, table, ears, resolver, clock, health, rng)
+            else:
+                source = open_source(table, ears, clock, health)
+            supervisor.keep(f"{_PART}{table.receiver}", source.run)
+        zones = [receiver.zone for receiver in config.receiver]
+        hold = partial(_hold, supervisor, health, hold_s)
+        await survey(collector.samples(), ask, say, zones, clock.now_ms, hold, keep)
+        if points:
+            _save(out, config, points)
+            part.unlink(missing_ok=True)
+            used = {receiver for point in points for receiver in point.levels}
+            for deaf in sorted({str(table.receiver) for table in tables} - used):
+                say(f"{deaf} heard the test beacon at no point and is not in the map")
+    except BaseException:
+        if part.exists() and points:
+            say(f"the walk ended early; its {len(points)} points are in {part}")
+        raise
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-    if points:
-        used = {receiver for point in points for receiver in point.levels}
-        save_survey(out, [ear for ear in ears_of(config.receiver) if ear.id in used], points)
+        await supervisor.close()
     return len(points)
+
+
+async def _hold(supervisor: Supervisor, health: Health, hold_s: float) -> str:
+    """Wait while samples come; at a source's failure no longer. Returns what failed, or ""; raises its ConfigError."""
+    failures, left_s = _failures(health), hold_s
+    while left_s > 0:
+        await asyncio.wait((supervisor.failed,), timeout=min(LOOK_S, left_s))
+        left_s -= LOOK_S
+        if supervisor.failed.done():
+            supervisor.failed.result()
+        down = [part for part in health.parts if part.name.startswith(_PART) and part.state == "down"]
+        if down:
+            return f"{down[0].name.removeprefix(_PART)}: {down[0].detail}"
+        if _failures(health) != failures:
+            return "a Bluetooth source was lost for a moment"
+    return ""
+
+
+def _failures(health: Health) -> int:
+    return sum(health.counts.get(name, 0) for name in ("supervisor.unavailable", "supervisor.crashes"))
+
+
+def _save(path: Path, config: Config, points: Sequence[Point]) -> None:
+    used = {receiver for point in points for receiver in point.levels}
+    save_survey(path, [ear for ear in ears_of(config.receiver) if ear.id in used], points)
 
 
 def from_csv(receivers: Path, fingerprints: Path, out: Path, zones: Mapping[str, str] | None = None) -> int:

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import (
@@ -30,7 +30,7 @@ SOURCE_SCHEMES = ("ble", "mgmt", "mqtt", "nfc", "replay", "sim")
 SCANNER_SCHEMES = ("ble", "mgmt", "replay", "sim")  # a tap needs the shop beside it, and an ear no further ears
 _ONE_EAR = ("ble", "mgmt", "mqtt", "nfc")
 _M = TypeVar("_M", bound=BaseModel)
-_METRES = Field(None, ge=-1000, le=1000)
+_METRES = Field(None, ge=-1000, le=1000, strict=True)  # strict: true is no metre
 
 
 class _Table(BaseModel):
@@ -41,6 +41,24 @@ def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError("an absolute path: a service starts in no particular folder")
     return path
+
+
+class _Placed(_Table):
+    """Something that may stand on the floor plan."""
+
+    x_m: float | None = _METRES
+    y_m: float | None = _METRES
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.x_m is None) != (self.y_m is None):
+            raise ValueError("`x_m` and `y_m` together, or neither")
+        return self
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Metres on the floor plan, None for what is not on it."""
+        return None if self.x_m is None or self.y_m is None else (self.x_m, self.y_m)
 
 
 class GatewayTable(_Table):
@@ -115,7 +133,7 @@ class SourceTable(_Table):
         return self
 
 
-class ReceiverTable(_Table):
+class ReceiverTable(_Placed):
     """Where an ear is. A tap there opens the dialogue on `screen`, or asks for advice if `advice` is true.
 
     `x_m`, `y_m`: its place on the floor plan in metres, any origin.
@@ -123,8 +141,6 @@ class ReceiverTable(_Table):
 
     id: Id
     zone: Id
-    x_m: float | None = _METRES
-    y_m: float | None = _METRES
     screen: Id | None = None
     advice: bool = False
 
@@ -134,13 +150,11 @@ class ScreenTable(_Table):
     zone: Id
 
 
-class AnchorTable(_Table):
+class AnchorTable(_Placed):
     """A fixed beacon of the shop's own: it tells a deaf radio from an empty shop, and lets receivers be levelled."""
 
     id: Id
     beacon: Annotated[str, StringConstraints(pattern=r"^(uid:[0-9a-f]{32}|(ibeacon|altbeacon):[0-9a-f]{40})$")]
-    x_m: float | None = _METRES
-    y_m: float | None = _METRES
 
     @property
     def token(self) -> Token:
@@ -173,6 +187,7 @@ class Config(_Table):
             for index, one in enumerate(ids):
                 if one in ids[:index]:
                     raise _Misnamed((table, index, "id"), f"an id of its own; {one!r} stands twice")
+        _each_beacon_once(self.anchor)
         screens = {screen.id for screen in self.screen}
         for index, receiver in enumerate(self.receiver):
             if receiver.screen is not None and receiver.screen not in screens:
@@ -220,7 +235,15 @@ class ScannerConfig(_Table):
                 raise _Misnamed(("source", index, "path"), f"one of {allowed} on a scanner, found {source.path!r}")
             if source.receiver is not None and source.receiver in [s.receiver for s in self.source[:index]]:
                 raise _Misnamed(("source", index, "receiver"), f"an id of its own; {source.receiver!r} stands twice")
+        _each_beacon_once(self.anchor)
         return self
+
+
+def _each_beacon_once(anchors: Sequence[AnchorTable]) -> None:
+    for index, anchor in enumerate(anchors):
+        for other in anchors[:index]:
+            if anchor.beacon == other.beacon:
+                raise _Misnamed(("anchor", index, "beacon"), f"a beacon of its own; {other.id!r} has the same")
 
 
 class _Misnamed(ValueError):  # noqa: N818 - becomes a ConfigError with the other mistakes

@@ -18,6 +18,7 @@ from gateway.errors import ConfigError
 MAX_FILE_BYTES = 4_000_000  # 400 points x 64 receivers take under 1 MB
 _Metres = Annotated[float, Field(ge=-1000, le=1000)]
 _Level = Annotated[float, Field(ge=-127, le=20)]
+Loc = tuple[str | int, ...]  # a key of the configuration: table, index, key
 
 
 class _Part(BaseModel):
@@ -87,12 +88,32 @@ def save_survey(path: Path, ears: Sequence[Ear], points: Sequence[Point]) -> Non
             for p in points
         ],
     }
-    beside = path.with_name(path.name + ".new")
+    beside = _beside(path)
     try:
         beside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         beside.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written; expected a folder that this user may write to") from error
+        raise _unwritable(path, error) from error
+
+
+def probe(path: Path) -> None:
+    """Raises ConfigError if `save_survey` could not write there; leaves what is there as it is."""
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; expected the name of a file")
+    beside = _beside(path)
+    try:
+        beside.write_bytes(b"")
+        beside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path}: cannot be written ({error.strerror}); expected a folder that this user may write to")
 
 
 def radio_map_of(config: Config) -> RadioMap | None:
@@ -107,7 +128,43 @@ def radio_map_of(config: Config) -> RadioMap | None:
 
 def ears_of(receivers: Sequence[ReceiverTable]) -> tuple[Ear, ...]:
     """The receivers of a configuration on the floor plan."""
-    return tuple(Ear(receiver.id, _place(receiver.x_m, receiver.y_m), receiver.zone) for receiver in receivers)
+    return tuple(Ear(receiver.id, receiver.place, receiver.zone) for receiver in receivers)
+
+
+def misplaced(config: Config) -> list[tuple[Loc, str]]:
+    """Where a configuration and its map do not fit together: keys, and what was expected there.
+
+    A receiver that the map lacks would hear for nothing: its samples would be dropped. Raises ConfigError as
+    `radio_map_of`.
+    """
+    found = radio_map_of(config)
+    if config.presence.radio_map is None:
+        if all(receiver.place is None for receiver in config.receiver):
+            return []
+        return [
+            (("receiver", index, "id"), f"expected x_m and y_m, as the other receivers have them, for {receiver.id!r}")
+            for index, receiver in enumerate(config.receiver)
+            if receiver.place is None and receiver.id in _bluetooth(config)
+        ]
+    assert found is not None  # a walk always gives one
+    at: Loc = ("presence", "radio_map")
+    file = config.presence.radio_map
+    if not set(found.receivers) & {receiver.id for receiver in config.receiver}:
+        return [(at, f"expected the map of this shop; {file} has none of the receivers here")]
+    zones = {receiver.zone for receiver in config.receiver} | {screen.zone for screen in config.screen}
+    strange = sorted(set(found.zones) - zones)
+    missing = sorted(_bluetooth(config) - set(found.receivers))
+    return [
+        *((at, f"expected zones of a [[receiver]] or [[screen]] here, found {zone!r} in {file}") for zone in strange),
+        *((at, f"expected every Bluetooth receiver in {file}, missed {one!r}; walk again with it") for one in missing),
+    ]
+
+
+def _bluetooth(config: Config) -> set[str]:
+    """Receivers that hear beacons. None are known where a simulation or recording brings receivers of its own."""
+    if any(source.scheme in ("sim", "replay") for source in config.source):
+        return set()
+    return {s.receiver for s in config.source if s.scheme in ("ble", "mgmt", "mqtt") and s.receiver is not None}
 
 
 def _place(x_m: float | None, y_m: float | None) -> tuple[float, float] | None:

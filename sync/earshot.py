@@ -27,6 +27,11 @@ MAX_OLD_BOOTS = 8
 SHOWN_MS = 30_000
 # The quickest message of the last one to two spans sets the scale: crystals drift apart by 24 ms meanwhile (100 ppm).
 SPAN_MS = 120_000
+# A scanner sends at most 50 messages a second (ear.PUBLISH_EVERY_S), so this many take 200 s, in which it would have
+# been silent for long: a number so far ahead is a mistake or a forgery, and would mute all honest ones below it.
+MAX_JUMP = 10_000
+# The same for its clock: honest messages come late, never from beyond the quickest one by more than a line can differ.
+MAX_EARLY_MS = 10_000
 
 _LOOK = "Look at its power and network; on it: systemctl status store-gateway-scanner"
 _OWN_ID = "Give each scanner an id of its own under [scanner]."

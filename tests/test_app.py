@@ -11,8 +11,8 @@ import pytest
 
 from gateway import app
 from gateway import config as local
-from gateway.app import _speed, opened, password
-from gateway.config import Config, SourceTable
+from gateway.app import _speed, check, opened, password
+from gateway.config import Config, SourceTable, load
 from gateway.errors import ConfigError
 from tests.rigs.broker import free_port
 from tests.rigs.system import Process, get, wait_for
@@ -95,6 +95,19 @@ def test_the_broken_options_of_a_source_exit_78(config) -> None:
     assert done.returncode == 78
     assert f"{path}:9: source[1].path: " in done.stderr
     assert "speed" in done.stderr
+
+
+def test_a_receiver_that_would_hear_for_nothing_is_told_with_its_line(config) -> None:
+    receivers = "".join(
+        f'[[receiver]]\nid = "{name}"\nzone = "{name}"\n{place}'
+        for name, place in (("a", "x_m = 0\ny_m = 0\n"), ("b", ""))
+    )
+    path, _ = config(f'{receivers}[[source]]\npath = "ble:hci0"\nreceiver = "b"\n')
+    with pytest.raises(ConfigError) as told:
+        check(load(path), path)
+    assert str(told.value) == (
+        f"{path}:14: receiver[2].id: expected x_m and y_m, as the other receivers have them, for 'b'"
+    )
 
 
 def test_the_speed_of_the_sources() -> None:

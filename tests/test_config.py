@@ -68,6 +68,22 @@ BROKEN = {
         21,
         "receiver[2].screen: expected the id of a [[screen]], found 'tea'",
     ),
+    "half a place": (
+        GOOD.replace('zone = "entrance"', 'zone = "entrance"\nx_m = 1'),
+        14,
+        "receiver[1]: expected `x_m` and `y_m` together, or neither",
+    ),
+    "half a place of an anchor": (
+        GOOD + f'[[anchor]]\nid = "a"\nbeacon = "uid:{"0" * 32}"\ny_m = 1\n',
+        26,
+        "anchor[1]: expected `x_m` and `y_m` together, or neither",
+    ),
+    "no number": (GOOD.replace('zone = "entrance"', 'zone = "entrance"\nx_m = true\ny_m = 1'), 17, "receiver[1].x_m"),
+    "one beacon as two anchors": (
+        GOOD + "".join(f'[[anchor]]\nid = "{name}"\nbeacon = "uid:{"0" * 32}"\n' for name in "ab"),
+        31,
+        "anchor[2].beacon: expected a beacon of its own; 'a' has the same",
+    ),
     "no such receiver": (
         GOOD.replace('receiver = "entrance-ble"', 'receiver = "door"'),
         12,
@@ -193,6 +209,11 @@ BROKEN_SCANNERS = {
         SCANNER.replace('id = "wine"', 'id = "wine"\nsite_key_file = "k"'),
         6,
         "expected an absolute path",
+    ),
+    "one beacon twice": (
+        SCANNER + '[[anchor]]\nid = "wall"\nbeacon = "uid:00112233445566778899aabbccddeeff"\n',
+        19,
+        "anchor[2].beacon: expected a beacon of its own; 'door' has the same",
     ),
     "one name twice": (
         SCANNER + '[[source]]\npath = "mgmt:hci1"\nreceiver = "hci0"\n',

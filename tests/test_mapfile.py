@@ -8,7 +8,7 @@ import pytest
 from gateway.config import Config
 from gateway.core.radiomap import Ear, Point
 from gateway.errors import ConfigError
-from gateway.mapfile import load_radio_map, load_survey, radio_map_of, save_survey
+from gateway.mapfile import load_radio_map, load_survey, misplaced, radio_map_of, save_survey
 
 EARS = (Ear("left", (0.0, 0.0), "coffee"), Ear("right", None, "wine"))
 POINTS = (Point((1.0, 1.0), {"left": -60.5, "right": -70.0}, "coffee"), Point((8.0, 1.0), {"right": -58.0}))
@@ -69,3 +69,63 @@ def test_the_best_map_that_a_configuration_allows(tmp_path: Path) -> None:
     assert walked is not None and walked.source == "walk"
     with pytest.raises(ConfigError):
         radio_map_of(config(tmp_path, placed, tmp_path / "other.json"))
+
+
+LEFT, RIGHT = {"id": "left", "zone": "coffee"}, {"id": "right", "zone": "wine"}
+NEW = {"id": "new", "zone": "wine"}
+HEAR = [
+    {"path": "ble:hci0", "receiver": "left"},
+    {"path": "mgmt:hci1", "receiver": "right"},
+    {"path": "mqtt:scanner/new", "receiver": "new"},
+]
+
+
+def shop(tmp_path: Path, receivers: list[dict[str, object]], sources: list[dict[str, str]], **more: object) -> Config:
+    gateway = {"tenant": "t", "store": "s", "id": "g", "data_dir": str(tmp_path)}
+    tables = {"gateway": gateway, "receiver": receivers, "source": sources, "mqtt": {"host": "localhost"}}
+    return Config.model_validate(tables | more)
+
+
+def placed(receiver: dict[str, object], x_m: float) -> dict[str, object]:
+    return receiver | {"x_m": x_m, "y_m": 0.0}
+
+
+def test_a_bluetooth_receiver_without_a_place_among_placed_ones_is_named(tmp_path: Path) -> None:
+    three = [placed(LEFT, 0), placed(RIGHT, 8), NEW]
+    (problem,) = misplaced(shop(tmp_path, three, HEAR))
+    assert problem[0] == ("receiver", 2, "id")
+    assert "'new'" in problem[1]
+    assert "x_m and y_m, as the other receivers have them" in problem[1]
+    assert misplaced(shop(tmp_path, [LEFT, RIGHT, NEW], HEAR)) == []
+    assert misplaced(shop(tmp_path, [placed(LEFT, 0), placed(RIGHT, 8), placed(NEW, 4)], HEAR)) == []
+
+
+def test_a_reader_needs_no_place_and_a_simulation_may_hear_anywhere(tmp_path: Path) -> None:
+    three = [placed(LEFT, 0), placed(RIGHT, 8), NEW]
+    reader = {"path": "nfc:tty:AMA0:pn532", "receiver": "new"}
+    assert misplaced(shop(tmp_path, three, [*HEAR[:2], reader])) == []
+    assert misplaced(shop(tmp_path, three, [*HEAR, {"path": "sim:1"}])) == []
+
+
+def test_a_map_fits_its_shop(tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    save_survey(path, EARS, POINTS)
+    named = {"presence": {"radio_map": path}}
+    assert misplaced(shop(tmp_path, [LEFT, RIGHT], HEAR[:2], **named)) == []
+    (missing,) = misplaced(shop(tmp_path, [LEFT, RIGHT, placed(NEW, 4)], HEAR, **named))
+    assert missing[0] == ("presence", "radio_map")
+    assert "missed 'new'" in missing[1]
+    (other,) = misplaced(shop(tmp_path, [NEW], HEAR[2:], **named))
+    assert "has none of the receivers" in other[1]
+
+
+@pytest.mark.parametrize("zone", ["coffee", "till"])
+def test_the_zones_of_a_map_are_the_shops(tmp_path: Path, zone: str) -> None:
+    path = tmp_path / "map.json"
+    save_survey(path, EARS, [Point((1.0, 1.0), {"left": -60.5}, zone), *POINTS[1:]])
+    named = {"presence": {"radio_map": path}}
+    told = misplaced(shop(tmp_path, [LEFT, RIGHT], HEAR[:2], **named))
+    assert [problem for _, problem in told if "'till'" in problem] == [problem for _, problem in told]
+    assert len(told) == (zone == "till")
+    screens = [{"id": "s", "zone": "till"}]
+    assert misplaced(shop(tmp_path, [LEFT, RIGHT], HEAR[:2], screen=screens, **named)) == []
