@@ -163,6 +163,16 @@ def test_a_receiver_heard_for_the_first_time_gets_a_place() -> None:
     assert [(c.kind, c.zone) for c in changes if c is not None][-1] == ("moved", "wine")
 
 
+def test_receivers_that_others_are_heard_by_first_disturb_nobody() -> None:
+    places = Presence({f"r{number}": f"z{number}" for number in range(8)})
+    for step in range(600):
+        hear(places, "r0", -60, step * 200 + step % 11)
+        hear(places, f"r{min(7, step // 75)}", -60, step * 200 + 100, member="m2")
+        found = places.explain("m1")
+        assert found is not None and sum(found.shares.values()) > 0.99
+    assert places.zone_of("m1") == "z0"
+
+
 def hall() -> RadioMap:
     """Four receivers in the corners of 12 x 12 m."""
     corners = {"a": (0.0, 0.0), "b": (12.0, 0.0), "c": (0.0, 12.0), "d": (12.0, 12.0)}

@@ -329,6 +329,8 @@ class Presence:
             self._levelling = Levelling(self._map, {})
             index = self._receivers[receiver] = len(self._receivers)
             self._awake_ms.append(NEVER_MS)
+            for track in self._tracks.values():
+                track.belief.grow(self._map)
         return index
 
     def _make_room(self) -> None:
