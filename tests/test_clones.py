@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core import clones
 from gateway.core.clones import Watch
@@ -68,3 +70,22 @@ def test_a_watch_is_bounded() -> None:
         watch.add(number % 9, -200 if number % 2 else 200, number)
     assert len(watch) <= clones.MAX_SAMPLES
     assert not watch.look(MAP, 10_001)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 8),
+            st.floats(-300, 300),
+            st.one_of(st.integers(0, 20_000), st.integers(-(2**60), 2**60)),
+        ),
+        max_size=120,
+    )
+)
+def test_any_order_of_time_is_survived(samples) -> None:
+    watch = Watch(0)
+    for receiver, level_db, at_ms in samples:
+        watch.add(receiver, level_db, at_ms)
+        watch.look(MAP, at_ms)
+    watch.look(MAP, 30_000)
+    assert 0 <= watch.evidence <= clones.DOUBT_AT + clones.CAP

@@ -4,6 +4,9 @@ import math
 import random
 import sys
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gateway.core import clones, presence, zones
 from gateway.core.model import Sighting
 from gateway.core.presence import Presence, PresenceChange
@@ -269,6 +272,48 @@ def test_who_two_receivers_do_not_hear_is_not_near_them() -> None:
             hear(places, receiver, -70, step * 500, member="other")  # all four are awake
         hear(places, "a", -80, step * 500 + 1)
     assert places.zone_of("m1") == "A"
+
+
+JUMPS_MS = st.one_of(st.integers(-10_000, 10_000), st.integers(-(2**50), 2**50))
+
+
+@settings(max_examples=30)
+@given(st.lists(JUMPS_MS, max_size=8), st.sampled_from(["map", "receivers"]), st.integers(0, 2**32))
+def test_any_order_of_time_is_survived_and_forgotten(jumps, way, seed) -> None:
+    rng, names = random.Random(seed), {name: name.upper() for name in "abcd"}
+    places, now_ms = Presence(names, radio_map=hall() if way == "map" else None), 10**12
+    for jump_ms in [0, *jumps]:
+        for _ in range(60):
+            now_ms += 120
+            late_ms = rng.choice((0, 0, 200, 3_000, -3_000))
+            hear(places, rng.choice("abcd"), rng.randint(-130, 30), now_ms - late_ms, member=rng.choice("mn"))
+        hear(places, rng.choice("abcd"), -60, now_ms + jump_ms, member="m")
+        places.expire(now_ms)
+        assert places.explain("m") is not None
+    places.expire(now_ms + presence.LATE_MS + presence.LEFT_AFTER_MS)
+    assert len(places) == 0 and places.explain("m") is None
+
+
+def test_samples_that_come_late_neither_disturb_nor_count_as_another_device() -> None:
+    rng, names = random.Random(2), {name: name.upper() for name in "abcd"}
+    radio_map = hall()
+    places, queue = Presence(names, radio_map=radio_map), []
+    nearest = min(range(len(radio_map)), key=lambda index: math.dist(radio_map.where[index], (1.0, 1.0)))
+    for at_ms in range(0, 120_000, 250):
+        for index, receiver in enumerate("abcd"):
+            level = round(rng.gauss(radio_map.levels[index][nearest], 4))
+            queue.append((at_ms + (rng.choice((0, 150, 2_000)) if receiver > "b" else 0), receiver, level, at_ms))
+    changes = [hear(places, receiver, level, at_ms) for _, receiver, level, at_ms in sorted(queue)]
+    assert kinds(changes) == [("entered", "A"), ("dwelled", "A")]
+
+
+def test_a_sample_from_the_future_holds_a_member_up_for_a_moment_only() -> None:
+    places = Presence(ZONES)
+    stand(places, "a1", "b1", 0, 5_000)
+    hear(places, "a1", -60, 10**9)
+    assert places.expire(5_000) == []
+    assert places.zone_of("m1") == "coffee"
+    assert kinds(stand(places, "b1", "a1", 5_000, 25_000)) == [("moved", "wine")]
 
 
 def test_a_member_takes_little_memory() -> None:

@@ -31,7 +31,7 @@ CAP, DRIFT = 4.0, 0.2
 
 
 class Watch:
-    """Recent samples of one member and what they have added up to."""
+    """Recent samples of one credential and what they have added up to. They may come late and in any order."""
 
     __slots__ = ("_codes", "_looked_ms", "_times", "evidence")
 
@@ -53,10 +53,10 @@ class Watch:
 
     def look(self, radio_map: RadioMap, now_ms: int) -> bool:
         """True if by now two devices are likelier than one. Cheap between two looks."""
-        if now_ms - self._looked_ms < LOOK_EVERY_MS:
+        if 0 <= now_ms - self._looked_ms < LOOK_EVERY_MS:
             return False
         self._looked_ms = now_ms
-        bursts = self._bursts(now_ms - WINDOW_MS)
+        bursts = self._bursts(now_ms)
         gain = -1.0
         if len(bursts) >= MIN_BURSTS:
             gain = two_over_one(radio_map, bursts[-MAX_BURSTS:])
@@ -64,13 +64,18 @@ class Watch:
         self.evidence = max(0.0, min(DOUBT_AT + CAP, grown))  # what was long ago is soon forgotten
         return self.evidence > DOUBT_AT
 
-    def _bursts(self, since_ms: int) -> list[tuple[int, list[tuple[int, int]]]]:
-        """(time, [(receiver, level)]) of each advertisement since then."""
-        first = next((n for n, at_ms in enumerate(self._times) if at_ms >= since_ms), len(self._times))
-        del self._times[:first], self._codes[:first]
+    def _bursts(self, now_ms: int) -> list[tuple[int, list[tuple[int, int]]]]:
+        """(time, [(receiver, level)]) of each advertisement of the window by time; forgets what is outside."""
+        recent = sorted(
+            (at_ms, code)
+            for at_ms, code in zip(self._times, self._codes, strict=True)
+            if abs(now_ms - at_ms) <= WINDOW_MS
+        )
+        self._times = array("q", [at_ms for at_ms, _ in recent])
+        self._codes = array("i", [code for _, code in recent])
         bursts: list[tuple[int, list[tuple[int, int]]]] = []
         heard_by: set[int] = set()
-        for at_ms, code in zip(self._times, self._codes, strict=True):
+        for at_ms, code in recent:
             receiver, level = code // 256, code % 256 - 128
             if not bursts or at_ms - bursts[-1][0] > BURST_MS or receiver in heard_by:
                 bursts.append((at_ms, []))

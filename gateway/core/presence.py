@@ -38,6 +38,10 @@ TEACH_MS = 60_000
 # A credential heard in two places at once opens nothing until so long after the last contradiction.
 DOUBT_MS = 600_000
 
+# A remote receiver's sample may be held up on its way; later than this it tells nothing about now. A sample from the
+# future would make all others late, so `expire`, which knows the time, sets such tracks right.
+LATE_MS = 5_000
+
 NEVER_MS = -(10**15)
 
 # 5,000 members are a full department store. Each takes 19 kB at 418 places and 12 receivers (measured), 95 MB in all;
@@ -153,15 +157,17 @@ class Presence:
         receiver = self._index(sighting.receiver)
         if receiver is None:
             return None
-        member_id, now_ms = sighting.member_id, sighting.at_ms - self._base_ms
+        member_id, at_ms = sighting.member_id, sighting.at_ms - self._base_ms
         track = self._tracks.get(member_id)
         if track is None:
             self._make_room()
-            track = _Track(now_ms, now_ms, Belief(self._map, now_ms), Watch(now_ms), decided_ms=now_ms)
-            self._tracks[member_id] = track
-        if not track.admits(receiver, now_ms):
+            track = self._tracks[member_id] = self._begin(at_ms)
+        now_ms = max(at_ms, track.heard_ms)  # a member's time never runs backwards
+        if now_ms - at_ms > LATE_MS or not track.admits(receiver, now_ms):
             return None
-        self._awake_ms[receiver] = now_ms
+        self._awake_ms[receiver] = max(at_ms, self._awake_ms[receiver])
+        level_db = sighting.rssi_dbm - self._levelling.offset_db(receiver)
+        track.watch.add(receiver, level_db - track.belief.offset_db, at_ms)
         self._weigh(member_id, track, receiver, sighting.rssi_dbm, now_ms)
         if track.watch.look(self._map, now_ms):
             change = self._doubt(member_id, track, now_ms)
@@ -182,6 +188,7 @@ class Presence:
     def expire(self, now_ms: int) -> list[PresenceChange]:
         """Who became unknown or left by silence, and who has stayed long enough to have dwelled."""
         now_ms -= self._base_ms
+        self._set_right(now_ms)
         changes = []
         for member_id, track in list(self._tracks.items()):
             silent_ms = now_ms - track.heard_ms
@@ -256,13 +263,11 @@ class Presence:
 
     def _weigh(self, member_id: str, track: _Track, receiver: int, rssi_dbm: int, now_ms: int) -> None:
         track.note(receiver, rssi_dbm, now_ms)
-        level_db = rssi_dbm - self._levelling.offset_db(receiver)
-        track.watch.add(receiver, level_db - track.belief.offset_db, now_ms)
         if now_ms - track.weighed[receiver] < WEIGH_EVERY_MS:
             return
         track.weighed[receiver] = now_ms
         track.belief.walk(self._map, now_ms)
-        residual_db = track.belief.hear(self._map, receiver, level_db)
+        residual_db = track.belief.hear(self._map, receiver, rssi_dbm - self._levelling.offset_db(receiver))
         fresh = track.hold.first_visit and now_ms - track.zone_since_ms < TEACH_MS
         if fresh and member_id not in self._doubted_until_ms:
             self._levelling.learn(receiver, residual_db)
@@ -332,6 +337,20 @@ class Presence:
             for track in self._tracks.values():
                 track.belief.grow(self._map)
         return index
+
+    def _begin(self, now_ms: int) -> _Track:
+        return _Track(now_ms, now_ms, Belief(self._map, now_ms), Watch(now_ms), decided_ms=now_ms)
+
+    def _set_right(self, now_ms: int) -> None:
+        """Begin anew, in the same zone, with members who were heard in the future."""
+        self._awake_ms = [at_ms if at_ms <= now_ms + LATE_MS else NEVER_MS for at_ms in self._awake_ms]
+        for member_id, track in self._tracks.items():
+            if track.heard_ms > now_ms + LATE_MS:
+                anew = self._tracks[member_id] = self._begin(now_ms)
+                anew.hold.zone, anew.inside, anew.dwelled = track.hold.zone, track.inside, track.dwelled
+                anew.zone_since_ms = now_ms
+        for member_id, until_ms in self._doubted_until_ms.items():
+            self._doubted_until_ms[member_id] = min(until_ms, now_ms + LATE_MS + DOUBT_MS)
 
     def _make_room(self) -> None:
         if len(self._tracks) >= MAX_MEMBERS:
