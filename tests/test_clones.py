@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import clones
@@ -72,6 +72,7 @@ def test_a_watch_is_bounded() -> None:
     assert not watch.look(MAP, 10_001)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

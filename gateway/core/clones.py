@@ -1,7 +1,8 @@
 """Is one credential heard from two devices at once? Recent samples that no single place explains, but two places do.
 
 A static or replayed beacon can be copied; two of them look like one device that jumps to and fro. Somebody who walks
-does not: the window is cut into three parts, and a walker may be elsewhere in each. Pure; times milliseconds.
+does not: the window is cut into three parts, and a walker may be elsewhere in each. A member's several credentials are
+watched one by one: a fob left behind is no copy of the phone. Pure; times milliseconds.
 """
 
 import math
@@ -10,6 +11,10 @@ from collections.abc import Sequence
 from operator import mul
 
 from gateway.core.radiomap import RadioMap
+
+# A flood of one credential may not keep the processor: of one receiver's samples in a second 8 are looked at (a tag at
+# 10 Hz loses a fifth on the air anyway).
+MAX_PER_S = 8
 
 WINDOW_MS = 6_000
 PARTS = 3  # a walker gets 3 m in each; with one part walking looked like two devices
@@ -33,9 +38,12 @@ CAP, DRIFT = 4.0, 0.2
 class Watch:
     """Recent samples of one credential and what they have added up to. They may come late and in any order."""
 
-    __slots__ = ("_codes", "_looked_ms", "_times", "evidence")
+    __slots__ = ("_codes", "_counts", "_looked_ms", "_seconds", "_times", "evidence", "heard_ms")
 
     def __init__(self, now_ms: int) -> None:
+        self.heard_ms = now_ms
+        self._seconds = array("q")  # for each receiver: the second that `_counts` counts
+        self._counts = array("q")
         self._times = array("q")
         self._codes = array("i")  # receiver * 256 + level + 128
         self._looked_ms = now_ms
@@ -43,6 +51,17 @@ class Watch:
 
     def __len__(self) -> int:
         return len(self._times)
+
+    def admits(self, receiver: int, now_ms: int) -> bool:
+        """Whether one more sample of this receiver is looked at."""
+        if len(self._counts) <= receiver:
+            missing = receiver + 1 - len(self._counts)
+            self._seconds.extend([now_ms // 1000] * missing)
+            self._counts.extend([0] * missing)
+        if self._seconds[receiver] != now_ms // 1000:
+            self._seconds[receiver], self._counts[receiver] = now_ms // 1000, 0
+        self._counts[receiver] += 1
+        return self._counts[receiver] <= MAX_PER_S
 
     def add(self, receiver: int, level_db: float, now_ms: int) -> None:
         """One sample: receiver index and level without the receiver's and the device's offset."""

@@ -54,6 +54,10 @@ class Belief:
             self.shares = array("d", [*self.shares, *[1 / len(radio_map)] * (len(radio_map) - len(self.shares))])
             self._scale()
 
+    def another_device(self) -> None:
+        """From now on the samples come from another device of the same person."""
+        self.offset_db, self._var = 0.0, OFFSET_START_VAR
+
     def walk(self, radio_map: RadioMap, now_ms: int) -> None:
         """Let time pass: the belief spreads as far as legs carry."""
         elapsed_ms = now_ms - self._at_ms
