@@ -22,12 +22,15 @@ LOOK_EVERY_MS = 2_000
 # What several receivers hear within 50 ms is one advertisement (measured: 95 % within 3 ms on one host). Two devices
 # at 2 Hz share such a moment one time in five; it then speaks for neither.
 BURST_MS = 50
-MIN_BURSTS, MAX_BURSTS = 8, 32
-MAX_SAMPLES = 256  # of one member; 6 s of 5 receivers at 8 Hz; 5 kB, and the oldest go first
+MIN_BURSTS, MAX_BURSTS = 8, 64
+MAX_SAMPLES = 384  # of one credential; 6 s of 8 receivers at 8 Hz; 5 kB, and the oldest go first
 # Nearer than that two places are one person in bad radio.
 APART_M = 4.0
-# Each of the two must account for a fifth of the advertisements.
+# Each of the two must account for a fifth of the advertisements. On a map with places it is enough to be heard in so
+# many seconds of the window, or a copy that is sent eight times as fast would drown the beacon. Without places a fifth
+# it must be: somebody who stands and advertises 5 times a second looked like that, too.
 MIN_SHARE = 0.2
+MIN_SECONDS = 4
 
 # Log-likelihood of two places over one, summed up over looks that overlap by two thirds and fall by DRIFT. Recorded
 # tracks reached 0.8, hours of simulated brisk walking on a map 3 dB wrong 6.8; CAP makes one odd window not enough.
@@ -118,13 +121,24 @@ def two_over_one(radio_map: RadioMap, bursts: Sequence[tuple[int, Sequence[tuple
     first, second = _best_pair(logs)
     ours = [row[first] for row in logs]
     other = [row[second] for row in logs]
-    shared = sum(a > b for a, b in zip(ours, other, strict=True)) / len(logs)
-    if radio_map.apart_m(first, second) < APART_M or not MIN_SHARE <= shared <= 1 - MIN_SHARE:
+    if radio_map.apart_m(first, second) < APART_M:
         return -1.0
-    two: float = sum(
-        max(a, b) + math.log1p(math.exp(-abs(a - b))) - math.log(2) for a, b in zip(ours, other, strict=True)
-    )
-    return float(two - one)
+    times: tuple[list[int], list[int]] = ([], [])  # of the advertisements that the second, the first place explains
+    for (at_ms, _), a, b in zip(bursts, ours, other, strict=True):
+        times[a > b].append(at_ms)
+    rarer = min(times, key=len)
+    share = len(times[1]) / len(logs)
+    if not MIN_SHARE <= share <= 1 - MIN_SHARE:
+        if not radio_map.where or len({(at_ms - began_ms) // 1000 for at_ms in rarer}) < MIN_SECONDS:
+            return -1.0
+    else:
+        share = 0.5
+    odds = math.log(share), math.log(1 - share)
+    two = 0.0
+    for a, b in zip(ours, other, strict=True):
+        a, b = a + odds[0], b + odds[1]
+        two += max(a, b) + math.log1p(math.exp(-abs(a - b)))
+    return two - one
 
 
 def _best_pair(logs: Sequence[Sequence[float]]) -> tuple[int, int]:
