@@ -199,7 +199,7 @@ class Presence:
         index = self._receivers.get(receiver)
         if index is not None:
             self._awake_ms[index] = now_ms - self._base_ms
-            self._levelling.anchored(anchor, receiver, rssi_dbm)
+            self._levelling.anchored(anchor, receiver, rssi_dbm, now_ms - self._base_ms)
 
     def expire(self, now_ms: int) -> list[PresenceChange]:
         """Who became unknown or left by silence, and who has stayed long enough to have dwelled."""
