@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.core import clones
 from gateway.core.clones import Watch
@@ -58,6 +60,26 @@ def test_two_devices_side_by_side_are_one_person() -> None:
     assert follow([lambda at_s: (1.0, 1.0), lambda at_s: (2.5, 1.0)]) is None
 
 
+@pytest.mark.parametrize("per_s", [5, 10])
+def test_one_device_that_advertises_fast_is_not_two(per_s: int) -> None:
+    assert follow([lambda at_s: (6.0, 3.0)], per_s=per_s) is None
+    assert follow([lambda at_s: (6 + 5 * math.cos(at_s / 4), 6 + 5 * math.sin(at_s / 4))], per_s=per_s) is None
+
+
+@pytest.mark.parametrize("faster", [3, 8])
+def test_a_copy_that_is_sent_faster_does_not_drown_the_beacon(faster: int) -> None:
+    rng, watch, found = random.Random(2), Watch(0), None
+    for step in range(60 * faster):
+        at_ms = step * 1000 // faster
+        here = (1.0, 1.0) if step % (faster + 1) == 0 else (11.0, 11.0)
+        nearest = min(range(len(MAP)), key=lambda place, here=here: math.dist(MAP.where[place], here))
+        for receiver in range(len(MAP.receivers)):
+            watch.add(receiver, rng.gauss(MAP.levels[receiver][nearest], 4), at_ms + receiver)
+        if found is None and watch.look(MAP, at_ms + 20):
+            found = at_ms
+    assert found is not None and found < 30_000
+
+
 def test_few_advertisements_say_nothing() -> None:
     assert follow([lambda at_s: (1.0, 1.0), lambda at_s: (11.0, 11.0)], per_s=0.3) is None
 
@@ -68,3 +90,23 @@ def test_a_watch_is_bounded() -> None:
         watch.add(number % 9, -200 if number % 2 else 200, number)
     assert len(watch) <= clones.MAX_SAMPLES
     assert not watch.look(MAP, 10_001)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 8),
+            st.floats(-300, 300),
+            st.one_of(st.integers(0, 20_000), st.integers(-(2**60), 2**60)),
+        ),
+        max_size=120,
+    )
+)
+def test_any_order_of_time_is_survived(samples) -> None:
+    watch = Watch(0)
+    for receiver, level_db, at_ms in samples:
+        watch.add(receiver, level_db, at_ms)
+        watch.look(MAP, at_ms)
+    watch.look(MAP, 30_000)
+    assert 0 <= watch.evidence <= clones.DOUBT_AT + clones.CAP

@@ -4,6 +4,9 @@ import math
 import random
 import sys
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gateway.core import clones, presence, zones
 from gateway.core.model import Sighting
 from gateway.core.presence import Presence, PresenceChange
@@ -26,7 +29,7 @@ def stand(places: Presence, near: str, far: str, from_ms: int, to_ms: int) -> li
 
 def test_the_numbers_keep_their_inequalities() -> None:
     assert presence.DECIDE_EVERY_MS < zones.ENTER_AFTER_MS < presence.SILENT_AFTER_MS < presence.UNKNOWN_AFTER_MS
-    assert presence.WEIGH_EVERY_MS * presence.MAX_PER_S >= 1000  # what weighs is never refused
+    assert presence.WEIGH_EVERY_MS * clones.MAX_PER_S >= 1000  # what weighs is never refused
     assert 4 / 0.3 * 1000 < presence.UNKNOWN_AFTER_MS < presence.LEFT_AFTER_MS
 
 
@@ -121,7 +124,9 @@ def test_memory_is_bounded(monkeypatch) -> None:
     for at_ms in range(100, 5_000, 10):
         hear(places, "a1", -60, at_ms, member="m9")
     assert len(places._tracks) == 3
-    assert max(len(track.watch) for track in places._tracks.values()) <= clones.MAX_SAMPLES
+    assert (
+        max(len(watch) for track in places._tracks.values() for watch in track.watches.values()) <= clones.MAX_SAMPLES
+    )
 
 
 def test_dwelled_is_said_once_a_stay() -> None:
@@ -151,7 +156,7 @@ def test_a_flood_of_one_credential_is_let_go_cheaply() -> None:
             hear(calm, "a1", -60, at_ms)
         hear(flooded, "a1", -60, at_ms)
     track = flooded._tracks["m1"]
-    assert track.samples == 20 * presence.MAX_PER_S
+    assert track.samples == 20 * clones.MAX_PER_S
     assert flooded.zone_of("m1") == calm.zone_of("m1") == "coffee"
 
 
@@ -161,6 +166,16 @@ def test_a_receiver_heard_for_the_first_time_gets_a_place() -> None:
         hear(places, "a1", -60, at_ms)
     changes = [hear(places, "b1", -60, at_ms) for at_ms in range(6_000, 25_000, 500)]
     assert [(c.kind, c.zone) for c in changes if c is not None][-1] == ("moved", "wine")
+
+
+def test_receivers_that_others_are_heard_by_first_disturb_nobody() -> None:
+    places = Presence({f"r{number}": f"z{number}" for number in range(8)})
+    for step in range(600):
+        hear(places, "r0", -60, step * 200 + step % 11)
+        hear(places, f"r{min(7, step // 75)}", -60, step * 200 + 100, member="m2")
+        found = places.explain("m1")
+        assert found is not None and sum(found.shares.values()) > 0.99
+    assert places.zone_of("m1") == "z0"
 
 
 def hall() -> RadioMap:
@@ -236,6 +251,41 @@ def test_a_doubt_outlives_a_short_absence_and_not_a_withdrawal() -> None:
     assert not places.is_doubted("m1")
 
 
+def two_devices(second: int, seconds: int = 300) -> tuple[Presence, list[PresenceChange | None]]:
+    """One device stays at (1, 1), another at (11, 11); `second` is the number of the other's credential."""
+    radio_map, rng = hall(), random.Random(6)
+    places, changes = Presence({name: name.upper() for name in "abcd"}, radio_map=radio_map), []
+    for at_ms in range(0, seconds * 1000, 500):
+        for credential, place, power in ((0, (1.0, 1.0), 0), (second, (11.0, 11.0), -6)):
+            nearest = min(range(len(radio_map)), key=lambda index, here=place: math.dist(radio_map.where[index], here))
+            for index, receiver in enumerate(radio_map.receivers):
+                level = round(rng.gauss(radio_map.levels[index][nearest] + power, 4))
+                changes.append(
+                    places.observe(Sighting("m1", receiver, level, at_ms + index + 220 * (power != 0), credential))
+                )
+    return places, changes
+
+
+def test_two_devices_of_one_member_may_be_in_two_places_and_the_first_says_where() -> None:
+    assert "doubted" in dict(kinds(two_devices(second=0)[1]))  # as one credential they are a copy
+    places, changes = two_devices(second=7)
+    assert kinds(changes) == [("entered", "A"), ("dwelled", "A")]
+    for at_ms in range(300_000, 330_000, 500):  # the first is switched off
+        for receiver, level in zip("abcd", (-92, -86, -86, -70), strict=True):
+            places.observe(Sighting("m1", receiver, level, at_ms, 7))
+    assert places.zone_of("m1") == "D"
+
+
+def test_at_most_a_few_credentials_of_a_member_are_listened_to() -> None:
+    places = Presence(ZONES)
+    for at_ms in range(0, 9_000, 100):
+        places.observe(Sighting("m1", "a1", -60, at_ms, at_ms // 100 % 9))
+    assert sorted(places._tracks["m1"].watches) == [0, 1, 2, 3]
+    places.observe(Sighting("m1", "a1", -60, 9_000 + presence.LEAD_MS, 8))
+    assert len(places._tracks["m1"].watches) == presence.MAX_WATCHES
+    assert 8 in places._tracks["m1"].watches
+
+
 def test_a_louder_device_is_placed_as_well() -> None:
     radio_map = hall()
     for louder in (-10, 10):
@@ -261,13 +311,56 @@ def test_who_two_receivers_do_not_hear_is_not_near_them() -> None:
     assert places.zone_of("m1") == "A"
 
 
+JUMPS_MS = st.one_of(st.integers(-10_000, 10_000), st.integers(-(2**50), 2**50))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(JUMPS_MS, max_size=8), st.sampled_from(["map", "receivers"]), st.integers(0, 2**32))
+def test_any_order_of_time_is_survived_and_forgotten(jumps, way, seed) -> None:
+    rng, names = random.Random(seed), {name: name.upper() for name in "abcd"}
+    places, now_ms = Presence(names, radio_map=hall() if way == "map" else None), 10**12
+    for jump_ms in [0, *jumps]:
+        for _ in range(60):
+            now_ms += 120
+            late_ms = rng.choice((0, 0, 200, 3_000, -3_000))
+            device = rng.randrange(8)
+            places.observe(
+                Sighting(rng.choice("mn"), rng.choice("abcd"), rng.randint(-130, 30), now_ms - late_ms, device)
+            )
+        hear(places, rng.choice("abcd"), -60, now_ms + jump_ms, member="m")
+        places.expire(now_ms)
+        assert places.explain("m") is not None
+    places.expire(now_ms + presence.LATE_MS + presence.LEFT_AFTER_MS)
+    assert len(places) == 0 and places.explain("m") is None
+
+
+def test_samples_that_come_late_neither_disturb_nor_count_as_another_device() -> None:
+    rng, names = random.Random(2), {name: name.upper() for name in "abcd"}
+    radio_map = hall()
+    places, queue = Presence(names, radio_map=radio_map), []
+    nearest = min(range(len(radio_map)), key=lambda index: math.dist(radio_map.where[index], (1.0, 1.0)))
+    for at_ms in range(0, 120_000, 250):
+        for index, receiver in enumerate("abcd"):
+            level = round(rng.gauss(radio_map.levels[index][nearest], 4))
+            queue.append((at_ms + (rng.choice((0, 150, 2_000)) if receiver > "b" else 0), receiver, level, at_ms))
+    changes = [hear(places, receiver, level, at_ms) for _, receiver, level, at_ms in sorted(queue)]
+    assert kinds(changes) == [("entered", "A"), ("dwelled", "A")]
+
+
+def test_a_sample_from_the_future_holds_a_member_up_for_a_moment_only() -> None:
+    places = Presence(ZONES)
+    stand(places, "a1", "b1", 0, 5_000)
+    hear(places, "a1", -60, 10**9)
+    assert places.expire(5_000) == []
+    assert places.zone_of("m1") == "coffee"
+    assert kinds(stand(places, "b1", "a1", 5_000, 25_000)) == [("moved", "wine")]
+
+
 def test_a_member_takes_little_memory() -> None:
     radio_map = hall()
     places = Presence({name: name.upper() for name in "abcd"}, radio_map=radio_map)
     for step in range(200):
         list(at(radio_map, places, (3.0, 3.0), step * 100, random.Random(step)))
     track = places._tracks["m1"]
-    assert (
-        sys.getsizeof(track.belief.shares) + sys.getsizeof(track.watch._times) + sys.getsizeof(track.watch._codes)
-        < 20_000
-    )
+    (watch,) = track.watches.values()
+    assert sys.getsizeof(track.belief.shares) + sys.getsizeof(watch._times) + sys.getsizeof(watch._codes) < 20_000

@@ -50,8 +50,11 @@ def test_a_new_receiver_finds_room_in_the_belief() -> None:
     names = {"a": "x", "b": "y"}
     belief = Belief(from_receivers(["a"], names), 0)
     both = from_receivers(["a", "b"], names)
-    belief.walk(both, 100)
-    assert len(belief.shares) == 2
+    for _ in range(50):
+        belief.hear(from_receivers(["a"], names), 0, -90)
+    belief.grow(both)
+    assert sum(belief.zones(both)) == pytest.approx(1)
+    assert belief.zones(both)[1] == pytest.approx(1 / 3)  # however small the numbers were before
     assert belief.place(both) is None
 
 

@@ -1,7 +1,8 @@
 """Is one credential heard from two devices at once? Recent samples that no single place explains, but two places do.
 
 A static or replayed beacon can be copied; two of them look like one device that jumps to and fro. Somebody who walks
-does not: the window is cut into three parts, and a walker may be elsewhere in each. Pure; times milliseconds.
+does not: the window is cut into three parts, and a walker may be elsewhere in each. A member's several credentials are
+watched one by one: a fob left behind is no copy of the phone. Pure; times milliseconds.
 """
 
 import math
@@ -11,18 +12,25 @@ from operator import mul
 
 from gateway.core.radiomap import RadioMap
 
+# A flood of one credential may not keep the processor: of one receiver's samples in a second 8 are looked at (a tag at
+# 10 Hz loses a fifth on the air anyway).
+MAX_PER_S = 8
+
 WINDOW_MS = 6_000
 PARTS = 3  # a walker gets 3 m in each; with one part walking looked like two devices
 LOOK_EVERY_MS = 2_000
 # What several receivers hear within 50 ms is one advertisement (measured: 95 % within 3 ms on one host). Two devices
 # at 2 Hz share such a moment one time in five; it then speaks for neither.
 BURST_MS = 50
-MIN_BURSTS, MAX_BURSTS = 8, 32
-MAX_SAMPLES = 256  # of one member; 6 s of 5 receivers at 8 Hz; 5 kB, and the oldest go first
+MIN_BURSTS, MAX_BURSTS = 8, 64
+MAX_SAMPLES = 384  # of one credential; 6 s of 8 receivers at 8 Hz; 5 kB, and the oldest go first
 # Nearer than that two places are one person in bad radio.
 APART_M = 4.0
-# Each of the two must account for a fifth of the advertisements.
+# Each of the two must account for a fifth of the advertisements. On a map with places it is enough to be heard in so
+# many seconds of the window, or a copy that is sent eight times as fast would drown the beacon. Without places a fifth
+# it must be: somebody who stands and advertises 5 times a second looked like that, too.
 MIN_SHARE = 0.2
+MIN_SECONDS = 4
 
 # Log-likelihood of two places over one, summed up over looks that overlap by two thirds and fall by DRIFT. Recorded
 # tracks reached 0.8, hours of simulated brisk walking on a map 3 dB wrong 6.8; CAP makes one odd window not enough.
@@ -31,11 +39,14 @@ CAP, DRIFT = 4.0, 0.2
 
 
 class Watch:
-    """Recent samples of one member and what they have added up to."""
+    """Recent samples of one credential and what they have added up to. They may come late and in any order."""
 
-    __slots__ = ("_codes", "_looked_ms", "_times", "evidence")
+    __slots__ = ("_codes", "_counts", "_looked_ms", "_seconds", "_times", "evidence", "heard_ms")
 
     def __init__(self, now_ms: int) -> None:
+        self.heard_ms = now_ms
+        self._seconds = array("q")  # for each receiver: the second that `_counts` counts
+        self._counts = array("q")
         self._times = array("q")
         self._codes = array("i")  # receiver * 256 + level + 128
         self._looked_ms = now_ms
@@ -43,6 +54,17 @@ class Watch:
 
     def __len__(self) -> int:
         return len(self._times)
+
+    def admits(self, receiver: int, now_ms: int) -> bool:
+        """Whether one more sample of this receiver is looked at."""
+        if len(self._counts) <= receiver:
+            missing = receiver + 1 - len(self._counts)
+            self._seconds.extend([now_ms // 1000] * missing)
+            self._counts.extend([0] * missing)
+        if self._seconds[receiver] != now_ms // 1000:
+            self._seconds[receiver], self._counts[receiver] = now_ms // 1000, 0
+        self._counts[receiver] += 1
+        return self._counts[receiver] <= MAX_PER_S
 
     def add(self, receiver: int, level_db: float, now_ms: int) -> None:
         """One sample: receiver index and level without the receiver's and the device's offset."""
@@ -53,10 +75,10 @@ class Watch:
 
     def look(self, radio_map: RadioMap, now_ms: int) -> bool:
         """True if by now two devices are likelier than one. Cheap between two looks."""
-        if now_ms - self._looked_ms < LOOK_EVERY_MS:
+        if 0 <= now_ms - self._looked_ms < LOOK_EVERY_MS:
             return False
         self._looked_ms = now_ms
-        bursts = self._bursts(now_ms - WINDOW_MS)
+        bursts = self._bursts(now_ms)
         gain = -1.0
         if len(bursts) >= MIN_BURSTS:
             gain = two_over_one(radio_map, bursts[-MAX_BURSTS:])
@@ -64,13 +86,18 @@ class Watch:
         self.evidence = max(0.0, min(DOUBT_AT + CAP, grown))  # what was long ago is soon forgotten
         return self.evidence > DOUBT_AT
 
-    def _bursts(self, since_ms: int) -> list[tuple[int, list[tuple[int, int]]]]:
-        """(time, [(receiver, level)]) of each advertisement since then."""
-        first = next((n for n, at_ms in enumerate(self._times) if at_ms >= since_ms), len(self._times))
-        del self._times[:first], self._codes[:first]
+    def _bursts(self, now_ms: int) -> list[tuple[int, list[tuple[int, int]]]]:
+        """(time, [(receiver, level)]) of each advertisement of the window by time; forgets what is outside."""
+        recent = sorted(
+            (at_ms, code)
+            for at_ms, code in zip(self._times, self._codes, strict=True)
+            if abs(now_ms - at_ms) <= WINDOW_MS
+        )
+        self._times = array("q", [at_ms for at_ms, _ in recent])
+        self._codes = array("i", [code for _, code in recent])
         bursts: list[tuple[int, list[tuple[int, int]]]] = []
         heard_by: set[int] = set()
-        for at_ms, code in zip(self._times, self._codes, strict=True):
+        for at_ms, code in recent:
             receiver, level = code // 256, code % 256 - 128
             if not bursts or at_ms - bursts[-1][0] > BURST_MS or receiver in heard_by:
                 bursts.append((at_ms, []))
@@ -94,13 +121,24 @@ def two_over_one(radio_map: RadioMap, bursts: Sequence[tuple[int, Sequence[tuple
     first, second = _best_pair(logs)
     ours = [row[first] for row in logs]
     other = [row[second] for row in logs]
-    shared = sum(a > b for a, b in zip(ours, other, strict=True)) / len(logs)
-    if radio_map.apart_m(first, second) < APART_M or not MIN_SHARE <= shared <= 1 - MIN_SHARE:
+    if radio_map.apart_m(first, second) < APART_M:
         return -1.0
-    two: float = sum(
-        max(a, b) + math.log1p(math.exp(-abs(a - b))) - math.log(2) for a, b in zip(ours, other, strict=True)
-    )
-    return float(two - one)
+    times: tuple[list[int], list[int]] = ([], [])  # of the advertisements that the second, the first place explains
+    for (at_ms, _), a, b in zip(bursts, ours, other, strict=True):
+        times[a > b].append(at_ms)
+    rarer = min(times, key=len)
+    share = len(times[1]) / len(logs)
+    if not MIN_SHARE <= share <= 1 - MIN_SHARE:
+        if not radio_map.where or len({(at_ms - began_ms) // 1000 for at_ms in rarer}) < MIN_SECONDS:
+            return -1.0
+    else:
+        share = 0.5
+    odds = math.log(share), math.log(1 - share)
+    two = 0.0
+    for a, b in zip(ours, other, strict=True):
+        a, b = a + odds[0], b + odds[1]
+        two += max(a, b) + math.log1p(math.exp(-abs(a - b)))
+    return two - one
 
 
 def _best_pair(logs: Sequence[Sequence[float]]) -> tuple[int, int]:

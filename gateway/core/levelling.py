@@ -20,7 +20,12 @@ MEMORY_SAMPLES = 5_000
 # against 3 dB by which receivers differ.
 ANCHOR_VAR = 16.0
 RECEIVER_VAR = 9.0
-ANCHOR_SAMPLES = 50  # its level is a mean over about so many
+# Anyone can imitate an anchor, and faster than it sends. So one sample a second of each anchor and receiver counts, and
+# after the first 50 it pulls by no more than fading does: a mean over 2,000 takes half an hour to follow.
+ANCHOR_EVERY_MS = 1_000
+ANCHOR_PULL_DB = 6.0
+ANCHOR_FIRST = 50
+ANCHOR_SAMPLES = 2_000
 MAX_ANCHORS = 64
 
 
@@ -37,6 +42,7 @@ class Levelling:
         for anchor, at in list(anchors.items())[:MAX_ANCHORS] if radio_map.where else ():
             self._stands[anchor] = min(range(len(radio_map)), key=lambda place: math.dist(radio_map.where[place], at))
         self._off: dict[str, dict[int, tuple[float, int]]] = {}  # anchor -> receiver -> (mean residual, samples)
+        self._taken_ms: dict[tuple[str, int], int] = {}
         self._from_anchors = [0.0] * len(radio_map.receivers)
 
     def offset_db(self, receiver: int) -> float:
@@ -51,14 +57,19 @@ class Levelling:
         self._heard[receiver] = min(self._heard[receiver] + 1, MEMORY_SAMPLES - DOUBT_SAMPLES)
         self._learned[receiver] += residual_db / (self._heard[receiver] + DOUBT_SAMPLES)
 
-    def anchored(self, anchor: str, receiver: str, rssi_dbm: int) -> None:
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, now_ms: int) -> None:
         """One of the shop's own beacons was heard; unknown ones and such without a place are ignored."""
         place, index = self._stands.get(anchor), self._index.get(receiver)
         if place is None or index is None:
             return
+        if 0 <= now_ms - self._taken_ms.get((anchor, index), now_ms - ANCHOR_EVERY_MS) < ANCHOR_EVERY_MS:
+            return
+        self._taken_ms[anchor, index] = now_ms
         mean, samples = self._off.setdefault(anchor, {}).get(index, (0.0, 0))
         samples = min(samples + 1, ANCHOR_SAMPLES)
         residual = rssi_dbm - self._map.levels[index][place] - mean
+        if samples > ANCHOR_FIRST:
+            residual = max(-ANCHOR_PULL_DB, min(ANCHOR_PULL_DB, residual))
         self._off[anchor][index] = (mean + residual / samples, samples)
         self._combine()
 

@@ -85,12 +85,13 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A member's credential heard by a receiver."""
+    """A member's credential heard by a receiver; `credential` tells a member's devices apart, in this process alone."""
 
     member_id: str
     receiver: str
     rssi_dbm: int
     at_ms: int
+    credential: int = 0
 
 
 @dataclass(frozen=True, slots=True)

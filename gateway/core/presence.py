@@ -20,10 +20,14 @@ LEFT_AFTER_MS = 60_000  # > UNKNOWN_AFTER_MS
 DWELLED_MS = 60_000
 DECIDE_EVERY_MS = 200  # < ENTER_AFTER_MS; half a second cost a point of accuracy, and sums over zones cost 30 us
 
-# A flood of one credential may not keep the processor: of one receiver's samples in a second 8 are looked at (a tag at
-# 10 Hz loses a fifth on the air anyway), and 4 change the belief: closer ones err together and tell nothing new.
-MAX_PER_S = 8
+# Of one receiver's samples in a second 4 change the belief: closer ones err together and tell nothing new.
 WEIGH_EVERY_MS = 250
+
+# Of a member's credentials (a phone, a fob, a partner's phone) one says where the member is, or two in different places
+# would drag the belief to and fro. Another takes over when it was silent for so long: > 3 / 0.3 per s.
+LEAD_MS = 10_000
+# At most so many credentials of a member are listened to, each for 5 kB at most; one that was silent for LEAD_MS goes.
+MAX_WATCHES = 4
 
 # A receiver that others know to be awake and that misses four of a member's advertisements in a row says "not here".
 SILENT_AFTER_MS = 4_000
@@ -35,8 +39,13 @@ AWAKE_MS = 60_000
 # them (8.7 false changes an hour after a day of one standing member), so only the first minute of a first visit counts.
 TEACH_MS = 60_000
 
-# A credential heard in two places at once opens nothing until so long after the last contradiction.
-DOUBT_MS = 600_000
+# A credential heard in two places at once opens nothing until so long after the last contradiction. Longer would help
+# whoever replays it now and then to shut the member out (12 s in every ten minutes would do for all day).
+DOUBT_MS = 120_000
+
+# A remote receiver's sample may be held up on its way; later than this it tells nothing about now. A sample from the
+# future would make all others late, so `expire`, which knows the time, sets such tracks right.
+LATE_MS = 5_000
 
 NEVER_MS = -(10**15)
 
@@ -77,7 +86,9 @@ class _Track:
     heard_ms: int
     since_ms: int
     belief: Belief
-    watch: Watch
+    lead: int  # the credential that says where the member is
+    lead_ms: int  # and when it was last heard
+    watches: dict[int, Watch] = field(default_factory=dict)  # by credential, at most MAX_WATCHES
     hold: Hold = field(default_factory=Hold)
     samples: int = 0
     inside: bool = False
@@ -88,33 +99,38 @@ class _Track:
     interval_ms: float = 1000.0  # between two of this device's advertisements, as heard
     heard: "array[int]" = field(default_factory=lambda: array("q"))  # per receiver: when last
     weighed: "array[int]" = field(default_factory=lambda: array("q"))
-    second: "array[int]" = field(default_factory=lambda: array("q"))  # the second that `count` counts
-    count: "array[int]" = field(default_factory=lambda: array("q"))
     level: "array[int]" = field(default_factory=lambda: array("h"))
 
-    def admits(self, receiver: int, now_ms: int) -> bool:
-        """Whether one more sample of this receiver is looked at."""
-        while len(self.heard) <= receiver:
-            for row, start in (
-                (self.heard, NEVER_MS),
-                (self.weighed, NEVER_MS),
-                (self.second, NEVER_MS),
-                (self.count, 0),
-            ):
-                row.append(start)
-            self.level.append(0)
-        second = now_ms // 1000
-        if self.second[receiver] != second:
-            self.second[receiver], self.count[receiver] = second, 0
-        self.count[receiver] += 1
-        return self.count[receiver] <= MAX_PER_S
+    def watch(self, credential: int, now_ms: int) -> Watch | None:
+        """The watch over one credential; None if there are too many of them to listen to another."""
+        found = self.watches.get(credential)
+        if found is None:
+            if len(self.watches) >= MAX_WATCHES:
+                oldest = min(self.watches, key=lambda one: self.watches[one].heard_ms)
+                if now_ms - self.watches[oldest].heard_ms <= LEAD_MS:
+                    return None
+                del self.watches[oldest]
+            found = self.watches[credential] = Watch(now_ms)
+        return found
+
+    def leads(self, credential: int, now_ms: int) -> bool:
+        """Whether this credential says where the member is."""
+        if credential != self.lead and now_ms - self.lead_ms > LEAD_MS:
+            self.lead = credential
+            self.silence_ms = now_ms + SILENT_AFTER_MS  # nobody has had time to hear it
+            self.belief.another_device()
+        return credential == self.lead
 
     def note(self, receiver: int, rssi_dbm: int, now_ms: int) -> None:
-        """Remember when and how loud."""
-        gap_ms = now_ms - self.heard_ms
+        """Remember when and how loud the leading credential was heard."""
+        while len(self.heard) <= receiver:
+            self.heard.append(NEVER_MS)
+            self.weighed.append(NEVER_MS)
+            self.level.append(0)
+        gap_ms = now_ms - self.lead_ms
         if gap_ms > 50:  # another advertisement, not the same one at another receiver
             self.interval_ms += 0.2 * (min(gap_ms, UNKNOWN_AFTER_MS) - self.interval_ms)
-        self.heard_ms = self.heard[receiver] = now_ms
+        self.lead_ms = self.heard[receiver] = now_ms
         self.level[receiver] = max(-128, min(127, rssi_dbm))
         self.samples += 1
 
@@ -153,21 +169,27 @@ class Presence:
         receiver = self._index(sighting.receiver)
         if receiver is None:
             return None
-        member_id, now_ms = sighting.member_id, sighting.at_ms - self._base_ms
+        member_id, at_ms = sighting.member_id, sighting.at_ms - self._base_ms
         track = self._tracks.get(member_id)
         if track is None:
             self._make_room()
-            track = _Track(now_ms, now_ms, Belief(self._map, now_ms), Watch(now_ms), decided_ms=now_ms)
-            self._tracks[member_id] = track
-        if not track.admits(receiver, now_ms):
+            track = self._tracks[member_id] = self._begin(at_ms, sighting.credential)
+        now_ms = max(at_ms, track.heard_ms)  # a member's time never runs backwards
+        watch = track.watch(sighting.credential, now_ms) if now_ms - at_ms <= LATE_MS else None
+        if watch is None or not watch.admits(receiver, now_ms):
             return None
-        self._awake_ms[receiver] = now_ms
-        self._weigh(member_id, track, receiver, sighting.rssi_dbm, now_ms)
-        if track.watch.look(self._map, now_ms):
+        self._awake_ms[receiver] = max(at_ms, self._awake_ms[receiver])
+        track.heard_ms = watch.heard_ms = now_ms
+        leads = track.leads(sighting.credential, now_ms)
+        level_db = sighting.rssi_dbm - self._levelling.offset_db(receiver)
+        watch.add(receiver, level_db - (track.belief.offset_db if leads else 0.0), at_ms)
+        if leads:
+            self._weigh(member_id, track, receiver, sighting.rssi_dbm, now_ms)
+        if watch.look(self._map, now_ms):
             change = self._doubt(member_id, track, now_ms)
             if change is not None:
                 return change
-        if now_ms - track.decided_ms < DECIDE_EVERY_MS:
+        if not leads or now_ms - track.decided_ms < DECIDE_EVERY_MS:
             return None
         track.decided_ms = now_ms
         return self._decide(member_id, track, now_ms)
@@ -177,11 +199,12 @@ class Presence:
         index = self._receivers.get(receiver)
         if index is not None:
             self._awake_ms[index] = now_ms - self._base_ms
-            self._levelling.anchored(anchor, receiver, rssi_dbm)
+            self._levelling.anchored(anchor, receiver, rssi_dbm, now_ms - self._base_ms)
 
     def expire(self, now_ms: int) -> list[PresenceChange]:
         """Who became unknown or left by silence, and who has stayed long enough to have dwelled."""
         now_ms -= self._base_ms
+        self._set_right(now_ms)
         changes = []
         for member_id, track in list(self._tracks.items()):
             silent_ms = now_ms - track.heard_ms
@@ -227,7 +250,7 @@ class Presence:
         if track is None:
             return None
         shares = dict(zip(self._map.zones, track.belief.zones(self._map), strict=True))
-        heard = [index for index, at_ms in enumerate(track.heard) if track.heard_ms - at_ms < SILENT_AFTER_MS]
+        heard = [index for index, at_ms in enumerate(track.heard) if track.lead_ms - at_ms < SILENT_AFTER_MS]
         names = self._map.receivers
         return Explanation(
             zone=self._zone(track),
@@ -256,13 +279,11 @@ class Presence:
 
     def _weigh(self, member_id: str, track: _Track, receiver: int, rssi_dbm: int, now_ms: int) -> None:
         track.note(receiver, rssi_dbm, now_ms)
-        level_db = rssi_dbm - self._levelling.offset_db(receiver)
-        track.watch.add(receiver, level_db - track.belief.offset_db, now_ms)
         if now_ms - track.weighed[receiver] < WEIGH_EVERY_MS:
             return
         track.weighed[receiver] = now_ms
         track.belief.walk(self._map, now_ms)
-        residual_db = track.belief.hear(self._map, receiver, level_db)
+        residual_db = track.belief.hear(self._map, receiver, rssi_dbm - self._levelling.offset_db(receiver))
         fresh = track.hold.first_visit and now_ms - track.zone_since_ms < TEACH_MS
         if fresh and member_id not in self._doubted_until_ms:
             self._levelling.learn(receiver, residual_db)
@@ -329,7 +350,23 @@ class Presence:
             self._levelling = Levelling(self._map, {})
             index = self._receivers[receiver] = len(self._receivers)
             self._awake_ms.append(NEVER_MS)
+            for track in self._tracks.values():
+                track.belief.grow(self._map)
         return index
+
+    def _begin(self, now_ms: int, credential: int) -> _Track:
+        return _Track(now_ms, now_ms, Belief(self._map, now_ms), credential, now_ms, decided_ms=now_ms)
+
+    def _set_right(self, now_ms: int) -> None:
+        """Begin anew, in the same zone, with members who were heard in the future."""
+        self._awake_ms = [at_ms if at_ms <= now_ms + LATE_MS else NEVER_MS for at_ms in self._awake_ms]
+        for member_id, track in self._tracks.items():
+            if track.heard_ms > now_ms + LATE_MS:
+                anew = self._tracks[member_id] = self._begin(now_ms, track.lead)
+                anew.hold.zone, anew.inside, anew.dwelled = track.hold.zone, track.inside, track.dwelled
+                anew.zone_since_ms = now_ms
+        for member_id, until_ms in self._doubted_until_ms.items():
+            self._doubted_until_ms[member_id] = min(until_ms, now_ms + LATE_MS + DOUBT_MS)
 
     def _make_room(self) -> None:
         if len(self._tracks) >= MAX_MEMBERS:

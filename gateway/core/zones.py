@@ -47,11 +47,19 @@ class Belief:
         self._var = OFFSET_START_VAR
         self._at_ms = now_ms
 
+    def grow(self, radio_map: RadioMap) -> None:
+        """Make room for places that the map has gained; each of them starts with an even share."""
+        if len(self.shares) < len(radio_map):
+            self._scale()
+            self.shares = array("d", [*self.shares, *[1 / len(radio_map)] * (len(radio_map) - len(self.shares))])
+            self._scale()
+
+    def another_device(self) -> None:
+        """From now on the samples come from another device of the same person."""
+        self.offset_db, self._var = 0.0, OFFSET_START_VAR
+
     def walk(self, radio_map: RadioMap, now_ms: int) -> None:
         """Let time pass: the belief spreads as far as legs carry."""
-        if len(self.shares) < len(radio_map):  # another receiver was heard for the first time
-            self.shares = [*self.shares, *[1 / len(radio_map)] * (len(radio_map) - len(self.shares))]
-            self._scale()
         elapsed_ms = now_ms - self._at_ms
         if elapsed_ms < radio_map.step_ms:
             return
