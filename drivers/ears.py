@@ -120,5 +120,5 @@ class Ears:
             self._health.count("ble.strangers" if isinstance(token, Token) else _COUNTER[token])
             return False
         self._health.count("ble.sightings")
-        self._sink.sighted(Sighting(member, receiver, rssi_dbm, at_ms))
+        self._sink.sighted(Sighting(member, receiver, rssi_dbm, at_ms, self._resolver.row))
         return True

@@ -160,3 +160,15 @@ def test_two_thousand_mutated_frames_end_as_one_count_each() -> None:
     assert set(counts) == known  # every way out was taken, and there is no other
     assert len(listener.sink.sightings) == counts["ble.sightings"]
     assert all(sighting.member_id == MEMBER for sighting in listener.sink.sightings)
+
+
+def test_a_sighting_tells_a_members_credentials_apart() -> None:
+    listener = Listener()
+    for ad in (
+        frames.encode_eid(EID_NOW, -18),
+        frames.encode_ibeacon(IBEACON_NOW, -59),
+        frames.encode_eid(EID_NOW, -18),
+    ):
+        listener.ears.heard("till", -61, ad)
+    fob, beacon, again = [sighting.credential for sighting in listener.sink.sightings]
+    assert fob == again != beacon

@@ -63,6 +63,7 @@ class Resolver:
         self._site_key = site_key
         self._cache_key = cache_key
         self._reading = 0
+        self.row = -1  # of the credential that resolved last; a number for as long as it is held
         self.epoch = 0  # grows with every credential taken away
         self.trusted = True  # whether the time that is handed in comes from a synchronised clock
         self.counts: Counter[str] = Counter()  # what was noticed; the caller takes it
@@ -201,7 +202,9 @@ class Resolver:
 
     def _owner(self, rows: list[int], now_ms: int) -> str | None:
         """The one valid owner; a key that two members hold opens nothing."""
-        members = {self.roster.member(row) for row in rows if self.roster.valid(row, now_ms)}
+        valid = [row for row in rows if self.roster.valid(row, now_ms)]
+        self.row = valid[0] if valid else -1
+        members = {self.roster.member(row) for row in valid}
         if len(members) > 1:
             self.counts["ble.two_owners"] += 1
         return members.pop() if len(members) == 1 else None

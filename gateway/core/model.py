@@ -91,7 +91,7 @@ class Sighting:
     receiver: str
     rssi_dbm: int
     at_ms: int
-    credential: int = 0
+    credential: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
