@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from drivers import bluez, ladder
 from drivers.bluez import Adapter
 from drivers.ears import Ears
+from drivers.frames import RSSI_RANGE_DBM
 from drivers.ladder import Ladder
 from drivers.troubles import BluezError
 from gateway.config import SourceTable
@@ -88,7 +89,7 @@ class BleSource:
             self._set_health("ok", "hears advertisements", "")
         get = device.get
         rssi = get("RSSI")
-        if rssi is None:
+        if type(rssi) is not int or rssi not in RSSI_RANGE_DBM:
             self._health.count("ble.no_rssi")
             return False
         address = _random_address(path, device) if path[-_ADDRESS_CHARS] in _RESOLVABLE else b""

@@ -23,6 +23,7 @@ _SERVICE_DATA_16 = 0x16
 _SERVICE_DATA_32 = 0x20
 _SERVICE_DATA_128 = 0x21
 _MANUFACTURER_DATA = 0xFF
+RSSI_RANGE_DBM = range(-127, 21)  # Bluetooth Core, Vol 4 Part E, 7.7.65.2; 127 would mean "not known"
 _MAX_STRUCTURE_BYTES = 255  # type and data; the length has one byte
 _FLAGS = bytes.fromhex("020106")  # LE general discoverable, no classic Bluetooth
 

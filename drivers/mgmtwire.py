@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from drivers.frames import RSSI_RANGE_DBM
 from gateway.errors import PeerError
 
 
@@ -58,7 +59,6 @@ _FOUND = struct.Struct("<6sBbIH")
 _MONITOR_HANDLE_BYTES = 2
 ALL_MONITORS = 0
 _BR_EDR, _LE_RANDOM = 0, 2
-_NO_RSSI_DBM = 127
 
 # Read Controller Information: address 6, version 1, manufacturer 2, then supported and current settings.
 _INFO = struct.Struct("<6xBHII")
@@ -150,7 +150,7 @@ def _heard(message: bytes, at: int) -> Heard | None:
     if kind == _BR_EDR:
         return None
     return Heard(
-        rssi_dbm if rssi_dbm != _NO_RSSI_DBM else None,
+        rssi_dbm if rssi_dbm in RSSI_RANGE_DBM else None,
         ad,
         address[::-1] if kind == _LE_RANDOM else b"",
     )

@@ -18,6 +18,8 @@ from gateway.errors import ConfigError, PeerError, StoreError
 
 # Three hours in a busy street (600 advertisements a second, about 150 bytes a line), and what a small card can spare.
 MAX_FILE_BYTES = 1_000_000_000
+# The longest line, an extended advertisement of 1,650 bytes as hex, takes under 4 kB; 64 kB of NDEF on a card twice as much.
+MAX_LINE_BYTES = 256 * 1024
 
 _ANCHOR, _MEMBER = "anchor", "member"
 
@@ -27,7 +29,7 @@ class Recorder(Ears):
 
     Kept as they are: frames of `anchors`, the shop's own beacons, and of tokens that `is_kept`.
     Raises ConfigError if `path` is there already or cannot be made. A source never hears of a disk that refuses: `full`
-    is true from then on, and `flush` says it.
+    is true from then on, `flush` says it, and the file ends with its last whole line.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Recorder(Ears):
         self._own_ms: dict[str, int] = {}
         self._written_bytes = 0
         self._error: OSError | None = None
+        self._cut = False  # the disk refused something
         self.full = False  # nothing more is written
         self.counts: Counter[str] = Counter()  # lines by fixed words
 
@@ -107,6 +110,8 @@ class Recorder(Ears):
         """As `flush`; nothing is written afterwards."""
         self.full = True
         self._try(self._file.close)
+        if self._cut:
+            self._try(self._mend)
         self._complain()
 
     def _what(self, ad: bytes) -> str:
@@ -143,7 +148,14 @@ class Recorder(Ears):
             act()
         except OSError as error:
             self._error = self._error or error
-            self.full = True
+            self.full = self._cut = True
+
+    def _mend(self) -> None:
+        """Half a line at the end goes: a shorter file needs no space. Lines are far shorter than the piece looked at."""
+        with self._path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = file.seek(max(0, size - MAX_LINE_BYTES))
+            file.truncate(start + file.read(MAX_LINE_BYTES).rfind(b"\n") + 1)
 
     def _complain(self) -> None:
         error, self._error = self._error, None

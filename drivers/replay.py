@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from drivers.ears import Ears
+from drivers.frames import RSSI_RANGE_DBM
 from gateway.config import SourceTable
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError, PeerError, UnavailableError
@@ -19,7 +20,6 @@ MAX_AD_BYTES = 1650  # Bluetooth Core, Vol 4 Part E, 7.8.57: the most that exten
 MAX_RECEIVER_CHARS = 24  # as the ids of the configuration
 # One damaged time must not put the playback to sleep for good; the longest honest silence is a Sunday.
 MAX_GAP_MS = 48 * 3_600_000
-RSSI_RANGE_DBM = range(-127, 21)  # Bluetooth Core, Vol 4 Part E, 7.7.65.2; 127 would mean "not known"
 
 # More than this behind or ahead means that the clock was stepped or the box slept: go on from here instead of
 # catching up. Above any pause of the event loop, below anything a person would wait for.

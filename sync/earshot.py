@@ -27,11 +27,15 @@ MAX_OLD_BOOTS = 8
 SHOWN_MS = 30_000
 # The quickest message of the last one to two spans sets the scale: crystals drift apart by 24 ms meanwhile (100 ppm).
 SPAN_MS = 120_000
-# A scanner sends at most 50 messages a second (ear.PUBLISH_EVERY_S), so this many take 200 s, in which it would have
-# been silent for long: a number so far ahead is a mistake or a forgery, and would mute all honest ones below it.
+# A scanner sends at most 50 messages a second (ear.PUBLISH_EVERY_S), so these are 200 s of them without one that
+# arrived: a number so far ahead is a mistake or a forgery, and would mute all honest ones below it.
 MAX_JUMP = 10_000
-# The same for its clock: honest messages come late, never from beyond the quickest one by more than a line can differ.
-MAX_EARLY_MS = 10_000
+# One message makes the others look late by this at most (well under MAX_LATE_MS), whatever it says of its own time.
+MAX_EARLY_MS = 2_000
+# The broker ends a connection that stands still for 1.5 times the keep-alive (link); nothing is under way for longer.
+MAX_WAY_MS = 120_000
+# All messages late for so long, and the quickest one, which the others are measured by, was none.
+DOUBT_MS = 30_000
 
 _LOOK = "Look at its power and network; on it: systemctl status store-gateway-scanner"
 _OWN_ID = "Give each scanner an id of its own under [scanner]."
@@ -62,16 +66,30 @@ class Lag:
     def __init__(self) -> None:
         self._begun_ms: int | None = None
         self._least_ms = self._least_before_ms = 0
+        self._late_since_ms: int | None = None  # nothing came in time since then
 
     def of(self, sent_ms: int, now_ms: int) -> int:
         """Milliseconds, 0 or more."""
         offset_ms = now_ms - sent_ms
         if self._begun_ms is None:
-            self._begun_ms, self._least_ms, self._least_before_ms = now_ms, offset_ms, offset_ms
-        elif now_ms - self._begun_ms >= SPAN_MS:
-            self._begun_ms, self._least_ms, self._least_before_ms = now_ms, offset_ms, self._least_ms
-        self._least_ms = min(self._least_ms, offset_ms)
-        return offset_ms - min(self._least_ms, self._least_before_ms)
+            self._begin(offset_ms, now_ms)
+        earliest_ms = max(offset_ms, min(self._least_ms, self._least_before_ms) - MAX_EARLY_MS)
+        if self._begun_ms is not None and now_ms - self._begun_ms >= SPAN_MS:
+            self._begun_ms, self._least_ms, self._least_before_ms = now_ms, earliest_ms, self._least_ms
+        self._least_ms = min(self._least_ms, earliest_ms)
+        lag_ms = max(0, offset_ms - min(self._least_ms, self._least_before_ms))
+        if lag_ms <= MAX_LATE_MS:
+            self._late_since_ms = None
+            return lag_ms
+        if self._late_since_ms is None:
+            self._late_since_ms = now_ms
+        if lag_ms > MAX_WAY_MS or now_ms - self._late_since_ms >= DOUBT_MS:
+            self._begin(offset_ms, now_ms)
+        return lag_ms
+
+    def _begin(self, offset_ms: int, now_ms: int) -> None:
+        self._begun_ms, self._late_since_ms = now_ms, None
+        self._least_ms = self._least_before_ms = offset_ms
 
 
 class Earshot:
@@ -96,6 +114,7 @@ class Earshot:
     def _fresh_boot(self) -> None:
         self._lag = Lag()
         self._seq: int | None = None
+        self._is_sure = False  # of the number above: the one after it came too
         self._beat: Beat | None = None
         self._beat_ms = 0
         self._lost = self._lost_before = 0
@@ -135,11 +154,8 @@ class Earshot:
 
     def fresh(self, heard: Heard, now_ms: int) -> Iterator[tuple[Frame, int]]:
         """The frames worth having, each with its true age in milliseconds."""
-        if self._seq is not None and heard.seq <= self._seq:
-            self._health.count("scanner.repeated")
+        if not self._follows(heard.seq, 1):
             return
-        self._reached(heard.seq - 1)
-        self._seq = heard.seq
         lag_ms = self._lag.of(heard.sent_ms, now_ms)
         granted = self._frames.grant(len(heard.frames), now_ms)
         if granted < len(heard.frames):
@@ -163,9 +179,8 @@ class Earshot:
 
     def beaten(self, beat: Beat, now_ms: int) -> None:
         """A heartbeat: what it counted since the last one."""
-        if self._seq is not None:
-            self._reached(beat.seq)
-        self._seq = beat.seq
+        if not self._follows(beat.seq, 0):
+            return
         before = self._beat
         if before is not None and now_ms > self._beat_ms:
             heard = max(0, beat.adverts - before.adverts)
@@ -175,11 +190,27 @@ class Earshot:
                 self._health.count("scanner.dropped_there", beat.dropped - before.dropped)
         self._beat, self._beat_ms, self._lost_before = beat, now_ms, self._lost
 
-    def _reached(self, seq: int) -> None:
-        """Every message up to `seq` was sent; what we do not have is lost."""
-        if self._seq is not None and seq > self._seq:
-            self._lost += seq - self._seq
-            self._health.count("scanner.lost", seq - self._seq)
+    def _follows(self, seq: int, step: int) -> bool:
+        """Whether to believe a message's number. Lots count on by a `step` of 1; a heartbeat tells the last one, 0.
+
+        Never goes back, but over a first number that nothing followed. Counts what was sent between and is lost.
+        """
+        last = self._seq
+        if last is None or (abs(seq - last) > MAX_JUMP and not self._is_sure):
+            self._seq = seq
+            return True
+        if seq < last + step:
+            self._health.count("scanner.repeated")
+            return False
+        if seq - last > MAX_JUMP:
+            self._health.count("scanner.refused.seq")
+            return False
+        lost = seq - step - last
+        if lost:
+            self._lost += lost
+            self._health.count("scanner.lost", lost)
+        self._seq, self._is_sure = seq, True
+        return True
 
     def report(self, now_ms: int) -> tuple[State, str, str]:
         """State, detail and what a person can do, for health."""

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from dbus_fast import Variant
+
 from drivers import ble, frames, ladder, troubles
 from drivers import bluez as bluez_module
 from drivers.ble import BleSource
@@ -121,6 +123,20 @@ async def test_an_advertisement_without_rssi_is_counted_and_dropped(bluez: FakeB
         await bluez.advertise(ADDRESS, -60, EID_AD)
         await until(lambda: listener.health.counts.get("ble.no_rssi") == 1)
     assert listener.sink.sightings == []
+
+
+async def test_a_level_that_no_radio_reports_is_counted_and_dropped(bluez: FakeBluez) -> None:
+    listener = Listener()
+    odd = [Variant("n", 32767), Variant("n", 127), Variant("n", -128), Variant("s", "-60"), Variant("d", -60.0)]
+    async with scanning(bluez, listener):
+        await bluez.advertise(ADDRESS, 20, EID_AD)
+        await until(lambda: listener.sink.sightings)
+        for rssi in odd:
+            bluez.signal_raw(f"/org/bluez/hci0/dev_{ADDRESS.replace(':', '_')}", {"RSSI": rssi})
+        await until(lambda: listener.health.counts.get("ble.no_rssi") == len(odd))
+        await bluez.advertise(ADDRESS, -127, EID_AD)
+        await until(lambda: len(listener.sink.sightings) == 2)
+    assert [sighting.rssi_dbm for sighting in listener.sink.sightings] == [20, -127]
 
 
 @pytest.mark.parametrize("error", ["Busy", "NotReady", "InProgress"])

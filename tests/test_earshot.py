@@ -130,7 +130,7 @@ def test_two_scanners_with_one_id_are_shown_and_only_the_last_is_heard(again: st
     assert bench.state == "degraded"
     assert "two scanners share the id wine" in bench.detail
     bench.ms += earshot.SHOWN_MS
-    bench.beat(boot=OTHER if again == "word" else BOOT)
+    bench.beat(boot=OTHER) if again == "word" else bench.beat(seq=3)
     assert bench.state == "ok"
 
 
@@ -228,7 +228,7 @@ def test_an_allowance_grants_its_rate_and_its_burst_and_no_more(steps: list[tupl
     assert granted * 1000 <= 500_000 + (now_ms - 7_000) * 100
 
 
-@given(st.lists(st.integers(0, 20_000), min_size=1, max_size=50), st.integers(0, 10**12))
+@given(st.lists(st.integers(0, earshot.MAX_EARLY_MS), min_size=1, max_size=50), st.integers(0, 10**12))
 def test_lag_is_what_a_message_took_beyond_the_quickest(delays_ms: list[int], start_ms: int) -> None:
     lag = Lag()
     for number, delay_ms in enumerate(delays_ms):
@@ -247,7 +247,70 @@ def test_lag_forgets_a_line_that_has_become_slower_for_good() -> None:
     assert last == 0
 
 
+def test_a_number_far_ahead_mutes_nobody() -> None:
+    bench = Bench()
+    assert bench.heard(1) == bench.heard(2) == [0]
+    assert bench.heard(2**53 - 1) == []
+    bench.beat(seq=2**40)
+    assert bench.health.counts["scanner.refused.seq"] == 2
+    assert bench.heard(3) == [0]
+    assert "scanner.lost" not in bench.health.counts
+
+
+def test_a_first_number_that_nothing_follows_is_forgotten() -> None:
+    bench = Bench()
+    bench.heard(2**53 - 1)
+    assert bench.heard(20_001) == bench.heard(20_002) == [0]
+    assert bench.heard(1) == []
+
+
+def test_the_count_never_goes_back_at_an_old_heartbeat() -> None:
+    bench = Bench()
+    assert bench.heard(1) == bench.heard(2) == [0]
+    bench.beat(seq=0)
+    assert bench.heard(1) == bench.heard(2) == []
+    assert bench.health.counts["scanner.repeated"] == 3
+    assert bench.heard(3) == [0]
+
+
+@given(st.lists(st.one_of(st.integers(1, 40), st.integers(0, 2**53)), max_size=60))
+def test_no_number_is_believed_twice_once_the_count_is_sure(numbers: list[int]) -> None:
+    bench = Bench()
+    assert bench.heard(1) == bench.heard(2) == [0]
+    seen = [number for number in numbers if bench.heard(number)]
+    assert seen == sorted(set(seen))
+    assert all(number > 2 for number in seen)
+
+
+@pytest.mark.parametrize("early_ms", [10_000, 60_000, 10**9])
+@pytest.mark.parametrize("first", [True, False])
+def test_one_message_from_the_future_does_not_silence_the_next_ones(early_ms: int, first: bool) -> None:
+    bench, heard = Bench(), 0
+    for number in range(400):
+        bench.ms += 150
+        late_ms = -early_ms if number == (0 if first else 50) else 0
+        heard += len(bench.heard(number + 1, late_ms=late_ms))
+    muted_ms = (400 - heard) * 150
+    assert muted_ms <= (earshot.DOUBT_MS + 300 if first else 0)
+
+
+def test_one_message_from_the_past_moves_nothing() -> None:
+    bench = Bench()
+    assert bench.heard(1) == [0]
+    assert bench.heard(2, late_ms=5 * 60_000) == []
+    assert bench.heard(3) == bench.heard(4) == [0]
+
+
+def test_what_comes_in_a_heap_after_a_standstill_is_late() -> None:
+    lag = Lag()
+    assert lag.of(0, 500) == 0
+    found = [lag.of(sent_ms, 40_500) for sent_ms in range(150, 40_001, 150)]
+    assert found == [40_000 - sent_ms for sent_ms in range(150, 40_001, 150)]
+
+
 def test_the_numbers_fit_together() -> None:
     assert earshot.SILENT_MS >= 3_000 * ear.BEAT_S
     # Everything there is to ask takes longer than the windows of the tokens in it last (K = 10).
+    assert earshot.MAX_EARLY_MS < earshot.MAX_LATE_MS
+    assert earshot.MAX_JUMP * ear.PUBLISH_EVERY_S > 10 * ear.BEAT_S
     assert 65_536 / earshot.QUESTIONS_PER_S > 1_024

@@ -35,10 +35,11 @@ def test_classic_bluetooth_and_other_adapters_are_not_ours() -> None:
     assert decode(found(EID_AD, -61, index=1), 1) == Heard(-61, EID_AD, bytes.fromhex("c01122334455"))
 
 
-def test_127_is_no_rssi() -> None:
-    heard = decode(found(EID_AD, 127), 0)
+@pytest.mark.parametrize(("rssi_dbm", "level_dbm"), [(127, None), (21, None), (20, 20), (-127, -127), (-128, None)])
+def test_a_level_that_no_radio_reports_is_no_rssi(rssi_dbm: int, level_dbm: int | None) -> None:
+    heard = decode(found(EID_AD, rssi_dbm), 0)
     assert isinstance(heard, Heard)
-    assert heard.rssi_dbm is None
+    assert heard.rssi_dbm == level_dbm
 
 
 @pytest.mark.parametrize("size", [0, 31, 255, 1650])

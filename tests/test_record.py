@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,22 @@ def test_a_disk_that_refuses_is_told_at_the_flush_and_not_to_the_source(tmp_path
     assert ears.counts == {"not_ours": 1}
     with pytest.raises(StoreError):
         ears.close()
+
+
+def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path: Path) -> None:
+    path, limits = tmp_path / "r.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    ears = recorder(path)
+    for _ in range(20):
+        ears.heard("door", -61, bytes(20))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="cannot be written"):
+            ears.flush()
+        assert path.stat().st_size == 1_000
+        with pytest.raises(StoreError):
+            ears.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes().endswith(b"}\n")
+    assert 800 < path.stat().st_size < 1_000
+    assert len(records(path)) > 5
