@@ -29,7 +29,7 @@ def stand(places: Presence, near: str, far: str, from_ms: int, to_ms: int) -> li
 
 def test_the_numbers_keep_their_inequalities() -> None:
     assert presence.DECIDE_EVERY_MS < zones.ENTER_AFTER_MS < presence.SILENT_AFTER_MS < presence.UNKNOWN_AFTER_MS
-    assert presence.WEIGH_EVERY_MS * clones.MAX_PER_S >= 1000  # what weighs is never refused
+    assert presence.WEIGH_EVERY_MS * clones.MAX_PER_SLOT >= clones.SLOT_MS  # what weighs is never refused
     assert 4 / 0.3 * 1000 < presence.UNKNOWN_AFTER_MS < presence.LEFT_AFTER_MS
 
 
@@ -156,7 +156,7 @@ def test_a_flood_of_one_credential_is_let_go_cheaply() -> None:
             hear(calm, "a1", -60, at_ms)
         hear(flooded, "a1", -60, at_ms)
     track = flooded._tracks["m1"]
-    assert track.samples == 20 * clones.MAX_PER_S
+    assert track.samples == 20_000 // clones.SLOT_MS * clones.MAX_PER_SLOT
     assert flooded.zone_of("m1") == calm.zone_of("m1") == "coffee"
 
 

@@ -12,9 +12,10 @@ from operator import mul
 
 from gateway.core.radiomap import RadioMap
 
-# A flood of one credential may not keep the processor: of one receiver's samples in a second 8 are looked at (a tag at
-# 10 Hz loses a fifth on the air anyway).
-MAX_PER_S = 8
+# A flood of one credential may not keep the processor: of one receiver's samples in half a second 4 are looked at (a
+# tag at 10 Hz loses a fifth on the air anyway). The shorter the time, the less a flood shuts out what comes after it.
+SLOT_MS = 500
+MAX_PER_SLOT = 4
 
 WINDOW_MS = 6_000
 PARTS = 3  # a walker gets 3 m in each; with one part walking looked like two devices
@@ -23,6 +24,7 @@ LOOK_EVERY_MS = 2_000
 # at 2 Hz share such a moment one time in five; it then speaks for neither.
 BURST_MS = 50
 MIN_BURSTS, MAX_BURSTS = 8, 64
+MAX_BURSTS_UNPLACED = 32  # without places more of them raised false doubts at 10 Hz
 MAX_SAMPLES = 384  # of one credential; 6 s of 8 receivers at 8 Hz; 5 kB, and the oldest go first
 # Nearer than that two places are one person in bad radio.
 APART_M = 4.0
@@ -41,11 +43,11 @@ CAP, DRIFT = 4.0, 0.2
 class Watch:
     """Recent samples of one credential and what they have added up to. They may come late and in any order."""
 
-    __slots__ = ("_codes", "_counts", "_looked_ms", "_seconds", "_times", "evidence", "heard_ms")
+    __slots__ = ("_codes", "_counts", "_looked_ms", "_slots", "_times", "evidence", "heard_ms")
 
     def __init__(self, now_ms: int) -> None:
         self.heard_ms = now_ms
-        self._seconds = array("q")  # for each receiver: the second that `_counts` counts
+        self._slots = array("q")  # for each receiver: the half second that `_counts` counts
         self._counts = array("q")
         self._times = array("q")
         self._codes = array("i")  # receiver * 256 + level + 128
@@ -59,12 +61,12 @@ class Watch:
         """Whether one more sample of this receiver is looked at."""
         if len(self._counts) <= receiver:
             missing = receiver + 1 - len(self._counts)
-            self._seconds.extend([now_ms // 1000] * missing)
+            self._slots.extend([now_ms // SLOT_MS] * missing)
             self._counts.extend([0] * missing)
-        if self._seconds[receiver] != now_ms // 1000:
-            self._seconds[receiver], self._counts[receiver] = now_ms // 1000, 0
+        if self._slots[receiver] != now_ms // SLOT_MS:
+            self._slots[receiver], self._counts[receiver] = now_ms // SLOT_MS, 0
         self._counts[receiver] += 1
-        return self._counts[receiver] <= MAX_PER_S
+        return self._counts[receiver] <= MAX_PER_SLOT
 
     def add(self, receiver: int, level_db: float, now_ms: int) -> None:
         """One sample: receiver index and level without the receiver's and the device's offset."""
@@ -81,7 +83,7 @@ class Watch:
         bursts = self._bursts(now_ms)
         gain = -1.0
         if len(bursts) >= MIN_BURSTS:
-            gain = two_over_one(radio_map, bursts[-MAX_BURSTS:])
+            gain = two_over_one(radio_map, bursts[-(MAX_BURSTS if radio_map.where else MAX_BURSTS_UNPLACED) :])
         grown = self.evidence + max(-1.0, min(CAP, gain)) - DRIFT
         self.evidence = max(0.0, min(DOUBT_AT + CAP, grown))  # what was long ago is soon forgotten
         return self.evidence > DOUBT_AT
