@@ -144,6 +144,9 @@ class Earshot:
         """Whether to listen: a scanner's word counts, that of another one with the same id does not."""
         if self._boot is None:
             self._boot = boot
+        if boot != self._boot and self._is_silent(now_ms):
+            self._boot, self._born_ms = boot, now_ms  # the one that displaced it has gone
+            self._fresh_boot()
         if boot != self._boot:
             if now_ms - self._born_ms > LAST_WORDS_MS:
                 self._twin_ms = now_ms
@@ -151,6 +154,11 @@ class Earshot:
             return False
         self._word_ms, self._gone = now_ms, False
         return True
+
+    def _is_silent(self, now_ms: int) -> bool:
+        """Whether the scanner that we listen to said goodbye, or nothing for long."""
+        last_ms = self._word_ms if self._word_ms is not None else self._born_ms
+        return self._gone or now_ms - last_ms >= SILENT_MS
 
     def fresh(self, heard: Heard, now_ms: int) -> Iterator[tuple[Frame, int]]:
         """The frames worth having, each with its true age in milliseconds."""

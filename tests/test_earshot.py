@@ -314,3 +314,19 @@ def test_the_numbers_fit_together() -> None:
     assert earshot.MAX_EARLY_MS < earshot.MAX_LATE_MS
     assert earshot.MAX_JUMP * ear.PUBLISH_EVERY_S > 10 * ear.BEAT_S
     assert 65_536 / earshot.QUESTIONS_PER_S > 1_024
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False])
+def test_who_was_displaced_by_another_with_the_same_id_is_heard_again_when_that_one_is_gone(says_goodbye: bool) -> None:
+    bench = Bench()
+    bench.born()
+    assert bench.heard(1) == [0]
+    bench.born(OTHER)
+    bench.ms += 5_000
+    assert bench.heard(1, boot=OTHER) == [0]
+    assert bench.heard(2) == []
+    if says_goodbye:
+        bench.will(OTHER)
+    bench.ms += earshot.SILENT_MS
+    assert bench.heard(3) == [0]
+    assert bench.state in ("ok", "degraded")  # alive; two with one id are still worth a word
