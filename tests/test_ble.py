@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-
 from dbus_fast import Variant
 
 from drivers import ble, frames, ladder, troubles
