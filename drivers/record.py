@@ -18,7 +18,7 @@ from gateway.errors import ConfigError, PeerError, StoreError
 
 # Three hours in a busy street (600 advertisements a second, about 150 bytes a line), and what a small card can spare.
 MAX_FILE_BYTES = 1_000_000_000
-# The longest line, an extended advertisement of 1,650 bytes as hex, takes under 4 kB; 64 kB of NDEF twice as much.
+# The longest line: an extended advertisement of 1,650 bytes as hex takes under 4 kB, a card with 64 kB of NDEF 128 kB.
 MAX_LINE_BYTES = 256 * 1024
 
 _ANCHOR, _MEMBER = "anchor", "member"
@@ -151,7 +151,7 @@ class Recorder(Ears):
             self.full = self._cut = True
 
     def _mend(self) -> None:
-        """Half a line at the end goes: a shorter file needs no space. Lines are far shorter than what is looked at."""
+        """Half a line at the end goes, for which no space is needed."""
         with self._path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
             start = file.seek(max(0, size - MAX_LINE_BYTES))

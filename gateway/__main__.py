@@ -189,7 +189,8 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     else:
         if arguments.beacon is None:
             raise ConfigError("--beacon: expected the test beacon, e.g. ibeacon: and 40 hex digits")
-        loaded = _load(arguments.config)
+        loaded = config.load(arguments.config).model_copy(update={"presence": config.PresenceTable()})
+        app.check(loaded, arguments.config)  # but for the old map, which may lack what this walk is for
         say("Stand at a point and type: x y [zone], in metres. Turn round once while it listens. Empty line: done.")
 
         async def ask() -> str:

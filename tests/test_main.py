@@ -174,6 +174,15 @@ def test_a_survey_in_files_becomes_a_radio_map(tmp_path: Path, capsys: pytest.Ca
     assert "81 points" in capsys.readouterr().out
 
 
+def test_an_old_map_does_not_stand_in_the_way_of_a_new_walk(config: Path, tmp_path: Path, capsys) -> None:
+    config.write_text(config.read_text() + f'\n[presence]\nradio_map = "{tmp_path / "absent.json"}"\n')
+    assert __main__.main(["check-config", str(config)]) == 78
+    assert "absent.json" in capsys.readouterr().err
+    walk = ["calibrate", "--config", str(config), "--out", str(tmp_path / "map.json"), "--beacon", "uid:" + "0" * 32]
+    assert __main__.main(walk) == 78
+    assert "no Bluetooth source" in capsys.readouterr().err
+
+
 def test_evaluating_what_is_not_there_says_what_was_expected(tmp_path: Path) -> None:
     assert __main__.main(["evaluate", "zones", "--data", str(tmp_path)]) == 78
     assert __main__.main(["calibrate", "--out", str(tmp_path / "map.json")]) == 78
