@@ -154,7 +154,7 @@ def bluez(action: str) -> None:
 
 
 def protect(on: bool) -> None:
-    """With BlueZ stopped: forget everything on the disk, and put the drop-in in place or away."""
+    """Forget everything on the disk, and put the drop-in in place or away."""
     shutil.rmtree(BLUEZ, ignore_errors=True)
     place = UNITS / "bluetooth.service.d"
     shutil.rmtree(place, ignore_errors=True)
@@ -264,10 +264,11 @@ def with_ble(host: Host, adapter: Adapter, ear: Ear, marks: list[str]) -> None:
     host.check("adapter unplugged and plugged in again", ear.recovers(unplug_and_plug))
 
     host.part("ble:hci0, with our drop-in for bluetooth.service")
-    bluez("stop")
+    # The drop-in first: our source asks for BlueZ again at once, and D-Bus would start it without.
     protect(True)
+    bluez("restart")
+    shutil.rmtree(BLUEZ, ignore_errors=True)  # what the old one left on the disk; the new one has a folder in memory
     since = time.time()
-    bluez("start")
     resumed = ear.hears_on(RECOVER_S)
     host.check("hears on", (resumed is not None, seconds(resumed)))
     time.sleep(STRANGER_S)
