@@ -267,7 +267,8 @@ def with_ble(host: Host, adapter: Adapter, ear: Ear, marks: list[str]) -> None:
     # The drop-in first: our source asks for BlueZ again at once, and D-Bus would start it without.
     protect(True)
     bluez("restart")
-    shutil.rmtree(BLUEZ, ignore_errors=True)  # what the old one left on the disk; the new one has a folder in memory
+    for left in BLUEZ.iterdir():  # by the old one, on the disk; the new one's folder in memory lies over this one
+        shutil.rmtree(left)
     since = time.time()
     resumed = ear.hears_on(RECOVER_S)
     host.check("hears on", (resumed is not None, seconds(resumed)))
