@@ -154,8 +154,9 @@ def bluez(action: str) -> None:
 
 
 def protect(on: bool) -> None:
-    """Forget everything on the disk, and put the drop-in in place or away."""
-    shutil.rmtree(BLUEZ, ignore_errors=True)
+    """Put the drop-in in place; or, with BlueZ stopped, away, and forget everything on the disk."""
+    if not on:
+        shutil.rmtree(BLUEZ, ignore_errors=True)  # under a running BlueZ it would complain, with addresses
     place = UNITS / "bluetooth.service.d"
     shutil.rmtree(place, ignore_errors=True)
     if on:
