@@ -4,16 +4,21 @@ This is the only place that sees strangers. Nothing of them leaves these functio
 text, no queue, no counter label.
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
 
-from drivers import frames, tags
+from drivers import frames, resolve
 from drivers.flood import MAX_SAME_PER_S, FloodGate
 from drivers.frames import Other
+from drivers.talk import Found, Outcome, Refused, Terminal
 from gateway.core.identity import Resolver
-from gateway.core.model import Sighting, Tap, Token
+from gateway.core.model import Guard, Sighting, Tap, Token
 from gateway.core.ports import Clock, Sink
 from gateway.errors import PeerError
 from gateway.health import Health
+
+# How far from now a phone may say that it made what is valid for a moment only: two minutes of clocks and hands.
+WINDOW_MS = 120_000
 
 _COUNTER = {other: f"ble.{other.value}" for other in Other}
 
@@ -22,13 +27,20 @@ class Ears:
     """Shared by all sources; lives on the event loop. `anchors`: the shop's own fixed beacons by what they show."""
 
     def __init__(
-        self, resolver: Resolver, sink: Sink, clock: Clock, health: Health, anchors: Mapping[Token, str] | None = None
+        self,
+        resolver: Resolver,
+        sink: Sink,
+        clock: Clock,
+        health: Health,
+        anchors: Mapping[Token, str] | None = None,
+        terminal: Terminal | None = None,
     ) -> None:
         self._resolver = resolver
         self._sink = sink
         self._clock = clock
         self._health = health
         self._anchors = anchors or {}
+        self.terminal = terminal or Terminal("", clock, secrets.token_bytes)
         self._anchored_ms: dict[str, int] = {}
         self._gate = FloodGate()
 
@@ -78,18 +90,33 @@ class Ears:
         self._sight(receiver, rssi_dbm, token, b"", at_ms)
 
     def touched(self, reader: str, ndef: bytes | None) -> None:
-        """One card or phone: its NDEF message as read, or None where it carries none."""
-        member = None
-        try:
-            token = tags.decode(ndef) if ndef else None
-        except PeerError as error:
-            self._health.count(f"nfc.malformed.{error.reason}")
-            token = None
+        """One card or phone of which only the NDEF message is known, or None where it carries none."""
+        self.presented(reader, resolve.message(ndef, self.terminal.talk()) if ndef else None)
+
+    def presented(self, reader: str, outcome: Outcome) -> None:
+        """One card or phone was shown, and this came of the conversation with it."""
         now_ms = self._clock.now_ms()
-        if token is not None:
-            member = self._resolver.resolve(token, now_ms)
+        if isinstance(outcome, Found) and outcome.made_ms is not None and abs(now_ms - outcome.made_ms) > WINDOW_MS:
+            outcome = Refused("out_of_time")
+        if isinstance(outcome, Refused):
+            self._health.count(f"nfc.refused.{outcome.reason}")
+            self._sink.tapped(Tap(None, reader, now_ms, trouble=outcome.trouble))
+            return
+        token = outcome.token if outcome is not None else None
+        member = self._resolver.resolve(token, now_ms) if token is not None else None
         self._health.count("nfc.taps" if member else "nfc.strangers")
-        self._sink.tapped(Tap(member, reader, now_ms))
+        if outcome is None or (member is None and not self._sink.awaits(reader)):
+            self._sink.tapped(Tap(None, reader, now_ms))
+            return
+        shown = outcome.token if member is None else None
+        self._sink.tapped(Tap(member, reader, now_ms, outcome.proof, self._guard(outcome, now_ms), None, shown))
+
+    def _guard(self, found: Found, now_ms: int) -> Guard | None:
+        if found.count is not None:
+            return Guard(self._resolver.digest(found.token), found.count)
+        if found.once:
+            return Guard(self._resolver.digest(Token(found.token.kind, found.once)), 1, now_ms + 2 * WINDOW_MS)
+        return None
 
     def _sight(self, receiver: str, rssi_dbm: int, token: Token | Other, address: bytes, at_ms: int | None) -> bool:
         if token.__class__ is Other and not (address and self._resolver.knows_phones):

@@ -2,7 +2,8 @@
 
 import ndef
 
-from gateway.core.model import CredentialKind, Token
+from drivers.talk import Found, Outcome, Refused, Talk
+from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.errors import PeerError
 
 # The largest tag that shops meet is an NTAG216 (868 bytes of NDEF); a phone may emulate up to 64 KiB. 8 KiB holds
@@ -35,6 +36,15 @@ def decode(message: bytes) -> Token | None:
     if len(value) > VALUE_BYTES_MAX:
         raise PeerError("ndef_size")
     return Token(CredentialKind.NDEF, value) if value else None
+
+
+def judge(message: bytes, talk: Talk) -> Outcome:
+    """What an NDEF message shows: a SUN message, a signed id, or a plain text."""
+    try:
+        token = decode(message)
+    except PeerError as error:
+        return Refused(error.reason, Trouble.AGAIN)
+    return None if token is None else Found(token, Proof.BEARER)
 
 
 def _first_value(message: bytes) -> bytes:

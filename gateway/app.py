@@ -13,6 +13,7 @@ from display.api import create_app
 from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
+from drivers.talk import Terminal
 from gateway import config as local
 from gateway import keys
 from gateway.clock import InstantClock, ShopClock
@@ -110,7 +111,9 @@ class Gateway:
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
-        self._ears = Ears(resolver, self._flow, clock, self.health, anchors)
+        place = f"{config.gateway.tenant}/{config.gateway.store}"
+        terminal = Terminal(place, clock, secrets.token_bytes, config.nfc)
+        self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
@@ -297,6 +300,10 @@ class _Nobody:
 
     def tapped(self, tap: Tap) -> None:
         """Nothing is touched during a check."""
+
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits during a check."""
+        return False
 
 
 def address(mqtt: MqttTable) -> Address:

@@ -349,6 +349,10 @@ class _Nowhere:
     def tapped(self, tap: Tap) -> None:
         pass
 
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits with a one-time code."""
+        return False
+
 
 def main(arguments: list[str]) -> None:
     """`flood`, or `receive gateway` or `receive bare`."""

@@ -63,6 +63,10 @@ class _Nowhere:
     def tapped(self, tap: Tap) -> None:
         """Nobody taps."""
 
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits with a one-time code."""
+        return False
+
 
 def ingest(corpus: Path | None = None) -> list[Result]:
     """Time and memory with 0, 10,000, 100,000 and a million members; peers on the same bytes in the same run."""

@@ -58,6 +58,10 @@ class _World:
     def tapped(self, tap: Tap) -> None:
         """Nobody taps."""
 
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits with a one-time code."""
+        return False
+
 
 def loop(members: int = MEMBERS) -> list[Result]:
     """Lag of the event loop: reading everybody in, turning every window, and doing nothing."""

@@ -72,6 +72,10 @@ class Collector:
     def tapped(self, tap: Tap) -> None:
         """Taps are of no use here."""
 
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits with a one-time code."""
+        return False
+
     async def samples(self) -> AsyncIterator[Heard]:
         """What is heard, until cancelled."""
         while True:

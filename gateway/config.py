@@ -26,9 +26,9 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]
 _BEACON_RULE = "uid: and 32 hex digits, or ibeacon: or altbeacon: and 40, in lower case"
 _ID_RULE = "1-24 lower-case letters, digits or dashes, beginning with a letter or digit"
 
-SOURCE_SCHEMES = ("ble", "mgmt", "mqtt", "nfc", "replay", "sim")
+SOURCE_SCHEMES = ("ble", "mgmt", "mqtt", "nfc", "pcsc", "replay", "serial", "sim")
 SCANNER_SCHEMES = ("ble", "mgmt", "replay", "sim")  # a tap needs the shop beside it, and an ear no further ears
-_ONE_EAR = ("ble", "mgmt", "mqtt", "nfc")
+_ONE_EAR = ("ble", "mgmt", "mqtt", "nfc", "pcsc", "serial")
 _M = TypeVar("_M", bound=BaseModel)
 _METRES = Field(None, ge=-1000, le=1000, strict=True)  # strict: true is no metre
 
@@ -134,7 +134,7 @@ class SourceTable(_Table):
 
 
 class ReceiverTable(_Placed):
-    """Where an ear is. A tap there opens the dialogue on `screen`, or asks for advice if `advice` is true.
+    """Where an ear is, and what a tap there does: dialogue on `screen`, `door` (check in), `advice`, `till` (a sale).
 
     `x_m`, `y_m`: its place on the floor plan in metres, any origin.
     """
@@ -143,6 +143,16 @@ class ReceiverTable(_Placed):
     zone: Id
     screen: Id | None = None
     advice: bool = False
+    door: bool = False
+    till: Id | None = None
+
+
+class NfcTable(_Table):
+    """What all readers do."""
+
+    poll_ms: int = Field(60, ge=30, le=1000, strict=True)  # pause between two looks; less than 30 heats the chip
+    apple_vas: bool = False  # Apple's terms apply: docs/readers.md
+    chip_numbers: bool = False  # the UID of cards that can do nothing else
 
 
 class ScreenTable(_Table):
@@ -176,6 +186,7 @@ class Config(_Table):
     screen: tuple[ScreenTable, ...] = ()
     anchor: tuple[AnchorTable, ...] = ()
     presence: PresenceTable = PresenceTable()
+    nfc: NfcTable = NfcTable()
 
     @model_validator(mode="after")
     def _names_meet(self) -> "Config":

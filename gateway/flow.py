@@ -116,6 +116,10 @@ class Flow:
         """Somebody showed a card or phone."""
         self._begin(self.on_tap(tap))
 
+    def awaits(self, reader: str) -> bool:
+        """Whether somebody typed a one-time code at this reader's screen and now shows what is to be bound."""
+        return False
+
     async def on_presence(self, change: PresenceChange, visit_id: str, zone: str) -> None:
         """A member entered, moved, stayed, became unknown or doubtful, or left; `zone` is the last that was known."""
         member_id = change.member_id

@@ -43,6 +43,22 @@ def learned_clocks(db: Database) -> None:
     db.execute("ALTER TABLE credential ADD COLUMN offset_s INTEGER NOT NULL DEFAULT 0")
 
 
+@gateway()
+def taps_and_keys(db: Database) -> None:
+    """What makes a proof count once, terminal keys as they were sealed for us, and one-time codes that wait."""
+    for statement in (
+        """CREATE TABLE tap_guard (key BLOB PRIMARY KEY, member_id TEXT NOT NULL, count INTEGER NOT NULL,
+           until_ms INTEGER) WITHOUT ROWID""",
+        "CREATE INDEX tap_guard_member ON tap_guard (member_id)",
+        """CREATE TABLE terminal_key (key_id TEXT PRIMARY KEY, use TEXT NOT NULL, from_ms INTEGER NOT NULL,
+           until_ms INTEGER, sealed BLOB NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE binding (binding_id TEXT PRIMARY KEY, member_id TEXT NOT NULL, code BLOB NOT NULL UNIQUE,
+           valid_until_ms INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX binding_member ON binding (member_id)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -17,6 +17,7 @@ from gateway.core.model import (
     CredentialKind,
     Decision,
     Event,
+    Guard,
     Member,
     Offer,
     Purpose,
@@ -63,7 +64,7 @@ class Tx:
 
     def erase_member(self, member_id: str) -> None:
         """Delete what is stored about a member; events not yet at HQ lose the pseudonym and keep the fact."""
-        for table in ("member", "credential", "consent", "decision"):
+        for table in ("member", "credential", "consent", "decision", "tap_guard", "binding"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
         self._db.execute(
             """UPDATE outbox SET body = json_set(body, '$.member_id', 'erased')
@@ -147,6 +148,14 @@ class Tx:
         """Whether HQ calls this member a colleague."""
         row = self._one("SELECT body FROM member WHERE member_id = ?", member_id)
         return row is not None and _MEMBER.validate_json(row[0]).staff
+
+    def admit(self, member_id: str, guard: Guard) -> bool:
+        """Whether this proof is shown for the first time; from now on it is not. One call per proof."""
+        last = self._one("SELECT count FROM tap_guard WHERE key = ?", guard.key)
+        if last is not None and guard.count <= last[0]:
+            return False
+        self._put("tap_guard", key=guard.key, member_id=member_id, count=guard.count, until_ms=guard.until_ms)
+        return True
 
     # --- catalogue and configuration -------------------------------------------------------------------------
 

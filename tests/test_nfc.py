@@ -18,10 +18,10 @@ from drivers import cards, chip, nfc, tags
 from drivers.ears import Ears
 from drivers.nfc import NfcSource
 from gateway.config import SourceTable
+from gateway.emulator.cards import Spec, classic, type2, type4
+from gateway.emulator.chip import Pn532Rig
 from gateway.errors import ConfigError, UnavailableError
 from gateway.health import Health
-from tests.rigs.cards import Spec, classic, type2, type4
-from tests.rigs.pn532 import Pn532Rig
 
 LIMIT_S = 60  # a loaded CI machine may need many readings; an idle one needs 0.1 s
 SETTLE_S = 0.6  # eight looks: long enough for a second delivery to show, or a removal to be noticed

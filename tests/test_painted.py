@@ -13,10 +13,10 @@ from playwright.sync_api import Page
 
 from drivers import frames, tags
 from gateway.core import eid
+from gateway.emulator.cards import type2, type4
+from gateway.emulator.chip import Pn532Rig
 from tests.rigs.bluez import FakeBluez
 from tests.rigs.browser import chromium
-from tests.rigs.cards import type2, type4
-from tests.rigs.pn532 import Pn532Rig
 from tests.rigs.system import System, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(240)]

@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page
 
 from drivers import tags
 from drivers.people import population
+from gateway.emulator.cards import type2
+from gateway.emulator.chip import Pn532Rig
 from tests.rigs.browser import chromium
-from tests.rigs.cards import type2
-from tests.rigs.pn532 import Pn532Rig
 from tests.rigs.system import System, post, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(240)]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.core.keyring import KeyUse
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
 
 
@@ -56,7 +57,56 @@ class ConfigPut:
     config: ShopConfig
 
 
-Change = MemberPut | MemberErase | CredentialPut | CredentialDrop | ConsentAdd | OfferPut | OfferDrop | ConfigPut
+@dataclass(frozen=True, slots=True)
+class KeyPut:
+    """A reader or terminal key, sealed for one gateway (gateway.core.sealing); others pass over it.
+
+    `gateway`: "tenant/store/id". `use`: gateway.core.keyring.KeyUse. It serves from `from_ms` until `until_ms`.
+    """
+
+    gateway: str
+    key_id: str
+    use: KeyUse
+    from_ms: int
+    until_ms: int | None
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDrop:
+    gateway: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BindingPut:
+    """A one-time code (8 digits) that was shown to a member: whoever types it binds the next card to that member."""
+
+    binding_id: str
+    member_id: str
+    code: str
+    valid_until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BindingDrop:
+    binding_id: str
+
+
+Change = (
+    MemberPut
+    | MemberErase
+    | CredentialPut
+    | CredentialDrop
+    | ConsentAdd
+    | OfferPut
+    | OfferDrop
+    | ConfigPut
+    | KeyPut
+    | KeyDrop
+    | BindingPut
+    | BindingDrop
+)
 
 
 @dataclass(frozen=True, slots=True)

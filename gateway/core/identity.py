@@ -155,6 +155,10 @@ class Resolver:
         rows = [row for row in self._static.all(digest[:KEY_BYTES]) if self.roster.secret(row) == digest]
         return self._owner(rows, now_ms)
 
+    def digest(self, token: Token) -> bytes:
+        """The 16-byte keyed hash under which this shop knows a static identifier."""
+        return static_digest(self._site_key, token.kind, token.value)
+
     def missed(self, token: Token, now_ms: int) -> None:
         """A token that did not resolve, once a second: if it stays, its owner is looked for more widely."""
         self.search.miss(token, now_ms)
@@ -173,7 +177,7 @@ class Resolver:
     def live_digests(self, prefix: bytes) -> tuple[list[bytes], int]:
         """The same for the 16-byte keyed hashes of static identifiers on the air."""
         rows = [row for _, row in self._static.under(prefix) if self.roster.valid(row, self._advanced_ms)]
-        on_air = {self.roster.secret(row) for row in rows if KINDS[self.roster.kind[row]] is not CredentialKind.NDEF}
+        on_air = {self.roster.secret(row) for row in rows if not KINDS[self.roster.kind[row]].tapped}
         return sorted(on_air), ANSWER_MS
 
     def _resolve_live(self, token: Token, now_ms: int) -> str | None:

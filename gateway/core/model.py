@@ -41,6 +41,11 @@ class CredentialKind(StrEnum):
     ALTBEACON = "altbeacon"  # static: 20-byte beacon id
     RPA = "rpa"  # a colleague's phone: resolvable private address, 3 random bytes + 3-byte hash
     NDEF = "ndef"  # static: the UTF-8 text of the tag's first URI or Text record
+    SIGNED = "signed"  # static: the id that headquarters signed into an NDEF text
+    SUN = "sun"  # static: the 7-byte UID that an NTAG 424 DNA shows encrypted, with a MAC and a counter
+    HCE = "hce"  # static: the public key with which a phone's app signs (docs/phone-app.md), SubjectPublicKeyInfo-free
+    PASS = "pass"  # static: the value in a wallet pass (Google Smart Tap, Apple VAS), UTF-8
+    CHIP = "chip"  # static: the fixed UID of a card that can do nothing else; off unless switched on
 
     @property
     def keyed(self) -> bool:
@@ -55,7 +60,40 @@ class CredentialKind(StrEnum):
     @property
     def purpose(self) -> Purpose:
         """The consent that lets this kind of credential be resolved at all."""
-        return Purpose.RECOGNISE_NFC if self is CredentialKind.NDEF else Purpose.RECOGNISE_BLE
+        return Purpose.RECOGNISE_NFC if self.tapped else Purpose.RECOGNISE_BLE
+
+    @property
+    def tapped(self) -> bool:
+        """It is shown to a reader, never heard on the air."""
+        return self in _TAPPED
+
+
+_TAPPED = frozenset(
+    {
+        CredentialKind.NDEF,
+        CredentialKind.SIGNED,
+        CredentialKind.SUN,
+        CredentialKind.HCE,
+        CredentialKind.PASS,
+        CredentialKind.CHIP,
+    }
+)
+
+
+class Proof(StrEnum):
+    """How strongly a tap shows that the true card or phone is there; the decision side limits what a weak one opens."""
+
+    PROVEN = "proven"  # fresh: a key that never leaves the card or phone answered this very tap
+    SIGNED = "signed"  # issued by headquarters, but a copy would show the same
+    BEARER = "bearer"  # a number: whoever has read it once can show it
+
+
+class Trouble(StrEnum):
+    """Why a tap came to nothing, as far as it helps the person to know."""
+
+    AGAIN = "again"  # left too early, two cards at once, half-written: try again
+    UNLOCK = "unlock"  # the phone wants its owner: unlock it, or choose the pass
+    REFUSED = "refused"  # what it shows is not accepted: forged, replayed, out of date
 
 
 class Token(NamedTuple):
@@ -95,12 +133,31 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What makes one proof count once, also over a restart: `count` must be above the last one kept for `key`.
+
+    `key`: 16-byte keyed hash. `until_ms`: from then on it may be forgotten; None = never.
+    """
+
+    key: bytes
+    count: int
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tap:
-    """A card or phone shown to a reader; `member_id` None is a stranger's gesture and carries nothing else."""
+    """A card or phone shown to a reader; `member_id` None is a stranger's gesture and carries nothing of theirs.
+
+    `token` is set only where somebody with a one-time code waits to have exactly this card or phone bound.
+    """
 
     member_id: str | None
     reader: str
     at_ms: int
+    proof: Proof = Proof.BEARER
+    guard: Guard | None = None
+    trouble: Trouble | None = None
+    token: Token | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +207,7 @@ class Offer:
     zones: tuple[str, ...] = ()
     interests: tuple[str, ...] = ()
     audience: Literal["everyone", "members"] = "members"
+    value_cents: int = 0  # what redeeming it is worth; above ShopConfig.bearer_limit_cents a bearer id is too weak
     public_safe: bool = False  # may appear on a public screen because one opted-in person is near (L2)
     priority: int = 0
     valid_from_ms: int = 0
@@ -179,6 +237,9 @@ class ShopConfig:
     dialogue_ms: int = 20_000  # idle time after which a dialogue wipes itself
     ask_ms: int = 120_000  # how long a request for advice waits for a colleague
     card_ms: int = 300_000  # how long an accepted card stays open
+    sale_ms: int = 120_000  # how long a tap at the till counts for the sale
+    bearer_limit_cents: int = 500  # an id that anybody could copy redeems nothing worth more
+    join_url: str = ""  # where somebody who is no member yet can become one; "" = the privacy notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +284,13 @@ class Event:
 
 # --- what surfaces show -------------------------------------------------------------------------------------
 
+# A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door.
+# A stranger's: join -> code (type the one-time code) -> hold (now show the card) -> bound; or one of Trouble.
+Step = Literal[
+    "offer", "more", "accepted", "declined", "advice", "nothing", "welcome",
+    "join", "code", "hold", "bound", "again", "unlock", "refused",
+]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Slide:
@@ -240,12 +308,12 @@ class DialogueView:
     """The personal dialogue on a public screen after a tap there (L3 only with `call_name`)."""
 
     dialogue_id: str
-    step: Literal["offer", "more", "accepted", "declined", "advice", "nothing", "join"]
+    step: Step
     language: str
     call_name: str | None
     slide: Slide | None
     more: Text
-    choices: tuple[str, ...]  # of "yes", "more", "not_now", "advice", "more_time"
+    choices: tuple[str, ...]  # of "yes", "more", "not_now", "advice", "more_time", "code", "cancel"
     ttl_ms: int
 
 

@@ -43,3 +43,6 @@ class Sink(Protocol):
         """One of the shop's own fixed beacons was heard."""
 
     def tapped(self, tap: Tap) -> None: ...
+
+    def awaits(self, reader: str) -> bool:
+        """Whether somebody typed a one-time code there and now shows the card or phone to be bound."""

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.core.model import DialogueView, ScreenContent, Slide, Text
-
-Step = Literal["offer", "more", "accepted", "declined", "advice", "nothing", "join"]
+from gateway.core.model import DialogueView, ScreenContent, Slide, Step, Text
 
 END_MS = 8_000  # a last word stays long enough to be read, and shorter than any dialogue
 JOIN_MS = 15_000

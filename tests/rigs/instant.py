@@ -70,6 +70,10 @@ class NotingSink:
     def tapped(self, tap: Tap) -> None:
         self.taps.append(tap)
 
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits with a one-time code."""
+        return False
+
 
 def credential(body: dict[str, Any]) -> Credential:
     """The credential in the body of a `credential.put` operation, as a gateway would keep it."""

@@ -61,6 +61,10 @@ class Collector:
     def tapped(self, tap: Tap) -> None:
         self.taps.append(tap)
 
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits with a one-time code."""
+        return False
+
 
 class Listener:
     """`ears` and all that they lead to; the member carries an EID beacon, an iBeacon and one NDEF tag."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.rigs import cards
+from gateway.emulator import cards
 
 REPLY_LIMIT_S = 30  # the child answers in microseconds; a loaded CI machine may take seconds to start it
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ class Pn532Rig:
     def __init__(self, baud: int = 115_200) -> None:
         """`baud` is the rate that the chip was left at."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.rigs.pn532", str(baud)],
+            [sys.executable, "-m", "gateway.emulator.chip", str(baud)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -353,12 +353,17 @@ class Line:
         os.write(self._master, data)
 
 
+def _say(value: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
 def main(baud: int) -> None:
     """Serve one chip until standard input ends; one JSON object a line in and out."""
     field = Field()
     chip = Chip(field, baud)
     line = Line(chip)
-    print(json.dumps({"path": line.path}), flush=True)
+    _say({"path": line.path})
     for text in sys.stdin:
         order = json.loads(text)
         reply: dict[str, object] = {}
@@ -375,7 +380,7 @@ def main(baud: int) -> None:
                 reply["baud"] = chip.baud
             case "unplug":
                 line.unplug()
-        print(json.dumps(reply), flush=True)
+        _say(reply)
 
 
 if __name__ == "__main__":

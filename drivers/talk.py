@@ -1,0 +1,86 @@
+"""What a conversation with a card or phone may use, and what it may find. Knows no reader and no protocol.
+
+A conversation is a function `converse(exchange, talk) -> Found | Refused | None`, pure but for `exchange`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.config import NfcTable
+from gateway.core.keyring import Keyring
+from gateway.core.model import Proof, Token, Trouble
+from gateway.core.ports import Clock
+
+# A command APDU in, the response with its two status bytes out. Raises CardGoneError.
+Exchange = Callable[[bytes], bytes]
+
+
+class CardGoneError(Exception):
+    """The card or phone left, or does not answer any more. Carries nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A token, and how strongly it was shown.
+
+    `count`: the card's own counter, which must rise. `once`: a 32-byte hash of something that may be shown only once.
+    `made_ms`: when the device says it made this, for what is valid for a moment only. None, b"" = does not apply.
+    """
+
+    token: Token
+    proof: Proof
+    count: int | None = None
+    once: bytes = field(default=b"", repr=False)
+    made_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Ours by its form, but not accepted. `reason`: a literal such as "sun.mac", for a counter; nothing of the card."""
+
+    reason: str
+    trouble: Trouble = Trouble.REFUSED
+
+
+Outcome = Found | Refused | None  # None: nothing of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One tap's surroundings. `place`: "tenant/store". `random(n)`: n secret bytes. `uid`: as anticollision gave it."""
+
+    keyring: Keyring
+    place: str
+    now_ms: int
+    random: Callable[[int], bytes] = field(repr=False)
+    uid: bytes = field(default=b"", repr=False)
+    apple_vas: bool = False
+    chip_numbers: bool = False
+
+    @property
+    def is_phone(self) -> bool:
+        """A random UID, new at each tap: 4 bytes that begin with 08 (ISO 14443-3, section 6.5.4)."""
+        return len(self.uid) == 4 and self.uid[0] == 0x08
+
+
+class Terminal:
+    """What all readers of a shop share. Read by their threads; the event loop replaces `keyring` whole."""
+
+    def __init__(self, place: str, clock: Clock, random: Callable[[int], bytes], nfc: NfcTable | None = None) -> None:
+        self.keyring = Keyring()
+        self.nfc = nfc or NfcTable()
+        self._place = place
+        self._clock = clock
+        self._random = random
+
+    def talk(self, uid: bytes = b"") -> Talk:
+        """The surroundings of a tap that begins now."""
+        return Talk(
+            self.keyring,
+            self._place,
+            self._clock.now_ms(),
+            self._random,
+            uid,
+            self.nfc.apple_vas,
+            self.nfc.chip_numbers,
+        )
