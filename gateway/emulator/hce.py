@@ -111,7 +111,7 @@ class App:
             return _NOT_FOUND
         if apdu[:2] != b"\x80\x10":
             return _NO_COMMAND
-        if len(apdu) < 6 or len(apdu) != 6 + apdu[4] or not 27 <= apdu[4] <= 75:
+        if len(apdu) < 6 or len(apdu) != 6 + apdu[4] or not 29 <= apdu[4] <= 75:
             return _WRONG_LENGTH
         return self._challenged(apdu[5:-1])
 
