@@ -102,6 +102,12 @@ def test_the_longest_place_still_fits_a_short_command() -> None:
     assert max(len(part) for pair in said.said for part in pair) <= 250
 
 
+def test_a_clock_beyond_the_four_bytes_stops_nothing() -> None:
+    wire = Wire(app())
+    assert isinstance(hce.converse(wire, replace(talk(READER), now_ms=(2**32 + 7) * 1000)), Found)
+    assert wire.said[1][0][26:30] == (7).to_bytes(4, "big")
+
+
 def test_nothing_of_ours_is_none_and_the_next_resolver_is_asked() -> None:
     assert hce.converse(script(), talk()) is None  # no key here: not even a SELECT is sent
     for hello in (b"\x6a\x82", b"\x69\x85", OK, b"", b"\x90", b"\x6f\x10\x84\x0eanything" + OK, b"SG\x01abcd\x6a\x82"):
@@ -147,6 +153,8 @@ def test_the_newest_common_key_is_taken_and_keys_change_without_a_pause() -> Non
         (b"", Refused("hce.status", Trouble.AGAIN)),
         (bytes(147) + b"\x69\x85", Refused("hce.status", Trouble.AGAIN)),
         (OK, Refused("hce.length")),
+        (b"\x01" + bytes(145) + OK, Refused("hce.length")),
+        (b"\x01" + bytes(147) + OK, Refused("hce.length")),
     ],
 )
 def test_a_phone_that_does_not_sign_is_told_why(response: bytes, outcome: Refused) -> None:

@@ -21,7 +21,7 @@ UID = bytes.fromhex("04a1b2c3d4e5f6")
 
 ids = st.from_regex(tagid.IDENTIFIER, fullmatch=True)
 key_ids = st.from_regex(tagid.KEY_ID, fullmatch=True)
-uids = st.sampled_from([b"", UID, UID[:4], UID + b"abc"])
+uids = st.sampled_from([b"", UID, b"\x08" + UID[1:], UID[:4], UID + b"abc"])  # 08 is random on 4 bytes only
 
 
 def test_the_vectors_of_the_specification() -> None:
