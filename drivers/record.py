@@ -105,7 +105,7 @@ class Recorder(Ears):
         self._write(what, replay.Touch(self._t_ms(), reader, ndef))
 
     def presented(self, reader: str, outcome: Outcome) -> None:
-        """One card or phone with which a conversation was held: an NDEF text is kept as its shape, all else as a tap."""
+        """What a conversation found: of an NDEF text the shape is kept, of all else that there was a tap."""
         token = outcome.token if isinstance(outcome, Found) else None
         if token is None or token.kind is not CredentialKind.NDEF:
             self.touched(reader, None)

@@ -16,7 +16,7 @@ from typing import NoReturn
 import serial
 
 from drivers.ears import Ears
-from drivers.talk import Found, Outcome, Refused
+from drivers.talk import Found, Outcome, Refused, Rest
 from gateway.config import SourceTable
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.core.ports import Clock
@@ -26,8 +26,6 @@ from gateway.health import Health
 BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
 # A pass holds an id; Smart Tap's own limit for a redemption value is shorter than this.
 LINE_BYTES_MAX = 512
-# Readers type while a phone rests on them, most of them once a second.
-HOLD_MS = 1_500
 # People tap once in seconds; a reader that types faster has gone mad, or is none.
 LINES_PER_S_MAX = 10
 # An unplugged device is noticed by its node as well as by its file: some adapters hang up late.
@@ -61,9 +59,7 @@ class TypedSource:
         if options.get("baud", "9600") not in map(str, BAUDS):
             raise ConfigError(f"{table.path}: baud: expected one of {', '.join(map(str, BAUDS))}")
         if options.get("proof", "bearer") not in ("bearer", "signed"):
-            raise ConfigError(
-                f"{table.path}: proof: expected bearer, or signed for a reader that types wallet passes only"
-            )
+            raise ConfigError(f"{table.path}: proof: expected bearer, or signed where only wallet passes are typed")
         self._port = table.target
         self._baud = int(options.get("baud", "9600"))
         self._proof = Proof(options.get("proof", "bearer"))
@@ -72,6 +68,7 @@ class TypedSource:
         self._clock = clock
         self._health = health
         self._lines = Lines()
+        self._rest = Rest()
 
     async def run(self) -> NoReturn:
         """Read lines until cancelled, also through unplugging."""
@@ -92,6 +89,9 @@ class TypedSource:
                 continue
             await asyncio.sleep(again_s)
             again_s = min(2 * again_s, AGAIN_S[1])
+
+    def _is_there(self) -> bool:
+        return Path(self._port).exists()
 
     def _open(self) -> serial.Serial:
         return serial.Serial(self._port, self._baud, timeout=0, exclusive=True)
@@ -130,7 +130,7 @@ class TypedSource:
         now_ms = self._clock.now_ms()
         for line in self._lines.feed(data, now_ms):
             outcome = judge(line, self._proof)
-            if self._lines.is_new(outcome, now_ms):
+            if self._rest.is_new(outcome, now_ms):
                 self._ears.presented(self._reader, outcome)
         if self._lines.dropped:
             self._health.count("nfc.typed_dropped", self._lines.dropped)
@@ -139,7 +139,7 @@ class TypedSource:
     def _say_down(self, error: Exception) -> None:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else getattr(error, "errno", None)
         detail = f"The pass reader at {self._port} is not there or does not answer."
-        action = _ACTIONS.get(number or 0, _ELSE if Path(self._port).exists() else _GONE)
+        action = _ACTIONS.get(number or 0, _ELSE if self._is_there() else _GONE)
         self._health.set(f"receiver:{self._reader}", "down", self._clock.now_ms(), detail, action)
 
 
@@ -155,15 +155,13 @@ def judge(line: bytes, proof: Proof) -> Outcome:
 
 
 class Lines:
-    """Bytes of a serial line -> whole lines, bounded; and whether a line is new or typed again by a resting phone."""
+    """Bytes of a serial line -> whole lines, bounded in length and number."""
 
     def __init__(self) -> None:
         self._buffer = b""
         self._overlong = False
         self._second = -1
         self._in_second = 0
-        self._last: int | None = None
-        self._last_ms = 0
         self.dropped = 0  # lines that were too long or too many; the caller takes it
 
     def feed(self, data: bytes, now_ms: int) -> list[bytes]:
@@ -180,13 +178,6 @@ class Lines:
             rest, self._overlong = b"", True
         self._buffer = rest
         return lines
-
-    def is_new(self, outcome: Outcome, now_ms: int) -> bool:
-        """False for what was typed a moment ago. Keeps a salted hash, never the value."""
-        mark = hash(outcome)
-        new = mark != self._last or now_ms - self._last_ms >= HOLD_MS
-        self._last, self._last_ms = mark, now_ms
-        return new
 
     def _admits(self, now_ms: int) -> bool:
         if now_ms // 1000 != self._second:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from drivers import typed
 from drivers.ears import Ears
-from drivers.talk import Found, Outcome, Refused
+from drivers.talk import REST_MS, Found, Outcome, Refused
 from drivers.typed import Lines, TypedSource
 from gateway.config import SourceTable
 from gateway.core.model import CredentialKind, Proof, Token
@@ -120,7 +120,7 @@ async def test_a_phone_that_rests_counts_once_and_a_later_tap_again(tmp_path: Pa
         await one.until(lambda: one.state == "ok")
         one.line.types(b"A\nA\nB\nB\n")
         await one.until(lambda: len(one.ears.shown) == 2)
-        one.clock.at_ms += typed.HOLD_MS
+        one.clock.at_ms += REST_MS
         one.line.types(b"B\n")
         await one.until(lambda: len(one.ears.shown) == 3)
         assert [found.token.value for _, found in one.ears.shown if isinstance(found, Found)] == [b"A", b"B", b"B"]
