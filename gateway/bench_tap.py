@@ -4,6 +4,7 @@ The real service as a process of its own, with real nfcpy, SQLite and pages; Chr
 installed. Physical chips and phones are slower than the emulated ones: the figures are lower bounds.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -130,7 +131,7 @@ def _kinds(with_keys: _Secrets) -> tuple[Kind, ...]:
             lambda n: cards.phone(
                 [
                     vas.phone(
-                        [vas.a_pass(PASS_TYPE_ID, with_keys.vas.public_key(), _pass("apple", n))], int(time.time())
+                        [vas.nfc_pass(PASS_TYPE_ID, with_keys.vas.public_key(), _pass("apple", n))], int(time.time())
                     )
                 ],
                 listens="ecp",
@@ -282,7 +283,7 @@ def _fill(data: Path, site_key: bytes, public: bytes, with_keys: _Secrets, kinds
     store = Store(data / "gateway.db", secrets.token_hex(16))
     try:
         delta = Delta(0, 1, tuple(changes))
-        store.run_blocking(lambda tx: apply(tx, delta, site_key, now_ms, name))
+        asyncio.run(store.run(lambda tx: apply(tx, delta, site_key, now_ms, name)))
     finally:
         store.close()
 
