@@ -4,6 +4,7 @@ The caller says who is the shop's own; everybody else's bytes go through drivers
 """
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import BinaryIO
 from drivers import frames, replay, tags
 from drivers.ears import Ears
 from drivers.mask import Mask
-from gateway.core.model import Token
+from drivers.talk import Found, Outcome, Terminal
+from gateway.core.model import CredentialKind, Token
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError, PeerError, StoreError
 
@@ -40,6 +42,7 @@ class Recorder(Ears):
         self._mask = mask
         self._own = frozenset(anchors)
         self._is_kept = is_kept
+        self.terminal = Terminal("", clock, secrets.token_bytes)  # without keys: nobody proves anything to a recorder
         self._file = _create(path)
         self._began_ms: int | None = None
         self._last_ms = 0
@@ -100,6 +103,15 @@ class Recorder(Ears):
             else:
                 ndef = self._mask.ndef(ndef)
         self._write(what, replay.Touch(self._t_ms(), reader, ndef))
+
+    def presented(self, reader: str, outcome: Outcome) -> None:
+        """What a conversation found: of an NDEF text the shape is kept, of all else that there was a tap."""
+        token = outcome.token if isinstance(outcome, Found) else None
+        if token is None or token.kind is not CredentialKind.NDEF:
+            self.touched(reader, None)
+            return
+        text = token.value.decode()
+        self.touched(reader, tags.encode_uri(text) if ":" in text else tags.encode_text(text))
 
     def flush(self) -> None:
         """What was written reaches the file. Raises StoreError if the disk refused it."""

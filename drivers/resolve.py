@@ -12,3 +12,8 @@ def iso_dep(exchange: Exchange, talk: Talk) -> Outcome:
 def message(ndef: bytes, talk: Talk) -> Outcome:
     """An NDEF message, however it was read."""
     return tags.judge(ndef, talk)
+
+
+def chip(talk: Talk) -> Outcome:
+    """The card's own number, where the shop accepts that; never a phone's."""
+    return None

@@ -32,6 +32,14 @@ def open_source(table: SourceTable, ears: Ears, clock: Clock, health: Health) ->
             from drivers.nfc import NfcSource
 
             return NfcSource(table, ears, clock, health)
+        case "pcsc":
+            from drivers.pcsc import PcscSource
+
+            return PcscSource(table, ears, clock, health)
+        case "serial":
+            from drivers.typed import TypedSource
+
+            return TypedSource(table, ears, clock, health)
         case "replay":
             from drivers.replay import ReplaySource
 

@@ -11,6 +11,9 @@ from gateway.core.keyring import Keyring
 from gateway.core.model import Proof, Token, Trouble
 from gateway.core.ports import Clock
 
+# Readers that report by themselves do so about once a second while a phone rests on them.
+REST_MS = 1_500
+
 # A command APDU in, the response with its two status bytes out. Raises CardGoneError.
 Exchange = Callable[[bytes], bytes]
 
@@ -61,6 +64,25 @@ class Talk:
     def is_phone(self) -> bool:
         """A random UID, new at each tap: 4 bytes that begin with 08 (ISO 14443-3, section 6.5.4)."""
         return len(self.uid) == 4 and self.uid[0] == 0x08
+
+
+class Rest:
+    """Whether a card or phone is new, or rests on a reader that reports it again and again.
+
+    Keeps a salted hash, never what was shown.
+    """
+
+    def __init__(self) -> None:
+        self._mark: int | None = None
+        self._seen_ms = 0
+
+    def is_new(self, outcome: Outcome, now_ms: int) -> bool:
+        """False for what was shown less than REST_MS ago, and shown since."""
+        shown = outcome.token if isinstance(outcome, Found) else outcome
+        mark = hash(shown)
+        new = mark != self._mark or now_ms - self._seen_ms >= REST_MS
+        self._mark, self._seen_ms = mark, now_ms
+        return new
 
 
 class Terminal:
