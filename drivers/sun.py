@@ -17,8 +17,8 @@ from drivers.talk import Found, Outcome, Refused, Talk
 from gateway.core.keyring import SunKey
 from gateway.core.model import CredentialKind, Proof, Token
 
-# Keys tried for one tap, newest first. Two serve while a key is changed, and tags of several makers add a few; each
-# costs at most 0.3 ms on x86-64, so 16 stay under 25 ms on a Pi.
+# Keys tried for one tap, newest first. Two serve while a key is changed, and tags of several makers add a few; 16 that
+# do not fit cost 0.5 ms on x86-64, so about 3 ms on a Pi.
 KEYS_MAX = 16
 
 # The names of a plain mirror. AN12196 leaves them open; these are the ones that its tools write.

@@ -48,7 +48,8 @@ def judge(message: bytes, talk: Talk) -> Outcome:
     try:
         token = decode(message)
     except PeerError as error:
-        return Refused(error.reason, Trouble.AGAIN)
+        # Half written or half read may be whole the next time; what is too large stays so.
+        return Refused(error.reason, Trouble.AGAIN if error.reason == "ndef_malformed" else Trouble.REFUSED)
     if token is None:
         return None
     text = token.value.decode()
