@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from drivers import sun, tags
+from drivers import sun, tags, type4
 from drivers.talk import Found, Refused, Talk
 from gateway.core.identity import static_digest
 from gateway.core.keyring import Held, Keyring, SunKey
@@ -185,6 +186,15 @@ def test_other_names_a_fragment_and_other_parameters_are_fine() -> None:
     tag = emulated.make(emulated.spec(meta=META, file=FILE, url=url))
     assert sun.read(tag.url(), names) == sun.Shown(tag.uid, 1, b"")
     assert sun.read(tag.url(), OURS) is None
+
+
+def test_every_reason_is_documented() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].glob("docs/tags*.md"))
+    code = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (sun, tags, type4))
+    reasons = set(re.findall(r'"(sun\.[a-z]+|ndef_[a-z]+)"', code))
+    assert len(reasons) == 10
+    for reason in reasons:
+        assert f"`{reason}`" in text, reason
 
 
 # --- whose it is, and whose not ------------------------------------------------------------------------------------
