@@ -17,6 +17,7 @@ _CC_BYTES = 15
 _NDEF_FILE_TLV = b"\x04\x06"
 _MLE_MIN = 15  # T4T 1.0, section 4.2: 000F to FFFF
 _READ_FREE = 0x00
+_LENGTH_BYTES = 2  # NLEN, before the message
 
 # Most tags answer in one read: a SUN URL takes 72 bytes and its host and path. More would cost the short ones more than
 # it saves: a byte takes 0.17 ms, a further read 6 ms (measured on the emulated chip).
@@ -54,7 +55,7 @@ def read(exchange: Exchange) -> bytes | Refused | None:
     if len(cc) < _CC_BYTES or cc[7:9] != _NDEF_FILE_TLV:
         return _NO_CC
     most, file_bytes = int.from_bytes(cc[3:5], "big"), int.from_bytes(cc[11:13], "big")
-    if most < _MLE_MIN:
+    if most < _MLE_MIN or file_bytes < _LENGTH_BYTES:  # a Le of 0 would mean 256
         return _NO_CC
     if cc[13] != _READ_FREE:
         return _LOCKED
@@ -66,23 +67,23 @@ def read(exchange: Exchange) -> bytes | Refused | None:
 def _message(exchange: Exchange, step: int, file_bytes: int) -> bytes | Refused:
     """The message in the selected file: two bytes of length, then as many bytes."""
     data = _read_binary(exchange, 0, min(step, FIRST_READ_BYTES, file_bytes))
-    if len(data) < 2:  # who reads beyond its message with an error may still tell its length
-        data = _read_binary(exchange, 0, 2)
-        if len(data) < 2:
+    if len(data) < _LENGTH_BYTES:  # who answers a read beyond its message with an error may still tell its length
+        data = _read_binary(exchange, 0, _LENGTH_BYTES)
+        if len(data) < _LENGTH_BYTES:
             return _NO_READ
-    whole = 2 + int.from_bytes(data[:2], "big")
-    if whole - 2 > MESSAGE_BYTES_MAX or whole - len(data) > step * READS_MAX:
+    whole = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
+    if whole - _LENGTH_BYTES > MESSAGE_BYTES_MAX or whole - len(data) > step * READS_MAX:
         return _TOO_LARGE
     if whole > file_bytes:
         return _NO_READ
     for _ in range(READS_MAX):
         if len(data) >= whole:
-            return data[2:whole]
+            return data[_LENGTH_BYTES:whole]
         more = _read_binary(exchange, len(data), min(step, whole - len(data)))
         if not more:
             return _NO_READ
         data += more
-    return data[2:whole] if len(data) >= whole else _NO_READ
+    return data[_LENGTH_BYTES:whole] if len(data) >= whole else _NO_READ
 
 
 def _select_file(p2: int, file_id: bytes) -> bytes:

@@ -51,6 +51,7 @@ class File:
         cc = bytes.fromhex(f"000f20{self.most:04x}00ff0406e104{self.size:04x}0000")
         content = cc if self.selected == b"\xe1\x03" else self.content
         offset = int.from_bytes(apdu[2:4], "big")
+        assert content is cc or offset + apdu[4] <= self.size  # some cards answer what goes beyond with an error
         return content[offset : offset + apdu[4]] + b"\x90\x00"
 
 
@@ -87,6 +88,11 @@ def test_a_message_of_94_bytes_takes_five_exchanges_and_a_long_one_reads_what_is
     assert [command.hex() for command in card.commands[4:]] == ["00b0000060", "00b00060ff", "00b0015ffb"]
 
 
+def test_what_a_card_sends_beyond_what_was_asked_for_is_dropped() -> None:
+    card = File(b"m" * 300)
+    assert type4.read(lambda apdu: card(apdu)[:-2] + b"!" * 9 + b"\x90\x00") == b"m" * 300
+
+
 def test_an_old_card_answers_to_the_old_name() -> None:
     script = Script(
         (NAME, "6a82"),
@@ -121,6 +127,7 @@ OPEN = [*SELECTED, ("00b000000f", CC), ("00a4000c02e104", "9000")]
         pytest.param([*SELECTED, ("00b000000f", "000f20003b00349000")], "ndef_cc", id="container cut"),
         pytest.param([*SELECTED, ("00b000000f", "00" * 15 + "9000")], "ndef_cc", id="half formatted"),
         pytest.param([*SELECTED, ("00b000000f", CC.replace("003b", "0000"))], "ndef_cc", id="reads nothing at once"),
+        pytest.param([*SELECTED, ("00b000000f", CC.replace("0100", "0001"))], "ndef_cc", id="no room for a length"),
         pytest.param([*SELECTED, ("00b000000f", CC.replace("0406", "0506"))], "ndef_cc", id="no NDEF file"),
         pytest.param([*SELECTED, ("00b000000f", CC[:-8] + "80009000")], "ndef_locked", id="reading needs a key"),
         pytest.param([*OPEN[:3], ("00a4000c02e104", "6a82")], "ndef_read", id="no file"),
