@@ -2,6 +2,7 @@
 
 import ndef
 
+from drivers import signed, sun
 from drivers.talk import Found, Outcome, Refused, Talk
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.errors import PeerError
@@ -39,12 +40,20 @@ def decode(message: bytes) -> Token | None:
 
 
 def judge(message: bytes, talk: Talk) -> Outcome:
-    """What an NDEF message shows: a SUN message, a signed id, or a plain text."""
+    """What an NDEF message shows by its first URI or Text: a SUN message, else a signed id, else a plain text.
+
+    None: an empty message, or none of these records. A text in the form of a stronger kind that fails is refused and
+    never taken for a weaker kind.
+    """
     try:
         token = decode(message)
     except PeerError as error:
-        return Refused(error.reason, Trouble.AGAIN)
-    return None if token is None else Found(token, Proof.BEARER)
+        # Half written or half read may be whole the next time; what is too large stays so.
+        return Refused(error.reason, Trouble.AGAIN if error.reason == "ndef_malformed" else Trouble.REFUSED)
+    if token is None:
+        return None
+    text = token.value.decode()
+    return sun.judge(text, talk) or signed.judge(text, talk) or Found(token, Proof.BEARER)
 
 
 def _first_value(message: bytes) -> bytes:

@@ -157,6 +157,10 @@ class Tx:
         self._put("tap_guard", key=guard.key, member_id=member_id, count=guard.count, until_ms=guard.until_ms)
         return True
 
+    def forget_guards(self, now_ms: int) -> int:
+        """Drop what need not be remembered any longer; how many. Card counters stay for ever."""
+        return int(self._db.execute("DELETE FROM tap_guard WHERE until_ms <= ?", [now_ms]).rowcount)
+
     # --- catalogue and configuration -------------------------------------------------------------------------
 
     def offers(self) -> tuple[Offer, ...]:

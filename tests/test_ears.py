@@ -7,7 +7,9 @@ import pytest
 
 from drivers import frames, tags
 from drivers.flood import MAX_SAME_PER_S
-from gateway.core.model import Credential, CredentialKind, Sighting, Tap, Token
+from gateway.core.keyring import Held, Keyring, SunKey
+from gateway.core.model import Credential, CredentialKind, Guard, Proof, Sighting, Tap, Token, Trouble
+from gateway.emulator import sun as emulated
 from tests.rigs.listener import (
     ANCHOR,
     EID_NOW,
@@ -76,12 +78,43 @@ def test_a_members_card_is_a_tap_with_the_member() -> None:
     assert listener.health.counts == {"nfc.taps": 1}
 
 
-@pytest.mark.parametrize("ndef", [None, b"", b"\xff\xff", tags.encode_uri(STRANGE_URL)])
+@pytest.mark.parametrize("ndef", [None, b"", tags.encode_uri(STRANGE_URL)])
 def test_a_strangers_card_is_a_tap_that_carries_nothing(ndef: bytes | None) -> None:
     listener = Listener()
     listener.ears.touched("till-nfc", ndef)
     assert listener.sink.taps == [Tap(None, "till-nfc", NOW_MS)]
-    assert listener.health.counts["nfc.strangers"] == 1
+    assert listener.health.counts == {"nfc.strangers": 1}
+
+
+@pytest.mark.parametrize(
+    ("ndef", "reason", "trouble"),
+    [
+        (b"\xff\xff", "ndef_malformed", Trouble.AGAIN),
+        (tags.encode_uri(STRANGE_URL)[:-1], "ndef_malformed", Trouble.AGAIN),
+        (tags.encode_uri(STRANGE_URL) * 400, "ndef_size", Trouble.REFUSED),
+    ],
+    ids=["rubbish", "cut off", "too large"],
+)
+def test_a_card_that_cannot_be_read_is_counted_with_its_reason(ndef: bytes, reason: str, trouble: Trouble) -> None:
+    listener = Listener()
+    listener.ears.touched("till-nfc", ndef)
+    assert listener.sink.taps == [Tap(None, "till-nfc", NOW_MS, trouble=trouble)]
+    assert listener.health.counts == {f"nfc.refused.{reason}": 1}
+    assert not holds(everything_in(listener), "stranger.example")
+
+
+def test_a_tag_that_counts_is_a_tap_with_a_guard() -> None:
+    listener = Listener()
+    keys = Keyring([Held("k", 0, None, SunKey(bytes(16), bytes(16)))])
+    listener.ears.terminal.keyring = keys
+    tag = emulated.make(emulated.spec(counter=8))
+    digest = listener.resolver.digest(Token(CredentialKind.SUN, tag.uid))
+    credential = Credential("c-sun", "m-tag", CredentialKind.SUN, digest)
+    listener.resolver.set_member("m-tag", [(credential, 0, None)], NOW_MS)
+    listener.ears.touched("till-nfc", tags.encode_uri(tag.url()))
+    assert listener.sink.taps == [Tap("m-tag", "till-nfc", NOW_MS, Proof.PROVEN, Guard(digest, 9))]
+    assert listener.health.counts == {"nfc.taps": 1}
+    assert not holds(everything_in(listener), tag.uid)
 
 
 def test_the_shops_own_beacons_are_told_apart_from_members() -> None:

@@ -1,6 +1,8 @@
 """What one transaction may do: put and read back, an append-only log, contacts, an erasure that reaches all."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from gateway.core.model import (
     CredentialKind,
     Decision,
     Event,
+    Guard,
     Member,
     Notice,
     Offer,
@@ -146,3 +149,71 @@ def test_the_log_can_be_cut(tmp_path: Path) -> None:
     Tx(db).truncate_log()
     assert (tmp_path / "x.db-wal").stat().st_size == 0
     db.close()
+
+
+# --- proofs that count once ----------------------------------------------------------------------------------------
+
+TAG = b"t" * 16
+
+
+def test_a_counter_must_rise(tx: Tx) -> None:
+    counts = [5, 6, 6, 5, 1, 7, 900, 899, 900, 901]
+    assert [count for count in counts if tx.admit("m1", Guard(TAG, count))] == [5, 6, 7, 900, 901]
+
+
+def test_each_tag_has_a_counter_of_its_own(tx: Tx) -> None:
+    assert tx.admit("m1", Guard(TAG, 9))
+    assert tx.admit("m1", Guard(b"u" * 16, 1))
+    assert not tx.admit("m1", Guard(TAG, 9))
+
+
+def test_a_tag_that_changes_hands_keeps_its_counter(tx: Tx) -> None:
+    assert tx.admit("m1", Guard(TAG, 9))
+    assert not tx.admit("m2", Guard(TAG, 9))
+    assert tx.admit("m2", Guard(TAG, 10))
+    tx.erase_member("m1")
+    assert not tx.admit("m2", Guard(TAG, 10))
+
+
+def test_what_is_valid_for_a_moment_is_forgotten_after_it_and_counters_never(tx: Tx) -> None:
+    assert tx.admit("m1", Guard(TAG, 9))
+    assert tx.admit("m1", Guard(b"a" * 16, 1, until_ms=NOW_MS))
+    assert tx.admit("m1", Guard(b"b" * 16, 1, until_ms=NOW_MS + 1))
+    assert tx.forget_guards(NOW_MS - 1) == 0
+    assert tx.forget_guards(NOW_MS) == 1
+    assert tx.admit("m1", Guard(b"a" * 16, 1, until_ms=NOW_MS))
+    assert not tx.admit("m1", Guard(b"b" * 16, 1, until_ms=NOW_MS + 1))
+    assert tx.forget_guards(NOW_MS + 10 * DAY_MS) == 2
+    assert not tx.admit("m1", Guard(TAG, 9))
+
+
+ADMIT = """
+import asyncio, sys
+from pathlib import Path
+from gateway.core.model import Guard
+from gateway.store import Store
+
+async def main():
+    store = Store(Path(sys.argv[1]), "e" * 32)
+    print(await store.run(lambda tx: tx.admit("m1", Guard(b"t" * 16, int(sys.argv[2])))), flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def admitted_and_killed(path: Path, count: int) -> str:
+    """What a process of its own was told after the commit; it is killed (SIGKILL) as soon as it has said so."""
+    process = subprocess.Popen([sys.executable, "-c", ADMIT, path, str(count)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        return process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_replay_is_refused_after_kill_9_of_the_process_that_admitted(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    assert [admitted_and_killed(path, count) for count in (7, 7, 8)] == ["True", "False", "True"]

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from drivers import tags
-from gateway.core.model import CredentialKind, Token
+from drivers import signed, tags
+from drivers.talk import Found, Outcome, Refused, Talk
+from gateway.core.keyring import Held, Keyring, SunKey
+from gateway.core.model import CredentialKind, Proof, Token, Trouble
+from gateway.emulator import sun as emulated
 from gateway.errors import PeerError
 
 # Bytes by hand from NFC Forum NDEF 1.0, RTD URI 1.0 and RTD Text 1.0.
@@ -144,3 +147,58 @@ records = st.builds(
 @given(st.lists(records, max_size=4).map(b"".join))
 def test_any_records_end_in_a_token_none_or_peer_error(message: bytes) -> None:
     survives(message)
+
+
+# --- judge ---------------------------------------------------------------------------------------------------------
+
+TALK = Talk(Keyring([Held("k", 0, None, SunKey(bytes(16), bytes(16)))]), "acme/bern", 1_800_000_000_000, bytes)
+WITHOUT_KEYS = Talk(Keyring(), "acme/bern", 1_800_000_000_000, bytes)
+
+
+def test_a_sun_message_is_proven_and_one_that_fails_falls_to_nothing_weaker() -> None:
+    tag = emulated.make(emulated.spec())
+    url = tag.url()
+    sun = Found(Token(CredentialKind.SUN, tag.uid), Proof.PROVEN, count=1)
+    assert tags.judge(tags.encode_uri(url), TALK) == sun
+    assert tags.judge(tags.encode_text(url), TALK) == sun
+    assert tags.judge(tags.encode_uri(url[:-1] + "G"), TALK) == Refused("sun.form")
+    plain = Found(Token(CredentialKind.NDEF, url.encode()), Proof.BEARER)
+    assert tags.judge(tags.encode_uri(url), WITHOUT_KEYS) == plain
+
+
+@pytest.mark.parametrize(
+    "outcome", [Found(Token(CredentialKind.SIGNED, b"c-1"), Proof.SIGNED), Refused("signed.signature")]
+)
+def test_a_signed_id_comes_before_the_plain_text(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    asked: list[str] = []
+
+    def judge(text: str, talk: Talk) -> Outcome:
+        asked.append(text)
+        return outcome
+
+    monkeypatch.setattr(signed, "judge", judge)
+    assert tags.judge(URI, TALK) == outcome
+    assert tags.judge(tags.encode_uri(emulated.make(emulated.spec()).url()[:-1]), TALK) == Refused("sun.form")
+    assert asked == ["https://shop.test/m1"]
+
+
+@pytest.mark.parametrize("talk", [TALK, WITHOUT_KEYS])
+@pytest.mark.parametrize(("message", "value"), [(URI, b"https://shop.test/m1"), (TEXT, b"M-42")])
+def test_a_plain_text_is_a_bearers(message: bytes, value: bytes, talk: Talk) -> None:
+    assert tags.judge(message, talk) == Found(ours(value), Proof.BEARER)
+
+
+@pytest.mark.parametrize("message", [b"", bytes.fromhex("d00000"), bytes.fromhex("d101015500")])
+def test_an_empty_message_is_nothing_of_ours(message: bytes) -> None:
+    assert tags.judge(message, TALK) is None
+
+
+def test_rubbish_is_refused_with_its_reason() -> None:
+    assert tags.judge(b"\xff\xff", TALK) == Refused("ndef_malformed", Trouble.AGAIN)
+    assert tags.judge(bytes(tags.MESSAGE_BYTES_MAX + 1), TALK) == Refused("ndef_size", Trouble.REFUSED)
+
+
+@given(st.binary(max_size=300))
+def test_any_message_is_judged(message: bytes) -> None:
+    outcome = tags.judge(message, TALK)
+    assert outcome is None or isinstance(outcome, Refused) or outcome.proof is Proof.BEARER

@@ -47,6 +47,7 @@ class SunKey:
     """16-byte AES keys of NTAG 424 DNA tags and the names of their URL parameters.
 
     `diversified`: `file` is the site's master key, and each tag has its own by NXP AN10922. `enc` "" = no file data.
+    `system`: the system identifier of AN10922, up to 17 bytes.
     """
 
     meta: bytes = field(repr=False)
@@ -55,6 +56,12 @@ class SunKey:
     picc: str = "picc_data"
     enc: str = "enc"
     cmac: str = "cmac"
+    system: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for lengths that no tag could use, so that a reader's thread never meets one."""
+        if len(self.meta) != 16 or len(self.file) != 16 or len(self.system) > 17:
+            raise ValueError("a SUN key holds two keys of 16 bytes and up to 17 bytes of system identifier")
 
 
 @dataclass(frozen=True, slots=True)
