@@ -171,6 +171,8 @@ class IsoDep:
         if more:
             return self._send(bytes([0xA2 | self._number]))
         command, self._command = self._command, b""
+        if not command:
+            return self._send(bytes([0x02 | self._number]))  # an empty block asks for one
         reply = self._apdu(command)
         self.apdus.append((command, reply))
         size = self._fsd - 3  # PCB and CRC
@@ -219,6 +221,8 @@ class IsoDep:
         if not _sound(apdu, self._manners.extended):
             return WRONG_LENGTH
         if apdu.startswith(SELECT_BY_NAME):
+            if len(apdu) <= 5:
+                return NOT_FOUND
             for place, applet in enumerate(self._applets):
                 reply = applet.answer(apdu)
                 if reply != NOT_FOUND:
