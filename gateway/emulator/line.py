@@ -111,6 +111,11 @@ class Line:
             case _:
                 raise ValueError(f"no such fault: {how}")
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether that fault lasts."""
+        return self._deaf
+
     def wait(self, seconds: float) -> None:
         """Let time pass. Raises AbortedError when the host's ACK comes meanwhile, UnpluggedError."""
         until_s = time.monotonic() + seconds
