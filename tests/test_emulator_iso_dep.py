@@ -251,7 +251,7 @@ def test_a_phone_wakes_up_by_polling_frames() -> None:
 
 
 def by_the_book(card: IsoDep, apdus: list[bytes], size: int, losses: list[bool]) -> list[bytes]:
-    """A reader after ISO 14443-4, section 7.5 (A, C, 1 to 7). `losses`: whether each next frame, either way, is lost."""
+    """A reader after ISO 14443-4, section 7.5 (A, C, 1 to 7). `losses`: whether each frame, either way, is lost."""
     lost = iter(losses)
     number = 0
 

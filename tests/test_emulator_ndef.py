@@ -19,7 +19,9 @@ def opened(**more: object) -> ndef.Ndef:
 
 
 def test_reading_as_the_specification_says() -> None:
-    assert ask(opened(), "00a4000c02e103", "00b000000f", "00a4000c02e104", "00b0000002", "00b0000212", "00b0000000") == [
+    assert ask(
+        opened(), "00a4000c02e103", "00b000000f", "00a4000c02e104", "00b0000002", "00b0000212", "00b0000000"
+    ) == [
         "9000",
         ndef.CC.hex() + "9000",
         "9000",
@@ -53,7 +55,12 @@ def test_files_are_there_only_after_the_application_was_selected() -> None:
 
 def test_a_length_may_be_announced_that_nobody_can_read() -> None:
     applet = opened(announce=65_535)
-    assert ask(applet, "00a4000c02e104", "00b0000002", "00b07fff02", "00b0800002") == ["9000", "ffff9000", "00009000", "6b00"]
+    assert ask(applet, "00a4000c02e104", "00b0000002", "00b07fff02", "00b0800002") == [
+        "9000",
+        "ffff9000",
+        "00009000",
+        "6b00",
+    ]
 
 
 def test_beyond_the_end_is_nothing() -> None:

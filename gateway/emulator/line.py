@@ -163,7 +163,7 @@ class Line:
         chip = self.chip
         host = SPEEDS.get(termios.tcgetattr(self._slave)[5])
         # An ACK that confirms a new rate counts at any speed: the host may have switched since it wrote it.
-        if host != chip.baud and chip.next_baud is None:
+        if host != chip.baud and (chip.next_baud is None or not data.startswith(ACK)):
             self._buffer = self._asleep_heard = b""
             return
         if chip.asleep:
