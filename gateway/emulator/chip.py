@@ -1,8 +1,8 @@
-"""A PN532 chip in HSU mode on a pseudo-terminal, in a process of its own, with cards to hold in front of it.
+"""A PN532 in HSU mode on a pseudo-terminal, in a process of its own, with cards and phones to hold in front of it.
 
-Use `with Pn532Rig() as rig:` and open `nfc:{rig.path}`. Times on the wire (UART and 106 kbit/s) and 0.5 ms for each
-chip command are slept, so latencies are lower bounds of the real thing. Not simulated: Type B and F, target mode,
-anticollision between several cards, the chip's own analogue settings.
+Use `with Pn532Rig() as rig:` and open `nfc:{rig.path}`. Times on the wire (UART and 106 kbit/s), of the firmware and
+of phones that think are slept, so latencies are lower bounds of the real thing. What is not simulated stands in the
+modules that would: `line` (UART), `pn532` (firmware), `field` (air), `iso_dep`, `type2` (cards).
 """
 
 import contextlib
@@ -11,35 +11,46 @@ import os
 import select
 import subprocess
 import sys
-import termios
+import tempfile
 import threading
-import time
-import tty
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from gateway.emulator import cards
+from gateway.emulator.field import Field
+from gateway.emulator.line import Line
+from gateway.emulator.pn532 import COMMAND_MS, Chip
 
+POWER_ON_BAUD = 115_200
 REPLY_LIMIT_S = 30  # the child answers in microseconds; a loaded CI machine may take seconds to start it
 ROOT = Path(__file__).parents[2]
+DEVICES = Path("/dev/shm")  # a folder below /dev that needs no rights: configured paths begin with /dev/
 
 
 class Pn532Rig:
-    """The test's side: starts the chip's process and tells it what happens in front of the antenna."""
+    """The test's side: starts the chip's process and tells it what happens in front of the antenna.
+
+    `path`: a link in a temporary folder to the pseudo-terminal; the same for all the rig's life.
+    """
 
     path: str
 
-    def __init__(self, baud: int = 115_200) -> None:
-        """`baud` is the rate that the chip was left at."""
+    def __init__(self, baud: int = POWER_ON_BAUD) -> None:
+        """`baud` is the rate that the chip was left at; at 115,200 it was just powered on, and sleeps until woken."""
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="pn532-", dir=DEVICES if DEVICES.is_dir() else None, ignore_cleanup_errors=True
+        )
+        self.path = str(Path(self._folder.name) / "reader")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.emulator.chip", str(baud)],
+            [sys.executable, "-m", "gateway.emulator.chip", str(baud), self.path],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.path = self._read()["path"]
+        self._read()
 
     def __enter__(self) -> Self:
         return self
@@ -49,33 +60,84 @@ class Pn532Rig:
     ) -> None:
         self.close()
 
+    # --- in front of the antenna -----------------------------------------------------------------------------
+
     def present(self, card: cards.Spec, drop_after: int | None = None) -> int:
         """Hold a card in front of the antenna; returns time.monotonic_ns() of the moment it is there.
 
         `drop_after` pulls it away again after so many frames have been exchanged with it.
         """
-        return int(self._do("present", card=card, drop_after=drop_after)["at_ns"])
+        return int(self._do("present", cards=[card], drop_after=drop_after))
+
+    def present_both(self, one: cards.Spec, other: cards.Spec, garble: float = 0.0, seed: int = 0) -> int:
+        """Two cards at once, of which each look finds one, drawn with `seed`; as `present`.
+
+        `garble`: the share of looks in which they spoil each other's answers, so that none is found.
+        """
+        return int(self._do("present", cards=[one, other], garble=garble, seed=seed))
 
     def remove(self) -> int:
-        """Take the card away; returns time.monotonic_ns() of that moment."""
-        return int(self._do("remove")["at_ns"])
+        """Take all cards away; returns time.monotonic_ns() of that moment."""
+        return int(self._do("remove"))
 
-    def drop_after(self, exchanges: int) -> None:
-        """The card that is there now is pulled away after so many more frames have been exchanged with it."""
-        self._do("drop_after", n=exchanges)
+    def drop_after(self, exchanges: int, torn: bool = False) -> None:
+        """The card that is there now is pulled away after so many more frames have been exchanged with it.
+
+        `torn`: it still hears the frame after those, but its answer is lost.
+        """
+        self._do("drop_after", n=exchanges, torn=torn)
 
     def noise(self, exchanges: int) -> None:
         """The next so many answers of a card arrive with a CRC error."""
         self._do("noise", n=exchanges)
 
+    # --- the reader itself -----------------------------------------------------------------------------------
+
     def unplug(self) -> None:
-        """The serial device vanishes."""
+        """The serial device vanishes: its name is gone, and whoever has it open is hung up on."""
         self._do("unplug")
+
+    def replug(self) -> None:
+        """A freshly powered chip on a new pseudo-terminal, under the same name. The card stays where it is."""
+        self._do("replug")
+
+    def wedge(self, how: str) -> None:
+        """A fault of the chip that lasts until the host does the right thing.
+
+        "stuck": it acknowledges the command at hand or the next one, and answers nothing more until the host's ACK.
+        "asleep": deaf until ten zero bytes come before a frame.
+        "deaf": silent until the host has closed the port and opened it again. Real boards reset the chip by DTR,
+        which a pseudo-terminal does not have.
+        """
+        self._do("wedge", how=how)
+
+    def slow(self, ms: float) -> None:
+        """The firmware's time for each command, also of the chip after `replug`."""
+        self._do("slow", ms=ms)
 
     @property
     def baud(self) -> int:
         """The rate that the chip listens at now."""
-        return int(self._do("baud")["baud"])
+        return int(self._do("baud"))
+
+    # --- what was said ---------------------------------------------------------------------------------------
+
+    def transcript(self) -> list[tuple[str, bytes]]:
+        """Frames exchanged since the last card was presented: ("->" to it or "<-" from it, bytes without CRC)."""
+        return [(way, bytes.fromhex(data)) for way, data in self._do("transcript")]
+
+    def apdus(self) -> list[tuple[bytes, bytes]]:
+        """The APDUs in them, each with its response."""
+        return [(bytes.fromhex(command), bytes.fromhex(reply)) for command, reply in self._do("apdus")]
+
+    def host_commands(self) -> dict[int, int]:
+        """How often each host command came since the rig was started, by its code."""
+        return {int(code): int(count) for code, count in self._do("host_commands").items()}
+
+    @property
+    def ecp(self) -> list[tuple[int, bytes]]:
+        """Apple's polling frames since the rig was started: (time.monotonic_ns(), bytes with their CRC)."""
+        return [(int(at_ns), bytes.fromhex(data)) for at_ns, data in self._do("ecp")]
 
     def close(self) -> None:
         """End the process; harmless when it has ended."""
@@ -85,15 +147,16 @@ class Pn532Rig:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self._process.wait()
+        self._folder.cleanup()
 
-    def _do(self, what: str, **more: object) -> dict[str, Any]:
+    def _do(self, what: str, **more: object) -> Any:
         pipe = self._process.stdin
         assert pipe is not None
         pipe.write(json.dumps({"do": what, **more}) + "\n")
         pipe.flush()
         return self._read()
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Any:
         pipe = self._process.stdout
         assert pipe is not None
         ready, _, _ = select.select([pipe], [], [], REPLY_LIMIT_S)
@@ -101,256 +164,89 @@ class Pn532Rig:
         if not line:
             self.close()
             raise RuntimeError("the PN532 rig's process does not answer")
-        reply: dict[str, Any] = json.loads(line)
-        return reply
+        reply = json.loads(line)
+        if "wrong" in reply:
+            raise ValueError(reply["wrong"])
+        return reply["value"]
 
 
-# --- the chip's process -------------------------------------------------------------------------------------
+class Bench:
+    """The process's side: one reader and its field, and what the rig may order."""
 
-ACK = bytes.fromhex("0000ff00ff00")
-SYNTAX_ERROR = bytes.fromhex("0000ff01ff7f8100")
-BAUDS = (9600, 19200, 38400, 57600, 115_200, 230_400, 460_800, 921_600, 1_288_000)
-SPEEDS = {getattr(termios, f"B{baud}"): baud for baud in BAUDS if hasattr(termios, f"B{baud}")}
+    def __init__(self, baud: int, link: Path) -> None:
+        self._field = Field()
+        self._counts: Counter[int] = Counter()
+        self._link = link
+        self._slow_ms = COMMAND_MS
+        self._line: Line | None = None
+        self._chip = Chip(self._field, baud, asleep=baud == POWER_ON_BAUD)
+        self._plug()
 
-COMMAND_S = 0.0005
-RF_BYTE_S = 9 / 106_000  # 8 bits and parity
-RF_TURN_S = 0.0003
-NO_TIMEOUT_S = 1.0  # index 0 means "for ever", which helps nobody
-
-TX_MODE, RX_MODE, FIFO_DATA = 0x6302, 0x6303, 0x6339
-CRC_ON = 0x80
-SENS_REQ = 0x26
-
-OK, TIMED_OUT, CRC_ERROR, BAD_CONTEXT = b"\x00", b"\x01", b"\x02", b"\x27"
-
-
-def frame(body: bytes) -> bytes:
-    """A host frame (PN532 user manual, section 6.2.1), extended above 255 bytes."""
-    head = (
-        bytes([len(body), -len(body) & 0xFF])
-        if len(body) < 256
-        else b"\xff\xff" + len(body).to_bytes(2, "big") + bytes([-sum(len(body).to_bytes(2, "big")) & 0xFF])
-    )
-    return b"\x00\x00\xff" + head + body + bytes([-sum(body) & 0xFF, 0])
-
-
-def crc_a(data: bytes) -> bytes:
-    """ISO 14443-3 CRC_A, low byte first."""
-    crc = 0x6363
-    for byte in data:
-        byte ^= crc & 0xFF
-        byte = (byte ^ byte << 4) & 0xFF
-        crc = crc >> 8 ^ byte << 8 ^ byte << 3 ^ byte >> 4
-    return crc.to_bytes(2, "little")
-
-
-class Field:
-    """What is in front of the antenna. The lock is held for moments only, never while time passes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._card: cards.Card | None = None
-        self._left: int | None = None
-        self._noise = 0
-
-    def put(self, card: cards.Card | None, exchanges: int | None = None) -> int:
-        with self._lock:
-            self._card, self._left = card, exchanges
-            return time.monotonic_ns()
-
-    def drop_after(self, n: int) -> None:
-        with self._lock:
-            self._left = n
-
-    def make_noise(self, n: int) -> None:
-        with self._lock:
-            self._noise = n
-
-    def card(self) -> cards.Card | None:
-        with self._lock:
-            return self._card
-
-    def exchange(self, card: cards.Card, data: bytes) -> tuple[bytes | None, bool]:
-        """(answer or None for silence, whether noise spoils it) of the card that was selected."""
-        with self._lock:
-            if self._left == 0:
-                self._card = None
-            if self._left:
-                self._left -= 1
-            if self._card is not card:
-                return None, False
-            reply = card.answer(data)
-            spoilt = reply is not None and self._noise > 0
-            self._noise -= spoilt
-            return reply, spoilt
-
-
-class Chip:
-    """Commands in, replies out; sleeps as long as the radio would take."""
-
-    def __init__(self, field: Field, baud: int) -> None:
-        self.baud = baud
-        self.next_baud: int | None = None
-        self._field = field
-        self._registers: dict[int, int] = {}
-        self._selected: cards.Card | None = None
-        self._timeout_s = NO_TIMEOUT_S
-
-    def run(self, command: int, data: bytes) -> bytes | None:
-        """The reply's data, or None for a command that the chip refuses."""
-        time.sleep(COMMAND_S)
-        match command:
-            case 0x02:  # GetFirmwareVersion
-                return bytes.fromhex("32010607")
-            case 0x00:  # Diagnose: communication line test
-                return data if data[:1] == b"\x00" else OK
-            case 0x04:  # GetGeneralStatus
-                return bytes([0, self._selected is not None, 0, 0])
-            case 0x06:  # ReadRegister
-                return bytes(self._registers.get(address, 0) for address in addresses(data, 2))
-            case 0x08:  # WriteRegister
-                self._registers.update(zip(addresses(data, 3), data[2::3], strict=True))
-                return b""
-            case 0x10:  # SetSerialBaudrate: from the host's ACK on
-                self.next_baud = BAUDS[data[0]]
-                return b""
-            case 0x12 | 0x14:  # SetParameters, SAMConfiguration
-                return b""
-            case 0x16:  # PowerDown
-                return OK
-            case 0x32:
-                return self._configure(data[0], data[1:])
-            case 0x4A:
-                return self._list_target(data[1], data[2:])
-            case 0x42:
-                return self._communicate(data)
-            case 0x52:  # InRelease
-                self._field_off()
-                return OK
-            case 0x40:  # InDataExchange, for Type 1 only
-                return BAD_CONTEXT
-            case 0x46 | 0x56:  # InJumpForPSL, InJumpForDEP
-                return TIMED_OUT
+    def obey(self, order: dict[str, Any]) -> object:
+        """The order's answer. Raises ValueError, KeyError, ModuleNotFoundError for a wrong one."""
+        field = self._field
+        match order.pop("do"):
+            case "present":
+                return field.put([cards.make(card) for card in order.pop("cards")], **order)
+            case "remove":
+                return field.put([])
+            case "drop_after":
+                field.drop_after(order["n"], order["torn"])
+            case "noise":
+                field.make_noise(order["n"])
+            case "transcript":
+                return [(way, data.hex()) for way, data in field.transcript()]
+            case "apdus":
+                return [(command.hex(), reply.hex()) for command, reply in field.apdus()]
+            case "ecp":
+                return [(at_ns, data.hex()) for at_ns, data in field.ecp()]
+            case "host_commands":
+                return dict(self._counts.copy())
+            case "baud":
+                return self._chip.baud
+            case "slow":
+                self._slow_ms = self._chip.slow_ms = order["ms"]
+            case "wedge":
+                if self._line is None:
+                    raise ValueError("the reader is not plugged in")
+                self._line.wedge(order["how"])
+            case "unplug":
+                self._unplug()
+            case "replug":
+                self._unplug()
+                self._chip = Chip(self._field, POWER_ON_BAUD, asleep=True)
+                self._plug()
+            case other:
+                raise ValueError(f"no such order: {other}")
         return None
 
-    def _configure(self, item: int, data: bytes) -> bytes:
-        if item == 0x01 and not data[0] & 1:
-            self._field_off()
-        elif item == 0x02:
-            self._timeout_s = 100e-6 * 2 ** (data[2] - 1) if data[2] else NO_TIMEOUT_S
-        return b""
+    def _plug(self) -> None:
+        self._chip.slow_ms = self._slow_ms
+        self._line = Line(self._chip, self._link, self._counts)
 
-    def _field_off(self) -> None:
-        if self._selected is not None:
-            self._selected.power_off()
-        self._selected = None
-
-    def _list_target(self, modulation: int, wanted: bytes) -> bytes:
-        card = self._field.card() if modulation == 0 else None
-        time.sleep(0.005)  # field on, guard time, REQA and anticollision
-        if card is not None:
-            card.select()
-            cascaded = b"\x88" + card.uid if len(card.uid) > 4 else card.uid
-            if wanted in (b"", cascaded):
-                self._selected = card
-                self._registers.update({TX_MODE: CRC_ON, RX_MODE: CRC_ON})
-                return b"\x01\x01" + card.sens_res + bytes([card.sel_res, len(card.uid)]) + card.uid
-        self._registers[FIFO_DATA] = SENS_REQ
-        return b"\x00"
-
-    def _communicate(self, data: bytes) -> bytes:
-        reply, spoilt = None, False
-        if self._selected is not None:
-            reply, spoilt = self._field.exchange(self._selected, data)
-        if self._selected is None or reply is None:
-            time.sleep(self._timeout_s)
-            return TIMED_OUT
-        time.sleep(RF_TURN_S + (len(data) + len(reply) + 4) * RF_BYTE_S)
-        if self._registers.get(RX_MODE, 0) & CRC_ON:
-            nibble = not self._selected.crc and len(reply) == 1  # ACK and NAK carry no CRC
-            return CRC_ERROR if spoilt or nibble else OK + reply
-        checked = reply + crc_a(reply) if len(reply) > 1 else reply
-        return OK + (checked[:-1] + bytes([checked[-1] ^ 0xFF]) if spoilt else checked)
+    def _unplug(self) -> None:
+        if self._line is not None:
+            self._line.unplug()
+        self._line = None
+        self._field.power_off()
 
 
-def addresses(data: bytes, step: int) -> list[int]:
-    """The 16-bit register addresses at every `step`-th byte."""
-    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data) - 1, step)]
+def _end(failure: threading.ExceptHookArgs) -> None:
+    """A line that fails must not look like a chip that is silent."""
+    sys.__excepthook__(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
+    os._exit(1)
 
 
-class Line:
-    """The pseudo-terminal between host and chip."""
-
-    def __init__(self, chip: Chip) -> None:
-        self._chip = chip
-        self._master, self._slave = os.openpty()  # the slave stays open: hosts open and close it as they like
-        tty.setraw(self._slave)
-        self._wake_r, self._wake_w = os.pipe()
-        self._buffer = b""
-        self.path = os.ttyname(self._slave)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def unplug(self) -> None:
-        os.write(self._wake_w, b"x")
-        self._thread.join()
-        os.close(self._master)
-        os.close(self._slave)
-
-    def _serve(self) -> None:
-        while True:
-            ready, _, _ = select.select([self._master, self._wake_r], [], [])
-            if self._wake_r in ready:
-                return
-            data = os.read(self._master, 1024)
-            host = SPEEDS.get(termios.tcgetattr(self._slave)[5])
-            # An ACK that confirms a new rate counts at any speed: the host may have switched since it wrote it.
-            if host != self._chip.baud and self._chip.next_baud is None:
-                self._buffer = b""
-                continue
-            self._buffer += data
-            while self._take():
-                pass
-
-    def _take(self) -> bool:
-        """Handle one frame of the buffer; False when none is complete."""
-        start = self._buffer.find(b"\x00\x00\xff")
-        if start < 0:
-            self._buffer = self._buffer[-2:]
-            return False
-        self._buffer = self._buffer[start:]
-        if len(self._buffer) < 6:
-            return False
-        if self._buffer.startswith(ACK):
-            self._buffer = self._buffer[6:]
-            if self._chip.next_baud is not None:
-                self._chip.baud, self._chip.next_baud = self._chip.next_baud, None
-            return True
-        extended = self._buffer[3:5] == b"\xff\xff"
-        head = 8 if extended else 5
-        if len(self._buffer) < head:
-            return False
-        length = int.from_bytes(self._buffer[5:7], "big") if extended else self._buffer[3]
-        if len(self._buffer) < head + length + 2:
-            return False
-        body, check = self._buffer[head : head + length], self._buffer[head + length]
-        self._buffer = self._buffer[head + length + 2 :]
-        time.sleep((head + length + 2) * 10 / self._chip.baud)
-        self._answer(body, (sum(body) + check) & 0xFF == 0 and body[:1] == b"\xd4" and len(body) > 1)
-        return True
-
-    def _answer(self, body: bytes, sound: bool) -> None:
-        if not sound:
-            self._write(SYNTAX_ERROR)
-            return
-        self._chip.next_baud = None
-        self._write(ACK)
-        reply = self._chip.run(body[1], body[2:])
-        self._write(SYNTAX_ERROR if reply is None else frame(bytes([0xD5, body[1] + 1]) + reply))
-
-    def _write(self, data: bytes) -> None:
-        time.sleep(len(data) * 10 / self._chip.baud)  # 8 bits, start and stop
-        os.write(self._master, data)
+def main(baud: int, link: Path) -> None:
+    """Serve one reader until standard input ends; one JSON object a line in and out."""
+    threading.excepthook = _end
+    bench = Bench(baud, link)
+    _say({"value": None})
+    for text in sys.stdin:
+        try:
+            _say({"value": bench.obey(json.loads(text))})
+        except (ValueError, KeyError, ModuleNotFoundError) as error:
+            _say({"wrong": repr(error)})
 
 
 def _say(value: dict[str, object]) -> None:
@@ -358,30 +254,5 @@ def _say(value: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def main(baud: int) -> None:
-    """Serve one chip until standard input ends; one JSON object a line in and out."""
-    field = Field()
-    chip = Chip(field, baud)
-    line = Line(chip)
-    _say({"path": line.path})
-    for text in sys.stdin:
-        order = json.loads(text)
-        reply: dict[str, object] = {}
-        match order["do"]:
-            case "present":
-                reply["at_ns"] = field.put(cards.make(order["card"]), order["drop_after"])
-            case "remove":
-                reply["at_ns"] = field.put(None)
-            case "drop_after":
-                field.drop_after(order["n"])
-            case "noise":
-                field.make_noise(order["n"])
-            case "baud":
-                reply["baud"] = chip.baud
-            case "unplug":
-                line.unplug()
-        _say(reply)
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), Path(sys.argv[2]))
