@@ -19,8 +19,9 @@ VERSION = 1  # 2.1 is written 0001
 ATTEMPTS_MAX = 3
 # Google: retry once or more on 92xx.
 RETRIES = 2
-# GET MORE DATA: 32 parts of some 250 bytes, and 4 KiB in all, are far more than one pass has.
-PARTS_MAX = 32
+# GET MORE DATA: 16 parts of some 250 bytes, 4 KiB in all, are far more than one pass has. With all attempts and
+# retries a hostile phone gets 156 exchanges out of us, and only its own tap waits for them.
+PARTS_MAX = 16
 DATA_BYTES_MAX = 4096
 
 NEGOTIATE = bytes.fromhex("90530000")

@@ -28,7 +28,7 @@ MALFORMED, UNKNOWN_COLLECTOR, NOT_MINE = (bytes.fromhex(status) for status in ("
 _CURVE = ec.SECP256R1()
 
 
-def phone(
+def applet(
     merchants: list[Spec],
     *,
     old: bool = False,
@@ -45,7 +45,7 @@ def phone(
     it behaves. `plain`: what is sealed in place of the pass. `seed`: the same bytes in each run; "" = random.
     """
     return {
-        "kind": "smarttap",
+        "applet": "smarttap",
         "merchants": merchants,
         "old": old,
         "compressed": compressed,

@@ -24,7 +24,7 @@ APPLE_EPOCH_S = 978_307_200  # 2001-01-01 UTC
 _CURVE = ec.SECP256R1()
 
 
-def phone(
+def applet(
     passes: list[Spec],
     unix_s: int,
     *,
@@ -41,7 +41,7 @@ def phone(
     each run; "" = random.
     """
     return {
-        "kind": "vas",
+        "applet": "vas",
         "passes": passes,
         "unix_s": unix_s,
         "variant": variant,
