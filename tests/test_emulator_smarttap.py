@@ -85,3 +85,18 @@ def test_what_is_not_a_wallets_is_left_to_others(apdu: str) -> None:
 @pytest.mark.parametrize("apdu", ["905300000400010203", "9050000001ff00", "9053000000"])
 def test_rubbish_is_malformed(apdu: str) -> None:
     assert phone().answer(bytes.fromhex(apdu)) == MALFORMED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param((b"ngr\x00\x01", b"ngr\x00\x02"), id="version"),
+        pytest.param((SESSION + b"\x00\x01", SESSION + b"\x01\x01"), id="sequence"),
+        pytest.param((b"ngr", b"srq"), id="another record"),
+        pytest.param((b"\x54\x03", b"\x44\x03"), id="a long record"),
+        pytest.param((b"\x05cld", b"\x06cld"), id="longer than it is"),
+    ],
+)
+def test_a_negotiation_that_is_not_right_is_malformed(change: tuple[bytes, bytes]) -> None:
+    applet = phone()
+    assert applet.answer(negotiation(applet).replace(*change)) == MALFORMED

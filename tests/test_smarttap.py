@@ -296,6 +296,19 @@ def test_a_version_we_do_not_speak() -> None:
     assert outcome == Refused("smarttap.version")
 
 
+def test_a_nonce_without_its_proper_length_is_refused() -> None:
+    def shorter(_: bytes, reply: bytes) -> bytes:
+        """The same number of bytes, but one of the nonce's becomes another field."""
+        at = reply.find(b"\xc2\x20")
+        return reply if at < 0 else reply[: at + 1] + b"\x1e" + reply[at + 2 : at + 32] + b"\xc9\x00" + reply[at + 34 :]
+
+    outcome, wire = tap(phone(), tamper=shorter)
+    assert outcome == Refused("smarttap.nonce")
+    assert wire.commands == [SELECT_OSE]
+    outcome, _ = tap(phone(old=True), tamper=lambda _, reply: reply.replace(b"mdnmdn\x04", b"mdnmdn\x02"))
+    assert outcome == Refused("smarttap.nonce")
+
+
 # --- several merchants and keys -----------------------------------------------------------------------------
 
 

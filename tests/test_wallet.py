@@ -1,6 +1,8 @@
 """drivers.wallet: who is asked what, by the label that the phone shows and the keys that we hold."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -98,3 +100,18 @@ def test_every_truncation_of_the_first_answer_is_refused_or_no_wallet() -> None:
     for size in range(1, len(whole) - 2):
         outcome = wallet.converse(lambda apdu, size=size: whole[:size] + b"\x90\x00", talk(GOOGLE))
         assert outcome == Refused("wallet.tlv_malformed", Trouble.AGAIN)
+
+
+def test_every_reason_is_in_the_documentation() -> None:
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "wallets.md").read_text()
+    shared = {"iso7816.py", "nested.py", "tapcrypto.py"}
+    for name in ("smarttap.py", "vas.py", *shared):
+        code = (root / "drivers" / name).read_text()
+        reasons = set(re.findall(r'PeerError\(\s*"([a-z_]+)"', code)) | set(
+            re.findall(r': \(?"([a-z_]+)", Trouble', code)
+        )
+        reasons |= set(re.findall(r'0x9\d: "([a-z_]+)"', code))
+        assert reasons
+        for reason in reasons:
+            assert re.search(rf"\.{reason}`", page), reason

@@ -228,17 +228,13 @@ def _message(*records: tuple[int, bytes]) -> bytes:
 def _records(message: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Type and payload of each external short record, which is all that a terminal sends."""
     while message:
-        if message[0] & 0x37 != 0x14:
-            raise ValueError("no short external record")
-        kind_size, size, own = message[1], message[2], 0
-        begin = 3
-        if message[0] & 0x08:
-            own, begin = message[3], 4
-        middle = begin + kind_size + own
-        if middle + size > len(message):
+        if message[0] & 0x3F != 0x14:
+            raise ValueError("no short external record without id")
+        begin, size = 3 + message[1], message[2]
+        if begin + size > len(message):
             raise ValueError("cut short")
-        yield message[begin : begin + kind_size], message[middle : middle + size]
-        message = message[middle + size :]
+        yield message[3:begin], message[begin : begin + size]
+        message = message[begin + size :]
 
 
 def _only(message: bytes, name: bytes) -> bytes:
