@@ -18,13 +18,16 @@ def converse(exchange: Exchange, talk: Talk) -> Outcome:
     apple = talk.apple_vas and bool(talk.keyring.of(VasKey, talk.now_ms))
     if not google and not apple:
         return None
+    reply = exchange(SELECT)
     try:
-        data, status = iso7816.split(exchange(SELECT))
+        data, status = iso7816.split(reply)
         if status != iso7816.OK:
             return None
         label = iso7816.find(data, 0x6F, 0x50)
     except PeerError as error:
-        return Refused(f"wallet.{error.reason}", Trouble.AGAIN)
+        if any(wallet in reply for wallet in (smarttap.LABEL, vas.LABEL)):
+            return Refused(f"wallet.{error.reason}", Trouble.AGAIN)
+        return None  # a card that says yes to everything may yet have a tag's message
     if label == smarttap.LABEL and google:
         return smarttap.converse(exchange, talk, data)
     if label == vas.LABEL and apple:
