@@ -15,6 +15,9 @@ _SHARED_NIBBLES = (0x8, 0xF)
 # What blank cards with a changeable UID show all alike; so do those of one byte repeated.
 _BLANK = bytes.fromhex("01020304")
 
+# The app proved nothing and claimed nothing.
+_CANNOT_ANSWER = ("hce.locked", "hce.no_common_key")
+
 
 def iso_dep(exchange: Exchange, talk: Talk) -> Outcome:
     """A card or phone that speaks APDUs. Raises CardGoneError.
@@ -22,14 +25,18 @@ def iso_dep(exchange: Exchange, talk: Talk) -> Outcome:
     A phone (random UID) is asked for our own app, then for its wallet, then for an NDEF application. A card with a UID
     of its own is asked the other way round, because most of them are tags, and an exchange is time in a customer's
     hand. Each begins with a SELECT of its own, so it does not matter how the one before ended. The first that knows the
-    device ends the questions, also with a refusal: nobody falls from a strong proof that failed to a weaker one.
+    device ends the questions, also with a refusal: nobody falls from a strong proof that failed to a weaker one. Only
+    an app that cannot answer now lets the phone's wallet speak for its owner.
     """
     methods: tuple[_Method, ...] = (hce.converse, wallet.converse, _ndef)
+    silent = None
     for ask in methods if talk.is_phone else (_ndef, hce.converse, wallet.converse):
         outcome = ask(exchange, talk)
-        if outcome is not None:
+        if isinstance(outcome, Refused) and outcome.reason in _CANNOT_ANSWER:
+            silent = silent or outcome
+        elif outcome is not None:
             return outcome
-    return chip(talk)
+    return silent or chip(talk)
 
 
 def message(ndef: bytes, talk: Talk) -> Outcome:

@@ -122,7 +122,7 @@ def _kinds(with_keys: _Secrets) -> tuple[Kind, ...]:
         Kind(
             "smarttap",
             CredentialKind.PASS,
-            lambda n: cards.phone([smarttap.phone([smarttap.merchant(*merchant, [_pass("google", n)])])]),
+            lambda n: cards.phone([smarttap.applet([smarttap.merchant(*merchant, [_pass("google", n)])])]),
             lambda n: _pass("google", n),
         ),
         Kind(
@@ -130,7 +130,7 @@ def _kinds(with_keys: _Secrets) -> tuple[Kind, ...]:
             CredentialKind.PASS,
             lambda n: cards.phone(
                 [
-                    vas.phone(
+                    vas.applet(
                         [vas.nfc_pass(PASS_TYPE_ID, with_keys.vas.public_key(), _pass("apple", n))], int(time.time())
                     )
                 ],

@@ -65,7 +65,7 @@ def spec(
     if algorithm not in (P256, ED25519) or lie not in LIES:
         raise ValueError("no such algorithm or lie")
     return {
-        "kind": "hce",
+        "applet": "hce",
         "seed": seed,
         "readers": [reader.hex() for reader in readers],
         "algorithm": algorithm,

@@ -43,7 +43,7 @@ def spec(
     data in clear, whole blocks of 16 bytes.
     """
     return {
-        "kind": "sun",
+        "applet": "sun",
         "uid": uid,
         "meta": meta.hex(),
         "file": file.hex(),
