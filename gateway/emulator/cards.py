@@ -80,8 +80,8 @@ def phone(
 
     `uid` None = a new random one at each field. `listens`: "ecp" = silent until Apple's polling frame was heard, and
     then for `react_ms` (real ones: 70 to 100 ms, kormax/apple-enhanced-contactless-polling). `think_ms`: for each
-    APDU; None = 5, or 30 in an applet that signs; but for SELECT an applet's own `think_ms` goes first. `wtx`: so many S(WTX)
-    before each answer, or ENDLESS; without it one comes when thinking takes longer than the ATS allows.
+    APDU; None = 5, or 30 in an applet that signs; but for SELECT an applet's own `think_ms` goes first. `wtx`:
+    so many S(WTX) before each answer, or ENDLESS; without it one comes when thinking takes longer than the ATS allows.
     """
     if listens not in ("always", "ecp"):
         raise ValueError('a phone listens "always" or to "ecp"')

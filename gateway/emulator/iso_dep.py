@@ -52,8 +52,8 @@ class Manners:
     """How a card behaves around its applets.
 
     `listens_ecp`: silent until a polling frame wakes it, and then for `react_ms`. `think_ms`: for each APDU, and
-    `applet_think_ms` for those of one applet by its place, but for SELECT. `wtx`: so many S(WTX) before each answer, or ENDLESS.
-    `extended`: takes APDUs of extended length.
+    `applet_think_ms` for those of one applet by its place, but for SELECT. `wtx`: so many S(WTX)
+    before each answer, or ENDLESS. `extended`: takes APDUs of extended length.
     """
 
     ats: bytes
@@ -182,10 +182,11 @@ class IsoDep:
         return self._ask_to_wait() if self._waits else self._next_part()
 
     def _think_ms(self, command: bytes) -> float:
-        own, place = self._manners.applet_think_ms, self._selected
-        is_own = place is not None and place < len(own) and command[1:2] != b"\xa4"
-        chosen = own[place] if is_own and place is not None else None
-        return self._manners.think_ms if chosen is None else chosen
+        own, place, general = self._manners.applet_think_ms, self._selected, self._manners.think_ms
+        if place is None or place >= len(own) or command[1:2] == b"\xa4":
+            return general
+        chosen = own[place]
+        return general if chosen is None else chosen
 
     def _ask_to_wait(self) -> bytes:
         """S(WTX) in place of the answer (rule 10)."""
