@@ -80,11 +80,12 @@ def test_an_applet_is_looked_for_only_when_it_is_used() -> None:
 def test_how_long_a_phone_thinks(applet: cards.Spec, think_ms: float | None, delay_ms: float) -> None:
     card = started(cards.phone([applet], think_ms=think_ms))
     card.answer(SELECT)
+    card.answer(b"\x03\x00\xb0\x00\x00\x02")
     assert card.delay_ms == delay_ms
 
 
 def test_a_phone_that_signs_thinks_longer_in_that_applet_only(deaf: None) -> None:
-    card = cards.make(cards.phone([{"applet": "hce"}, ndef.applet(NDEF)]))
+    card = cards.make(cards.phone([{"kind": "hce"}, ndef.applet(NDEF)]))
     assert isinstance(card, IsoDep)
     assert card._manners.applet_think_ms == (cards.SIGNING_THINK_MS, None)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -34,8 +35,10 @@ class Tty(nfc.clf.transport.TTY):  # type: ignore[misc]
         if self.tty is not None:
             self.tty.close()
 
+    patience = PATIENCE
+
     def read(self, timeout: int) -> Any:
-        return super().read(timeout * PATIENCE)
+        return super().read(timeout * self.patience)
 
 
 class Reader:
@@ -155,9 +158,10 @@ def test_a_phone_is_woken_by_a_polling_frame(rig: Pn532Rig, reader: Reader) -> N
         if target is not None:
             break
     assert target is not None
+    found_ns = time.monotonic_ns()
     first_ns = rig.ecp[0][0]
     assert {frame for _, frame in rig.ecp} == {VAS_ONLY}
-    assert rig.ecp[-1][0] - first_ns > 25_000_000  # its time to react passed between frames
+    assert found_ns - first_ns >= 29_000_000  # its time to react, in whole milliseconds
     reader.clf.target = target
     assert nfc.tag.activate(reader.clf, target).ndef.octets == MESSAGE
 
@@ -219,8 +223,10 @@ def test_unplugged_and_plugged_in_again_under_the_same_name(rig: Pn532Rig) -> No
 def test_a_chip_that_a_crash_left_at_a_high_rate_hears_nothing(rig: Pn532Rig) -> None:
     Reader(rig.path).crash()
     assert rig.baud == 921_600
+    tty = nfc.clf.transport.TTY(rig.path)
     with pytest.raises(OSError, match=r"timed out|No such device"):
-        nfc.clf.pn532.init(nfc.clf.transport.TTY(rig.path))
+        nfc.clf.pn532.init(tty)
+    tty.close()
     rig.unplug()
     rig.replug()
     Reader(rig.path).close()
@@ -229,11 +235,11 @@ def test_a_chip_that_a_crash_left_at_a_high_rate_hears_nothing(rig: Pn532Rig) ->
 
 def test_a_stuck_chip_is_freed_by_the_cancel_that_nfcpy_sends(rig: Pn532Rig) -> None:
     reader = Reader(rig.path)
-    reader.tty.read = super(Tty, reader.tty).read  # a time-out is meant to come
+    reader.tty.patience = 1  # a time-out is meant to come
     rig.wedge("stuck")
     with pytest.raises(OSError):
         reader.find()
-    reader.tty.read = Tty.read.__get__(reader.tty)
+    reader.tty.patience = PATIENCE
     assert reader.find() is None
     reader.close()
 

@@ -163,10 +163,11 @@ def test_thinking_within_the_time_delays_the_answer_only() -> None:
 
 def test_an_applet_may_think_longer_than_the_others() -> None:
     card = active(Echo(b"\xf0\x01\x02\x03"), Echo(), think_ms=1, applet_think_ms=(None, 30.0))
-    card.answer(b"\x02" + SELECT)
-    assert card.delay_ms == 30
-    card.answer(b"\x03\x00\xa4\x04\x00\x04\xf0\x01\x02\x03")
-    assert card.delay_ms == 1
+    delays = []
+    for block in (b"\x02" + SELECT, b"\x03" + ECHO, b"\x02\x00\xa4\x04\x00\x04\xf0\x01\x02\x03", b"\x03" + ECHO):
+        card.answer(block)
+        delays.append(card.delay_ms)
+    assert delays == [1, 30, 1, 1]
 
 
 @pytest.mark.parametrize("n", [1, 3])

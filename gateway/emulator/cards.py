@@ -76,12 +76,12 @@ def phone(
     extended: bool = False,
     sel_res: int = 0x20,
 ) -> Spec:
-    """A phone, or with `uid` a card, with applets such as `{"applet": "hce", ...}`.
+    """A phone, or with `uid` a card, with applets such as `{"applet": "hce", ...}` (or "kind").
 
     `uid` None = a new random one at each field. `listens`: "ecp" = silent until Apple's polling frame was heard, and
     then for `react_ms` (real ones: 70 to 100 ms, kormax/apple-enhanced-contactless-polling). `think_ms`: for each
-    APDU; None = 5, or 30 in an applet that signs; an applet's own `think_ms` goes first. `wtx`: so many S(WTX)
-    before each answer, or ENDLESS; without it one comes when thinking takes longer than the ATS allows.
+    APDU; None = 5, or 30 in an applet that signs; but for SELECT an applet's own `think_ms` goes first. `wtx`:
+    so many S(WTX) before each answer, or ENDLESS; without it one comes when thinking takes longer than the ATS allows.
     """
     if listens not in ("always", "ecp"):
         raise ValueError('a phone listens "always" or to "ecp"')
@@ -152,8 +152,13 @@ def make(spec: Spec) -> Card:
     return Type2(uid, chip, pages)
 
 
+def _name(spec: Spec) -> str:
+    """The applet's module, from its spec's "applet" or "kind"."""
+    return str(spec["applet"] if "applet" in spec else spec["kind"])
+
+
 def _applet(spec: Spec) -> Applet:
-    name = str(spec["applet"])
+    name = _name(spec)
     if not name.isidentifier():
         raise ValueError("an applet is named by its module")
     made: Applet = importlib.import_module(f"gateway.emulator.{name}").make(spec)
@@ -163,7 +168,7 @@ def _applet(spec: Spec) -> Applet:
 def _manners(spec: Spec) -> Manners:
     chosen = spec["think_ms"]
     by_applet = tuple(
-        applet.get("think_ms", SIGNING_THINK_MS if chosen is None and applet["applet"] in SIGNING else None)
+        applet.get("think_ms", SIGNING_THINK_MS if chosen is None and _name(applet) in SIGNING else None)
         for applet in spec["applets"]
     )
     return Manners(

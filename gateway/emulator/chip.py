@@ -247,6 +247,7 @@ def main(baud: int, link: Path) -> None:
             _say({"value": bench.obey(json.loads(text))})
         except (ValueError, KeyError, ModuleNotFoundError) as error:
             _say({"wrong": repr(error)})
+    bench.obey({"do": "unplug"})
 
 
 def _say(value: dict[str, object]) -> None:

@@ -52,8 +52,8 @@ class Manners:
     """How a card behaves around its applets.
 
     `listens_ecp`: silent until a polling frame wakes it, and then for `react_ms`. `think_ms`: for each APDU, and
-    `applet_think_ms` for those of one applet by its place. `wtx`: so many S(WTX) before each answer, or ENDLESS.
-    `extended`: takes APDUs of extended length.
+    `applet_think_ms` for those of one applet by its place, but for SELECT. `wtx`: so many S(WTX)
+    before each answer, or ENDLESS. `extended`: takes APDUs of extended length.
     """
 
     ats: bytes
@@ -177,14 +177,16 @@ class IsoDep:
         self.apdus.append((command, reply))
         size = self._fsd - 3  # PCB and CRC
         self._parts = [reply[at : at + size] for at in range(0, len(reply), size)]
-        self._think_left_ms = self._think_ms()
+        self._think_left_ms = self._think_ms(command)
         self._waits = self._manners.wtx or int(self._think_left_ms > self._fwt_ms)
         return self._ask_to_wait() if self._waits else self._next_part()
 
-    def _think_ms(self) -> float:
-        own = self._manners.applet_think_ms
-        chosen = own[self._selected] if self._selected is not None and self._selected < len(own) else None
-        return self._manners.think_ms if chosen is None else chosen
+    def _think_ms(self, command: bytes) -> float:
+        own, place, general = self._manners.applet_think_ms, self._selected, self._manners.think_ms
+        if place is None or place >= len(own) or command[1:2] == b"\xa4":
+            return general
+        chosen = own[place]
+        return general if chosen is None else chosen
 
     def _ask_to_wait(self) -> bytes:
         """S(WTX) in place of the answer (rule 10)."""
