@@ -104,6 +104,11 @@ class Torn:
         self._count = 0
         self._since_ms = 0
 
+    @property
+    def once(self) -> bool:
+        """It happened just now for the first time: worth another look without a pause."""
+        return self._count == 1
+
     def failed(self, heard: bool, now_ms: int) -> Refused | None:
         """A conversation broke off, or several cards answered at once; `heard`: a question had been answered."""
         if self._count == 0:

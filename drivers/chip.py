@@ -36,7 +36,7 @@ ABORT = WAKE + ACK  # ends the command in which a chip hangs
 READ_REGISTER, WRITE_REGISTER, RF_CONFIGURATION, COMMUNICATE_THRU, LIST_TARGET = 0x06, 0x08, 0x32, 0x42, 0x4A
 FIELD, TIMINGS = 0x01, 0x02  # items of RF_CONFIGURATION
 TYPE_A = b"\x00"  # what LIST_TARGET looks for
-RAW_TIMINGS = b"\x0a\x0b\x06"  # as nfcpy's for ATR and retries, and 3.2 ms for an answer
+RAW_TIMINGS = b"\x0a\x0b\x06"  # as nfcpy sets them, with 3.2 ms for an answer that does not come
 
 # CIU_FIFOData; it still holds the question after a look to which nobody answered.
 FIFO_DATA, SENS_REQ = b"\x63\x39", b"\x26"

@@ -27,8 +27,8 @@ import nfc.tag.tt4
 import serial
 
 from drivers import cards, chip
+from drivers.faults import FaultError, not_opened
 from drivers.talk import CardGoneError
-from gateway.errors import GatewayError, UnavailableError
 
 # nfcpy writes UIDs, frames and messages of strangers to its logger, so nothing of it may reach our handlers, whatever
 # level somebody sets. Importing it also turns every Python warning of the process into a log line: undone.
@@ -54,19 +54,6 @@ UDP_MS = 100
 
 # How often a wait for the chip looks whether the device is still plugged in.
 NODE_MS = 100
-
-
-class LostError(UnavailableError):
-    """The reader cannot be used; `action` is what a person can do; `absent`: there is no such device."""
-
-    def __init__(self, detail: str, action: str, absent: bool = False) -> None:
-        super().__init__(detail)
-        self.action = action
-        self.absent = absent
-
-
-class FaultError(GatewayError):
-    """The reader failed, not the card: a command was not answered or the device vanished. Often once is nothing."""
 
 
 class _GaveUpError(nfc.clf.Error):  # type: ignore[misc]
@@ -180,9 +167,9 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
                 _, host, number = path.split(":")
                 self.device = _Udp(host, int(number))
             elif not self.open(path):
-                raise _not_opened(path, FileNotFoundError(errno.ENOENT, "no such reader"))
+                raise not_opened(path, FileNotFoundError(errno.ENOENT, "no such reader"))
         except (*_READER_ERRORS, LookupError, ValueError) as error:
-            raise _not_opened(path, error) from None
+            raise not_opened(path, error) from None
 
     def allow(self, ms: int) -> None:
         """A new conversation, or question, that may last so long."""
@@ -385,21 +372,3 @@ def _open_pn532(port: str) -> Any:
     except (*_READER_ERRORS, LookupError, ValueError, TypeError):
         tty.close()
         raise
-
-
-def _not_opened(path: str, error: Exception) -> LostError:
-    match getattr(error, "errno", None):
-        case errno.ENOENT | errno.ENODEV | errno.ENXIO:
-            detail = f"There is no card reader at {path}."
-            action = "Plug the reader in, or correct the path in the configuration."
-            return LostError(detail, action, absent=True)
-        case errno.EACCES | errno.EPERM:
-            detail = f"The card reader at {path} may not be opened."
-            action = "Add the gateway's user to the groups dialout and plugdev."
-        case errno.EBUSY | errno.EAGAIN:
-            detail = f"Another program uses the card reader at {path}."
-            action = "Stop the other program."
-        case _:
-            detail = f"The card reader at {path} does not answer."
-            action = "Unplug the reader, wait ten seconds, plug it in again; on a Pi HAT check the switches for HSU."
-    return LostError(detail, action)

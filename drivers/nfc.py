@@ -19,7 +19,7 @@ from gateway.errors import ConfigError
 from gateway.health import Health
 
 if TYPE_CHECKING:
-    from drivers.frontend import LostError
+    from drivers.faults import LostError
     from drivers.talk import Outcome
 
 # From "stop" to a closed device: at worst an opening that tries all rates (chip.USB_SERIAL_MS, six times chip.CHIP_MS,
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 STOP_MS = 10_000
 
 _SERIAL = re.compile(r"tty:((?:S|ACM|AMA|USB)\d+|(?!(?:S|ACM|AMA|USB):)[A-Za-z0-9-]+):pn532")
+# No search among serial ports for a PN532: nfcpy's raises the chip's rate, which a crash leaves behind.
 _OTHERS = re.compile(
-    r"usb(:[0-9a-fA-F]{3,4}(:[0-9a-fA-F]{3,4})?)?|tty:[A-Za-z0-9-]+:[a-z0-9]+|udp:[A-Za-z0-9.-]+:\d{1,5}"
+    r"usb(:[0-9a-fA-F]{3,4}(:[0-9a-fA-F]{3,4})?)?|tty:[A-Za-z0-9-]+:(?!pn532)[a-z0-9]+|udp:[A-Za-z0-9.-]+:\d{1,5}"
 )
 _SERIAL_NODES = ("serial0", "ttyAMA*", "ttyS0", "ttyUSB*", "ttyACM*")
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers import cards, resolve
-from drivers.frontend import NODE_MS, Card, FaultError, Frontend, LostError
+from drivers.faults import FaultError, LostError, silent, unplugged
+from drivers.frontend import NODE_MS, Card, Frontend
 from drivers.talk import CardGoneError, Found, Outcome, Refused, Terminal
 from gateway.core.keyring import VasKey
 from gateway.core.model import CredentialKind, Trouble
@@ -52,6 +53,7 @@ class Reader:
         self._stop = stop
         self._hold = cards.Hold()
         self._torn = cards.Torn()
+        self._faults = 0  # in a row
         self._works = False  # it has looked since it was opened
 
     def run(self) -> None:
@@ -78,21 +80,22 @@ class Reader:
 
     def _listen(self, clf: Frontend) -> None:
         """Until told to stop. Raises LostError."""
-        faults = 0
+        self._faults = 0
         while not self._stop.is_set():
             try:
                 self._look(clf)
-                faults, self._works = 0, True
+                self._faults, self._works = 0, True
             except FaultError:
                 self._link.count("nfc.reader_errors")
-                faults += 1
+                self._faults += 1
                 if not self._is_there:
-                    raise _unplugged() from None
-                if faults == FAULTS_MAX:
-                    raise _silent() from None
+                    raise unplugged() from None
+                if self._faults == FAULTS_MAX:
+                    raise silent() from None
                 clf.abort()
                 continue
-            self._pause()
+            if not self._torn.once:
+                self._pause()
 
     def _look(self, clf: Frontend) -> None:
         """One look at the field; stays while a card rests there. Raises FaultError, LostError."""
@@ -151,6 +154,7 @@ class Reader:
             now_ms = _monotonic_ms()
             if (wants_again and now_ms - began_ms >= ASK_AGAIN_MS) or not card.answers():
                 return
+            self._faults = 0
             self._hold.seen(_monotonic_ms())
 
     def _outwait(self, clf: Frontend, card: Card) -> None:
@@ -181,7 +185,7 @@ class Reader:
         while not self._stop.is_set() and (left_ms := until_ms - _monotonic_ms()) > 0:
             self._stop.wait(min(left_ms, NODE_MS) / 1000)
             if not self._is_there:
-                raise _unplugged()
+                raise unplugged()
 
     def _wait_to_open(self, lost: LostError, delay_ms: int) -> None:
         """Until a try is worth while: as soon as the device is there (again), else after `delay_ms`."""
@@ -196,17 +200,6 @@ class Reader:
                 return
             was_there = is_there
             self._stop.wait(NODE_MS / 1000)
-
-
-def _unplugged() -> LostError:
-    return LostError("The card reader was unplugged.", "Plug the reader in again.", absent=True)
-
-
-def _silent() -> LostError:
-    return LostError(
-        "The card reader stopped answering.",
-        "It is being reset. If it stays like this, unplug the reader, wait ten seconds, plug it in again.",
-    )
 
 
 def _monotonic_ms() -> int:
