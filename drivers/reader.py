@@ -33,6 +33,7 @@ ABSENT_MS = 500
 # A phone that wanted to be unlocked is asked again after so long, if it did not leave the field meanwhile.
 ASK_AGAIN_MS = 1_000
 
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """How the thread speaks to the rest; each may be called from any thread and returns at once."""

@@ -1,4 +1,4 @@
-"""drivers.frontend: the real nfcpy against an emulated PN532, and against drivers and cards that answer as they like."""
+"""drivers.frontend: the real nfcpy against an emulated PN532 and against cards that answer as they like."""
 
 import errno
 import socket
