@@ -121,13 +121,19 @@ class Card:
 
     def ndef(self) -> bytes | None:
         """The NDEF message, None when there is none. Raises CardGoneError, FaultError."""
-        silences = self._clf.silences
         with _card_errors():
             message = None if self._tag is None else self._tag.ndef
             octets = None if message is None else bytes(message.octets)
-        if octets is None and self._clf.silences > silences:
+        if octets is None and self._clf.silences:
             raise CardGoneError  # nfcpy does not tell "blank" from "left while it was read"
         return octets
+
+    def is_half_written(self) -> bool:
+        """Asked of a card without a message: whether it was made ready for one. Raises CardGoneError, FaultError."""
+        if not isinstance(self._tag, nfc.tag.tt2.Type2Tag):
+            return False
+        with _card_errors():
+            return bool(self._tag.read(3)[0] == 0xE1)  # NFC Forum Type 2 Tag, section 6.1: capability container
 
     def answers(self) -> bool:
         """True while it is there; False too for one that cannot be asked. Raises FaultError."""

@@ -135,6 +135,8 @@ class Reader:
         if card.is_iso_dep:
             return resolve.iso_dep(card.exchange, talk)
         ndef = card.ndef()
+        if ndef is None and card.is_half_written():
+            return Refused("half_written", Trouble.AGAIN)
         return resolve.message(ndef, talk) if ndef else resolve.chip(talk)
 
     def _deliver(self, refused: Refused | None) -> None:

@@ -4,6 +4,7 @@ The caller says who is the shop's own; everybody else's bytes go through drivers
 """
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import BinaryIO
 from drivers import frames, replay, tags
 from drivers.ears import Ears
 from drivers.mask import Mask
-from gateway.core.model import Token
+from drivers.talk import Found, Outcome, Terminal
+from gateway.core.model import CredentialKind, Token
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError, PeerError, StoreError
 
@@ -48,6 +50,7 @@ class Recorder(Ears):
         self._error: OSError | None = None
         self._cut = False  # the disk refused something
         self.full = False  # nothing more is written
+        self.terminal = Terminal("", clock, secrets.token_bytes)  # without keys: cards show what they show everybody
         self.counts: Counter[str] = Counter()  # lines by fixed words
 
     @property
@@ -100,6 +103,13 @@ class Recorder(Ears):
             else:
                 ndef = self._mask.ndef(ndef)
         self._write(what, replay.Touch(self._t_ms(), reader, ndef))
+
+    def presented(self, reader: str, outcome: Outcome) -> None:
+        """One card or phone at a live reader. What is valid for a moment only leaves nothing but the tap."""
+        if isinstance(outcome, Found) and outcome.token.kind is CredentialKind.NDEF:
+            self.touched(reader, tags.encode_text(outcome.token.value.decode()))
+        else:
+            self.touched(reader, None)
 
     def flush(self) -> None:
         """What was written reaches the file. Raises StoreError if the disk refused it."""

@@ -109,7 +109,17 @@ def test_type_2_is_read_and_stays_there(rig: Pn532Rig) -> None:
 def test_a_card_without_ndef_has_none(rig: Pn532Rig, card: Spec) -> None:
     rig.present(card)
     with opened(rig.path, rig.path) as clf:
-        assert found(clf).ndef() is None
+        one = found(clf)
+        assert one.ndef() is None
+        assert not one.is_half_written()
+
+
+def test_a_half_written_tag_is_told_from_a_blank_one(rig: Pn532Rig) -> None:
+    rig.present(type2(CARD, announce=65_535))
+    with opened(rig.path, rig.path) as clf:
+        card = found(clf)
+        assert card.ndef() is None
+        assert card.is_half_written()
 
 
 def test_a_card_that_leaves_while_it_is_read_is_gone_and_not_blank(rig: Pn532Rig) -> None:

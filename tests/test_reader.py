@@ -145,10 +145,11 @@ async def test_a_tag_whose_content_changes_with_each_reading_counts_once(
         pytest.param(phone([]), True, None, id="never a phone's"),
         pytest.param(classic("08a1b2c3"), True, None, id="never a random one"),
         pytest.param(type2(CARD), True, CARD_TOKEN, id="never instead of more"),
+        pytest.param(type2(CARD, announce=65_535), True, "half_written", id="nor instead of what was meant"),
     ],
 )
 async def test_a_number_counts_only_where_it_may(
-    rig: Pn532Rig, card: Spec, switched_on: bool, shown: bytes | None
+    rig: Pn532Rig, card: Spec, switched_on: bool, shown: bytes | str | None
 ) -> None:
     async with listening(rig, NfcTable(chip_numbers=switched_on)) as bench:
         rig.present(card)
@@ -204,22 +205,21 @@ async def test_noise_delays_a_tap_but_does_not_lose_it(rig: Pn532Rig, card: Spec
 
 
 @pytest.mark.parametrize(
-    "card",
+    ("card", "reason"),
     [
-        pytest.param(type4(CARD, wtx=ENDLESS), id="waiting time extensions for ever"),
-        pytest.param(
-            type4(CARD, announce=65_535, cc=bytes.fromhex("000f2000ff00340406e104ffff0000")), id="64 kB in a type 4"
-        ),
-        pytest.param(type2(CARD, announce=65_535), id="64 kB in a type 2"),
+        pytest.param(type4(CARD, wtx=ENDLESS), "endless", id="waiting time extensions for ever"),
+        pytest.param(type4(b"x" * 65_000, cc=bytes.fromhex("000f2000ff00340406e104ffff0000")), "endless", id="64 kB"),
+        pytest.param(type2(CARD, announce=65_535), "half_written", id="half written"),
     ],
 )
-async def test_a_card_without_end_is_given_up_and_told(rig: Pn532Rig, card: Spec) -> None:
+async def test_a_card_without_end_is_given_up_and_told(rig: Pn532Rig, card: Spec, reason: str) -> None:
     async with listening(rig) as bench:
         rig.present(card)
         await bench.taps(1)
         await asyncio.sleep(SETTLE_S)
         (outcome,) = bench.outcomes
-        assert outcome is None or (isinstance(outcome, Refused) and outcome.trouble is Trouble.AGAIN)
+        assert isinstance(outcome, Refused)
+        assert (outcome.reason, outcome.trouble) == (reason, Trouble.AGAIN)
         rig.present(type2(OTHER, uid="04ffeeddccbbaa"))
         await bench.taps(2)
         assert bench.shown[1] == OTHER_TOKEN
