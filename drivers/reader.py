@@ -24,6 +24,9 @@ READ_MS = 3_000
 # most chip.CHIP_MS, and so much more leaves 4 s of the 5 s in which a wedged chip has to be back.
 FAULTS_MAX = 2
 
+# Between closing a reader that worked and opening it anew: boards that reset by DTR need to see it fall.
+SETTLE_MS = 100
+
 # Between two tries to open a reader that is there but refuses, doubling; and a USB reader that is not there, which can
 # only be searched for.
 FIRST_DELAY_MS = 200
@@ -75,9 +78,9 @@ class Reader:
                 clf.shut(politely=lost is None)
             if lost is not None:
                 if self._works:
-                    self._works, delay_ms = False, 0  # a reader that worked deserves a try at once
+                    self._works, delay_ms = False, SETTLE_MS
                 self._wait_to_open(lost, delay_ms)
-                delay_ms = min(max(delay_ms * 2, FIRST_DELAY_MS), MAX_DELAY_MS)
+                delay_ms = min(delay_ms * 2, MAX_DELAY_MS)
 
     def _listen(self, clf: Frontend) -> None:
         """Until told to stop. Raises LostError."""
