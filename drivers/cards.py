@@ -23,11 +23,10 @@ LOOKS_MAX = 3
 # passes at the edge of the field is seen for less.
 BRUSH_MS = 500
 
-# Frames to which an iPhone reacts before it shows a card: "this reader reads passes", with CRC_A. A reader that also
-# sends "VAS or payment" makes phones offer payment cards; we send the first only.
+# "This reader reads passes and takes no payment", with CRC_A: an iPhone shows a card only after such a frame. The other
+# choice, "passes or payment" (6a01000000f6f1), makes phones offer a payment card too, so it is not sent.
 # Source: kormax/apple-enhanced-contactless-polling, ecplist.json.
 WAKE_VAS = bytes.fromhex("6a01000002e4d2")
-WAKE_VAS_OR_PAYMENT = bytes.fromhex("6a01000000f6f1")
 
 
 def is_random(uid: bytes) -> bool:

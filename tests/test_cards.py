@@ -176,14 +176,13 @@ def test_a_card_that_stays_and_cannot_be_read_is_told(heard: bool, spread_ms: in
     assert torn.failed(heard, spread_ms) == (Refused("unread", Trouble.AGAIN) if told else None)
 
 
-@pytest.mark.parametrize("frame", [cards.WAKE_VAS, cards.WAKE_VAS_OR_PAYMENT])
-def test_wake_up_frames_carry_their_crc(frame: bytes) -> None:
+def test_the_wake_up_frame_carries_its_crc() -> None:
     crc = 0x6363  # ISO 14443-3, annex B
-    for byte in frame[:-2]:
+    for byte in cards.WAKE_VAS[:-2]:
         byte = (byte ^ crc) & 0xFF
         byte = (byte ^ byte << 4) & 0xFF
         crc = crc >> 8 ^ byte << 8 ^ byte << 3 ^ byte >> 4
-    assert frame[-2:] == crc.to_bytes(2, "little")
+    assert cards.WAKE_VAS[-2:] == crc.to_bytes(2, "little")
 
 
 @pytest.mark.parametrize(("uid", "random"), [(PHONE, True), (CARD, False), (b"Zk|-", False), (b"", False)])
