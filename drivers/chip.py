@@ -8,6 +8,7 @@ Numbers and layout: NXP PN532 user manual (UM0701-02), section 6.2 (frames) and 
 import errno
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +18,12 @@ CHIP_MS = 500
 # A Pi delays the first byte of a USB-serial adapter by about a second.
 USB_SERIAL_MS = 1_500
 
+# One try at a rate at which the chip may have been left. Three of them must leave a second of the 5 s for a reset.
+RATE_MS = 200
+
+# What a chip needs after its reset line went up before it listens (2 ms in the data sheet), and the pulse before it.
+RESET_S = 0.05
+
 BAUD = 115_200  # PN532 after power on (user manual, section 6.2); higher rates are unreliable on some Pis
 LEFT_BEHIND_BAUDS = (921_600, 460_800, 230_400)  # what nfcpy's own start leaves after a crash
 GET_FIRMWARE, SAM_NORMAL, SET_115200 = b"\x02", b"\x14\x01\x00\x00", b"\x10\x04"
@@ -24,8 +31,15 @@ GET_FIRMWARE, SAM_NORMAL, SET_115200 = b"\x02", b"\x14\x01\x00\x00", b"\x10\x04"
 ACK = bytes.fromhex("0000ff00ff00")
 WAKE = bytes(10)  # a sleeping chip needs some edges before it listens
 
-READ_REGISTER, WRITE_REGISTER, RF_CONFIGURATION, COMMUNICATE_THRU = 0x06, 0x08, 0x32, 0x42
-TIMINGS = 0x02  # item of RF_CONFIGURATION
+ABORT = WAKE + ACK  # ends the command in which a chip hangs
+
+READ_REGISTER, WRITE_REGISTER, RF_CONFIGURATION, COMMUNICATE_THRU, LIST_TARGET = 0x06, 0x08, 0x32, 0x42, 0x4A
+FIELD, TIMINGS = 0x01, 0x02  # items of RF_CONFIGURATION
+TYPE_A = b"\x00"  # what LIST_TARGET looks for
+RAW_TIMINGS = b"\x0a\x0b\x06"  # as nfcpy sets them, with 3.2 ms for an answer that does not come
+
+# CIU_FIFOData; it still holds the question after a look to which nobody answered.
+FIFO_DATA, SENS_REQ = b"\x63\x39", b"\x26"
 
 # CIU_TxMode, CIU_RxMode, CIU_TxAuto: set when a card is listed, and left alone while we talk to it.
 STEADY_REGISTERS = frozenset({0x6302, 0x6303, 0x6305})
@@ -53,19 +67,29 @@ class Line(Protocol):
     def read(self, timeout: int) -> bytes:
         """One frame within `timeout` milliseconds. Raises OSError."""
 
+    def pulse(self) -> None:
+        """Lower and raise the lines that some boards wire to the chip's reset. Raises OSError where there are none."""
+
 
 def start(line: Line) -> None:
-    """Wake a PN532, also one that was left at another rate, and have it listen at 115200 baud. Raises OSError."""
+    """Have a PN532 listen at 115200 baud: asleep, hung in a command, or left at another rate. Raises OSError."""
+    line.write(ABORT)
     try:
-        _greet(line)
+        _greet(line, USB_SERIAL_MS if "ttyUSB" in line.port else CHIP_MS)
+        return
     except OSError:
         _slow_down(line)
-        _greet(line)
+    with suppress(OSError):
+        _greet(line, CHIP_MS)
+        return
+    with suppress(OSError):  # most boards do not have them
+        line.pulse()
+        time.sleep(RESET_S)
+    _greet(line, CHIP_MS)
 
 
-def _greet(line: Line) -> None:
+def _greet(line: Line, first_ms: int) -> None:
     """Wake the chip and take it out of its power-down mode. Raises OSError when no PN532 answers."""
-    first_ms = USB_SERIAL_MS if "ttyUSB" in line.port else CHIP_MS
     if _ask(line, GET_FIRMWARE, first_ms)[:1] != b"\x32":
         raise OSError(errno.ENODEV, "not a PN532")
     _ask(line, SAM_NORMAL, CHIP_MS)
@@ -76,7 +100,7 @@ def _slow_down(line: Line) -> None:
     for baud in LEFT_BEHIND_BAUDS:
         try:
             line.baudrate = baud
-            _ask(line, SET_115200, CHIP_MS)
+            _ask(line, SET_115200, RATE_MS)
         except (OSError, ValueError):  # ValueError: a rate that this port cannot do
             continue
         line.write(ACK)  # the chip changes its rate on this
@@ -98,14 +122,21 @@ def _ask(line: Line, command: bytes, ack_ms: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Memo:
-    """Spares three of the four commands that nfcpy sends around each frame to a card.
+    """Spares three of the four commands that nfcpy sends around each frame to a card, and one of two "field off".
 
-    Registers are remembered while one card stays listed, timings until they change. Every failure makes a new,
-    empty Memo: the next exchange then goes the long way.
+    Registers are remembered while one card stays listed, timings until they change, that the field is off until a
+    command that may switch it on. Every failure makes a new, empty Memo: the next exchange then goes the long way.
     """
 
     registers: Mapping[int, int] = field(default_factory=dict)
     timings: bytes | None = None
+    field_off: bytes | None = None  # the command's data that switched it off
+
+    def wider(self, code: int, data: bytes) -> bytes:
+        """What to ask instead of `data`: all steady registers at once, because the others will be wanted next."""
+        if code == READ_REGISTER and STEADY_REGISTERS.issuperset(_addresses(data, 2)):
+            return b"".join(at.to_bytes(2, "big") for at in sorted(STEADY_REGISTERS))
+        return data
 
     def known(self, code: int, data: bytes) -> bytes | None:
         """What the chip would reply, or None: ask it."""
@@ -115,18 +146,21 @@ class Memo:
         if code == WRITE_REGISTER:
             pairs = zip(_addresses(data, 3), data[2::3], strict=False)
             return b"" if all(self.registers.get(at) == value for at, value in pairs) else None
-        return b"" if code == RF_CONFIGURATION and data == self.timings else None
+        return b"" if code == RF_CONFIGURATION and data in (self.timings, self.field_off) else None
 
     def after(self, code: int, data: bytes, reply: bytes) -> "Memo":
         """What is known once the chip has answered."""
         if code == COMMUNICATE_THRU:
-            return self if reply[:1] == b"\x00" else Memo()
+            return Memo(self.registers, self.timings) if reply[:1] == b"\x00" else Memo()
         if code == RF_CONFIGURATION and data[:1] == bytes([TIMINGS]):
-            return Memo(self.registers, data)
+            return Memo(self.registers, data, self.field_off)
+        if code == RF_CONFIGURATION and data[:1] == bytes([FIELD]) and not data[1] & 1:
+            return Memo({}, self.timings, data)
         if code in (READ_REGISTER, WRITE_REGISTER):
             reading = code == READ_REGISTER
             told = zip(_addresses(data, 2 if reading else 3), reply if reading else data[2::3], strict=False)
-            return Memo(dict(self.registers) | {at: v for at, v in told if at in STEADY_REGISTERS}, self.timings)
+            steady = {at: value for at, value in told if at in STEADY_REGISTERS}
+            return Memo(dict(self.registers) | steady, self.timings, self.field_off)
         return Memo({}, self.timings)
 
 

@@ -51,6 +51,7 @@ class Recorder(Ears):
         self._error: OSError | None = None
         self._cut = False  # the disk refused something
         self.full = False  # nothing more is written
+        self.terminal = Terminal("", clock, secrets.token_bytes)  # without keys: cards show what they show everybody
         self.counts: Counter[str] = Counter()  # lines by fixed words
 
     @property

@@ -24,13 +24,17 @@ def test_only_the_right_answer_is_an_answer() -> None:
     assert chip.answer(chip.ACK, 0x02) is None
 
 
-class DeafLine:
-    """Nobody at the other end."""
+class Line:
+    """A chip that answers from the moment that its reset line was pulsed, if `resets`."""
 
     port = "/dev/ttyS0"
 
-    def __init__(self) -> None:
-        self.tried: list[int] = []
+    def __init__(self, resets: bool = False) -> None:
+        self.written: list[tuple[int, bytes]] = []
+        self.waited_ms = 0
+        self._resets = resets
+        self._answers = False
+        self._replies: list[bytes] = []
         self._baudrate = chip.BAUD
 
     @property
@@ -44,17 +48,47 @@ class DeafLine:
         self._baudrate = value
 
     def write(self, frame: bytes) -> None:
-        self.tried.append(self._baudrate)
+        self.written.append((self._baudrate, frame))
+        self._replies = []
+        if not self._answers:
+            return
+        code = frame[len(chip.WAKE) + 6]
+        reply = bytes([0xD5, code + 1]) + (b"\x32\x01\x06\x07" if code == 0x02 else b"")
+        head = b"\x00\x00\xff" + bytes([len(reply), -len(reply) & 0xFF])
+        self._replies = [chip.ACK, head + reply + bytes([-sum(reply) & 0xFF, 0])]
 
     def read(self, timeout: int) -> bytes:
-        raise OSError(errno.ETIMEDOUT, "silence")
+        if not self._replies:
+            self.waited_ms += timeout
+            raise OSError(errno.ETIMEDOUT, "silence")
+        return self._replies.pop(0)
+
+    def pulse(self) -> None:
+        if not self._resets:
+            raise OSError(errno.ENOTTY, "no such lines")
+        self._answers = True
 
 
-def test_every_rate_that_the_port_can_do_is_tried() -> None:
-    line = DeafLine()
+def test_every_rate_that_the_port_can_do_is_tried_and_the_chip_reset_again() -> None:
+    line = Line()
     with pytest.raises(OSError, match="silence"):
         chip.start(line)
-    assert line.tried == [115_200, 460_800, 230_400, 115_200]
+    assert line.written[0] == (chip.BAUD, chip.WAKE + chip.ACK)
+    assert [baud for baud, _ in line.written[1:]] == [115_200, 460_800, 230_400, 115_200, 115_200]
+
+
+def test_a_chip_that_only_its_reset_line_wakes_is_started() -> None:
+    line = Line(resets=True)
+    chip.start(line)
+    assert [frame for _, frame in line.written[-2:]] == [chip.frame(chip.GET_FIRMWARE), chip.frame(chip.SAM_NORMAL)]
+
+
+def test_a_wedged_chip_is_tried_in_every_way_within_its_five_seconds() -> None:
+    line = Line()
+    line.port = "/dev/ttyUSB0"
+    with pytest.raises(OSError, match="silence"):
+        chip.start(line)
+    assert line.waited_ms + 2 * chip.CHIP_MS < 5_000
 
 
 def test_what_was_read_or_written_need_not_be_asked() -> None:
@@ -66,6 +100,35 @@ def test_what_was_read_or_written_need_not_be_asked() -> None:
     assert memo.known(chip.READ_REGISTER, bytes.fromhex("6303")) == b"\x80"
     assert memo.known(chip.RF_CONFIGURATION, TIMING) is None
     assert memo.after(chip.RF_CONFIGURATION, TIMING, b"").known(chip.RF_CONFIGURATION, TIMING) == b""
+
+
+def test_steady_registers_are_asked_for_all_at_once() -> None:
+    assert Memo().wider(chip.READ_REGISTER, bytes.fromhex("6303")) == MODES
+    for code, data in ((chip.READ_REGISTER, chip.FIFO_DATA), (chip.WRITE_REGISTER, bytes.fromhex("630300"))):
+        assert Memo().wider(code, data) == data
+
+
+OFF, ON = b"\x01\x02", b"\x01\x03"
+
+
+def test_a_field_that_is_off_need_not_be_switched_off() -> None:
+    memo = Memo().after(chip.RF_CONFIGURATION, OFF, b"")
+    assert memo.known(chip.RF_CONFIGURATION, OFF) == b""
+    assert memo.after(chip.RF_CONFIGURATION, TIMING, b"").known(chip.RF_CONFIGURATION, OFF) == b""
+
+
+@pytest.mark.parametrize(
+    ("code", "data", "reply"),
+    [
+        pytest.param(chip.LIST_TARGET, b"\x01\x00", b"\x00", id="a look"),
+        pytest.param(chip.COMMUNICATE_THRU, b"\x30\x00", b"\x00", id="an exchange"),
+        pytest.param(chip.COMMUNICATE_THRU, b"\x30\x00", b"\x01", id="a failed exchange"),
+        pytest.param(chip.RF_CONFIGURATION, ON, b"", id="switched on"),
+    ],
+)
+def test_the_field_may_be_on_after(code: int, data: bytes, reply: bytes) -> None:
+    memo = Memo().after(chip.RF_CONFIGURATION, OFF, b"").after(code, data, reply)
+    assert memo.known(chip.RF_CONFIGURATION, OFF) is None
 
 
 def test_volatile_registers_are_always_asked() -> None:

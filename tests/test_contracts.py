@@ -14,7 +14,7 @@ PACKAGES = ("gateway", "drivers", "display", "sync")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 # Who may read a clock: the shop's own clocks, programs round the service, and the thread that paces an NFC chip.
 CLOCK_READERS = {
-    "drivers/nfc.py",
+    "drivers/reader.py",
     "gateway/__main__.py",
     "gateway/bench.py",
     "gateway/bench_ingest.py",

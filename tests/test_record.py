@@ -10,7 +10,8 @@ import pytest
 from drivers import frames, record, replay, tags
 from drivers.mask import KEY_BYTES, Mask
 from drivers.record import Recorder
-from gateway.core.model import CredentialKind, Token
+from drivers.talk import Found, Refused
+from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.errors import ConfigError, StoreError
 from tests.rigs.listener import NOW_MS, StillClock, everything_in, holds
 
@@ -83,6 +84,28 @@ def test_cards_are_replaced_but_a_members(tmp_path: Path) -> None:
     assert b"example" not in found[1]
     assert (found[2], found[4]) == (None, b"")
     assert ears.counts == {"member_card": 1, "card": 4}
+
+
+def test_a_live_readers_cards_are_written_as_what_they_show_everybody(tmp_path: Path) -> None:
+    ears = recorder(tmp_path / "r.jsonl")
+    stranger = Token(CredentialKind.NDEF, b"https://card.example/2")
+    proof = Token(CredentialKind.PASS, b"M-000042")
+    for outcome in (
+        Found(MEMBER_CARD, Proof.BEARER),
+        Found(stranger, Proof.BEARER),
+        Found(proof, Proof.BEARER),
+        Refused("torn", Trouble.AGAIN),
+        None,
+    ):
+        ears.presented("till-nfc", outcome)
+    ears.close()
+    ndefs = [item.ndef for item in records(tmp_path / "r.jsonl") if isinstance(item, replay.Touch)]
+    assert ndefs[0] is not None
+    assert tags.decode(ndefs[0]) == MEMBER_CARD
+    assert ndefs[1] is not None
+    assert tags.decode(ndefs[1]) not in (None, stranger)
+    assert ndefs[2:] == [None] * 3
+    assert b"000042" not in (tmp_path / "r.jsonl").read_bytes()
 
 
 def test_the_ears_keep_nothing_of_a_stranger(tmp_path: Path) -> None:
