@@ -9,7 +9,8 @@ from gateway.core.changes import CredentialPut
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.errors import ConfigError, PeerError
 from sync import messages
-from sync.hq.ledger import Ledger, Row
+from sync.hq.file import Row
+from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
 OFFER_OPS = ("offer.put", "offer.drop")

@@ -14,7 +14,8 @@ from gateway.errors import ConfigError
 from gateway.health import Health
 from sync import link
 from sync.hq import orders, server, web
-from sync.hq.ledger import Ledger, Row
+from sync.hq.file import Row
+from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 
 # How often the server looks for ops that another process recorded. One indexed read of 20 us; together with the way
