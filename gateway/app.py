@@ -100,8 +100,7 @@ class Gateway:
         resolver = self._resolver = Resolver(site_key, secrets.token_bytes(16))
         place = f"{config.gateway.tenant}/{config.gateway.store}"
         terminal = self._terminal = Terminal(place, clock, secrets.token_bytes, config.nfc)
-        name = f"{place}/{config.gateway.id}"
-        keychain = Keychain(self._store, self._gateway_key, name, clock, self.health, self._hold)
+        keychain = Keychain(self._store, self._gateway_key, name_of(config), clock, self.health, self._hold)
         self._flow = Flow(
             store=self._store,
             resolver=resolver,
@@ -225,6 +224,11 @@ class Gateway:
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
+
+
+def name_of(config: Config) -> str:
+    """How headquarters names this gateway when it seals: "tenant/store/id"."""
+    return Topics(config.gateway.tenant, config.gateway.store, config.gateway.id).name
 
 
 def remote_source(

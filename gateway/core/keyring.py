@@ -134,7 +134,7 @@ def parse(use: KeyUse, material: bytes) -> TerminalKey:
 
 
 _PASS_TYPE_ID = re.compile(r"[A-Za-z0-9.-]{1,128}")
-_TAG_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")  # it takes room on the tag
+_TAG_KEY_ID = re.compile(r"[A-Za-z0-9._~-]{1,16}")  # it takes room on the tag
 _PARAMETER = re.compile(r"[A-Za-z0-9_]{0,32}")  # of a URL
 _SUN_NAMES = {"picc": "picc_data", "enc": "enc", "cmac": "cmac"}
 

@@ -98,8 +98,9 @@ class Versions(File):
                 return False  # no shop has it, or it is out of date in all of them
             until_ms = before[2]
             self._db.execute(
-                "DELETE FROM binding WHERE binding_id = ? AND credential_id = ''", (change.binding_id,)
-            )  # what nobody has used can't be used any more
+                "UPDATE binding SET valid_until_ms = -valid_until_ms WHERE binding_id = ? AND credential_id = ''",
+                (change.binding_id,),
+            )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
         gateway = change.gateway if isinstance(change, KeyPut | KeyDrop) else None
@@ -177,7 +178,7 @@ class Versions(File):
                    WHERE until_ms <= ? AND op ->> '$.op' = 'binding.put'""",
                 (now_ms,),
             ).rowcount
-            self._db.execute("DELETE FROM binding WHERE valid_until_ms <= ?", (now_ms - BINDING_MEMORY_MS,))
+            self._db.execute("DELETE FROM binding WHERE abs(valid_until_ms) <= ?", (now_ms - BINDING_MEMORY_MS,))
         if gone:
             self._truncate_log()
 
