@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core import sealing
 from gateway.core.changes import Delta, OutboxRow
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
@@ -42,6 +43,7 @@ class Gateway:
     def __init__(self, port: int, where: Topics = SHOP) -> None:
         self.where = where
         self.transport = link.Transport(link.Address("127.0.0.1", port), f"test-{where.gateway}", random.Random(1))
+        self.key = sealing.public_key(where.name.encode().ljust(32))
         self.version = 0
         self.boot = 0
         self.heads: list[messages.Head] = []
@@ -51,11 +53,11 @@ class Gateway:
 
     async def connect(self) -> None:
         self.boot += 1
-        will = messages.state(False, self.boot, EPOCH, self.version)
+        will = messages.state(False, self.boot, EPOCH, self.version, self.key)
         await self.transport.connect(self.where.up(topics.STATE), will)
         await self.transport.subscribe([self.where.down(leaf) for leaf in topics.DOWN_LEAVES])
         self._reader = asyncio.create_task(self._read())
-        birth = messages.state(True, self.boot, EPOCH, self.version)
+        birth = messages.state(True, self.boot, EPOCH, self.version, self.key)
         await self.transport.publish(self.where.up(topics.STATE), birth, retain=True)
         await self.ask()
 
@@ -242,7 +244,7 @@ async def test_gateways_come_and_go(tmp_path: Path) -> None:
             await until(lambda: hq.ledger.gateways()[0]["online"])
             await gateway.transport.abandon()
             await until(lambda: not hq.ledger.gateways()[0]["online"])
-            late = messages.state(False, 0, EPOCH, 0)
+            late = messages.state(False, 0, EPOCH, 0, gateway.key)
             await gateway.connect()
             await until(lambda: hq.ledger.gateways()[0]["online"])
             await gateway.transport.publish(SHOP.up(topics.STATE), late)

@@ -155,8 +155,8 @@ class Ledger(Versions):
         with self._write():
             return bool(
                 self._db.execute(
-                    f"UPDATE gateway SET key = ?, pending_key = '' WHERE {_GATEWAY} AND ? IN (key, pending_key)",
-                    (key, *_place(where), key),
+                    f"UPDATE gateway SET key = ?, pending_key = '' WHERE {_GATEWAY} AND ? IN (key, pending_key) AND ? <> ''",
+                    (key, *_place(where), key, key),
                 ).rowcount
             )
 

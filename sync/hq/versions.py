@@ -208,7 +208,8 @@ class Versions(File):
         if credential_id == bound.credential_id:
             return None
         owner = self._db.execute(
-            "SELECT member_id FROM change WHERE key = ?", (f"credential:{bound.credential_id}",)
+            "SELECT member_id FROM change WHERE key = ? AND op ->> '$.op' = 'credential.put'",
+            (f"credential:{bound.credential_id}",),
         ).fetchone()
         if owner is not None and owner[0] != member_id:
             return "taken"
