@@ -155,7 +155,8 @@ class Ledger(Versions):
         with self._write():
             return bool(
                 self._db.execute(
-                    f"UPDATE gateway SET key = ?, pending_key = '' WHERE {_GATEWAY} AND ? IN (key, pending_key) AND ? <> ''",
+                    f"""UPDATE gateway SET key = ?, pending_key = ''
+                        WHERE {_GATEWAY} AND ? IN (key, pending_key) AND ? <> ''""",
                     (key, *_place(where), key, key),
                 ).rowcount
             )
