@@ -128,12 +128,15 @@ def _make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) ->
 
 def write(made: Made, path: Path) -> Sequence[Path]:
     """Write the file, and beside it the other one; neither is ever overwritten. Mode 600. Returns the paths."""
-    paths = [path]
-    _write(path, made.push)
+    rows = [(path, made.push)]
     if made.other:
-        paths.append(path.with_name(f"{path.stem}.{made.ending}.json"))
-        _write(paths[1], made.other)
-    return paths
+        rows.append((path.with_name(f"{path.stem}.{made.ending}.json"), made.other))
+    for target, _ in rows:
+        if target.exists():
+            raise ConfigError(f"{target}: is there already; expected a new file")
+    for target, row in rows:
+        _write(target, row)
+    return [target for target, _ in rows]
 
 
 def read_issuing(path: Path) -> tuple[str, Ed25519PrivateKey]:
