@@ -1,14 +1,17 @@
 """HQ's file: durable, private, shared by two processes, and a disk that refuses."""
 
+import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from gateway.errors import StoreError
 from sync.hq.file import migrations
 from sync.hq.ledger import Ledger
-from tests.rigs.orders import SHOP, batch, member, offer
+from tests.rigs.orders import SHOP, batch, code, member, offer
 
 
 @pytest.fixture
@@ -75,9 +78,12 @@ def test_the_journal_is_a_log_of_this_schema(ledger: Ledger, tmp_path: Path) -> 
 
 def test_a_ledger_of_the_first_release_is_taken_on(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
-    made = Ledger(path)
-    made.record_ops([member("m-1")])
-    made.close()
-    first, *later = [migration.name for migration in migrations.applied(Ledger(path)._db)]
-    assert first == "m001_ledger"
-    assert later
+    with closing(Database(path)) as old:
+        migrations.apply(old, stop_before="m002_keys")
+        old.execute("INSERT INTO change VALUES (7, 'member:m-1', 'm-1', ?)", [json.dumps(member("m-1"))])
+        old.execute("INSERT INTO gateway (tenant, store, gateway, last_seen_ms) VALUES ('acme', 'munich-1', 'gw-1', 5)")
+        old.conn.commit()
+    with closing(Ledger(path)) as ledger:
+        assert ledger.changes_after(0, 1_000, SHOP.name) == ([member("m-1")], 7)
+        assert (ledger.gateways()[0]["key"], ledger.gateways()[0]["pending_key"]) == ("", "")
+        assert ledger.record_ops([code("b-1", "m-1")]) == 8
