@@ -220,3 +220,13 @@ def test_an_old_map_does_not_stand_in_the_way_of_a_new_walk(config: Path, tmp_pa
 def test_evaluating_what_is_not_there_says_what_was_expected(tmp_path: Path) -> None:
     assert __main__.main(["evaluate", "zones", "--data", str(tmp_path)]) == 78
     assert __main__.main(["calibrate", "--out", str(tmp_path / "map.json")]) == 78
+
+
+def test_a_tag_is_signed_with_the_issuing_file(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("gateway.core.tagid")
+    assert __main__.main(["hq", "make-key", "tag", "--out", str(tmp_path / "tag.json")]) == 0
+    sign = ["hq", "sign-tag", "--id", "4711", "--base", "https://join.example/t", "--uid", "04de5f1eacc040"]
+    assert __main__.main([*sign, "--key", str(tmp_path / "tag.issuing.json")]) == 0
+    assert capsys.readouterr().out.startswith("https://join.example/t?i=4711&k=")
+    assert __main__.main([*sign, "--key", str(tmp_path / "tag.json")]) == 78
+    assert "the issuing file" in capsys.readouterr().err

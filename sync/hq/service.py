@@ -121,6 +121,7 @@ def drop_key(db: Path, key_id: str, gateway: str) -> int:
 
 def gateways(db: Path) -> tuple[list[Row], list[Row]]:
     """Every gateway, and every terminal key that was pushed (never the key itself)."""
+    _must_exist(db)
     with _ledger(db) as ledger:
         return ledger.gateways(), ledger.terminal_keys()
 
@@ -139,8 +140,7 @@ def bind(db: Path, member_id: str, minutes: int, now_ms: int) -> str:
 
 def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
     """What the shops reported, by `id` above `after`, oldest first."""
-    if not db.exists():
-        raise ConfigError(f"{db}: no such file; expected headquarters' database")
+    _must_exist(db)
     with _ledger(db) as ledger:
         return ledger.events(after, limit)
 
@@ -160,6 +160,11 @@ def provision_beacon(
     )
     shown = eid.eid(bytes.fromhex(op["body"]["identity_key"]), clock_s, exponent)
     return ours.hex(), shown.hex(), json.dumps(op)
+
+
+def _must_exist(db: Path) -> None:
+    if not db.exists():
+        raise ConfigError(f"{db}: no such file; expected headquarters' database")
 
 
 def _record(db: Path, ops: Sequence[Row]) -> tuple[int, int]:
