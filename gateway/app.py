@@ -18,12 +18,15 @@ from gateway import config as local
 from gateway import keys
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
+from gateway.core import sealing
 from gateway.core.identity import Resolver
+from gateway.core.keyring import Keyring
 from gateway.core.model import Sighting, Tap
 from gateway.core.presence import Presence
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health
+from gateway.keychain import Keychain
 from gateway.mapfile import misplaced, radio_map_of
 from gateway.serving import serve
 from gateway.store import Store
@@ -90,10 +93,14 @@ class Gateway:
         data_dir = config.gateway.data_dir
         site_key = keys.site_key(data_dir)
         self._tablet_key = keys.tablet_key(data_dir)
+        self._gateway_key = keys.gateway_key(data_dir)
         self._store = Store(data_dir / DATABASE, secrets.token_hex(16))
         self._supervisor = Supervisor(clock, self.health, rng)
         self._hub = Hub(clock, self.health)
         resolver = self._resolver = Resolver(site_key, secrets.token_bytes(16))
+        place = f"{config.gateway.tenant}/{config.gateway.store}"
+        terminal = self._terminal = Terminal(place, clock, secrets.token_bytes, config.nfc)
+        keychain = Keychain(self._store, self._gateway_key, name_of(config), clock, self.health, self._hold)
         self._flow = Flow(
             store=self._store,
             resolver=resolver,
@@ -107,12 +114,11 @@ class Gateway:
             spawn=self._supervisor.once,
             wake=self._wake,
             presence=_presence(config),
+            keychain=keychain,
         )
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
-        place = f"{config.gateway.tenant}/{config.gateway.store}"
-        terminal = Terminal(place, clock, secrets.token_bytes, config.nfc)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
 
@@ -204,7 +210,12 @@ class Gateway:
             return None
         place = Topics(who.tenant, who.store, who.id)
         transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
-        return Uplink(place, transport, self._store, self._flow, self._clock, self.health, rng)
+        public_key = sealing.public_key(self._gateway_key)
+        return Uplink(place, transport, self._store, self._flow, self._clock, self.health, rng, public_key)
+
+    def _hold(self, keyring: Keyring) -> None:
+        """Readers' threads see the new ring at their next tap; the one that they look at stays whole."""
+        self._terminal.keyring = keyring
 
     def _wake(self) -> None:
         if self._uplink is not None:
@@ -213,6 +224,11 @@ class Gateway:
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
+
+
+def name_of(config: Config) -> str:
+    """How headquarters names this gateway when it seals: "tenant/store/id"."""
+    return Topics(config.gateway.tenant, config.gateway.store, config.gateway.id).name
 
 
 def remote_source(

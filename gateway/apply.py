@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 
 from gateway.core.changes import (
+    BindingDrop,
+    BindingPut,
     Change,
     ConfigPut,
     ConsentAdd,
     CredentialDrop,
     CredentialPut,
     Delta,
+    KeyDrop,
+    KeyPut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -16,7 +20,9 @@ from gateway.core.changes import (
 )
 from gateway.core.consent import Consents, recognisable
 from gateway.core.identity import static_digest
+from gateway.core.keyring import Sealed
 from gateway.core.model import ConsentState, Credential, CredentialKind, Event
+from gateway.core.onetime import code_digest
 from gateway.errors import PeerError
 from gateway.records import Tx
 
@@ -40,10 +46,15 @@ class Touched:
     recognised: dict[str, Recognised] = field(default_factory=dict)
     catalogue: bool = False
     shop: bool = False
+    keys: bool = False
+    bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
 
 
-def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int) -> Touched:
-    """Apply a delta whole, or not at all if it does not follow on what is here."""
+def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "") -> Touched:
+    """Apply a delta whole, or not at all if it does not follow on what is here.
+
+    `gateway`: our own "tenant/store/id"; keys that are sealed for another one are passed over.
+    """
     touched = Touched()
     have = tx.hq_version
     if delta.version - delta.parent > MAX_STEP:
@@ -52,7 +63,11 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int) -> Touched:
         touched.outcome = "stale" if delta.version <= have else "gap"
         return touched
     for change in delta.changes:
-        _apply_one(tx, change, site_key, now_ms, touched)
+        if isinstance(change, KeyPut | KeyDrop | BindingPut | BindingDrop):
+            _apply_secret(tx, change, site_key, gateway, touched)
+        else:
+            _apply_one(tx, change, site_key, now_ms, touched)
+    tx.purge_bindings(now_ms)
     for member_id in touched.members | touched.erased:
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)
     tx.put_meta("hq_version", str(delta.version))
@@ -92,6 +107,24 @@ def _recognised(tx: Tx, credentials: tuple[Credential, ...], consents: Consents,
         if verdict.ok or verdict.from_ms > now_ms:  # a grant from the future counts once its time has come
             found.append((credential, verdict.from_ms, verdict.until_ms))
     return tuple(found)
+
+
+def _apply_secret(
+    tx: Tx, change: KeyPut | KeyDrop | BindingPut | BindingDrop, site_key: bytes, gateway: str, touched: Touched
+) -> None:
+    match change:
+        case BindingPut():
+            digest = code_digest(site_key, change.code)
+            tx.put_binding(change.binding_id, change.member_id, digest, change.valid_until_ms)
+        case BindingDrop(binding_id):
+            tx.drop_binding(binding_id)
+            touched.bindings.add(binding_id)
+        case KeyPut() if change.gateway == gateway:
+            tx.put_terminal_key(Sealed(change.key_id, change.use, change.from_ms, change.until_ms, change.sealed))
+            touched.keys = True
+        case KeyDrop() if change.gateway == gateway:
+            tx.drop_terminal_key(change.key_id)
+            touched.keys = True
 
 
 def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: Touched) -> None:

@@ -236,14 +236,12 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def _service(
-    folder: Path, port: str, with_keys: _Secrets, kinds: tuple[Kind, ...], apple_vas: bool
-) -> Iterator[str]:
+def _service(folder: Path, port: str, with_keys: _Secrets, kinds: tuple[Kind, ...], apple_vas: bool) -> Iterator[str]:
     tenant, store, gateway = WHO
     http, config = _free_port(), folder / "gateway.toml"
     config.write_text(
         f'[gateway]\ntenant = "{tenant}"\nstore = "{store}"\nid = "{gateway}"\ndata_dir = "{folder / "data"}"\n'
-        f'[http]\nport = {http}\n[nfc]\napple_vas = {str(apple_vas).lower()}\n'
+        f"[http]\nport = {http}\n[nfc]\napple_vas = {str(apple_vas).lower()}\n"
         f'[[source]]\npath = "nfc:{port}"\nreceiver = "bench"\n'
         '[[receiver]]\nid = "bench"\nzone = "bench"\nscreen = "bench"\n[[screen]]\nid = "bench"\nzone = "bench"\n'
     )

@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,14 @@ from drivers import mgmtwire
 from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from gateway import config as local
+from gateway import keys
+from gateway.app import DATABASE, name_of
+from gateway.clock import ShopClock
+from gateway.core import sealing
+from gateway.core.keyring import Sealed
 from gateway.errors import ConfigError
+from gateway.keychain import ACTION, open_all
+from gateway.store import kept_keys
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
 CONNECT_S = 3.0
@@ -55,6 +63,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
     present = await adapters()
     findings += [_device(source, present) for source in config.source if source.scheme in ("ble", "mgmt", "nfc")]
     findings.append(_data(config.gateway.data_dir))
+    findings.append(_keys(config.gateway.data_dir, name_of(config), ShopClock(1.0).now_ms()))
     findings.append(await _broker(config.mqtt))
     return findings
 
@@ -144,6 +153,50 @@ def _data(data_dir: Path) -> Finding:
     if free_mb < LOW_DISK_MB:
         return Finding("Data folder", "wrong", found, f"Free at least {LOW_DISK_MB} MB on that disk.")
     return Finding("Data folder", "ok", found)
+
+
+def _keys(data_dir: Path, gateway: str, now_ms: int) -> Finding:
+    """Which terminal keys serve, by use and time; of a key itself nothing but our own public one is told."""
+    what = "Keys"
+    try:
+        private = keys.known_gateway_key(data_dir)
+        rows = kept_keys(data_dir / DATABASE) or ()
+    except ConfigError as error:
+        return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
+    if private is None:
+        return Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")
+    ours = f"this gateway's public key is {sealing.public_key(private).hex()}"
+    opened = open_all(rows, private, gateway)
+    if opened.refused:
+        bad = ", ".join(key_id for key_id, _ in opened.refused)
+        return Finding(what, "wrong", f"{bad}: not for the key of this box; {ours}", ACTION)
+    if not rows:
+        return Finding(
+            what, "missing", f"no terminal key; {ours}", "Plain ids work without. docs/keys.md has the others."
+        )
+    told = "; ".join(_told(row, now_ms) for row in rows)
+    lapsed = {row.use for row in rows} - {row.use for row in rows if row.until_ms is None or row.until_ms > now_ms}
+    if lapsed:
+        step = "Have headquarters make and push a new key (docs/keys.md)."
+        return Finding(what, "wrong", f"no key serves any more for {', '.join(sorted(lapsed))}: {told}; {ours}", step)
+    return Finding(what, "ok", f"{told}; {ours}")
+
+
+def _told(row: Sealed, now_ms: int) -> str:
+    until = "without end" if row.until_ms is None else f"until {_day(row.until_ms)}"
+    if row.until_ms is not None and row.until_ms <= now_ms:
+        return f"{row.use} {row.key_id} is over, it served {until}"
+    return (
+        f"{row.use} {row.key_id} {'serves' if row.from_ms <= now_ms else 'will serve'} from {_day(row.from_ms)} {until}"
+    )
+
+
+def _day(ms: int) -> str:
+    """A day in UTC; only far-off numbers, which no clock reaches, have none."""
+    try:
+        return datetime.fromtimestamp(ms // 1000, UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return "a far day"
 
 
 async def _broker(mqtt: local.MqttTable | None) -> Finding:

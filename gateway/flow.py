@@ -21,6 +21,7 @@ from gateway.core.stage import Stage, ZoneOffer, join
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
+from gateway.keychain import Keychain
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
@@ -58,8 +59,10 @@ class Flow:
         spawn: Spawn,
         wake: Callable[[], None],
         presence: Presence | None = None,
+        keychain: Keychain | None = None,
     ) -> None:
         self._store = store
+        self._keychain = keychain
         self._surfaces = surfaces
         self._clock = clock
         self._health = health
@@ -87,6 +90,8 @@ class Flow:
 
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
+        if self._keychain is not None:
+            await self._keychain.load()
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -203,7 +208,8 @@ class Flow:
     async def _change(self, delta: Delta) -> str:
         now_ms = self._clock.now_ms()
         try:
-            touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms), vital=True)
+            own = self._keychain.gateway if self._keychain is not None else ""
+            touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms, own), vital=True)
         except StoreError:
             for member_id in taken_from(delta):  # it comes again until the disk takes it, and is obeyed from now on
                 self._forget(member_id)
@@ -288,6 +294,8 @@ class Flow:
         for member_id in touched.cleared:
             self._forget(member_id)
         self.recognition.follow(touched.recognised)
+        if touched.keys and self._keychain is not None:
+            await self._keychain.load()
         if touched.shop:
             await self._read_shop()
         if touched.shop or touched.catalogue:

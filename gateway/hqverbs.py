@@ -2,17 +2,30 @@
 
 import argparse
 import asyncio
+import importlib
 import json
+import secrets
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from gateway import app
+from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
+from gateway.errors import ConfigError
 from gateway.terminal import Defaults, out, say, whole
-from sync.hq import service
+from sync.hq import keyfiles, service
 from sync.link import Address
+
+
+class Verb(Protocol):
+    """Adds a verb to the parser."""
+
+    def __call__(
+        self, name: str, function: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser: ...
 
 
 def add_verbs(parser: argparse.ArgumentParser) -> None:
@@ -45,10 +58,40 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     beacon.add_argument("--credential", help="the credential's id; the member's with -eid without")
     beacon.add_argument("--exponent", type=whole(0, 15), default=10, help="a new id every 2^N seconds")
     beacon.add_argument("--clock", type=whole(0, 2**32 - 1), default=0, help="what the beacon's clock shows now, s")
+    _add_key_verbs(verb)
     verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     events.add_argument("--after", type=int, default=0)
     events.add_argument("--limit", type=int, default=1000)
+
+
+def _add_key_verbs(verb: Verb) -> None:
+    """Keys of readers and terminals, one-time codes, signed tags: docs/keys.md."""
+    made = verb("make-key", _hq_make_key, "make a fresh key file (mode 600); records nothing")
+    made.add_argument("use", choices=[use.value for use in KeyUse])
+    made.add_argument("--out", type=Path, required=True, help="the new file, which push-key takes")
+    made.add_argument("--collector", type=whole(0, 2**32 - 1), help="smarttap: the collector id that Google gave")
+    made.add_argument("--version", type=whole(0, 2**32 - 1), default=1, help="smarttap: the key's version at Google")
+    made.add_argument("--pass-type-id", help="vas: the pass type identifier")
+    made.add_argument("--diversified", action="store_true", help="sun: each tag has its own key (NXP AN10922)")
+    push = verb("push-key", _hq_push_key, "seal a key file for gateways and record it")
+    push.add_argument("file", type=Path)
+    push.add_argument("--gateway", required=True, help="tenant/store/id, or all")
+    drop = verb("drop-key", _hq_drop_key, "take a key away from gateways")
+    drop.add_argument("key", help="its id")
+    drop.add_argument("--gateway", required=True, help="tenant/store/id, or all")
+    verb("gateways", _hq_gateways, "every gateway with its public key, and the keys that it was given")
+    trust = verb("trust-gateway", _hq_trust, "seal for a gateway's changed public key from now on")
+    trust.add_argument("gateway", help="tenant/store/id")
+    trust.add_argument("key", help="the public key, as store-gateway doctor shows it at the box itself")
+    bind = verb("bind", _hq_bind, "make a one-time code with which a member binds a card or phone")
+    bind.add_argument("member")
+    bind.add_argument("--minutes", type=whole(1, 1440), default=10, help="how long it counts")
+    sign = verb("sign-tag", _hq_sign_tag, "the text to write on a tag with a signed id; records nothing")
+    sign.add_argument("--key", type=Path, required=True, help="the issuing file that make-key tag wrote")
+    sign.add_argument("--id", required=True, help="the id, as in the credential.put of kind signed")
+    sign.add_argument("--base", required=True, help="the https address that the owner's own phone opens")
+    sign.add_argument("--uid", type=_uid, help="the tag's number in hex, to bind the text to this one tag")
 
 
 def _hq_serve(arguments: argparse.Namespace) -> int:
@@ -126,6 +169,94 @@ def _hq_provision(arguments: argparse.Namespace) -> int:
     say("The line below holds the beacon's secret key. Import it (hq import-members) and delete it.")
     out.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _hq_make_key(arguments: argparse.Namespace) -> int:
+    use = KeyUse(arguments.use)
+    own: dict[str, object] = {}
+    if use is KeyUse.SMARTTAP:
+        if arguments.collector is None:
+            raise ConfigError("make-key smarttap: expected --collector with the id that Google gave")
+        own = {"collector": f"{arguments.collector:08x}", "version": arguments.version}
+    elif use is KeyUse.VAS:
+        if arguments.pass_type_id is None:
+            raise ConfigError("make-key vas: expected --pass-type-id")
+        own = {"pass_type_id": arguments.pass_type_id}
+    elif use is KeyUse.SUN:
+        own = {"diversified": arguments.diversified}
+    made = keyfiles.make(use, _now_ms(), secrets.token_bytes, own)
+    paths = keyfiles.write(made, arguments.out)
+    say(f"{paths[0]}: keep it where the keys of the house are kept; hq push-key {paths[0]} --gateway all gives it out.")
+    for path in paths[1:]:
+        say(f"{path}: {_OTHER_FILES[made.ending]}")
+    return 0
+
+
+_OTHER_FILES = {
+    "public": "the public key, for the phones' app or the wallet's owner.",
+    "issuing": "the private key that signs tags (hq sign-tag). It never goes to a gateway; keep it offline.",
+}
+
+
+def _hq_push_key(arguments: argparse.Namespace) -> int:
+    pushed, left_out = service.push_key(arguments.db, arguments.file, arguments.gateway)
+    out.print(f"sealed for {pushed} gateway{'' if pushed == 1 else 's'}", highlight=False)
+    for name, reason in left_out:
+        say(f"not for {name}: it {reason}")
+    return 1 if left_out else 0
+
+
+def _hq_drop_key(arguments: argparse.Namespace) -> int:
+    dropped = service.drop_key(arguments.db, arguments.key, arguments.gateway)
+    out.print(f"taken from {dropped} gateway{'' if dropped == 1 else 's'}", highlight=False)
+    return 0 if dropped else 1
+
+
+def _hq_gateways(arguments: argparse.Namespace) -> int:
+    gateways, keys = service.gateways(arguments.db)
+    for row in gateways:
+        name = f"{row['tenant']}/{row['store']}/{row['gateway']}"
+        known = {"key": row["key"] or None, "pending_key": row["pending_key"] or None}
+        given = [{field: key[field] for field in key if field != "gateway"} for key in keys if key["gateway"] == name]
+        line = {"gateway": name, "online": row["online"], **known, "keys": given}
+        out.print(json.dumps(line), markup=False, highlight=False, soft_wrap=True)
+        if row["pending_key"]:
+            say(f"{name} shows another public key than before. Compare it at the box (store-gateway doctor), then:")
+            say(f"  store-gateway hq trust-gateway {name} {row['pending_key']}")
+    return 0
+
+
+def _hq_trust(arguments: argparse.Namespace) -> int:
+    again = service.trust_gateway(arguments.db, arguments.gateway, arguments.key)
+    out.print("trusted", highlight=False)
+    if again:
+        say(f"Push again what was sealed for the key before: {', '.join(again)}")
+    return 0
+
+
+def _hq_bind(arguments: argparse.Namespace) -> int:
+    code = service.bind(arguments.db, arguments.member, arguments.minutes, _now_ms())
+    out.print(code, highlight=False)
+    say(f"Show it to the member alone. It counts once, for {arguments.minutes} minutes.")
+    return 0
+
+
+def _hq_sign_tag(arguments: argparse.Namespace) -> int:
+    key_id, private = keyfiles.read_issuing(arguments.key)
+    try:
+        tagid = importlib.import_module("gateway.core.tagid")
+    except ImportError:
+        raise ConfigError("this release cannot sign tags") from None
+    text = tagid.issue(private, key_id, arguments.id, arguments.base, arguments.uid)
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _uid(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("the tag's number in hex digits") from None
 
 
 def _now_ms() -> int:

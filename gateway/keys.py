@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.errors import ConfigError
 
 SITE_KEY_BYTES = 32
+GATEWAY_KEY_BYTES = 32  # an X25519 private key: any 32 random bytes
 TABLET_KEY_BYTES = 16  # 128 random bits, and short enough for a QR code that a tablet reads off a screen
 
 
@@ -21,6 +22,17 @@ def tablet_key(data_dir: Path) -> str:
     return _secret(data_dir, "tablet.key", TABLET_KEY_BYTES)
 
 
+def gateway_key(data_dir: Path) -> bytes:
+    """32 secret bytes, the X25519 key for which headquarters seals. Losing them means that it seals every key again."""
+    return bytes.fromhex(_secret(data_dir, "gateway.key", GATEWAY_KEY_BYTES))
+
+
+def known_gateway_key(data_dir: Path) -> bytes | None:
+    """The same if it was made already, else None: for whoever only looks. Raises ConfigError."""
+    path, from_systemd = _path(data_dir, "gateway.key")
+    return bytes.fromhex(_read(path, GATEWAY_KEY_BYTES, from_systemd=from_systemd)) if path.exists() else None
+
+
 def copied_site_key(path: Path) -> bytes:
     """The gateway's site key as a scanner has it. Raises ConfigError."""
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -29,12 +41,17 @@ def copied_site_key(path: Path) -> bytes:
 
 
 def _secret(data_dir: Path, name: str, size: int) -> str:
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    from_systemd = bool(credentials) and (Path(credentials or "") / name).is_file()
-    path = Path(credentials or "") / name if from_systemd else data_dir / name
+    path, from_systemd = _path(data_dir, name)
     if not from_systemd:
         _create(path, size)
     return _read(path, size, from_systemd=from_systemd)
+
+
+def _path(data_dir: Path, name: str) -> tuple[Path, bool]:
+    """Where a key is, and whether systemd brought it."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    from_systemd = bool(credentials) and (Path(credentials or "") / name).is_file()
+    return (Path(credentials or "") / name if from_systemd else data_dir / name), from_systemd
 
 
 def _read(path: Path, size: int, *, from_systemd: bool) -> str:

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 
 from gateway.core.changes import OutboxRow
 from gateway.core.consent import Consents, in_force
+from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
@@ -63,11 +64,11 @@ class Tx:
         self._put("member", member_id=member.member_id, body=_json(asdict(member)))
 
     def erase_member(self, member_id: str) -> None:
-        """Delete what is stored about a member; events not yet at HQ lose the pseudonym and keep the fact."""
+        """Delete what is stored about a member; events not yet at HQ lose pseudonym and card and keep the fact."""
         for table in ("member", "credential", "consent", "decision", "tap_guard", "binding"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
         self._db.execute(
-            """UPDATE outbox SET body = json_set(body, '$.member_id', 'erased')
+            """UPDATE outbox SET body = json_remove(json_set(body, '$.member_id', 'erased'), '$.value')
                WHERE json_extract(body, '$.member_id') = ?""",
             [member_id],
         )
@@ -160,6 +161,59 @@ class Tx:
     def forget_guards(self, now_ms: int) -> int:
         """Drop what need not be remembered any longer; how many. Card counters stay for ever."""
         return int(self._db.execute("DELETE FROM tap_guard WHERE until_ms <= ?", [now_ms]).rowcount)
+
+    # --- terminal keys and one-time codes --------------------------------------------------------------------
+
+    def put_terminal_key(self, key: Sealed) -> None:
+        """Keep a key as it was sealed; the one of the same id goes."""
+        self._put(
+            "terminal_key",
+            key_id=key.key_id,
+            use=key.use.value,
+            from_ms=key.from_ms,
+            until_ms=key.until_ms,
+            sealed=key.sealed,
+        )
+
+    def drop_terminal_key(self, key_id: str) -> None:
+        self._db.execute("DELETE FROM terminal_key WHERE key_id = ?", [key_id])
+
+    def terminal_keys(self) -> tuple[Sealed, ...]:
+        """All keys, sealed, the newest first."""
+        rows = self._all(
+            "SELECT key_id, use, from_ms, until_ms, sealed FROM terminal_key ORDER BY from_ms DESC, key_id"
+        )
+        return tuple(Sealed(key_id, KeyUse(use), *rest) for key_id, use, *rest in rows)
+
+    def put_binding(self, binding_id: str, member_id: str, code_digest: bytes, valid_until_ms: int) -> None:
+        """Keep a one-time code as its 16-byte keyed hash. Two equal ones open nothing, or a card went to another."""
+        twin = self._one("SELECT binding_id FROM binding WHERE code = ? AND binding_id <> ?", code_digest, binding_id)
+        if twin is not None:
+            self.drop_binding(twin[0])
+            return
+        self._put(
+            "binding", binding_id=binding_id, member_id=member_id, code=code_digest, valid_until_ms=valid_until_ms
+        )
+
+    def drop_binding(self, binding_id: str) -> None:
+        self._db.execute("DELETE FROM binding WHERE binding_id = ?", [binding_id])
+
+    def binding(self, code_digest: bytes, now_ms: int) -> tuple[str, str] | None:
+        """Whose one-time code this is, while it is valid: (binding_id, member_id)."""
+        row = self._one(
+            """SELECT binding_id, member_id FROM binding JOIN member USING (member_id)
+               WHERE code = ? AND valid_until_ms > ?""",
+            *(code_digest, now_ms),
+        )
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def spend_binding(self, binding_id: str) -> bool:
+        """Use up a one-time code; False if it was used, dropped or forgotten meanwhile."""
+        return bool(self._db.execute("DELETE FROM binding WHERE binding_id = ?", [binding_id]).rowcount)
+
+    def purge_bindings(self, now_ms: int) -> None:
+        """Forget one-time codes that are out of date."""
+        self._db.execute("DELETE FROM binding WHERE valid_until_ms <= ?", [now_ms])
 
     # --- catalogue and configuration -------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from sqlite_utils import Database
 
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
+from gateway.core.keyring import Sealed
 from gateway.errors import ConfigError, StoreError
 from gateway.migrations import migrate
 from gateway.records import Tx
@@ -213,6 +214,26 @@ class Store:
             job.settle(job.work(self._tx), None)
         except sqlite3.Error as error:
             job.settle(None, StoreError(f"the disk refused: {error}"))
+
+
+def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
+    """The terminal keys in the file at `path`, sealed, for whoever only looks; None without such a file.
+
+    Makes nothing, also no log beside the file, which would belong to whoever looked. Raises ConfigError.
+    """
+    if not path.exists():
+        return None
+    running = path.with_name(f"{path.name}-wal").exists()
+    try:
+        mode = "mode=ro" if running else "immutable=1"
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
+            return Tx(Database(connection)).terminal_keys()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return ()  # an older release made the file
+        raise ConfigError(f"{path}: the database cannot be read: {error}") from error
+    except sqlite3.Error as error:
+        raise ConfigError(f"{path}: the database cannot be read: {error}") from error
 
 
 def _connect(path: Path) -> Database:

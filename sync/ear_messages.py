@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gateway.core.model import CredentialKind, Token
 from gateway.errors import PeerError
 from gateway.health import State
-from sync import messages, ops
+from sync import messages
+from sync.fields import MAX_MS, validate
 
 # What a scanner sends: 64 frames of the longest kind take 4.6 kB, 64 questions 0.6 kB, eight radios 2 kB.
 MAX_UP_BYTES = 16 * 1024
@@ -173,13 +174,13 @@ def parse_up(payload: bytes) -> Heard | Ask | Beat:
     kind, fields = _load(payload, MAX_UP_BYTES)
     match kind:
         case "heard":
-            said = ops.validate(_Heard, fields)
+            said = validate(_Heard, fields)
             return Heard(said.boot, said.seq, said.sent_ms, tuple(_frame(row) for row in said.frames))
         case "ask":
-            asked = ops.validate(_Ask, fields)
+            asked = validate(_Ask, fields)
             return Ask(asked.boot, tuple(_bucket(row) for row in asked.buckets))
         case "beat":
-            lives = ops.validate(_Beat, fields)
+            lives = validate(_Beat, fields)
             radios = tuple(Radio(radio.state, radio.detail) for radio in lives.radios)
             return Beat(lives.boot, lives.seq, lives.adverts, lives.passed, lives.dropped, radios)
     raise PeerError("type")
@@ -195,7 +196,7 @@ def parse_ear_state(payload: bytes) -> EarState:
     kind, fields = _load(payload, MAX_UP_BYTES)
     if kind != "ear":
         raise PeerError("type")
-    said = ops.validate(_EarState, fields)
+    said = validate(_EarState, fields)
     return EarState(said.online, said.boot, said.line)
 
 
@@ -230,10 +231,10 @@ def parse_down(payload: bytes) -> Epoch | Answer:
     kind, fields = _load(payload, messages.MAX_PAYLOAD_BYTES)
     match kind:
         case "epoch":
-            told = ops.validate(_Epoch, fields)
+            told = validate(_Epoch, fields)
             return Epoch(told.boot, told.epoch)
         case "answer":
-            said = ops.validate(_Answer, fields)
+            said = validate(_Answer, fields)
             return Answer(Epoch(said.boot, said.epoch), tuple(_contents(row) for row in said.buckets))
     raise PeerError("type")
 
@@ -241,7 +242,7 @@ def parse_down(payload: bytes) -> Epoch | Answer:
 # --- forms --------------------------------------------------------------------------------------------------
 
 _Boot = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-_Count = Annotated[int, Field(ge=0, le=ops.MAX_MS)]
+_Count = Annotated[int, Field(ge=0, le=MAX_MS)]
 # Printable ASCII only: it is shown to people, and nothing in it may pass for something else.
 _Detail = Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=MAX_DETAIL)]
 _M = TypeVar("_M", bound=BaseModel)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gateway.core.changes import Change, Delta, OutboxRow
 from gateway.errors import PeerError
 from sync import ops
+from sync.fields import INT64_MAX, Ms, validate
 
 WIRE_VERSION = 1
 # AWS IoT Core takes 128 KB; the rest is room for its envelope and ours.
@@ -34,7 +35,8 @@ REASONS = frozenset(
 )  # fixed words, because they become counter names
 
 _Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-_Count = Annotated[int, Field(ge=0, le=ops.INT64_MAX)]
+_Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -50,12 +52,13 @@ class EventBatch:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A gateway's birth (`online`) or will; `boot` tells which connection it belongs to."""
+    """A gateway's birth (`online`) or will; `boot` tells which connection it belongs to. `key`: its public key."""
 
     online: bool
     boot: int
     epoch: str
     version: int
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class _Delta(_Wire):
 
 class _Event(_Wire):
     seq: _Count
-    at_ms: ops.Ms
+    at_ms: Ms
     type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]{1,64}$")]
     body: dict[str, Any]
 
@@ -112,6 +115,7 @@ class _State(_Wire):
     boot: _Count
     epoch: _Epoch
     version: _Count
+    key: _Key
 
 
 class _Req(_Wire):
@@ -185,15 +189,15 @@ def parse_events(payload: bytes) -> EventBatch:
     return EventBatch(wire.epoch, wire.first, wire.last, rows)
 
 
-def state(online: bool, boot: int, epoch: str, version: int) -> bytes:
-    """Birth or will."""
-    return _dump("state", online=online, boot=boot, epoch=epoch, version=version)
+def state(online: bool, boot: int, epoch: str, version: int, key: bytes) -> bytes:
+    """Birth or will; `key`: the 32 bytes under which HQ seals for this gateway."""
+    return _dump("state", online=online, boot=boot, epoch=epoch, version=version, key=key.hex())
 
 
 def parse_state(payload: bytes) -> State:
     """Raises PeerError."""
     wire = _parse(payload, "state", _State)
-    return State(wire.online, wire.boot, wire.epoch, wire.version)
+    return State(wire.online, wire.boot, wire.epoch, wire.version, bytes.fromhex(wire.key))
 
 
 def req(have: int, epoch: str, acked: int = 0) -> bytes:
@@ -280,7 +284,7 @@ def _parse(payload: bytes, kind: str, model: type[_M]) -> _M:
         raise PeerError("version")
     if value.pop("type", None) != kind:
         raise PeerError("type")
-    return ops.validate(model, value)
+    return validate(model, value)
 
 
 def _no_nan(_: str) -> NoReturn:
@@ -289,7 +293,7 @@ def _no_nan(_: str) -> NoReturn:
 
 def _int64(digits: str) -> int:
     # 19 digits and a sign hold every 64-bit number; longer text is not even converted.
-    if len(digits) > 20 or not -ops.INT64_MAX - 1 <= (number := int(digits)) <= ops.INT64_MAX:
+    if len(digits) > 20 or not -INT64_MAX - 1 <= (number := int(digits)) <= INT64_MAX:
         raise PeerError("range")
     return number
 

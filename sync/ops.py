@@ -1,27 +1,31 @@
 """The operations by which HQ changes a shop, as JSON objects `{"op": .., "body": {..}}`, to Changes and back. Pure."""
 
+import base64
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.core.changes import (
+    BindingDrop,
+    BindingPut,
     Change,
     ConfigPut,
     ConsentAdd,
     CredentialDrop,
     CredentialPut,
+    KeyDrop,
+    KeyPut,
     MemberErase,
     MemberPut,
     OfferDrop,
     OfferPut,
 )
-from gateway.core.eid import MAX_EXPONENT
+from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
-    CredentialKind,
     Member,
     Notice,
     Offer,
@@ -29,39 +33,40 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.onetime import CODE_DIGITS
+from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
-
-INT64_MAX = 2**63 - 1  # SQLite's integer
-# Times and durations also pass through browsers, whose integers are exact up to 2^53.
-MAX_MS = 2**53 - 1
+from sync import credentials
+from sync.fields import EXACT, INT64_MAX, Id, Ms, Word, validate
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
 MAX_TEXT = 2_000  # characters of one sentence or paragraph
 MAX_LANGUAGES = 16
 MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_ZONES = 256  # of a shop
-# NDEF text has to fit on the tag (NTAG216: 888 bytes).
-MAX_NDEF_BYTES = 1024
+MAX_SEALED = 2_048  # characters of base64
+MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
+assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
-Ms = Annotated[int, Field(ge=0, le=MAX_MS)]
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 _PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]  # as config.Id
-_Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 _Short = Annotated[str, StringConstraints(max_length=120)]
 _Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 _Text = Annotated[
     dict[_Language, Annotated[str, StringConstraints(max_length=MAX_TEXT)]], Field(max_length=MAX_LANGUAGES)
 ]
-_Words = Annotated[list[_Word], Field(max_length=MAX_ITEMS)]
+_Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
 _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
-# A beacon's clock has 32 bits of seconds and may start anywhere, so its zero lies up to 2^32 s before today.
-_Second = Annotated[int, Field(ge=-(2**33), le=2**33)]
-_Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+_BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
+_JoinUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
+]
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = EXACT
 
 
 class _TalkingPointBody(_Body):
@@ -81,59 +86,6 @@ class _MemberBody(_Body):
 
 class _MemberRef(_Body):
     member_id: Id
-
-
-class _CredentialBody(_Body):
-    credential_id: Id
-    member_id: Id
-
-
-class _EidBody(_CredentialBody):
-    kind: Literal["eid"]
-    identity_key: _Key
-    exponent: Annotated[int, Field(ge=0, le=MAX_EXPONENT)] = 10
-    clock_zero_s: _Second = 0
-
-
-class _AppBody(_CredentialBody):
-    kind: Literal["app"]
-    key: _Key
-
-
-class _RpaBody(_CredentialBody):
-    kind: Literal["rpa"]
-    irk: _Key
-
-
-class _UidBody(_CredentialBody):
-    kind: Literal["uid"]
-    value: _Key  # namespace 10 bytes + instance 6
-    trackable_wording: _Word
-
-
-class _BeaconBody(_CredentialBody):
-    kind: Literal["ibeacon", "altbeacon"]
-    value: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]  # an iBeacon's UUID 16 + major 2 + minor 2
-    trackable_wording: _Word
-
-
-class _NdefBody(_CredentialBody):
-    kind: Literal["ndef"]
-    value: Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{2})+$", max_length=2 * MAX_NDEF_BYTES)]
-
-
-_Credential = _EidBody | _AppBody | _RpaBody | _UidBody | _BeaconBody | _NdefBody
-_CREDENTIALS: dict[str, type[_Credential]] = {
-    "eid": _EidBody,
-    "app": _AppBody,
-    "rpa": _RpaBody,
-    "uid": _UidBody,
-    "ibeacon": _BeaconBody,
-    "altbeacon": _BeaconBody,
-    "ndef": _NdefBody,
-}
-# What each kind of key is called on the wire; the others say `value`.
-_KEY_FIELDS = {CredentialKind.EID: "identity_key", CredentialKind.APP: "key", CredentialKind.RPA: "irk"}
 
 
 class _CredentialRef(_Body):
@@ -162,6 +114,7 @@ class _OfferBody(_Body):
     zones: Annotated[list[_PlaceId], Field(max_length=MAX_ITEMS)] = []
     interests: _Words = []
     audience: Literal["everyone", "members"] = "members"
+    value_cents: _Small = 0
     public_safe: bool = False
     priority: _Int64 = 0
     valid_from_ms: Ms = 0
@@ -174,7 +127,7 @@ class _OfferRef(_Body):
 
 
 class _NoticeBody(_Body):
-    version: _Word
+    version: Word
     controller: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
     contact: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 
@@ -189,22 +142,31 @@ class _ConfigBody(_Body):
     dialogue_ms: Ms = ShopConfig().dialogue_ms
     ask_ms: Ms = ShopConfig().ask_ms
     card_ms: Ms = ShopConfig().card_ms
+    sale_ms: Ms = ShopConfig().sale_ms
+    bearer_limit_cents: _Small = ShopConfig().bearer_limit_cents
+    join_url: _JoinUrl = ""
 
 
-_M = TypeVar("_M", bound=BaseModel)
+class _KeyRef(_Body):
+    gateway: _Gateway
+    key_id: Id
 
-_OUT_OF_RANGE = ("greater_than_equal", "less_than_equal")
+
+class _KeyBody(_KeyRef):
+    use: Annotated[KeyUse, Field(strict=False)]
+    from_ms: Ms
+    until_ms: Ms | None = None
+    sealed: Annotated[str, StringConstraints(pattern=_BASE64, min_length=1, max_length=MAX_SEALED)]
 
 
-def validate(model: type[_M], value: object) -> _M:
-    """`value` as `model`. Raises PeerError: "range" where only numbers are too large or too small, else "fields"."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        items = error.errors(include_url=False, include_context=False, include_input=False)
-    # Raised outside the handler: the cause would carry the refused input into a log.
-    reason = "range" if all(item["type"] in _OUT_OF_RANGE for item in items) else "fields"
-    raise PeerError(reason, ".".join(str(step) for step in items[0]["loc"]))
+class _BindingRef(_Body):
+    binding_id: Id
+
+
+class _BindingBody(_BindingRef):
+    member_id: Id
+    code: Annotated[str, StringConstraints(pattern=rf"^[0-9]{{{CODE_DIGITS}}}$")]
+    valid_until_ms: Ms
 
 
 def parse(op: object) -> Change:
@@ -220,7 +182,7 @@ def parse(op: object) -> Change:
         case "member.erase":
             return MemberErase(validate(_MemberRef, body).member_id)
         case "credential.put":
-            return _credential(body)
+            return credentials.parse(body)
         case "credential.drop":
             return CredentialDrop(validate(_CredentialRef, body).credential_id)
         case "consent.add":
@@ -234,6 +196,21 @@ def parse(op: object) -> Change:
             config = validate(_ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
             return ConfigPut(ShopConfig(**dict(config) | {"notice": notice}))
+    return _parse_secret(op["op"], body)
+
+
+def _parse_secret(name: str, body: object) -> Change:
+    """The operations on keys and one-time codes."""
+    match name:
+        case "key.put":
+            key = validate(_KeyBody, body)
+            return KeyPut(**dict(key) | {"sealed": base64.b64decode(key.sealed)})
+        case "key.drop":
+            return KeyDrop(**dict(validate(_KeyRef, body)))
+        case "binding.put":
+            return BindingPut(**dict(validate(_BindingBody, body)))
+        case "binding.drop":
+            return BindingDrop(validate(_BindingRef, body).binding_id)
     raise PeerError("op")
 
 
@@ -241,16 +218,6 @@ def _member(wire: _MemberBody) -> Member:
     points = tuple(TalkingPoint(point.text, point.because) for point in wire.talking_points)
     words = tuple(wire.interests), tuple(wire.usual)
     return Member(wire.member_id, wire.call_name, wire.language, *words, points, wire.staff)
-
-
-def _credential(body: object) -> CredentialPut:
-    named = body.get("kind") if isinstance(body, dict) else None
-    if not isinstance(named, str) or named not in _CREDENTIALS:
-        raise PeerError("fields", "kind")
-    fields = dict(validate(_CREDENTIALS[named], body))
-    kind = CredentialKind(fields.pop("kind"))
-    value = bytes.fromhex(fields.pop(_KEY_FIELDS.get(kind, "value")))
-    return CredentialPut(kind=kind, value=value, **fields)
 
 
 def dump(change: Change) -> dict[str, Any]:
@@ -261,7 +228,7 @@ def dump(change: Change) -> dict[str, Any]:
         case MemberErase(member_id):
             return _op("member.erase", {"member_id": member_id})
         case CredentialPut():
-            return _op("credential.put", _credential_body(change))
+            return _op("credential.put", credentials.body(change))
         case CredentialDrop(credential_id):
             return _op("credential.drop", {"credential_id": credential_id})
         case ConsentAdd(record):
@@ -272,24 +239,18 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("offer.drop", {"offer_id": offer_id})
         case ConfigPut(config):
             return _op("config.put", _plain(config))
+        case KeyPut():
+            return _op("key.put", _plain(change) | {"sealed": base64.b64encode(change.sealed).decode()})
+        case KeyDrop():
+            return _op("key.drop", _plain(change))
+        case BindingPut():
+            return _op("binding.put", _plain(change))
+        case BindingDrop():
+            return _op("binding.drop", _plain(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:
     return {"op": name, "body": body}
-
-
-def _credential_body(put: CredentialPut) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "credential_id": put.credential_id,
-        "member_id": put.member_id,
-        "kind": put.kind.value,
-    }
-    body[_KEY_FIELDS.get(put.kind, "value")] = put.value.hex()
-    if put.kind is CredentialKind.EID:
-        body |= {"exponent": put.exponent, "clock_zero_s": put.clock_zero_s}
-    if put.kind.trackable:
-        body["trackable_wording"] = put.trackable_wording
-    return body
 
 
 def _plain(value: Any) -> Any:
@@ -300,6 +261,6 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Purpose | ConsentState):
+    if isinstance(value, Purpose | ConsentState | KeyUse):
         return value.value
     return value

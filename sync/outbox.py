@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from gateway.core.changes import OutboxRow
 from gateway.errors import PeerError
-from sync import messages, ops
+from sync import messages
+from sync.fields import MAX_MS
 
 # Contract: at most 20 batches without HQ's ack. Memory: 20 pairs of numbers; the payloads are not kept.
 WINDOW = 20
@@ -182,5 +183,5 @@ def _payload(epoch: str, first: int, rows: Sequence[OutboxRow]) -> bytes | None:
 
 def _stand_in(row: OutboxRow) -> OutboxRow:
     """What HQ gets in place of a row that was damaged or too large, so that the gap is no secret."""
-    at_ms = min(max(row.at_ms, 0), ops.MAX_MS)
+    at_ms = min(max(row.at_ms, 0), MAX_MS)
     return OutboxRow(row.seq, at_ms, "event.unsendable", messages.compact({"characters": len(row.body)}))

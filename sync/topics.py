@@ -51,6 +51,11 @@ class Topics:
     store: str
     gateway: str
 
+    @property
+    def name(self) -> str:
+        """How what is sealed for this gateway alone names it: "tenant/store/id"."""
+        return f"{self.tenant}/{self.store}/{self.gateway}"
+
     def up(self, leaf: str) -> str:
         """The topic on which this gateway publishes `leaf`."""
         return f"rg/1/{self.tenant}/{self.store}/{self.gateway}/up/{leaf}"
@@ -71,3 +76,8 @@ def parse(topic: str) -> tuple[Topics, Way, str]:
         raise PeerError("topic")
     way: Way = "up" if match["up"] else "down"
     return Topics(match["tenant"], match["store"], match["gateway"]), way, topic.rpartition("/")[2]
+
+
+def place(name: str) -> Topics:
+    """The gateway "tenant/store/id". Raises PeerError("topic") for another form."""
+    return parse(f"rg/1/{name}/up/{STATE}")[0]

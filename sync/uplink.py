@@ -74,6 +74,7 @@ class Uplink:
         clock: Clock,
         health: Health,
         rng: random.Random,
+        public_key: bytes,
     ) -> None:
         self._place = place
         self._transport = transport
@@ -81,6 +82,7 @@ class Uplink:
         self._clock = clock
         self._health = health
         self._rng = rng
+        self._public_key = public_key
         self._inbox = Inbox(place, flow, self, health)
         self._sender = Sender(store.epoch)
         self._wake = asyncio.Event()
@@ -140,9 +142,10 @@ class Uplink:
         boot = await self._store.next_boot()
         version = await self._store.hq_version()
         state = self._place.up(topics.STATE)
-        await self._transport.connect(state, messages.state(False, boot, self._store.epoch, version))
+        told = boot, self._store.epoch, version, self._public_key
+        await self._transport.connect(state, messages.state(False, *told))
         await self._transport.subscribe(self._inbox.subscriptions)
-        await self._transport.publish(state, messages.state(True, boot, self._store.epoch, version), retain=True)
+        await self._transport.publish(state, messages.state(True, *told), retain=True)
         await self._request()
         self._sender.connected(await self._store.acknowledged())
         self._health.count("hq.connections")

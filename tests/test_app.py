@@ -1,5 +1,6 @@
 """The wired gateway as a process: it starts, says so, survives what it may, and ends within two seconds."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -12,10 +13,15 @@ import pytest
 from gateway import app
 from gateway import config as local
 from gateway.app import _speed, check, opened, password
+from gateway.clock import ShopClock
 from gateway.config import Config, SourceTable, load
+from gateway.core.changes import Delta
+from gateway.core.keyring import SunKey
 from gateway.errors import ConfigError
+from gateway.keys import gateway_key
 from tests.rigs.broker import free_port
 from tests.rigs.system import Process, get, wait_for
+from tests.rigs.terminalkeys import sealed, secret
 
 TABLES = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n[http]\nport = {port}\n'
 
@@ -142,3 +148,22 @@ def test_one_adapter_serves_one_source(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"gateway.toml:10: source\[2\].path: expected an adapter of its own"):
         app.check(local.load(path), path)
+
+
+async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_restart(tmp_path: Path) -> None:
+    who = {"tenant": "t", "store": "s", "id": "g", "data_dir": str(tmp_path)}
+    config = Config.model_validate({"gateway": who})
+    private = gateway_key(tmp_path)
+    old = sealed("old", until_ms=2_000, gateway="t/s/g", private=private)
+    new = sealed("new", from_ms=1_000, gateway="t/s/g", private=private)
+    for change in (old, new):
+        gateway = app.Gateway(config, ShopClock(), asyncio.Event())
+        await gateway._flow.start()
+        have = await gateway._store.hq_version()
+        assert await gateway._flow.on_hq_change(Delta(have, have + 1, (change,))) == "applied"
+        terminal = gateway._ears.terminal
+        assert terminal is not None
+        tried = [[key.meta.hex() for key in terminal.keyring.of(SunKey, ms)] for ms in (999, 1_000, 2_000)]
+        await gateway.close()
+    first, second = secret("old")[:32], secret("new")[:32]
+    assert tried == [[first], [second, first], [second]]

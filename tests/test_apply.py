@@ -1,12 +1,26 @@
 """HQ's changes inside one transaction: whole or not at all, static identifiers hashed, and who was touched."""
 
+from dataclasses import replace
+
 import pytest
 from sqlite_utils import Database
 
 from gateway.apply import apply, recognised
-from gateway.core.changes import CredentialDrop, CredentialPut, Delta, MemberErase, OfferDrop
+from gateway.core.changes import (
+    BindingDrop,
+    BindingPut,
+    CredentialDrop,
+    CredentialPut,
+    Delta,
+    KeyDrop,
+    KeyPut,
+    MemberErase,
+    OfferDrop,
+)
 from gateway.core.identity import static_digest
+from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import ConsentState, CredentialKind, Purpose
+from gateway.core.onetime import code_digest
 from gateway.migrations import migrate
 from gateway.records import Tx
 from tests.rigs.shop import SITE_KEY, START_MS, basics, consent, member
@@ -82,3 +96,34 @@ def test_a_refusal_is_confirmed_to_hq_and_a_grant_is_not(tx: Tx) -> None:
     assert tx.waiting() == 0
     push(tx, consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, 5))
     assert [row.type for row in tx.outbox_after(0, 10)] == ["consent.applied"]
+
+
+def test_a_key_is_for_one_gateway_alone(tx: Tx) -> None:
+    put = KeyPut("acme/a/gw", "k", KeyUse.SUN, 5, None, b"sealed")
+    delta = Delta(0, 1, (put, replace(put, gateway="acme/b/gw", sealed=b"other"), KeyDrop("acme/b/gw", "k")))
+    assert apply(tx, delta, SITE_KEY, START_MS, "acme/a/gw").keys
+    assert tx.terminal_keys() == (Sealed("k", KeyUse.SUN, 5, None, b"sealed"),)
+    assert not push(tx, put).keys, "a gateway without a name has none"
+    touched = apply(tx, Delta(2, 3, (KeyDrop("acme/a/gw", "k"),)), SITE_KEY, START_MS, "acme/a/gw")
+    assert (touched.keys, tx.terminal_keys()) == (True, ())
+
+
+def test_a_one_time_code_is_kept_as_a_keyed_hash(tx: Tx) -> None:
+    push(tx, *member("mia"), BindingPut("b1", "mia", "31415926", START_MS + 1))
+    assert tx.binding(code_digest(SITE_KEY, "31415926"), START_MS) == ("b1", "mia")
+    dump = "".join(tx._db.conn.iterdump())
+    assert "31415926" not in dump
+    assert b"31415926".hex() not in dump.lower()
+
+
+def test_a_dropped_code_is_told_and_an_old_one_forgotten(tx: Tx) -> None:
+    push(tx, *member("mia"), BindingPut("b1", "mia", "31415926", START_MS + 1), BindingPut("b2", "mia", "1", START_MS))
+    assert [row["binding_id"] for row in tx._db["binding"].rows] == ["b1"]
+    touched = push(tx, BindingDrop("b1"))
+    assert touched.bindings == {"b1"}
+    assert tx.binding(code_digest(SITE_KEY, "31415926"), START_MS) is None
+
+
+def test_an_erased_members_code_goes_too(tx: Tx) -> None:
+    push(tx, *member("mia"), BindingPut("b1", "mia", "31415926", START_MS + 1), MemberErase("mia"))
+    assert list(tx._db["binding"].rows) == []

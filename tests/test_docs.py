@@ -99,7 +99,9 @@ def test_every_topic_change_and_purpose_is_documented() -> None:
     assert len(leaves) >= 6
     for leaf in leaves:
         assert f"/{leaf}`" in text, leaf
-    for name in re.findall(r'"((?:member|credential|consent|offer|config)\.[a-z]+)"', Path(ops.__file__).read_text()):
+    for name in re.findall(
+        r'"((?:member|credential|consent|offer|config|key|binding)\.[a-z]+)"', Path(ops.__file__).read_text()
+    ):
         assert f"`{name}`" in text, name
     for word in (*Purpose, *ConsentState):
         assert f"`{word}`" in text, word
@@ -130,7 +132,7 @@ def test_every_event_type_is_documented() -> None:
     source = "".join(
         (ROOT / "gateway" / name).read_text() for name in ("flow.py", "decisions.py", "apply.py", "records.py")
     )
-    for name in re.findall(r'"((?:visit|decision|offer|handshake|consent)\.[a-z]+)"', source):
+    for name in re.findall(r'"((?:visit|decision|offer|handshake|consent|credential)\.[a-z]+)"', source):
         assert f"`{name}`" in text, name
 
 

@@ -1,11 +1,19 @@
 """The doctor says in plain words what is missing and what to do."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from gateway import __main__, doctor
+from gateway.apply import apply
 from gateway.config import SourceTable
+from gateway.core import sealing
+from gateway.core.changes import Delta
+from gateway.core.keyring import KeyUse
+from gateway.keys import gateway_key
+from gateway.store import Store
+from tests.rigs.terminalkeys import sealed, secret
 
 FILE = """\
 [gateway]
@@ -100,3 +108,51 @@ async def test_the_kernels_own_socket_is_looked_at(monkeypatch: pytest.MonkeyPat
     assert doctor._device(source, {}).state == "wrong"
     monkeypatch.setattr(doctor.mgmtwire, "connect", lambda: (tmp_path / "socket").open("w"))
     assert doctor._device(source, {}).state == "ok"
+
+
+async def keys(path: Path) -> doctor.Finding:
+    findings = await doctor.examine(path)
+    return next(finding for finding in findings if finding.what == "Keys")
+
+
+async def test_the_doctor_says_which_keys_serve_and_never_a_key(tmp_path: Path) -> None:
+    path, data = tmp_path / "g.toml", tmp_path / "data"
+    path.write_text(FILE.format(data=data, port=9))
+    assert (await keys(path)).found == "none yet"
+    assert not data.exists()
+    private = gateway_key(data)
+    public = sealing.public_key(private).hex()
+    found = await keys(path)
+    assert (found.state, found.found) == ("missing", f"no terminal key; this gateway's public key is {public}")
+
+    def key(key_id: str, from_ms: int, until_ms: int | None, own: bytes = private):
+        return sealed(key_id, KeyUse.SUN, from_ms, until_ms, "t/s/g", own)
+
+    store = Store(data / "gateway.db", "e" * 32)
+    for put in (key("sun-1", 0, 4_000_000_000_000), key("sun-2", 4_000_000_000_000 - 86_400_000, None)):
+        await store.run(lambda tx, put=put: apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (put,)), b"", 0, "t/s/g"))
+    found = await keys(path)
+    assert found.state == "ok"
+    assert "sun sun-1 serves from 1970-01-01 until 2096-10-02" in found.found
+    assert "sun sun-2 will serve from 2096-10-01 without end" in found.found
+    everything = "".join(finding.found + finding.step for finding in await doctor.examine(path))
+    assert not any(part in everything for part in (private.hex(), secret("sun-1")[:32], secret("sun-1")[32:]))
+
+    def over(tx) -> None:
+        tx.drop_terminal_key("sun-2")
+        apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (key("sun-1", 0, 86_400_000),)), b"", 0, "t/s/g")
+
+    await store.run(over)
+    found = await keys(path)
+    assert found.state == "wrong"
+    assert found.found.startswith("no key serves any more for sun: sun sun-1 is over, it served until 1970-01-02")
+    put = key("sun-3", 0, None, b"x" * 32)
+    await store.run(lambda tx: apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (put,)), b"", 0, "t/s/g"))
+    found = await keys(path)
+    assert (found.state, found.found) == (
+        "wrong",
+        f"sun-3: not for the key of this box; this gateway's public key is {public}",
+    )
+    store.close()
+    (data / "gateway.key").chmod(0o644)
+    assert "others can read" in (await keys(path)).found

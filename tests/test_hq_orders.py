@@ -6,16 +6,22 @@ from typing import Any
 
 import pytest
 
-from gateway.core import eid
-from gateway.core.changes import CredentialPut
+from gateway.core import eid, keyring, sealing
+from gateway.core.changes import CredentialPut, KeyPut
+from gateway.core.keyring import KeyUse
 from gateway.core.model import CredentialKind, Purpose
 from gateway.errors import ConfigError
 from sync import messages
-from sync.hq import service
+from sync.hq import orders, service
 from sync.hq.ledger import Ledger
+from sync.messages import State
+from sync.topics import Topics
+from tests.rigs.leaks import search
+from tests.rigs.terminalkeys import PRIVATE, material, secret
 
 OFFER = {"op": "offer.put", "body": {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"}}}
 NOW_MS = 1_800_000_000_000
+SUN = material(KeyUse.SUN, "orders")
 MEMBER = {"op": "member.put", "body": {"member_id": "m-1", "call_name": "Ada"}}
 
 
@@ -132,3 +138,91 @@ def test_withdraw_and_erase(db: Path, tmp_path: Path) -> None:
     assert ledger.members(10) == []
     ledger.close()
     assert service.events(db) == []
+
+
+# --- keys and one-time codes --------------------------------------------------------------------------------
+
+
+GATEWAY = "acme/munich-1/gw-1"
+
+
+def key_file(folder: Path) -> Path:
+    path = folder / "key.json"
+    times = {"from": "2027-01-15T08:00:00+00:00", "until": None}
+    path.write_text(json.dumps({"key_id": "sun-1", "use": "sun", **times, "material": json.loads(SUN)}))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def ledger(db: Path):
+    made = Ledger(db)
+    made.saw_state(Topics("acme", "munich-1", "gw-1"), State(True, 1, "ab" * 16, 0, sealing.public_key(PRIVATE)), 1)
+    made.saw_version(Topics("acme", "munich-1", "gw-2"), 0, 1)
+    yield made
+    made.close()
+
+
+def test_a_key_is_pushed_sealed(ledger: Ledger, db: Path, tmp_path: Path) -> None:
+    pushed, left_out = orders.push_key(ledger, key_file(tmp_path), "all")
+    assert (pushed, [name for name, _ in left_out]) == (1, ["acme/munich-1/gw-2"])
+    (op,), _ = ledger.changes_after(0, 100_000, GATEWAY)
+    change = messages.parse_op(op)
+    assert isinstance(change, KeyPut)
+    bound = sealing.info(GATEWAY, "sun-1", "sun", change.from_ms, None)
+    assert keyring.parse(change.use, sealing.unseal(PRIVATE, change.sealed, bound)) == keyring.parse(change.use, SUN)
+    stored = {path.name: path.read_bytes() for path in tmp_path.glob("hq.db*")}
+    assert any(op["body"]["sealed"].encode() in content for content in stored.values())
+    assert search(stored, [bytes.fromhex(secret("orders")[:32]), bytes.fromhex(secret("orders")[32:])]) == []
+
+
+def test_nothing_is_sealed_for_a_key_that_nobody_trusts(ledger: Ledger, tmp_path: Path) -> None:
+    orders.push_key(ledger, key_file(tmp_path), GATEWAY)
+    new = sealing.public_key(b"n" * 32)
+    ledger.saw_state(Topics("acme", "munich-1", "gw-1"), State(True, 1, "ab" * 16, 0, new), 1)
+    assert orders.push_key(ledger, key_file(tmp_path), GATEWAY)[0] == 0
+    with pytest.raises(ConfigError, match="has not shown this public key"):
+        orders.trust_gateway(ledger, GATEWAY, "ab" * 32)
+    assert orders.trust_gateway(ledger, GATEWAY, sealing.public_key(PRIVATE).hex()) == []
+    ledger.saw_state(Topics("acme", "munich-1", "gw-1"), State(True, 1, "ab" * 16, 0, new), 1)
+    assert orders.trust_gateway(ledger, GATEWAY, new.hex()) == ["sun-1"]
+    assert orders.push_key(ledger, key_file(tmp_path), GATEWAY)[0] == 1
+
+
+def test_a_key_is_dropped_where_it_is(ledger: Ledger, tmp_path: Path) -> None:
+    orders.push_key(ledger, key_file(tmp_path), GATEWAY)
+    assert orders.drop_key(ledger, "sun-1", "acme/munich-1/gw-2") == 0
+    assert orders.drop_key(ledger, "sun-9", "all") == 0
+    assert orders.drop_key(ledger, "sun-1", "all") == 1
+    assert ledger.terminal_keys() == []
+
+
+@pytest.mark.parametrize("name", ["acme/munich-1/gw-9", "gw-1", "", "acme/munich-1/gw-1/x"])
+def test_an_unknown_gateway_is_named(ledger: Ledger, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="no such gateway"):
+        orders.push_key(ledger, key_file(tmp_path), name)
+    with pytest.raises(ConfigError, match="no such gateway"):
+        orders.trust_gateway(ledger, name, "ab" * 32)
+
+
+def test_a_key_or_code_is_in_no_import_file(db: Path, tmp_path: Path) -> None:
+    code = {"op": "binding.put", "body": {"binding_id": "b", "member_id": "m-1", "code": "1" * 8, "valid_until_ms": 5}}
+    with pytest.raises(ConfigError, match="expected an op of"):
+        service.import_file(db, written(tmp_path / "ops.jsonl", MEMBER, code))
+
+
+def test_a_members_newest_code_counts_alone(ledger: Ledger) -> None:
+    ledger.record_ops([MEMBER])
+    with pytest.raises(ConfigError, match="not known to this HQ"):
+        orders.bind(ledger, "m-9", 10, NOW_MS, lambda most: 0)
+    assert orders.bind(ledger, "m-1", 10, NOW_MS, lambda most: 42) == "00000042"
+    assert orders.bind(ledger, "m-1", 20, NOW_MS, lambda most: most - 1) == "99999999"
+    (row,) = ledger.open_bindings()
+    assert (row["code"], row["valid_until_ms"]) == ("99999999", NOW_MS + 1_200_000)
+
+
+def test_two_members_never_have_the_same_code(ledger: Ledger) -> None:
+    ledger.record_ops([MEMBER, {"op": "member.put", "body": {"member_id": "m-2"}}])
+    drawn = iter([7, 7, 8])
+    codes = [orders.bind(ledger, name, 10, NOW_MS, lambda most: next(drawn)) for name in ("m-1", "m-2")]
+    assert codes == ["00000007", "00000008"]

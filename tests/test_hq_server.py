@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.core.changes import Delta, OutboxRow
+from gateway.core import sealing
+from gateway.core.changes import Delta, KeyPut, OutboxRow
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
@@ -21,6 +22,7 @@ from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.topics import Topics
 from tests.rigs.broker import KINDS, Broker, Kind
+from tests.rigs.orders import bound, code, sealed
 
 pytestmark = pytest.mark.broker
 
@@ -42,6 +44,7 @@ class Gateway:
     def __init__(self, port: int, where: Topics = SHOP) -> None:
         self.where = where
         self.transport = link.Transport(link.Address("127.0.0.1", port), f"test-{where.gateway}", random.Random(1))
+        self.key = sealing.public_key(where.name.encode().ljust(32))
         self.version = 0
         self.boot = 0
         self.heads: list[messages.Head] = []
@@ -51,11 +54,11 @@ class Gateway:
 
     async def connect(self) -> None:
         self.boot += 1
-        will = messages.state(False, self.boot, EPOCH, self.version)
+        will = messages.state(False, self.boot, EPOCH, self.version, self.key)
         await self.transport.connect(self.where.up(topics.STATE), will)
         await self.transport.subscribe([self.where.down(leaf) for leaf in topics.DOWN_LEAVES])
         self._reader = asyncio.create_task(self._read())
-        birth = messages.state(True, self.boot, EPOCH, self.version)
+        birth = messages.state(True, self.boot, EPOCH, self.version, self.key)
         await self.transport.publish(self.where.up(topics.STATE), birth, retain=True)
         await self.ask()
 
@@ -242,7 +245,7 @@ async def test_gateways_come_and_go(tmp_path: Path) -> None:
             await until(lambda: hq.ledger.gateways()[0]["online"])
             await gateway.transport.abandon()
             await until(lambda: not hq.ledger.gateways()[0]["online"])
-            late = messages.state(False, 0, EPOCH, 0)
+            late = messages.state(False, 0, EPOCH, 0, gateway.key)
             await gateway.connect()
             await until(lambda: hq.ledger.gateways()[0]["online"])
             await gateway.transport.publish(SHOP.up(topics.STATE), late)
@@ -390,3 +393,39 @@ async def test_the_command_line_beside_a_running_server_is_noticed(tmp_path: Pat
             hq.cancel()
             with suppress(asyncio.CancelledError):
                 await hq
+
+
+async def test_a_card_bound_in_one_shop_is_known_in_all(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            other = Gateway(broker.port, Topics("acme", "berlin-2", "gw-2"))
+            await other.connect()
+            try:
+                hq.record([member("m-1"), code("b-1", "m-1", until_ms=NOW_MS + 600_000)])
+                await until(lambda: gateway.version == other.version == 2)
+                for event in (bound(1, NOW_MS), bound(2, NOW_MS, binding_id="b-9")):
+                    payload = messages.events(EPOCH, event.first, event.last, event.rows)
+                    await gateway.transport.publish(SHOP.up(topics.EVENTS), payload)
+                await until(lambda: gateway.acked == 2)
+                await until(lambda: gateway.version == other.version == 4)
+                (put, drop) = other.deltas[-1].changes
+                assert (put.member_id, put.value, drop.binding_id) == ("m-1", b"7-4711", "b-1")
+                assert hq.health.counts["hq.bindings.unknown"] == 1
+            finally:
+                await other.close()
+
+
+async def test_a_sealed_key_travels_to_its_gateway_alone(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            other = Gateway(broker.port, Topics("acme", "berlin-2", "gw-2"))
+            await other.connect()
+            try:
+                await until(lambda: all(row["key"] for row in hq.ledger.gateways()) and len(hq.ledger.gateways()) == 2)
+                hq.record([sealed(SHOP.name)])
+                await until(lambda: gateway.version == other.version == 1)
+                assert [type(change) for delta in gateway.deltas for change in delta.changes] == [KeyPut]
+                assert [change for delta in other.deltas for change in delta.changes] == []
+                await until(lambda: all(row["behind"] == 0 for row in hq.ledger.gateways()))
+            finally:
+                await other.close()

@@ -97,7 +97,7 @@ async def test_a_member_shows_which_wording_was_agreed_to_for_a_trackable_beacon
 
 async def test_offers_gateways_config_and_events(client: httpx.AsyncClient, ledger: Ledger) -> None:
     ledger.record_ops([OFFER, {"op": "config.put", "body": {"zones": {"wine": {"en": "Wine"}}}}])
-    ledger.saw_state(SHOP, messages.State(True, 1, EPOCH, 1), NOW_MS)
+    ledger.saw_state(SHOP, messages.State(True, 1, EPOCH, 1, b"k" * 32), NOW_MS)
     for seq in (1, 2, 3):
         ingest(ledger, seq, member_id="m-1")
     assert [row["offer_id"] for row in (await client.get("/api/v1/offers")).json()] == ["o-1"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.keys import SITE_KEY_BYTES, copied_site_key, site_key, tablet_key
+from gateway.keys import SITE_KEY_BYTES, copied_site_key, gateway_key, known_gateway_key, site_key, tablet_key
 
 
 def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
@@ -73,3 +73,18 @@ def test_half_a_key_from_a_full_disk_is_no_key(tmp_path: Path, monkeypatch: pyte
         site_key(tmp_path)
     monkeypatch.undo()
     assert len(site_key(tmp_path)) == SITE_KEY_BYTES
+
+
+def test_looking_for_the_gateways_key_makes_none(tmp_path: Path) -> None:
+    assert known_gateway_key(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    key = gateway_key(tmp_path)
+    assert (len(key), known_gateway_key(tmp_path)) == (32, key)
+    assert (tmp_path / "gateway.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_gateways_key_may_be_a_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gateway.key").write_text("ab" * 32)
+    (tmp_path / "gateway.key").chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert gateway_key(tmp_path / "data") == known_gateway_key(tmp_path / "data") == b"\xab" * 32

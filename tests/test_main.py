@@ -1,17 +1,23 @@
 """The command line: words and exit codes that a script and a person can rely on."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from drivers.people import population
 from gateway import __main__
+from gateway.core import sealing
 from gateway.results import Result
 from gateway.store import Store
+from sync.hq.ledger import Ledger
+from sync.messages import State
+from sync.topics import Topics
 
 ROOT = Path(__file__).parents[1]
 GOOD = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n[http]\nport = 0\n'
@@ -141,6 +147,26 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     line = hq("provision-beacon", beacon_public, "--member", "m-002", "--credential", "m-002-fob")
     (tmp_path / "beacon.jsonl").write_text(line)
     assert "1 change recorded" in hq("import-members", tmp_path / "beacon.jsonl")
+    key = tmp_path / "sun.json"
+    hq("make-key", "sun", "--out", key)
+    for use, *own in (("hce",), ("tag",), ("smarttap", "--collector", "20180608"), ("vas", "--pass-type-id", "pass.x")):
+        hq("make-key", use, *own, "--out", tmp_path / f"{use}.json")
+    assert json.loads((tmp_path / "smarttap.json").read_text())["material"]["collector"] == "0133ee80"
+    for missing in ("smarttap", "vas"):
+        assert __main__.main(["hq", "make-key", missing, "--out", str(tmp_path / "not-made")]) == 78
+    assert "expected --" in capsys.readouterr().err
+    assert __main__.main(["hq", "push-key", "--db", str(db), str(key), "--gateway", "all"]) == 78
+    assert "no such gateway" in capsys.readouterr().err
+    show_key(db, 1)
+    assert "sealed for 1 gateway" in hq("push-key", key, "--gateway", "t/s/g")
+    other = show_key(db, 2)
+    assert __main__.main(["hq", "push-key", "--db", str(db), str(key), "--gateway", "all"]) == 1
+    assert "another public key" in capsys.readouterr().err
+    line = json.loads(hq("gateways"))
+    assert (line["gateway"], line["pending_key"], len(line["keys"])) == ("t/s/g", other, 1)
+    assert "trusted" in hq("trust-gateway", "t/s/g", other)
+    assert "taken from 1 gateway" in hq("drop-key", json.loads(key.read_text())["key_id"], "--gateway", "all")
+    assert re.fullmatch(r"[0-9]{8}\n", hq("bind", "m-002", "--minutes", "5"))
     assert "erased" in hq("erase", "m-001")
     assert "1 change recorded" in hq("import-members", members)  # the configuration again, and nobody who was erased
     assert "known already" in hq("import-members", members)
@@ -155,6 +181,14 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     said = capsys.readouterr().err
     assert f"{offers}:1" in said
     assert "offer_id" in said
+
+
+def show_key(db: Path, seed: int) -> str:
+    """A gateway connects and shows its public key."""
+    key = sealing.public_key(bytes([seed]) * 32)
+    with closing(Ledger(db)) as ledger:
+        ledger.saw_state(Topics("t", "s", "g"), State(True, seed, "ab" * 16, 0, key), 1)
+    return key.hex()
 
 
 def test_bench_prints_a_table_or_json(capsys, monkeypatch) -> None:
@@ -186,3 +220,13 @@ def test_an_old_map_does_not_stand_in_the_way_of_a_new_walk(config: Path, tmp_pa
 def test_evaluating_what_is_not_there_says_what_was_expected(tmp_path: Path) -> None:
     assert __main__.main(["evaluate", "zones", "--data", str(tmp_path)]) == 78
     assert __main__.main(["calibrate", "--out", str(tmp_path / "map.json")]) == 78
+
+
+def test_a_tag_is_signed_with_the_issuing_file(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("gateway.core.tagid")
+    assert __main__.main(["hq", "make-key", "tag", "--out", str(tmp_path / "tag.json")]) == 0
+    sign = ["hq", "sign-tag", "--id", "4711", "--base", "https://join.example/t", "--uid", "04de5f1eacc040"]
+    assert __main__.main([*sign, "--key", str(tmp_path / "tag.issuing.json")]) == 0
+    assert capsys.readouterr().out.startswith("https://join.example/t?i=4711&k=")
+    assert __main__.main([*sign, "--key", str(tmp_path / "tag.json")]) == 78
+    assert "the issuing file" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from gateway.errors import PeerError
 from sync import messages
 
 EPOCH = "0123456789abcdef" * 2
+KEY = bytes(range(32))
 counts = st.integers(0, 2**63 - 1)
 epochs = st.binary(min_size=16, max_size=16).map(bytes.hex)
 values = st.recursive(
@@ -34,7 +35,7 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
 SAMPLES = {
     "delta": messages.delta(4, 6, [{"op": "member.erase", "body": {"member_id": "m1"}}]),
     "events": messages.events(EPOCH, 3, 5, [OutboxRow(5, 1, "visit.entered", "{}")]),
-    "state": messages.state(True, 2, EPOCH, 7),
+    "state": messages.state(True, 2, EPOCH, 7, KEY),
     "req": messages.req(7, EPOCH),
     "applied": messages.applied(7),
     "head": messages.head(7, 2),
@@ -53,7 +54,7 @@ def reason(kind: str, payload: bytes) -> str:
 
 @given(counts, counts, epochs, st.booleans())
 def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> None:
-    assert messages.parse_state(messages.state(online, n, epoch, m)) == messages.State(online, n, epoch, m)
+    assert messages.parse_state(messages.state(online, n, epoch, m, KEY)) == messages.State(online, n, epoch, m, KEY)
     assert messages.parse_req(messages.req(n, epoch, n)) == messages.Req(n, epoch, n)
     assert messages.parse_applied(messages.applied(n)) == n
     assert messages.parse_head(messages.head(n, m)) == messages.Head(n, m)

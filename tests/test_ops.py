@@ -7,20 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.changes import (
+    BindingDrop,
+    BindingPut,
     Change,
     ConfigPut,
     ConsentAdd,
     CredentialDrop,
-    CredentialPut,
+    KeyDrop,
+    KeyPut,
     MemberErase,
     MemberPut,
     OfferDrop,
     OfferPut,
 )
+from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
-    CredentialKind,
     Member,
     Notice,
     Offer,
@@ -28,52 +31,21 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import ops
+from sync.fields import INT64_MAX, MAX_MS
+from tests import test_credentials as credentials
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
 places = st.from_regex(r"[a-z0-9][a-z0-9-]{0,23}", fullmatch=True)
 plain = st.characters(exclude_categories=["Cs"])
+gateways = st.from_regex(r"[a-z0-9]{1,24}/[a-z0-9]{1,24}/[a-z0-9]{1,24}", fullmatch=True)
 short = st.text(plain, max_size=40)
 words = st.lists(st.text(plain, min_size=1, max_size=20), max_size=4).map(tuple)
 texts = st.dictionaries(st.sampled_from(["de", "en", "fr"]), st.text(plain, max_size=60), max_size=3)
-ms = st.integers(0, ops.MAX_MS)
+ms = st.integers(0, MAX_MS)
 small = st.integers(0, 1000)
-credentials = st.one_of(
-    st.builds(
-        CredentialPut,
-        credential_id=ids,
-        member_id=ids,
-        kind=st.just(CredentialKind.EID),
-        value=st.binary(min_size=16, max_size=16),
-        exponent=st.integers(0, 15),
-        clock_zero_s=st.integers(-(2**33), 2**33),
-    ),
-    st.builds(
-        CredentialPut,
-        ids,
-        ids,
-        st.sampled_from([CredentialKind.APP, CredentialKind.RPA]),
-        st.binary(min_size=16, max_size=16),
-    ),
-    st.builds(
-        CredentialPut,
-        credential_id=ids,
-        member_id=ids,
-        kind=st.just(CredentialKind.UID),
-        value=st.binary(min_size=16, max_size=16),
-        trackable_wording=st.text(plain, min_size=1, max_size=20),
-    ),
-    st.builds(
-        CredentialPut,
-        credential_id=ids,
-        member_id=ids,
-        kind=st.sampled_from([CredentialKind.IBEACON, CredentialKind.ALTBEACON]),
-        value=st.binary(min_size=20, max_size=20),
-        trackable_wording=st.text(plain, min_size=1, max_size=20),
-    ),
-    st.builds(CredentialPut, ids, ids, st.just(CredentialKind.NDEF), st.binary(min_size=1, max_size=60)),
-)
 changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(
         MemberPut,
@@ -88,7 +60,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
         ),
     ),
     st.builds(MemberErase, ids),
-    credentials,
+    credentials.changes,
     st.builds(CredentialDrop, ids),
     st.builds(
         ConsentAdd,
@@ -100,7 +72,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
             st.sampled_from(ConsentState),
             ms,
             st.none() | ms,
-            st.integers(0, ops.INT64_MAX),
+            st.integers(0, INT64_MAX),
             short,
             short,
         ),
@@ -123,6 +95,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
             valid_from_ms=ms,
             valid_until_ms=st.none() | ms,
             cap_per_member=st.none() | small,
+            value_cents=small,
         ),
     ),
     st.builds(OfferDrop, ids),
@@ -139,9 +112,22 @@ changes: st.SearchStrategy[Change] = st.one_of(
             dialogue_ms=ms,
             ask_ms=ms,
             card_ms=ms,
+            sale_ms=ms,
+            bearer_limit_cents=small,
+            join_url=st.sampled_from(["", "https://join.example", "https://join.example:8443/new?shop=1&x=%20#top"]),
         ),
     ),
+    st.builds(
+        KeyPut, gateways, ids, st.sampled_from(KeyUse), ms, st.none() | ms, st.binary(min_size=1, max_size=1_536)
+    ),
+    st.builds(KeyDrop, gateways, ids),
+    st.builds(BindingPut, ids, ids, st.from_regex(r"[0-9]{8}", fullmatch=True), ms),
+    st.builds(BindingDrop, ids),
 )
+
+
+KEY = {"gateway": "acme/munich/gw", "key_id": "k", "use": "hce", "from_ms": 0, "sealed": "c2VhbGVk"}
+CODE = {"binding_id": "b", "member_id": "m", "code": "12345678", "valid_until_ms": 5}
 
 
 @settings(deadline=None)
@@ -195,6 +181,29 @@ def test_anything_else_is_a_peer_error(junk: Any) -> None:
         ({"op": "config.put", "body": {"contacts_per_day": True}}, "fields"),
         ({"op": "config.put", "body": {"contacts_per_day": 6.0}}, "fields"),
         ({"op": "config.put", "body": {"card_ms": 2**53}}, "range"),
+        ({"op": "config.put", "body": {"join_url": "http://join.example"}}, "fields"),
+        ({"op": "config.put", "body": {"join_url": "https://"}}, "fields"),
+        ({"op": "config.put", "body": {"join_url": "https://join.example/a b"}}, "fields"),
+        ({"op": "config.put", "body": {"join_url": 'https://join.example/"'}}, "fields"),
+        ({"op": "config.put", "body": {"join_url": "https://join.example/<b>"}}, "fields"),
+        ({"op": "config.put", "body": {"join_url": "https://join.example/\n"}}, "fields"),
+        ({"op": "config.put", "body": {"join_url": "https://join.example@evil.example/"}}, "fields"),
+        ({"op": "config.put", "body": {"join_url": "https://" + "a" * ops.MAX_URL}}, "fields"),
+        ({"op": "config.put", "body": {"bearer_limit_cents": 1_000_001}}, "range"),
+        ({"op": "key.put", "body": KEY | {"gateway": "acme/munich"}}, "fields"),
+        ({"op": "key.put", "body": KEY | {"gateway": "acme/munich/gw/1"}}, "fields"),
+        ({"op": "key.put", "body": KEY | {"use": "rsa"}}, "fields"),
+        ({"op": "key.put", "body": KEY | {"sealed": ""}}, "fields"),
+        ({"op": "key.put", "body": KEY | {"sealed": "c2VhbGVk=="}}, "fields"),
+        ({"op": "key.put", "body": KEY | {"sealed": "c2Vh\nbGVk"}}, "fields"),
+        ({"op": "key.put", "body": KEY | {"sealed": "AAAA" * 513}}, "fields"),
+        ({"op": "key.put", "body": KEY | {"from_ms": -1}}, "range"),
+        ({"op": "key.put", "body": KEY | {"material": {}}}, "fields"),
+        ({"op": "key.drop", "body": {"key_id": "k"}}, "fields"),
+        ({"op": "binding.put", "body": CODE | {"code": "1234567"}}, "fields"),
+        ({"op": "binding.put", "body": CODE | {"code": 12345678}}, "fields"),
+        ({"op": "binding.put", "body": CODE | {"code": "1234567\u0663"}}, "fields"),
+        ({"op": "binding.put", "body": CODE | {"valid_until_ms": 2**53}}, "range"),
     ],
 )
 def test_reasons(op: object, reason: str) -> None:
@@ -205,52 +214,14 @@ def test_reasons(op: object, reason: str) -> None:
     assert caught.value.__context__ is None, "the refused input must not travel with the error"
 
 
+def test_the_largest_key_fits_its_op() -> None:
+    change = KeyPut("acme/munich/gw", "k", KeyUse.VAS, 0, None, bytes(MAX_MATERIAL_BYTES + OVERHEAD_BYTES))
+    assert ops.parse(ops.dump(change)) == change
+
+
 def test_partial_config_takes_the_defaults() -> None:
     parsed = ops.parse({"op": "config.put", "body": {"zones": {"tea": {"de": "Tee"}}}})
     assert parsed == ConfigPut(ShopConfig(zones={"tea": {"de": "Tee"}}))
-
-
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"kind": "eid", "identity_key": "00" * 15},
-        {"kind": "eid", "identity_key": "00" * 16, "exponent": 16},
-        {"kind": "eid", "value": "00" * 16},
-        {"kind": "eid", "identity_key": "00" * 16, "trackable_wording": "1"},
-        {"kind": "app"},
-        {"kind": "app", "key": "00" * 17},
-        {"kind": "app", "key": "0G" * 16},
-        {"kind": "app", "key": "00" * 16, "exponent": 10},
-        {"kind": "rpa", "key": "00" * 16},
-        {"kind": "rpa", "irk": "00" * 15},
-        {"kind": "ibeacon", "value": "00" * 19, "trackable_wording": "1"},
-        {"kind": "ibeacon", "value": "0g" * 20, "trackable_wording": "1"},
-        {"kind": "altbeacon", "value": "00" * 16, "trackable_wording": "1"},
-        {"kind": "uid", "value": "00" * 20, "trackable_wording": "1"},
-        {"kind": "ndef", "value": "00", "trackable_wording": "1"},
-        {"kind": "ndef", "value": ""},
-        {"kind": "ndef", "value": "00", "exponent": 3},
-        {"kind": "ndef", "value": "00" * (ops.MAX_NDEF_BYTES + 1)},
-        {"kind": "magic", "value": "00"},
-        {"kind": ["eid"], "value": "00"},
-    ],
-)
-def test_credentials_of_another_shape_are_refused(own: dict[str, object]) -> None:
-    with pytest.raises(PeerError):
-        ops.parse({"op": "credential.put", "body": {"credential_id": "c1", "member_id": "m1", **own}})
-
-
-@pytest.mark.parametrize("kind", [kind for kind in CredentialKind if kind.trackable])
-def test_a_beacon_that_anybody_can_follow_needs_its_own_wording(kind: CredentialKind) -> None:
-    value = "00" * (16 if kind is CredentialKind.UID else 20)
-    body = {"credential_id": "c1", "member_id": "m1", "kind": kind.value, "value": value}
-    for wording in ({}, {"trackable_wording": ""}, {"trackable_wording": None}, {"trackable_wording": 1}):
-        with pytest.raises(PeerError) as caught:
-            ops.parse({"op": "credential.put", "body": body | wording})
-        assert (caught.value.reason, caught.value.field) == ("fields", "trackable_wording")
-    change = ops.parse({"op": "credential.put", "body": body | {"trackable_wording": "2026-11"}})
-    assert isinstance(change, CredentialPut)
-    assert change.trackable_wording == "2026-11"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from gateway.emulator.ndef import applet
 
 from drivers import cards, chip, reader, resolve, tags
 from drivers.faults import LostError
@@ -18,6 +17,7 @@ from gateway.core.keyring import Held, Keyring, VasKey
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.emulator.cards import ENDLESS, Spec, classic, phone, type2, type4
 from gateway.emulator.chip import Pn532Rig
+from gateway.emulator.ndef import applet
 from tests.rigs.reading import SETTLE_S, Bench, StandingClock, listening, read_ndef
 from tests.rigs.udpcard import UdpCard
 

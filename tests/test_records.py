@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
+from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
@@ -217,3 +219,55 @@ def admitted_and_killed(path: Path, count: int) -> str:
 def test_a_replay_is_refused_after_kill_9_of_the_process_that_admitted(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     assert [admitted_and_killed(path, count) for count in (7, 7, 8)] == ["True", "False", "True"]
+
+
+def test_keys_are_kept_as_they_came_newest_first(tx: Tx) -> None:
+    old, new = Sealed("a", KeyUse.SUN, 5, 9, b"sealed"), Sealed("b", KeyUse.HCE, 7, None, b"sealed too")
+    for key in (old, new):
+        tx.put_terminal_key(key)
+    assert tx.terminal_keys() == (new, old)
+    tx.put_terminal_key(replace(old, until_ms=None))
+    tx.drop_terminal_key("b")
+    assert tx.terminal_keys() == (replace(old, until_ms=None),)
+
+
+def test_a_one_time_code_counts_once_and_in_its_time(tx: Tx) -> None:
+    tx.put_member(MEMBER)
+    tx.put_binding("b1", "m1", b"c" * 16, 100)
+    assert tx.binding(b"c" * 16, 99) == ("b1", "m1")
+    assert tx.binding(b"c" * 16, 100) is None
+    assert tx.binding(b"d" * 16, 99) is None
+    assert tx.spend_binding("b1")
+    assert tx.binding(b"c" * 16, 99) is None
+    assert not tx.spend_binding("b1")
+
+
+def test_a_code_of_nobody_opens_nothing(tx: Tx) -> None:
+    tx.put_binding("b1", "stranger", b"c" * 16, 100)
+    assert tx.binding(b"c" * 16, 99) is None
+
+
+def test_equal_codes_of_two_members_bind_nobody(tx: Tx) -> None:
+    for name in ("m1", "m2"):
+        tx.put_member(replace(MEMBER, member_id=name))
+        tx.put_binding(f"b-{name}", name, b"c" * 16, 100)
+    assert tx.binding(b"c" * 16, 99) is None
+    tx.put_binding("b-m1", "m1", b"c" * 16, 100)
+    tx.put_binding("b-m1", "m1", b"c" * 16, 200)
+    assert tx.binding(b"c" * 16, 150) == ("b-m1", "m1")
+
+
+def test_codes_out_of_date_are_forgotten(tx: Tx) -> None:
+    tx.put_binding("b1", "m1", b"c" * 16, 100)
+    tx.put_binding("b2", "m1", b"d" * 16, 101)
+    tx.drop_binding("b9")
+    tx.purge_bindings(100)
+    assert [row["binding_id"] for row in tx._db["binding"].rows] == ["b2"]
+
+
+def test_an_erased_members_card_leaves_the_outbox(tx: Tx) -> None:
+    tx.put_member(MEMBER)
+    tx.emit(Event("credential.bound", 1, {"member_id": "m1", "kind": "pass", "value": "372d34373131"}))
+    tx.erase_member("m1")
+    (row,) = tx.outbox_after(0, 10)
+    assert json.loads(row.body) == {"member_id": "erased", "kind": "pass"}

@@ -1,6 +1,7 @@
 """The store: what `run` returned is on the disk; a mistake takes back its own writes; a full disk loses nothing."""
 
 import asyncio
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import Event
 from gateway.errors import ConfigError, StoreError
 from gateway.migrations import NEWER, gateway, migrate
 from gateway.records import Tx
-from gateway.store import MAX_GROUP, Store
+from gateway.store import MAX_GROUP, Store, kept_keys
 
 EPOCH = "e" * 32
 EVENT = Event("visit.entered", 5, {"member_id": "m1"})
@@ -145,6 +147,7 @@ def test_kill_loses_nothing_that_was_returned(tmp_path: Path) -> None:
     program = f"""
 import asyncio, os
 from pathlib import Path
+from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import Event
 from gateway.store import Store
 async def main():
@@ -184,6 +187,31 @@ def test_migrations_run_once_and_only_grow() -> None:
     db = Database(memory=True)
     migrate(db)
     migrate(db)
-    assert [migration.name for migration in gateway.applied(db)] == ["first_schema", "learned_clocks"]
+    assert [migration.name for migration in gateway.applied(db)] == ["first_schema", "learned_clocks", "taps_and_keys"]
     assert "{names}" in NEWER
     db.close()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+async def test_whoever_only_looks_finds_the_keys_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    assert kept_keys(path) is None
+    store, key = Store(path, "e" * 32), Sealed("k", KeyUse.SUN, 5, None, b"sealed")
+    await store.run(lambda tx: tx.put_terminal_key(key))
+    assert kept_keys(path) == (key,), "while the service runs"
+    store.close()
+    assert kept_keys(path) == (key,)
+    assert names(tmp_path) == {"gateway.db", "gateway.ballast"}
+
+
+def test_a_file_of_an_older_release_has_no_keys(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY)")
+    assert kept_keys(path) == ()
+    path.write_bytes(b"a letter and no database" * 200)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        kept_keys(path)

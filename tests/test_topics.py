@@ -16,6 +16,19 @@ def test_names_of_a_gateway() -> None:
 
 
 @given(st.builds(Topics, ids, ids, ids))
+def test_a_gateway_is_found_by_its_name(place: Topics) -> None:
+    assert topics.place(place.name) == place
+
+
+@pytest.mark.parametrize(
+    "name", ["", "acme", "acme/berlin-1", "acme/berlin-1/gw1/x", "ACME/berlin-1/gw1", "a/b/c/up/#"]
+)
+def test_another_name_is_none(name: str) -> None:
+    with pytest.raises(PeerError, match="topic"):
+        topics.place(name)
+
+
+@given(st.builds(Topics, ids, ids, ids))
 def test_parse_is_the_inverse(place: Topics) -> None:
     for leaf in UP_LEAVES:
         assert topics.parse(place.up(leaf)) == (place, "up", leaf)

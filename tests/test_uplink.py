@@ -9,7 +9,7 @@ from sync import messages, topics, uplink
 from sync.outbox import STALL_MS, WINDOW
 from sync.topics import Topics
 from tests.rigs.broker import KINDS, Broker
-from tests.rigs.line import EPOCH, ERASE, PLACE, Hq, Shop
+from tests.rigs.line import EPOCH, ERASE, GATEWAY_KEY, PLACE, Hq, Shop
 
 pytestmark = pytest.mark.broker
 
@@ -87,7 +87,10 @@ async def test_greeting_comes_in_order_and_carries_the_boot_number(broker: Broke
         await until(lambda: len(hq.states) == 2)
         assert hq.order[:3] == [topics.STATE, topics.REQ, topics.EVENTS]
         assert hq.reqs == [7]
-        assert hq.states == [messages.State(True, 42, EPOCH, 7), messages.State(False, 42, EPOCH, 7)]
+        assert hq.states == [
+            messages.State(True, 42, EPOCH, 7, GATEWAY_KEY),
+            messages.State(False, 42, EPOCH, 7, GATEWAY_KEY),
+        ]
 
 
 async def test_broker_killed_and_restarted_in_mid_stream_loses_nothing(broker: Broker) -> None:

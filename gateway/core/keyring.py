@@ -1,12 +1,21 @@
-"""The keys that readers and terminals need, as values: who may read which passes and tags. Never printed."""
+"""The keys that readers and terminals need, as values: who may read which passes and tags. Never printed.
 
-from collections.abc import Iterable
+A key travels as its "material", a small JSON object per use; docs/keys.md lists the fields.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.errors import PeerError
+
+MAX_MATERIAL_BYTES = 1_024  # the longest honest one, vas with an id of 128 characters, has 230
 
 
 class KeyUse(StrEnum):
@@ -99,3 +108,96 @@ class Keyring:
             for one in self._held
             if isinstance(one.key, kind) and one.from_ms <= now_ms and (one.until_ms is None or now_ms < one.until_ms)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A key as it came and as it rests on the disk (gateway.core.sealing)."""
+
+    key_id: str
+    use: KeyUse
+    from_ms: int
+    until_ms: int | None
+    sealed: bytes
+
+
+def parse(use: KeyUse, material: bytes) -> TerminalKey:
+    """The key in a material. Raises PeerError("key_material"), `field` names what is wrong and never its value."""
+    fields = _Fields(material)
+    match use:
+        case KeyUse.HCE:
+            key: TerminalKey = HceKey(fields.hexed("key_id", 4), fields.p256())
+        case KeyUse.SMARTTAP:
+            key = SmartTapKey(fields.hexed("collector", 4), fields.number("version", 2**32 - 1), fields.p256())
+        case KeyUse.VAS:
+            key = VasKey(fields.text("pass_type_id", _PASS_TYPE_ID), fields.p256())
+        case KeyUse.SUN:
+            names = {name: fields.text(name, _PARAMETER, usual) for name, usual in _SUN_NAMES.items()}
+            key = SunKey(fields.hexed("meta", 16), fields.hexed("file", 16), fields.flag("diversified"), **names)
+        case KeyUse.TAG:
+            key = TagKey(fields.text("key_id", _TAG_KEY_ID), fields.ed25519())
+    fields.end()
+    return key
+
+
+_PASS_TYPE_ID = re.compile(r"[A-Za-z0-9.-]{1,128}")
+_TAG_KEY_ID = re.compile(r"[A-Za-z0-9._~-]{1,16}")  # it takes room on the tag
+_PARAMETER = re.compile(r"[A-Za-z0-9_]{0,32}")  # of a URL
+_SUN_NAMES = {"picc": "picc_data", "enc": "enc", "cmac": "cmac"}
+
+
+class _Fields:
+    """The fields of a material, each taken once; what is left at the `end` is one too many."""
+
+    def __init__(self, material: bytes) -> None:
+        try:
+            value = json.loads(material.decode()) if len(material) <= MAX_MATERIAL_BYTES else None
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise PeerError("key_material", "material")
+        self._left: Mapping[str, object] = value
+
+    def _take(self, name: str, default: object = None) -> object:
+        value = self._left.get(name, default)
+        self._left = {key: item for key, item in self._left.items() if key != name}
+        return value
+
+    def hexed(self, name: str, size: int) -> bytes:
+        value = self._take(name)
+        if not isinstance(value, str) or re.fullmatch(f"[0-9a-f]{{{2 * size}}}", value) is None:
+            raise PeerError("key_material", name)
+        return bytes.fromhex(value)
+
+    def text(self, name: str, form: re.Pattern[str], default: str | None = None) -> str:
+        value = self._take(name, default)
+        if not isinstance(value, str) or form.fullmatch(value) is None:
+            raise PeerError("key_material", name)
+        return value
+
+    def number(self, name: str, most: int) -> int:
+        value = self._take(name)
+        if type(value) is not int or not 0 <= value <= most:
+            raise PeerError("key_material", name)
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._take(name, False)
+        if not isinstance(value, bool):
+            raise PeerError("key_material", name)
+        return value
+
+    def p256(self) -> EllipticCurvePrivateKey:
+        """The private key from its scalar, big endian. One too many or too few for the curve is refused."""
+        scalar = int.from_bytes(self.hexed("private", 32))
+        try:
+            return derive_private_key(scalar, SECP256R1())
+        except ValueError:
+            raise PeerError("key_material", "private") from None
+
+    def ed25519(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self.hexed("public", 32))
+
+    def end(self) -> None:
+        if self._left:
+            raise PeerError("key_material", "surplus")

@@ -1,19 +1,22 @@
 """HQ's orders as ops: what operators write in files and what they do for one member. No MQTT, no HTTP, no SQL."""
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from gateway.core import eid
-from gateway.core.changes import CredentialPut
+from gateway.core.changes import BindingDrop, BindingPut, CredentialPut
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, Purpose, ShopConfig
+from gateway.core.onetime import CODE_DIGITS
 from gateway.errors import ConfigError, PeerError
-from sync import messages
-from sync.hq.ledger import Ledger, Row
+from sync import messages, topics
+from sync.hq import keyfiles
+from sync.hq.file import Row
+from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
 OFFER_OPS = ("offer.put", "offer.drop")
-ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")
+ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
 def read_ops(path: Path, allowed: Collection[str] = ALL_OPS) -> list[Row]:
@@ -88,6 +91,62 @@ def withdraw(ledger: Ledger, member_id: str, purposes: Sequence[Purpose] | None,
     return ledger.record_ops(ops)
 
 
+def push_key(ledger: Ledger, path: Path, gateway: str) -> tuple[int, list[tuple[str, str]]]:
+    """Seal a key file for one gateway ("tenant/store/id") or for "all" and record it; how many got it, and which did
+    not with the reason. Nothing of the key itself is recorded. Raises ConfigError."""
+    key = keyfiles.read(path)
+    ops, left_out = keyfiles.seal_for(key, _chosen(ledger, gateway))
+    record(ledger, ops)
+    return len(ops), left_out
+
+
+def drop_key(ledger: Ledger, key_id: str, gateway: str) -> int:
+    """Take a key away from one gateway or from "all" that have it; from how many."""
+    rows = [row for row in ledger.terminal_keys() if row["key_id"] == key_id and gateway in ("all", row["gateway"])]
+    record(ledger, [{"op": "key.drop", "body": {"gateway": row["gateway"], "key_id": key_id}} for row in rows])
+    return len(rows)
+
+
+def trust_gateway(ledger: Ledger, gateway: str, key: str) -> list[str]:
+    """Seal for this public key from now on; the ids of the keys that it was given and can't open with a new one.
+
+    Raises ConfigError for a key that the gateway has not shown.
+    """
+    (row,) = _chosen(ledger, gateway)
+    if not ledger.trust_key(topics.place(gateway), key):
+        raise ConfigError(f"{gateway}: has not shown this public key; expected one that hq gateways lists for it")
+    if key == row["key"]:
+        return []
+    return [held["key_id"] for held in ledger.terminal_keys() if held["gateway"] == gateway]
+
+
+def bind(ledger: Ledger, member_id: str, minutes: int, now_ms: int, random_below: Callable[[int], int]) -> str:
+    """Make and record a one-time code for a member, whose earlier ones end; returns its digits."""
+    if not ledger.has_member(member_id):
+        raise ConfigError(f"member {member_id}: not known to this HQ; expected the pseudonym of a member")
+    ledger.forget_codes(now_ms)
+    live = ledger.open_bindings()
+    taken = {row["code"] for row in live}
+    code = f"{random_below(10**CODE_DIGITS):0{CODE_DIGITS}}"
+    while code in taken:
+        code = f"{random_below(10**CODE_DIGITS):0{CODE_DIGITS}}"
+    earlier = [row["binding_id"] for row in live if row["member_id"] == member_id]
+    put = BindingPut(ledger.new_id(), member_id, code, now_ms + minutes * 60_000)
+    drops = [messages.op_of(BindingDrop(binding_id)) for binding_id in earlier]
+    record(ledger, [*drops, messages.op_of(put)])
+    return code
+
+
+def _chosen(ledger: Ledger, gateway: str) -> list[Row]:
+    """The gateways that "all" or one name means."""
+    rows = ledger.gateways()
+    if gateway != "all":
+        rows = [row for row in rows if f"{row['tenant']}/{row['store']}/{row['gateway']}" == gateway]
+    if not rows:
+        raise ConfigError(f"{gateway}: no such gateway here; expected tenant/store/id of one that hq gateways lists")
+    return rows
+
+
 def _lines(path: Path) -> list[bytes]:
     try:
         return path.read_bytes().splitlines(keepends=True)
@@ -131,7 +190,7 @@ _EXPECTED = {
         '"app" with key',
         '"rpa" with irk (staff phones)',
         '"uid", "ibeacon" or "altbeacon" with value and trackable_wording',
-        'or "ndef" with value; keys and values in lower-case hex',
+        '"ndef", "signed", "sun", "hce", "pass" or "chip" with value; keys and values in lower-case hex',
     ),
     "credential.drop": _fields("credential.drop", None, "credential_id"),
     "consent.add": _fields("consent.add", ConsentRecord),

@@ -114,9 +114,11 @@ class _Session:
         now_ms = self._now_ms()
         if leaf == topics.EVENTS:
             batch = messages.parse_events(payload)
-            watermark = await asyncio.to_thread(self._ledger.ingest, where, batch, now_ms)
+            done = await asyncio.to_thread(self._ledger.ingest, where, batch, now_ms)
             self._health.count("hq.batches")
-            self._acks[where, batch.epoch] = watermark
+            for reason in done.refused:
+                self._health.count(f"hq.bindings.{reason}")  # a fixed word of ours
+            self._acks[where, batch.epoch] = done.watermark
             self._ackable.set()
         elif leaf == topics.STATE:
             state = messages.parse_state(payload)
@@ -197,7 +199,7 @@ class _Session:
         if parent > version:  # this ledger is older than what the gateway has seen: a restored backup
             self._health.count("hq.behind_a_gateway")
             return
-        ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES)
+        ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES, where.name)
         if self._holds[where] == parent:  # no request came in between
             self._holds[where] = reached
             await self._transport.publish(where.down(topics.DELTA), messages.delta(parent, reached, ops))

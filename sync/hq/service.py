@@ -5,21 +5,23 @@ import json
 import random
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from gateway.core import eid
 from gateway.core.model import Purpose
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import link
 from sync.hq import orders, server, web
-from sync.hq.ledger import Ledger, Row
+from sync.hq.file import Row
+from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 
 # How often the server looks for ops that another process recorded. One indexed read of 20 us; together with the way
 # to the gateways it stays inside the second that a withdrawal may take.
 POLL_MS = 200
+FORGET_CODES_S = 30
 
 
 async def run(
@@ -40,6 +42,7 @@ async def run(
             parts.create_task(server.serve(ledger, address, pulse, health, now_ms, rng), name="hq server")
             parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
             parts.create_task(_watch(ledger, pulse), name="hq watch")
+            parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")
     except BaseExceptionGroup as group:
         raise _first(group) from None
     finally:
@@ -55,6 +58,14 @@ async def _watch(ledger: Ledger, pulse: Pulse) -> None:
         if newest != version:
             version = newest
             pulse.ring()
+
+
+async def _forget_codes(ledger: Ledger, now_ms: Callable[[], int]) -> None:
+    """One-time codes leave the file soon after they are out of date."""
+    while True:
+        with suppress(StoreError):  # a full disk is the server's to report; this is tried again
+            await asyncio.to_thread(ledger.forget_codes, now_ms())
+        await asyncio.sleep(FORGET_CODES_S)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -96,10 +107,40 @@ def erase(db: Path, member_id: str) -> tuple[bool, int]:
         return known, orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}])
 
 
+def push_key(db: Path, path: Path, gateway: str) -> tuple[int, list[tuple[str, str]]]:
+    """Seal a key for one gateway or "all"; how many got it, and which did not, each with the reason."""
+    with _ledger(db) as ledger:
+        return orders.push_key(ledger, path, gateway)
+
+
+def drop_key(db: Path, key_id: str, gateway: str) -> int:
+    """Take a key away from one gateway or "all"; from how many."""
+    with _ledger(db) as ledger:
+        return orders.drop_key(ledger, key_id, gateway)
+
+
+def gateways(db: Path) -> tuple[list[Row], list[Row]]:
+    """Every gateway, and every terminal key that was pushed (never the key itself)."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.gateways(), ledger.terminal_keys()
+
+
+def trust_gateway(db: Path, gateway: str, key: str) -> list[str]:
+    """Seal for this public key from now on; the ids of keys to be pushed again."""
+    with _ledger(db) as ledger:
+        return orders.trust_gateway(ledger, gateway, key)
+
+
+def bind(db: Path, member_id: str, minutes: int, now_ms: int) -> str:
+    """A one-time code for a member."""
+    with _ledger(db) as ledger:
+        return orders.bind(ledger, member_id, minutes, now_ms, secrets.randbelow)
+
+
 def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
     """What the shops reported, by `id` above `after`, oldest first."""
-    if not db.exists():
-        raise ConfigError(f"{db}: no such file; expected headquarters' database")
+    _must_exist(db)
     with _ledger(db) as ledger:
         return ledger.events(after, limit)
 
@@ -119,6 +160,11 @@ def provision_beacon(
     )
     shown = eid.eid(bytes.fromhex(op["body"]["identity_key"]), clock_s, exponent)
     return ours.hex(), shown.hex(), json.dumps(op)
+
+
+def _must_exist(db: Path) -> None:
+    if not db.exists():
+        raise ConfigError(f"{db}: no such file; expected headquarters' database")
 
 
 def _record(db: Path, ops: Sequence[Row]) -> tuple[int, int]:

@@ -24,7 +24,8 @@ from gateway.core.model import Purpose
 from gateway.errors import PeerError, StoreError
 from gateway.health import Health
 from sync.hq import orders
-from sync.hq.ledger import Ledger, Row
+from sync.hq.file import Row
+from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 
 STATIC = Path(__file__).parent / "static"

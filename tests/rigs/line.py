@@ -13,6 +13,7 @@ from sync.uplink import Uplink
 
 PLACE = Topics("acme", "berlin", "gw1")
 EPOCH = "5e" * 16
+GATEWAY_KEY = b"k" * 32
 ERASE = {"op": "member.erase", "body": {"member_id": "m1"}}
 
 
@@ -32,7 +33,7 @@ class Shop:
         self.health = Health()
         rng = random.Random(3)
         transport = Transport(Address("127.0.0.1", port), "gw-acme-berlin-gw1", rng)
-        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng)
+        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY)
 
     def happen(self, count: int, size: int = 20) -> None:
         for _ in range(count):

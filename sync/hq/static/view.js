@@ -56,7 +56,8 @@ export function shop(language, gateway) {
       node("dd", {}, gateway.gateway, " ·"),
       node("dd", {}, gateway.online ? say("online") : say("offline"), " ·"),
       node("dd", {}, say("lastSeen", moment(language, gateway.last_seen_ms))),
-      gateway.gap ? node("dd", { class: "pill late" }, say("gap")) : null));
+      gateway.gap ? node("dd", { class: "pill late" }, say("gap")) : null,
+      gateway.pending_key ? node("dd", { class: "pill late" }, say("otherKey")) : null));
 }
 
 function toneOf(row) {

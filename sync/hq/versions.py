@@ -1,0 +1,262 @@
+"""The line of versions: what HQ ordered, one op a number, and what may be forgotten of it. No MQTT, no HTTP."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.core.changes import (
+    BindingDrop,
+    BindingPut,
+    Change,
+    ConfigPut,
+    ConsentAdd,
+    CredentialDrop,
+    CredentialPut,
+    KeyDrop,
+    KeyPut,
+    MemberErase,
+    MemberPut,
+    OfferDrop,
+    OfferPut,
+)
+from gateway.core.model import ConsentRecord
+from gateway.errors import PeerError
+from sync import credentials, messages
+from sync.hq.file import File, Row, disk, dump
+
+# One op must fit a delta beside its envelope (messages.MAX_PAYLOAD_BYTES), with room to spare. A member with
+# 20 talking points in two languages has about 8 KB.
+MAX_OP_BYTES = 64 * 1024
+
+# A shop that was offline may report late that a code was used; after a quarter of a year it is refused. A row has
+# 150 bytes, so a chain with 10,000 codes a day keeps 135 MB.
+BINDING_MEMORY_MS = 90 * 24 * 3_600_000
+# How far a shop's clock may be off when it says that a code was still valid.
+CLOCK_SLACK_MS = 300_000
+
+
+class Versions(File):
+    """All that HQ ordered, in the order in which gateways get it."""
+
+    def version(self) -> int:
+        """The number of the newest op; 0 = none yet."""
+        return int(self._read("SELECT coalesce(max(version), 0) AS version FROM change")[0]["version"])
+
+    def overtake(self, version: int) -> bool:
+        """Number everything anew above `version` if this ledger is behind it; True if it was.
+
+        A gateway knows a later version than a ledger that was restored from a backup. Whatever is recorded now would
+        be old to it, and a withdrawal would never arrive; numbered anew, all of it is sent to everybody once more.
+        """
+        with self._write():
+            if version <= self._one("SELECT coalesce(max(version), 0) FROM change"):
+                return False
+            self._db.execute("UPDATE change SET version = version + ?", (version,))
+            return True
+
+    def record_ops(self, ops: Sequence[object]) -> int:
+        """Check all `ops`, then commit all of them; returns the version after the last. PeerError = nothing recorded.
+
+        What changes nothing takes no number: the same put again, a consent event that is in the log, an op about
+        a member who was erased (an old import file must not bring anybody back).
+        """
+        changes = messages.parse_ops(list(ops))
+        with self._write():
+            for change in changes:
+                self._record(change)
+            version = int(self._one("SELECT coalesce(max(version), 0) FROM change"))
+        if any(isinstance(change, MemberErase | BindingDrop) for change in changes):
+            self._truncate_log()
+        return version
+
+    def _record(self, change: Change) -> bool:
+        version = self._one("SELECT coalesce(max(version), 0) FROM change") + 1
+        key, member_id = _key(change)
+        if isinstance(change, ConsentAdd):
+            change = ConsentAdd(replace(change.record, hq_seq=version))
+        op = dump(messages.op_of(change))
+        if len(op) > MAX_OP_BYTES:
+            raise PeerError("too_large")
+        before = self._db.execute("SELECT member_id, op, until_ms FROM change WHERE key = ?", (key,)).fetchone()
+        if isinstance(change, MemberErase):
+            self._forget(change.member_id)
+        elif self._is_erased(member_id):
+            return False
+        elif isinstance(change, ConsentAdd) and before is not None:
+            if replace(record_of(before[1]), hq_seq=version) != change.record:
+                raise PeerError("consent_differs")
+            return False
+        elif before is not None and before[1] == op:
+            return False
+        until_ms = None
+        if isinstance(change, BindingPut):
+            until_ms = change.valid_until_ms
+            if not self._remember(change):
+                return False
+        elif isinstance(change, BindingDrop):
+            if before is None:
+                return False  # no shop has it, or it is out of date in all of them
+            until_ms = before[2]
+            self._db.execute(
+                "UPDATE binding SET valid_until_ms = -valid_until_ms WHERE binding_id = ? AND credential_id = ''",
+                (change.binding_id,),
+            )  # what nobody has used is late from now on, and it is still known
+        if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
+            member_id = before[0]  # so that an erasure finds what was dropped as well
+        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop) else None
+        self._db.execute("DELETE FROM change WHERE key = ?", (key,))
+        self._db.execute(
+            "INSERT INTO change (version, key, member_id, op, gateway, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
+            (version, key, member_id, op, gateway, until_ms),
+        )
+        return True
+
+    def _forget(self, member_id: str) -> None:
+        for table in ("change", "binding"):
+            self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", (member_id,))
+        # That something happened at that hour stays; who it was and what was said goes.
+        self._db.execute("UPDATE event SET member_id = NULL, body = '{}' WHERE member_id = ?", (member_id,))
+
+    def _is_erased(self, member_id: str | None) -> bool:
+        return bool(self._one("SELECT count(*) FROM change WHERE key = ?", (f"erase:{member_id}",)))
+
+    def changes_after(self, version: int, limit_bytes: int, gateway: str = "") -> tuple[list[Row], int]:
+        """The ops that follow `version`, at least one and else at most `limit_bytes` of JSON, and the version that
+        they lead to; what is sealed for another gateway than "tenant/store/id" is left out. `version` again = nothing
+        follows."""
+        ops: list[Row] = []
+        size = 0
+        with self._lock, disk():
+            rows = self._db.execute(
+                "SELECT version, op FROM change WHERE version > ? AND coalesce(gateway, ?) = ? ORDER BY version",
+                (version, gateway, gateway),
+            )
+            newest = self._one("SELECT coalesce(max(version), 0) FROM change")
+            for number, op in rows:
+                size += len(op) + 1
+                if ops and size > limit_bytes:
+                    break
+                ops.append(json.loads(op))
+                version = number
+            else:
+                version = max(version, newest)
+            rows.close()
+        return ops, version
+
+    # --- terminal keys --------------------------------------------------------------------------------------
+
+    def terminal_keys(self) -> list[Row]:
+        """The keys that stand, by gateway: `gateway`, `key_id`, `use`, `from_ms`, `until_ms`."""
+        rows = self._read(
+            """SELECT op FROM change WHERE gateway IS NOT NULL AND op ->> '$.op' = 'key.put' ORDER BY key"""
+        )
+        names = ("gateway", "key_id", "use", "from_ms", "until_ms")
+        return [{name: json.loads(row["op"])["body"][name] for name in names} for row in rows]
+
+    # --- one-time codes -------------------------------------------------------------------------------------
+
+    def open_bindings(self, member_id: str | None = None) -> list[Row]:
+        """Codes that shops were told and nobody has used, of one member or of all: the bodies of their ops."""
+        rows = self._read(
+            """SELECT op FROM change WHERE key >= 'binding:' AND key < 'binding;' AND op ->> '$.op' = 'binding.put'
+               AND coalesce(?, member_id) = member_id ORDER BY version""",
+            (member_id,),
+        )
+        return [json.loads(row["op"])["body"] for row in rows]
+
+    def forget_codes(self, now_ms: int) -> None:
+        """Forget codes that are out of date: gateways do so by themselves, and nobody has to be told."""
+        with self._write():
+            # The newest number must stay, because the next one is counted from it: there the code alone goes.
+            last = "SELECT max(version) FROM change"
+            gone = self._db.execute(
+                f"DELETE FROM change WHERE until_ms <= ? AND version < ({last})", (now_ms,)
+            ).rowcount
+            gone += self._db.execute(
+                """UPDATE change SET op = json_object('op', 'binding.drop', 'body',
+                   json_object('binding_id', op ->> '$.body.binding_id'))
+                   WHERE until_ms <= ? AND op ->> '$.op' = 'binding.put'""",
+                (now_ms,),
+            ).rowcount
+            self._db.execute("DELETE FROM binding WHERE abs(valid_until_ms) <= ?", (now_ms - BINDING_MEMORY_MS,))
+        if gone:
+            self._truncate_log()
+
+    def _remember(self, put: BindingPut) -> bool:
+        """The id outlives its code, because a shop may report late. False = this id was given before."""
+        known = self._one("SELECT count(*) FROM binding WHERE binding_id = ?", (put.binding_id,))
+        if not known:
+            row = (put.binding_id, put.member_id, put.valid_until_ms)
+            self._db.execute("INSERT INTO binding (binding_id, member_id, valid_until_ms) VALUES (?, ?, ?)", row)
+        return not known
+
+    def _bind(self, body: object, at_ms: int) -> str | None:
+        """Follow an event `credential.bound` inside its transaction: every shop learns the credential. Returns why not,
+        as a word for a counter, or None if it is so; once followed, it may come again."""
+        try:
+            bound = credentials.parse_bound(body)
+        except PeerError as error:
+            return error.reason
+        row = self._db.execute(
+            "SELECT member_id, valid_until_ms, credential_id FROM binding WHERE binding_id = ?", (bound.binding_id,)
+        ).fetchone()
+        if row is None:
+            return "unknown"
+        member_id, valid_until_ms, credential_id = row
+        if member_id != bound.member_id:
+            return "foreign"
+        if credential_id == bound.credential_id:
+            return None
+        owner = self._db.execute(
+            "SELECT member_id FROM change WHERE key = ? AND op ->> '$.op' = 'credential.put'",
+            (f"credential:{bound.credential_id}",),
+        ).fetchone()
+        if owner is not None and owner[0] != member_id:
+            return "taken"
+        late = at_ms > valid_until_ms + CLOCK_SLACK_MS
+        if credential_id or late:
+            if owner is None:  # the shop holds something that a code can't have bound: it has to let go of it
+                self._record(CredentialDrop(bound.credential_id))
+            return "late" if late else "used"
+        self._db.execute(
+            "UPDATE binding SET credential_id = ? WHERE binding_id = ?", (bound.credential_id, bound.binding_id)
+        )
+        if bound.put is not None:
+            self._record(bound.put)
+        self._record(BindingDrop(bound.binding_id))
+        return None
+
+
+def _key(change: Change) -> tuple[str, str | None]:
+    """What a later op of the same key replaces, and whose data it is. Erasures keep their own key: a later put must
+    not hide the erasure from a gateway that still holds the old data."""
+    match change:
+        case MemberPut(member):
+            return f"member:{member.member_id}", member.member_id
+        case MemberErase(member_id):
+            return f"erase:{member_id}", None
+        case CredentialPut():
+            return f"credential:{change.credential_id}", change.member_id
+        case CredentialDrop(credential_id):
+            return f"credential:{credential_id}", None
+        case ConsentAdd(record):
+            return f"consent:{record.event_id}", record.member_id
+        case OfferPut(offer):
+            return f"offer:{offer.offer_id}", None
+        case OfferDrop(offer_id):
+            return f"offer:{offer_id}", None
+        case ConfigPut():
+            return "config", None
+        case KeyPut() | KeyDrop():
+            return f"key:{change.gateway}/{change.key_id}", None
+        case BindingPut():
+            return f"binding:{change.binding_id}", change.member_id
+        case BindingDrop(binding_id):
+            return f"binding:{binding_id}", None
+
+
+def record_of(op: str) -> ConsentRecord:
+    """The record in a consent.add op."""
+    change = messages.parse_op(json.loads(op))
+    assert isinstance(change, ConsentAdd)
+    return change.record

@@ -1,0 +1,300 @@
+"""The line of versions: all or nothing, compaction, erasure, keys for one gateway alone, one-time codes that go."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.core.model import ConsentState, Purpose
+from gateway.errors import PeerError
+from sync import messages
+from sync.hq import orders as hq_orders
+from sync.hq.ledger import Ledger
+from sync.hq.versions import BINDING_MEMORY_MS, CLOCK_SLACK_MS, MAX_OP_BYTES
+from tests.rigs.orders import ALL, SHOP, bound, code, consent, key, member, offer, sealed
+
+
+@pytest.fixture
+def ledger(tmp_path: Path):
+    made = Ledger(tmp_path / "hq.db")
+    yield made
+    made.close()
+
+
+def names(ledger: Ledger, after: int = 0, gateway: str = "") -> list[str]:
+    return [op["op"] for op in ledger.changes_after(after, ALL, gateway)[0]]
+
+
+def test_each_op_gets_the_next_version(ledger: Ledger) -> None:
+    assert ledger.version() == 0
+    assert ledger.record_ops([member("m-1"), offer("o-1")]) == 2
+    assert ledger.record_ops([offer("o-2")]) == 3
+    ops, version = ledger.changes_after(1, ALL)
+    assert [op["body"]["offer_id"] for op in ops] == ["o-1", "o-2"]
+    assert version == 3
+
+
+def test_one_bad_op_records_nothing(ledger: Ledger) -> None:
+    with pytest.raises(PeerError, match="fields"):
+        ledger.record_ops([member("m-1"), {"op": "offer.put", "body": {"offer_id": "o-1"}}])
+    assert ledger.version() == 0
+    assert ledger.members(10) == []
+
+
+def test_an_op_that_the_ledger_refuses_takes_the_others_back(ledger: Ledger) -> None:
+    ledger.record_ops([consent("e-1", "m-1")])
+    with pytest.raises(PeerError, match="consent_differs"):
+        ledger.record_ops([offer("o-1"), consent("e-1", "m-1", "withdrawn")])
+    assert ledger.offers() == []
+    assert ledger.version() == 1
+
+
+def test_an_op_too_large_for_a_delta_is_refused(ledger: Ledger) -> None:
+    text = {"de": "x" * 2_000, "en": "x" * 2_000}
+    body = {"member_id": "m-1", "talking_points": [{"text": text, "because": text}] * 20}
+    with pytest.raises(PeerError, match="too_large"):
+        ledger.record_ops([{"op": "member.put", "body": body}])
+    assert len(messages.delta(2**62, 2**62 + 1, [{"x": "y" * MAX_OP_BYTES}])) < messages.MAX_PAYLOAD_BYTES
+
+
+def test_a_new_put_replaces_the_older_one(ledger: Ledger) -> None:
+    ledger.record_ops([offer("o-1", "Tea"), member("m-1"), offer("o-1", "Coffee")])
+    ops, version = ledger.changes_after(0, ALL)
+    assert [op["op"] for op in ops] == ["member.put", "offer.put"]
+    assert ops[1]["body"]["title"] == {"en": "Coffee"}
+    assert version == 3
+
+
+def test_the_same_put_again_takes_no_version(ledger: Ledger) -> None:
+    before = ledger.record_ops([member("m-1"), consent("e-1", "m-1"), offer("o-1")])
+    assert ledger.record_ops([member("m-1"), consent("e-1", "m-1"), offer("o-1")]) == before
+
+
+def test_a_dropped_offer_stays_dropped_for_those_who_had_it(ledger: Ledger) -> None:
+    ledger.record_ops([offer("o-1"), {"op": "offer.drop", "body": {"offer_id": "o-1"}}])
+    assert ledger.offers() == []
+    assert names(ledger, after=1) == ["offer.drop"]
+
+
+def test_consents_are_a_log_and_carry_their_version(ledger: Ledger) -> None:
+    ledger.record_ops([consent("e-1", "m-1"), consent("e-2", "m-1", "withdrawn", at_ms=2)])
+    ops, _ = ledger.changes_after(0, ALL)
+    assert [(op["body"]["event_id"], op["body"]["hq_seq"]) for op in ops] == [("e-1", 1), ("e-2", 2)]
+    assert ledger.consents("m-1")[Purpose.RECOGNISE_BLE].state is ConsentState.WITHDRAWN
+
+
+def test_importing_the_old_file_again_does_not_undo_a_withdrawal(ledger: Ledger) -> None:
+    ledger.record_ops([member("m-1"), consent("e-1", "m-1")])
+    hq_orders.withdraw(ledger, "m-1", None, now_ms=5)
+    ledger.record_ops([member("m-1"), consent("e-1", "m-1")])
+    assert ledger.consents("m-1")[Purpose.RECOGNISE_BLE].state is ConsentState.WITHDRAWN
+
+
+def test_withdraw_names_every_purpose_or_only_the_given_ones(ledger: Ledger) -> None:
+    hq_orders.withdraw(ledger, "m-1", [Purpose.STAFF_ADVICE, Purpose.STAFF_ADVICE], now_ms=5)
+    assert list(ledger.consents("m-1")) == [Purpose.STAFF_ADVICE]
+    hq_orders.withdraw(ledger, "m-1", None, now_ms=6)
+    assert set(ledger.consents("m-1")) == set(Purpose)
+
+
+def test_erasure_forgets_the_member_and_stays_as_an_order(ledger: Ledger) -> None:
+    ledger.record_ops([member("m-1"), key("c-1", "m-1"), consent("e-1", "m-1"), member("m-2"), key("c-2", "m-1")])
+    ledger.record_ops([{"op": "credential.drop", "body": {"credential_id": "c-2"}}])
+    ledger.record_ops([{"op": "member.erase", "body": {"member_id": "m-1"}}])
+    assert names(ledger) == ["member.put", "member.erase"]
+    assert [row["member_id"] for row in ledger.members(10)] == ["m-2"]
+
+
+def test_an_erased_member_does_not_come_back_from_an_old_file(ledger: Ledger) -> None:
+    old_file = [member("m-1"), key("c-1", "m-1"), consent("e-1", "m-1"), offer("o-1")]
+    ledger.record_ops(old_file)
+    version = ledger.record_ops([{"op": "member.erase", "body": {"member_id": "m-1"}}])
+    assert ledger.record_ops(old_file) == version
+    assert names(ledger) == ["offer.put", "member.erase"]
+
+
+def test_changes_come_in_pieces_that_chain(ledger: Ledger) -> None:
+    ledger.record_ops([member(f"m-{n}", "x" * 100) for n in range(50)])
+    version, seen = 0, []
+    while (piece := ledger.changes_after(version, 1_000)) != ([], version):
+        ops, reached = piece
+        assert reached > version
+        assert len(json.dumps(ops, separators=(",", ":"))) <= 1_002  # with the two brackets
+        seen += [op["body"]["member_id"] for op in ops]
+        version = reached
+    assert seen == [f"m-{n}" for n in range(50)]
+    assert version == 50
+
+
+def test_an_op_above_the_limit_still_travels_alone(ledger: Ledger) -> None:
+    ledger.record_ops([member("m-1"), member("m-2")])
+    ops, version = ledger.changes_after(0, 1)
+    assert (len(ops), version) == (1, 1)
+
+
+def test_a_restored_ledger_overtakes_what_a_gateway_knows(ledger: Ledger) -> None:
+    ledger.record_ops([{"op": "offer.put", "body": {"offer_id": name, "title": {}, "text": {}}} for name in "ab"])
+    assert not ledger.overtake(2)
+    assert ledger.overtake(122)
+    ops, version = ledger.changes_after(122, 10_000)
+    assert [op["body"]["offer_id"] for op in ops] == ["a", "b"]
+    assert version == ledger.version() == 124
+    assert ledger.record_ops([{"op": "offer.drop", "body": {"offer_id": "a"}}]) == 125
+    assert not ledger.overtake(125)
+
+
+# --- keys ---------------------------------------------------------------------------------------------------
+
+
+def test_a_sealed_key_reaches_its_gateway_alone(ledger: Ledger) -> None:
+    ledger.record_ops([sealed("acme/a/gw"), member("m-1"), sealed("acme/b/gw"), sealed("acme/b/gw", "k-2")])
+    for gateway, expected in (("acme/a/gw", ["key.put", "member.put"]), ("acme/c/gw", ["member.put"])):
+        assert names(ledger, gateway=gateway) == expected
+        assert ledger.changes_after(0, ALL, gateway)[1] == 4, "everybody moves to the newest version"
+    assert ledger.changes_after(2, ALL, "acme/a/gw") == ([], 4)
+    assert ledger.changes_after(4, ALL, "acme/a/gw") == ([], 4)
+    assert [row["key_id"] for row in ledger.terminal_keys()] == ["k-1", "k-1", "k-2"]
+    assert "sealed" not in ledger.terminal_keys()[0]
+
+
+def test_a_piece_ends_before_what_did_not_fit(ledger: Ledger) -> None:
+    ledger.record_ops([member("m-1"), sealed("acme/b/gw"), member("m-2"), sealed("acme/b/gw", "k-2")])
+    assert ledger.changes_after(0, 1, "acme/a/gw")[1] == 1
+    assert ledger.changes_after(1, 1, "acme/a/gw")[1] == 4
+
+
+def test_a_dropped_key_leaves_nothing_that_is_sealed(ledger: Ledger) -> None:
+    ledger.record_ops([sealed("acme/a/gw")])
+    ledger.record_ops([{"op": "key.drop", "body": {"gateway": "acme/a/gw", "key_id": "k-1"}}])
+    assert names(ledger, gateway="acme/a/gw") == ["key.drop"]
+    assert ledger.terminal_keys() == []
+
+
+# --- one-time codes -----------------------------------------------------------------------------------------
+
+
+def stored(tmp_path: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in tmp_path.glob("hq.db*"))
+
+
+@pytest.fixture
+def waiting(ledger: Ledger) -> Ledger:
+    """A member with a one-time code that a shop may use."""
+    ledger.record_ops([member("m-1"), code("b-1", "m-1"), member("m-2")])
+    return ledger
+
+
+def test_a_bound_card_becomes_a_credential_for_all_shops_and_the_code_goes(waiting: Ledger, tmp_path: Path) -> None:
+    assert b"31415926" in stored(tmp_path)
+    assert waiting.ingest(SHOP, bound(1), 9) == (1, ())
+    ops, version = waiting.changes_after(3, ALL)
+    assert [op["op"] for op in ops] == ["credential.put", "binding.drop"]
+    assert ops[0]["body"] == {
+        "credential_id": "c-new",
+        "member_id": "m-1",
+        "kind": "pass",
+        "value": b"7-4711".hex(),
+    }
+    assert b"31415926" not in stored(tmp_path)
+    assert "value" not in waiting.events(0, 1)[0]["body"]
+    assert waiting.ingest(SHOP, bound(1), 9) == (1, ())
+    assert waiting.ingest(SHOP, bound(2), 9) == (2, ()), "told again under another number"
+    assert waiting.version() == version
+
+
+def test_what_was_dropped_since_does_not_come_back_with_an_old_event(waiting: Ledger) -> None:
+    waiting.ingest(SHOP, bound(1), 9)
+    waiting.record_ops([{"op": "credential.drop", "body": {"credential_id": "c-new"}}])
+    version = waiting.version()
+    waiting.ingest(SHOP, bound(1), 9)
+    waiting.ingest(SHOP, bound(2), 9)
+    assert waiting.version() == version
+
+
+def test_the_number_of_a_chip_stays_in_its_shop(waiting: Ledger) -> None:
+    assert waiting.ingest(SHOP, bound(1, kind="chip", value=None), 9).refused == ()
+    assert names(waiting, after=3) == ["binding.drop"]
+
+
+@pytest.mark.parametrize(
+    ("own", "reason"),
+    [
+        ({"binding_id": "b-2"}, "unknown"),
+        ({"member_id": "m-2"}, "foreign"),
+        ({"credential_id": "c-taken"}, "taken"),
+        ({"kind": "eid"}, "fields"),
+        ({"kind": "chip"}, "fields"),
+        ({"value": None}, "fields"),
+        ({"value": "0g"}, "fields"),
+        ({"kind": "sun"}, "fields"),
+        ({"proof": "sworn"}, "fields"),
+        ({"credential_id": None}, "fields"),
+    ],
+)
+def test_what_no_code_can_have_bound_is_refused(waiting: Ledger, own: dict[str, object], reason: str) -> None:
+    waiting.record_ops([key("c-taken", "m-2")])
+    version = waiting.version()
+    assert waiting.ingest(SHOP, bound(1, **own), 9) == (1, (reason,))
+    assert waiting.version() == version
+    assert waiting.ingest(SHOP, bound(2), 9).refused == (), "the code still counts"
+
+
+def test_a_code_counts_once_and_the_second_shop_lets_go(waiting: Ledger) -> None:
+    waiting.ingest(SHOP, bound(1), 9)
+    assert waiting.ingest(SHOP, bound(2, credential_id="c-other"), 9).refused == ("used",)
+    assert names(waiting, after=5) == ["credential.drop"]
+    assert waiting.ingest(SHOP, bound(3, credential_id="c-other"), 9).refused == ("used",)
+    assert names(waiting, after=6) == []
+
+
+def test_a_shop_may_report_late_what_happened_in_time(waiting: Ledger, tmp_path: Path) -> None:
+    waiting.forget_codes(1_000_000)
+    assert b"31415926" not in stored(tmp_path)
+    assert waiting.ingest(SHOP, bound(1, at_ms=1_000_000 + CLOCK_SLACK_MS), 9).refused == ()
+    assert names(waiting, after=3) == ["credential.put"]
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_what_happened_too_late_is_refused(waiting: Ledger, drop: bool) -> None:
+    if drop:
+        waiting.record_ops([{"op": "binding.drop", "body": {"binding_id": "b-1"}}])
+    at_ms = 900_000 if drop else 1_000_001 + CLOCK_SLACK_MS
+    assert waiting.ingest(SHOP, bound(1, at_ms=at_ms), 9).refused == ("late",)
+    assert names(waiting, after=3)[-1:] == ["credential.drop"]
+
+
+def test_after_a_quarter_of_a_year_a_code_is_unknown(waiting: Ledger) -> None:
+    waiting.forget_codes(1_000_000 + BINDING_MEMORY_MS)
+    assert waiting.ingest(SHOP, bound(1), 9).refused == ("unknown",)
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_a_code_out_of_date_goes_and_the_line_of_versions_stays(ledger: Ledger, tmp_path: Path, newest: bool) -> None:
+    ledger.record_ops([member("m-1"), code("b-1", "m-1"), *([] if newest else [offer("o-1")])])
+    version = ledger.version()
+    ledger.forget_codes(999_999)
+    assert [row["code"] for row in ledger.open_bindings("m-1")] == ["31415926"]
+    ledger.forget_codes(1_000_000)
+    assert ledger.version() == version
+    assert ledger.open_bindings() == []
+    assert b"31415926" not in stored(tmp_path)
+    assert names(ledger, after=1) == (["binding.drop"] if newest else ["offer.put"])
+    ledger.record_ops([offer("o-2")])
+    ledger.forget_codes(1_000_000)
+    assert "binding.drop" not in names(ledger)
+
+
+def test_a_dropped_code_is_told_and_gone(waiting: Ledger, tmp_path: Path) -> None:
+    waiting.record_ops([{"op": "binding.drop", "body": {"binding_id": "b-1"}}])
+    assert names(waiting, after=3) == ["binding.drop"]
+    assert b"31415926" not in stored(tmp_path)
+    assert waiting.record_ops([{"op": "binding.drop", "body": {"binding_id": "b-9"}}]) == 4, "nobody has it"
+    assert waiting.record_ops([code("b-1", "m-1", "27182818")]) == 4, "an id counts once"
+
+
+def test_an_erased_members_code_goes_with_them(waiting: Ledger, tmp_path: Path) -> None:
+    waiting.record_ops([{"op": "member.erase", "body": {"member_id": "m-1"}}])
+    assert b"31415926" not in stored(tmp_path)
+    assert waiting.ingest(SHOP, bound(1), 9).refused == ()
+    assert waiting.events(0, 1)[0]["body"] == {}
+    assert names(waiting) == ["member.put", "member.erase"]
