@@ -53,7 +53,7 @@ export class Beside {
   #draw() {
     this.node.hidden = this.#readers.length === 0;
     const mine = this.#readers.find((one) => one.id === this.#mine);
-    const name = mine ? this.#name(mine) : this.#word("readerNone");
+    const name = mine ? this.#name(mine) : this.#word("readerNo");
     say(this.label, name);
     this.button.setAttribute("aria-label", `${this.#word("readerLabel")}: ${name}`);
     this.button.dataset.chosen = String(Boolean(mine));

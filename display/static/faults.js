@@ -1,6 +1,6 @@
 /** The bar that says which reader or radio needs a hand, what to do, and since when. Calm: it shifts no button above. */
 
-import { el } from "./dom.js";
+import { el, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
 const SHOWN = 2; // lines; staff mend one thing at a time
@@ -30,35 +30,46 @@ export class Faults {
   #troubles = [];
   #heard = 0;
   #drawn = "";
+  #times = [];
 
   constructor() {
-    this.node = el("aside.faults", { role: "status", hidden: "" });
+    this.node = el("aside.faults", { "aria-live": "polite", "aria-relevant": "additions", hidden: "" });
   }
 
   show(troubles) {
     this.#troubles = troubles;
     this.#heard = performance.now();
-    this.tick();
+    this.#draw();
   }
 
   speak(language, zones) {
     this.language = language;
     this.zones = zones;
-    this.tick();
+    this.#draw();
   }
 
-  /** Once a second: the words change with the minutes only. */
+  /** Once a second: only the minutes change, so that what is read or unfolded stays. */
   tick() {
     const away = performance.now() - this.#heard;
-    const lines = this.#troubles.map((one) => [one, since(this.language, one.for_ms + away)]);
-    const known = JSON.stringify([this.language, this.zones, lines.map(([one, time]) => [{ ...one, for_ms: 0 }, time])]);
-    if (known === this.#drawn) return;
-    this.#drawn = known;
-    this.node.hidden = lines.length === 0;
-    const more = lines.length - SHOWN;
-    this.node.replaceChildren(
-      el("h2", {}, this.#word("faultsTitle"), more > 0 ? el("span", {}, this.#word("faultsMore", { n: more })) : null),
-      el("ul", {}, ...lines.slice(0, SHOWN).map(([one, time]) => this.#line(one, time))));
+    this.#times.forEach((node, n) => {
+      const time = since(this.language, this.#troubles[n].for_ms + away);
+      say(node, `${time} · ${this.#word("faultMore")}`);
+    });
+  }
+
+  #draw() {
+    const known = JSON.stringify([this.language, this.zones, this.#troubles.map((one) => ({ ...one, for_ms: 0 }))]);
+    if (known !== this.#drawn) {
+      this.#drawn = known;
+      const shown = this.#troubles.slice(0, SHOWN);
+      const more = this.#troubles.length - shown.length;
+      this.#times = shown.map(() => el("summary"));
+      this.node.hidden = shown.length === 0;
+      this.node.replaceChildren(
+        el("h2", {}, this.#word("faultsTitle"), more > 0 ? el("span", {}, this.#word("faultsMore", { n: more })) : null),
+        el("ul", {}, ...shown.map((one, n) => this.#line(one, this.#times[n]))));
+    }
+    this.tick();
   }
 
   #line(one, time) {
@@ -66,7 +77,7 @@ export class Faults {
     return el("li", { "data-receiver": one.receiver, "data-state": one.state }, el("i.lamp"),
       el("div", {},
         el("p", {}, el("strong", {}, faultOf(this.language, one.kind, one.state, one.zone, one.receiver, this.zones)), ` ${this.#word(`help_${one.kind}`)}`),
-        el("details", {}, el("summary", {}, `${time} · ${this.#word("faultMore")}`), el("p", { lang: "en" }, technical))));
+        el("details", {}, time, el("p", { lang: "en" }, technical))));
   }
 
   #word(key, slots) {
