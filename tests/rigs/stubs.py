@@ -12,6 +12,7 @@ def add_missing(app: FastAPI, path: Any) -> None:
     """Code, readers and reader of a tablet, each only if the application has no such route."""
     known = {route.path for route in app.routes if isinstance(route, APIRoute)}
     chosen: dict[str, str | None] = {"receiver": None}
+    app.state.chosen = chosen
 
     async def code(screen: str, request: Request) -> dict[str, str]:
         said = await request.json()
