@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from display import cookies, guard, wire
 from display.hub import Hub, Message, Stream
-from display.pages import Pages, qr_svg
+from display.pages import Pages, code_path, join_target, qr_svg
 from gateway.core.model import ShopConfig
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
@@ -169,7 +169,8 @@ def _page(body: str, status: int = 200) -> HTMLResponse:
 def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_url: str | None, health: Health) -> None:
     @app.get("/", include_in_schema=False)
     async def status_page() -> Response:
-        return _page(pages.shell("status.html"))
+        ears = {name: {"kind": ear.kind, "zone": ear.zone} for name, ear in app.state.hub.ears.items()}
+        return _page(pages.shell("status.html", {"ears": json.dumps(ears)}))
 
     @app.get("/screen", include_in_schema=False)
     async def screen_page(id: str = "") -> Response:
@@ -186,6 +187,13 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_u
         if public_url is None:
             raise HTTPException(404, "There is no public address to point at.")
         return Response(qr_svg(notice_url(public_url)), media_type="image/svg+xml", headers=FRESH)
+
+    @app.get("/join.svg", include_in_schema=False)
+    async def join_code() -> Response:
+        target = join_target(path.shop, notice_url(public_url) if public_url is not None else None)
+        if target is None:
+            raise HTTPException(404, "There is no public address to point at.")
+        return Response(qr_svg(target), media_type="image/svg+xml", headers=FRESH)
 
     @app.get("/tablet", include_in_schema=False)
     async def tablet_page(
@@ -262,8 +270,11 @@ def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages,
             raise HTTPException(404, "There is no screen of this name.")
 
     def extra() -> wire.Json:
-        join = notice_url(public_url) if public_url is not None else None
-        return {"shop": wire.shop(path.shop, clock.speed), "join_url": join, "build": pages.build}
+        target = join_target(path.shop, notice_url(public_url) if public_url is not None else None)
+        join: wire.Json | None = None
+        if target is not None:
+            join = {"url": target, "code": code_path(target), "notice": target != path.shop.join_url}
+        return {"shop": wire.shop(path.shop, clock.speed), "join": join, "build": pages.build}
 
     @app.get("/api/v1/screens/{screen}/stream", tags=["screens"], response_class=Response, responses=STREAM)
     async def screen_stream(screen: str) -> Response:

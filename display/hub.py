@@ -5,17 +5,22 @@ grow, and something withdrawn is in no mailbox.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
-from display import wire
+from display import faults, wire
 from gateway.core.model import QueueEntry, ScreenContent, StaffCard
 from gateway.core.ports import Clock
-from gateway.health import Health
+from gateway.health import Health, Part
 
 # Real seconds between two beats; pages call a stream stale after 25 s, so two beats may be lost.
 BEAT_S = 10
 STALE_S = 25
+
+# Real seconds between two looks at health. Staff read of a trouble at the second look that finds it, so that a reader
+# that comes back by itself (1 s) alarms nobody; twice this and a page's paint must stay below 10 s.
+LOOK_S = 2
 
 # A store has 2-30 screens and a few tablets. 200 streams at 47 kB each (measured: uvicorn, one stream) are 9.4 MB
 # in the worst case. Screens need no login yet, so they may fill at most 160 places and never lock staff out.
@@ -48,7 +53,7 @@ class Stream:
         self.owner = owner
         self._render = render
         self._leave = leave
-        # At most one entry for each of: snapshot, update, queue, card, card_closed, beat.
+        # At most one entry for each of: snapshot, update, queue, card, card_closed, troubles, beat.
         self._due: dict[str, str] = {"snapshot": ""}
         self._wake = asyncio.Event()
         self._ended = False
@@ -81,9 +86,13 @@ class Stream:
 
 
 class Hub:
-    """The Surfaces of the path: latest value wins, no call blocks, a slow page holds up nobody."""
+    """The Surfaces of the path: latest value wins, no call blocks, a slow page holds up nobody.
 
-    def __init__(self, clock: Clock, health: Health) -> None:
+    `ears`: what stands behind each receiver id, so that a trouble can be told with its kind and place.
+    """
+
+    def __init__(self, clock: Clock, health: Health, ears: Mapping[str, faults.Ear] | None = None) -> None:
+        self.ears: Mapping[str, faults.Ear] = ears or {}
         self._clock = clock
         self._health = health
         self._seq = 0
@@ -92,6 +101,8 @@ class Hub:
         self._queue: tuple[QueueEntry, ...] = ()
         self._guests: dict[str, int] = {}  # "Guest 2" stays Guest 2 on every tablet while in the queue
         self._cards: dict[str, StaffCard] = {}  # at most MAX_CARDS
+        self._found: frozenset[str] = frozenset()  # parts that the last look found in trouble
+        self._troubles: tuple[Part, ...] = ()  # what tablets are told; at most one per receiver
         self._screens: set[Stream] = set()
         self._tablets: set[Stream] = set()
 
@@ -175,11 +186,21 @@ class Hub:
         for stream in self._screens | self._tablets:
             stream.mark("beat")
 
+    def look(self) -> None:
+        """Tell the tablets which readers and radios need somebody, if that has changed."""
+        found = faults.troubles(self._health.parts, self.ears)
+        lasting = tuple(part for part in found if part.name in self._found)
+        self._found = frozenset(part.name for part in found)
+        if lasting != self._troubles:
+            self._troubles = lasting
+            for stream in self._tablets:
+                stream.mark("troubles")
+
     async def run(self) -> None:
-        """Beat for ever, in real time; cancel to stop."""
-        while True:
-            await asyncio.sleep(BEAT_S)
-            self.beat()
+        """Beat and look at health for ever, in real time; cancel to stop."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_every(BEAT_S, self.beat))
+            group.create_task(_every(LOOK_S, self.look))
 
     def close(self) -> None:
         """End every stream at once and refuse new ones."""
@@ -223,7 +244,17 @@ class Hub:
             card = self._cards.get(tablet)
             alive = card is not None and card.closes_at_ms > now_ms
             body["card"] = wire.card(card, now_ms, speed) if card is not None and alive else None
+        if what in ("snapshot", "troubles"):
+            body["troubles"] = [
+                wire.trouble(part, faults.ear_of(part, self.ears), now_ms, speed) for part in self._troubles
+            ]
         return self._message("snapshot" if what == "snapshot" else "update", body)
+
+
+async def _every(pause_s: float, act: Callable[[], None]) -> NoReturn:
+    while True:
+        await asyncio.sleep(pause_s)
+        act()
 
 
 def _numbered(ids: list[str], before: dict[str, int]) -> dict[str, int]:

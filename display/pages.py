@@ -19,6 +19,8 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
+# 200 characters are a QR code of 61 modules: 6 pixels each on the smallest full-HD panel (CSS: 38 vmin).
+_WEB = re.compile(r"https?://[!-~]{1,192}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,16 @@ def notice_values(shop: ShopConfig, notice: Notice) -> dict[str, str]:
         "contact": notice.contact,
         "version": notice.version,
     }
+
+
+def join_target(shop: ShopConfig, notice_url: str | None) -> str | None:
+    """Where a stranger's phone is sent: headquarters' page, else the privacy notice, else None."""
+    return shop.join_url if _WEB.fullmatch(shop.join_url) else notice_url
+
+
+def code_path(url: str) -> str:
+    """The address of the QR code of `url`; another `url` has another one, so that a page keeps no old picture."""
+    return f"/join.svg?v={hashlib.sha256(url.encode()).hexdigest()[:12]}"
 
 
 def qr_svg(url: str) -> bytes:

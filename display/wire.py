@@ -3,7 +3,9 @@
 Shop time ends here: everything a page counts down is given as remaining real milliseconds.
 """
 
+from display.faults import PART, Ear
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
+from gateway.health import Part
 
 Json = dict[str, object]
 
@@ -92,6 +94,19 @@ def card(value: StaffCard, now_ms: int, speed: float) -> Json:
         ],
         "consents": list(value.consents),
         "ttl_ms": real_ms(value.closes_at_ms - now_ms, speed),
+    }
+
+
+def trouble(part: Part, ear: Ear, now_ms: int, speed: float) -> Json:
+    """A reader or radio that needs somebody; `detail` and `action` are the driver's own English words."""
+    return {
+        "receiver": part.name.removeprefix(PART),
+        "kind": ear.kind,
+        "zone": ear.zone,
+        "state": part.state,
+        "detail": part.detail,
+        "action": part.action,
+        "for_ms": real_ms(now_ms - part.since_ms, speed),
     }
 
 

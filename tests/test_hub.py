@@ -3,7 +3,8 @@
 import asyncio
 
 from display import hub as hub_module
-from display.hub import BEAT_S, MAX_CARDS, MAX_SCREEN_STREAMS, MAX_STREAMS, STALE_S, Hub, Message, Stream
+from display.faults import Ear
+from display.hub import BEAT_S, LOOK_S, MAX_CARDS, MAX_SCREEN_STREAMS, MAX_STREAMS, STALE_S, Hub, Message, Stream
 from gateway.core.model import ScreenContent
 from gateway.core.ports import Surfaces
 from gateway.health import Health
@@ -204,6 +205,81 @@ async def test_the_hub_beats_by_itself(monkeypatch) -> None:  # type: ignore[no-
     running = asyncio.create_task(display.run())
     assert (await take(stream, 1))[0].body == {"now_ms": 77}
     running.cancel()
+
+
+def troubles(message: Message) -> list[dict[str, object]]:
+    body = message.body["troubles"]
+    assert isinstance(body, list)
+    return body
+
+
+async def test_tablets_are_told_of_a_reader_at_the_second_look_and_of_its_return_at_once() -> None:
+    clock, health = HandClock(), Health()
+    display = Hub(clock, health, {"till-nfc": Ear("reader", "till")})
+    stream = display.watch_tablet("a" * 32)
+    assert troubles((await take(stream, 1))[0]) == []
+    health.set("receiver:till-nfc", "down", clock.at_ms, "no such reader", "Check the plug.")
+    display.look()
+    assert stream is not None and not stream._due
+    clock.at_ms += 2_000
+    display.look()
+    told = (await take(stream, 1))[0]
+    assert told.name == "update" and "queue" not in told.body and "card" not in told.body
+    assert troubles(told) == [
+        {
+            "receiver": "till-nfc",
+            "kind": "reader",
+            "zone": "till",
+            "state": "down",
+            "detail": "no such reader",
+            "action": "Check the plug.",
+            "for_ms": 2_000,
+        }
+    ]
+    assert len(troubles((await take(display.watch_tablet("b" * 32), 1))[0])) == 1
+    display.look()
+    assert not stream._due  # nothing new
+    health.set("receiver:till-nfc", "ok", clock.at_ms)
+    display.look()
+    assert troubles((await take(stream, 1))[0]) == []
+
+
+async def test_a_reader_that_is_back_before_the_second_look_alarms_nobody() -> None:
+    health = Health()
+    display = Hub(HandClock(), health, {"till-nfc": Ear("reader", "till")})
+    stream = display.watch_tablet("a" * 32)
+    await take(stream, 1)
+    for state in ("down", "ok", "down", "ok"):
+        health.set("receiver:till-nfc", state, 1)  # type: ignore[arg-type]
+        display.look()
+    assert stream is not None and not stream._due
+
+
+async def test_screens_hear_of_no_trouble() -> None:
+    health = Health()
+    display = Hub(HandClock(), health, {})
+    stream = display.watch_screen("coffee")
+    assert "troubles" not in (await take(stream, 1))[0].body
+    health.set("receiver:till-nfc", "down", 1)
+    display.look()
+    display.look()
+    assert stream is not None and not stream._due
+
+
+async def test_the_hub_looks_by_itself(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(hub_module, "LOOK_S", 0)
+    health = Health()
+    display = Hub(HandClock(), health, {})
+    stream = display.watch_tablet("a" * 32)
+    await take(stream, 1)
+    health.set("receiver:till-nfc", "down", 1)
+    running = asyncio.create_task(display.run())
+    assert [one["receiver"] for one in troubles((await take(stream, 1))[0])] == ["till-nfc"]
+    running.cancel()
+
+
+def test_a_trouble_is_on_the_tablet_within_ten_seconds() -> None:
+    assert 2 * LOOK_S + 1 < 10  # two looks, and a second for the line and the paint
 
 
 def test_two_beats_may_be_lost_before_a_page_calls_itself_stale() -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from display.cookies import COOKIE
-from display.pages import ROOT, Pages, qr_svg
+from display.pages import ROOT, Pages, code_path, join_target, qr_svg
 from display.wire import ART
 from gateway.core.model import Notice, ScreenContent, ShopConfig
 from tests.rigs.browser import chromium_path
@@ -90,6 +90,25 @@ def test_values_from_outside_are_escaped_and_not_filled_twice() -> None:
 
 def test_the_code_is_an_svg_of_its_own() -> None:
     assert qr_svg("http://gateway.shop/notice").startswith(b"<?xml")
+
+
+def test_the_way_to_join_is_headquarters_page_or_the_notice() -> None:
+    notice = "http://gateway.shop/notice"
+    assert join_target(ShopConfig(join_url="https://kontor.example/join"), notice) == "https://kontor.example/join"
+    for wrong in ("", "javascript:alert(1)", "kontor.example", "https://kontor.example/ x", "https://k.e/" + "x" * 200):
+        assert join_target(ShopConfig(join_url=wrong), notice) == notice
+        assert join_target(ShopConfig(join_url=wrong), None) is None
+    assert code_path("https://a.example") != code_path("https://b.example")
+    assert qr_svg("https://kontor.example/" + "x" * 177).startswith(b"<?xml")
+
+
+def test_every_sentence_is_there_in_both_languages() -> None:
+    german, english = (ROOT / "words.js").read_text().split("\n  en: {")
+    slots = [
+        {key: set(re.findall(r"\{\w+\}", words)) for key, words in re.findall(r'"?([\w.]+)"?: "([^"]*)"', part)}
+        for part in (german, english.partition("\n  },")[0])
+    ]
+    assert slots[0] == slots[1] and len(slots[0]) > 100
 
 
 def contrast(one: str, other: str) -> float:

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import fields
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from display import wire
+from display.faults import Ear
 from display.pages import ROOT
 from gateway.core.model import (
     DialogueView,
@@ -16,8 +18,10 @@ from gateway.core.model import (
     ShopConfig,
     Slide,
     StaffCard,
+    Step,
     TalkingPoint,
 )
+from gateway.health import Part
 
 LANGUAGES = {"de", "en"}
 TEXT = {"title", "text", "badge", "more", "because", "name"}
@@ -40,7 +44,7 @@ slides = st.builds(Slide, words, texts, texts, texts, st.sampled_from([*sorted(w
 dialogues = st.builds(
     DialogueView,
     words,
-    st.sampled_from(["offer", "more", "accepted", "declined", "advice", "nothing", "join"]),
+    st.sampled_from(get_args(Step)),
     words,
     st.none() | st.just("SECRETNAME"),
     st.none() | slides,
@@ -114,6 +118,14 @@ def test_the_queue_names_no_other_tablet(entry: QueueEntry, now_ms: int, speed: 
 def test_a_new_field_of_the_card_must_be_decided_on() -> None:
     renamed = {"asked_at_ms": "waited_ms", "closes_at_ms": "ttl_ms"}
     assert {renamed.get(field.name, field.name) for field in fields(StaffCard)} <= CARD_FIELDS
+
+
+@given(st.sampled_from(["ok", "degraded", "down"]), words, words, times, times, speeds)
+def test_a_trouble_has_listed_fields_only(state, detail: str, action: str, since_ms: int, now_ms: int, speed) -> None:
+    part = Part("receiver:till-nfc", state, detail, action, since_ms)
+    body = wire.trouble(part, Ear("reader", "till"), now_ms, speed)
+    assert set(body) == {"receiver", "kind", "zone", "state", "detail", "action", "for_ms"}
+    assert body["receiver"] == "till-nfc" and int(str(body["for_ms"])) >= 0
 
 
 def test_the_shop_tells_names_and_limits_but_not_the_notice() -> None:

@@ -60,11 +60,14 @@ class Layer {
 class ShopScreen extends HTMLElement {
   #slides = [WELCOME];
   #known = "";
+  #latest = null;
+  #near = false;
   #level = "L0";
   #decision = null;
   #index = 0;
   #language = "de";
   #turn = 0;
+  #telling = 0;
   #timer = 0;
 
   connectedCallback() {
@@ -87,13 +90,25 @@ class ShopScreen extends HTMLElement {
   #content(data) {
     say(this.shop, pick(data.shop?.name, "de"));
     say(this.consent, data.shop?.notice ? `${word("de", "consentLine")} ${word("en", "consentLine")}` : "");
-    const known = JSON.stringify([data.slides, data.level]);
-    const changed = known !== this.#known;
-    this.#known = known;
     this.#level = data.level;
     this.#decision = data.decision_id;
-    if (data.dialogue) this.talk.show(data.dialogue, data.join_url);
-    else this.talk.wipe();
+    this.talk.ready(data.join);
+    this.#latest = data;
+    if (data.dialogue) {
+      this.talk.show(data.dialogue, data.level !== "L3", data.join);
+      this.#tell().then(() => this.#latest === data && this.#loop(data)); // what lies beneath waits for the paint
+    } else {
+      this.talk.wipe();
+      this.#loop(data);
+    }
+  }
+
+  #loop(data) {
+    const near = data.level !== "L0" && data.slides.length > 0;
+    const known = JSON.stringify([data.slides, near]);
+    const changed = known !== this.#known;
+    this.#known = known;
+    this.#near = near;
     if (changed) {
       const before = new Set(this.#slides.map((slide) => slide.slide_id));
       this.#slides = data.slides.length ? data.slides : [WELCOME];
@@ -108,6 +123,8 @@ class ShopScreen extends HTMLElement {
   #neutral() {
     const near = this.#level !== "L0";
     this.talk.wipe();
+    this.#latest = null;
+    this.#near = false;
     this.#level = "L0";
     this.#decision = null;
     this.#known = "";
@@ -133,7 +150,7 @@ class ShopScreen extends HTMLElement {
     const turn = ++this.#turn;
     const [front, back] = this.layers;
     const slide = this.#slides[this.#index];
-    await back.fill(slide, this.#language, this.#level !== "L0" && !this.talk.open);
+    await back.fill(slide, this.#language, this.#near);
     if (turn !== this.#turn) return;
     this.layers = [back, front];
     front.node.className = "slide out";
@@ -147,6 +164,10 @@ class ShopScreen extends HTMLElement {
   }
 
   #next() {
+    if (this.talk.open) {
+      this.#timer = setTimeout(() => this.#next(), SLIDE_MS); // nobody sees the loop now: leave the machine its time
+      return;
+    }
     this.#index = (this.#index + 1) % this.#slides.length;
     if (this.#index === 0) this.#language = other(this.#language);
     this.#present();
@@ -163,9 +184,9 @@ class ShopScreen extends HTMLElement {
   /** Say on <html> what is shown, once it has been painted; measurements and tests read it there. */
   async #tell() {
     const told = { level: this.#level, decision: this.#decision ?? "", dialogue: this.talk.id ?? "", step: this.talk.step ?? "" };
-    const turn = this.#turn;
+    const telling = ++this.#telling;
     await painted();
-    if (turn !== this.#turn) return;
+    if (telling !== this.#telling) return;
     Object.assign(document.documentElement.dataset, told);
     performance.clearMarks("painted"); // one mark, or days of them would fill the memory
     performance.mark("painted", { detail: told });

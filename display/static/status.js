@@ -1,9 +1,18 @@
 /** The manager's page: does everything run, since when, and what helps if not. Counts only, nobody's data. */
 
 import { el, say } from "./dom.js";
+import { earName, faultOf } from "./faults.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
 const POLL_MS = 2000;
+const EAR = "receiver:";
+const TAPS = ["nfc.taps", "nfc.strangers"]; // these first, the other counters of readers after them
+const REFUSED = "nfc.refused.";
+// Why a card was refused, in the words of a manager; the exact reasons are among the technician's counters.
+const REASONS = [
+  ["refused_replayed", /replay|repeat|once|used|counter|count_/], ["refused_forged", /mac|sign|forg|cmac|proof|key|cryptogram/],
+  ["refused_late", /time|expired|late|stale/], ["refused_other", /./],
+];
 const STATES = { ok: "statusOk", degraded: "statusDegraded", down: "statusDown" };
 
 class ShopStatus extends HTMLElement {
@@ -11,6 +20,7 @@ class ShopStatus extends HTMLElement {
   #data = null;
 
   connectedCallback() {
+    this.ears = JSON.parse(this.dataset.ears || "{}");
     this.language = deviceLanguage();
     this.shop = el("span.shop");
     this.heading = el("h1");
@@ -73,14 +83,40 @@ class ShopStatus extends HTMLElement {
   }
 
   #parts(data) {
-    const order = { down: 0, degraded: 1, ok: 2 };
-    const parts = [...data.parts].sort((a, b) => order[a.state] - order[b.state]).map((part) => el("li", { "data-state": part.state },
-      el("i.lamp"),
-      el("div", {}, el("h3", {}, this.#partName(part.name)), part.detail ? el("p", {}, part.detail) : null,
-        part.action && part.state !== "ok" ? el("p.action", {}, el("strong", {}, `${this.#word("whatToDo")}: `), part.action) : null),
-      el("p.since", {}, `${this.#word(part.state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`)));
+    const ears = data.parts.filter((part) => part.name.startsWith(EAR));
+    const others = data.parts.filter((part) => !part.name.startsWith(EAR));
     return el("section.block.parts", {}, el("h2", {}, this.#word("partsTitle")),
-      parts.length ? el("ul", {}, ...parts) : el("p.none", {}, this.#word("noParts")));
+      others.length ? this.#list(data, others) : el("p.none", {}, this.#word("noParts")),
+      ears.length ? el("h2", {}, this.#word("readersTitle")) : null, ears.length ? this.#list(data, ears) : null);
+  }
+
+  #list(data, parts) {
+    const order = { down: 0, degraded: 1, ok: 2 };
+    const sorted = [...parts].sort((a, b) => order[a.state] - order[b.state]);
+    return el("ul", {}, ...sorted.map((part) => {
+      const ear = part.name.startsWith(EAR) ? this.#ear(part) : null;
+      const wrong = part.state !== "ok";
+      const help = el("strong", {}, `${this.#word("whatToDo")}: `);
+      const sentence = ear && part.state === "down" ? faultOf(this.language, ear.kind, part.state, ear.zone, ear.id, data.shop.zones) : "";
+      return el("li", { "data-state": part.state, "data-part": part.name }, el("i.lamp"),
+        el("div", {}, el("h3", {}, ear ? this.#earName(data, ear) : this.#partName(part.name)),
+          sentence ? el("p", {}, sentence) : null,
+          sentence ? el("p.action", {}, help, this.#word(`help_${ear.kind}`)) : null,
+          sentence ? el("p", { lang: "en" }, [part.detail, part.action].filter(Boolean).join(" · ")) : null,
+          !sentence && part.detail && !(ear && !wrong) ? el("p", {}, part.detail) : null,
+          !sentence && wrong && part.action ? el("p.action", {}, help, part.action) : null),
+        el("p.since", {}, `${this.#word(part.state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`));
+    }));
+  }
+
+  #ear(part) {
+    const id = part.name.slice(EAR.length);
+    return { id, ...(this.ears[id] ?? { kind: "ear", zone: "" }) };
+  }
+
+  #earName(data, ear) {
+    const name = earName(this.language, ear.kind, ear.zone, ear.id, data.shop.zones);
+    return this.ears[ear.id]?.zone ? `${name} (${ear.id})` : name;
   }
 
   #screens(data) {
@@ -104,11 +140,27 @@ class ShopStatus extends HTMLElement {
     const counts = Object.entries(data.counts);
     const known = counts.filter(([name]) => this.#word(name));
     const others = counts.filter(([name]) => !this.#word(name));
+    const rank = ([name]) => TAPS.includes(name) ? TAPS.indexOf(name) : TAPS.length;
+    const taps = [...known.filter(([name]) => name.startsWith("nfc.")).sort((a, b) => rank(a) - rank(b)), ...this.#refused(counts)];
+    const rest = known.filter(([name]) => !name.startsWith("nfc."));
     const details = el("details", {}, el("summary", {}, this.#word("details")), el("dl.counts", {}, ...rows(others)));
     details.open = this.body.querySelector("details")?.open ?? false; // stay as the reader left it
     return el("section.block", {}, el("h2", {}, this.#word("countsTitle")),
-      counts.length ? el("dl.counts", {}, ...rows(known)) : el("p.none", {}, this.#word("noCounts")),
+      counts.length ? el("dl.counts", {}, ...rows(rest)) : el("p.none", {}, this.#word("noCounts")),
+      taps.length ? el("h3", {}, this.#word("nfcTitle")) : null,
+      taps.length ? el("dl.counts.taps", {}, ...rows(taps)) : null,
       others.length ? details : null);
+  }
+
+  /** The many reasons to refuse a card, added up to four. */
+  #refused(counts) {
+    const sums = new Map(REASONS.map(([word]) => [word, 0]));
+    for (const [name, n] of counts) {
+      if (!name.startsWith(REFUSED)) continue;
+      const [word] = REASONS.find(([, pattern]) => pattern.test(name.slice(REFUSED.length)));
+      sums.set(word, sums.get(word) + n);
+    }
+    return [...sums].filter(([, n]) => n > 0);
   }
 
   #since(ms) {

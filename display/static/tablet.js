@@ -1,7 +1,9 @@
 /** The staff page: who asked for advice, who took it, and the card of the person being advised. */
 
+import { Beside } from "./beside.js";
 import { Card } from "./card.js";
 import { el, post, ring, say } from "./dom.js";
+import { Faults } from "./faults.js";
 import { Live } from "./live.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
@@ -76,10 +78,12 @@ class StaffTablet extends HTMLElement {
     this.empty = el("div.empty", {}, el("img.medal", { alt: "", src: `${BASE}art/tea.svg` }), this.emptyTitle, this.emptyText);
     this.toast = el("p.toast", { role: "status", hidden: "" });
     this.card = new Card((id) => this.#close(id));
+    this.faults = new Faults();
+    this.beside = new Beside((words) => this.#tell(words));
     this.append(
-      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.toggle),
+      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.toggle),
       el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
-      this.toast);
+      this.faults.node, this.toast);
     this.#speak(this.language);
     this.#line();
     setInterval(() => this.#tick(), TICK_MS);
@@ -89,8 +93,9 @@ class StaffTablet extends HTMLElement {
   #event(name, data) {
     this.#lostAt = null;
     this.dataset.live = "yes";
-    if (data.shop) this.#shop = data.shop;
-    say(this.shopName, pick(this.#shop.name, this.language));
+    if (data.shop) this.#named(data.shop);
+    if (name === "snapshot") this.beside.connected();
+    if (data.troubles) this.faults.show(data.troubles);
     if (data.queue) this.#queue(data.queue);
     if (data.card) this.card.show(data.card, this.#shop);
     if (data.card === null) this.card.wipe();
@@ -102,10 +107,18 @@ class StaffTablet extends HTMLElement {
     this.#line();
   }
 
+  #named(shop) {
+    this.#shop = shop;
+    say(this.shopName, pick(shop.name, this.language));
+    this.beside.speak(this.language, shop.zones);
+    this.faults.speak(this.language, shop.zones);
+  }
+
   #lost() {
     this.#lostAt ??= performance.now();
     this.card.wipe();
     this.#queue([]);
+    this.faults.show([]);
     this.dataset.card = "";
     this.#line();
   }
@@ -159,6 +172,7 @@ class StaffTablet extends HTMLElement {
 
   #tick() {
     for (const row of this.#rows.values()) row.tick();
+    this.faults.tick();
     if (this.card.tick()) this.dataset.card = "";
     this.#line();
   }
@@ -177,7 +191,7 @@ class StaffTablet extends HTMLElement {
     localStorage.setItem("language", language);
     document.documentElement.lang = language;
     say(this.heading, word(language, "queueTitle"));
-    say(this.shopName, pick(this.#shop.name, language));
+    this.#named(this.#shop);
     say(this.toggle, other(language).toUpperCase());
     this.toggle.lang = other(language);
     say(this.emptyTitle, word(language, "emptyTitle"));

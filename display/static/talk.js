@@ -1,17 +1,41 @@
 /** The dialogue after a tap: greets by name only if one was sent, and wipes itself when its time is over. */
 
+import { Keypad } from "./keypad.js";
 import { el, fit, post, ring, say, size } from "./dom.js";
-import { pick, spoken, word } from "./words.js";
+import { other, pick, spoken, word } from "./words.js";
 
 const BASE = new URL(".", import.meta.url).pathname;
 const TICK_MS = 250;
+const SOON_MS = 15_000; // somebody who still types with so little left gets more time unasked
 const OFFERING = ["offer", "more"];
-const ART = { join: "bag", nothing: "flowers", advice: "tea", accepted: "bag", declined: "flowers" };
+// The colour field of each step that has no offer, and the picture where it is another.
+const FIELD = {
+  welcome: "flowers", nothing: "flowers", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
+  hold: "bag", bound: "bag", again: "cheese", unlock: "tea", refused: "coffee",
+};
+const SIGNS = { hold: ["reader", "card"], again: ["reader", "card"], unlock: ["phone"], refused: ["card"] };
+const CHOICES = ["yes", "more", "code", "advice", "not_now", "cancel"];
+const QUIET = ["not_now", "cancel"];
+
+/** Pictures that a dialogue may need, fetched and held from the start, so that none is waited for after a tap. */
+const held = new Map();
+export function hold(url) {
+  if (held.has(url)) return;
+  const image = new Image();
+  image.src = url;
+  held.set(url, image);
+}
+const sign = (name) => `${BASE}signs/${name}.svg`;
+const art = (name) => `${BASE}art/${name}.svg`;
+for (const name of ["bag", "bread", "cheese", "chocolate", "coffee", "flowers", "tea", "wine"]) hold(art(name));
+for (const name of new Set(Object.values(SIGNS).flat())) hold(sign(name));
 
 export class Talk {
   #ends = 0;
   #full = 1;
   #timer = 0;
+  #known = "";
+  #code = null;
 
   /** @param {string} screen @param {() => void} ended called when the dialogue wipes itself */
   constructor(screen, ended) {
@@ -19,47 +43,72 @@ export class Talk {
     this.ended = ended;
     this.id = null;
     this.step = null;
-    this.node = el("section.talk", { role: "dialog", "aria-live": "polite", hidden: "" });
+    this.pad = null;
+    this.node = el("section.talk", { role: "dialog", "aria-modal": "true", "aria-live": "polite", hidden: "" });
+    document.addEventListener("keydown", (event) => this.#key(event));
   }
 
   get open() {
     return this.id !== null;
   }
 
-  show(view, joinUrl) {
+  /** Fetch the code that the join page shows, before anybody needs it; a new address drops the old picture. */
+  ready(join) {
+    if (join?.code === this.#code?.src) return;
+    this.#code = join ? { src: join.code, image: el("img", { src: join.code }) } : null;
+  }
+
+  /** @param {object} view @param {boolean} both a stranger reads it: in two languages @param {{url: string}|null} join */
+  show(view, both, join) {
     const language = spoken(view.language);
+    const known = JSON.stringify([{ ...view, ttl_ms: 0 }, both, join]);
+    this.#ends = performance.now() + view.ttl_ms;
+    if (known === this.#known) {
+      this.#full = Math.max(this.#full, view.ttl_ms);
+      this.#tick(); // only its time has changed: what is typed and focused stays
+      return;
+    }
+    this.#known = known;
+    this.#full = Math.max(1, view.ttl_ms);
+    this.pad?.close();
+    this.pad = null;
     this.id = view.dialogue_id;
     this.step = view.step;
-    this.#ends = performance.now() + view.ttl_ms;
-    this.#full = Math.max(1, view.ttl_ms);
+    this.language = language;
+    this.both = both;
     this.node.lang = language;
     this.node.dataset.step = view.step;
-    this.node.dataset.art = view.slide?.art ?? ART[view.step] ?? "bag";
+    this.node.dataset.art = view.slide?.art ?? FIELD[view.step] ?? "bag";
     this.node.replaceChildren(
-      this.#head(view, language),
-      el("div.talk-copy", {}, ...this.#copy(view, language)),
-      el("div.stage", {}, el("div.disc"), ...this.#stage(view, language, joinUrl)),
-      this.#choices(view, language),
+      this.#head(view),
+      el("div.talk-copy", {}, ...this.#copy(view)),
+      el("div.stage", {}, ...this.#stage(view, join)),
+      this.#choices(view),
     );
-    this.node.setAttribute("aria-label", this.node.querySelector("h1").textContent);
+    const title = this.node.querySelector("h1");
+    this.node.setAttribute("aria-label", title.textContent);
     this.node.hidden = false;
-    fit(this.node.querySelector(".talk-copy"), this.node.querySelector("h1"));
+    fit(this.node.querySelector(".talk-copy"), title);
     clearInterval(this.#timer);
-    this.#timer = setInterval(() => this.#tick(language), TICK_MS);
-    this.#tick(language);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#tick();
+    requestAnimationFrame(() => title.isConnected && title.focus({ preventScroll: true }));
   }
 
   /** Remove every trace of the dialogue from the page. */
   wipe() {
     clearInterval(this.#timer);
+    this.pad?.close();
+    this.pad = null;
     this.id = null;
     this.step = null;
+    this.#known = "";
     this.node.hidden = true;
     this.node.removeAttribute("aria-label");
     this.node.replaceChildren();
   }
 
-  #tick(language) {
+  #tick() {
     const left = this.#ends - performance.now();
     if (left <= 0) {
       this.wipe();
@@ -68,75 +117,126 @@ export class Talk {
     }
     const seconds = Math.ceil(left / 1000);
     this.ring.set(left / this.#full, String(seconds));
-    this.ring.setAttribute("aria-label", word(language, "secondsLeft", { n: seconds }));
+    this.ring.setAttribute("aria-label", word(this.language, "secondsLeft", { n: seconds }));
   }
 
-  #head(view, language) {
+  #head(view) {
     this.ring = ring("countdown");
     this.ring.setAttribute("role", "timer");
-    const hello = view.call_name ? word(language, "hello", { name: view.call_name }) : word(language, "helloPlain");
-    const greets = OFFERING.includes(view.step) || view.call_name;
-    const time = view.choices.includes("more_time") ? this.#button("more_time", language, "quiet") : null;
-    return el("header", {}, el("p.hello", {}, greets ? hello : ""), el("div.time", {}, time, this.ring));
+    this.ring.setAttribute("aria-live", "off");
+    const greets = OFFERING.includes(view.step) || (view.call_name && view.step !== "welcome");
+    const hello = view.call_name ? this.#word("hello", { name: view.call_name }) : this.#word("helloPlain");
+    this.more = view.choices.includes("more_time") ? this.#button("more_time", "quiet") : null;
+    return el("header", {}, el("p.hello", {}, greets ? hello : ""), el("div.time", {}, this.more, this.ring));
   }
 
-  #copy(view, language) {
-    if (!OFFERING.includes(view.step) || !view.slide) {
-      const about = view.step === "accepted" && view.slide ? pick(view.slide.title, language) : "";
-      const step = OFFERING.includes(view.step) ? "nothing" : view.step;
-      return [
-        el("h1", {}, word(language, `${step}Title`)),
-        el("p.lead", {}, word(language, `${step}Text`)),
-        about ? el("p.about", {}, about) : null,
-      ];
+  #copy(view) {
+    if (OFFERING.includes(view.step) && view.slide) {
+      const more = view.step === "more" ? pick(view.more, this.language) : "";
+      return [this.#title(pick(view.slide.title, this.language)), el("p.lead", {}, more || pick(view.slide.text, this.language))];
     }
-    const title = pick(view.slide.title, language);
-    const more = view.step === "more" ? pick(view.more, language) : "";
+    const step = { offer: "nothing", more: "nothing", welcome: "welcomeStep" }[view.step] ?? view.step;
+    const hello = view.step === "welcome" && view.call_name ? this.#word("hello", { name: view.call_name }) : "";
+    const about = view.step === "accepted" && view.slide ? pick(view.slide.title, this.language) : "";
+    const second = other(this.language);
     return [
-      el("h1", {}, title),
-      el("p.lead", {}, more || pick(view.slide.text, language)),
-    ];
+      this.#title(hello || this.#word(`${step}Title`)),
+      el("p.lead", {}, this.#word(`${step}Text`)),
+      about ? el("p.about", {}, about) : null,
+      this.both ? el("p.other", { lang: second }, el("b", {}, word(second, `${step}Title`)), ` ${word(second, `${step}Text`)}`) : null,
+    ].filter((node) => node !== null);
   }
 
-  #stage(view, language, joinUrl) {
-    if (view.step === "join") {
-      const ask = el("p", {}, word(language, "joinAsk"));
-      if (!joinUrl) return [el("img.art", { alt: "", src: `${BASE}art/bag.svg` }), el("div.plate", {}, ask)];
-      const address = joinUrl.replace(/^https?:\/\//, "");
-      return [el("div.plate.code", {},
-        el("strong", {}, word(language, "joinScan")),
-        el("img", { alt: address, src: "/notice.svg" }),
-        el("p.address", {}, address), ask)];
+  #title(words) {
+    return el("h1", { tabindex: "-1" }, words);
+  }
+
+  #stage(view, join) {
+    if (view.step === "join" && join) return [el("div.disc"), this.#plate(join)];
+    if (view.step === "code") {
+      this.pad = new Keypad(this.language, this.both, { send: (code) => this.#send(code), typed: () => this.#typed() });
+      return [this.pad.node];
     }
-    const badge = OFFERING.includes(view.step) ? pick(view.slide?.badge, language) : "";
+    if (view.step in SIGNS) {
+      return [el("div.disc"), el("div.scene", { "aria-hidden": "true" },
+        ...SIGNS[view.step].map((name) => el(`img.${name}`, { alt: "", src: sign(name) })))];
+    }
+    const picture = el("img.art", { alt: "", src: art(this.node.dataset.art) });
+    const ask = view.step === "join" ? el("div.plate", {}, el("p", {}, ...this.#twice("joinAsk"))) : null;
+    const badge = OFFERING.includes(view.step) ? pick(view.slide?.badge, this.language) : "";
     const tag = badge ? el("p.tag", { "data-size": size(badge, 9, 16) }, badge) : null;
-    return [el("img.art", { alt: "", src: `${BASE}art/${this.node.dataset.art}.svg` }), tag].filter((node) => node !== null);
+    return [el("div.disc"), picture, ask, tag].filter((node) => node !== null);
   }
 
-  #choices(view, language) {
-    const wanted = ["yes", "more", "advice", "not_now"].filter((choice) => view.choices.includes(choice));
+  #plate(join) {
+    const address = join.url.replace(/^https?:\/\//, "");
+    this.ready(join);
+    this.#code.image.alt = address;
+    return el("div.plate.code", {}, el("strong", {}, ...this.#twice(join.notice ? "joinRead" : "joinScan")),
+      this.#code.image, el("p.address", {}, address), el("p", {}, ...this.#twice("joinAsk")));
+  }
+
+  /** The sentence, and for strangers the same in the other language. */
+  #twice(key) {
+    const second = other(this.language);
+    return [el("span", {}, this.#word(key)), ...(this.both ? [el("small", { lang: second }, word(second, key))] : [])];
+  }
+
+  #word(key, slots) {
+    return word(this.language, key, slots);
+  }
+
+  #choices(view) {
+    const wanted = CHOICES.filter((choice) => view.choices.includes(choice));
     this.trouble = el("p.trouble", { role: "status" });
-    const buttons = wanted.map((choice, n) => this.#button(choice, language, n === 0 && choice !== "not_now" ? "primary" : choice));
+    const main = wanted.find((choice) => !QUIET.includes(choice) && view.step !== "code");
+    const buttons = wanted.map((choice) => this.#button(choice, choice === main ? "primary" : choice));
     return el("nav.choices", { "data-n": String(wanted.length) }, ...buttons, this.trouble);
   }
 
-  #button(choice, language, look) {
-    const button = el(`button.choice.${look}`, { type: "button", "data-choice": choice }, word(language, choice));
-    button.addEventListener("click", () => this.#answer(choice, language, button));
+  #button(choice, look) {
+    const button = el(`button.choice.${look}`, { type: "button", "data-choice": choice }, ...this.#twice(choice));
+    button.addEventListener("click", () => this.#answer(choice, button));
     return button;
   }
 
-  async #answer(choice, language, button) {
+  #url(what) {
+    return `/api/v1/screens/${encodeURIComponent(this.screen)}/${what}`;
+  }
+
+  async #answer(choice, button) {
     const id = this.id;
     button.classList.add("pressed");
-    const result = await post(`/api/v1/screens/${encodeURIComponent(this.screen)}/answer`, { dialogue_id: id, choice });
+    const result = await post(this.#url("answer"), { dialogue_id: id, choice });
     button.classList.remove("pressed");
     if (this.id !== id) return;
-    if (result === "gone") {
-      this.wipe();
-      this.ended();
-    } else if (result !== "ok") {
-      say(this.trouble, word(language, "failed"));
-    }
+    if (result === "gone") this.#over();
+    else if (result !== "ok") say(this.trouble, this.#word("failed"));
+  }
+
+  async #send(code) {
+    const id = this.id;
+    const result = await post(this.#url("code"), { dialogue_id: id, code });
+    if (this.id === id && result === "gone") this.#over();
+    return this.id === id ? result : "gone";
+  }
+
+  #over() {
+    this.wipe();
+    this.ended();
+  }
+
+  #typed() {
+    if (this.more === null || this.asking || this.#ends - performance.now() > SOON_MS) return;
+    this.asking = true;
+    this.#answer("more_time", this.more).finally(() => (this.asking = false));
+  }
+
+  #key(event) {
+    if (!this.open || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "Escape") this.node.querySelector("[data-choice=cancel], [data-choice=not_now]")?.click();
+    else if (event.key === "Enter" && event.target.closest("button") === null) this.pad?.done.click();
+    else if (!this.pad?.press(event.key)) return;
+    event.preventDefault();
   }
 }

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from display.api import create_app
+from display.faults import Ear
 from display.hub import Hub
 from gateway.core.model import (
     DialogueView,
@@ -24,6 +25,7 @@ from gateway.core.model import (
 )
 from gateway.health import Health
 from gateway.serving import serve
+from tests.rigs import stubs
 
 KEY = "manager-key-for-tests"
 SHOP = ShopConfig(
@@ -31,6 +33,9 @@ SHOP = ShopConfig(
     zones={"coffee": {"de": "Kaffeeregal", "en": "Coffee shelf"}, "wine": {"de": "Weinkeller", "en": "Wine cellar"}},
     notice=Notice("2026-11", "Kontor GmbH, Markt 1, 20095 Hamburg", "datenschutz@kontor.example"),
 )
+
+
+EARS = {"coffee-nfc": Ear("reader", "coffee"), "wine-nfc": Ear("reader", "wine"), "coffee-ble": Ear("radio", "coffee")}
 
 
 class HandClock:
@@ -173,12 +178,16 @@ class Window:
 
 @contextlib.asynccontextmanager
 async def window(
-    path: FakePath | None = None, port: int = 0, public_url: str | None = "http://gateway.shop:8080"
+    path: FakePath | None = None,
+    port: int = 0,
+    public_url: str | None = "http://gateway.shop:8080",
+    ears: Mapping[str, Ear] | None = None,
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
-    path, hub = path or FakePath(), Hub(clock, health)
+    path, hub = path or FakePath(), Hub(clock, health, EARS if ears is None else ears)
     app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url)
+    stubs.add_missing(app, path)
     shop = Window(path, hub, health, app)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))

@@ -1,0 +1,64 @@
+// Text is compared with the nearest ground that an ancestor paints (WCAG 2.2, 1.4.3 AA: 4.5); targets with 44 px.
+([root, scrolls]) => {
+  const faults = [];
+  const wide = innerWidth, high = innerHeight;
+  const doc = document.documentElement;
+  if (doc.scrollWidth > wide || (doc.scrollHeight > high && !scrolls)) faults.push(`page ${doc.scrollWidth}x${doc.scrollHeight}`);
+  const colour = (text) => {
+    const numbers = text.match(/[\d.]+/g).map(Number);
+    const scale = text.startsWith("color(") ? 255 : 1;
+    return [...numbers.slice(0, 3).map((n) => n * scale), numbers[3] ?? 1];
+  };
+  const mix = (top, below, a) => top.map((n, i) => n * a + below[i] * (1 - a));
+  const light = (rgb) => rgb.map((n) => n / 255).map((n) => n <= 0.04045 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, n, i) => sum + n * [0.2126, 0.7152, 0.0722][i], 0);
+  const name = (node) => `${node.tagName.toLowerCase()}.${node.className.baseVal ?? node.className}`;
+  const own = (node) => [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
+  const seen = (node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !node.closest(".unseen");
+  const all = [...document.querySelectorAll(`${root} *`)].filter(seen);
+  const text = all.filter((node) => own(node) && !node.closest("svg"));
+  for (const node of text) {
+    const style = getComputedStyle(node);
+    let ground = [255, 255, 255], opacity = 1;
+    for (let up = node; up; up = up.parentElement) opacity *= Number(getComputedStyle(up).opacity);
+    for (let up = node; up; up = up.parentElement) {
+      const [r, g, b, a] = colour(getComputedStyle(up).backgroundColor);
+      if (a > 0.99) { ground = [r, g, b]; break; }
+    }
+    const [r, g, b, a] = colour(style.color);
+    const ink = mix([r, g, b], ground, a * opacity);
+    const [low, top] = [light(ink), light(ground)].sort((x, y) => x - y);
+    const ratio = (top + 0.05) / (low + 0.05);
+    if (ratio < 4.5 && !node.closest(":disabled")) faults.push(`contrast ${ratio.toFixed(2)} ${name(node)}`);
+    if (parseFloat(style.fontSize) === 0) continue; // said to screen readers only
+    if (parseFloat(style.fontSize) < 12) faults.push(`letters ${style.fontSize} ${name(node)}`);
+    const block = style.display !== "inline" && node.tagName !== "H1"; // a headline's letters may leave its tight lines
+    if (block && (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 3)) {
+      faults.push(`cut ${node.scrollWidth}x${node.scrollHeight} in ${node.clientWidth}x${node.clientHeight} ${name(node)}`);
+    }
+  }
+  const buttons = all.filter((node) => node.tagName === "BUTTON");
+  for (const node of buttons) {
+    const box = node.getBoundingClientRect();
+    if (Math.min(box.width, box.height) < 44) faults.push(`target ${box.width}x${box.height} ${name(node)}`);
+    if (!(node.getAttribute("aria-label") ?? node.textContent).trim()) faults.push(`nameless ${name(node)}`);
+    if (node.tabIndex < 0) faults.push(`unreachable ${name(node)}`);
+  }
+  for (const node of all.filter((one) => one.tagName === "IMG" && !one.hasAttribute("alt"))) faults.push(`no alt ${node.src}`);
+  for (const node of document.querySelectorAll(`${root}[role=dialog]`)) {
+    if (seen(node) && !node.getAttribute("aria-label")) faults.push("nameless dialog");
+  }
+  const apart = [...buttons, ...all.filter((node) => node.matches(".hello, h1, .lead, .other, .about, .plate, .digits, .hint"))]
+    .filter((node) => node.textContent.trim() || node.tagName === "BUTTON");
+  const boxes = apart.map((node) => [node, node.getBoundingClientRect()]);
+  boxes.forEach(([node, box], n) => {
+    if (box.left < -1 || box.top < -1 || box.right > wide + 1 || box.bottom > high + 1) faults.push(`outside ${name(node)}`);
+    for (const [other, its] of boxes.slice(n + 1)) {
+      if (node.contains(other) || other.contains(node)) continue;
+      const across = Math.min(box.right, its.right) - Math.max(box.left, its.left);
+      const down = Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top);
+      if (across > 1 && down > 1) faults.push(`overlap ${name(node)} ${name(other)}`);
+    }
+  });
+  return faults;
+}
