@@ -122,6 +122,11 @@ class Tx:
         row = self._one("SELECT member_id FROM credential WHERE credential_id = ?", credential_id)
         return None if row is None else str(row[0])
 
+    def holder(self, secret: bytes) -> str | None:
+        """Whose static credential has this keyed hash. Reads the whole table: only for the rare moment of a binding."""
+        row = self._one("SELECT member_id FROM credential WHERE secret = ?", secret)
+        return None if row is None else str(row[0])
+
     def credentials(self, member_id: str) -> tuple[Credential, ...]:
         """All credentials of a member."""
         rows = self._all("SELECT * FROM credential WHERE member_id = ?", member_id)
@@ -156,6 +161,36 @@ class Tx:
             return False
         self._put("tap_guard", key=guard.key, member_id=member_id, count=guard.count, until_ms=guard.until_ms)
         return True
+
+    def forget_guards(self, now_ms: int) -> None:
+        """Forget proofs that would be refused for their age anyway."""
+        self._db.execute("DELETE FROM tap_guard WHERE until_ms <= ?", [now_ms])
+
+    def put_binding(self, binding_id: str, member_id: str, code_digest: bytes, valid_until_ms: int) -> None:
+        """Keep a one-time code as its 16-byte keyed hash."""
+        self._put(
+            "binding", binding_id=binding_id, member_id=member_id, code=code_digest, valid_until_ms=valid_until_ms
+        )
+
+    def drop_binding(self, binding_id: str) -> None:
+        self._db.execute("DELETE FROM binding WHERE binding_id = ?", [binding_id])
+
+    def binding(self, code_digest: bytes, now_ms: int) -> tuple[str, str] | None:
+        """Whose one-time code this is, while it is valid: (binding_id, member_id)."""
+        row = self._one(
+            """SELECT binding_id, member_id FROM binding JOIN member USING (member_id)
+               WHERE code = ? AND valid_until_ms > ?""",
+            *(code_digest, now_ms),
+        )
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def spend_binding(self, binding_id: str) -> bool:
+        """Use up a one-time code; False if it was used, dropped or forgotten meanwhile."""
+        return bool(self._db.execute("DELETE FROM binding WHERE binding_id = ?", [binding_id]).rowcount)
+
+    def purge_bindings(self, now_ms: int) -> None:
+        """Forget one-time codes that are out of date."""
+        self._db.execute("DELETE FROM binding WHERE valid_until_ms <= ?", [now_ms])
 
     # --- catalogue and configuration -------------------------------------------------------------------------
 

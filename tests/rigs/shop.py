@@ -64,6 +64,7 @@ class Walls:
         self.entries: tuple[QueueEntry, ...] = ()
         self.cards: dict[str, StaffCard] = {}
         self.closed: list[tuple[str, str]] = []
+        self.asleep: set[str] = set()
 
     def show(self, screen: str, content: ScreenContent) -> None:
         self.screens[screen] = content
@@ -79,6 +80,9 @@ class Walls:
         if tablet in self.cards and self.cards[tablet].handshake_id == handshake_id:
             del self.cards[tablet]
         self.closed.append((tablet, reason))
+
+    def sees(self, tablet: str) -> bool:
+        return tablet not in self.asleep
 
     def shift(self, delta_ms: int) -> None:
         """Deadlines are not this wall's business."""
