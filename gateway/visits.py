@@ -10,6 +10,7 @@ from gateway.core.offers import slide_of
 from gateway.core.presence import Presence, PresenceChange
 from gateway.core.stage import Stage, ZoneOffer
 from gateway.decisions import Arrival, Decisions
+from gateway.records import Tx
 from gateway.store import GROUP_MS
 
 # What headquarters hears of a visit beside its beginning and its zones, which come with a decision.
@@ -71,7 +72,7 @@ class Visits:
             self._advice.colleague_is(member_id, change.zone)  # and nobody is told
         elif change.kind in _TOLD:
             body = {"visit_id": visit_id, "member_id": member_id, "zone": zone}
-            await self._commit(lambda tx: tx.tell(Event(_TOLD[change.kind], change.at_ms, body)), GROUP_MS)
+            await self._commit(lambda tx: _tell(tx, Event(_TOLD[change.kind], change.at_ms, body)), GROUP_MS)
         elif change.zone is not None:
             await self._arrive(change, visit_id, change.zone)
 
@@ -148,3 +149,9 @@ class Visits:
         visit_id, zone = self._open.get(change.member_id) or (self._new_id(), "")
         visit = self._open[change.member_id] = visit_id, change.zone or zone
         return visit
+
+
+def _tell(tx: Tx, event: Event) -> None:
+    """A colleague who was unknown for a while is a colleague all the same."""
+    if not tx.is_staff(str(event.body["member_id"])):
+        tx.tell(event)
