@@ -3,7 +3,7 @@
 The code shows that the member wants it, the tap that the card is there. Nothing of a card is kept before both are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,9 +26,10 @@ No = Literal["gone", "taken", "replayed"]  # the code is no more; somebody has t
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The code that was typed, as its keyed hash, in the dialogue that waits for the card."""
+    """The code that was typed, as its id and keyed hash, in the dialogue that waits for the card."""
 
     dialogue_id: str
+    binding_id: str
     digest: bytes
 
 
@@ -84,7 +85,7 @@ class Binding:
         self._guesses.give_back(screen)
         if not self._stage.step_to(screen, dialogue_id, "hold", now_ms + HOLD_MS, whose[1]):
             return "gone"
-        self._held[screen] = _Held(dialogue_id, digest)
+        self._held[screen] = _Held(dialogue_id, whose[0], digest)
         self._show(screen)
         return "ok"
 
@@ -111,6 +112,15 @@ class Binding:
         self._recognition.bound(*done)
         self._stage.step_to(screen, held.dialogue_id, "bound", self._clock.now_ms() + END_MS)
         self._show(screen)
+
+    def drop(self, binding_ids: Collection[str]) -> None:
+        """These codes count no more: whoever typed one and waits need not show anything."""
+        for screen, held in list(self._held.items()):
+            if held.binding_id in binding_ids:
+                del self._held[screen]
+                if self.awaits(screen):
+                    self._stage.end(screen, held.dialogue_id)
+                    self._show(screen)
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""

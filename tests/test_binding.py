@@ -307,6 +307,19 @@ async def test_whoever_types_is_not_disturbed_by_a_strangers_tap(shop: Shop) -> 
     assert shop.walls.screens["bar"].dialogue.call_name == "Ben"
 
 
+async def test_a_code_that_headquarters_takes_back_ends_the_page(shop: Shop) -> None:
+    await typed(shop)
+    shop.flow._binding.drop({"another"})
+    assert shop.step() == "hold"
+    shop.flow._binding.drop({"b-1"})
+    assert (shop.step(), shop.flow.awaits("coffee-nfc")) == (None, False)
+    await shop.tap("ben", "coffee-nfc")
+    await typed(shop)
+    await present(shop)
+    shop.flow._binding.drop({"b-1"})  # used already: the page says so until its time is over
+    assert shop.step() == "bound"
+
+
 async def test_a_clock_step_ends_neither_page_nor_wait(shop: Shop) -> None:
     await typed(shop)
     shop.clock.ms += 1_000_000_000

@@ -445,3 +445,42 @@ def test_check_ins_count_among_the_members_and_go_first(monkeypatch) -> None:
         hear(places, "a1", -60, number, member=f"b{number}")
         assert len(places._tracks) + len(places._checkins) == 3
     assert len(places._tracks) == 3
+    places.expire(presence.UNKNOWN_AFTER_MS + 9)
+    for number in range(7, 10):
+        places.tapped(f"b{number}", "coffee", 30_000, opens=True)
+        assert len(places._tracks) + len(places._checkins) <= 3
+
+
+STEPS = st.tuples(
+    st.sampled_from(["hear a1", "hear b1", "tap door", "tap coffee", "tap wine", "wait", "step"]),
+    st.integers(0, 90_000),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEPS, max_size=40))
+def test_however_beacons_and_taps_mix_it_is_one_visit_after_another(steps) -> None:
+    places, now_ms, inside, zone = Presence(ZONES), 10**12, False, None
+    for what, amount in [*steps, ("wait", LEFT_AFTER_TAP_MS)]:
+        how, _, where = what.partition(" ")
+        changes: list[PresenceChange | None] = []
+        match how:
+            case "hear":
+                for _ in range(1 + amount % 15):
+                    now_ms += 500
+                    changes += [hear(places, where, -60, now_ms), *places.expire(now_ms)]
+            case "tap":
+                changes.append(places.tapped("m1", where, now_ms, opens=where == "door"))
+            case "wait":
+                now_ms += amount
+                changes += places.expire(now_ms)
+            case "step":
+                now_ms += amount * 10**6
+                places.shift(amount * 10**6)
+        for change in filter(None, changes):
+            assert change.before == zone
+            assert (change.kind == "entered") == (not inside)
+            inside, zone = change.kind != "left", change.zone
+        assert (places.zone_of("m1"), len(places)) == (zone, int(inside))
+        assert ("m1" in places.members_in(zone)) if zone else not places.members_in("coffee")
+    assert not inside

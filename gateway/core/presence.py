@@ -203,13 +203,12 @@ class Presence:
         inside = member_id in self._checkins or (track is not None and track.inside)
         if not (inside or opens) or (track is not None and self._zone(track) is not None):
             return None
-        if not inside:
+        if member_id not in self._checkins:
             self._make_room()
+        kind: Kind = "moved" if inside else "entered"
         before = self._checkins.zone_of(member_id)
         self._checkins.tap(member_id, zone, at_ms)
-        return (
-            None if zone == before else self._change(member_id, "moved" if inside else "entered", zone, before, at_ms)
-        )
+        return None if zone == before else self._change(member_id, kind, zone, before, at_ms)
 
     def checked_out(self, member_id: str) -> bool:
         """A tap may not count after all; True if the member is still here by a beacon."""
