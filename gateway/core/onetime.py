@@ -15,5 +15,5 @@ def is_code(text: str) -> bool:
 
 
 def code_digest(site_key: bytes, code: str) -> bytes:
-    """16-byte keyed hash (BLAKE2b) under which a gateway keeps a code. Without the site key it can't be guessed."""
+    """16-byte keyed hash (BLAKE2b) under which a gateway keeps a code; can't be guessed back without the site key."""
     return hashlib.blake2b(code.encode(), digest_size=DIGEST_BYTES, key=site_key, person=b"one-time code").digest()
