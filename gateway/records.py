@@ -127,10 +127,6 @@ class Tx:
         row = self._one("SELECT member_id FROM credential WHERE secret = ?", secret)
         return None if row is None else str(row[0])
 
-    def forget_guards(self, now_ms: int) -> None:
-        """Forget proofs that would be refused for their age anyway."""
-        self._db.execute("DELETE FROM tap_guard WHERE until_ms <= ?", [now_ms])
-
     def credentials(self, member_id: str) -> tuple[Credential, ...]:
         """All credentials of a member."""
         rows = self._all("SELECT * FROM credential WHERE member_id = ?", member_id)
@@ -165,6 +161,10 @@ class Tx:
             return False
         self._put("tap_guard", key=guard.key, member_id=member_id, count=guard.count, until_ms=guard.until_ms)
         return True
+
+    def forget_guards(self, now_ms: int) -> int:
+        """Drop what need not be remembered any longer; how many. Card counters stay for ever."""
+        return int(self._db.execute("DELETE FROM tap_guard WHERE until_ms <= ?", [now_ms]).rowcount)
 
     def put_binding(self, binding_id: str, member_id: str, code_digest: bytes, valid_until_ms: int) -> None:
         """Keep a one-time code as its 16-byte keyed hash."""
