@@ -3,67 +3,31 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal, Protocol
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
+from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.types import Receive, Scope, Send
 
 from display import cookies, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
-from gateway.core.model import ShopConfig
+from display.path import Answer, AtTill, Beside, Code, Path, Reader, Readers, Result
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
 from gateway.health import Health
 
-Choice = Literal["yes", "more", "not_now", "advice", "more_time"]
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
 STREAM: dict[int | str, dict[str, object]] = {
     200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}
 }
 RETRY_MS = 1000  # for browsers that reconnect before the page does
-
-
-class Path(Protocol):
-    """What the pages ask of the path (gateway.flow); each answer is a value, never an exception."""
-
-    @property
-    def screens(self) -> Mapping[str, str]:
-        """Screen id -> zone id."""
-
-    @property
-    def shop(self) -> ShopConfig: ...
-
-    async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> str:
-        """ "ok", "gone" or "refused"."""
-
-    async def on_accept(self, handshake_id: str, tablet: str) -> str:
-        """ "open", "taken", "gone" or "refused"."""
-
-    async def on_close(self, handshake_id: str, tablet: str) -> str:
-        """ "ok" or "gone"."""
-
-
-class Answer(BaseModel):
-    """A tap on the dialogue of a screen."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-    dialogue_id: str = Field(min_length=1, max_length=64)
-    choice: Choice
-
-
-class Result(BaseModel):
-    """What became of a tap; a "no" is a value, so the status is 200."""
-
-    result: Literal["ok", "open", "taken", "gone", "refused"]
 
 
 class EventStream(StreamingResponse):
@@ -128,6 +92,7 @@ def create_app(
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url)
     _add_tablet(app, path, hub, clock, pages, tablet_key)
+    _add_tills(app, path, health, clock, tablet_key)
     return app
 
 
@@ -159,7 +124,7 @@ def _add_errors(app: FastAPI, health: Health) -> None:
     app.add_exception_handler(Exception, our_fault)
 
 
-_FIELDS = frozenset(Answer.model_fields)
+_FIELDS = frozenset(Answer.model_fields) | frozenset(Code.model_fields) | frozenset(Beside.model_fields)
 
 
 def _page(body: str, status: int = 200) -> HTMLResponse:
@@ -288,6 +253,12 @@ def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages,
         known(screen)
         return _result(await path.on_screen(screen, answer.dialogue_id, answer.choice))
 
+    @app.post("/api/v1/screens/{screen}/code", tags=["screens"])
+    async def screen_code(screen: str, typed: Code) -> Result:
+        """A one-time code: ok (now show the card), wrong, gone (the page is over) or wait (too many wrong ones)."""
+        known(screen)
+        return _result(await path.on_code(screen, typed.dialogue_id, typed.code))
+
 
 def _result(value: str) -> Result:
     return Result.model_validate({"result": value})
@@ -322,3 +293,45 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     async def close(handshake_id: str, tablet: Tablet) -> Result:
         """Close the card: ok or gone."""
         return await tap(path.on_close, handshake_id, tablet)
+
+    @app.get("/api/v1/tablet/readers", tags=["tablet"])
+    async def readers(tablet: Tablet) -> Readers:
+        """Readers that this tablet may stand beside."""
+        found = path.readers_for(tablet)
+        return Readers(readers=[Reader(receiver=name, zone=zone, mine=mine) for name, zone, mine in found])
+
+    @app.post("/api/v1/tablet/reader", tags=["tablet"])
+    async def reader(beside: Beside, tablet: Tablet) -> Result:
+        """This tablet stands beside that reader, or none (null): ok, or refused if nobody asks for advice there."""
+        return _result(path.on_reader(tablet, beside.receiver))
+
+
+def _add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) -> None:
+    """For the point of sale, which shows the manager's key with each request."""
+
+    async def known(till: str, authorization: Annotated[str, Header()] = "") -> str:
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not cookies.key_fits(given.strip(), key):
+            health.count("till.key_refused")
+            raise HTTPException(401, "This till is not signed in. Send the manager's key.")
+        if till not in path.tills:
+            raise HTTPException(404, "There is no till of this name.")
+        return till
+
+    Till = Annotated[str, Depends(known)]  # noqa: N806 - a type, made here because it needs the key
+
+    @app.get("/api/v1/tills/{till}", tags=["tills"], response_model=AtTill | None)
+    async def till_sale(till: Till) -> Response:
+        """Who buys at this till by a tap at its reader, or null."""
+        sale = path.sale_at(till)
+        if sale is None:
+            return JSONResponse(None, headers=FRESH)
+        member_id, proof, left_ms, most_cents = sale
+        ttl_ms = wire.real_ms(left_ms, clock.speed)
+        found = AtTill(member_id=member_id, proof=proof, ttl_ms=ttl_ms, may_redeem_cents=most_cents)
+        return JSONResponse(found.model_dump(), headers=FRESH)
+
+    @app.post("/api/v1/tills/{till}/done", tags=["tills"])
+    async def till_done(till: Till) -> Result:
+        """The sale is over: ok, or gone if nobody known stood there."""
+        return _result(path.end_sale(till))

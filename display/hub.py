@@ -143,6 +143,9 @@ class Hub:
             stream.unmark("card")
             stream.mark("card_closed", reason)
 
+    def sees(self, tablet: str) -> bool:
+        return bool(self._of_tablet(tablet))
+
     def shift(self, delta_ms: int) -> None:
         """The clock was corrected; every deadline moves with it."""
         self._shown = {key: replace(one, ends_at_ms=one.ends_at_ms + delta_ms) for key, one in self._shown.items()}

@@ -1,11 +1,14 @@
-"""The digital handshake at work: a member asks, tablets ring, one colleague's card opens and closes."""
+"""The digital handshake at work: a member asks, tablets ring, one colleague's card opens and closes.
+
+A tablet may stand beside a reader: a tap there opens the card on it at once, because the colleague holds it out.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.handshake import Handshake, Handshakes
-from gateway.core.model import Event, ShopConfig
+from gateway.core.model import Event, Proof, ShopConfig, StaffCard
 from gateway.core.ports import Clock, Surfaces
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
@@ -45,8 +48,58 @@ class Advice:
         self._handshakes = Handshakes()
         self._asking: set[str] = set()
         self._colleagues: dict[str, str] = {}  # who carries a known phone, and in which zone
+        self._beside: dict[str, str] = {}  # reader -> the tablet that stands beside it
 
-    async def ask(self, member_id: str, zone: str, via: Literal["tap", "screen"]) -> None:
+    def stand(self, tablet: str, reader: str | None) -> None:
+        """From now on `tablet` stands beside `reader`, and no other does; None takes it away from wherever it stood."""
+        self._beside = {at: other for at, other in self._beside.items() if other != tablet and at != reader}
+        if reader is not None:
+            self._beside[reader] = tablet
+
+    def beside(self, reader: str) -> str | None:
+        """The tablet that stands beside this reader."""
+        return self._beside.get(reader)
+
+    async def tapped(self, member_id: str, zone: str, reader: str, proof: Proof) -> None:
+        """A member tapped at a reader for advice: the tablet beside it opens, or all tablets ring."""
+        tablet = self._beside.get(reader)
+        if tablet is None or not self._surfaces.sees(tablet) or self._handshakes.is_busy(tablet):
+            await self.ask(member_id, zone, "tap", proof)
+            return
+        asked = self._handshakes.of(member_id)
+        if asked is not None:
+            await self.accept(asked.handshake_id, tablet)
+        elif member_id not in self._asking:
+            await self._open_at_once(member_id, zone, tablet, proof)
+
+    async def _open_at_once(self, member_id: str, zone: str, tablet: str, proof: Proof) -> None:
+        now_ms = self._clock.now_ms()
+        handshake = Handshake(self._new_id(), member_id, "", zone, "tap", now_ms, now_ms + self._shop().ask_ms)
+        handshake = replace(handshake, proof=proof)
+        until_ms = now_ms + self._shop().card_ms
+
+        def both(tx: Tx) -> tuple[str, StaffCard | None] | None:
+            label = self._decisions.ask(tx, handshake.handshake_id, member_id, zone, "tap", now_ms)
+            return None if label is None else (label, self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
+
+        self._asking.add(member_id)
+        try:
+            made = await self._commit(both)
+        finally:
+            self._asking.discard(member_id)
+        if made is None:
+            self._health.count("handshake.no_consent")
+            return
+        label, card = made
+        queued = self._handshakes.ask(replace(handshake, label=label))
+        if (
+            queued and card is not None and not self._handshakes.is_busy(tablet)
+        ):  # a colleague opened another one meanwhile
+            self._handshakes.accept(handshake.handshake_id, tablet, until_ms)
+            self._surfaces.open_card(tablet, card)
+        self._ring()
+
+    async def ask(self, member_id: str, zone: str, via: Literal["tap", "screen"], proof: Proof = Proof.BEARER) -> None:
         """A member asks for advice, by a tap at a reader or at the screen."""
         if self._handshakes.has(member_id) or member_id in self._asking:
             return
@@ -61,7 +114,7 @@ class Advice:
             self._health.count("handshake.no_consent")
             return
         expires_at_ms = now_ms + self._shop().ask_ms
-        self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms))
+        self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms, None, proof))
         self._ring()
 
     async def accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:

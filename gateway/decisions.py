@@ -4,19 +4,29 @@ These functions run in the writer thread, so they see the transaction and their 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from gateway.core.consent import given, may
 from gateway.core.handshake import Handshake
-from gateway.core.model import Decision, Event, Offer, OfferLine, Purpose, StaffCard, Tap
+from gateway.core.model import Decision, Event, Offer, OfferLine, Proof, Purpose, StaffCard, Tap
 from gateway.core.offers import Person, Situation, decide, sift, slide_of
 from gateway.core.presence import PresenceChange
-from gateway.core.stage import Dialogue
+from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.records import Tx
 
 CARD_OFFERS = 3  # what a colleague can say in one breath
 
 Made = tuple[Decision, Offer | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a member's own tap says about their visit."""
+
+    change: PresenceChange
+    visit_id: str
+    via: Literal["door", "tap"]
 
 
 class Decisions:
@@ -48,12 +58,38 @@ class Decisions:
             person = tx.person(change.member_id, change.at_ms) or person
         return made
 
-    def greet(self, tx: Tx, tap: Tap, screen: str, zone: str, idle_ms: int) -> Dialogue | None:
+    def admit(self, tx: Tx, tap: Tap) -> Literal["new", "spent", "nobody"]:
+        """Spend the proof of a member's tap; "nobody" where the tap may not be resolved, and nothing is kept."""
+        if _tapper(tx, tap) is None or tap.member_id is None or tap.guard is None:
+            return "nobody"
+        return "new" if tx.admit(tap.member_id, tap.guard) else "spent"
+
+    def visit(self, tx: Tx, tap: Tap, arrival: Arrival) -> Literal["guest", "colleague", "nobody"]:
+        """Tell of a visit that a tap began or moved; of colleagues nothing is told."""
+        person = _tapper(tx, tap)
+        if person is None:
+            return "nobody"
+        if person.member.staff:
+            return "colleague"
+        body = {"visit_id": arrival.visit_id, "member_id": tap.member_id, "zone": arrival.change.zone or ""}
+        tx.emit(Event(f"visit.{arrival.change.kind}", tap.at_ms, body | {"via": arrival.via}))
+        return "guest"
+
+    def identify(self, tx: Tx, tap: Tap, till: str) -> bool:
+        """Whether the tap says who buys at this till."""
+        person = _tapper(tx, tap)
+        if person is None or person.member.staff:
+            return False
+        body = {"till": till, "member_id": tap.member_id, "proof": tap.proof, "receiver": tap.reader}
+        tx.emit(Event("sale.identified", tap.at_ms, body))
+        return True
+
+    def greet(self, tx: Tx, tap: Tap, screen: str, zone: str, idle_ms: int, *, door: bool = False) -> Dialogue | None:
         """The dialogue for a member's tap at a screen, or None where the tap may not be resolved."""
-        person = tx.person(tap.member_id, tap.at_ms) if tap.member_id is not None else None
-        if person is None or not may(Purpose.RECOGNISE_NFC, person.consents, tap.at_ms).ok:
+        person = _tapper(tx, tap)
+        if person is None:
             return None
-        decision, offer = self._decide(tx, "tap", tap.at_ms, zone, screen, person)
+        decision, offer = self._decide(tx, "tap", tap.at_ms, zone, screen, person, proof=tap.proof)
         member, consents = person.member, person.consents
         greets = may(Purpose.PUBLIC_PERSONAL_GREETING, consents, tap.at_ms).ok and member.call_name
         return Dialogue(
@@ -66,9 +102,17 @@ class Decisions:
             offer_id=decision.offer_id,
             decision_id=decision.decision_id,
             may_ask_advice=may(Purpose.STAFF_ADVICE, consents, tap.at_ms).ok,
-            step="offer" if offer is not None else "nothing",
-            expires_at_ms=tap.at_ms + idle_ms,
+            step="welcome" if door else "offer" if offer is not None else "nothing",
+            expires_at_ms=tap.at_ms + (WELCOME_MS if door and offer is not None else idle_ms),
+            proof=tap.proof,
+            value_cents=offer.value_cents if offer is not None else 0,
+            idle_ms=idle_ms,
         )
+
+    def answered(self, tx: Tx, kind: str, dialogue: Dialogue, proof: Proof, now_ms: int) -> None:
+        """Tell what the member chose in a dialogue, by a touch or by a tap of this `proof`."""
+        body = {"member_id": dialogue.member_id, "decision_id": dialogue.decision_id, "offer_id": dialogue.offer_id}
+        tx.tell(Event(kind, now_ms, body | {"proof": proof}))
 
     def ask(
         self, tx: Tx, handshake_id: str, member_id: str, zone: str, via: Literal["tap", "screen"], now_ms: int
@@ -76,6 +120,8 @@ class Decisions:
         """What tablets may call the member who asks for advice, or None without consent to it."""
         person = tx.person(member_id, now_ms)
         if person is None or not may(Purpose.STAFF_ADVICE, person.consents, now_ms).ok:
+            return None
+        if not may(Purpose.RECOGNISE_NFC, person.consents, now_ms).ok:
             return None
         body = {"handshake_id": handshake_id, "member_id": member_id, "zone": zone, "via": via}
         tx.emit(Event("handshake.asked", now_ms, body))
@@ -91,7 +137,9 @@ class Decisions:
         member = person.member
         history = may(Purpose.PURCHASE_HISTORY, person.consents, now_ms).ok
         personal = may(Purpose.PERSONALISE_OFFERS, person.consents, now_ms).ok
-        situation = Situation("", now_ms, "tap", handshake.zone, "", person, (), tx.offers(), tx.shop())
+        situation = Situation(
+            "", now_ms, "tap", handshake.zone, "", person, (), tx.offers(), tx.shop(), handshake.proof
+        )
         best = sift(situation)[1][:CARD_OFFERS]
         return StaffCard(
             handshake_id=handshake.handshake_id,
@@ -116,9 +164,18 @@ class Decisions:
         screen: str,
         person: Person,
         others: tuple[Person, ...] = (),
+        proof: Proof = Proof.BEARER,
     ) -> Made:
         offers = tx.offers()
-        situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop())
+        situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
         decision = decide(situation)
         tx.record(decision)
         return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
+
+
+def _tapper(tx: Tx, tap: Tap) -> Person | None:
+    """Who tapped, or None for a stranger and for a member who may not be recognised by a tap now."""
+    person = tx.person(tap.member_id, tap.at_ms) if tap.member_id is not None else None
+    if person is None or not may(Purpose.RECOGNISE_NFC, person.consents, tap.at_ms).ok:
+        return None
+    return person

@@ -10,14 +10,17 @@ from typing import Any, Literal, TypeVar
 
 from gateway.advice import Advice
 from gateway.apply import Touched, apply, taken_from
+from gateway.binding import Binding
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta
 from gateway.core.identity import Resolver
-from gateway.core.model import Decision, Event, Offer, ShopConfig, Sighting, Tap
-from gateway.core.offers import public_slides, slide_of
+from gateway.core.model import ShopConfig, Sighting, Tap
+from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Surfaces
-from gateway.core.presence import Presence, PresenceChange
-from gateway.core.stage import Stage, ZoneOffer, join
+from gateway.core.presence import Presence
+from gateway.core.proof import redeemable_cents
+from gateway.core.stage import Stage
+from gateway.core.tills import Tills
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
@@ -25,6 +28,8 @@ from gateway.keychain import Keychain
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
+from gateway.taps import Outcome, Taps
+from gateway.visits import Visits
 
 T = TypeVar("T")
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -34,11 +39,10 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 MAX_IN_FLIGHT = 256
 PURGE_AGAIN_MS = 1_000  # each try may hold up commits for records.PURGE_WAIT_MS
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
+# Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
+FORGET_PROOFS_MS = 600_000
 
 DISK_HELP = "Free space on the data disk or replace the card."
-# What headquarters hears of a visit beside its beginning and its zones, which come with a decision.
-_TOLD = {"left": "visit.left", "dwelled": "visit.dwelled", "doubted": "credential.doubted"}
-_ANSWERS = {"yes": "offer.accepted", "more": "offer.explained", "not_now": "offer.declined"}
 
 
 class Flow:
@@ -72,21 +76,56 @@ class Flow:
         self._decisions = Decisions(new_id)
         self._spawn = spawn
         self._wake = wake
-        self._presence = presence or Presence({r.id: r.zone for r in receivers.values()})
+        self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop)
-        self._visits: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
+        self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
+        self._binding = Binding(
+            self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
+        )
+        self._visits = Visits(
+            presence,
+            self._stage,
+            self._advice,
+            self._decisions,
+            self._commit,
+            self._begin,
+            new_id,
+            self._show,
+            lambda: self.shop,
+        )
+        self._taps = Taps(
+            receivers=receivers,
+            decisions=self._decisions,
+            stage=self._stage,
+            tills=self._tills,
+            advice=self._advice,
+            binding=self._binding,
+            visits=self._visits,
+            clock=clock,
+            health=health,
+            commit=self._commit,
+            new_id=new_id,
+            show=self._show,
+            shop=lambda: self.shop,
+        )
         self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
         self._purge_ms: int | None = None
         self._loop_refresh_ms = 0
+        self._forget_proofs_ms = 0
 
     @property
     def screens(self) -> Mapping[str, str]:
         """Screen id -> zone id."""
         return self._stage.screens
+
+    @property
+    def tills(self) -> frozenset[str]:
+        """Tills at which a tap says who buys."""
+        return self._tills.names
 
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
@@ -101,17 +140,7 @@ class Flow:
         """A member was heard. Almost all sightings end here, in memory."""
         change = self._presence.observe(sighting)
         if change is not None:
-            self.changed(change)
-
-    def changed(self, change: PresenceChange, *, always: bool = False) -> None:
-        """Presence says something new: what rested on the old goes at once."""
-        self._take_down(change)
-        if change.kind == "left":
-            visit = self._visits.pop(change.member_id, ("", ""))
-        else:
-            visit_id, zone = self._visits.get(change.member_id) or (self._new_id(), "")
-            visit = self._visits[change.member_id] = visit_id, change.zone or zone
-        self._begin(self.on_presence(change, *visit), always=always)
+            self._visits.changed(change)
 
     def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
         """One of the shop's own beacons was heard: it levels the receivers."""
@@ -119,72 +148,45 @@ class Flow:
 
     def tapped(self, tap: Tap) -> None:
         """Somebody showed a card or phone."""
-        self._begin(self.on_tap(tap))
+        self._begin(self._taps.on_tap(tap))
 
     def awaits(self, reader: str) -> bool:
         """Whether somebody typed a one-time code at this reader's screen and now shows what is to be bound."""
-        return False
-
-    async def on_presence(self, change: PresenceChange, visit_id: str, zone: str) -> None:
-        """A member entered, moved, stayed, became unknown or doubtful, or left; `zone` is the last that was known."""
-        member_id = change.member_id
-        if change.kind != "left" and member_id not in self._visits:
-            return  # withdrew a moment ago
-        if self._advice.is_colleague(member_id) and (change.zone is None or change.kind in _TOLD):
-            self._advice.colleague_is(member_id, change.zone)  # and nobody is told
-        elif change.kind in _TOLD:
-            body = {"visit_id": visit_id, "member_id": member_id, "zone": zone}
-            await self._commit(lambda tx: tx.tell(Event(_TOLD[change.kind], change.at_ms, body)), GROUP_MS)
-        elif change.zone is not None:
-            await self._arrive(change, visit_id, change.zone)
-
-    async def _arrive(self, change: PresenceChange, visit_id: str, zone: str) -> None:
-        screens = self._stage.screens_in(zone)
-        here = (m for m in self._presence.members_in(zone) if m != change.member_id)
-        company = tuple(m for m in here if not self._advice.is_colleague(m))
-        arrived = await self._commit(lambda tx: self._decisions.arrive(tx, change, visit_id, screens, company))
-        if self._presence.zone_of(change.member_id) != zone:
-            return  # walked on, or withdrew, while the disk wrote
-        self._advice.colleague_is(change.member_id, zone if arrived is None else None)
-        if arrived is None:
-            return
-        members = frozenset((change.member_id, *company))
-        for decision, offer in arrived:
-            self._put_up(decision, offer, members)
-
-    async def on_tap(self, tap: Tap) -> None:
-        """A gesture at a reader: it opens the dialogue on the reader's screen, or asks for advice."""
-        receiver = self._receivers.get(tap.reader)
-        if receiver is None:
-            self._health.count("nfc.unknown_reader")
-        elif receiver.advice:
-            if tap.member_id is not None:
-                await self._advice.ask(tap.member_id, receiver.zone, "tap")
-        elif receiver.screen is not None:
-            await self._tap_at_screen(tap, receiver.screen, receiver.zone)
+        return reader in self._receivers and self._binding.awaits(self._receivers[reader].screen)
 
     # --- in: people at surfaces ------------------------------------------------------------------------------
 
-    async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> Literal["ok", "gone", "refused"]:
-        """The person at the screen chose "yes", "more", "not_now", "advice" or "more_time"."""
+    async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> Outcome:
+        """The person at the screen chose "yes", "more", "not_now", "advice", "more_time", "code" or "cancel"."""
+        return await self._taps.on_screen(screen, dialogue_id, choice)
+
+    async def on_code(self, screen: str, dialogue_id: str, code: str) -> Literal["ok", "wrong", "gone", "wait"]:
+        """The person at the screen typed a one-time code."""
+        return await self._binding.on_code(screen, dialogue_id, code)
+
+    def sale_at(self, till: str) -> tuple[str, str, int, int | None] | None:
+        """Who buys at this till: member id, proof, how long it still counts (ms), what it may redeem (None = any)."""
         now_ms = self._clock.now_ms()
-        before = self._stage.dialogue_at(screen)
-        after = self._stage.answer(screen, dialogue_id, choice, now_ms, self.shop.dialogue_ms)
-        if before is None or before.dialogue_id != dialogue_id:
-            return "gone"
-        if after is None or after.member_id is None:
+        sale = self._tills.at(till, now_ms)
+        if sale is None:
+            return None
+        most_cents = redeemable_cents(sale.proof, self.shop.bearer_limit_cents)
+        return sale.member_id, sale.proof, sale.until_ms - now_ms, most_cents
+
+    def end_sale(self, till: str) -> Literal["ok", "gone"]:
+        """The till is done with this sale."""
+        return "ok" if self._tills.done(till) else "gone"
+
+    def readers_for(self, tablet: str) -> list[tuple[str, str, bool]]:
+        """Readers that a tablet may stand beside: id, zone, whether this one does."""
+        readers = (one for one in self._receivers.values() if one.advice)
+        return [(one.id, one.zone, self._advice.beside(one.id) == tablet) for one in readers]
+
+    def on_reader(self, tablet: str, reader: str | None) -> Literal["ok", "refused"]:
+        """A tablet stands beside `reader` from now on, or beside none; "refused" if that reader is not for advice."""
+        if reader is not None and (reader not in self._receivers or not self._receivers[reader].advice):
             return "refused"
-        if choice == "advice":
-            await self._advice.ask(after.member_id, self.screens[screen], "screen")
-        elif choice in _ANSWERS:
-            body = {"member_id": after.member_id, "decision_id": after.decision_id, "offer_id": after.offer_id}
-            try:
-                await self._commit(lambda tx: tx.tell(Event(_ANSWERS[choice], now_ms, body)))
-            except StoreError:
-                self._stage.end(screen, dialogue_id)
-                self._show(screen)
-                return "refused"
-        self._show(screen)
+        self._advice.stand(tablet, reader)
         return "ok"
 
     async def on_accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:
@@ -224,16 +226,19 @@ class Flow:
 
         `trusted`: the time comes from a clock that is synchronised.
         """
-        for change in self._presence.expire(now_ms):
-            self.changed(change, always=True)
+        self._visits.expire(now_ms)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
+        self._tills.expire(now_ms)
         expired = self._advice.expire(now_ms)
         if expired:
             self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
         if self._purge_ms is not None and now_ms >= self._purge_ms:
             self._purge_ms = None
             self._begin(self._purge(), always=True)
+        if now_ms >= self._forget_proofs_ms:
+            self._forget_proofs_ms = now_ms + FORGET_PROOFS_MS
+            self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
@@ -242,10 +247,9 @@ class Flow:
     def on_clock_step(self, delta_ms: int) -> None:
         """The system's time was corrected: nobody leaves, stays or expires because of it."""
         self._health.count("clock.steps")
-        for part in (self._presence, self._stage, self._advice):
+        for part in (self._presence, self._stage, self._advice, self._tills, self._binding, self._surfaces):
             part.shift(delta_ms)
-        self._surfaces.shift(delta_ms)
-        self._loop_refresh_ms = 0
+        self._loop_refresh_ms = self._forget_proofs_ms = 0
         self.recognition.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
@@ -254,41 +258,6 @@ class Flow:
             await self._store.run(lambda tx: None, vital=True)
 
     # --- show (after the commit) -----------------------------------------------------------------------------
-
-    def _put_up(self, decision: Decision, offer: Offer | None, members: frozenset[str]) -> None:
-        standing = self._stage.offer_at(decision.screen)
-        if offer is not None:
-            expires_at_ms = decision.at_ms + self.shop.zone_offer_ms
-            self._stage.set_offer(
-                decision.screen, ZoneOffer(slide_of(offer), members, decision.decision_id, expires_at_ms)
-            )
-        elif standing is not None and decision.member_id not in standing.members:
-            self._stage.set_offer(decision.screen, None)  # chosen for one, not known to fit both
-        else:
-            return
-        self._show(decision.screen)
-
-    async def _tap_at_screen(self, tap: Tap, screen: str, zone: str) -> None:
-        standing = self._stage.dialogue_at(screen)
-        if standing is not None and standing.member_id == tap.member_id and "yes" in standing.choices:
-            await self.on_screen(screen, standing.dialogue_id, "yes")
-            return
-        if standing is not None:
-            self._stage.end(screen, standing.dialogue_id)  # another person's tap ends the first one's dialogue
-            self._show(screen)
-        dialogue = None
-        if tap.member_id is not None:
-            idle_ms = self.shop.dialogue_ms
-            dialogue = await self._commit(lambda tx: self._decisions.greet(tx, tap, screen, zone, idle_ms))
-        self._stage.open(screen, dialogue or join(self._new_id(), tap.at_ms))
-        self._show(screen)
-
-    def _take_down(self, change: PresenceChange) -> None:
-        """What rests on a member's presence goes at once; it needs no commit."""
-        if change.zone == change.before:
-            return  # still there
-        for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
-            self._show(screen)
 
     async def _follow(self, touched: Touched) -> None:
         for member_id in touched.cleared:
@@ -305,10 +274,10 @@ class Flow:
 
     def _forget(self, member_id: str) -> None:
         """Wipe a member from every surface, at once."""
-        self._visits.pop(member_id, None)
-        self._presence.forget(member_id)
+        self._visits.forget(member_id)
         for screen in self._stage.forget(member_id):
             self._show(screen)
+        self._tills.forget(member_id)
         self._advice.forget(member_id)
 
     async def _purge(self) -> None:
@@ -320,6 +289,13 @@ class Flow:
         if not done:
             self._health.count("store.purge_waits")
             self._purge_ms = self._clock.now_ms() + PURGE_AGAIN_MS
+
+    async def _forget_proofs(self, now_ms: int) -> None:
+        def forget(tx: Tx) -> None:
+            tx.forget_guards(now_ms)
+            tx.purge_bindings(now_ms)
+
+        await self._commit(forget, GROUP_MS)
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)

@@ -49,6 +49,11 @@ class Recognition:
         self._denied -= changed.keys()
         self._set(changed)
 
+    def bound(self, member_id: str, credentials: Recognised) -> None:
+        """A card or phone was bound to this member here; a withdrawal that the disk could not take still holds."""
+        if member_id not in self._denied:
+            self._set({member_id: credentials})
+
     def forget(self, member_id: str) -> None:
         """Recognise this member no more, whatever the disk says, until a change is committed."""
         self._denied.add(member_id)

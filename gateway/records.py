@@ -123,6 +123,11 @@ class Tx:
         row = self._one("SELECT member_id FROM credential WHERE credential_id = ?", credential_id)
         return None if row is None else str(row[0])
 
+    def holder(self, secret: bytes) -> str | None:
+        """Whose static credential has this keyed hash. Reads the whole table: only for the rare moment of a binding."""
+        row = self._one("SELECT member_id FROM credential WHERE secret = ?", secret)
+        return None if row is None else str(row[0])
+
     def credentials(self, member_id: str) -> tuple[Credential, ...]:
         """All credentials of a member."""
         rows = self._all("SELECT * FROM credential WHERE member_id = ?", member_id)

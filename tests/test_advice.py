@@ -1,11 +1,12 @@
 """gateway.advice: who is near, and that nothing is rung for nothing. The rest of its way is in test_flow."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from gateway.core.model import Purpose
-from tests.rigs.shop import Shop, member, open_shop
+from gateway.core.model import ConsentState, Proof, Purpose, Tap
+from tests.rigs.shop import Shop, consent, member, open_shop
 
 
 @pytest.fixture
@@ -37,3 +38,80 @@ async def test_what_changes_nothing_rings_nobody(shop: Shop) -> None:
     advice.forget("nobody")
     assert advice.expire(shop.clock.ms) == []
     assert len(rung) == 1
+
+
+async def test_a_tap_at_the_reader_beside_a_tablet_opens_the_card_there_at_once(shop: Shop) -> None:
+    assert shop.flow.readers_for("t") == [("advice-nfc", "wine", False)]
+    assert [shop.flow.on_reader("t", reader) for reader in ("coffee-nfc", "nowhere", "advice-nfc")] == [
+        "refused",
+        "refused",
+        "ok",
+    ]
+    assert shop.flow.readers_for("t") == [("advice-nfc", "wine", True)]
+    await shop.tap("mia", "advice-nfc", Proof.PROVEN)
+    assert shop.walls.cards["t"].call_name == "Mia"
+    (entry,) = shop.walls.entries
+    assert (entry.state, entry.tablet, entry.label) == ("open", "t", "Mia")
+    asked, accepted = await shop.bodies("handshake.asked"), await shop.bodies("handshake.accepted")
+    assert asked[0]["handshake_id"] == accepted[0]["handshake_id"] == entry.handshake_id
+    assert (asked[0]["via"], accepted[0]["tablet"]) == ("tap", "t")
+    await shop.tap("mia", "advice-nfc")
+    assert len(await shop.bodies("handshake.accepted")) == 1
+    await shop.tick(shop.flow.shop.card_ms)
+    assert (shop.walls.cards, shop.walls.entries) == ({}, ())
+
+
+async def test_the_last_tablet_at_a_reader_counts_and_it_stands_at_one(shop: Shop) -> None:
+    advice = shop.flow._advice
+    advice.stand("a", "advice-nfc")
+    advice.stand("b", "advice-nfc")
+    assert advice.beside("advice-nfc") == "b"
+    advice.stand("b", "other-nfc")
+    assert (advice.beside("advice-nfc"), advice.beside("other-nfc")) == (None, "b")
+    advice.stand("b", None)
+    assert advice._beside == {}
+
+
+async def test_a_tablet_that_is_asleep_or_busy_leaves_it_to_the_queue(shop: Shop) -> None:
+    shop.flow.on_reader("t", "advice-nfc")
+    shop.walls.asleep.add("t")
+    await shop.tap("mia", "advice-nfc")
+    assert [entry.state for entry in shop.walls.entries] == ["asked"]
+    await shop.push(*member("ben", Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE))
+    shop.walls.asleep.clear()
+    await shop.tap("mia", "advice-nfc")  # the tablet is there now: her own request opens on it
+    assert shop.walls.cards["t"].call_name == "Mia"
+    await shop.tap("ben", "advice-nfc")
+    assert [(entry.label, entry.state) for entry in shop.walls.entries] == [("Mia", "open"), ("Ben", "asked")]
+    assert shop.walls.cards["t"].call_name == "Mia"
+
+
+async def test_without_consent_to_advice_the_tablet_stays_empty(shop: Shop) -> None:
+    shop.flow.on_reader("t", "advice-nfc")
+    await shop.push(consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, 5))
+    await shop.tap("mia", "advice-nfc")
+    assert (shop.walls.cards, shop.walls.entries) == ({}, ())
+    assert shop.health.counts["handshake.no_consent"] == 1
+
+
+@pytest.mark.parametrize("purpose", [Purpose.STAFF_ADVICE, Purpose.RECOGNISE_NFC])
+async def test_a_withdrawal_that_races_the_tap_wins(shop: Shop, purpose: Purpose) -> None:
+    shop.flow.on_reader("t", "advice-nfc")
+    withdrawal = asyncio.ensure_future(shop.push(consent("mia", purpose, ConsentState.WITHDRAWN, 5)))
+    await asyncio.sleep(0)
+    shop.flow.tapped(Tap("mia", "advice-nfc", shop.clock.ms))
+    await withdrawal
+    await shop.settle()
+    assert (shop.walls.cards, shop.walls.entries) == ({}, ())
+
+
+async def test_a_card_that_a_colleague_opens_meanwhile_stays(shop: Shop) -> None:
+    await shop.push(*member("ben", Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE))
+    await shop.tap("ben", "advice-nfc")
+    shop.flow.on_reader("t", "advice-nfc")
+    accepting = asyncio.ensure_future(shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t"))
+    shop.flow.tapped(Tap("mia", "advice-nfc", shop.clock.ms))
+    assert await accepting == "open"
+    await shop.settle()
+    assert shop.walls.cards["t"].call_name == "Ben"
+    assert [(entry.label, entry.state) for entry in shop.walls.entries] == [("Ben", "open"), ("Mia", "asked")]

@@ -270,3 +270,60 @@ async def test_a_tablet_stream_brings_queue_and_card_and_takes_the_card_away() -
     assert queue["data"]["queue"][0]["handshake_id"] == "handshake-1" and "card" not in queue["data"]
     assert opened["data"]["card"]["call_name"] == "Anna"
     assert closed["event"] == "card_closed" and closed["data"]["reason"] == "withdrawn"
+
+
+async def test_a_code_reaches_the_path_and_only_a_code() -> None:
+    desk = Desk()
+    url = "/api/v1/screens/coffee/code"
+    desk.path.answers["code"] = "wait"
+    typed = {"dialogue_id": "dialogue-1", "code": "12345678"}
+    assert (await desk.client.post(url, json=typed)).json() == {"result": "wait"}
+    assert desk.path.calls == [("code", "coffee", "dialogue-1", "12345678")]
+    for code in ("1234567", "123456789", "1234567\n", "12345678\n", "１２３４５６７８", "abcdefgh", 12345678, None):
+        answer = await desk.client.post(url, json={"dialogue_id": "d", "code": code})
+        assert answer.status_code == 422 and str(code) not in answer.text
+    assert (await desk.client.post("/api/v1/screens/nope/code", json=typed)).status_code == 404
+    assert len(desk.path.calls) == 1
+
+
+async def test_a_tablet_says_which_reader_stands_beside_it() -> None:
+    desk = Desk()
+    assert (await desk.client.post("/api/v1/tablet/reader", json={"receiver": "advice-nfc"})).status_code == 401
+    assert (await desk.client.get("/api/v1/tablet/readers")).status_code == 401
+    tablet = await desk.sign_in()
+    known = {"receiver": "advice-nfc", "zone": "wine", "mine": False}
+    assert (await desk.client.get("/api/v1/tablet/readers")).json() == {"readers": [known]}
+    answer = await desk.client.post("/api/v1/tablet/reader", json={"receiver": "advice-nfc"})
+    assert answer.json() == {"result": "ok"}
+    assert (await desk.client.get("/api/v1/tablet/readers")).json() == {"readers": [known | {"mine": True}]}
+    assert (await desk.client.post("/api/v1/tablet/reader", json={"receiver": None})).json() == {"result": "ok"}
+    assert desk.path.calls == [("reader", tablet, "advice-nfc"), ("reader", tablet, "None")]
+    assert (await desk.client.post("/api/v1/tablet/reader", json={})).status_code == 422
+
+
+async def test_a_till_learns_who_buys_with_the_managers_key_only() -> None:
+    desk = Desk()
+    ours = {"Authorization": f"Bearer {KEY}"}
+    for headers in ({}, {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}, {"Authorization": "Bearer x"}):
+        for answer in (
+            await desk.client.get("/api/v1/tills/till-1", headers=headers),
+            await desk.client.post("/api/v1/tills/till-1/done", headers=headers),
+        ):
+            assert answer.status_code == 401 and KEY not in answer.text
+    assert desk.health.counts["till.key_refused"] == 8 and desk.path.calls == []
+    assert (await desk.client.get("/api/v1/tills/till-9", headers=ours)).status_code == 404
+    nobody = await desk.client.get("/api/v1/tills/till-1", headers=ours)
+    assert nobody.json() is None and nobody.headers["cache-control"] == "no-store"
+    desk.path.sale = ("m-1", "bearer", 60_000, 500)
+    found = (await desk.client.get("/api/v1/tills/till-1", headers=ours)).json()
+    assert found == {"member_id": "m-1", "proof": "bearer", "ttl_ms": 60_000, "may_redeem_cents": 500}
+    desk.path.sale = ("m-1", "proven", 60_000, None)
+    assert (await desk.client.get("/api/v1/tills/till-1", headers=ours)).json()["may_redeem_cents"] is None
+    assert (await desk.client.post("/api/v1/tills/till-1/done", headers=ours)).json() == {"result": "ok"}
+    assert desk.path.calls == [("done", "till-1")]
+
+
+async def test_without_a_key_no_till_gets_in() -> None:
+    desk = Desk(tablet_key="")
+    answer = await desk.client.get("/api/v1/tills/till-1", headers={"Authorization": "Bearer "})
+    assert answer.status_code == 401

@@ -1,6 +1,7 @@
 """Decisions inside a transaction: the consents of that instant, the record, and only the fields that purposes allow."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
@@ -8,12 +9,12 @@ from sqlite_utils import Database
 from gateway.apply import apply
 from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake
-from gateway.core.model import Purpose, Tap
+from gateway.core.model import Guard, Member, Offer, Proof, Purpose, Tap
 from gateway.core.presence import PresenceChange
-from gateway.decisions import CARD_OFFERS, Decisions
+from gateway.decisions import CARD_OFFERS, Arrival, Decisions
 from gateway.migrations import migrate
 from gateway.records import Tx
-from tests.rigs.shop import SITE_KEY, START_MS, basics, member
+from tests.rigs.shop import SITE_KEY, START_MS, TEXT, basics, member
 
 ARRIVAL = PresenceChange("mia", "entered", "coffee", None, START_MS)
 ASKED = Handshake("h1", "mia", "Mia", "wine", "tap", START_MS, START_MS + 9)
@@ -78,3 +79,37 @@ def test_a_card_needs_the_consent_of_its_own_instant(shop) -> None:
     other = Handshake("h2", "ben", "Ben", "wine", "tap", START_MS, START_MS + 9)
     assert decisions.card(tx, other, "t1", START_MS, START_MS + 5) is None
     assert types(tx) == ["handshake.accepted"]
+
+
+def test_a_proof_is_spent_for_members_who_may_be_recognised_only(shop) -> None:
+    tx, decisions = shop
+    guard = Guard(b"k" * 16, 3)
+    assert decisions.admit(tx, Tap("mia", "r", START_MS, guard=guard)) == "new"
+    assert decisions.admit(tx, Tap("mia", "r", START_MS, guard=guard)) == "spent"
+    for name in ("eva", "ben", "nobody", None):
+        assert decisions.admit(tx, Tap(name, "r", START_MS, guard=Guard(b"n" * 16, 3))) == "nobody"
+    assert tx.admit("mia", Guard(b"n" * 16, 3))
+
+
+def test_a_visit_and_a_sale_by_tap_need_their_consent(shop) -> None:
+    tx, decisions = shop
+    arrival = Arrival(ARRIVAL, "v1", "door")
+    for name in ("eva", "ben", "nobody"):
+        tap = Tap(name, "r", START_MS)
+        assert (decisions.visit(tx, tap, arrival), decisions.identify(tx, tap, "till-1")) == ("nobody", False)
+    assert types(tx) == []
+    assert decisions.visit(tx, Tap("mia", "r", START_MS), arrival) == "guest"
+    assert decisions.identify(tx, Tap("mia", "r", START_MS), "till-1")
+    assert types(tx) == ["visit.entered", "sale.identified"]
+    tx.put_member(Member("mia", "Mia", staff=True))
+    assert decisions.visit(tx, Tap("mia", "r", START_MS), arrival) == "colleague"
+    assert not decisions.identify(tx, Tap("mia", "r", START_MS), "till-1")
+    assert len(types(tx)) == 2
+
+
+def test_a_card_after_a_copied_number_lists_nothing_that_it_cannot_redeem(shop) -> None:
+    tx, decisions = shop
+    tx.put_offer(Offer("dear", TEXT, TEXT, interests=("coffee",), value_cents=100_000, priority=9))
+    for proof, listed in ((Proof.BEARER, False), (Proof.PROVEN, True)):
+        card = decisions.card(tx, replace(ASKED, proof=proof), "t1", START_MS, START_MS + 5)
+        assert ("dear" in [line.offer_id for line in card.offers]) is listed

@@ -130,9 +130,12 @@ def test_the_console_shows_the_wording_that_the_privacy_page_gives() -> None:
 def test_every_event_type_is_documented() -> None:
     text = doc("docs/mqtt.md")
     source = "".join(
-        (ROOT / "gateway" / name).read_text() for name in ("flow.py", "decisions.py", "apply.py", "records.py")
+        (ROOT / "gateway" / name).read_text()
+        for name in ("advice.py", "apply.py", "binding.py", "decisions.py", "records.py", "taps.py", "visits.py")
     )
-    for name in re.findall(r'"((?:visit|decision|offer|handshake|consent|credential)\.[a-z]+)"', source):
+    found = re.findall(r'"((?:visit|decision|offer|handshake|consent|credential|sale)\.[a-z]+)"', source)
+    assert len(set(found)) > 10
+    for name in found:
         assert f"`{name}`" in text, name
 
 

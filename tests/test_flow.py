@@ -432,7 +432,7 @@ async def test_overload_never_keeps_a_card_open(shop: Shop, monkeypatch) -> None
 
 
 async def test_accepting_twice_is_one_view(shop: Shop) -> None:
-    await asyncio.gather(*(shop.flow.on_tap(Tap("mia", "advice-nfc", shop.clock.ms)) for _ in range(3)))
+    await asyncio.gather(*(shop.flow._taps.on_tap(Tap("mia", "advice-nfc", shop.clock.ms)) for _ in range(3)))
     (entry,) = shop.walls.entries
     assert [await shop.flow.on_accept(entry.handshake_id, "t") for _ in range(3)] == ["open"] * 3
     assert await shop.types() == ["handshake.asked", "handshake.accepted"]
@@ -492,7 +492,7 @@ async def test_a_credential_in_doubt_opens_nothing_and_headquarters_hears_of_it(
     assert shop.walls.screens["bar"].level == "L2"
     doubt = PresenceChange("mia", "doubted", None, "coffee", shop.clock.ms)
     shop.flow._presence.forget("mia")
-    shop.flow.changed(doubt)
+    shop.flow._visits.changed(doubt)
     await shop.settle()
     assert shop.walls.screens["bar"].level != "L2"
     assert (await shop.types())[-1] == "credential.doubted"
@@ -514,7 +514,7 @@ async def test_who_stays_for_a_minute_keeps_the_screen_and_is_told_once(shop: Sh
 
 async def test_a_visit_that_a_withdrawal_overtook_leaves_nothing(shop: Shop) -> None:
     entered = PresenceChange("mia", "entered", "coffee", None, shop.clock.ms)
-    shop.flow.changed(entered)
+    shop.flow._visits.changed(entered)
     shop.flow._forget("mia")
     await shop.settle()
     assert "mia" not in shop.flow._visits

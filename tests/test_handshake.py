@@ -74,3 +74,15 @@ def test_a_clock_step_moves_the_deadlines() -> None:
     queue.shift(-500)
     assert queue.expire(120_499) == []
     assert len(queue.expire(120_500)) == 1
+
+
+def test_a_tablet_with_a_card_is_busy() -> None:
+    queue = Handshakes()
+    queue.ask(ASKED)
+    assert queue.of("m1") == ASKED
+    assert queue.of("m2") is None
+    assert not queue.is_busy("tablet-a")
+    queue.accept("h1", "tablet-a", 400_000)
+    assert (queue.is_busy("tablet-a"), queue.is_busy("tablet-b")) == (True, False)
+    queue.close("h1")
+    assert not queue.is_busy("tablet-a")

@@ -111,6 +111,7 @@ async def test_all_tablets_see_the_queue_and_only_one_sees_that_it_is_his() -> N
     assert [entry["mine"] for entry in first["queue"]] == [False, True]  # type: ignore[attr-defined]
     assert [entry["mine"] for entry in second["queue"]] == [False, False]  # type: ignore[attr-defined]
     assert "a" * 32 not in str(second) and display.tablets_connected == 2
+    assert display.sees("a" * 32) and not display.sees("c" * 32)
 
 
 async def test_a_guest_keeps_the_number_while_others_leave() -> None:

@@ -5,7 +5,17 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.model import ConsentRecord, ConsentState, Contact, Member, Offer, Purpose, Reason, ShopConfig
+from gateway.core.model import (
+    ConsentRecord,
+    ConsentState,
+    Contact,
+    Member,
+    Offer,
+    Proof,
+    Purpose,
+    Reason,
+    ShopConfig,
+)
 from gateway.core.offers import DAY_MS, Person, Situation, decide, public_slides, sift, slide_of
 
 NOW_MS = 10 * DAY_MS
@@ -73,6 +83,20 @@ def test_each_exclusion_has_its_code() -> None:
 
 def test_what_is_not_public_safe_may_answer_a_tap() -> None:
     assert decide(situation(offer("private", public_safe=False), trigger="tap")).offer_id == "private"
+
+
+def test_a_copy_of_a_card_gets_nothing_of_value() -> None:
+    dear = offer("dear", value_cents=501)
+    codes = reasons(situation(dear, offer("cheap", value_cents=500), trigger="tap", proof=Proof.BEARER))
+    assert codes == {"dear": "proof.bearer_limit", "cheap": "chosen"}
+    for proof in (Proof.SIGNED, Proof.PROVEN):
+        assert decide(situation(dear, trigger="tap", proof=proof)).offer_id == "dear"
+    assert decide(situation(dear)).offer_id == "dear"  # nobody redeems anything by standing there
+
+
+def test_a_decision_says_the_proof_of_its_tap() -> None:
+    assert decide(situation(offer("o1"), trigger="tap", proof=Proof.SIGNED)).proof is Proof.SIGNED
+    assert decide(situation(offer("o1"), proof=Proof.SIGNED)).proof is None
 
 
 def test_two_members_get_only_what_fits_both() -> None:

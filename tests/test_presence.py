@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import clones, presence, zones
+from gateway.core.checkins import LEFT_AFTER_TAP_MS, UNKNOWN_AFTER_TAP_MS
 from gateway.core.model import Sighting
 from gateway.core.presence import Presence, PresenceChange
 from gateway.core.radiomap import Ear, RadioMap, from_positions
@@ -364,3 +365,122 @@ def test_a_member_takes_little_memory() -> None:
     track = places._tracks["m1"]
     (watch,) = track.watches.values()
     assert sys.getsizeof(track.belief.shares) + sys.getsizeof(watch._times) + sys.getsizeof(watch._codes) < 20_000
+
+
+def test_a_tap_at_the_door_is_a_visit_that_ends_by_itself() -> None:
+    places = Presence(ZONES)
+    entered = places.tapped("m1", "entrance", 0, opens=True)
+    assert entered == PresenceChange("m1", "entered", "entrance", None, 0)
+    assert (places.zone_of("m1"), places.members_in("entrance"), len(places)) == ("entrance", ("m1",), 1)
+    assert places.tapped("m1", "entrance", 1_000, opens=True) is None
+    assert places.expire(UNKNOWN_AFTER_TAP_MS) == []
+    assert kinds(places.expire(1_000 + UNKNOWN_AFTER_TAP_MS)) == [("unknown", None)]
+    moved = places.tapped("m1", "wine", 60_000, opens=False)
+    assert (moved.kind, moved.zone, moved.before) == ("moved", "wine", None)
+    assert kinds(places.expire(60_000 + LEFT_AFTER_TAP_MS)) == [("left", None)]
+    assert len(places) == 0
+
+
+def test_elsewhere_a_tap_opens_nothing() -> None:
+    places = Presence(ZONES)
+    assert places.tapped("m1", "wine", 0, opens=False) is None
+    assert (places.zone_of("m1"), len(places)) == (None, 0)
+
+
+def test_a_beacon_that_is_heard_takes_over_without_a_second_visit() -> None:
+    places = Presence(ZONES)
+    places.tapped("m1", "coffee", 0, opens=True)
+    assert stand(places, "a1", "b1", 0, 10_000) == []  # the beacon says the same zone
+    assert places.tapped("m1", "wine", 10_000, opens=True) is None  # and knows better now
+    assert places.zone_of("m1") == "coffee"
+    assert kinds(places.expire(10_000 + presence.LEFT_AFTER_MS)) == [("left", None)]
+    assert len(places) == 0
+
+    places.tapped("m1", "coffee", 200_000, opens=True)
+    changes = stand(places, "b1", "a1", 200_000, 210_000)
+    assert [(c.kind, c.zone, c.before) for c in changes] == [("moved", "wine", "coffee")]
+
+
+def test_a_tap_goes_on_where_a_beacon_fell_silent() -> None:
+    places = Presence(ZONES)
+    stand(places, "a1", "b1", 0, 5_000)
+    places.expire(5_000 + presence.UNKNOWN_AFTER_MS)
+    moved = places.tapped("m1", "till", 30_000, opens=False)
+    assert (moved.kind, moved.zone) == ("moved", "till")
+    assert places.expire(5_000 + presence.LEFT_AFTER_MS - 6_000) == []
+    assert kinds(places.expire(5_000 + presence.LEFT_AFTER_MS)) == [("unknown", None)]
+    assert len(places) == 1
+    assert kinds(places.expire(30_000 + LEFT_AFTER_TAP_MS)) == [("left", None)]
+
+
+def test_a_check_in_may_not_count_after_all() -> None:
+    places = Presence(ZONES)
+    places.tapped("m1", "entrance", 0, opens=True)
+    assert not places.checked_out("m1")
+    assert len(places) == 0
+    stand(places, "a1", "b1", 0, 5_000)
+    assert places.checked_out("m1")
+    places.tapped("m2", "entrance", 0, opens=True)
+    places.forget("m2")
+    assert places.zone_of("m2") is None
+
+
+def test_a_clock_step_moves_a_check_in_along() -> None:
+    places, year_ms = Presence(ZONES), 31_536_000_000
+    places.tapped("m1", "entrance", 0, opens=True)
+    for step_ms in (year_ms, -year_ms):
+        places.shift(step_ms)
+    places.shift(year_ms)
+    assert places.expire(year_ms + 1_000) == []
+    assert places.zone_of("m1") == "entrance"
+
+
+def test_check_ins_count_among_the_members_and_go_first(monkeypatch) -> None:
+    monkeypatch.setattr(presence, "MAX_MEMBERS", 3)
+    places = Presence(ZONES)
+    for number in range(10):
+        places.tapped(f"m{number}", "entrance", number, opens=True)
+    assert places.members_in("entrance") == ("m7", "m8", "m9")
+    for number in range(10):
+        hear(places, "a1", -60, number, member=f"b{number}")
+        assert len(places._tracks) + len(places._checkins) == 3
+    assert len(places._tracks) == 3
+    places.expire(presence.UNKNOWN_AFTER_MS + 9)
+    for number in range(7, 10):
+        places.tapped(f"b{number}", "coffee", 30_000, opens=True)
+        assert len(places._tracks) + len(places._checkins) <= 3
+
+
+STEPS = st.tuples(
+    st.sampled_from(["hear a1", "hear b1", "tap door", "tap coffee", "tap wine", "wait", "step"]),
+    st.integers(0, 90_000),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEPS, max_size=40))
+def test_however_beacons_and_taps_mix_it_is_one_visit_after_another(steps) -> None:
+    places, now_ms, inside, zone = Presence(ZONES), 10**12, False, None
+    for what, amount in [*steps, ("wait", LEFT_AFTER_TAP_MS)]:
+        how, _, where = what.partition(" ")
+        changes: list[PresenceChange | None] = []
+        match how:
+            case "hear":
+                for _ in range(1 + amount % 15):
+                    now_ms += 500
+                    changes += [hear(places, where, -60, now_ms), *places.expire(now_ms)]
+            case "tap":
+                changes.append(places.tapped("m1", where, now_ms, opens=where == "door"))
+            case "wait":
+                now_ms += amount
+                changes += places.expire(now_ms)
+            case "step":
+                now_ms += amount * 10**6
+                places.shift(amount * 10**6)
+        for change in filter(None, changes):
+            assert change.before == zone
+            assert (change.kind == "entered") == (not inside)
+            inside, zone = change.kind != "left", change.zone
+        assert (places.zone_of("m1"), len(places)) == (zone, int(inside))
+        assert ("m1" in places.members_in(zone)) if zone else not places.members_in("coffee")
+    assert not inside

@@ -4,8 +4,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gateway.core.model import Slide
-from gateway.core.stage import END_MS, JOIN_MS, Dialogue, Stage, ZoneOffer
+from gateway.core import stage as stages
+from gateway.core.model import Slide, Trouble
+from gateway.core.stage import (
+    CODE_MS,
+    END_MS,
+    HINT_MS,
+    HOLD_MS,
+    JOIN_MS,
+    WELCOME_MS,
+    Dialogue,
+    Stage,
+    ZoneOffer,
+    hint,
+    join,
+)
 
 TEXT = {"de": "Hallo", "en": "Hello"}
 SLIDE = Slide("o1", TEXT, TEXT)
@@ -103,7 +116,7 @@ def test_the_join_page_belongs_to_nobody() -> None:
     one = stage()
     one.open("bar", dialogue("j", None, call_name=None, slide=None, more={}, step="join", expires_at_ms=JOIN_MS))
     assert one.render("bar", 0).level == "L1"
-    assert one.dialogue_at("bar").choices == ()
+    assert one.dialogue_at("bar").choices == ("code",)
 
 
 def test_another_persons_dialogue_replaces_the_first() -> None:
@@ -125,6 +138,82 @@ def test_a_clock_step_moves_what_is_open() -> None:
     one.shift(10**9)
     assert one.expire(10**9 + 1_000) == ()
     assert one.expire(10**9 + 30_000) == ("bar", "door")
+
+
+def test_a_hint_covers_a_dialogue_and_gives_it_back() -> None:
+    one = stage()
+    one.open("bar", dialogue())
+    one.cover("bar", hint("h1", Trouble.AGAIN, 1_000))
+    covered = one.render("bar", 1_000)
+    assert (covered.level, covered.dialogue.step, covered.dialogue.slide, covered.dialogue.call_name) == (
+        "L1",
+        "again",
+        None,
+        None,
+    )
+    assert covered.decision_id is None
+    assert one.expire(1_000 + HINT_MS - 1) == ()
+    assert one.expire(1_000 + HINT_MS) == ("bar",)
+    back = one.render("bar", 1_000 + HINT_MS)
+    assert (back.dialogue.step, back.dialogue.ttl_ms) == ("offer", IDLE_MS - 1_000 - HINT_MS)
+
+
+def test_a_hint_gives_nothing_back_that_is_over_and_a_touch_ends_it() -> None:
+    one = stage()
+    one.open("bar", dialogue())
+    one.cover("bar", hint("h1", Trouble.UNLOCK, IDLE_MS - 1_000))
+    assert one.expire(IDLE_MS) == ("bar",)
+    assert one.render("bar", IDLE_MS).dialogue.step == "unlock"
+    assert one.expire(IDLE_MS - 1_000 + HINT_MS) == ("bar",)
+    assert one.render("bar", IDLE_MS + HINT_MS).level == "L1"
+    one.open("bar", dialogue())
+    one.cover("bar", hint("h2", Trouble.AGAIN, 0))
+    assert one.answer("bar", "d1", "more", 1, IDLE_MS) is not None
+    assert one.render("bar", 1).dialogue.step == "more"
+
+
+def test_a_clock_step_moves_a_hint_too() -> None:
+    one = stage()
+    one.cover("bar", hint("h1", Trouble.REFUSED, 0))
+    one.shift(10**9)
+    assert one.expire(10**9) == ()
+    assert one.expire(10**9 + HINT_MS) == ("bar",)
+
+
+def test_the_welcome_gives_way_to_the_offer_it_announced() -> None:
+    one = stage()
+    one.open("door", dialogue(step="welcome", expires_at_ms=WELCOME_MS, idle_ms=IDLE_MS))
+    view = one.render("door", 0).dialogue
+    assert (view.slide, view.call_name, view.choices) == (None, "Mia", ("advice",))
+    assert one.expire(WELCOME_MS) == ("door",)
+    view = one.render("door", WELCOME_MS).dialogue
+    assert (view.step, view.slide, view.ttl_ms) == ("offer", SLIDE, IDLE_MS)
+    one.open("door", dialogue(step="welcome", slide=None, idle_ms=IDLE_MS))
+    assert one.expire(IDLE_MS) == ("door",)
+    assert one.dialogue_at("door") is None
+
+
+def test_a_stranger_goes_from_join_to_bound_and_may_cancel() -> None:
+    one = stage()
+    one.open("bar", join("j", 0))
+    code = one.answer("bar", "j", "code", 1_000, IDLE_MS)
+    assert (code.step, code.expires_at_ms, code.choices) == ("code", 1_000 + CODE_MS, ("cancel", "more_time"))
+    assert one.answer("bar", "j", "more_time", 2_000, IDLE_MS).expires_at_ms == 2_000 + 2 * CODE_MS
+    assert not one.step_to("bar", "other", "hold", HOLD_MS, "m1")
+    assert one.step_to("bar", "j", "hold", HOLD_MS, "m1")
+    content = one.render("bar", 0)
+    assert (content.level, content.dialogue.choices, content.dialogue.call_name) == ("L1", ("cancel",), None)
+    assert one.forget("m1") == ("bar",)
+    one.open("bar", join("k", 0))
+    assert one.answer("bar", "k", "cancel", 0, IDLE_MS) is None
+    one.answer("bar", "k", "code", 0, IDLE_MS)
+    assert one.answer("bar", "k", "cancel", 0, IDLE_MS) is not None
+    assert one.dialogue_at("bar") is None
+
+
+def test_the_times_keep_their_inequalities() -> None:
+    assert HINT_MS < END_MS < JOIN_MS < HOLD_MS < CODE_MS
+    assert HINT_MS < IDLE_MS and stages.WELCOME_MS < END_MS
 
 
 class Screens(RuleBasedStateMachine):
@@ -157,6 +246,10 @@ class Screens(RuleBasedStateMachine):
         if open_now is not None:
             self.stage.answer(screen, open_now.dialogue_id, choice, self.now_ms, 5)
 
+    @rule(screen=screens)
+    def tear(self, screen: str) -> None:
+        self.stage.cover(screen, hint("h", Trouble.AGAIN, self.now_ms - HINT_MS + 3))
+
     @rule(member=members)
     def forget(self, member: str) -> None:
         self.stage.forget(member)
@@ -175,7 +268,9 @@ class Screens(RuleBasedStateMachine):
             assert offer is None or not offer.members & self.gone
             content = self.stage.render(screen, self.now_ms)
             assert content.dialogue is None or content.dialogue.call_name not in self.gone
-            assert (content.level == "L3") == (content.dialogue is not None)
+            covered = content.dialogue is not None and content.dialogue.step == "again"
+            assert (content.level == "L3") == (content.dialogue is not None and not covered)
+            assert not covered or content.dialogue.call_name is None
 
 
 Screens.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.core.model import QueueEntry
+from gateway.core.model import Proof, QueueEntry
 
 # A queue longer than this is no queue any more; the oldest request has timed out long before.
 MAX_WAITING = 50
@@ -12,7 +12,7 @@ MAX_WAITING = 50
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """`tablet` is set once a colleague accepted; `expires_at_ms` ends the waiting or the card."""
+    """`tablet` is set once a colleague accepted; `expires_at_ms` ends the waiting or the card; `proof` of the tap."""
 
     handshake_id: str
     member_id: str
@@ -22,6 +22,7 @@ class Handshake:
     asked_at_ms: int
     expires_at_ms: int
     tablet: str | None = None
+    proof: Proof = Proof.BEARER
 
     @property
     def state(self) -> Literal["asked", "open"]:
@@ -43,7 +44,15 @@ class Handshakes:
 
     def has(self, member_id: str) -> bool:
         """Whether this member waits or is served."""
-        return any(handshake.member_id == member_id for handshake in self._all.values())
+        return self.of(member_id) is not None
+
+    def of(self, member_id: str) -> Handshake | None:
+        """The handshake of this member, who has one at most."""
+        return next((handshake for handshake in self._all.values() if handshake.member_id == member_id), None)
+
+    def is_busy(self, tablet: str) -> bool:
+        """Whether a card is open on this tablet."""
+        return any(handshake.tablet == tablet for handshake in self._all.values())
 
     def get(self, handshake_id: str) -> Handshake | None:
         """The handshake, or None once it is over."""

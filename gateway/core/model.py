@@ -271,6 +271,7 @@ class Decision:
     screen: str
     offer_id: str | None
     reasons: tuple[Reason, ...]
+    proof: Proof | None = None  # of the tap that asked; None without one
 
 
 @dataclass(frozen=True, slots=True)

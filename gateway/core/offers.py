@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.core.consent import Consents, may
-from gateway.core.model import Contact, Decision, Member, Offer, Purpose, Reason, ShopConfig, Slide
+from gateway.core.model import Contact, Decision, Member, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.proof import may_redeem
 
 DAY_MS = 86_400_000
 
@@ -24,7 +25,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a decision depends on. `others` are the members who stand in the same zone."""
+    """All that a decision depends on. `others` are the members who stand in the same zone; `proof` is a tap's."""
 
     decision_id: str
     at_ms: int
@@ -35,6 +36,7 @@ class Situation:
     others: tuple[Person, ...]
     offers: tuple[Offer, ...]
     shop: ShopConfig
+    proof: Proof = Proof.BEARER
 
 
 def decide(situation: Situation) -> Decision:
@@ -98,6 +100,10 @@ def _exclusion(offer: Offer, situation: Situation) -> str | None:
         return "zone"
     if situation.trigger == "zone" and not offer.public_safe:
         return "not_public_safe"
+    if situation.trigger == "tap":
+        verdict = may_redeem(situation.proof, offer.value_cents, situation.shop.bearer_limit_cents)
+        if not verdict.ok:
+            return verdict.reason
     if offer.audience == "everyone":
         # It runs in the loop for everybody anyway: worth saying on request, not worth an unasked contact.
         return "in_the_loop" if situation.trigger == "zone" else None
@@ -139,4 +145,5 @@ def _decision(situation: Situation, offer_id: str | None, reasons: tuple[Reason,
         screen=situation.screen,
         offer_id=offer_id,
         reasons=reasons,
+        proof=situation.proof if situation.trigger == "tap" else None,
     )

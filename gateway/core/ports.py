@@ -30,6 +30,9 @@ class Surfaces(Protocol):
 
     def close_card(self, tablet: str, handshake_id: str, reason: str) -> None: ...
 
+    def sees(self, tablet: str) -> bool:
+        """Whether this tablet is switched on and shows what it is sent."""
+
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock: what has a deadline keeps the time it had left."""
 

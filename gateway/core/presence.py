@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.core.checkins import CheckIns
 from gateway.core.clones import Watch
 from gateway.core.kriging import Place
 from gateway.core.levelling import Levelling
@@ -50,7 +51,7 @@ LATE_MS = 5_000
 NEVER_MS = -(10**15)
 
 # 5,000 members are a full department store. Each takes 19 kB at 418 places and 12 receivers (measured), 95 MB in all;
-# beyond it the longest unheard one goes.
+# beyond it the longest unheard one goes; before them members who are here by a tap alone, who say least.
 MAX_MEMBERS = 5_000
 
 Kind = Literal["entered", "moved", "dwelled", "unknown", "doubted", "left"]
@@ -158,11 +159,12 @@ class Presence:
         self._awake_ms = [NEVER_MS] * len(self._receivers)
         self._dwelled_ms = dwelled_ms
         self._tracks: dict[str, _Track] = {}
+        self._checkins = CheckIns()  # members whose zone no beacon tells
         self._doubted_until_ms: dict[str, int] = {}  # at most MAX_MEMBERS; outlives a track
         self._base_ms = 0  # steps of the clock: all times within are without them
 
     def __len__(self) -> int:
-        return sum(track.inside for track in self._tracks.values())
+        return len({m for m, track in self._tracks.items() if track.inside} | {*self._checkins})
 
     def observe(self, sighting: Sighting) -> PresenceChange | None:
         """Take one sighting; almost always nothing changes and None comes back."""
@@ -194,6 +196,25 @@ class Presence:
         track.decided_ms = now_ms
         return self._decide(member_id, track, now_ms)
 
+    def tapped(self, member_id: str, zone: str, at_ms: int, *, opens: bool) -> PresenceChange | None:
+        """A member tapped in `zone`: it begins a visit if it `opens`, else it only moves one. A beacon knows better."""
+        at_ms -= self._base_ms
+        track = self._tracks.get(member_id)
+        inside = member_id in self._checkins or (track is not None and track.inside)
+        if not (inside or opens) or (track is not None and self._zone(track) is not None):
+            return None
+        if member_id not in self._checkins:
+            self._make_room()
+        kind: Kind = "moved" if inside else "entered"
+        before = self._checkins.zone_of(member_id)
+        self._checkins.tap(member_id, zone, at_ms)
+        return None if zone == before else self._change(member_id, kind, zone, before, at_ms)
+
+    def checked_out(self, member_id: str) -> bool:
+        """A tap may not count after all; True if the member is still here by a beacon."""
+        self._checkins.end(member_id)
+        return member_id in self._tracks and self._tracks[member_id].inside
+
     def anchored(self, anchor: str, receiver: str, rssi_dbm: int, now_ms: int) -> None:
         """One of the shop's own beacons was heard: it levels the receivers and shows that this one is awake."""
         index = self._receivers.get(receiver)
@@ -210,7 +231,7 @@ class Presence:
             silent_ms = now_ms - track.heard_ms
             if silent_ms >= LEFT_AFTER_MS:
                 del self._tracks[member_id]
-                if track.inside:
+                if track.inside and member_id not in self._checkins:
                     changes.append(self._change(member_id, "left", None, self._zone(track), now_ms))
             elif silent_ms >= UNKNOWN_AFTER_MS and track.hold.zone is not None:
                 before = self._zone(track)
@@ -218,6 +239,9 @@ class Presence:
                 changes.append(self._change(member_id, "unknown", None, before, now_ms))
             elif (dwelled := self._dwelled(member_id, track, now_ms)) is not None:
                 changes.append(dwelled)
+        for member_id, kind, before in self._checkins.expire(now_ms):
+            if kind == "unknown" or member_id not in self._tracks or not self._tracks[member_id].inside:
+                changes.append(self._change(member_id, kind, None, before, now_ms))
         for member_id in [m for m, until_ms in self._doubted_until_ms.items() if now_ms >= until_ms]:
             del self._doubted_until_ms[member_id]
         return changes
@@ -225,16 +249,18 @@ class Presence:
     def forget(self, member_id: str) -> None:
         """Drop a member without a trace (withdrawal, erasure)."""
         self._tracks.pop(member_id, None)
+        self._checkins.end(member_id)
         self._doubted_until_ms.pop(member_id, None)
 
     def members_in(self, zone: str) -> tuple[str, ...]:
         """Members in `zone` now, sorted."""
-        return tuple(sorted(m for m, track in self._tracks.items() if self._zone(track) == zone))
+        heard = [m for m, track in self._tracks.items() if self._zone(track) == zone]
+        return tuple(sorted({*heard, *self._checkins.members_in(zone)}))
 
     def zone_of(self, member_id: str) -> str | None:
         """The member's zone, or None while unknown."""
         track = self._tracks.get(member_id)
-        return self._zone(track) if track is not None else None
+        return (self._zone(track) if track is not None else None) or self._checkins.zone_of(member_id)
 
     def is_doubted(self, member_id: str) -> bool:
         """Whether the credential was heard in two places at once, lately: it opens nothing."""
@@ -301,9 +327,10 @@ class Presence:
             return self._dwelled(member_id, track, now_ms)
         if zone is None:
             return self._change(member_id, "unknown", None, before, now_ms)
-        kind: Kind = "moved" if track.inside else "entered"
+        kind: Kind = "moved" if track.inside or member_id in self._checkins else "entered"
         track.inside, track.zone_since_ms, track.dwelled = True, now_ms, False
-        return self._change(member_id, kind, zone, before, now_ms)
+        before = self._checkins.end(member_id) or before  # the beacon takes over
+        return None if zone == before else self._change(member_id, kind, zone, before, now_ms)
 
     def _note_silence(self, track: _Track, now_ms: int) -> None:
         """Receivers that hear others but not this member speak against the places near them."""
@@ -369,5 +396,5 @@ class Presence:
             self._doubted_until_ms[member_id] = min(until_ms, now_ms + LATE_MS + DOUBT_MS)
 
     def _make_room(self) -> None:
-        if len(self._tracks) >= MAX_MEMBERS:
+        if len(self._tracks) + len(self._checkins) >= MAX_MEMBERS and not self._checkins.end_oldest():
             del self._tracks[min(self._tracks, key=lambda member_id: self._tracks[member_id].heard_ms)]

@@ -1,19 +1,31 @@
 """What each screen shows: a dialogue after a tap, else a zone offer, else the neutral loop. Pure; one place per screen.
 
-Steps of a dialogue: offer -> more -> accepted | declined | advice; `nothing` and `join` are greetings
-without an offer. Whatever ends is wiped here, so a later render can't bring it back.
+Steps of a member's dialogue: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, and
+`welcome` greets at the door before an offer or without one. A stranger's: join -> code -> hold -> bound. A hint
+(again, unlock, refused) covers what is up for a moment. Whatever ends is wiped here, so a later render can't bring it
+back.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.core.model import DialogueView, ScreenContent, Slide, Step, Text
+from gateway.core.model import DialogueView, Proof, ScreenContent, Slide, Step, Text, Trouble
 
 END_MS = 8_000  # a last word stays long enough to be read, and shorter than any dialogue
 JOIN_MS = 15_000
+WELCOME_MS = 3_000  # a greeting that an offer follows: read in passing
+HINT_MS = 4_000  # two short sentences; < the 20 s of a dialogue, which comes back after it
+CODE_MS = 60_000  # eight digits from a phone or a letter, by slow fingers; "more time" doubles it
+HOLD_MS = 30_000  # to find the card
 
-_NEXT: Mapping[str, Step] = {"yes": "accepted", "more": "more", "not_now": "declined", "advice": "advice"}
+_NEXT: Mapping[str, Step] = {
+    "yes": "accepted",
+    "more": "more",
+    "not_now": "declined",
+    "advice": "advice",
+    "code": "code",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,11 @@ class ZoneOffer:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One person's dialogue at one screen; `member_id` None is the join page for a stranger's tap."""
+    """One person's dialogue at one screen; `member_id` None is a stranger's (join, code) or nobody's (a hint).
+
+    `proof` is that of the tap that opened it, `value_cents` what its offer is worth. `idle_ms`: how long the offer
+    stays that follows a welcome.
+    """
 
     dialogue_id: str
     member_id: str | None
@@ -41,6 +57,14 @@ class Dialogue:
     may_ask_advice: bool
     step: Step
     expires_at_ms: int
+    proof: Proof = Proof.BEARER
+    value_cents: int = 0
+    idle_ms: int = 0
+
+    @property
+    def level(self) -> Literal["L1", "L3"]:
+        """Binding shows nothing of the member, so that the code alone tells nobody whose it is."""
+        return "L1" if self.member_id is None or self.step in ("hold", "bound") else "L3"
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -50,14 +74,25 @@ class Dialogue:
                 return ("yes", *(("more",) if self.more else ()), "not_now", *advice, "more_time")
             case "more":
                 return ("yes", "not_now", *advice, "more_time")
-            case "accepted" | "nothing":
+            case "accepted" | "nothing" | "welcome":
                 return advice
+            case "join":
+                return ("code",)
+            case "code":
+                return ("cancel", "more_time")
+            case "hold":
+                return ("cancel",)
         return ()
 
 
 def join(dialogue_id: str, at_ms: int) -> Dialogue:
     """The friendly page for a card or phone nobody knows; nothing of it is stored."""
     return Dialogue(dialogue_id, None, "de", None, None, {}, None, None, False, "join", at_ms + JOIN_MS)
+
+
+def hint(dialogue_id: str, trouble: Trouble, at_ms: int) -> Dialogue:
+    """A short word about a tap that came to nothing."""
+    return Dialogue(dialogue_id, None, "de", None, None, {}, None, None, False, trouble.value, at_ms + HINT_MS)
 
 
 class Stage:
@@ -68,6 +103,7 @@ class Stage:
         self._loops: dict[str, tuple[Slide, ...]] = {}
         self._offers: dict[str, ZoneOffer] = {}
         self._dialogues: dict[str, Dialogue] = {}
+        self._hints: dict[str, Dialogue] = {}
 
     def screens_in(self, zone: str | None) -> tuple[str, ...]:
         """Screens that stand in `zone`, sorted."""
@@ -93,6 +129,20 @@ class Stage:
     def open(self, screen: str, dialogue: Dialogue) -> None:
         """Begin a dialogue; whoever had one at this screen loses it."""
         self._dialogues[screen] = dialogue
+        self._hints.pop(screen, None)
+
+    def cover(self, screen: str, hint: Dialogue) -> None:
+        """Show a hint over whatever is up; that comes back after it, if its own time is not over by then."""
+        self._hints[screen] = hint
+
+    def step_to(self, screen: str, dialogue_id: str, step: Step, until_ms: int, member_id: str | None = None) -> bool:
+        """Take a stranger's dialogue on, for `member_id` once a code says who; False if it is over."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.dialogue_id != dialogue_id:
+            return False
+        whose = member_id or dialogue.member_id
+        self.open(screen, replace(dialogue, step=step, expires_at_ms=until_ms, member_id=whose))
+        return True
 
     def dialogue_at(self, screen: str) -> Dialogue | None:
         """The dialogue that is open at `screen`."""
@@ -109,12 +159,17 @@ class Stage:
         dialogue = self._dialogues.get(screen)
         if dialogue is None or dialogue.dialogue_id != dialogue_id or choice not in dialogue.choices:
             return None
+        if choice == "cancel":
+            self.end(screen, dialogue_id)
+            return dialogue
         if choice == "more_time":
-            after = replace(dialogue, expires_at_ms=now_ms + 2 * idle_ms)
+            span_ms = CODE_MS if dialogue.step == "code" else idle_ms
+            after = replace(dialogue, expires_at_ms=now_ms + 2 * span_ms)
         else:
             step = _NEXT[choice]
-            after = replace(dialogue, step=step, expires_at_ms=now_ms + (idle_ms if step == "more" else END_MS))
-        self._dialogues[screen] = after
+            span_ms = {"more": idle_ms, "code": CODE_MS}.get(step, END_MS)
+            after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms)
+        self.open(screen, after)
         return after
 
     def forget(self, member_id: str) -> tuple[str, ...]:
@@ -133,8 +188,19 @@ class Stage:
         return tuple(hit)
 
     def expire(self, now_ms: int) -> tuple[str, ...]:
-        """Wipe what is over; the screens that changed."""
-        hit = {s for s, dialogue in self._dialogues.items() if now_ms >= dialogue.expires_at_ms}
+        """Wipe what is over; the screens that changed. A welcome gives way to the offer that it announced."""
+        over = {s: d for s, d in self._hints.items() if now_ms >= d.expires_at_ms}
+        self._hints = {s: d for s, d in self._hints.items() if s not in over}
+        hit = {s for s, dialogue in self._dialogues.items() if now_ms >= dialogue.expires_at_ms} | over.keys()
+        for screen in hit:
+            dialogue = self._dialogues.get(screen)
+            if (
+                dialogue is not None
+                and dialogue.step == "welcome"
+                and dialogue.slide
+                and dialogue.expires_at_ms <= now_ms
+            ):
+                self._dialogues[screen] = replace(dialogue, step="offer", expires_at_ms=now_ms + dialogue.idle_ms)
         hit |= {s for s, offer in self._offers.items() if now_ms >= offer.expires_at_ms}
         for screen in hit:
             self._drop(screen, lambda d: now_ms >= d.expires_at_ms, lambda o: now_ms >= o.expires_at_ms)
@@ -143,15 +209,15 @@ class Stage:
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
         self._dialogues = {s: replace(d, expires_at_ms=d.expires_at_ms + delta_ms) for s, d in self._dialogues.items()}
+        self._hints = {s: replace(d, expires_at_ms=d.expires_at_ms + delta_ms) for s, d in self._hints.items()}
         self._offers = {s: replace(o, expires_at_ms=o.expires_at_ms + delta_ms) for s, o in self._offers.items()}
 
     def render(self, screen: str, now_ms: int) -> ScreenContent:
         """What `screen` shows at `now_ms`."""
         loop = self._loops.get(screen, ())
-        dialogue = self._dialogues.get(screen)
+        dialogue = self._hints.get(screen) or self._dialogues.get(screen)
         if dialogue is not None:
-            level: Literal["L1", "L3"] = "L3" if dialogue.member_id is not None else "L1"
-            return ScreenContent(level, loop, _view(dialogue, now_ms), dialogue.decision_id)
+            return ScreenContent(dialogue.level, loop, _view(dialogue, now_ms), dialogue.decision_id)
         offer = self._offers.get(screen)
         if offer is not None:
             return ScreenContent("L2", (offer.slide,), None, offer.decision_id)
@@ -173,7 +239,7 @@ def _view(dialogue: Dialogue, now_ms: int) -> DialogueView:
         step=dialogue.step,
         language=dialogue.language,
         call_name=dialogue.call_name,
-        slide=dialogue.slide,
+        slide=dialogue.slide if dialogue.step != "welcome" else None,
         more=dialogue.more if dialogue.step == "more" else {},
         choices=dialogue.choices,
         ttl_ms=max(0, dialogue.expires_at_ms - now_ms),

@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gateway.config import ReceiverTable
 from gateway.core.changes import Change, ConfigPut, ConsentAdd, CredentialPut, Delta, MemberPut, OfferPut
@@ -15,6 +17,7 @@ from gateway.core.model import (
     Member,
     Notice,
     Offer,
+    Proof,
     Purpose,
     QueueEntry,
     ScreenContent,
@@ -36,8 +39,11 @@ RECEIVERS = (
     ReceiverTable(id="wine-ble", zone="wine"),
     ReceiverTable(id="coffee-nfc", zone="coffee", screen="bar"),
     ReceiverTable(id="advice-nfc", zone="wine", advice=True),
+    ReceiverTable(id="door-nfc", zone="entrance", screen="hall", door=True),
+    ReceiverTable(id="till-nfc", zone="till", screen="counter", till="till-1"),
+    ReceiverTable(id="bare-nfc", zone="wine"),
 )
-SCREENS = {"bar": "coffee", "cellar": "wine"}
+SCREENS = {"bar": "coffee", "cellar": "wine", "hall": "entrance", "counter": "till"}
 
 
 class Clock:
@@ -64,6 +70,7 @@ class Walls:
         self.entries: tuple[QueueEntry, ...] = ()
         self.cards: dict[str, StaffCard] = {}
         self.closed: list[tuple[str, str]] = []
+        self.asleep: set[str] = set()
 
     def show(self, screen: str, content: ScreenContent) -> None:
         self.screens[screen] = content
@@ -79,6 +86,9 @@ class Walls:
         if tablet in self.cards and self.cards[tablet].handshake_id == handshake_id:
             del self.cards[tablet]
         self.closed.append((tablet, reason))
+
+    def sees(self, tablet: str) -> bool:
+        return tablet not in self.asleep
 
     def shift(self, delta_ms: int) -> None:
         """Deadlines are not this wall's business."""
@@ -134,10 +144,19 @@ class Shop:
             self.clock.ms += 500
         await self.settle()
 
-    async def tap(self, member: str | None, reader: str) -> None:
+    async def tap(self, member: str | None, reader: str, proof: Proof = Proof.BEARER, **more: Any) -> None:
         """A tap, and everything that follows from it."""
-        self.flow.tapped(Tap(member, reader, self.clock.ms))
+        self.flow.tapped(Tap(member, reader, self.clock.ms, proof, **more))
         await self.settle()
+
+    def step(self, screen: str = "bar") -> str | None:
+        """The step of the dialogue that a screen shows."""
+        view = self.walls.screens[screen].dialogue
+        return None if view is None else view.step
+
+    async def bodies(self, kind: str) -> list[dict[str, Any]]:
+        """The bodies of the events of one type, in order."""
+        return [json.loads(body) for event, body in await self.events() if event == kind]
 
     async def tick(self, ms: int = 0) -> None:
         """Let time pass, then tick."""

@@ -69,6 +69,8 @@ class FakePath:
     """Answers from `answers` (per call name) and remembers every call."""
 
     screens: Mapping[str, str] = field(default_factory=lambda: {"coffee": "coffee", "wine": "wine"})
+    tills: frozenset[str] = frozenset({"till-1"})
+    sale: tuple[str, str, int, int | None] | None = None
     shop: ShopConfig = SHOP
     answers: dict[str, str | Exception] = field(default_factory=dict)
     calls: list[tuple[str, ...]] = field(default_factory=list)
@@ -82,6 +84,21 @@ class FakePath:
 
     async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> str:
         return self._answer("screen", "ok", screen, dialogue_id, choice)
+
+    async def on_code(self, screen: str, dialogue_id: str, code: str) -> str:
+        return self._answer("code", "ok", screen, dialogue_id, code)
+
+    def readers_for(self, tablet: str) -> list[tuple[str, str, bool]]:
+        return [("advice-nfc", "wine", ("reader", tablet, "advice-nfc") in self.calls)]
+
+    def on_reader(self, tablet: str, reader: str | None) -> str:
+        return self._answer("reader", "ok", tablet, str(reader))
+
+    def sale_at(self, till: str) -> tuple[str, str, int, int | None] | None:
+        return self.sale
+
+    def end_sale(self, till: str) -> str:
+        return self._answer("done", "ok", till)
 
     async def on_accept(self, handshake_id: str, tablet: str) -> str:
         return self._answer("accept", "open", handshake_id, tablet)

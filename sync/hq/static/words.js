@@ -101,6 +101,7 @@ const WHY = {
   interests: { de: "keines passt", en: "none fits" },
   not_public_safe: { de: "keines darf öffentlich erscheinen", en: "none may be shown in public" },
   nothing_eligible: { de: "kein Angebot passt", en: "no offer fits" },
+  "proof.bearer_limit": { de: "zu wertvoll für eine kopierbare Karte", en: "worth too much for a card that can be copied" },
   in_the_loop: { de: "läuft dort ohnehin", en: "it runs there anyway" },
 };
 
@@ -111,6 +112,8 @@ const EVENTS = { // b: the body with its ids replaced by names
   "visit.entered": { de: (b) => `Besuch beginnt: ${b.zone}`, en: (b) => `Visit begins: ${b.zone}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
   "visit.dwelled": { de: (b) => `Bleibt bei: ${b.zone}`, en: (b) => `Stays at: ${b.zone}` },
+  "sale.identified": { de: (b) => `An der Kasse erkannt: ${b.till}`, en: (b) => `Recognised at the till: ${b.till}` },
+  "credential.bound": { de: () => "Neue Karte oder neues Handy verbunden", en: () => "A new card or phone was bound" },
   "credential.doubted": { de: () => "Ein Kennzeichen war an zwei Orten zugleich: es öffnet vorerst nichts", en: () => "A credential was in two places at once: it opens nothing for now" },
   "visit.left": { de: (b) => `Besuch endet: ${b.zone}`, en: (b) => `Visit ends: ${b.zone}` },
   "decision.made": {

@@ -1,0 +1,98 @@
+"""What the pages ask of the path (gateway.flow), and the forms in which a page's or a till's request comes."""
+
+from collections.abc import Collection, Mapping
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.core.model import ShopConfig
+
+Choice = Literal["yes", "more", "not_now", "advice", "more_time", "code", "cancel"]
+
+
+class Path(Protocol):
+    """Each answer is a value, never an exception."""
+
+    @property
+    def screens(self) -> Mapping[str, str]:
+        """Screen id -> zone id."""
+
+    @property
+    def tills(self) -> Collection[str]:
+        """Tills at which a tap says who buys."""
+
+    @property
+    def shop(self) -> ShopConfig: ...
+
+    async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> str:
+        """ "ok", "gone" or "refused"."""
+
+    async def on_code(self, screen: str, dialogue_id: str, code: str) -> str:
+        """ "ok", "wrong", "gone" or "wait"."""
+
+    async def on_accept(self, handshake_id: str, tablet: str) -> str:
+        """ "open", "taken", "gone" or "refused"."""
+
+    async def on_close(self, handshake_id: str, tablet: str) -> str:
+        """ "ok" or "gone"."""
+
+    def readers_for(self, tablet: str) -> list[tuple[str, str, bool]]:
+        """Readers that this tablet may stand beside: id, zone, whether it does."""
+
+    def on_reader(self, tablet: str, reader: str | None) -> str:
+        """ "ok" or "refused"."""
+
+    def sale_at(self, till: str) -> tuple[str, str, int, int | None] | None:
+        """Member id, proof, ms left, most cents it may redeem (None = any); None = nobody known is at this till."""
+
+    def end_sale(self, till: str) -> str:
+        """ "ok" or "gone"."""
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Answer(_Form):
+    """A touch on the dialogue of a screen."""
+
+    dialogue_id: str = Field(min_length=1, max_length=64)
+    choice: Choice
+
+
+class Code(_Form):
+    """The one-time code that somebody typed at a screen."""
+
+    dialogue_id: str = Field(min_length=1, max_length=64)
+    code: str = Field(pattern=r"^[0-9]{8}$")
+
+
+class Beside(_Form):
+    """The reader beside which a tablet stands, None = none any more."""
+
+    receiver: str | None = Field(max_length=24)
+
+
+class Result(BaseModel):
+    """What became of it; a "no" is a value, so the status is 200."""
+
+    result: Literal["ok", "open", "taken", "gone", "refused", "wrong", "wait"]
+
+
+class Reader(BaseModel):
+    receiver: str
+    zone: str
+    mine: bool
+
+
+class Readers(BaseModel):
+    readers: list[Reader]
+
+
+class AtTill(BaseModel):
+    """Who buys; `may_redeem_cents` None = no limit by the strength of the proof."""
+
+    member_id: str
+    proof: str
+    ttl_ms: int
+    may_redeem_cents: int | None

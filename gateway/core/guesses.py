@@ -1,0 +1,37 @@
+"""How often one-time codes may be guessed at: a few wrong ones, then a wait. Pure; in memory only."""
+
+from collections import deque
+
+# Of 10^8 codes perhaps a hundred are live in a shop. 20 guesses in ten minutes are a million a year: somebody who
+# tries night and day would hit one after a year, and hold a card in front of the reader at that moment.
+WINDOW_MS = 600_000
+MAX_AT_SCREEN = 5  # an honest person mistypes twice
+MAX_IN_SHOP = 20  # > MAX_AT_SCREEN, or one vandal would shut out every screen
+
+
+class Guesses:
+    """Wrong codes of the last WINDOW_MS, by screen and in all; at most MAX_IN_SHOP numbers are kept."""
+
+    def __init__(self) -> None:
+        self._wrong: deque[tuple[str, int]] = deque(maxlen=MAX_IN_SHOP)  # screen, when; oldest first
+
+    def take(self, screen: str, now_ms: int) -> bool:
+        """Use up one guess at `screen` before the code is looked at; False if it has to wait."""
+        while self._wrong and not 0 <= now_ms - self._wrong[0][1] < WINDOW_MS:
+            self._wrong.popleft()
+        here = sum(at == screen for at, _ in self._wrong)
+        if here >= MAX_AT_SCREEN or len(self._wrong) >= MAX_IN_SHOP:
+            return False
+        self._wrong.append((screen, now_ms))
+        return True
+
+    def give_back(self, screen: str) -> None:
+        """The code was right, or could not be looked at: that guess was none."""
+        for index in reversed(range(len(self._wrong))):
+            if self._wrong[index][0] == screen:
+                del self._wrong[index]
+                return
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a step of the clock."""
+        self._wrong = deque(((screen, at_ms + delta_ms) for screen, at_ms in self._wrong), maxlen=MAX_IN_SHOP)

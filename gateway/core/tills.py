@@ -1,0 +1,50 @@
+"""Which member stands at which till's sale, with what proof and for how long. Pure; nothing of it is ever stored."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gateway.core.model import Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A member's tap that counts for the sale at `till` until `until_ms`."""
+
+    till: str
+    member_id: str
+    proof: Proof
+    until_ms: int
+
+
+class Tills:
+    """All tills of the shop, each with one sale at most; a member is at one till at most."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self._sales: dict[str, Sale] = {}
+
+    def identify(self, sale: Sale) -> None:
+        """The member of `sale` stands at its till now; whoever stood there, and wherever they stood, is over."""
+        self.forget(sale.member_id)
+        self._sales[sale.till] = sale
+
+    def at(self, till: str, now_ms: int) -> Sale | None:
+        """Who stands at `till`, None for nobody who is known."""
+        sale = self._sales.get(till)
+        return sale if sale is not None and now_ms < sale.until_ms else None
+
+    def done(self, till: str) -> bool:
+        """The sale is over; False if nobody stood there."""
+        return self._sales.pop(till, None) is not None
+
+    def forget(self, member_id: str) -> None:
+        """Nothing of this member stays at any till."""
+        self._sales = {till: sale for till, sale in self._sales.items() if sale.member_id != member_id}
+
+    def expire(self, now_ms: int) -> None:
+        """Let go of sales whose time is over."""
+        self._sales = {till: sale for till, sale in self._sales.items() if now_ms < sale.until_ms}
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a step of the clock."""
+        self._sales = {till: replace(sale, until_ms=sale.until_ms + delta_ms) for till, sale in self._sales.items()}

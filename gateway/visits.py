@@ -1,0 +1,157 @@
+"""Visits: what beacons and taps say about who is where, told to headquarters, and what a zone's screens show for it."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from gateway.advice import Advice, Commit
+from gateway.config import ReceiverTable
+from gateway.core.model import Decision, Event, Offer, ShopConfig
+from gateway.core.offers import slide_of
+from gateway.core.presence import Presence, PresenceChange
+from gateway.core.stage import Stage, ZoneOffer
+from gateway.decisions import Arrival, Decisions
+from gateway.records import Tx
+from gateway.store import GROUP_MS
+
+# What headquarters hears of a visit beside its beginning and its zones, which come with a decision.
+_TOLD = {"left": "visit.left", "dwelled": "visit.dwelled", "doubted": "credential.doubted"}
+
+
+class Visits:
+    """All visits that are under way; every method runs on the event loop. `begin` runs work beside it."""
+
+    def __init__(
+        self,
+        presence: Presence,
+        stage: Stage,
+        advice: Advice,
+        decisions: Decisions,
+        commit: Any,
+        begin: Callable[..., None],
+        new_id: Callable[[], str],
+        show: Callable[[str], None],
+        shop: Callable[[], ShopConfig],
+    ) -> None:
+        self._presence = presence
+        self._stage = stage
+        self._advice = advice
+        self._decisions = decisions
+        self._commit: Commit = commit
+        self._begin = begin
+        self._new_id = new_id
+        self._show = show
+        self._shop = shop
+        self._open: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
+
+    def __contains__(self, member_id: str) -> bool:
+        return member_id in self._open
+
+    # --- by a beacon, or by silence --------------------------------------------------------------------------
+
+    def changed(self, change: PresenceChange, *, always: bool = False) -> None:
+        """Presence says something new: what rested on the old goes at once."""
+        self._take_down(change)
+        self._begin(self._on_presence(change, *self._note(change)), always=always)
+
+    def expire(self, now_ms: int) -> None:
+        """Follow who fell silent."""
+        for change in self._presence.expire(now_ms):
+            self.changed(change, always=True)
+
+    def forget(self, member_id: str) -> None:
+        """Drop a member without a trace."""
+        self._open.pop(member_id, None)
+        self._presence.forget(member_id)
+
+    async def _on_presence(self, change: PresenceChange, visit_id: str, zone: str) -> None:
+        """A member entered, moved, stayed, became unknown or doubtful, or left; `zone` is the last that was known."""
+        member_id = change.member_id
+        if change.kind != "left" and member_id not in self._open:
+            return  # withdrew a moment ago
+        if self._advice.is_colleague(member_id) and (change.zone is None or change.kind in _TOLD):
+            self._advice.colleague_is(member_id, change.zone)  # and nobody is told
+        elif change.kind in _TOLD:
+            body = {"visit_id": visit_id, "member_id": member_id, "zone": zone}
+            await self._commit(lambda tx: _tell(tx, Event(_TOLD[change.kind], change.at_ms, body)), GROUP_MS)
+        elif change.zone is not None:
+            await self._arrive(change, visit_id, change.zone)
+
+    async def _arrive(self, change: PresenceChange, visit_id: str, zone: str) -> None:
+        screens = self._stage.screens_in(zone)
+        here = (m for m in self._presence.members_in(zone) if m != change.member_id)
+        company = tuple(m for m in here if not self._advice.is_colleague(m))
+        arrived = await self._commit(lambda tx: self._decisions.arrive(tx, change, visit_id, screens, company))
+        if self._presence.zone_of(change.member_id) != zone:
+            return  # walked on, or withdrew, while the disk wrote
+        self._advice.colleague_is(change.member_id, zone if arrived is None else None)
+        if arrived is None:
+            return
+        members = frozenset((change.member_id, *company))
+        for decision, offer in arrived:
+            self._put_up(decision, offer, members)
+
+    # --- by a tap --------------------------------------------------------------------------------------------
+
+    def tapped(self, member_id: str, receiver: ReceiverTable, at_ms: int) -> Arrival | None:
+        """A member's tap begins a visit at a door and moves it elsewhere; None if it changes nothing.
+
+        What comes of it is to be committed (`Decisions.visit`), and then `settled`.
+        """
+        change = self._presence.tapped(member_id, receiver.zone, at_ms, opens=receiver.door)
+        if change is None:
+            return None
+        self._take_down(change)
+        return Arrival(change, self._note(change)[0], "door" if receiver.door else "tap")
+
+    def settled(self, arrival: Arrival, who: Literal["guest", "colleague", "nobody"]) -> None:
+        """The tap is committed; no screen says anything unasked because of it."""
+        member_id, zone = arrival.change.member_id, arrival.change.zone
+        if who == "nobody":
+            if not self._presence.checked_out(member_id):
+                self._open.pop(member_id, None)
+            return
+        if self._presence.zone_of(member_id) != zone:
+            return  # walked on, or withdrew, while the disk wrote
+        self._advice.colleague_is(member_id, zone if who == "colleague" else None)
+        if who == "guest":
+            for screen in self._stage.screens_in(zone):
+                self._make_way(screen, member_id)
+
+    # --- screens of a zone -----------------------------------------------------------------------------------
+
+    def _put_up(self, decision: Decision, offer: Offer | None, members: frozenset[str]) -> None:
+        if offer is None:
+            self._make_way(decision.screen, decision.member_id)
+            return
+        expires_at_ms = decision.at_ms + self._shop().zone_offer_ms
+        zone_offer = ZoneOffer(slide_of(offer), members, decision.decision_id, expires_at_ms)
+        self._stage.set_offer(decision.screen, zone_offer)
+        self._show(decision.screen)
+
+    def _make_way(self, screen: str, member_id: str) -> None:
+        """An offer that was chosen for others is not known to fit this member too."""
+        standing = self._stage.offer_at(screen)
+        if standing is not None and member_id not in standing.members:
+            self._stage.set_offer(screen, None)
+            self._show(screen)
+
+    def _take_down(self, change: PresenceChange) -> None:
+        """What rests on a member's presence goes at once; it needs no commit."""
+        if change.zone == change.before:
+            return  # still there
+        for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
+            self._show(screen)
+
+    def _note(self, change: PresenceChange) -> tuple[str, str]:
+        """The visit that the change belongs to (id, last known zone), begun or ended by it."""
+        if change.kind == "left":
+            return self._open.pop(change.member_id, ("", ""))
+        visit_id, zone = self._open.get(change.member_id) or (self._new_id(), "")
+        visit = self._open[change.member_id] = visit_id, change.zone or zone
+        return visit
+
+
+def _tell(tx: Tx, event: Event) -> None:
+    """A colleague who was unknown for a while is a colleague all the same."""
+    if not tx.is_staff(str(event.body["member_id"])):
+        tx.tell(event)

@@ -1,0 +1,327 @@
+"""gateway.taps: proofs are spent first, the next person's gesture ends a dialogue, tills know who buys."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.core.changes import ConfigPut, MemberErase, MemberPut, OfferPut
+from gateway.core.model import ConsentState, Guard, Member, Offer, Proof, Purpose, Tap, Trouble
+from gateway.core.stage import HINT_MS, WELCOME_MS
+from gateway.errors import StoreError
+from tests.rigs.shop import TEXT, Shop, consent, member, open_shop
+
+ALL = tuple(Purpose)
+GUARD = Guard(bytes(16), 7)
+PROVEN = Proof.PROVEN
+
+
+@pytest.fixture
+async def shop(tmp_path: Path):
+    one = await open_shop(tmp_path, *member("mia", *ALL), *member("ben", *ALL, interests=("tea",)))
+    yield one
+    await one.settle()
+    one.store.close()
+
+
+async def refuse(*_: object, **__: object) -> None:
+    raise StoreError("the disk refused: it is full")
+
+
+# --- proofs count once ---------------------------------------------------------------------------------------
+
+
+async def test_a_proof_opens_once_and_a_replay_nothing(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=GUARD)
+    assert shop.step() == "offer"
+    before = await shop.events()
+    await shop.tick(60_000)
+    for count in (7, 6, 0):
+        await shop.tap("mia", "coffee-nfc", PROVEN, guard=replace(GUARD, count=count))
+        assert shop.step() == "refused"
+        assert "Mia" not in str(shop.walls.screens["bar"])
+    assert await shop.events() == before
+    assert shop.health.counts["nfc.refused.replayed"] == 3
+    await shop.tick(HINT_MS)
+    assert shop.step() is None
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=replace(GUARD, count=8))
+    assert shop.step() == "offer"
+
+
+@pytest.mark.parametrize("reader", ["advice-nfc", "door-nfc", "till-nfc", "bare-nfc"])
+async def test_a_replay_opens_nothing_anywhere(shop: Shop, reader: str) -> None:
+    await shop.store.run(lambda tx: tx.admit("mia", GUARD))
+    await shop.tap("mia", reader, PROVEN, guard=GUARD)
+    assert await shop.types() == []
+    assert (shop.walls.entries, shop.flow.sale_at("till-1"), len(shop.flow._presence)) == ((), None, 0)
+
+
+async def test_a_replay_does_not_even_accept(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=GUARD)
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=GUARD)
+    assert "offer.accepted" not in await shop.types()
+    assert shop.step() == "refused"
+
+
+async def test_of_two_readers_that_are_shown_one_proof_one_opens(shop: Shop) -> None:
+    for reader in ("coffee-nfc", "till-nfc"):
+        shop.flow.tapped(Tap("mia", reader, shop.clock.ms, PROVEN, GUARD))
+    await shop.settle()
+    assert (shop.step("bar"), shop.step("counter")) == ("offer", "refused")
+    assert shop.flow.sale_at("till-1") is None
+
+
+async def test_a_proof_that_the_disk_does_not_take_opens_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "run", refuse)
+        await shop.tap("mia", "coffee-nfc", PROVEN, guard=GUARD)
+        assert shop.step() is None
+        assert shop.health.counts["flow.not_committed"] == 1
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=GUARD)
+    assert shop.step() == "offer"
+
+
+async def test_a_proof_that_races_an_erasure_leaves_no_pseudonym(shop: Shop) -> None:
+    erased = asyncio.ensure_future(shop.push(MemberErase("mia")))
+    await asyncio.sleep(0)
+    shop.flow.tapped(Tap("mia", "coffee-nfc", shop.clock.ms, PROVEN, GUARD))
+    await erased
+    await shop.settle()
+    assert await shop.store.run(lambda tx: tx._all("SELECT * FROM tap_guard")) == []
+    assert shop.step() == "join"
+    assert await shop.events() == []
+
+
+async def test_proofs_that_are_too_old_to_be_shown_again_are_forgotten(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=replace(GUARD, until_ms=shop.clock.ms + 240_000))
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=replace(GUARD, key=b"k" * 16))
+    await shop.tick(230_000)
+    await shop.tick(600_000)
+    keys = await shop.store.run(lambda tx: [row[0] for row in tx._all("SELECT key FROM tap_guard")])
+    assert keys == [b"k" * 16]
+
+
+KILLED = """
+import asyncio, os, pathlib, signal, sys
+from gateway.core.model import Guard, Proof, Purpose
+from tests.rigs.shop import member, open_shop
+
+async def main():
+    shop = await open_shop(pathlib.Path(sys.argv[1]), *member("mia", *Purpose))
+    show = shop.walls.show
+    def last_words(screen, content):
+        if content.dialogue is not None:
+            print(content.dialogue.step, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)  # in the very moment that the dialogue opens
+        show(screen, content)
+    shop.walls.show = last_words
+    await shop.tap("mia", "coffee-nfc", Proof.PROVEN, guard=Guard(bytes(16), 7))
+
+asyncio.run(main())
+"""
+
+
+async def test_a_spent_proof_survives_a_kill(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", KILLED, str(tmp_path)), cwd=root, env={"PYTHONPATH": str(root)}, stdout=subprocess.PIPE
+    )
+    assert await killed.communicate() == (b"offer\n", None)
+    assert killed.returncode == -signal.SIGKILL
+    again = Shop(tmp_path)
+    await again.flow.start()
+    await again.settle()
+    await again.tap("mia", "coffee-nfc", PROVEN, guard=GUARD)
+    assert again.step() == "refused"
+    await again.tap("mia", "coffee-nfc", PROVEN, guard=replace(GUARD, count=8))
+    assert again.step() == "offer"
+    again.store.close()
+
+
+# --- whose dialogue it is ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["ben", None])
+async def test_while_the_disk_writes_nothing_of_the_former_shows(shop: Shop, other: str | None) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    shop.walls.history.clear()
+    shop.flow.tapped(Tap(other, "coffee-nfc", shop.clock.ms, PROVEN, GUARD if other else None))
+    await asyncio.sleep(0)  # the tap is taken, its commit is not back
+    assert "Mia" not in str(shop.walls.screens["bar"])
+    await shop.settle()
+    assert (shop.step(), shop.walls.screens["bar"].dialogue.call_name) == (
+        ("offer", "Ben") if other else ("join", None)
+    )
+    assert "Mia" not in str(shop.walls.history)
+
+
+async def test_something_forged_ends_a_dialogue(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    shop.walls.history.clear()
+    await shop.tap(None, "coffee-nfc", trouble=Trouble.REFUSED)
+    assert shop.step() == "refused"
+    await shop.tick(HINT_MS)
+    assert shop.step() is None
+    assert "Mia" not in str(shop.walls.history)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.AGAIN, Trouble.UNLOCK])
+async def test_a_torn_tap_shows_a_hint_and_gives_the_dialogue_back(shop: Shop, trouble: Trouble) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    await shop.tap(None, "coffee-nfc", trouble=trouble)
+    assert (shop.step(), shop.walls.screens["bar"].level) == (trouble.value, "L1")
+    assert "Mia" not in str(shop.walls.screens["bar"])
+    await shop.tick(HINT_MS)
+    assert (shop.step(), shop.walls.screens["bar"].level) == ("offer", "L3")
+    await shop.tap(None, "coffee-nfc", trouble=trouble)
+    await shop.tap("mia", "coffee-nfc")  # the second try comes through the hint
+    assert shop.step() == "accepted"
+    await shop.tap(None, "coffee-nfc", trouble=trouble)
+    await shop.tap("ben", "coffee-nfc")
+    assert shop.walls.screens["bar"].dialogue.call_name == "Ben"
+
+
+async def test_a_torn_tap_alone_leaves_nothing(shop: Shop) -> None:
+    await shop.tap(None, "coffee-nfc", trouble=Trouble.AGAIN)
+    assert shop.step() == "again"
+    await shop.tick(HINT_MS)
+    assert shop.step() is None
+    for reader in ("advice-nfc", "bare-nfc"):
+        await shop.tap(None, reader, trouble=Trouble.AGAIN)
+    assert await shop.events() == []
+
+
+async def test_a_later_tap_wins_whatever_the_disk_does_first(shop: Shop) -> None:
+    shop.flow.tapped(Tap("mia", "coffee-nfc", shop.clock.ms, PROVEN, GUARD))  # two commits
+    shop.flow.tapped(Tap("ben", "coffee-nfc", shop.clock.ms))  # one
+    await shop.settle()
+    assert shop.walls.screens["bar"].dialogue.call_name == "Ben"
+    assert not any(content.dialogue and content.dialogue.call_name == "Mia" for _, content in shop.walls.history)
+
+
+# --- the second tap says yes ---------------------------------------------------------------------------------
+
+
+async def test_the_events_say_how_strong_the_proof_was(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc", PROVEN)
+    await shop.tap("mia", "coffee-nfc", Proof.SIGNED)
+    assert (await shop.bodies("decision.made"))[0]["proof"] == "proven"
+    assert (await shop.bodies("offer.accepted"))[0]["proof"] == "signed"
+    await shop.stand("ben", "coffee-ble")
+    assert (await shop.bodies("decision.made"))[-1]["proof"] is None
+
+
+async def test_a_copy_is_not_offered_what_it_cannot_redeem(shop: Shop) -> None:
+    await shop.push(OfferPut(Offer("espresso", TEXT, TEXT, interests=("coffee",), value_cents=501)))
+    await shop.tap("mia", "coffee-nfc", Proof.BEARER)
+    (decision,) = await shop.bodies("decision.made")
+    assert decision["offer_id"] == "loop"
+    assert ["espresso", "proof.bearer_limit"] in decision["reasons"]
+    await shop.push(ConfigPut(replace(shop.flow.shop, bearer_limit_cents=501)))
+    await shop.tick(60_000)
+    await shop.tap("mia", "coffee-nfc", Proof.BEARER)
+    assert (await shop.bodies("decision.made"))[1]["offer_id"] == "espresso"
+
+
+async def test_a_copy_does_not_accept_what_only_a_proof_was_offered(shop: Shop) -> None:
+    await shop.push(OfferPut(Offer("espresso", TEXT, TEXT, interests=("coffee",), value_cents=501)))
+    await shop.tap("mia", "coffee-nfc", PROVEN)
+    await shop.tap("mia", "coffee-nfc", Proof.BEARER)
+    assert shop.step() == "refused"
+    assert shop.health.counts["nfc.refused.proof"] == 1
+    assert "offer.accepted" not in await shop.types()
+    await shop.tick(HINT_MS)
+    assert shop.step() == "offer"  # the one who proved it goes on
+    await shop.tap("mia", "coffee-nfc", PROVEN)
+    assert shop.step() == "accepted"
+
+
+# --- the door ------------------------------------------------------------------------------------------------
+
+
+async def test_the_door_welcomes_and_an_offer_follows(shop: Shop) -> None:
+    await shop.tap("mia", "door-nfc")
+    view = shop.walls.screens["hall"].dialogue
+    assert (view.step, view.call_name, view.slide) == ("welcome", "Mia", None)
+    await shop.tick(WELCOME_MS)
+    assert (shop.step("hall"), shop.walls.screens["hall"].dialogue.slide.slide_id) == ("offer", "espresso")
+    await shop.tap("mia", "door-nfc")
+    assert shop.step("hall") == "accepted"
+    assert (await shop.types()).count("visit.entered") == 1
+
+
+async def test_the_door_says_no_name_without_consent_to_it(shop: Shop) -> None:
+    await shop.push(consent("mia", Purpose.PUBLIC_PERSONAL_GREETING, ConsentState.REFUSED, 5))
+    await shop.tap("mia", "door-nfc")
+    assert (shop.step("hall"), shop.walls.screens["hall"].dialogue.call_name) == ("welcome", None)
+    assert "Mia" not in str(shop.walls.history)
+
+
+# --- the till ------------------------------------------------------------------------------------------------
+
+
+async def test_a_tap_at_the_till_says_who_buys(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", PROVEN)
+    assert shop.flow.sale_at("till-1") == ("mia", "proven", shop.flow.shop.sale_ms, None)
+    body = {"till": "till-1", "member_id": "mia", "proof": "proven", "receiver": "till-nfc"}
+    assert await shop.bodies("sale.identified") == [body]
+    assert shop.step("counter") == "offer"
+    await shop.tick(1_000)
+    await shop.tap("mia", "till-nfc", Proof.BEARER)  # accepts, and counts as the tap it is
+    assert shop.step("counter") == "accepted"
+    assert shop.flow.sale_at("till-1") == ("mia", "bearer", shop.flow.shop.sale_ms, 500)
+    assert shop.flow.end_sale("till-1") == "ok"
+    assert (shop.flow.sale_at("till-1"), shop.flow.end_sale("till-1")) == (None, "gone")
+
+
+@pytest.mark.parametrize("other", ["ben", None])
+async def test_the_next_tap_at_the_till_ends_the_former_sale_at_once(shop: Shop, other: str | None) -> None:
+    await shop.tap("mia", "till-nfc")
+    shop.flow.tapped(Tap(other, "till-nfc", shop.clock.ms))
+    await asyncio.sleep(0)
+    assert shop.flow.sale_at("till-1") is None
+    await shop.settle()
+    found = shop.flow.sale_at("till-1")
+    assert (found and found[0]) == other
+
+
+async def test_a_torn_tap_leaves_the_sale(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc")
+    await shop.tap(None, "till-nfc", trouble=Trouble.AGAIN)
+    assert shop.flow.sale_at("till-1") is not None
+
+
+async def test_withdrawal_time_and_steps_of_the_clock_at_the_till(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc")
+    shop.clock.ms += 10**9
+    shop.flow.on_clock_step(10**9)
+    assert shop.flow.sale_at("till-1") is not None
+    await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
+    assert shop.flow.sale_at("till-1") is None
+    await shop.tap("ben", "till-nfc")
+    await shop.tick(shop.flow.shop.sale_ms)
+    assert shop.flow.sale_at("till-1") is None
+
+
+async def test_a_withdrawal_that_races_a_tap_at_the_till_wins(shop: Shop) -> None:
+    shop.flow.tapped(Tap("mia", "till-nfc", shop.clock.ms, PROVEN, GUARD))
+    withdrawal = asyncio.ensure_future(shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5)))
+    await withdrawal
+    await shop.settle()
+    assert shop.flow.sale_at("till-1") is None
+    assert shop.step("counter") in (None, "join")
+
+
+async def test_a_colleague_is_no_customer_at_the_till(shop: Shop) -> None:
+    await shop.push(MemberPut(Member("mia", "Mia", staff=True)))
+    await shop.tap("mia", "till-nfc")
+    assert shop.flow.sale_at("till-1") is None
+    assert "sale.identified" not in await shop.types()
+
+
+async def test_tills_are_those_of_the_readers(shop: Shop) -> None:
+    assert shop.flow.tills == {"till-1"}
