@@ -89,10 +89,14 @@ def tap(taps: int = TAPS) -> list[Result]:
     results = []
     for apple_vas in (False, True):
         chosen = [kind for kind in kinds if (kind.name == "vas") == apple_vas]
-        with tempfile.TemporaryDirectory() as folder, Pn532Rig() as chip:
-            with _service(Path(folder), chip.path, with_keys, kinds, apple_vas) as url, _browser(url) as screen:
-                for kind in chosen:
-                    results += _measure(kind, chip, url, screen, taps)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Pn532Rig() as chip,
+            _service(Path(folder), chip.path, with_keys, kinds, apple_vas) as url,
+            _browser(url) as screen,
+        ):
+            for kind in chosen:
+                results += _measure(kind, chip, url, screen, taps)
     return results
 
 
