@@ -56,6 +56,7 @@ class SunKey:
     """16-byte AES keys of NTAG 424 DNA tags and the names of their URL parameters.
 
     `diversified`: `file` is the site's master key, and each tag has its own by NXP AN10922. `enc` "" = no file data.
+    `system`: the system identifier of AN10922, up to 17 bytes.
     """
 
     meta: bytes = field(repr=False)
@@ -64,6 +65,12 @@ class SunKey:
     picc: str = "picc_data"
     enc: str = "enc"
     cmac: str = "cmac"
+    system: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for lengths that no tag could use, so that a reader's thread never meets one."""
+        if len(self.meta) != 16 or len(self.file) != 16 or len(self.system) > 17:
+            raise ValueError("a SUN key holds two keys of 16 bytes and up to 17 bytes of system identifier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +132,10 @@ def parse(use: KeyUse, material: bytes) -> TerminalKey:
         case KeyUse.VAS:
             key = VasKey(fields.text("pass_type_id", _PASS_TYPE_ID), fields.p256())
         case KeyUse.SUN:
-            names = {name: fields.text(name, _PARAMETER, usual) for name, usual in _SUN_NAMES.items()}
-            key = SunKey(fields.hexed("meta", 16), fields.hexed("file", 16), fields.flag("diversified"), **names)
+            picc, enc, cmac = (fields.text(name, _PARAMETER, usual) for name, usual in _SUN_NAMES.items())
+            secrets = fields.hexed("meta", 16), fields.hexed("file", 16)
+            system = bytes.fromhex(fields.text("system", _SYSTEM, ""))
+            key = SunKey(*secrets, fields.flag("diversified"), picc, enc, cmac, system)
         case KeyUse.TAG:
             key = TagKey(fields.text("key_id", _TAG_KEY_ID), fields.ed25519())
     fields.end()
@@ -136,6 +145,7 @@ def parse(use: KeyUse, material: bytes) -> TerminalKey:
 _PASS_TYPE_ID = re.compile(r"[A-Za-z0-9.-]{1,128}")
 _TAG_KEY_ID = re.compile(r"[A-Za-z0-9._~-]{1,16}")  # it takes room on the tag
 _PARAMETER = re.compile(r"[A-Za-z0-9_]{0,32}")  # of a URL
+_SYSTEM = re.compile(r"(?:[0-9a-f]{2}){0,17}")
 _SUN_NAMES = {"picc": "picc_data", "enc": "enc", "cmac": "cmac"}
 
 
