@@ -247,6 +247,14 @@ def test_a_code_counts_once_and_the_second_shop_lets_go(waiting: Ledger) -> None
     assert names(waiting, after=6) == []
 
 
+def test_what_another_member_shows_is_not_bound_a_second_time(waiting: Ledger) -> None:
+    body = {"credential_id": "c-2", "member_id": "m-2", "kind": "pass", "value": b"7-4711".hex()}
+    waiting.record_ops([{"op": "credential.put", "body": body}])
+    assert waiting.ingest(SHOP, bound(1), 9).refused == ("taken",)
+    assert names(waiting, after=4) == ["credential.drop"]
+    assert waiting.ingest(SHOP, bound(2, value=b"8-4711".hex(), credential_id="c-3"), 9).refused == ()
+
+
 def test_a_shop_may_report_late_what_happened_in_time(waiting: Ledger, tmp_path: Path) -> None:
     waiting.forget_codes(1_000_000)
     assert b"31415926" not in stored(tmp_path)

@@ -56,8 +56,8 @@ def test_the_fields_of_a_material_are_those_of_the_key() -> None:
     assert (tag.key_id, tag.public.public_bytes_raw().hex()) == ("a1", SECRET)
     plain = SunKey(bytes.fromhex(SECRET[:32]), bytes.fromhex(SECRET[32:]))
     assert parse(KeyUse.SUN, material(KeyUse.SUN)) == plain
-    own = parse(KeyUse.SUN, material(KeyUse.SUN, diversified=True, picc="p", enc="", cmac="m"))
-    assert own == SunKey(plain.meta, plain.file, True, "p", "", "m")
+    own = parse(KeyUse.SUN, material(KeyUse.SUN, diversified=True, picc="p", enc="", cmac="m", system="4e58"))
+    assert own == SunKey(plain.meta, plain.file, True, "p", "", "m", b"NX")
 
 
 @every
@@ -99,6 +99,8 @@ def test_every_field_is_needed_and_none_is_surplus(use: KeyUse) -> None:
         (KeyUse.SUN, {"meta": SECRET}),
         (KeyUse.SUN, {"diversified": 1}),
         (KeyUse.SUN, {"picc": "a&b"}),
+        (KeyUse.SUN, {"system": "00" * 18}),
+        (KeyUse.SUN, {"system": "0"}),
         (KeyUse.TAG, {"key_id": "a" * 17}),
         (KeyUse.TAG, {"public": SECRET[:62]}),
     ],

@@ -132,9 +132,10 @@ def parse(use: KeyUse, material: bytes) -> TerminalKey:
         case KeyUse.VAS:
             key = VasKey(fields.text("pass_type_id", _PASS_TYPE_ID), fields.p256())
         case KeyUse.SUN:
-            names = {name: fields.text(name, _PARAMETER, usual) for name, usual in _SUN_NAMES.items()}
-            diversified, system = fields.flag("diversified"), bytes.fromhex(fields.text("system", _SYSTEM, ""))
-            key = SunKey(fields.hexed("meta", 16), fields.hexed("file", 16), diversified, **names, system=system)
+            picc, enc, cmac = (fields.text(name, _PARAMETER, usual) for name, usual in _SUN_NAMES.items())
+            secrets = fields.hexed("meta", 16), fields.hexed("file", 16)
+            system = bytes.fromhex(fields.text("system", _SYSTEM, ""))
+            key = SunKey(*secrets, fields.flag("diversified"), picc, enc, cmac, system)
         case KeyUse.TAG:
             key = TagKey(fields.text("key_id", _TAG_KEY_ID), fields.ed25519())
     fields.end()
@@ -144,7 +145,7 @@ def parse(use: KeyUse, material: bytes) -> TerminalKey:
 _PASS_TYPE_ID = re.compile(r"[A-Za-z0-9.-]{1,128}")
 _TAG_KEY_ID = re.compile(r"[A-Za-z0-9._~-]{1,16}")  # it takes room on the tag
 _PARAMETER = re.compile(r"[A-Za-z0-9_]{0,32}")  # of a URL
-_SYSTEM = re.compile(r"([0-9a-f]{2}){0,17}")
+_SYSTEM = re.compile(r"(?:[0-9a-f]{2}){0,17}")
 _SUN_NAMES = {"picc": "picc_data", "enc": "enc", "cmac": "cmac"}
 
 
