@@ -23,6 +23,7 @@ from gateway.visits import Visits
 
 Outcome = Literal["ok", "gone", "refused"]
 
+TORN = (Trouble.AGAIN, Trouble.UNLOCK)  # "once more, please"
 _ANSWERS = {"yes": "offer.accepted", "more": "offer.explained", "not_now": "offer.declined"}
 
 
@@ -77,21 +78,25 @@ class Taps:
         if receiver is None:
             self._health.count("nfc.unknown_reader")
             return
-        self._taps += 1
-        number = self._taps
-        self._latest[f"screen/{receiver.screen}"] = self._latest[f"till/{receiver.till}"] = number
         if receiver.screen is not None and self._binding.awaits(receiver.screen):
             await self._binding.on_tap(tap, receiver.screen)
             return
+        if tap.trouble in TORN:  # it is nobody's, and may be the member's own second one: nothing ends by it
+            self._cover(receiver.screen, tap.trouble)
+            return
+        self._taps += 1
+        number = self._taps
+        self._latest[f"screen/{receiver.screen}"] = self._latest[f"till/{receiver.till}"] = number
         self._take_away(tap, receiver)
         if tap.trouble is not None:
-            self._say(receiver.screen, tap.trouble)
+            self._refuse(receiver.screen)
             return
         if tap.guard is not None and tap.member_id is not None:
             admitted = await self._commit(lambda tx: self._decisions.admit(tx, tap))
             if admitted == "spent":
                 self._health.count("nfc.refused.replayed")
-                self._say(receiver.screen, Trouble.REFUSED)
+                if self._latest[f"screen/{receiver.screen}"] == number:
+                    self._refuse(receiver.screen)
                 return
             if admitted == "nobody":
                 tap = Tap(None, tap.reader, tap.at_ms)
@@ -144,13 +149,14 @@ class Taps:
         return True
 
     def _take_away(self, tap: Tap, receiver: ReceiverTable) -> None:
-        """What belongs to somebody else goes at once. A torn tap is nobody's: it may be the member's own second one."""
-        torn = tap.trouble in (Trouble.AGAIN, Trouble.UNLOCK)
-        standing = self._stage.dialogue_at(receiver.screen) if receiver.screen is not None else None
-        others = standing is not None and standing.member_id not in (None, tap.member_id)
-        if receiver.screen is not None and standing is not None and others and not torn:
-            self._stage.end(receiver.screen, standing.dialogue_id)
-            self._show(receiver.screen)
+        """What belongs to somebody else goes at once."""
+        for screen in self._stage.leave(tap.member_id, receiver.screen) if tap.member_id is not None else ():
+            self._show(screen)  # whoever taps here has walked away from there
+        if receiver.screen is not None:
+            standing = self._stage.dialogue_at(receiver.screen)
+            if standing is not None and standing.member_id not in (None, tap.member_id):
+                self._stage.end(receiver.screen, standing.dialogue_id)
+                self._show(receiver.screen)
         if receiver.till is not None and tap.trouble is None:
             sale = self._tills.at(receiver.till, tap.at_ms)
             if sale is not None and sale.member_id != tap.member_id:
@@ -162,17 +168,17 @@ class Taps:
             self._stage.open(screen, join(self._new_id(), at_ms))
             self._show(screen)
 
-    def _say(self, screen: str | None, trouble: Trouble) -> None:
-        if screen is None:
-            return
-        standing = self._stage.dialogue_at(screen)
-        if trouble is Trouble.REFUSED and standing is not None and standing.member_id is not None:
+    def _refuse(self, screen: str | None) -> None:
+        """Whatever was shown is not what it says it is; the dialogue that it pretended to belong to ends."""
+        standing = self._stage.dialogue_at(screen) if screen is not None else None
+        if screen is not None and standing is not None and standing.member_id is not None:
             self._stage.end(screen, standing.dialogue_id)
-        self._cover(screen, trouble)
+        self._cover(screen, Trouble.REFUSED)
 
-    def _cover(self, screen: str, trouble: Trouble) -> None:
-        self._stage.cover(screen, hint(self._new_id(), trouble, self._clock.now_ms()))
-        self._show(screen)
+    def _cover(self, screen: str | None, trouble: Trouble) -> None:
+        if screen is not None:
+            self._stage.cover(screen, hint(self._new_id(), trouble, self._clock.now_ms()))
+            self._show(screen)
 
     # --- at a screen -----------------------------------------------------------------------------------------
 

@@ -211,6 +211,16 @@ def test_a_stranger_goes_from_join_to_bound_and_may_cancel() -> None:
     assert one.dialogue_at("bar") is None
 
 
+def test_who_is_elsewhere_leaves_nothing_behind() -> None:
+    one = stage()
+    one.open("bar", dialogue())
+    one.open("door", dialogue("d2", "m2"))
+    one.open("shelf", dialogue("d3"))
+    assert one.leave("m1", "bar") == ("shelf",)
+    assert one.leave("m2", None) == ("door",)
+    assert one.dialogue_at("bar") is not None
+
+
 def test_the_times_keep_their_inequalities() -> None:
     assert HINT_MS < END_MS < JOIN_MS < HOLD_MS < CODE_MS
     assert HINT_MS < IDLE_MS and stages.WELCOME_MS < END_MS

@@ -159,6 +159,20 @@ async def test_while_the_disk_writes_nothing_of_the_former_shows(shop: Shop, oth
     assert "Mia" not in str(shop.walls.history)
 
 
+async def test_who_taps_elsewhere_has_walked_away(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    shop.flow.tapped(Tap("mia", "advice-nfc", shop.clock.ms))
+    await asyncio.sleep(0)
+    assert shop.step() is None
+    await shop.settle()
+    await shop.tap("mia", "coffee-nfc")
+    await shop.tap("ben", "till-nfc")
+    assert (shop.walls.screens["bar"].dialogue.call_name, shop.walls.screens["counter"].dialogue.call_name) == (
+        "Mia",
+        "Ben",
+    )
+
+
 async def test_something_forged_ends_a_dialogue(shop: Shop) -> None:
     await shop.tap("mia", "coffee-nfc")
     shop.walls.history.clear()
@@ -193,6 +207,22 @@ async def test_a_torn_tap_alone_leaves_nothing(shop: Shop) -> None:
     for reader in ("advice-nfc", "bare-nfc"):
         await shop.tap(None, reader, trouble=Trouble.AGAIN)
     assert await shop.events() == []
+
+
+async def test_a_torn_tap_right_behind_a_good_one_does_not_undo_it(shop: Shop) -> None:
+    shop.flow.tapped(Tap("mia", "till-nfc", shop.clock.ms, PROVEN, GUARD))
+    shop.flow.tapped(Tap(None, "till-nfc", shop.clock.ms, trouble=Trouble.AGAIN))
+    await shop.settle()
+    assert shop.step("counter") == "offer"
+    assert shop.flow.sale_at("till-1") is not None
+
+
+async def test_a_replay_that_is_found_out_late_leaves_the_next_one_alone(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc", PROVEN, guard=GUARD)
+    shop.flow.tapped(Tap("mia", "coffee-nfc", shop.clock.ms, PROVEN, GUARD))
+    shop.flow.tapped(Tap("ben", "coffee-nfc", shop.clock.ms))
+    await shop.settle()
+    assert shop.walls.screens["bar"].dialogue.call_name == "Ben"
 
 
 async def test_a_later_tap_wins_whatever_the_disk_does_first(shop: Shop) -> None:

@@ -154,6 +154,13 @@ class Stage:
         if dialogue is not None and dialogue.dialogue_id == dialogue_id:
             del self._dialogues[screen]
 
+    def leave(self, member_id: str, here: str | None) -> tuple[str, ...]:
+        """Wipe the member's dialogues at all screens but `here`, because they are not there now; what changed."""
+        hit = [s for s, dialogue in self._dialogues.items() if dialogue.member_id == member_id and s != here]
+        for screen in hit:
+            del self._dialogues[screen]
+        return tuple(hit)
+
     def answer(self, screen: str, dialogue_id: str, choice: str, now_ms: int, idle_ms: int) -> Dialogue | None:
         """The dialogue after the person's choice, or None if it is over or does not offer that choice."""
         dialogue = self._dialogues.get(screen)
