@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from display import faults
 from display.api import create_app
 from display.hub import Hub
 from drivers.ears import Ears
@@ -92,7 +93,7 @@ class Gateway:
         self._tablet_key = keys.tablet_key(data_dir)
         self._store = Store(data_dir / DATABASE, secrets.token_hex(16))
         self._supervisor = Supervisor(clock, self.health, rng)
-        self._hub = Hub(clock, self.health)
+        self._hub = Hub(clock, self.health, faults.ears(config))
         resolver = self._resolver = Resolver(site_key, secrets.token_bytes(16))
         self._flow = Flow(
             store=self._store,
