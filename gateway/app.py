@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from display import faults
 from display.api import create_app
 from display.hub import Hub
 from drivers.ears import Ears
@@ -96,7 +97,7 @@ class Gateway:
         self._gateway_key = keys.gateway_key(data_dir)
         self._store = Store(data_dir / DATABASE, secrets.token_hex(16))
         self._supervisor = Supervisor(clock, self.health, rng)
-        self._hub = Hub(clock, self.health)
+        self._hub = Hub(clock, self.health, faults.ears(config))
         resolver = self._resolver = Resolver(site_key, secrets.token_bytes(16))
         place = f"{config.gateway.tenant}/{config.gateway.store}"
         terminal = self._terminal = Terminal(place, clock, secrets.token_bytes, config.nfc)

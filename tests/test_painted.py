@@ -4,20 +4,23 @@ import asyncio
 import statistics
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
 from drivers import frames, tags
+from gateway import keys
 from gateway.core import eid
 from gateway.emulator.cards import type2, type4
 from gateway.emulator.chip import Pn532Rig
 from tests.rigs.bluez import FakeBluez
+from tests.rigs.broker import free_port
 from tests.rigs.browser import chromium
-from tests.rigs.system import System, wait_for
+from tests.rigs.system import Process, System, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(240)]
 
@@ -144,6 +147,52 @@ def test_an_advertisement_and_a_tap_reach_the_glass(tmp_path: Path, capsys) -> N
         report(capsys, f"{kind} card in the field -> painted", values)
     assert {"visit.entered", "decision.made"} <= {event["type"] for event in events}
     assert all(value > 0 for values in taps.values() for value in values)
+
+
+ALONE = """
+[gateway]
+tenant = "test"
+store = "musterstadt"
+id = "gw1"
+data_dir = "{data}"
+[http]
+port = {port}
+[[source]]
+path = "nfc:{chip}"
+receiver = "coffee-nfc"
+[[receiver]]
+id = "coffee-nfc"
+zone = "coffee"
+"""
+
+
+def test_a_pulled_reader_is_told_on_the_tablet(tmp_path: Path, capsys) -> None:
+    config, data, url = tmp_path / "gateway.toml", tmp_path / "data", f"http://127.0.0.1:{(port := free_port())}"
+    gateway = Process(["run", "--config", str(config)], tmp_path / "log")
+    with Pn532Rig() as chip, chromium() as browser, ExitStack() as end:
+        config.write_text(ALONE.format(data=data, port=port, chip=chip.path))
+        end.callback(gateway.stop)
+        gateway.start()
+        wait_for(lambda: '"receiver:coffee-nfc":"ok"' in asked(f"{url}/healthz"), "the reader to listen")
+        page = browser.new_page(locale="de-DE")
+        page.goto(f"{url}/tablet?key={keys.tablet_key(data)}")
+        page.wait_for_selector("staff-tablet[data-live=yes]")
+        began_s = time.monotonic()
+        chip.unplug()
+        bar = page.wait_for_selector(".faults li[data-receiver='coffee-nfc']", timeout=30_000)
+        took_s = time.monotonic() - began_s
+        assert bar is not None and "Der Kartenleser „coffee“ antwortet nicht." in bar.inner_text()
+    with capsys.disabled():
+        print(f"\nreader pulled -> on the tablet: {took_s:.1f} s")
+
+
+def asked(url: str) -> str:
+    """The body at `url`; empty while nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
 
 
 def by_radio(sky: Air, page: Page, number: int) -> float:

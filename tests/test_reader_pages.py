@@ -30,6 +30,8 @@ async def test_staff_read_which_reader_needs_a_hand_until_it_is_back(size: tuple
         await page.locator(".faults summary").click()
         await expect(page.locator(".faults details p")).to_have_text("coffee-nfc · no such reader · Check the plug.")
         assert await faults(page, "staff-tablet") == []
+        await page.emulate_media(color_scheme="dark")
+        assert await faults(page, "staff-tablet") == []
         await page.locator("[data-role=language]").click()
         await expect(bar).to_contain_text("The card reader “Coffee shelf” does not answer. Unplug its cable")
         shop.health.set("receiver:coffee-nfc", "ok", now_ms)

@@ -128,6 +128,7 @@ async def test_without_any_address_the_join_page_says_whom_to_ask() -> None:
     async with window(public_url=None) as shop, browser_page(shop) as page:
         await open_step(shop, page, "join")
         await expect(page.locator(".plate")).to_contain_text("Oder fragen Sie uns.")
+        assert (await page.request.get(f"{shop.url}/join.svg")).status == 404
         await expect(page.locator(".plate img")).to_have_count(0)
 
 
