@@ -21,11 +21,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from drivers.talk import Exchange, Found, Outcome, Refused, Talk
-from gateway.core.keyring import HceKey
+from gateway.core.keyring import READER_ID_BYTES, HceKey
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 
 VERSION: Final = 1
-READER_ID_BYTES = 4
 READER_IDS_MAX = 4  # a change of keys needs two; four leave room for a programme that is joining another
 NONCE_BYTES = 16
 POINT_BYTES = 33  # compressed P-256
@@ -56,11 +55,6 @@ _SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _EIGHTH, _FIELD - _EIGHTH})
 def application(tenant: str) -> bytes:
     """The 16-byte AID of this tenant's app: apps of two retailers on one phone never fight for a tap."""
     return _AID_PREFIX + hashlib.sha256(_AID_DOMAIN + tenant.encode()).digest()[:7]
-
-
-def reader_id(public: EllipticCurvePublicKey) -> bytes:
-    """The 4 bytes by which phones name a reader key."""
-    return hashlib.sha256(_compressed(public)).digest()[:READER_ID_BYTES]
 
 
 def converse(exchange: Exchange, talk: Talk) -> Outcome:

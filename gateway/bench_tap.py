@@ -6,7 +6,6 @@ installed. Physical chips and phones are slower than the emulated ones: the figu
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import secrets
 import socket
@@ -73,9 +72,8 @@ class _Secrets:
         self.sun_meta, self.sun_file = secrets.token_bytes(16), secrets.token_bytes(16)
 
     def materials(self) -> dict[KeyUse, dict[str, object]]:
-        key_id = hashlib.sha256(hce.compressed(self.hce)).digest()[:4]
         return {
-            KeyUse.HCE: {"key_id": key_id.hex(), "private": _scalar(self.hce)},
+            KeyUse.HCE: {"private": _scalar(self.hce)},
             KeyUse.SMARTTAP: {"collector": COLLECTOR.hex(), "version": VERSION, "private": _scalar(self.smarttap)},
             KeyUse.VAS: {"pass_type_id": PASS_TYPE_ID, "private": _scalar(self.vas)},
             KeyUse.SUN: {"meta": self.sun_meta.hex(), "file": self.sun_file.hex()},

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from drivers import hce
 from drivers.talk import CardGoneError, Exchange, Found, Refused, Talk
-from gateway.core.keyring import HceKey, Held, Keyring
+from gateway.core.keyring import HceKey, Held, Keyring, reader_id
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.emulator import hce as phone
 
@@ -29,7 +29,7 @@ FITS_ALL = NEUTRAL + bytes(32)
 
 def reader_key(text: str) -> HceKey:
     private = phone.p256_key(text)
-    return HceKey(hce.reader_id(private.public_key()), private)
+    return HceKey(reader_id(private.public_key()), private)
 
 
 READER, OLDER, FOREIGN = reader_key("reader"), reader_key("older reader"), reader_key("foreign reader")

@@ -3,6 +3,7 @@
 A key travels as its "material", a small JSON object per use; docs/keys.md lists the fields.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -10,11 +11,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, derive_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    derive_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.errors import PeerError
 
+READER_ID_BYTES = 4
 MAX_MATERIAL_BYTES = 1_024  # the longest honest one, vas with an id of 128 characters, has 230
 
 
@@ -121,12 +129,19 @@ class Sealed:
     sealed: bytes
 
 
+def reader_id(public: EllipticCurvePublicKey) -> bytes:
+    """The 4 bytes by which phones name a reader key."""
+    point = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return hashlib.sha256(point).digest()[:READER_ID_BYTES]
+
+
 def parse(use: KeyUse, material: bytes) -> TerminalKey:
     """The key in a material. Raises PeerError("key_material"), `field` names what is wrong and never its value."""
     fields = _Fields(material)
     match use:
         case KeyUse.HCE:
-            key: TerminalKey = HceKey(fields.hexed("key_id", 4), fields.p256())
+            private = fields.p256()
+            key: TerminalKey = HceKey(reader_id(private.public_key()), private)
         case KeyUse.SMARTTAP:
             key = SmartTapKey(fields.hexed("collector", 4), fields.number("version", 2**32 - 1), fields.p256())
         case KeyUse.VAS:

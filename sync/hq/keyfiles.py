@@ -114,8 +114,6 @@ def _make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) ->
         issuing = {"key_id": name, "use": use.value, "private": private.private_bytes_raw().hex()}
         return Made({**head, "material": {"key_id": name, "public": public}}, "issuing", issuing)
     scalar = int.from_bytes(random(40)) % (_P256_ORDER - 1) + 1  # 64 bits more than needed: no bias that matters
-    if use is KeyUse.HCE:
-        own = {"key_id": name}
     material = {**own, "private": scalar.to_bytes(32).hex()}
     public_part = {
         "key_id": head["key_id"],

@@ -19,7 +19,7 @@ def secret(name: str) -> str:
 def material(use: KeyUse, name: str) -> bytes:
     """A key of each use; its secret is `secret(name)`."""
     own: dict[KeyUse, dict[str, object]] = {
-        KeyUse.HCE: {"key_id": secret(name)[:8], "private": secret(name)},
+        KeyUse.HCE: {"private": secret(name)},
         KeyUse.SMARTTAP: {"collector": "0133ee80", "version": 1, "private": secret(name)},
         KeyUse.VAS: {"pass_type_id": "pass.example.loyalty", "private": secret(name)},
         KeyUse.SUN: {"meta": secret(name)[:32], "file": secret(name)[32:]},
