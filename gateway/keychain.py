@@ -11,8 +11,8 @@ from gateway.errors import PeerError
 from gateway.health import Health
 from gateway.store import Store
 
-# A retailer has one or two keys per use, twice that while they rotate. Opening one takes 0.12 ms on the reference machine,
-# so 64 take 8 ms of the writer thread and five times that on a Raspberry Pi.
+# A retailer has one or two keys per use, twice that while they rotate. Opening one takes 0.12 ms on x86-64, so
+# 64 take 8 ms of the writer thread and five times that on a Raspberry Pi.
 MAX_KEYS = 64
 
 PART = "keys"

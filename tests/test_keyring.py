@@ -19,6 +19,7 @@ from gateway.core.keyring import (
     TagKey,
     VasKey,
     parse,
+    reader_id,
 )
 from gateway.errors import PeerError
 

@@ -110,9 +110,9 @@ def _make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) ->
         return Made({**head, "material": material})
     if use is KeyUse.TAG:
         private = Ed25519PrivateKey.from_private_bytes(random(32))
-        public = private.public_key().public_bytes_raw().hex()
+        shown = private.public_key().public_bytes_raw().hex()
         issuing = {"key_id": name, "use": use.value, "private": private.private_bytes_raw().hex()}
-        return Made({**head, "material": {"key_id": name, "public": public}}, "issuing", issuing)
+        return Made({**head, "material": {"key_id": name, "public": shown}}, "issuing", issuing)
     scalar = int.from_bytes(random(40)) % (_P256_ORDER - 1) + 1  # 64 bits more than needed: no bias that matters
     material = {**own, "private": scalar.to_bytes(32).hex()}
     public_part = {
