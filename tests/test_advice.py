@@ -83,6 +83,7 @@ async def test_a_tablet_that_is_asleep_or_busy_leaves_it_to_the_queue(shop: Shop
     assert shop.walls.cards["t"].call_name == "Mia"
     await shop.tap("ben", "advice-nfc")
     assert [(entry.label, entry.state) for entry in shop.walls.entries] == [("Mia", "open"), ("Ben", "asked")]
+    assert [body["member_id"] for body in await shop.bodies("handshake.accepted")] == ["mia"]
     assert shop.walls.cards["t"].call_name == "Mia"
 
 
