@@ -233,6 +233,18 @@ async def test_a_later_tap_wins_whatever_the_disk_does_first(shop: Shop) -> None
     assert not any(content.dialogue and content.dialogue.call_name == "Mia" for _, content in shop.walls.history)
 
 
+async def test_what_is_overtaken_while_the_disk_writes_is_never_shown(shop: Shop) -> None:
+    shop.flow.tapped(Tap("mia", "till-nfc", shop.clock.ms))
+    shop.flow.tapped(Tap("ben", "till-nfc", shop.clock.ms, PROVEN, GUARD))
+    await shop.settle()
+    assert shop.walls.screens["counter"].dialogue.call_name == "Ben"
+    assert "Mia" not in str(shop.walls.history)
+    shop.flow.tapped(Tap("mia", "till-nfc", shop.clock.ms))
+    shop.flow.tapped(Tap(None, "till-nfc", shop.clock.ms))
+    await shop.settle()
+    assert (shop.step("counter"), shop.flow.sale_at("till-1")) == ("join", None)
+
+
 # --- the second tap says yes ---------------------------------------------------------------------------------
 
 
