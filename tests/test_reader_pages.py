@@ -30,7 +30,7 @@ async def test_staff_read_which_reader_needs_a_hand_until_it_is_back(size: tuple
         await page.locator(".faults summary").click()
         await expect(page.locator(".faults details p")).to_have_text("coffee-nfc · no such reader · Check the plug.")
         assert await faults(page, "staff-tablet") == []
-        await page.emulate_media(color_scheme="dark")
+        await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         assert await faults(page, "staff-tablet") == []
         await page.locator("[data-role=language]").click()
         await expect(bar).to_contain_text("The card reader “Coffee shelf” does not answer. Unplug its cable")
