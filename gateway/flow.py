@@ -263,6 +263,7 @@ class Flow:
         for member_id in touched.cleared:
             self._forget(member_id)
         self.recognition.follow(touched.recognised)
+        self._binding.drop(touched.bindings)
         if touched.keys and self._keychain is not None:
             await self._keychain.load()
         if touched.shop:
