@@ -101,10 +101,11 @@ class NfcSource:
         )
 
         def work() -> None:
-            try:
-                reader.run()
-            finally:
-                post(ended.set_result, sys.exception())
+            with suppress(Exception):  # raised again below; here it would be printed, with what it quotes of a card
+                try:
+                    reader.run()
+                finally:
+                    post(ended.set_result, sys.exception())
 
         threading.Thread(target=work, name=f"nfc-{self._reader}", daemon=True).start()
         try:

@@ -77,10 +77,11 @@ class Reader:
             finally:
                 clf.shut(politely=lost is None)
             if lost is not None:
+                self._torn.over()  # whoever was torn has left by the time it is back
                 if self._works:
                     self._works, delay_ms = False, SETTLE_MS
-                self._wait_to_open(lost, delay_ms)
-                delay_ms = min(delay_ms * 2, MAX_DELAY_MS)
+                came = self._wait_to_open(lost, delay_ms)
+                delay_ms = FIRST_DELAY_MS if came else min(delay_ms * 2, MAX_DELAY_MS)
 
     def _listen(self, clf: Frontend) -> None:
         """Until told to stop. Raises LostError."""
@@ -111,6 +112,10 @@ class Reader:
                 self._hold.missed(_monotonic_ms())
                 return
             outcome = self._ask(clf, card)
+        except FaultError:
+            if card is not None:
+                self._deliver(self._torn.failed(clf.heard > 0, _monotonic_ms()))
+            raise
         except CardGoneError:
             if self._stop.is_set():
                 return
@@ -193,19 +198,20 @@ class Reader:
             if not self._is_there:
                 raise unplugged()
 
-    def _wait_to_open(self, lost: LostError, delay_ms: int) -> None:
-        """Until a try is worth while: as soon as the device is there (again), else after `delay_ms`."""
+    def _wait_to_open(self, lost: LostError, delay_ms: int) -> bool:
+        """Until a try is worth while: True as soon as the device has come (back), else False after `delay_ms`."""
         if self._port is None:
             self._stop.wait((ABSENT_MS if lost.absent else delay_ms) / 1000)
-            return
+            return False
         until_ms = _monotonic_ms() + delay_ms
         was_there = True
         while not self._stop.is_set():
             is_there = self._is_there
             if is_there and (not was_there or _monotonic_ms() >= until_ms):
-                return
+                return not was_there
             was_there = is_there
             self._stop.wait(NODE_MS / 1000)
+        return False
 
 
 def _monotonic_ms() -> int:

@@ -105,15 +105,18 @@ async def test_the_same_reader_can_be_opened_again() -> None:
         assert rig.baud == chip.BAUD
 
 
-async def test_a_bug_in_the_thread_ends_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_the_thread_ends_the_source_and_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def broken(self: object) -> None:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("04a1b2c3")
 
     monkeypatch.setattr(reader.Reader, "run", broken)
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)
     bench = Bench("nfc:/dev/no-such-reader")
     with pytest.raises(ZeroDivisionError):
         await bench.task
+    assert no_reader_threads()
+    assert capsys.readouterr().err == ""
 
 
 async def test_nfcpy_tells_our_log_nothing(caplog: pytest.LogCaptureFixture) -> None:
