@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import importlib
 import json
 import secrets
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway import app
+from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError
@@ -243,10 +243,6 @@ def _hq_bind(arguments: argparse.Namespace) -> int:
 
 def _hq_sign_tag(arguments: argparse.Namespace) -> int:
     key_id, private = keyfiles.read_issuing(arguments.key)
-    try:
-        tagid = importlib.import_module("gateway.core.tagid")
-    except ImportError:
-        raise ConfigError("this release cannot sign tags") from None
     text = tagid.issue(private, key_id, arguments.id, arguments.base, arguments.uid)
     out.print(text, markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -12,6 +12,7 @@ from drivers import frames
 from drivers.ears import Ears
 from drivers.flood import FloodGate
 from drivers.sources import open_source
+from drivers.talk import Outcome
 from gateway import config as local
 from gateway import keys
 from gateway.app import address, missing_files
@@ -98,6 +99,10 @@ class FilterEars(Ears):
 
     def touched(self, reader: str, ndef: bytes | None) -> None:
         """A recording may hold taps; they need the shop beside them."""
+        self._health.count("ear.taps")
+
+    def presented(self, reader: str, outcome: Outcome) -> None:
+        """See touched."""
         self._health.count("ear.taps")
 
     def _admits(self, receiver: str) -> bool:

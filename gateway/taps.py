@@ -196,7 +196,7 @@ class Taps:
             return "refused"
         if choice == "advice" and after.member_id is not None:
             await self._advice.ask(after.member_id, self._stage.screens[screen], "screen", proof)
-        elif choice in _ANSWERS:
+        elif choice in _ANSWERS and after.member_id is not None:
             kind = _ANSWERS[choice]
             try:
                 await self._commit(lambda tx: self._decisions.answered(tx, kind, standing, proof, now_ms))

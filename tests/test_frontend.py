@@ -20,7 +20,7 @@ from drivers.frontend import Card, Frontend
 from drivers.talk import CardGoneError
 from gateway.emulator.cards import ENDLESS, Spec, classic, phone, type2, type4
 from gateway.emulator.chip import Pn532Rig
-from tests.rigs.udpcard import UdpCard
+from gateway.emulator.udp import UdpCard
 
 CARD = tags.encode_uri("https://shop.test/c/1")
 SELECT = bytes.fromhex("00a4040007d276000085010100")
@@ -245,7 +245,7 @@ def test_slow_firmware_is_waited_for(rig: Pn532Rig) -> None:
 
 @pytest.mark.parametrize("iso_dep", [False, True])
 def test_cards_over_udp(iso_dep: bool) -> None:
-    with UdpCard() as simulated, opened(f"udp:127.0.0.1:{simulated.port}") as clf:
+    with UdpCard(None) as simulated, opened(simulated.path) as clf:
         began_ms = now_ms()
         assert clf.find() is None
         assert now_ms() - began_ms < 1_000  # nfcpy alone waits that long

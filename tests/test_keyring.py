@@ -83,7 +83,6 @@ def test_every_field_is_needed_and_none_is_surplus(use: KeyUse) -> None:
 @pytest.mark.parametrize(
     ("use", "own"),
     [
-        (KeyUse.HCE, {"key_id": "01020304"}),
         (KeyUse.HCE, {"private": "00" * 32}),
         (KeyUse.HCE, {"private": "ff" * 32}),
         (KeyUse.HCE, {"private": SECRET.upper()}),

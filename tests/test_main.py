@@ -223,7 +223,6 @@ def test_evaluating_what_is_not_there_says_what_was_expected(tmp_path: Path) -> 
 
 
 def test_a_tag_is_signed_with_the_issuing_file(tmp_path: Path, capsys) -> None:
-    pytest.importorskip("gateway.core.tagid")
     assert __main__.main(["hq", "make-key", "tag", "--out", str(tmp_path / "tag.json")]) == 0
     sign = ["hq", "sign-tag", "--id", "4711", "--base", "https://join.example/t", "--uid", "04de5f1eacc040"]
     assert __main__.main([*sign, "--key", str(tmp_path / "tag.issuing.json")]) == 0

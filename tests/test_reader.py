@@ -18,8 +18,8 @@ from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.emulator.cards import ENDLESS, Spec, classic, phone, type2, type4
 from gateway.emulator.chip import Pn532Rig
 from gateway.emulator.ndef import applet
+from gateway.emulator.udp import UdpCard
 from tests.rigs.reading import SETTLE_S, Bench, StandingClock, listening, read_ndef
-from tests.rigs.udpcard import UdpCard
 
 CARD = tags.encode_uri("https://shop.test/c/1")
 OTHER = tags.encode_uri("https://shop.test/c/2")
@@ -502,8 +502,8 @@ async def test_the_event_loop_does_no_work_of_a_reader(rig: Pn532Rig, monkeypatc
 
 @pytest.mark.parametrize("card", [type2(CARD), type4(CARD)], ids=["type 2", "type 4"])
 async def test_a_reader_simulated_over_udp(card: Spec) -> None:
-    with UdpCard() as simulated:
-        bench = Bench(f"nfc:udp:127.0.0.1:{simulated.port}")
+    with UdpCard(None) as simulated:
+        bench = Bench(f"nfc:{simulated.path}")
         await bench.is_("ok")
         for n in (1, 2):
             simulated.present(card)

@@ -7,6 +7,8 @@ from tests.rigs.looks import faults
 from tests.rigs.shopfront import KEY, FakePath, WallClock, request, window
 from tests.test_pages import browser_page
 
+READERS = (("coffee-nfc", "coffee"), ("wine-nfc", "wine"))
+
 pytestmark = pytest.mark.browser
 
 
@@ -54,33 +56,34 @@ async def test_more_troubles_than_lines_are_counted_and_a_lost_gateway_tells_non
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
 async def test_a_tablet_remembers_the_reader_beside_it_and_says_so_again(size: tuple[int, int]) -> None:
-    async with window() as shop, browser_page(shop, allowed=("ERR_", "503")) as page:
+    async with window(FakePath(readers=READERS)) as shop, browser_page(shop, allowed=("ERR_", "503")) as page:
         await page.set_viewport_size({"width": size[0], "height": size[1]})
         await page.goto(f"{shop.url}/tablet?key={KEY}")
         await page.locator(".reader").click()
         assert await faults(page, ".beside") == []
         async with page.expect_response("**/tablet/reader"):
             await page.locator(".option", has_text="Weinkeller").click()
-        assert shop.path.calls == [("reader", "wine-nfc")]
+        assert shop.path.beside == "wine-nfc"
         await page.locator(".beside .primary").click()
         await expect(page.locator(".reader")).to_have_text("Weinkeller")
         await expect(page.locator(".beside")).to_be_hidden()
         assert await faults(page, "staff-tablet") == []
-        shop.app.state.chosen["receiver"] = None  # the gateway forgot
+        shop.path.beside = None  # the gateway forgot
         shop.hub.close()
         await expect(page.locator("staff-tablet")).to_have_attribute("data-live", "no")
         shop.hub._closed = False
         async with page.expect_response("**/tablet/reader"):
             await expect(page.locator("staff-tablet")).to_have_attribute("data-live", "yes")
-        assert shop.path.calls[-1] == ("reader", "wine-nfc") and len(shop.path.calls) == 2
+        assert shop.path.beside == "wine-nfc"
+        assert len(shop.path.calls) == 2
 
 
 async def test_a_shop_without_readers_offers_no_choice_and_a_refused_one_is_not_kept() -> None:
-    async with window(FakePath(answers={"readers": []})) as shop, browser_page(shop) as page:
+    async with window(FakePath(readers=())) as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
         await expect(page.locator("staff-tablet")).to_have_attribute("data-live", "yes")
         await expect(page.locator(".reader")).to_be_hidden()
-    async with window(FakePath(answers={"reader": "refused"})) as shop, browser_page(shop) as page:
+    async with window(FakePath(readers=READERS, answers={"reader": "refused"})) as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
         await page.locator(".reader").click()
         await page.locator(".option", has_text="Weinkeller").click()

@@ -116,7 +116,10 @@ def test_the_join_page_belongs_to_nobody() -> None:
     one = stage()
     one.open("bar", dialogue("j", None, call_name=None, slide=None, more={}, step="join", expires_at_ms=JOIN_MS))
     assert one.render("bar", 0).level == "L1"
-    assert one.dialogue_at("bar").choices == ("code",)
+    assert one.dialogue_at("bar").choices == ("code", "not_now", "more_time")
+    assert one.answer("bar", "j", "more_time", 0, IDLE_MS).expires_at_ms == 2 * JOIN_MS
+    assert one.answer("bar", "j", "not_now", 0, IDLE_MS) is not None
+    assert one.dialogue_at("bar") is None
 
 
 def test_another_persons_dialogue_replaces_the_first() -> None:
@@ -222,7 +225,7 @@ def test_who_is_elsewhere_leaves_nothing_behind() -> None:
 
 
 def test_the_times_keep_their_inequalities() -> None:
-    assert HINT_MS < END_MS < JOIN_MS < HOLD_MS < CODE_MS
+    assert HINT_MS < END_MS < HOLD_MS < JOIN_MS <= CODE_MS
     assert HINT_MS < IDLE_MS and stages.WELCOME_MS < END_MS
 
 

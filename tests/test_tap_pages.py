@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.core.model import DialogueView, ScreenContent
+from gateway.errors import UnavailableError
 from tests.rigs.looks import faults
 from tests.rigs.shopfront import SHOP, FakePath, Window, slide, window
 from tests.test_pages import browser_page, stored
@@ -148,7 +149,7 @@ async def test_the_hint_moves_unless_somebody_asked_for_calm() -> None:
 
 
 async def test_each_choice_is_posted() -> None:
-    async with window(joinable()) as shop, browser_page(shop, allowed=("422",)) as page:
+    async with window(joinable()) as shop, browser_page(shop) as page:
         for step, choice in (("join", "code"), ("code", "more_time"), ("code", "cancel"), ("hold", "cancel")):
             await open_step(shop, page, step)
             async with page.expect_request("**/answer") as asked:
@@ -187,11 +188,11 @@ async def test_a_code_is_typed_corrected_and_sent_once() -> None:
     [
         ("wrong", "Dieser Code stimmt nicht", ""),
         ("wait", "Bitte kurz warten", "12345678"),
-        ("failed", "nicht geklappt", "12345678"),
+        (UnavailableError("the disk refuses"), "nicht geklappt", "12345678"),
     ],
 )
-async def test_a_code_that_is_not_taken_says_why(result: str, hint: str, left: str) -> None:
-    async with window(FakePath(answers={"code": result})) as shop, browser_page(shop) as page:
+async def test_a_code_that_is_not_taken_says_why(result: str | Exception, hint: str, left: str) -> None:
+    async with window(FakePath(answers={"code": result})) as shop, browser_page(shop, allowed=("503",)) as page:
         await open_step(shop, page, "code")
         await type_code(page, "12345678")
         await page.locator("[data-key=done]").click()
@@ -224,7 +225,7 @@ async def test_a_code_for_a_dialogue_that_is_over_wipes_it() -> None:
 
 
 async def test_a_keyboard_does_all_that_a_finger_does() -> None:
-    async with window() as shop, browser_page(shop, allowed=("422",)) as page:
+    async with window() as shop, browser_page(shop) as page:
         await open_step(shop, page, "code")
         await expect(page.locator(".talk h1")).to_be_focused()
         order = []

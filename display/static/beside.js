@@ -34,9 +34,10 @@ export class Beside {
     try {
       const answer = await fetch("/api/v1/tablet/readers", { cache: "no-store", signal: AbortSignal.timeout(5000) });
       if (!answer.ok) return;
-      const { readers, mine } = await answer.json();
-      this.#readers = readers;
-      const wanted = readers.some((one) => one.id === this.#mine) ? this.#mine : null;
+      const { readers } = await answer.json();
+      const mine = readers.find((one) => one.mine)?.receiver ?? null;
+      this.#readers = readers.map((one) => ({ id: one.receiver, zone: one.zone }));
+      const wanted = readers.some((one) => one.receiver === this.#mine) ? this.#mine : null;
       if (wanted !== mine) await post("/api/v1/tablet/reader", { receiver: wanted });
     } catch {
       return; // the stream tells of a gateway that is gone

@@ -13,9 +13,9 @@ from typing import Literal
 from gateway.core.model import DialogueView, Proof, ScreenContent, Slide, Step, Text, Trouble
 
 END_MS = 8_000  # a last word stays long enough to be read, and shorter than any dialogue
-JOIN_MS = 15_000
+JOIN_MS = 45_000  # to take out a phone and scan a code
 WELCOME_MS = 3_000  # a greeting that an offer follows: read in passing
-HINT_MS = 4_000  # two short sentences; < the 20 s of a dialogue, which comes back after it
+HINT_MS = 7_000  # two short sentences; < the 20 s of a dialogue, which comes back after it
 CODE_MS = 60_000  # eight digits from a phone or a letter, by slow fingers; "more time" doubles it
 HOLD_MS = 30_000  # to find the card
 
@@ -77,7 +77,7 @@ class Dialogue:
             case "accepted" | "nothing" | "welcome":
                 return advice
             case "join":
-                return ("code",)
+                return ("code", "not_now", "more_time")
             case "code":
                 return ("cancel", "more_time")
             case "hold":
@@ -166,11 +166,11 @@ class Stage:
         dialogue = self._dialogues.get(screen)
         if dialogue is None or dialogue.dialogue_id != dialogue_id or choice not in dialogue.choices:
             return None
-        if choice == "cancel":
+        if choice == "cancel" or (dialogue.step == "join" and choice == "not_now"):
             self.end(screen, dialogue_id)
             return dialogue
         if choice == "more_time":
-            span_ms = CODE_MS if dialogue.step == "code" else idle_ms
+            span_ms = {"code": CODE_MS, "join": JOIN_MS}.get(dialogue.step, idle_ms)
             after = replace(dialogue, expires_at_ms=now_ms + 2 * span_ms)
         else:
             step = _NEXT[choice]

@@ -115,12 +115,10 @@ def _make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) ->
         return Made({**head, "material": {"key_id": name, "public": shown}}, "issuing", issuing)
     scalar = int.from_bytes(random(40)) % (_P256_ORDER - 1) + 1  # 64 bits more than needed: no bias that matters
     material = {**own, "private": scalar.to_bytes(32).hex()}
-    public_part = {
-        "key_id": head["key_id"],
-        "use": use.value,
-        **own,
-        **_public(derive_private_key(scalar, SECP256R1())),
-    }
+    private_key = derive_private_key(scalar, SECP256R1())
+    if use is KeyUse.HCE:
+        own = {"key_id": keyring.reader_id(private_key.public_key()).hex()}  # by which phones name it
+    public_part = {"key_id": head["key_id"], "use": use.value, **own, **_public(private_key)}
     return Made({**head, "material": material}, "public", public_part)
 
 

@@ -25,7 +25,6 @@ from gateway.core.model import (
 )
 from gateway.health import Health
 from gateway.serving import serve
-from tests.rigs import stubs
 
 KEY = "manager-key-for-tests"
 SHOP = ShopConfig(
@@ -72,6 +71,8 @@ class FakePath:
     tills: frozenset[str] = frozenset({"till-1"})
     sale: tuple[str, str, int, int | None] | None = None
     shop: ShopConfig = SHOP
+    readers: tuple[tuple[str, str], ...] = (("advice-nfc", "wine"),)
+    beside: str | None = None
     answers: dict[str, str | Exception] = field(default_factory=dict)
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -89,10 +90,12 @@ class FakePath:
         return self._answer("code", "ok", screen, dialogue_id, code)
 
     def readers_for(self, tablet: str) -> list[tuple[str, str, bool]]:
-        return [("advice-nfc", "wine", ("reader", tablet, "advice-nfc") in self.calls)]
+        return [(reader, zone, reader == self.beside) for reader, zone in self.readers]
 
     def on_reader(self, tablet: str, reader: str | None) -> str:
-        return self._answer("reader", "ok", tablet, str(reader))
+        result = self._answer("reader", "ok", tablet, str(reader))
+        self.beside = reader if result == "ok" else self.beside
+        return result
 
     def sale_at(self, till: str) -> tuple[str, str, int, int | None] | None:
         return self.sale
@@ -204,7 +207,6 @@ async def window(
     clock, health = WallClock(), Health()
     path, hub = path or FakePath(), Hub(clock, health, EARS if ears is None else ears)
     app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url)
-    stubs.add_missing(app, path)
     shop = Window(path, hub, health, app)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
