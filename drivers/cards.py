@@ -26,6 +26,8 @@ BRUSH_MS = 500
 # "This reader reads passes and takes no payment", with CRC_A: an iPhone shows a card only after such a frame. The other
 # choice, "passes or payment" (6a01000000f6f1), makes phones offer a payment card too, so it is not sent.
 # Source: kormax/apple-enhanced-contactless-polling, ecplist.json.
+# iPhones need 70-100 ms to wake up, and are to be reminded every 5-25 ms.
+WAKE_EVERY_MS = 20
 WAKE_VAS = bytes.fromhex("6a01000002e4d2")
 
 

@@ -29,6 +29,7 @@ LEFT_BEHIND_BAUDS = (921_600, 460_800, 230_400)  # what nfcpy's own start leaves
 GET_FIRMWARE, SAM_NORMAL, SET_115200 = b"\x02", b"\x14\x01\x00\x00", b"\x10\x04"
 
 ACK = bytes.fromhex("0000ff00ff00")
+HEAD_BYTES = 6  # as long as the shortest frame, an ACK
 WAKE = bytes(10)  # a sleeping chip needs some edges before it listens
 
 ABORT = WAKE + ACK  # ends the command in which a chip hangs
@@ -49,6 +50,19 @@ def frame(command: bytes) -> bytes:
     """The host's frame for a command of up to 253 bytes (code and data), with the bytes that wake the chip."""
     body = b"\xd4" + command
     return WAKE + b"\x00\x00\xff" + bytes([len(body), -len(body) & 0xFF]) + body + bytes([-sum(body) & 0xFF, 0])
+
+
+def missing(frame: bytes | bytearray) -> int:
+    """How many more bytes of a frame to read, 0 = it is whole. A frame of 255 bytes is no extended one (FF FF)."""
+    if len(frame) < HEAD_BYTES:
+        return HEAD_BYTES - len(frame)
+    if frame == ACK:
+        return 0
+    if frame[3:5] != b"\xff\xff":
+        return max(0, 5 + frame[3] + 2 - len(frame))
+    if len(frame) < 8:
+        return 8 - len(frame)
+    return max(0, 8 + int.from_bytes(frame[5:7], "big") + 2 - len(frame))
 
 
 def answer(reply: bytes, code: int) -> bytes | None:

@@ -208,7 +208,7 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
         return answer
 
     def find(self, wake: bytes = b"") -> Card | None:
-        """A Type A card that is in the field now. `wake` is sent if there is none, and looked again.
+        """A Type A card that is in the field now. `wake` is sent if there is none; the next look finds who woke up.
 
         Raises FaultError, and CardGoneError if something answered that could not be told from another.
         """
@@ -252,9 +252,8 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
             time.sleep(RESET_S)  # whoever was there starts anew
         target = self._sense_once()
         if target is None and wake and isinstance(self.device, nfc.clf.pn53x.Device):
-            self._send_raw(wake)
-            target = self._sense_once()
-        if target is None:
+            self._send_raw(wake)  # the field stays on: the phone needs it to wake up
+        elif target is None:
             self.device.mute()
         return target
 
@@ -292,10 +291,14 @@ class _Tty(nfc.clf.transport.TTY):  # type: ignore[misc]
                 raise OSError(errno.ENODEV, "unplugged")
         else:
             raise OSError(errno.ETIMEDOUT, "no answer")
-        try:
-            return super().read(chip.CHIP_MS)
-        except IndexError:
-            raise OSError(errno.EIO, "half a frame") from None
+        self.tty.timeout = chip.CHIP_MS / 1000
+        frame = bytearray()
+        while left := chip.missing(frame):
+            more = self.tty.read(left)
+            if len(more) < left:
+                raise OSError(errno.EIO, "half a frame")
+            frame += more
+        return frame
 
     def pulse(self) -> None:
         """Lower and raise DTR and RTS. Raises OSError where there are none."""

@@ -58,6 +58,7 @@ class Reader:
         self._hold = cards.Hold()
         self._torn = cards.Torn()
         self._faults = 0  # in a row
+        self._wake = b""  # what was sent for phones at the last look
         self._works = False  # it has looked since it was opened
 
     def run(self) -> None:
@@ -100,13 +101,14 @@ class Reader:
                 clf.abort()
                 continue
             if not self._torn.once:
-                self._pause()
+                self._pause(cards.WAKE_EVERY_MS if self._wake else self._terminal.nfc.poll_ms)
 
     def _look(self, clf: Frontend) -> None:
         """One look at the field; stays while a card rests there. Raises FaultError, LostError."""
         card = None
+        self._wake = self._wake_frame()
         try:
-            card = clf.find(self._wake())
+            card = clf.find(self._wake)
             if card is None:
                 self._deliver(self._torn.nothing())
                 self._hold.missed(_monotonic_ms())
@@ -130,7 +132,7 @@ class Reader:
         self._stay(clf, card, outcome)
         self._hold.missed(_monotonic_ms())
 
-    def _wake(self) -> bytes:
+    def _wake_frame(self) -> bytes:
         """The frame that makes an iPhone show its passes, only where the shop wants them and can read one."""
         talk = self._terminal.talk()
         return cards.WAKE_VAS if talk.apple_vas and talk.keyring.of(VasKey, talk.now_ms) else b""
@@ -161,7 +163,7 @@ class Reader:
         began_ms = _monotonic_ms()
         wants_again = isinstance(outcome, Refused) and outcome.trouble is Trouble.UNLOCK
         while not self._stop.is_set():
-            self._pause()
+            self._pause(self._terminal.nfc.poll_ms)
             now_ms = _monotonic_ms()
             if (wants_again and now_ms - began_ms >= ASK_AGAIN_MS) or not card.answers():
                 return
@@ -172,7 +174,7 @@ class Reader:
         """Until a phone that was let go has left: it is looked at, and asked nothing."""
         misses = 0
         while not self._stop.is_set() and misses < cards.MISSES_MAX:
-            self._pause()
+            self._pause(self._terminal.nfc.poll_ms)
             try:
                 found = clf.find()
             except CardGoneError:
@@ -190,9 +192,9 @@ class Reader:
     def _is_there(self) -> bool:
         return self._port is None or Path(self._port).exists()
 
-    def _pause(self) -> None:
+    def _pause(self, ms: int) -> None:
         """Between two looks. Raises LostError as soon as the reader is unplugged."""
-        until_ms = _monotonic_ms() + self._terminal.nfc.poll_ms
+        until_ms = _monotonic_ms() + ms
         while not self._stop.is_set() and (left_ms := until_ms - _monotonic_ms()) > 0:
             self._stop.wait(min(left_ms, NODE_MS) / 1000)
             if not self._is_there:

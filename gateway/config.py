@@ -150,7 +150,7 @@ class ReceiverTable(_Placed):
 class NfcTable(_Table):
     """What all readers do."""
 
-    poll_ms: int = Field(60, ge=30, le=1000, strict=True)  # pause between two looks; less than 30 heats the chip
+    poll_ms: int = Field(40, ge=30, le=1000, strict=True)  # pause between two looks; less than 30 heats the chip
     apple_vas: bool = False  # Apple's terms apply: docs/readers.md
     chip_numbers: bool = False  # the UID of cards that can do nothing else
 

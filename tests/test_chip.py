@@ -187,3 +187,26 @@ def test_memory_and_chip_never_disagree(script: list[tuple[str, object]]) -> Non
             assert known is None or after == registers
             registers = after
         memo = memo if known is not None else memo.after(code, data, reply)
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, 100, 252, 253, 254, 255, 256, 263], ids=lambda size: f"{size} bytes behind the code"
+)
+def test_a_frame_is_read_to_its_last_byte_and_no_further(size: int) -> None:
+    body = b"\xd5\x43" + bytes(size)
+    length = len(body).to_bytes(2, "big")
+    head = (
+        bytes([len(body), -len(body) & 0xFF])
+        if len(body) < 256
+        else b"\xff\xff" + length + bytes([-sum(length) & 0xFF])
+    )
+    whole = b"\x00\x00\xff" + head + body + bytes([-sum(body) & 0xFF, 0])
+    read = b""
+    while left := chip.missing(bytearray(read)):
+        assert len(read) + left <= len(whole)  # more would wait for a byte that never comes
+        read += whole[len(read) : len(read) + left]
+    assert read == whole
+
+
+def test_an_acknowledgement_is_whole_by_itself() -> None:
+    assert chip.missing(bytearray(chip.ACK)) == 0
