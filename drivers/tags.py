@@ -1,4 +1,4 @@
-"""NDEF bytes of a tag <-> Token. Pure; readers and their threads live in drivers.nfc."""
+"""NDEF bytes of a tag <-> Token. Pure; readers and their threads live in drivers.reader."""
 
 import ndef
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from drivers import hce as terminal
 from drivers.talk import Found, Talk
-from gateway.core.keyring import HceKey, Held, Keyring
+from gateway.core.keyring import HceKey, Held, Keyring, reader_id
 from gateway.core.model import CredentialKind, Proof, Token
 from gateway.emulator import hce
 
@@ -64,7 +64,7 @@ def test_the_terminal_says_and_accepts_the_specifications_vectors(algorithm: str
         said.append(apdu)
         return answers[len(said) - 1]
 
-    key = HceKey(terminal.reader_id(READER.public_key()), READER)
+    key = HceKey(reader_id(READER.public_key()), READER)
     talk = Talk(
         Keyring([Held("k", 0, None, key)]), "muster/musterstadt", 1_800_000_000_000, lambda size: bytes(range(size))
     )
