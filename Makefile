@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chaos strangers test-vm install clean
+.PHONY: demo test check bench chaos strangers test-pcsc test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -37,6 +37,14 @@ test-vm: $(VENV)/.dev
 # 24,000 strangers at 1,000/s, a minute of ordinary traffic, and a search of all memory; a short form is in `make test`.
 strangers: $(VENV)/.dev
 	BLE_STRANGERS=24000 $(BIN)/python -m pytest tests/test_ble_strangers.py -s $(ARGS)
+
+# The real pcscd with a virtual reader, as root: installs pcscd, its virtual driver and what pyscard is built with.
+test-pcsc: $(VENV)/.dev
+	@[ "$$(id -u)" = 0 ] || { echo "pcscd makes its socket as root: sudo make test-pcsc"; exit 1; }
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[pcsc]"
+	$(BIN)/python -m pytest tests/test_pcsc.py -rs $(ARGS)
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:

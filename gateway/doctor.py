@@ -7,6 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,9 @@ LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a 
 CONNECT_S = 3.0
 BLUETOOTH = Path("/sys/class/bluetooth")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+_DEVICES = ("ble", "mgmt", "nfc", "pcsc", "serial")
+PCSCD = Path("/run/pcscd/pcscd.comm")  # its socket, also while systemd listens in its place
 
 State = Literal["ok", "missing", "wrong"]
 
@@ -61,7 +65,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
         return findings
     findings.append(Finding("Configuration", "ok", str(config_path)))
     present = await adapters()
-    findings += [_device(source, present) for source in config.source if source.scheme in ("ble", "mgmt", "nfc")]
+    findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
     findings.append(_keys(config.gateway.data_dir, name_of(config), ShopClock(1.0).now_ms()))
     findings.append(await _broker(config.mqtt))
@@ -126,12 +130,24 @@ def _device(source: local.SourceTable, present: dict[str, str]) -> Finding:
         return Finding(what, "wrong", f"no adapter {source.target}", "See Bluetooth above, or name another adapter.")
     if source.scheme == "mgmt":
         return _management(what, source.target)
-    port = serial_port(source.target)
+    if source.scheme == "pcsc":
+        return _pcsc(what)
+    port = source.target if source.scheme == "serial" else serial_port(source.target)
     if port is None:
         return Finding(what, "ok", "not a serial device; it is tried when the service starts")
     if Path(port).exists():
         return Finding(what, "ok", f"{port} is there")
     return Finding(what, "wrong", f"no device {port}", "See NFC above, or name another device.")
+
+
+def _pcsc(what: str) -> Finding:
+    if find_spec("smartcard") is None:
+        return Finding(
+            what, "wrong", "pyscard is not installed", "pip install 'store-gateway[pcsc]'; see docs/readers.md"
+        )
+    if not PCSCD.exists():
+        return Finding(what, "wrong", "pcscd does not run", "sudo systemctl enable --now pcscd.socket")
+    return Finding(what, "ok", "pcscd is there; the reader is looked for when the service starts")
 
 
 def _management(what: str, adapter: str) -> Finding:

@@ -156,3 +156,27 @@ async def test_the_doctor_says_which_keys_serve_and_never_a_key(tmp_path: Path) 
     store.close()
     (data / "gateway.key").chmod(0o644)
     assert "others can read" in (await keys(path)).found
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("runs", [True, False])
+async def test_other_readers_are_looked_at(
+    installed: bool, runs: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    socket, port = tmp_path / "pcscd.comm", tmp_path / "ttyACM0"
+    if runs:
+        socket.touch()
+        port.touch()
+    monkeypatch.setattr(doctor, "PCSCD", socket)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: object() if installed else None)
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{tmp_path}"\n'
+        '[[source]]\npath = "pcsc:"\nreceiver = "a"\n'
+        f'[[source]]\npath = "serial:{port}"\nreceiver = "b"\n'
+        '[[receiver]]\nid = "a"\nzone = "z"\n[[receiver]]\nid = "b"\nzone = "z"\n'
+    )
+    found = {finding.what: finding for finding in await doctor.examine(config)}
+    assert found["Source pcsc:"].state == ("ok" if installed and runs else "wrong")
+    assert found[f"Source serial:{port}"].state == ("ok" if runs else "wrong")
+    assert installed or "pcsc" in found["Source pcsc:"].step
