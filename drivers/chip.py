@@ -26,7 +26,9 @@ RESET_S = 0.05
 
 BAUD = 115_200  # PN532 after power on (user manual, section 6.2); higher rates are unreliable on some Pis
 LEFT_BEHIND_BAUDS = (921_600, 460_800, 230_400)  # what nfcpy's own start leaves after a crash
-GET_FIRMWARE, SAM_NORMAL, SET_115200 = b"\x02", b"\x14\x01\x00\x00", b"\x10\x04"
+RATES = {115_200: b"\x04", 230_400: b"\x05", 460_800: b"\x06", 921_600: b"\x07"}  # as SetSerialBaudrate takes them
+GET_FIRMWARE, SAM_NORMAL, SET_RATE = b"\x02", b"\x14\x01\x00\x00", b"\x10"
+SWITCH_S = 0.01  # from the host's ACK until the chip listens at the new rate
 
 ACK = bytes.fromhex("0000ff00ff00")
 HEAD_BYTES = 6  # as long as the shortest frame, an ACK
@@ -85,8 +87,16 @@ class Line(Protocol):
         """Lower and raise the lines that some boards wire to the chip's reset. Raises OSError where there are none."""
 
 
-def start(line: Line) -> None:
-    """Have a PN532 listen at 115200 baud: asleep, hung in a command, or left at another rate. Raises OSError."""
+def start(line: Line, baud: int = BAUD) -> None:
+    """Have a PN532 listen at `baud`: asleep, hung in a command, or left at another rate. Raises OSError."""
+    _find(line)
+    if baud != BAUD:
+        _change_rate(line, baud)
+        _greet(line, CHIP_MS)
+
+
+def _find(line: Line) -> None:
+    """Have it listen at the rate of power on. Raises OSError."""
     line.write(ABORT)
     try:
         _greet(line, USB_SERIAL_MS if "ttyUSB" in line.port else CHIP_MS)
@@ -114,13 +124,19 @@ def _slow_down(line: Line) -> None:
     for baud in LEFT_BEHIND_BAUDS:
         try:
             line.baudrate = baud
-            _ask(line, SET_115200, RATE_MS)
+            _change_rate(line, BAUD, RATE_MS)
         except (OSError, ValueError):  # ValueError: a rate that this port cannot do
             continue
-        line.write(ACK)  # the chip changes its rate on this
-        time.sleep(0.01)
         break
     line.baudrate = BAUD
+
+
+def _change_rate(line: Line, baud: int, ack_ms: int = CHIP_MS) -> None:
+    """Both ends go over to `baud`. Raises OSError, ValueError."""
+    _ask(line, SET_RATE + RATES[baud], ack_ms)
+    line.write(ACK)  # the chip changes its rate on this
+    time.sleep(SWITCH_S)
+    line.baudrate = baud
 
 
 def _ask(line: Line, command: bytes, ack_ms: int) -> bytes:

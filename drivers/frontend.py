@@ -164,11 +164,11 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
         self._now_ms = now_ms
         self.allow(0)
 
-    def start(self, path: str, port: str | None) -> None:
+    def start(self, path: str, port: str | None, baud: int = chip.BAUD) -> None:
         """Open the reader behind nfcpy's `path`, or the PN532 on the device node `port`. Raises LostError."""
         try:
             if port is not None:
-                self.device = _open_pn532(port)
+                self.device = _open_pn532(port, baud)
             elif path.startswith("udp:"):
                 _, host, number = path.split(":")
                 self.device = _Udp(host, int(number))
@@ -371,11 +371,11 @@ class _Udp(nfc.clf.udp.Device):  # type: ignore[misc]
         return super()._recv_data(UDP_MS / 1000 if self._sensing else timeout, *brty_list)
 
 
-def _open_pn532(port: str) -> Any:
-    """nfcpy's device for a PN532 that stays at 115200 baud. Raises _READER_ERRORS."""
+def _open_pn532(port: str, baud: int) -> Any:
+    """nfcpy's device for a PN532 at `baud`. Raises _READER_ERRORS, ValueError for a rate that the port cannot do."""
     tty = _Tty(port)
     try:
-        chip.start(tty)
+        chip.start(tty, baud)
         log = logging.getLogger("nfc.clf.pn532")
         return nfc.clf.pn532.Device(_Chipset(tty, log), log)
     except (*_READER_ERRORS, LookupError, ValueError, TypeError):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drivers import chip
 from drivers.ears import Ears
 from gateway.config import SourceTable
 from gateway.core.ports import Clock
@@ -50,14 +51,22 @@ def serial_port(target: str) -> str | None:
     return f"/dev/tty{name}" if re.fullmatch(r"(S|ACM|AMA|USB)\d+", name) else f"/dev/{name}"
 
 
+def _baud(table: SourceTable, port: str | None) -> int:
+    options = table.options
+    if set(options) - {"baud"} or (options and port is None):
+        raise ConfigError(f"{table.path}: an nfc: path takes no options but `baud`, for a PN532 on a serial port")
+    if options.get("baud", str(chip.BAUD)) not in map(str, chip.RATES):
+        raise ConfigError(f"{table.path}: baud: expected one of {', '.join(map(str, chip.RATES))}")
+    return int(options.get("baud", chip.BAUD))
+
+
 class NfcSource:
     """The reader behind an `nfc:` path. Raises ConfigError for a path that names none."""
 
     def __init__(self, table: SourceTable, ears: Ears, clock: Clock, health: Health) -> None:
-        if table.options:
-            raise ConfigError(f"{table.path}: an nfc: path takes no options")
         self._path = table.target
         self._port = serial_port(table.target)
+        self._baud = _baud(table, self._port)
         if self._port is None and not _OTHERS.fullmatch(table.target):
             raise ConfigError(
                 f"{table.path}: expected nfc:tty:AMA0:pn532, nfc:usb:054c:06c1, nfc:udp:localhost:54321 or "
@@ -98,6 +107,7 @@ class NfcSource:
                 state=lambda lost: post(state, lost),
             ),
             stop,
+            self._baud,
         )
 
         def work() -> None:

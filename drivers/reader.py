@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers import cards, resolve
+from drivers import cards, chip, resolve
 from drivers.faults import FaultError, LostError, silent, unplugged
 from drivers.frontend import NODE_MS, Card, Frontend
 from drivers.talk import CardGoneError, Found, Outcome, Refused, Terminal
@@ -49,7 +49,16 @@ class Link:
 class Reader:
     """What one reader's thread does. `port`: the device node of a PN532 that we open ourselves, else nfcpy's `path`."""
 
-    def __init__(self, path: str, port: str | None, terminal: Terminal, link: Link, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        path: str,
+        port: str | None,
+        terminal: Terminal,
+        link: Link,
+        stop: threading.Event,
+        baud: int = chip.BAUD,
+    ) -> None:
+        self._baud = baud
         self._path = path
         self._port = port
         self._terminal = terminal
@@ -68,7 +77,7 @@ class Reader:
             clf = Frontend(self._stop, _monotonic_ms)
             lost: LostError | None = None
             try:
-                clf.start(self._path, self._port)
+                clf.start(self._path, self._port, self._baud)
                 self._link.state(None)
                 self._listen(clf)
             except LostError as error:

@@ -15,7 +15,7 @@ TIMING = bytes.fromhex("020a0b0b")
 
 def test_frames_are_golden() -> None:
     assert chip.frame(chip.GET_FIRMWARE) == bytes(10) + bytes.fromhex("0000ff02fed4022a00")
-    assert chip.frame(chip.SET_115200) == bytes(10) + bytes.fromhex("0000ff03fdd410041800")
+    assert chip.frame(chip.SET_RATE + chip.RATES[chip.BAUD]) == bytes(10) + bytes.fromhex("0000ff03fdd410041800")
 
 
 def test_only_the_right_answer_is_an_answer() -> None:

@@ -520,3 +520,19 @@ def test_bounds_keep_their_order() -> None:
     assert reader.ABSENT_MS < 1_000
     assert reader.READ_MS < 10_000
     assert NfcTable().poll_ms + 50 < cards.PHONE_HOLD_MS
+
+
+@pytest.mark.parametrize("baud", [230_400, 460_800, 921_600])
+async def test_a_line_may_run_faster_where_the_operator_says_so(rig: Pn532Rig, baud: int) -> None:
+    bench = Bench(f"nfc:{rig.path}?baud={baud}")
+    await bench.is_("ok")
+    assert rig.baud == baud
+    rig.present(type2(CARD))
+    await bench.taps(1)
+    assert bench.shown == [CARD_TOKEN]
+    rig.unplug()
+    await bench.is_("down")
+    rig.replug()
+    await bench.is_("ok")
+    assert rig.baud == baud
+    await bench.stop()
