@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from drivers import chip
 from gateway import (
     app,
     bench,
@@ -158,7 +159,7 @@ def _tablet_link(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    results = bench.run(arguments.name, arguments.corpus)
+    results = bench.run(arguments.name, arguments.corpus, arguments.baud)
     if arguments.json:
         out.print_json(json.dumps([result.as_dict() for result in results]))
         return 0
@@ -244,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     measure = verb("bench", _bench, "measure")
     measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
+    measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
     quality = verb("evaluate", _evaluate, "quality against recordings with known answers")
     quality.add_argument("name", choices=["zones"], help="what to evaluate")

@@ -47,10 +47,12 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
 }
 
 
-def run(name: str | None, corpus: Path | None = None) -> list[Result]:
-    """One measurement, or all. `corpus`: a recording for "ingest" to hear."""
+def run(name: str | None, corpus: Path | None = None, baud: int | None = None) -> list[Result]:
+    """One measurement, or all. `corpus`: a recording for "ingest" to hear; `baud`: of the reader's line in "tap"."""
     if name == "ingest":
         return bench_ingest.ingest(corpus)
+    if name == "tap" and baud is not None:
+        return bench_tap.tap(baud=baud)
     chosen = [BENCHES[name]] if name is not None else [BENCHES[key] for key in sorted(BENCHES)]
     return [result for bench in chosen for result in bench()]
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from drivers import tags
+from drivers import chip, tags
 from gateway import keys
 from gateway.apply import apply
 from gateway.core import sealing
@@ -80,8 +80,8 @@ class _Secrets:
         }
 
 
-def tap(taps: int = TAPS) -> list[Result]:
-    """Median and 95th percentile of each kind, in milliseconds."""
+def tap(taps: int = TAPS, baud: int = chip.BAUD) -> list[Result]:
+    """Median and 95th percentile of each kind, in milliseconds. `baud`: of the line between gateway and chip."""
     with_keys = _Secrets()
     kinds = _kinds(with_keys)
     results = []
@@ -89,12 +89,12 @@ def tap(taps: int = TAPS) -> list[Result]:
         chosen = [kind for kind in kinds if (kind.name == "vas") == apple_vas]
         with (
             tempfile.TemporaryDirectory() as folder,
-            Pn532Rig() as chip,
-            _service(Path(folder), chip.path, with_keys, kinds, apple_vas) as url,
+            Pn532Rig() as rig,
+            _service(Path(folder), f"{rig.path}?baud={baud}", with_keys, kinds, apple_vas) as url,
             _browser(url) as screen,
         ):
             for kind in chosen:
-                results += _measure(kind, chip, url, screen, taps)
+                results += _measure(kind, rig, url, screen, taps)
     return results
 
 
@@ -156,7 +156,7 @@ class _Tags:
         return cards.phone([applet], uid=_uid(n), think_ms=0)
 
 
-def _measure(kind: Kind, chip: Pn532Rig, url: str, screen: Any, taps: int) -> list[Result]:
+def _measure(kind: Kind, rig: Pn532Rig, url: str, screen: Any, taps: int) -> list[Result]:
     watch = _Stream(url)
     event_ms, painted_ms = [], []
     for number in range(taps + taps % 2):  # even, so that the next kind does not begin with whom this one ended
@@ -164,13 +164,13 @@ def _measure(kind: Kind, chip: Pn532Rig, url: str, screen: Any, taps: int) -> li
             screen.evaluate(_WATCH)
         time.sleep(REST_S)
         watch.forget()
-        at_ms = chip.present(kind.shown(number % len(PEOPLE))) / 1e6
+        at_ms = rig.present(kind.shown(number % len(PEOPLE))) / 1e6
         event_ms.append(watch.next_ms() - at_ms)
         if screen is not None:
             skew_ms = time.time() * 1000 - time.monotonic_ns() / 1e6
             seen = screen.wait_for_function("() => window.seen.find(([, id]) => id)", timeout=LIMIT_S * 1000)
             painted_ms.append(seen.json_value()[0] - at_ms - skew_ms)
-        chip.remove()
+        rig.remove()
     watch.close()
     wallet = kind.name in WALLETS
     goals = (200, 400) if wallet else (150, 300)
