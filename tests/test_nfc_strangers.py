@@ -7,6 +7,7 @@ numbers and holds a key of each use, so every conversation goes as far as it can
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from drivers import cards
 from gateway import keys
 from gateway.apply import apply
 from gateway.core import sealing
@@ -29,13 +31,14 @@ from tests.rigs.system import get, wait_for
 STRANGERS = int(os.environ.get("NFC_STRANGERS", "40"))  # twice each kind
 GATEWAY = "test/musterstadt/gw1"
 GAP_S = 0.3  # two looks without a card, with room for a slow machine
-SEEN_S = 3.0  # what is not news within so long is none: a phone just after another one, with nothing to say
+PHONE_GAP_S = cards.PHONE_HOLD_MS / 1000 + GAP_S
+SEEN_S = 3.0  # what is not news within so long is none
 SETTLE_S = 1.5  # many looks at an empty field
 
-# Strangers in freed memory when the last of them has left. Blocks are overwritten when they are freed, but for their
-# first 16 bytes; a few kinds of texts are shorter than that.
-MAX_LATEST = 2
-# And after the members' taps that follow.
+# Strangers in freed memory when the last of them has left: what is freed is overwritten, but for 8 bytes of a block
+# here and there. Seen: none; with nfcpy's own Type 2 tag 5 of 40.
+MAX_LATEST = 1
+# And after the members' taps that follow. Seen: none.
 MAX_REMNANTS = 1
 
 
@@ -67,7 +70,7 @@ class Desk:
         while self.counts() == before and time.monotonic() < until_s:
             time.sleep(0.02)
         self._rig.remove()
-        time.sleep(GAP_S)
+        time.sleep(PHONE_GAP_S if spec["uid"] is None else GAP_S)
 
     def search_memory(self, others: dict[bytes, int]) -> set[int]:
         """Strangers of whom something is anywhere in the process's memory."""
@@ -134,14 +137,14 @@ def searches_find_what_is_planted(desk: Desk) -> None:
     assert desk.process.ask("plant") == len(PLANTED)
     assert set(PLANTED) <= desk.search_heap()
     assert set(PLANTED) - set(PLANTED_INTEGERS) <= traces.in_memory(desk.process.pid)
-    assert traces.in_memory(desk.process.pid, {b"zone=coffee"[5:]: 7}) >= {7}
+    assert traces.in_memory(desk.process.pid, {b"musterstadt": 1}) >= {1}
     (desk.data / "planted.log").write_text(tapping.uid(PLANTED[0]))
     assert traces.in_files(desk.data) == {PLANTED[0]}
 
 
-@pytest.mark.parametrize("number", range(tapping.KINDS))
-def test_each_kind_of_stranger_bears_the_marks_or_a_key(number: int) -> None:
-    number += 1
+@pytest.mark.parametrize("number", range(1, tapping.KINDS + 1))
+def test_each_kind_of_stranger_bears_the_marks_or_has_a_key(number: int) -> None:
     held = tapping.stranger(number)
-    shown = traces.found(json.dumps(held.spec).encode())
-    assert shown == {number} or held.items or held.kind == "phone with ndef"
+    texts = re.findall(r'"((?:[0-9a-f]{2}){6,})"', json.dumps(held.spec))
+    borne = set().union(*(traces.found(text.encode()) | traces.found(bytes.fromhex(text)) for text in texts))
+    assert borne == (set() if held.items else {number})

@@ -152,7 +152,7 @@ def _blank(number: int) -> Held:
 
 
 def _half_written(number: int) -> Held:
-    return Held("half written", cards.type2(_uri(number), uid(number), announce=120))
+    return Held("half written", cards.type2(_uri(number), uid(number), announce=65_535))
 
 
 def _malformed(number: int) -> Held:
