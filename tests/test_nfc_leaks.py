@@ -1,7 +1,7 @@
 """Taps leave no trace: a crowd taps at two readers of the real service, then every byte that came out is searched.
 
-Broker, headquarters and gateway are processes of their own; the readers are emulated chips. Nothing of a stranger may be
-anywhere, and nothing of a member's card but in headquarters' own orders and in the message that binds a new one.
+Broker, headquarters and gateway are processes of their own; the readers are emulated chips. Nothing of a stranger may
+be anywhere, and nothing of a member's card but in headquarters' own orders and in the message that binds a new one.
 """
 
 import contextlib
@@ -232,7 +232,7 @@ def one_run(
 
 def bind(system: System, watchers: Watchers, hand: Hand, own: list[tapping.Own]) -> None:
     """Two codes at the bar, and around each what must not be bound."""
-    for number in (NEW_PHONE, NEW_CHIP):
+    for bindings, number in enumerate((NEW_PHONE, NEW_CHIP)):
         code = service.bind(system.hq_db, MEMBER, 10, time.time_ns() // 1_000_000)
         system.wait_ready()
         hand.stranger(2 * tapping.KINDS + 1)
@@ -250,7 +250,7 @@ def bind(system: System, watchers: Watchers, hand: Hand, own: list[tapping.Own])
         hand.stranger(2 * tapping.KINDS + 18)  # torn
         hand.tap(tapping.stranger(number).spec)
         at_step(watchers, "bound")
-        wait_for(lambda: bound(system) >= 1 + (number == NEW_CHIP), "headquarters to know the new card")
+        wait_for(lambda before=bindings: bound(system) > before, "headquarters to know the new card")
         system.wait_ready()
     wait_for(lambda: not holds_new_phone(system.data), "the new phone to leave the disk", 20)
 
