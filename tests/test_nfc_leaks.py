@@ -77,6 +77,7 @@ class Evidence:
     strangers: set[int] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
     items: set[bytes] = field(default_factory=set)  # of strangers
+    codes: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, where: str, data: bytes) -> None:
@@ -223,17 +224,18 @@ def one_run(
     for uid in SHORT_UIDS:
         hands[0].tap(emulated.phone([], uid) if uid.startswith("08") else emulated.classic(uid))
     if binds:
-        bind(system, watchers, hands[0], own)
+        bind(system, watchers, found, hands[0], own)
     for name, count in system.status()["counts"].items():
         found.counts[name] = found.counts.get(name, 0) + count
     assert system.gateway.stop() == 0
     watchers.close()
 
 
-def bind(system: System, watchers: Watchers, hand: Hand, own: list[tapping.Own]) -> None:
+def bind(system: System, watchers: Watchers, found: Evidence, hand: Hand, own: list[tapping.Own]) -> None:
     """Two codes at the bar, and around each what must not be bound."""
     for bindings, number in enumerate((NEW_PHONE, NEW_CHIP)):
         code = service.bind(system.hq_db, MEMBER, 10, time.time_ns() // 1_000_000)
+        found.codes.append(code)
         system.wait_ready()
         hand.stranger(2 * tapping.KINDS + 1)
         at_step(watchers, "join")
@@ -333,6 +335,14 @@ def test_a_new_phone_is_in_the_message_that_binds_it_only(evidence: Evidence) ->
     for name, data in holding.items():
         assert is_an_order(name, data) or name.startswith("write-ahead") or b"credential.bound" in data
     assert not any(name.startswith("data/") for name in holding)
+
+
+def test_a_one_time_code_rests_at_headquarters_only(evidence: Evidence) -> None:
+    resting = part(evidence.hay, of=lambda name, _: name.startswith(("data/", "write-ahead", "gateway.log")))
+    assert len(resting) > 5 and len(evidence.codes) == 2
+    for code in evidence.codes:
+        assert not any(code.encode() in data for data in resting.values())
+        assert any(code.encode() in data for name, data in evidence.hay.items() if is_an_order(name, data))
 
 
 @pytest.mark.parametrize("where", ["data/gateway.db", "gateway.log", "mqtt message 2"])
