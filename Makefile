@@ -34,9 +34,11 @@ test-vm: $(VENV)/.dev
 	image=$$(tests/vm/build "$(VM_CACHE)" $(VM_SUITE)) && \
 		"$(VM_CACHE)/venv/bin/python" tests/vm/run.py "$$image" --python "$(abspath $(BIN))/python" $(ARGS)
 
-# 24,000 strangers at 1,000/s, a minute of ordinary traffic, and a search of all memory; a short form is in `make test`.
+# 24,000 strangers at 1,000/s, a minute of ordinary traffic, then 300 strangers who tap, and a search of all memory each
+# time; short forms are in `make test`.
 strangers: $(VENV)/.dev
-	BLE_STRANGERS=24000 $(BIN)/python -m pytest tests/test_ble_strangers.py -s $(ARGS)
+	BLE_STRANGERS=24000 NFC_STRANGERS=300 $(BIN)/python -m pytest tests/test_ble_strangers.py tests/test_nfc_strangers.py \
+		-s $(ARGS)
 
 # The real pcscd with a virtual reader, as root: installs pcscd, its virtual driver and what pyscard is built with.
 test-pcsc: $(VENV)/.dev

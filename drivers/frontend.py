@@ -107,7 +107,7 @@ class Card:
             elif self._target.sel_res and self.has_memory:
                 # Type 2, without the 40 ms in which nfcpy finds out whose chip it is.
                 self._target.sel_req = self._target.sdd_res
-                self._tag = nfc.tag.tt2.Type2Tag(self._clf, self._target)
+                self._tag = _Type2Tag(self._clf, self._target)
             elif self.has_memory:
                 self._tag = nfc.tag.activate(self._clf, self._target)
 
@@ -124,6 +124,8 @@ class Card:
         with _card_errors():
             message = None if self._tag is None else self._tag.ndef
             octets = None if message is None else bytes(message.octets)
+        if message is not None:
+            self._tag._ndef = None  # each holds the other, so only a collection of cycles would end them
         if octets is None and self._clf.silences:
             raise CardGoneError  # nfcpy does not tell "blank" from "left while it was read"
         return octets
@@ -271,6 +273,23 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
         chipset.write_register(("CIU_BitFraming", 0), ("CIU_TxMode", 0), ("CIU_RxMode", 0))
         with suppress(nfc.clf.pn53x.Chipset.Error):
             chipset.in_communicate_thru(frame, 0.01)
+
+
+class _Type2Tag(nfc.tag.tt2.Type2Tag):  # type: ignore[misc]
+    """nfcpy's Type 2 tag, but gone when it is gone: nfcpy's keeps the error of a lost answer, which holds the frames of
+    the whole tap, and so chip number and contents, until Python collects cycles, in a quiet shop much later."""
+
+    def transceive(self, data: bytes, timeout: float = 0.1, retries: int = 2) -> Any:
+        """The answer to a frame, which is sent again when it was lost. Raises Type2TagCommandError, nfc.clf errors."""
+        lost = nfc.tag.TIMEOUT_ERROR
+        for _ in range(1 + retries if self.target else 0):
+            try:
+                return self.clf.exchange(data, timeout)
+            except nfc.clf.TimeoutError:
+                lost = nfc.tag.TIMEOUT_ERROR
+            except nfc.clf.TransmissionError:
+                lost = nfc.tag.RECEIVE_ERROR
+        raise nfc.tag.tt2.Type2TagCommandError(lost)
 
 
 class _Tty(nfc.clf.transport.TTY):  # type: ignore[misc]

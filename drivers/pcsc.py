@@ -125,6 +125,7 @@ def listen(desk: "Desk", terminal: Terminal, clock: Clock, stop: threading.Event
                     outcome = desk.ask(reader, terminal)
                     if rest.is_new(outcome, clock.now_ms()):
                         shown(outcome)
+                    del outcome  # a stranger's would stay until the next card
         except LostError as lost:
             say(lost)
             desk.release()

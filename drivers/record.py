@@ -42,7 +42,6 @@ class Recorder(Ears):
         self._mask = mask
         self._own = frozenset(anchors)
         self._is_kept = is_kept
-        self.terminal = Terminal("", clock, secrets.token_bytes)  # without keys: nobody proves anything to a recorder
         self._file = _create(path)
         self._began_ms: int | None = None
         self._last_ms = 0

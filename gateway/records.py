@@ -289,10 +289,15 @@ class Tx:
         rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
         return [OutboxRow(*row) for row in rows]
 
-    def acknowledge(self, seq: int) -> None:
-        """HQ holds everything up to `seq`: the only statement that deletes from the outbox."""
+    def acknowledge(self, seq: int) -> bool:
+        """HQ holds everything up to `seq`: the only statement that deletes from the outbox.
+
+        True = one of them said what a card or phone shows, so it has to leave the write-ahead log too.
+        """
+        shows = self._all("SELECT 1 FROM outbox WHERE seq <= ? AND type = 'credential.bound' LIMIT 1", seq)
         self._db.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
         self.put_meta("acked_seq", str(max(seq, self.acked_seq)))
+        return bool(shows)
 
     @property
     def acked_seq(self) -> int:

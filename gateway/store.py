@@ -74,6 +74,7 @@ class Store:
             if self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)
         self.epoch = str(self._tx.meta("epoch"))
+        self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))
         self._jobs: queue.Queue[_Job] = queue.Queue(MAX_QUEUE)
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
@@ -88,7 +89,7 @@ class Store:
         return await self._submit(work, within_ms, vital=vital)
 
     async def purge(self) -> bool:
-        """After an erasure: nothing erased is left in the write-ahead log. False = somebody reads it, try again."""
+        """Nothing that was deleted is left in the write-ahead log. False = somebody reads it, try again."""
         return await self._submit(Tx.truncate_log, 0, alone=True)
 
     async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
@@ -96,8 +97,15 @@ class Store:
         return await self.run(lambda tx: tx.outbox_after(seq, limit), vital=True)
 
     async def acknowledge(self, seq: int) -> None:
-        """Delete what HQ confirmed."""
-        await self.run(lambda tx: tx.acknowledge(seq), GROUP_MS, vital=True)
+        """Delete what HQ confirmed; what a card or phone shows is then nowhere in the files any more.
+
+        While somebody else reads them, that is made up for at the next call.
+        """
+        if await self.run(lambda tx: tx.acknowledge(seq), GROUP_MS, vital=True):
+            self._owes_purge = True
+        if self._owes_purge:
+            with contextlib.suppress(StoreError):
+                self._owes_purge = not await self.purge()
 
     async def acknowledged(self) -> int:
         """The highest number that HQ confirmed."""

@@ -1,10 +1,12 @@
 """drivers.frontend: the real nfcpy against an emulated PN532 and against cards that answer as they like."""
 
 import errno
+import gc
 import socket
 import termios
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -103,6 +105,29 @@ def test_type_2_is_read_and_stays_there(rig: Pn532Rig) -> None:
         assert card.answers()
         rig.remove()
         assert not card.answers()
+
+
+@pytest.mark.parametrize("drop_after", [1, 2, 3, 5, None])
+@pytest.mark.parametrize("card", [type2(CARD), type2(CARD, announce=65_535), type4(CARD)], ids=["t2", "half", "t4"])
+def test_nothing_of_a_card_is_left_when_it_is_gone(rig: Pn532Rig, card: Spec, drop_after: int | None) -> None:
+    with opened(rig.path, rig.path) as clf:
+        rig.present(card)
+        shown = found(clf)
+        traces = [weakref.ref(one) for one in (shown._target, shown._tag)]
+        rig.remove() if drop_after is None else rig.drop_after(drop_after)
+        gc.collect()
+        gc.disable()  # in a quiet shop it comes hours later
+        try:
+            with suppress(CardGoneError):
+                shown.ndef()
+                while shown.answers():
+                    pass
+            del shown
+            assert clf.find() is None
+            assert [trace() for trace in traces] == [None, None]
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
 
 
 @pytest.mark.parametrize("card", [type2(None), classic()], ids=["blank", "classic"])

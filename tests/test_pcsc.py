@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -227,6 +228,36 @@ def test_a_card_that_left_is_torn(connect: tuple[int, int, int]) -> None:
     torn = desk.ask("ACME Reader 00 00", Terminal("test/shop", MovingClock(), bytes))
     assert isinstance(torn, Refused)
     assert torn.reason == "torn"
+
+
+def test_the_thread_keeps_nothing_of_a_card_while_it_waits_for_the_next() -> None:
+    stop, shown, kept = threading.Event(), [], []
+
+    class Once:
+        def find(self) -> str:
+            return "reader"
+
+        def wait(self, reader: str, state: int) -> int:
+            if shown:
+                values = sys._getframe(1).f_locals.values()  # the frame that waits, perhaps for hours
+                kept.extend(value for value in values if isinstance(value, Found))
+                stop.set()
+            return 0 if state else 1
+
+        def is_card(self, state: int) -> bool:
+            return bool(state)
+
+        def ask(self, reader: str, terminal: Terminal) -> Outcome:
+            return Found(Token(CredentialKind.PASS, b"5eed0815"), Proof.BEARER)
+
+        def release(self) -> None:
+            pass
+
+    clock = MovingClock()
+    terminal = Terminal("test/shop", clock, bytes)
+    pcsc.listen(Once(), terminal, clock, stop, lambda lost: None, shown.append)  # type: ignore[arg-type]
+    assert len(shown) == 1
+    assert kept == []
 
 
 def test_without_pyscard_the_operator_learns_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

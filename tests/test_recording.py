@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,14 @@ from gateway.apply import apply
 from gateway.config import AnchorTable, Config, GatewayTable, ReceiverTable, SourceTable
 from gateway.core.changes import Delta
 from gateway.core.model import CredentialKind
+from gateway.emulator.chip import Pn532Rig
 from gateway.errors import ConfigError
 from gateway.keys import site_key
 from gateway.rehearse import replay as rehearse
 from gateway.store import Store
 from sync import ops
+from tests.rigs import tapping, traces
+from tests.rigs.leaks import search
 
 SHOP = Path(__file__).parent / "recordings" / "shop_minute.jsonl"
 
@@ -122,3 +126,38 @@ def test_what_the_operator_must_mend(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there already"):
         asyncio.run(recording.record(config(tmp_path, "sim:1"), out, 1, False))
     assert out.read_text() == "precious"
+
+
+async def test_a_readers_cards_are_recorded_without_anybody_in_them(tmp_path: Path) -> None:
+    numbers, out = range(1, tapping.KINDS + 1), tmp_path / "out.jsonl"
+    texts = [tapping.text(number).encode() for number in numbers]
+    items = [bytes.fromhex(tapping.uid(number)) for number in numbers] + texts
+
+    def crowd(rig: Pn532Rig) -> None:
+        time.sleep(1)  # it opens the reader
+        for number in numbers:
+            held = tapping.stranger(number)
+            rig.present(held.spec, held.drop_after)
+            time.sleep(0.5)
+            items.extend(tapping.said(rig.apdus()))
+            items.extend(held.items)
+            rig.remove()
+            time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with Pn532Rig() as rig:
+        shop = config(tmp_path, f"nfc:{rig.path}", ear="till-nfc")
+        summary, _ = await asyncio.gather(recording.record(shop, out, 120, False), asyncio.to_thread(crowd, rig))
+    written = out.read_bytes()
+    touches = list(replay.read(out))
+    assert summary.counts == {"card": len(touches)}
+    assert len(touches) > 10
+    masked = [one.ndef for one in touches if isinstance(one, replay.Touch) and one.ndef]
+    assert len(masked) > 3
+    assert all(b"other.example" not in ndef for ndef in masked)
+    assert len(items) > 60
+    hay = {"recording": written, "messages": b"\n".join(masked)}
+    assert search(hay, items) == []
+    assert traces.found(written) == traces.found(b"\n".join(masked)) == set()
+    assert written.count(b'"uid": ""') == written.count(b'"uid"') == len(touches)
+    assert search({"planted": written + texts[0].hex().encode()}, items) != []

@@ -134,6 +134,29 @@ async def test_purge_leaves_no_byte_of_what_was_deleted(store: Store, tmp_path: 
     assert not any(secret.encode() in file.read_bytes() for file in files)
 
 
+async def test_a_confirmed_binding_leaves_no_byte_of_the_card_even_if_somebody_read_meanwhile(
+    store: Store, tmp_path: Path
+) -> None:
+    value = "02c0ffee5eed0815"
+
+    def is_there() -> bool:
+        return any(value.encode() in file.read_bytes() for file in (tmp_path / "data").iterdir())
+
+    for _ in range(2):
+        await store.run(lambda tx: tx.emit(Event("credential.bound", 1, {"value": value})))
+    await store.run(lambda tx: tx.emit(EVENT))
+    assert is_there()
+    await store.acknowledge(1)
+    assert is_there()  # the other one
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM outbox").fetchone() == (2,)
+        await store.acknowledge(2)
+        assert is_there()
+    await store.acknowledge(3)
+    assert not is_there()
+
+
 async def test_the_connection_is_durable_and_clean(store: Store) -> None:
     async def pragma(name: str) -> object:
         return await store.run(lambda tx: tx._db.execute(f"PRAGMA {name}").fetchone()[0])

@@ -8,7 +8,7 @@ import array
 import gc
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,20 +94,29 @@ def _number(data: bytes, size: int, order: Any) -> int:
     return int.from_bytes(data, order) if len(data) == size else MAX_NUMBER
 
 
-def in_memory(pid: int) -> set[int]:
-    """In what a process could write and nobody shares with it: heap, stacks, freed blocks. Needs to be its parent."""
+def in_memory(pid: int, others: Mapping[bytes, int] | None = None) -> set[int]:
+    """In what a process could write and nobody shares with it: heap, stacks, freed blocks. Needs to be its parent.
+
+    `others`: bytes without a mark, and whose they are; looked for as they are and backwards.
+    """
     numbers: set[int] = set()
+    for chunk in _chunks(pid):
+        numbers |= found(chunk)
+        numbers |= {number for item, number in (others or {}).items() if item in chunk or item[::-1] in chunk}
+    return numbers
+
+
+def _chunks(pid: int) -> Iterator[bytes]:
+    """A process's own writable memory, in pieces that overlap by the longest trace."""
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             extent, rights = line.split()[:2]
             if rights.startswith("rw") and rights.endswith("p"):
                 start, end = (int(part, 16) for part in extent.split("-"))
-                numbers |= _in_range(memory, start, end)
-    return numbers
+                yield from _in_range(memory, start, end)
 
 
-def _in_range(memory: Any, start: int, end: int) -> set[int]:
-    numbers: set[int] = set()
+def _in_range(memory: Any, start: int, end: int) -> Iterator[bytes]:
     before = b""
     while start < end:
         try:
@@ -117,10 +126,9 @@ def _in_range(memory: Any, start: int, end: int) -> set[int]:
             break
         if not chunk:
             break
-        numbers |= found(before + chunk)
+        yield before + chunk
         before = chunk[-_LONGEST_BYTES:]
         start += len(chunk)
-    return numbers
 
 
 def in_files(folder: Path) -> set[int]:
