@@ -170,7 +170,7 @@ class Stage:
             self.end(screen, dialogue_id)
             return dialogue
         if choice == "more_time":
-            span_ms = {"code": CODE_MS, "join": JOIN_MS}.get(dialogue.step, idle_ms)
+            span_ms = {"code": CODE_MS, "join": JOIN_MS, "hold": HOLD_MS}.get(dialogue.step, idle_ms)
             after = replace(dialogue, expires_at_ms=now_ms + 2 * span_ms)
         else:
             step = _NEXT[choice]
