@@ -75,12 +75,14 @@ def answer(reply: bytes, code: int) -> bytes | None:
 class Line(Protocol):
     """An open serial port that reads whole frames."""
 
-    port: str
     baudrate: int
+
+    @property
+    def port(self) -> str: ...
 
     def write(self, frame: bytes) -> None: ...
 
-    def read(self, timeout: int) -> bytes:
+    def read(self, timeout: int) -> bytes | bytearray:
         """One frame within `timeout` milliseconds. Raises OSError."""
 
     def pulse(self) -> None:

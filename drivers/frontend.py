@@ -5,14 +5,12 @@ Whatever nfcpy, pyserial and libusb let out becomes LostError (not there), Fault
 
 import errno
 import logging
-import select
 import struct
 import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import nfc
@@ -24,11 +22,11 @@ import nfc.clf.udp
 import nfc.tag
 import nfc.tag.tt2
 import nfc.tag.tt4
-import serial
 
 from drivers import cards, chip
 from drivers.faults import FaultError, not_opened
 from drivers.talk import CardGoneError
+from drivers.uart import Uart
 
 # nfcpy writes UIDs, frames and messages of strangers to its logger, so nothing of it may reach our handlers, whatever
 # level somebody sets. Importing it also turns every Python warning of the process into a log line: undone.
@@ -51,9 +49,6 @@ RESET_S = 0.006
 
 # A card simulated over UDP answers a look at once; nfcpy alone would wait a second for one that is not there.
 UDP_MS = 100
-
-# How often a wait for the chip looks whether the device is still plugged in.
-NODE_MS = 100
 
 
 class _GaveUpError(nfc.clf.Error):  # type: ignore[misc]
@@ -236,9 +231,9 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
         device, self.device = self.device, None
         transport = getattr(getattr(device, "chipset", None), "transport", None)
         with suppress(*_READER_ERRORS, LookupError, TypeError, AttributeError):
-            if device is not None and (politely or not isinstance(transport, _Tty)):
+            if device is not None and (politely or not isinstance(transport, Uart)):
                 device.close()
-        if isinstance(transport, _Tty):
+        if isinstance(transport, Uart):
             transport.close()
 
     @property
@@ -292,51 +287,10 @@ class _Type2Tag(nfc.tag.tt2.Type2Tag):  # type: ignore[misc]
         raise nfc.tag.tt2.Type2TagCommandError(lost)
 
 
-class _Tty(nfc.clf.transport.TTY):  # type: ignore[misc]
-    """A serial port that is ours alone, waits long enough, and notices that it was unplugged."""
-
-    def open(self, port: str, baudrate: int = chip.BAUD) -> None:
-        self.close()
-        self.tty = serial.Serial(
-            port, baudrate, timeout=chip.CHIP_MS / 1000, write_timeout=chip.CHIP_MS / 1000, exclusive=True
-        )
-
-    def read(self, timeout: int) -> Any:
-        """One frame within `timeout` milliseconds. Raises OSError, also for half a frame."""
-        for _ in range(0, timeout, NODE_MS):
-            if select.select([self.tty.fileno()], [], [], NODE_MS / 1000)[0]:
-                break
-            if not Path(self.port).exists():
-                raise OSError(errno.ENODEV, "unplugged")
-        else:
-            raise OSError(errno.ETIMEDOUT, "no answer")
-        self.tty.timeout = chip.CHIP_MS / 1000
-        frame = bytearray()
-        while left := chip.missing(frame):
-            more = self.tty.read(left)
-            if len(more) < left:
-                raise OSError(errno.EIO, "half a frame")
-            frame += more
-        return frame
-
-    def pulse(self) -> None:
-        """Lower and raise DTR and RTS. Raises OSError where there are none."""
-        for level in (False, True):
-            self.tty.dtr = self.tty.rts = level
-            time.sleep(chip.RESET_S)
-
-    def close(self) -> None:
-        """Never raises."""
-        tty, self.tty = self.tty, None
-        if tty is not None:
-            with suppress(OSError, termios.error):
-                tty.close()
-
-
 class _Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]
     """nfcpy's PN532 without the commands that would tell or ask what is known, and with a longer patience."""
 
-    def __init__(self, transport: _Tty, log: logging.Logger) -> None:
+    def __init__(self, transport: Uart, log: logging.Logger) -> None:
         super().__init__(transport, log)
         self._memo = chip.Memo()
         self.garbled = False  # the last look heard somebody but could not single out a card
@@ -392,7 +346,7 @@ class _Udp(nfc.clf.udp.Device):  # type: ignore[misc]
 
 def _open_pn532(port: str, baud: int) -> Any:
     """nfcpy's device for a PN532 at `baud`. Raises _READER_ERRORS, ValueError for a rate that the port cannot do."""
-    tty = _Tty(port)
+    tty = Uart(port)
     try:
         chip.start(tty, baud)
         log = logging.getLogger("nfc.clf.pn532")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from drivers import cards, chip, resolve
 from drivers.faults import FaultError, LostError, silent, unplugged
-from drivers.frontend import NODE_MS, Card, Frontend
+from drivers.frontend import Card, Frontend
 from drivers.talk import CardGoneError, Found, Outcome, Refused, Terminal
+from drivers.uart import NODE_MS
 from gateway.core.keyring import VasKey
 from gateway.core.model import CredentialKind, Trouble
 

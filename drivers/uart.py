@@ -1,0 +1,85 @@
+"""A serial port with a chip behind it: ours alone, read in whole frames, and noticed when it is unplugged.
+
+Takes the place of nfcpy's own, which takes a frame of 255 bytes for a longer one and waits for what never comes.
+"""
+
+import errno
+import select
+import termios
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import serial
+
+from drivers import chip
+
+# How often a wait for the chip looks whether the device is still plugged in.
+NODE_MS = 100
+
+
+class Uart:
+    """An open port, as nfcpy's drivers use one. Raises OSError where it cannot be opened."""
+
+    TYPE = "TTY"  # by which nfcpy knows what it may do with it
+
+    def __init__(self, port: str) -> None:
+        patience_s = chip.CHIP_MS / 1000
+        self._tty: serial.Serial | None = serial.Serial(
+            port, chip.BAUD, timeout=patience_s, write_timeout=patience_s, exclusive=True
+        )
+
+    @property
+    def port(self) -> str:
+        """The device's path, "" once it is closed."""
+        return "" if self._tty is None else str(self._tty.port)
+
+    @property
+    def baudrate(self) -> int:
+        return int(self._open.baudrate)
+
+    @baudrate.setter
+    def baudrate(self, baud: int) -> None:
+        self._open.baudrate = baud
+
+    def write(self, frame: bytes) -> None:
+        """Send; what is waiting to be read answers something older and goes. Raises OSError, termios.error."""
+        self._open.reset_input_buffer()
+        self._open.write(frame)
+
+    def read(self, timeout: int) -> bytearray:
+        """One frame that begins within `timeout` milliseconds. Raises OSError, also for half a frame."""
+        tty = self._open
+        for _ in range(0, timeout, NODE_MS):
+            if select.select([tty.fileno()], [], [], NODE_MS / 1000)[0]:
+                break
+            if not Path(self.port).exists():
+                raise OSError(errno.ENODEV, "unplugged")
+        else:
+            raise OSError(errno.ETIMEDOUT, "no answer")
+        frame = bytearray()
+        while left := chip.missing(frame):
+            more = tty.read(left)
+            if len(more) < left:
+                raise OSError(errno.EIO, "half a frame")
+            frame += more
+        return frame
+
+    def pulse(self) -> None:
+        """Lower and raise DTR and RTS. Raises OSError where there are none."""
+        for level in (False, True):
+            self._open.dtr = self._open.rts = level
+            time.sleep(chip.RESET_S)
+
+    def close(self) -> None:
+        """Never raises."""
+        tty, self._tty = self._tty, None
+        if tty is not None:
+            with suppress(OSError, termios.error):
+                tty.close()
+
+    @property
+    def _open(self) -> serial.Serial:
+        if self._tty is None:
+            raise OSError(errno.ENODEV, "closed")
+        return self._tty
