@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.metadata
+import logging
 import random
 import secrets
 import signal
@@ -13,6 +14,7 @@ from display import faults
 from display.api import create_app
 from display.hub import Hub
 from drivers.ears import Ears
+from drivers.nfc import serial_port
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
 from gateway import config as local
@@ -26,7 +28,7 @@ from gateway.core.model import Sighting, Tap
 from gateway.core.presence import Presence
 from gateway.errors import ConfigError
 from gateway.flow import Flow
-from gateway.health import Health
+from gateway.health import Health, Part
 from gateway.keychain import Keychain
 from gateway.mapfile import misplaced, radio_map_of
 from gateway.serving import serve
@@ -36,6 +38,8 @@ from sync.link import Address, Transport
 from sync.scanners import RemoteSource
 from sync.topics import Topics
 from sync.uplink import Uplink
+
+log = logging.getLogger("gateway")
 
 # Dialogues, cards and presence end within a tenth of a second of their time; ten empty ticks cost under 1 ms a second.
 TICK_S = 0.1
@@ -89,7 +93,7 @@ class Gateway:
         self._config = config
         self._clock = clock
         self._stop = stop
-        self.health = Health()
+        self.health = Health(journal)
         rng = self._rng = random.Random(secrets.randbits(64))
         data_dir = config.gateway.data_dir
         site_key = keys.site_key(data_dir)
@@ -227,6 +231,19 @@ class Gateway:
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
 
 
+def journal(part: Part) -> None:
+    """A line in the log for a part that changed; its words are the code's own and name no person."""
+    level = {"ok": logging.INFO, "degraded": logging.INFO, "down": logging.WARNING}[part.state]
+    log.log(
+        level,
+        "%s is %s%s%s",
+        part.name,
+        part.state,
+        part.detail and f": {part.detail}",
+        part.action and f" {part.action}",
+    )
+
+
 def name_of(config: Config) -> str:
     """How headquarters names this gateway when it seals: "tenant/store/id"."""
     return Topics(config.gateway.tenant, config.gateway.store, config.gateway.id).name
@@ -272,13 +289,14 @@ def check(config: Config, path: Path) -> None:
     clock, health = InstantClock(), Health()
     ears = Ears(Resolver(bytes(keys.SITE_KEY_BYTES)), _Nobody(), clock, health)
     problems = []
-    adapters: set[str] = set()
+    devices: set[str] = set()
     for index, table in enumerate(config.source):
-        if table.scheme in ("ble", "mgmt"):
-            if table.target in adapters:
-                problem = f"expected an adapter of its own; {table.target} serves another source"
+        if table.scheme in ("ble", "mgmt", "nfc", "pcsc", "serial"):
+            device = serial_port(table.target) or table.target
+            if device in devices:
+                problem = f"expected a device of its own; {table.target} serves another source"
                 problems.append(local.located(path, ("source", index, "path"), problem))
-            adapters.add(table.target)
+            devices.add(device)
         try:
             if table.scheme != "mqtt":  # its form says all
                 open_source(table, ears, clock, health)

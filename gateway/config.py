@@ -30,6 +30,7 @@ SOURCE_SCHEMES = ("ble", "mgmt", "mqtt", "nfc", "pcsc", "replay", "serial", "sim
 SCANNER_SCHEMES = ("ble", "mgmt", "replay", "sim")  # a tap needs the shop beside it, and an ear no further ears
 _ONE_EAR = ("ble", "mgmt", "mqtt", "nfc", "pcsc", "serial")
 _M = TypeVar("_M", bound=BaseModel)
+_SWITCH = Field(False, strict=True)  # strict: "no" is no switch
 _METRES = Field(None, ge=-1000, le=1000, strict=True)  # strict: true is no metre
 
 
@@ -142,8 +143,8 @@ class ReceiverTable(_Placed):
     id: Id
     zone: Id
     screen: Id | None = None
-    advice: bool = False
-    door: bool = False
+    advice: bool = _SWITCH
+    door: bool = _SWITCH
     till: Id | None = None
 
 
@@ -151,8 +152,8 @@ class NfcTable(_Table):
     """What all readers do."""
 
     poll_ms: int = Field(40, ge=30, le=1000, strict=True)  # pause between two looks; less than 30 heats the chip
-    apple_vas: bool = False  # Apple's terms apply: docs/readers.md
-    chip_numbers: bool = False  # the UID of cards that can do nothing else
+    apple_vas: bool = _SWITCH  # Apple's terms apply: docs/readers.md
+    chip_numbers: bool = _SWITCH  # the UID of cards that can do nothing else
 
 
 class ScreenTable(_Table):
@@ -207,6 +208,12 @@ class Config(_Table):
         for index, source in enumerate(self.source):
             if source.receiver is not None and source.receiver not in known:
                 raise _Misnamed(("source", index, "receiver"), f"the id of a [[receiver]], found {source.receiver!r}")
+            if source.scheme in _ONE_EAR and source.receiver in [
+                other.receiver for other in self.source[:index] if other.scheme in _ONE_EAR
+            ]:
+                raise _Misnamed(
+                    ("source", index, "receiver"), f"a receiver of its own; {source.receiver!r} has a source"
+                )
             if source.scheme == "mqtt":
                 if self.mqtt is None:
                     raise _Misnamed(("source", index, "path"), "a table [mqtt] beside it, for the broker between")

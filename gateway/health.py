@@ -1,6 +1,7 @@
 """Counters and the state of each part, in memory. Names are fixed words of the code, never data from outside."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +22,9 @@ class Part:
 class Health:
     """Counts and part states; read by pages, doctor and metrics. Touched from the event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Callable[[Part], None] | None = None) -> None:
+        """`journal` is told each part that changes its state, and one that begins in trouble."""
+        self.journal = journal
         self._counts: Counter[str] = Counter()
         self._parts: dict[str, Part] = {}
 
@@ -33,7 +36,10 @@ class Health:
         """Record a part's state; `since_ms` moves only when the state changes."""
         before = self._parts.get(name)
         since_ms = before.since_ms if before is not None and before.state == state else now_ms
-        self._parts[name] = Part(name, state, detail, action, since_ms)
+        part = self._parts[name] = Part(name, state, detail, action, since_ms)
+        changed = state != "ok" if before is None else state != before.state
+        if changed and self.journal is not None:
+            self.journal(part)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -104,6 +104,6 @@ class Supervisor:
     def _tell_down(self, name: str, detail: str) -> None:
         self._troubles[name] = detail
         before = next((part for part in self._health.parts if part.name == name), None)
-        if before is None or before.detail != detail:
+        if self._health.journal is None and (before is None or before.detail != detail):
             log.warning("%s: %s", name, detail)  # our own words: drivers translate what libraries say
         self._health.set(name, "down", self._clock.now_ms(), detail, before.action if before is not None else "")

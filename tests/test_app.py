@@ -146,7 +146,7 @@ def test_one_adapter_serves_one_source(tmp_path: Path) -> None:
         '[[source]]\npath = "ble:hci0"\nreceiver = "a"\n[[source]]\npath = "mgmt:hci0"\nreceiver = "b"\n'
         '[[receiver]]\nid = "a"\nzone = "z"\n[[receiver]]\nid = "b"\nzone = "z"\n'
     )
-    with pytest.raises(ConfigError, match=r"gateway.toml:10: source\[2\].path: expected an adapter of its own"):
+    with pytest.raises(ConfigError, match=r"gateway.toml:10: source\[2\].path: expected a device of its own"):
         app.check(local.load(path), path)
 
 
