@@ -6,6 +6,9 @@ from gateway.core.model import Trouble
 # Looks without a card before the next card counts as new. One look in a while fails although the card rests.
 MISSES_MAX = 2
 
+# A card that trembles at the edge of the field is not tapped again; whoever means to takes it away for longer.
+CARD_HOLD_MS = 600
+
 # A phone drops the field and comes back with a new random UID; the same content counts again only after this long.
 PHONE_HOLD_MS = 1_000
 
@@ -77,10 +80,10 @@ class Hold:
         self._misses = 0
 
     def missed(self, now_ms: int) -> None:
-        """A look without a card. After MISSES_MAX the next card is new; for a phone PHONE_HOLD_MS must pass too."""
+        """A look without a card. After MISSES_MAX, and CARD_HOLD_MS or PHONE_HOLD_MS, the next card is new."""
         self._misses += 1
-        gone = not self._random_uid or now_ms - self._seen_ms >= PHONE_HOLD_MS
-        if self._misses >= MISSES_MAX and gone:
+        hold_ms = PHONE_HOLD_MS if self._random_uid else CARD_HOLD_MS if self._rank else 0
+        if self._misses >= MISSES_MAX and now_ms - self._seen_ms >= hold_ms:
             self._mark = None
 
 

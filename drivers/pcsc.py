@@ -121,7 +121,7 @@ def listen(desk: "Desk", terminal: Terminal, clock: Clock, stop: threading.Event
             state = 0
             while not stop.is_set():
                 before, state = state, desk.wait(reader, state)
-                if desk.is_card(state) and not desk.is_card(before):
+                if desk.is_card(state) and (not desk.is_card(before) or desk.events(state) != desk.events(before)):
                     outcome = desk.ask(reader, terminal)
                     if rest.is_new(outcome, clock.now_ms()):
                         shown(outcome)
@@ -170,6 +170,10 @@ class Desk:
     def is_card(self, state: int) -> bool:
         """Whether a card is there."""
         return bool(state & self._scard.SCARD_STATE_PRESENT) and not state & self._scard.SCARD_STATE_MUTE
+
+    def events(self, state: int) -> int:
+        """How often a card came or went so far: two in a row may lie between two looks."""
+        return state >> 16  # pcsc-lite, SCardGetStatusChange
 
     def ask(self, reader: str, terminal: Terminal) -> Outcome:
         """The conversation with the card that has just come."""

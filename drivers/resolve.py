@@ -34,7 +34,7 @@ def iso_dep(exchange: Exchange, talk: Talk) -> Outcome:
         outcome = ask(exchange, talk)
         if isinstance(outcome, Refused) and outcome.reason in _CANNOT_ANSWER:
             silent = silent or outcome
-        elif outcome is not None:
+        elif outcome is not None and (silent is None or isinstance(outcome, Found)):
             return outcome
     return silent or chip(talk)
 

@@ -74,14 +74,18 @@ class Rest:
 
     def __init__(self) -> None:
         self._mark: int | None = None
-        self._seen_ms = 0
+        self._found = False
+        self._seen_ms = -REST_MS
 
     def is_new(self, outcome: Outcome, now_ms: int) -> bool:
-        """False for what was shown less than REST_MS ago, and shown since."""
-        shown = outcome.token if isinstance(outcome, Found) else outcome
-        mark = hash(shown)
-        new = mark != self._mark or now_ms - self._seen_ms >= REST_MS
-        self._mark, self._seen_ms = mark, now_ms
+        """False for what was shown less than REST_MS ago, and shown since; nor is it news that a pass reads badly now."""
+        rests = now_ms - self._seen_ms < REST_MS
+        self._seen_ms = now_ms
+        if rests and self._found and not isinstance(outcome, Found):
+            return False
+        mark = hash(outcome.token if isinstance(outcome, Found) else outcome)
+        new = mark != self._mark or not rests
+        self._mark, self._found = mark, isinstance(outcome, Found)
         return new
 
 

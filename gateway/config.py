@@ -123,6 +123,9 @@ class SourceTable(_Table):
         scheme, colon, _ = path.partition(":")
         if scheme not in SOURCE_SCHEMES or not colon:
             raise ValueError(f"a device path beginning with one of {', '.join(s + ':' for s in SOURCE_SCHEMES)}")
+        names = [name for name, _ in parse_qsl(path.partition("?")[2], keep_blank_values=True)]
+        if len(set(names)) < len(names):
+            raise ValueError("each option once")
         if scheme == "mqtt" and not re.fullmatch(r"mqtt:scanner/[a-z0-9][a-z0-9-]{0,23}", path):
             raise ValueError("mqtt:scanner/ and the id that stands under [scanner] there")
         return path

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers import cards
-from drivers.cards import AGAIN_MS, BRUSH_MS, LOOKS_MAX, MISSES_MAX, PHONE_HOLD_MS, STALE_MS, Hold, Torn, whole_ats
+from drivers.cards import (
+    AGAIN_MS,
+    BRUSH_MS,
+    CARD_HOLD_MS,
+    LOOKS_MAX,
+    MISSES_MAX,
+    PHONE_HOLD_MS,
+    STALE_MS,
+    Hold,
+    Torn,
+    whole_ats,
+)
 from drivers.talk import Found, Outcome, Refused
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 
@@ -46,8 +57,17 @@ def test_a_removed_card_is_new_again() -> None:
     hold = Hold()
     hold.take(A, CARD, 0)
     for _ in range(MISSES_MAX):
-        hold.missed(10)
-    assert hold.take(A, CARD, 20)
+        hold.missed(CARD_HOLD_MS)
+    assert hold.take(A, CARD, CARD_HOLD_MS + 10)
+
+
+def test_a_card_that_trembles_at_the_edge_of_the_field_is_tapped_once() -> None:
+    hold = Hold()
+    assert hold.take(A, CARD, 0)
+    for now_ms in range(0, 5_000, 500):
+        hold.missed(now_ms + 100)
+        hold.missed(now_ms + 300)
+        assert not hold.take(A, CARD, now_ms + 500)
 
 
 def test_misses_count_in_a_row_only() -> None:

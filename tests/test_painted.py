@@ -219,5 +219,5 @@ def by_tap(chip: Pn532Rig, page: Page, card: dict) -> float:
         "(before) => window.seen.find(([, value]) => value && value !== before)", arg=before, timeout=30_000
     ).json_value()
     chip.remove()
-    time.sleep(0.4)  # out of the field long enough for the next card to be a new tap
+    time.sleep(1.0)  # out of the field long enough for the next card to be a new tap
     return shown[0] - in_field_ms

@@ -53,8 +53,16 @@ def test_a_counter_that_rises_makes_no_news_of_a_card_that_rests() -> None:
     assert [rest.is_new(found, 0) for found in (*counts, Refused("torn"), Refused("torn"), None, None)] == [
         True,
         False,
-        True,
         False,
-        True,
+        False,
+        False,
         False,
     ]
+    assert [rest.is_new(shown, REST_MS * n) for n, shown in enumerate((Refused("torn"), None), 1)] == [True, True]
+
+
+def test_a_pass_that_reads_badly_for_a_moment_rests_all_the_same() -> None:
+    rest = Rest()
+    assert rest.is_new(A, 0)
+    assert [rest.is_new(shown, 300 * n) for n, shown in enumerate((Refused("torn"), A, None, A), 1)] == [False] * 4
+    assert rest.is_new(Refused("torn"), 1_200 + REST_MS)

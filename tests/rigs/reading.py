@@ -16,7 +16,7 @@ from gateway.emulator.chip import Pn532Rig
 from gateway.health import Health, Part
 
 LIMIT_S = 60  # a loaded CI machine may need many readings; an idle one needs 0.1 s
-SETTLE_S = 0.6  # eight looks: long enough for a second delivery to show, or a removal to be noticed
+SETTLE_S = 0.9  # eight looks: long enough for a second delivery to show, or a removal to be noticed
 
 
 class StandingClock:
