@@ -1,0 +1,218 @@
+"""Taps with a fault at every step of their protocol: no hang, nobody taken for another, nothing counted twice.
+
+`TAP_FAULTS` faulty taps (each is followed by a clean one), `TAPS_TOGETHER` pairs at two readers, drawn with `TAP_SEED`;
+`make taps` runs the long form. What is printed was measured on the emulated chip: lower bounds of the real thing.
+"""
+
+import asyncio
+import os
+import random
+import statistics
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from drivers.talk import Found
+from gateway.emulator.chip import Pn532Rig
+from gateway.emulator.pn532 import COMMAND_MS
+from gateway.results import percentile
+from tests.rigs import tapping
+from tests.rigs.tapping import PEOPLE, READERS, SCREENS, Kinds, counter
+
+FAULTY = int(os.environ.get("TAP_FAULTS", "32"))
+TOGETHER = int(os.environ.get("TAPS_TOGETHER", "5"))
+SEED = int(os.environ.get("TAP_SEED", str(random.SystemRandom().randrange(10**6))))
+
+pytestmark = pytest.mark.timeout(120 + 10 * FAULTY + 10 * TOGETHER)
+
+KINDS = ("t2", "t4", "hce", "sun", "smarttap", "vas", "signed", "uid")
+GUARDED = ("sun", "vas")  # what could be shown twice, so that the store has to know it
+MIXED = ("t4", "hce", "sun", "smarttap")
+READER, SCREEN = READERS[0], SCREENS[READERS[0]]
+
+SETTLE_S = 0.25  # three looks: long enough for a card that rests to be counted twice
+GONE_S = 0.3  # after a card was pulled: until a reader has seen that it is gone
+
+# What happens at a frame, as the rig is told; and whether the card is still there afterwards.
+FAULTS: dict[str, tuple[str, dict[str, object]]] = {
+    "pulled": ("drop_after", {"n": 0, "torn": False}),
+    "pulled, heard": ("drop_after", {"n": 0, "torn": True}),
+    "noise": ("noise", {"n": 1}),
+    "much noise": ("noise", {"n": 6}),
+    "slow": ("slow", {"ms": 25}),
+    "stuck": ("wedge", {"how": "stuck"}),
+    "asleep": ("wedge", {"how": "asleep"}),
+    "deaf": ("wedge", {"how": "deaf"}),
+    "unplugged": ("unplug", {}),
+}
+LEAVES = ("pulled", "pulled, heard")
+WEDGES = ("stuck", "asleep", "deaf")
+# Which counters may say why, one of them at least.
+WHY = dict.fromkeys(LEAVES, ("nfc.read_failed", "nfc.refused.torn")) | dict.fromkeys(WEDGES, ("nfc.reader_errors",))
+
+
+@dataclass
+class Figures:
+    """What a run has measured, in milliseconds."""
+
+    taps: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    unsprung: int = 0
+    noticed: list[float] = field(default_factory=list)
+    replugged: list[float] = field(default_factory=list)
+    unwedged: dict[str, list[float]] = field(default_factory=lambda: {how: [] for how in WEDGES})
+
+    def report(self) -> str:
+        by_kind = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
+        wedges = ", ".join(f"{how} {worst(ms)}" for how, ms in self.unwedged.items())
+        return (
+            f"{self.taps} taps, {sum(self.faults.values())} with a fault ({by_kind}), {self.unsprung} too late for it\n"
+            f"most: unplugged to noticed {worst(self.noticed)} (aim 200), plugged in to reading {worst(self.replugged)} "
+            f"(aim 1000), wedged to read {wedges} (aim 5000) ms"
+        )
+
+
+def worst(values: list[float]) -> str:
+    return f"{max(values):.0f}" if values else "-"
+
+
+class Run:
+    """One shop, one reader; anna's taps suffer, boris's are clean."""
+
+    def __init__(self, rig: Pn532Rig, shop: tapping.Counter) -> None:
+        self.rig = rig
+        self.shop = shop
+        self.kinds = Kinds()
+        self.figures = Figures()
+
+    async def frames(self, kind: str) -> int:
+        """How many frames a clean tap takes until it is known whose it is."""
+        before = len(self.shop.outcomes)
+        self.rig.present(self.kinds.shown[kind](0))
+        await self.shop.until(lambda: len(self.shop.outcomes) > before, f"a clean tap of {kind}")
+        sent = [frame for way, frame in self.rig.transcript() if way == "->"]
+        first = [frame for at, frame in enumerate(sent) if frame not in sent[:at]]
+        asked = [frame for frame in first if frame not in (b"\xb2", b"\xb3", b"\xc2")]
+        await self._end(kind)
+        self.figures.taps += 1
+        return len(asked)
+
+    async def faulty(self, kind: str, step: int, fault: str) -> None:
+        """Anna's tap, with a fault before frame `step` is heard."""
+        since, before = len(self.shop.taps), Counter(self.shop.counts)
+        what, more = FAULTS[fault]
+        self.rig.trap(step, what, **more)
+        self.rig.present(self.kinds.shown[kind](0))
+        await self.shop.until(lambda: self._sprung or self._known(since), f"{kind}: step {step}")
+        if fault == "unplugged":
+            await self._plugged_in_again(since)
+        elif fault in LEAVES:
+            await asyncio.sleep(GONE_S)
+        else:
+            await self.shop.until(lambda: self._known(since), f"{kind}: {fault} at frame {step}")
+            if fault in WEDGES and self.rig.sprung_ns is not None:
+                at_ns = next(at_ns for at_ns, tap in self.shop.taps[since:] if tap.member_id)
+                self.figures.unwedged[fault].append((at_ns - self.rig.sprung_ns) / 1e6)
+        await asyncio.sleep(SETTLE_S)
+        sprung = self.rig.sprung_ns is not None
+        members = self.shop.members(since)
+        assert members in ([PEOPLE[0]], []), f"{kind}: {fault} at frame {step}"
+        rose = Counter(self.shop.counts) - before
+        if sprung and not members and fault in WHY and step:
+            assert any(name in rose for name in WHY[fault]), f"{kind}: {fault} at frame {step}: {rose}"
+        if fault == "unplugged" and sprung:
+            assert rose["nfc.reader_lost"] == 1
+        self.figures.taps += 1
+        self.figures.faults[fault] += sprung
+        self.figures.unsprung += not sprung
+        self.rig.slow(COMMAND_MS)
+        self.rig.noise(0)
+        await self._end(kind)
+
+    async def clean(self, kind: str) -> None:
+        """Boris's tap right afterwards is right, once, and its proof counts no second time."""
+        since = len(self.shop.taps)
+        self.rig.present(self.kinds.shown[kind](1))
+        await self.shop.until(lambda: self._known(since), f"a clean tap of {kind}; {self.shop.outcomes[-3:]}")
+        await asyncio.sleep(SETTLE_S)
+        await self.shop.shop.settle()
+        assert self.shop.members(since) == [PEOPLE[1]], kind
+        dialogue = self.shop.shop.walls.screens[SCREEN].dialogue
+        assert dialogue is not None
+        assert dialogue.call_name == PEOPLE[1].title(), kind
+        if kind in GUARDED:
+            refused = self.shop.counts.get("nfc.refused.replayed", 0)
+            self.shop.ears.presented(READER, next(one for _, _, one in reversed(self.shop.outcomes) if one is not None))
+            await self.shop.shop.settle()
+            assert self.shop.counts["nfc.refused.replayed"] == refused + 1, kind
+        self.figures.taps += 1
+        await self._end(kind)
+
+    async def _plugged_in_again(self, since: int) -> None:
+        reader = self.shop
+        if self.rig.sprung_ns is None:
+            return
+        await reader.until(lambda: reader.state(READER) == "down", "the reader to be missed")
+        down_ns = reader.health.states[-1][0]
+        self.figures.noticed.append((down_ns - (self.rig.sprung_ns or 0)) / 1e6)
+        was_known = self._known(since)
+        self.rig.replug()
+        plugged_ns = time.monotonic_ns()
+        await reader.until(lambda: reader.state(READER) == "ok", "the reader to be back")
+        if was_known:
+            return
+        await reader.until(lambda: self._known(since), "the card that rests to be read")
+        self.figures.replugged.append((reader.taps[-1][0] - plugged_ns) / 1e6)
+
+    async def _end(self, kind: str) -> None:
+        self.rig.remove()
+        await self.shop.shop.settle()
+
+    def _known(self, since: int) -> bool:
+        return bool(self.shop.members(since))
+
+    @property
+    def _sprung(self) -> bool:
+        return self.rig.sprung_ns is not None
+
+
+def plan(steps: dict[str, int], rng: random.Random) -> list[tuple[str, int, str]]:
+    """Each kind with each fault at one step first, then every step, then again at random."""
+    names = list(FAULTS)
+    first = [(KINDS[(at + at // len(names)) % len(KINDS)], names[at % len(names)]) for at in range(len(names) * 8)]
+    rounds = [(kind, rng.randrange(steps[kind]), fault) for kind, fault in first]
+    every = [(kind, step, fault) for kind in KINDS for step in range(steps[kind]) for fault in FAULTS]
+    rest = [one for one in every if one not in rounds]
+    rng.shuffle(rest)
+    rounds += rest
+    while len(rounds) < FAULTY:
+        rounds.append(rng.choice(every))
+    return rounds[:FAULTY]
+
+
+async def test_wherever_a_tap_fails_nobody_is_mistaken_and_nothing_hangs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(SEED)
+    with Pn532Rig() as rig:
+        async with counter(tmp_path, rig) as shop:
+            run = Run(rig, shop)
+            steps = {}
+            for kind in KINDS:
+                steps[kind] = await run.frames(kind)
+                await run.clean(kind)
+            for kind, step, fault in plan(steps, rng):
+                await run.faulty(kind, step, fault)
+                await run.clean(kind)
+            shop_counts = shop.counts
+            guards = await shop.shop.store.run(lambda tx: len(tx._all("SELECT key FROM tap_guard")))
+    with capsys.disabled():
+        whole = sum(steps.values()) * len(FAULTS)
+        print(f"\nseed {SEED}; frames of a clean tap: {steps}; {whole} faults are possible, {len(FAULTS)} at each frame")
+        print(run.figures.report())
+        print(f"guards kept {guards}; {shop_counts}")
+    assert run.figures.taps == 2 * FAULTY + 2 * len(KINDS)
+    assert guards > 0
