@@ -151,7 +151,7 @@ def known() -> tuple[Change, ...]:
     """
     changes: list[Change] = []
     for name in (*PEOPLE, "wrong"):
-        changes += member(name, Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS)
+        changes += member(name, Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS, Purpose.PUBLIC_PERSONAL_GREETING)
     for n, name in enumerate(PEOPLE):
         changes += [CredentialPut(f"{name}-{kind}", name, *value) for kind, value in values(n).items()]
         for kind in ("t2", "t4", "sun", "signed"):
@@ -230,7 +230,7 @@ class Counter:
         deadline_s = time.monotonic() + LIMIT_S
         while not condition():
             assert time.monotonic() < deadline_s, f"waited {LIMIT_S} s for {what}; {self.counts}"
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.004)
 
 
 @asynccontextmanager
@@ -284,9 +284,10 @@ class Service:
 
         wait_for(listens, "the reader to listen")
 
-    def restart(self) -> None:
+    def restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """SIGKILL, and a new process on the same files."""
         self.process.kill()
+        meanwhile()
         self.process.start()
         self.wait_ready()
 
