@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chaos strangers test-vm install clean
+.PHONY: demo test check bench chaos strangers taps test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -37,6 +37,10 @@ test-vm: $(VENV)/.dev
 # 24,000 strangers at 1,000/s, a minute of ordinary traffic, and a search of all memory; a short form is in `make test`.
 strangers: $(VENV)/.dev
 	BLE_STRANGERS=24000 $(BIN)/python -m pytest tests/test_ble_strangers.py -s $(ARGS)
+
+# 500 taps with a fault at every frame and as many clean ones, then 50 pairs at two readers; a short form is in `make test`.
+taps: $(VENV)/.dev
+	TAP_FAULTS=500 TAPS_TOGETHER=50 $(BIN)/python -m pytest tests/test_tap_faults.py -s $(ARGS)
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:

@@ -10,6 +10,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,13 +18,15 @@ import pytest
 
 from drivers import cards, chip
 from drivers.talk import Found
+from gateway.config import NfcTable
 from gateway.emulator.chip import Pn532Rig
 from gateway.emulator.pn532 import COMMAND_MS
+from gateway.results import percentile
 from tests.rigs import tapping
 from tests.rigs.tapping import PEOPLE, READERS, SCREENS, Kinds, counter
 
 FAULTY = int(os.environ.get("TAP_FAULTS", "27"))
-TOGETHER = int(os.environ.get("TAPS_TOGETHER", "5"))
+TOGETHER = int(os.environ.get("TAPS_TOGETHER", "3"))
 SEED = int(os.environ.get("TAP_SEED", str(random.SystemRandom().randrange(10**6))))
 
 pytestmark = pytest.mark.timeout(120 + 10 * FAULTY + 10 * TOGETHER)
@@ -34,6 +37,8 @@ MIXED = ("t4", "hce", "sun", "smarttap")
 READER, SCREEN = READERS[0], SCREENS[READERS[0]]
 
 SETTLE_S = 0.2  # two looks: long enough for a card that rests to be counted twice
+HOLD_S = 1.2  # after this a phone that was there counts as new
+LOOK_S = 0.005
 IN_VAIN = 2 * (cards.MISSES_MAX + 1)  # looks, each with Apple's frame and a second one
 
 # What happens at a frame, as the rig is told; and whether the card is still there afterwards.
@@ -269,3 +274,67 @@ async def test_wherever_a_tap_fails_nobody_is_mistaken_and_nothing_hangs(
     assert run.figures.taps >= 2 * (FAULTY + len(KINDS))
     assert counts["nfc.refused.replayed"] == run.replayed  # and so no true proof was
     assert kept(tmp_path) == sorted([*counters.values(), *(1 for _ in cryptograms)])
+
+
+async def test_two_readers_tapped_together_do_not_delay_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds, alone, together = Kinds(), dict[str, list[float]](), dict[str, list[float]]()
+    with Pn532Rig() as one, Pn532Rig() as other:
+        async with counter(tmp_path, one, other, nfc=NfcTable()) as shop:
+            rigs = dict(zip(READERS, (one, other), strict=True))
+            idle = await lag(asyncio.sleep(2))
+            for number in range(TOGETHER * len(rigs)):
+                reader = READERS[number % len(rigs)]
+                await tapped(shop, {reader: rigs[reader]}, kinds, [MIXED[number // len(rigs) % len(MIXED)]], alone)
+            rng = random.Random(SEED)
+            pairs = [rng.choices(MIXED, k=len(rigs)) for _ in range(TOGETHER)]
+
+            async def all_pairs() -> None:
+                for chosen in pairs:
+                    await tapped(shop, rigs, kinds, chosen, together)
+
+            busy = await lag(all_pairs())
+    with capsys.disabled():
+        print(f"\nseed {SEED}; {TOGETHER} pairs; card in the field -> known, median / p95 ms, alone and together:")
+        for kind in (*MIXED, "all"):
+            print(f"  {kind}: {spread(alone.get(kind, []))}; {spread(together.get(kind, []))}")
+        print(
+            f"  the loop's lag, median / p99 ms, idle and tapped: {spread(idle, 0.99)}; {spread(busy, 0.99)} (aim 10)"
+        )
+    assert len(alone["all"]) == len(together["all"]) == 2 * TOGETHER
+
+
+async def tapped(
+    shop: tapping.Counter, rigs: dict[str, Pn532Rig], kinds: Kinds, chosen: list[str], taken: dict[str, list[float]]
+) -> None:
+    """One card at each reader at the same time; adds how long each took. Nobody gets the other's."""
+    since = len(shop.taps)
+    held = dict(zip(rigs, chosen, strict=True))
+    specs = {reader: kinds.shown[kind](READERS.index(reader)) for reader, kind in held.items()}
+    at_ns = {reader: rigs[reader].present(specs[reader]) for reader in rigs}
+    await shop.until(lambda: len(shop.members(since)) >= len(rigs), f"{held} together")
+    for reader, rig in rigs.items():
+        [(known_ns, tap)] = [one for one in shop.taps[since:] if one[1].reader == reader and one[1].member_id]
+        assert tap.member_id == PEOPLE[READERS.index(reader)]
+        for name in (held[reader], "all"):
+            taken.setdefault(name, []).append((known_ns - at_ns[reader]) / 1e6)
+        rig.remove()
+    await asyncio.sleep(HOLD_S)
+    await shop.shop.settle()
+    assert len(shop.members(since)) == len(rigs)
+
+
+async def lag(work: Coroutine[object, object, None]) -> list[float]:
+    """How much later than asked for the event loop came back, in milliseconds, while `work` ran."""
+    doing, late = asyncio.ensure_future(work), []
+    while not doing.done():
+        began_ns = time.monotonic_ns()
+        await asyncio.sleep(LOOK_S)
+        late.append((time.monotonic_ns() - began_ns) / 1e6 - LOOK_S * 1000)
+    await doing
+    return late
+
+
+def spread(values: list[float], high: float = 0.95) -> str:
+    return f"{percentile(values, 0.5):.1f} / {percentile(values, high):.1f}" if values else "-"
