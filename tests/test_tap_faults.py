@@ -117,9 +117,8 @@ class Run:
         if fault == "unplugged":
             await self._plugged_in_again(since)
         elif fault in LEAVES:
-            await self.shop.until(
-                lambda: self._says_why(fault, before), f"{kind}: a reason for {fault} at frame {step}"
-            )
+            told = f"{kind}: a reason for {fault} at frame {step}"
+            await self.shop.until(lambda: self._says_why(fault, before) or self._known(since), told)
         else:
             await self.shop.until(lambda: self._known(since), f"{kind}: {fault} at frame {step}")
             if fault in WEDGES and self.rig.sprung_ns is not None:
