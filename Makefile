@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chaos strangers test-pcsc test-vm install clean
+.PHONY: demo test check bench chaos strangers taps test-pcsc test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -47,6 +47,10 @@ test-pcsc: $(VENV)/.dev
 		pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[pcsc]"
 	$(BIN)/python -m pytest tests/test_pcsc.py -rs $(ARGS)
+
+# 500 taps with a fault at every frame and as many clean ones, then 50 pairs at two readers; a short form is in `make test`.
+taps: $(VENV)/.dev
+	TAP_FAULTS=500 TAPS_TOGETHER=50 $(BIN)/python -m pytest tests/test_tap_faults.py -s $(ARGS)
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:

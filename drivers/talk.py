@@ -78,7 +78,7 @@ class Rest:
         self._seen_ms = -REST_MS
 
     def is_new(self, outcome: Outcome, now_ms: int) -> bool:
-        """False for what was shown less than REST_MS ago, and shown since; nor is it news that a pass reads badly now."""
+        """False for what was shown less than REST_MS ago, and since; nor is it news that a pass reads badly now."""
         rests = now_ms - self._seen_ms < REST_MS
         self._seen_ms = now_ms
         if rests and self._found and not isinstance(outcome, Found):

@@ -256,6 +256,36 @@ def test_a_chip_asleep_is_woken_by_opening_it(rig: Pn532Rig) -> None:
     reader.close()
 
 
+@pytest.mark.parametrize(
+    ("what", "more", "read"),
+    [
+        ("noise", {"n": 1}, MESSAGE),
+        ("drop_after", {"n": 0, "torn": True}, None),
+        ("slow", {"ms": 5}, MESSAGE),
+    ],
+)
+def test_a_fault_may_wait_for_its_frame(
+    rig: Pn532Rig, reader: Reader, what: str, more: dict[str, object], read: bytes | None
+) -> None:
+    rig.trap(2, what, **more)
+    assert rig.sprung_ns is None
+    at_ns = rig.present(cards.type2(MESSAGE))
+    assert reader.read() == read
+    assert rig.sprung_ns is not None
+    assert rig.sprung_ns > at_ns
+
+
+def test_the_reader_may_be_unplugged_in_the_middle_of_a_tap(rig: Pn532Rig, reader: Reader) -> None:
+    rig.trap(2, "unplug")
+    rig.present(cards.type2(MESSAGE))
+    with suppress(OSError, termios.error):
+        assert reader.read() is None
+    while Path(rig.path).is_symlink():
+        time.sleep(0.01)
+    rig.replug()
+    assert Path(rig.path).exists()
+
+
 def test_slow_firmware_is_slow(rig: Pn532Rig, reader: Reader) -> None:
     rig.slow(30)
     at_ns = rig.present(cards.classic())

@@ -121,3 +121,27 @@ def test_polling_frames_are_kept_with_their_time() -> None:
     ((at_ns, frame),) = field.ecp()
     assert (at_ns > 0, frame) == (True, bytes.fromhex("6a01000002e4d2"))
     assert field.poll().card is phone
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_a_trap_springs_once_before_the_card_hears_its_frame(n: int) -> None:
+    field = Field()
+    heard: list[int] = []
+    field.set_trap(n, lambda: heard.append(len(field.transcript())))
+    card = presented(field)
+    assert field.sprung_ns is None
+    for _ in range(5):
+        field.exchange(card, READ)
+    assert heard == [2 * n]
+    assert field.sprung_ns is not None
+
+
+def test_a_trap_waits_for_a_card_and_goes_with_it() -> None:
+    field = Field()
+    card = presented(field)
+    field.put([])
+    field.set_trap(0, lambda: field.drop_after(0))
+    field.exchange(card, READ)
+    assert field.sprung_ns is None
+    field.put([])
+    assert field.exchange(presented(field), READ).data is not None

@@ -97,3 +97,11 @@ def test_the_settings_that_the_documentation_gives_fit_its_address() -> None:
     offsets = " ".join(at.to_bytes(3, "little").hex().upper() for at in (picc, mac, mac))
     assert f"`40 00E0 C1 F121 {offsets}`" in text
     assert f"`{file[:2].hex().upper()} {file[2:7].hex().upper()}`" in text
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    def shown(seed: str) -> str:
+        return sun.make(sun.spec(seed=seed)).url()
+
+    assert shown("a") == shown("a")
+    assert len({shown("a"), shown("b"), shown(""), shown("")}) == 4

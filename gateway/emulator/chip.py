@@ -91,6 +91,17 @@ class Pn532Rig:
         """The next so many answers of a card arrive with a CRC error."""
         self._do("noise", n=exchanges)
 
+    def trap(self, exchanges: int, what: str, **more: object) -> None:
+        """Once so many more frames were exchanged with a card, "drop_after", "noise", "slow", "wedge" or "unplug"
+        happens by itself, with its arguments, before the next one is heard; not after `remove`."""
+        self._do("trap", n=exchanges, order={"do": what, **more})
+
+    @property
+    def sprung_ns(self) -> int | None:
+        """time.monotonic_ns() at which the last trap sprang, None = not yet."""
+        at_ns = self._do("sprung_ns")
+        return None if at_ns is None else int(at_ns)
+
     # --- the reader itself -----------------------------------------------------------------------------------
 
     def unplug(self) -> None:
@@ -194,6 +205,10 @@ class Bench:
                 field.drop_after(order["n"], order["torn"])
             case "noise":
                 field.make_noise(order["n"])
+            case "trap":
+                field.set_trap(order["n"], lambda: self._spring(order["order"]))
+            case "sprung_ns":
+                return field.sprung_ns
             case "transcript":
                 return [(way, data.hex()) for way, data in field.transcript()]
             case "apdus":
@@ -219,6 +234,13 @@ class Bench:
             case other:
                 raise ValueError(f"no such order: {other}")
         return None
+
+    def _spring(self, order: dict[str, Any]) -> None:
+        """In the line's own thread, which cannot wait for its own end."""
+        if order["do"] == "unplug":
+            threading.Thread(target=self.obey, args=(order,), daemon=True).start()
+        else:
+            self.obey(order)
 
     def _plug(self) -> None:
         self._chip.slow_ms = self._slow_ms

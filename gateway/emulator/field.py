@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gateway.emulator.cards import Card
@@ -51,6 +51,8 @@ class Field:
         self._left: int | None = None
         self._torn = False
         self._noise = 0
+        self._trap: tuple[int, Callable[[], None]] | None = None
+        self._sprung_ns: int | None = None
         self._garble = 0.0
         self._random = random.Random(0)
         self._frames: deque[tuple[str, bytes]] = deque(maxlen=FRAMES_KEPT)
@@ -58,7 +60,8 @@ class Field:
         self._apdus: list[tuple[bytes, bytes]] = []
 
     def put(self, cards: Sequence[Card], *, drop_after: int | None = None, garble: float = 0.0, seed: int = 0) -> int:
-        """Replace what is there; returns time.monotonic_ns() of that moment. An empty sequence takes all away.
+        """Replace what is there; returns time.monotonic_ns() of that moment. An empty sequence takes all away,
+        also a trap.
 
         `drop_after`: see there. `garble`: the share of polls that two cards spoil for each other, drawn with `seed`,
         as is who of them answers.
@@ -70,6 +73,7 @@ class Field:
                 self._random, self._garble = random.Random(seed), garble
             else:
                 self._keep_apdus()
+                self._trap = None
             self._cards, self._left, self._torn = list(cards), drop_after, False
             return time.monotonic_ns()
 
@@ -82,6 +86,16 @@ class Field:
         """The next so many answers arrive with a wrong CRC."""
         with self._lock:
             self._noise = answers
+
+    def set_trap(self, exchanges: int, trap: Callable[[], None]) -> None:
+        """After so many more exchanges `trap` is called once, before the card hears the next frame."""
+        with self._lock:
+            self._trap, self._sprung_ns = (exchanges, trap), None
+
+    @property
+    def sprung_ns(self) -> int | None:
+        """time.monotonic_ns() at which the last trap was called, None = not yet."""
+        return self._sprung_ns
 
     def power_off(self) -> None:
         """The reader's field goes off."""
@@ -113,6 +127,9 @@ class Field:
 
     def exchange(self, card: Card, frame: bytes) -> Answer:
         """A frame to the card that was selected, without CRC."""
+        trap = self._spring(card)
+        if trap is not None:
+            trap()
         with self._lock:
             if self._left == 0 and not self._torn:
                 self._leave()
@@ -153,6 +170,17 @@ class Field:
         """Polling frames with their CRC, and time.monotonic_ns() of each."""
         with self._lock:
             return list(self._ecp)
+
+    def _spring(self, card: Card) -> Callable[[], None] | None:
+        with self._lock:
+            if self._trap is None or card not in self._cards:
+                return None
+            left, trap = self._trap
+            if left > 0:
+                self._trap = (left - 1, trap)
+                return None
+            self._trap, self._sprung_ns = None, time.monotonic_ns()
+            return trap
 
     def _leave(self) -> None:
         self._keep_apdus()

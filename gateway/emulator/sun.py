@@ -4,12 +4,14 @@ Written from NXP AN12196 and NT4H2421Gx, and RFC 4493 for the MAC, with nothing 
 each other. Not simulated: authentication, changing of files and keys, LRP, the limit of the counter.
 """
 
-import secrets
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+
+from gateway.emulator.draw import draws
 
 Spec = dict[str, Any]  # JSON: crosses the pipe to the chip's process
 
@@ -35,12 +37,13 @@ def spec(
     mac_from: str = "cmac",
     counter: int = 0,
     data: bytes = b"",
+    seed: str = "",
 ) -> Spec:
     """A tag: `uid` 7 bytes as hex, `meta` and `file` its own keys, `counter` of the taps that it has had.
 
     `url`: with {picc} or {uid} and {ctr}, perhaps {enc}, and {cmac}. `mac_from`: the placeholder at which the MAC input
     begins ("cmac" = empty), or "enc only" for file data without what stands between it and the MAC. `data`: the file
-    data in clear, whole blocks of 16 bytes.
+    data in clear, whole blocks of 16 bytes. `seed`: the same random bytes in each run; "" = random.
     """
     return {
         "applet": "sun",
@@ -51,6 +54,7 @@ def spec(
         "mac_from": mac_from,
         "counter": counter,
         "data": data.hex(),
+        "seed": seed,
     }
 
 
@@ -58,14 +62,23 @@ def make(spec: Spec) -> "Sun":
     """The applet that a spec of this module describes."""
     keys = bytes.fromhex(spec["meta"]), bytes.fromhex(spec["file"])
     data = bytes.fromhex(spec["data"])
-    return Sun(bytes.fromhex(spec["uid"]), *keys, spec["url"], spec["mac_from"], spec["counter"], data)
+    uid, random = bytes.fromhex(spec["uid"]), draws(spec["seed"])
+    return Sun(uid, *keys, spec["url"], spec["mac_from"], spec["counter"], data, random)
 
 
 class Sun:
     """`counter` is SDMReadCtr: it rises with the first reading of the NDEF file after each field-on."""
 
     def __init__(
-        self, uid: bytes, meta: bytes, file: bytes, url: str, mac_from: str, counter: int, data: bytes
+        self,
+        uid: bytes,
+        meta: bytes,
+        file: bytes,
+        url: str,
+        mac_from: str,
+        counter: int,
+        data: bytes,
+        random: Callable[[int], bytes],
     ) -> None:
         self.uid = uid
         self.counter = counter
@@ -73,6 +86,7 @@ class Sun:
         self._url = url
         self._mac_from = mac_from
         self._data = data
+        self._random = random
         self.select()
 
     def select(self) -> None:
@@ -129,7 +143,7 @@ class Sun:
         mirrors = {
             "{uid}": self.uid.hex().upper(),
             "{ctr}": f"{self.counter:06X}",
-            "{picc}": _aes(self._meta, b"\xc7" + self.uid + count + secrets.token_bytes(5)).hex().upper(),
+            "{picc}": _aes(self._meta, b"\xc7" + self.uid + count + self._random(5)).hex().upper(),
         }
         text = self._url
         for name, value in mirrors.items():
