@@ -21,7 +21,8 @@ from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.records import Tx
 
-No = Literal["gone", "taken", "replayed"]  # the code is no more; somebody has this card; its proof was spent before
+# The code is no more; somebody has this card; anybody's things may say this text; its proof was spent before.
+No = Literal["gone", "taken", "not_ours", "replayed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ class Binding:
         secret = static_digest(self._site_key, token.kind, token.value)
         if tx.holder(secret) is not None:
             return "taken"
+        if token.kind is CredentialKind.NDEF and not _is_ours(token.value.decode(), tx.shop().bind_prefixes):
+            return "not_ours"
         if tap.guard is not None and not tx.admit(member_id, tap.guard):
             return "replayed"
         tx.spend_binding(binding_id)
@@ -162,3 +165,8 @@ def _invited(tx: Tx, digest: bytes, now_ms: int) -> tuple[str, str] | None:
     if found is None or not may(Purpose.RECOGNISE_NFC, tx.consents(found[1]), now_ms).ok:
         return None
     return found
+
+
+def _is_ours(text: str, prefixes: Collection[str]) -> bool:
+    """Whether a plain text stands below an address of the retailer. Any other is on things of strangers too."""
+    return any(text.startswith(prefix) and text != prefix for prefix in prefixes)

@@ -5,9 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.changes import MemberErase
+from gateway.core.changes import ConfigPut, MemberErase
 from gateway.core.guesses import MAX_AT_SCREEN, MAX_IN_SHOP, WINDOW_MS
-from gateway.core.model import ConsentState, CredentialKind, Guard, Proof, Purpose, Tap, Token, Trouble
+from gateway.core.model import (
+    ConsentState,
+    CredentialKind,
+    Guard,
+    Notice,
+    Proof,
+    Purpose,
+    ShopConfig,
+    Tap,
+    Token,
+    Trouble,
+)
 from gateway.core.onetime import code_digest
 from gateway.core.stage import CODE_MS, HINT_MS, HOLD_MS
 from gateway.errors import StoreError
@@ -17,6 +28,7 @@ ALL = tuple(Purpose)
 CODE = "12345678"
 NEW = Token(CredentialKind.HCE, bytes(range(33)))
 VALID_MS = 600_000
+NOTICE = Notice("1", "Muster GmbH", "privacy@muster.example")
 
 
 @pytest.fixture
@@ -200,6 +212,35 @@ async def test_a_card_of_a_member_who_may_not_be_recognised_stays_theirs(shop: S
     await present(shop, Token(CredentialKind.NDEF, b"https://card.example/ben"))
     assert (shop.step(), shop.health.counts["binding.taken"]) == ("refused", 1)
     assert await shop.bodies("credential.bound") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://www.brand.example/sneaker",
+        "https://card.example.evil.example/c/1",
+        "https://card.example/c/",
+        "http://card.example/c/1",
+        "M-42",
+    ],
+)
+async def test_a_public_text_is_nobodys_and_binds_nothing(shop: Shop, text: str) -> None:
+    public = Token(CredentialKind.NDEF, text.encode())
+    await shop.push(ConfigPut(ShopConfig(notice=NOTICE, bind_prefixes=("https://card.example/c/",))))
+    await typed(shop)
+    await present(shop, public)
+    assert (shop.step(), shop.health.counts["binding.not_ours"]) == ("refused", 1)
+    assert await shop.bodies("credential.bound") == []
+    await shop.tick(HINT_MS)
+    await present(shop, Token(CredentialKind.NDEF, b"https://card.example/c/8d1f6c"))
+    assert shop.step() == "bound", "the code still counts"
+    assert shop.resolver.resolve(public, shop.clock.ms) is None
+
+
+async def test_without_an_address_of_ours_no_plain_text_is_bound(shop: Shop) -> None:
+    await typed(shop)
+    await present(shop, Token(CredentialKind.NDEF, b"https://card.example/c/8d1f6c"))
+    assert (shop.step(), shop.health.counts["binding.not_ours"]) == ("refused", 1)
 
 
 @pytest.mark.parametrize("trouble", [None, *Trouble])
