@@ -17,6 +17,7 @@ from gateway.core.model import Purpose
 from gateway.errors import ConfigError
 from gateway.terminal import Defaults, out, say, whole
 from sync.hq import keyfiles, service
+from sync.hq.versions import CODE_MINUTES_MAX
 from sync.link import Address
 
 
@@ -86,7 +87,7 @@ def _add_key_verbs(verb: Verb) -> None:
     trust.add_argument("key", help="the public key, as store-gateway doctor shows it at the box itself")
     bind = verb("bind", _hq_bind, "make a one-time code with which a member binds a card or phone")
     bind.add_argument("member")
-    bind.add_argument("--minutes", type=whole(1, 1440), default=10, help="how long it counts")
+    bind.add_argument("--minutes", type=whole(1, CODE_MINUTES_MAX), default=10, help="how long it counts")
     sign = verb("sign-tag", _hq_sign_tag, "the text to write on a tag with a signed id; records nothing")
     sign.add_argument("--key", type=Path, required=True, help="the issuing file that make-key tag wrote")
     sign.add_argument("--id", required=True, help="the id, as in the credential.put of kind signed")
