@@ -183,6 +183,10 @@ class Tx:
     def drop_terminal_key(self, key_id: str) -> None:
         self._db.execute("DELETE FROM terminal_key WHERE key_id = ?", [key_id])
 
+    def purge_terminal_keys(self, now_ms: int) -> None:
+        """Forget keys that ended."""
+        self._db.execute("DELETE FROM terminal_key WHERE until_ms <= ?", [now_ms])
+
     def terminal_keys(self) -> tuple[Sealed, ...]:
         """All keys, sealed, the newest first."""
         rows = self._all(
