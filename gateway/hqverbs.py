@@ -238,6 +238,8 @@ def _hq_trust(arguments: argparse.Namespace) -> int:
 def _hq_bind(arguments: argparse.Namespace) -> int:
     code = service.bind(arguments.db, arguments.member, arguments.minutes, _now_ms())
     out.print(code, highlight=False)
+    if not service.may_bind(arguments.db, arguments.member, _now_ms()):
+        say(f"Until {arguments.member} agrees to recognise_nfc it binds nothing: there is no such consent in force.")
     say(f"Show it to the member alone. It counts once, for {arguments.minutes} minutes.")
     return 0
 

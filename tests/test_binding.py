@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.changes import ConfigPut, MemberErase
+from gateway.core.changes import BindingDrop, BindingPut, ConfigPut, MemberErase
 from gateway.core.guesses import MAX_AT_SCREEN, MAX_IN_SHOP, WINDOW_MS
 from gateway.core.model import (
     ConsentState,
@@ -162,8 +162,8 @@ async def test_five_wrong_codes_and_then_a_wait_for_the_right_one_too(shop: Shop
     await shop.tick(WINDOW_MS - 1_000)
     assert await typed(shop) == "wait"
     await shop.tick(1_000)
-    await invite(shop)
-    assert await typed(shop) == "ok"
+    await invite(shop, code="00112233", binding_id="b-2")
+    assert await typed(shop, "00112233") == "ok"
 
 
 async def test_wrong_codes_count_for_the_whole_shop(shop: Shop) -> None:
@@ -190,6 +190,9 @@ async def test_a_right_code_and_a_disk_that_fails_cost_no_guess(shop: Shop, monk
     with monkeypatch.context() as patch:
         patch.setattr(shop.store, "run", refuse)
         await present(shop)
+    assert (shop.step(), shop.health.counts["flow.not_committed"]) == ("again", 1)
+    assert shop.flow.awaits("coffee-nfc")
+    await shop.tick(HINT_MS)
     assert shop.step() == "hold"
     await present(shop)
     assert shop.step() == "bound"
@@ -277,7 +280,25 @@ async def test_without_consent_to_be_recognised_by_a_card_nothing_is_bound(shop:
     await typed(shop)
     await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
     assert (shop.step(), shop.flow.awaits("coffee-nfc")) == (None, False)
-    assert await typed(shop) == "wrong"
+    for _ in range(MAX_AT_SCREEN + 1):  # it is no wrong guess
+        assert await typed(shop) == "gone"
+        assert (shop.step(), shop.flow.awaits("coffee-nfc")) == ("refused", False)
+        await shop.tick(HINT_MS)
+        assert shop.step() is None
+    assert shop.health.counts["binding.no_consent"] == MAX_AT_SCREEN + 1
+    await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.GIVEN, 6))
+    assert await typed(shop) == "ok"
+
+
+async def test_a_code_that_was_used_is_not_good_again_when_headquarters_sends_it_again(shop: Shop) -> None:
+    put = BindingPut("b-9", "mia", "87654321", shop.clock.ms + VALID_MS)
+    for change in (put, BindingDrop("b-9"), put):
+        await shop.push(change)
+        if shop.resolver.resolve(NEW, shop.clock.ms) is None:
+            assert await typed(shop, "87654321") == "ok"
+            await present(shop)
+            await shop.tick(60_000)
+        assert await typed(shop, "87654321") == "wrong"
 
 
 async def test_a_withdrawal_and_an_erasure_that_race_the_tap_win(shop: Shop) -> None:
