@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from drivers.talk import Exchange, Found, Outcome, Refused, Talk
+from gateway.core import ed25519
 from gateway.core.keyring import READER_ID_BYTES, HceKey
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 
@@ -46,10 +47,6 @@ _NOTHING = bytes(12)  # the seal's key serves once, so its nonce may be constant
 
 # The first byte of the 33 that name a phone's key: an Ed25519 key follows. 02 and 03 begin a P-256 point.
 _ED25519 = 0xED
-_FIELD = 2**255 - 19
-# y of the points of order 1, 2, 4 and 8. Under such a key, signatures that anybody can make fit every message.
-_EIGHTH = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
-_SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _EIGHTH, _FIELD - _EIGHTH})
 
 
 def application(tenant: str) -> bytes:
@@ -128,7 +125,7 @@ def _signed(shown: bytes, signature: bytes, message: bytes) -> Found | Refused:
     try:
         if shown[0] == _ED25519:
             value = shown[1:]
-            if _anybodys(value):
+            if ed25519.is_anybodys(value):
                 return Refused("hce.key")
             Ed25519PublicKey.from_public_bytes(value).verify(signature, message)
         else:
@@ -141,12 +138,6 @@ def _signed(shown: bytes, signature: bytes, message: bytes) -> Found | Refused:
     except InvalidSignature:
         return Refused("hce.signature")
     return Found(Token(CredentialKind.HCE, value), Proof.PROVEN)
-
-
-def _anybodys(key: bytes) -> bool:
-    """An Ed25519 key of small order, or one that is written in a second way."""
-    y = int.from_bytes(key, "little") & (2**255 - 1)
-    return y >= _FIELD or y in _SMALL_ORDER
 
 
 def _compressed(public: EllipticCurvePublicKey) -> bytes:

@@ -38,6 +38,10 @@ _FIELD = re.compile(r"(?<=[?&#])([^=&?#]+)=([^&?#]*)")
 _HEX = re.compile(r"(?:[0-9A-F]{2})+")
 _PICC_CHARS, _LRP_CHARS, _MAC_CHARS, _UID_CHARS, _COUNTER_CHARS = 32, 48, 16, 14, 6
 
+# Texts of this form change with each tap, so they are nobody's fixed name, whether or not we can read them.
+_USUAL = re.compile(r"[?&#](?:picc_data=[0-9A-F]{32}(?:[0-9A-F]{16})?|uid=[0-9A-F]{14}&ctr=[0-9A-F]{6})(?![^&#])")
+_USUAL_MAC = re.compile(r"[?&#]cmac=[0-9A-F]{16}(?![^&#])")
+
 # Why a text of our form is refused, the nearest miss last: of several keys, the nearest speaks.
 _REASONS = ("sun.form", "sun.lrp", "sun.picc", "sun.mac")
 
@@ -51,10 +55,11 @@ class Shown(NamedTuple):
 
 
 def judge(text: str, talk: Talk) -> Outcome:
-    """What a tag's text shows: None without our parameters or without keys, else whose it is or why not.
+    """What a tag's text shows: None without our parameters, else whose it is or why not.
 
     Reasons: "sun.form" (parameters missing, twice, out of order, not hexadecimal), "sun.lrp" (a tag in LRP mode),
-    "sun.picc" (no key opens it), "sun.mac" (a key opens it, but did not sign it), "sun.uid" (from another chip).
+    "sun.picc" (no key opens it), "sun.mac" (a key opens it, but did not sign it), "sun.uid" (from another chip),
+    "sun.no_key" (the usual parameters, and no key that serves has these names).
     """
     nearest = None
     for key in talk.keyring.of(SunKey, talk.now_ms)[:KEYS_MAX]:
@@ -65,6 +70,8 @@ def judge(text: str, talk: Talk) -> Outcome:
             return Found(Token(CredentialKind.SUN, shown.uid), Proof.PROVEN, count=shown.counter)
         if shown is not None and (nearest is None or _REASONS.index(shown) > _REASONS.index(nearest)):
             nearest = shown
+    if nearest is None and _USUAL.search(text) and _USUAL_MAC.search(text):
+        nearest = "sun.no_key"
     return None if nearest is None else Refused(nearest)
 
 

@@ -117,7 +117,7 @@ def _apply_secret(
             digest = code_digest(site_key, change.code)
             tx.put_binding(change.binding_id, change.member_id, digest, change.valid_until_ms)
         case BindingDrop(binding_id):
-            tx.drop_binding(binding_id)
+            tx.spend_binding(binding_id)
             touched.bindings.add(binding_id)
         case KeyPut() if change.gateway == gateway:
             tx.put_terminal_key(Sealed(change.key_id, change.use, change.from_ms, change.until_ms, change.sealed))

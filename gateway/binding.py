@@ -21,7 +21,8 @@ from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.records import Tx
 
-No = Literal["gone", "taken", "replayed"]  # the code is no more; somebody has this card; its proof was spent before
+# The code is no more; somebody has this card; anybody's things may say this text; its proof was spent before.
+No = Literal["gone", "taken", "not_ours", "replayed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,11 @@ class Binding:
         return dialogue is not None and dialogue.step == "hold" and self._clock.now_ms() < dialogue.expires_at_ms
 
     async def on_code(self, screen: str, dialogue_id: str, code: str) -> Literal["ok", "wrong", "gone", "wait"]:
-        """Somebody typed a code: "wait" after too many wrong ones, "gone" if the page is over."""
+        """Somebody typed a code: "wait" after too many wrong ones, "gone" if the page is over.
+
+        A code of a member who did not agree to be known by a card ends the page, which says that it did not work; it
+        was no wrong guess.
+        """
         now_ms = self._clock.now_ms()
         dialogue = self._stage.dialogue_at(screen)
         if dialogue is None or dialogue.dialogue_id != dialogue_id or dialogue.step != "code":
@@ -75,22 +80,32 @@ class Binding:
             return "wait"
         digest = code_digest(self._site_key, code)
         try:
-            whose = await self._commit(lambda tx: _invited(tx, digest, now_ms))
+            found, agreed = await self._commit(lambda tx: _looked_up(tx, digest, now_ms))
         except StoreError:
             self._guesses.give_back(screen)
             raise
-        if whose is None:
+        if found is None:
             self._health.count("binding.wrong_code")
             return "wrong"
         self._guesses.give_back(screen)
-        if not self._stage.step_to(screen, dialogue_id, "hold", now_ms + HOLD_MS, whose[1]):
+        if not agreed:
+            self._health.count("binding.no_consent")
+            if self._stage.dialogue_at(screen) is dialogue:
+                self._stage.end(screen, dialogue_id)
+                self._hint(screen, Trouble.REFUSED)
             return "gone"
-        self._held[screen] = _Held(dialogue_id, whose[0], digest)
+        binding_id, member_id = found
+        if not self._stage.step_to(screen, dialogue_id, "hold", now_ms + HOLD_MS, member_id):
+            return "gone"
+        self._held[screen] = _Held(dialogue_id, binding_id, digest)
         self._show(screen)
         return "ok"
 
     async def on_tap(self, tap: Tap, screen: str) -> None:
-        """What was shown while a screen waits for it: bound, or a hint, and then the screen waits on."""
+        """What was shown while a screen waits for it: bound, or a hint, and then the screen waits on.
+
+        Raises StoreError, after the screen was asked to say "again".
+        """
         if screen in self._busy:
             return  # the same card once more
         if tap.trouble is not None or tap.token is None:
@@ -100,6 +115,10 @@ class Binding:
         self._busy.add(screen)
         try:
             done = await self._commit(lambda tx: self._bind(tx, tap, token, held.digest, credential_id))
+        except StoreError:
+            if self.awaits(screen):
+                self._hint(screen, Trouble.AGAIN)
+            raise
         finally:
             self._busy.discard(screen)
         if isinstance(done, str):
@@ -132,13 +151,15 @@ class Binding:
 
     def _bind(self, tx: Tx, tap: Tap, token: Token, digest: bytes, credential_id: str) -> tuple[str, Recognised] | No:
         """The credential, the event and the end of the code, in one transaction (in the writer thread)."""
-        whose = _invited(tx, digest, tap.at_ms)
-        if whose is None:
+        found, agreed = _looked_up(tx, digest, tap.at_ms)
+        if found is None or not agreed:
             return "gone"
-        binding_id, member_id = whose
+        binding_id, member_id = found
         secret = static_digest(self._site_key, token.kind, token.value)
         if tx.holder(secret) is not None:
             return "taken"
+        if token.kind is CredentialKind.NDEF and not _is_ours(token.value.decode(), tx.shop().bind_prefixes):
+            return "not_ours"
         if tap.guard is not None and not tx.admit(member_id, tap.guard):
             return "replayed"
         tx.spend_binding(binding_id)
@@ -156,9 +177,12 @@ class Binding:
         return member_id, recognised(tx, member_id, tap.at_ms)
 
 
-def _invited(tx: Tx, digest: bytes, now_ms: int) -> tuple[str, str] | None:
-    """(binding_id, member_id) of a code that is valid, for a member who may be recognised by a card."""
+def _looked_up(tx: Tx, digest: bytes, now_ms: int) -> tuple[tuple[str, str] | None, bool]:
+    """(binding_id, member_id) of a code that is valid, and whether this member may be recognised by a card."""
     found = tx.binding(digest, now_ms)
-    if found is None or not may(Purpose.RECOGNISE_NFC, tx.consents(found[1]), now_ms).ok:
-        return None
-    return found
+    return found, found is not None and may(Purpose.RECOGNISE_NFC, tx.consents(found[1]), now_ms).ok
+
+
+def _is_ours(text: str, prefixes: Collection[str]) -> bool:
+    """Whether a plain text stands below an address of the retailer. Any other is on things of strangers too."""
+    return any(text.startswith(prefix) and text != prefix for prefix in prefixes)

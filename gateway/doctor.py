@@ -182,7 +182,7 @@ def _keys(data_dir: Path, gateway: str, now_ms: int) -> Finding:
     if private is None:
         return Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")
     ours = f"this gateway's public key is {sealing.public_key(private).hex()}"
-    opened = open_all(rows, private, gateway)
+    opened = open_all(rows, private, gateway, now_ms)
     if opened.refused:
         bad = ", ".join(key_id for key_id, _ in opened.refused)
         return Finding(what, "wrong", f"{bad}: not for the key of this box; {ours}", ACTION)

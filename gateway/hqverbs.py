@@ -17,6 +17,7 @@ from gateway.core.model import Purpose
 from gateway.errors import ConfigError
 from gateway.terminal import Defaults, out, say, whole
 from sync.hq import keyfiles, service
+from sync.hq.versions import CODE_MINUTES_MAX
 from sync.link import Address
 
 
@@ -86,7 +87,7 @@ def _add_key_verbs(verb: Verb) -> None:
     trust.add_argument("key", help="the public key, as store-gateway doctor shows it at the box itself")
     bind = verb("bind", _hq_bind, "make a one-time code with which a member binds a card or phone")
     bind.add_argument("member")
-    bind.add_argument("--minutes", type=whole(1, 1440), default=10, help="how long it counts")
+    bind.add_argument("--minutes", type=whole(1, CODE_MINUTES_MAX), default=10, help="how long it counts")
     sign = verb("sign-tag", _hq_sign_tag, "the text to write on a tag with a signed id; records nothing")
     sign.add_argument("--key", type=Path, required=True, help="the issuing file that make-key tag wrote")
     sign.add_argument("--id", required=True, help="the id, as in the credential.put of kind signed")
@@ -237,6 +238,8 @@ def _hq_trust(arguments: argparse.Namespace) -> int:
 def _hq_bind(arguments: argparse.Namespace) -> int:
     code = service.bind(arguments.db, arguments.member, arguments.minutes, _now_ms())
     out.print(code, highlight=False)
+    if not service.may_bind(arguments.db, arguments.member, _now_ms()):
+        say(f"Until {arguments.member} agrees to recognise_nfc it binds nothing: there is no such consent in force.")
     say(f"Show it to the member alone. It counts once, for {arguments.minutes} minutes.")
     return 0
 

@@ -9,11 +9,14 @@ from gateway.core.keyring import Held, Keyring, Sealed
 from gateway.core.ports import Clock
 from gateway.errors import PeerError
 from gateway.health import Health
+from gateway.records import Tx
 from gateway.store import Store
 
 # A retailer has one or two keys per use, twice that while they rotate. Opening one takes 0.12 ms on x86-64, so
 # 64 take 8 ms of the writer thread and five times that on a Raspberry Pi.
 MAX_KEYS = 64
+# A key that ended is kept for a clock that was wrong and is set right again.
+KEEP_ENDED_MS = 24 * 3_600_000
 
 PART = "keys"
 ACTION = "Ask headquarters to push these keys again; if this box or its data was replaced, it has to be trusted first."
@@ -26,11 +29,13 @@ class Opened(NamedTuple):
     refused: tuple[tuple[str, str], ...]
 
 
-def open_all(rows: tuple[Sealed, ...], private: bytes, gateway: str) -> Opened:
-    """The keys that open and parse, the newest first; the others go without them."""
+def open_all(rows: tuple[Sealed, ...], private: bytes, gateway: str, now_ms: int) -> Opened:
+    """The keys that open and parse; the others go without them. Of too many, those that ended are left aside first,
+    which nobody misses, then those that serve last."""
     held: list[Held] = []
-    refused = [(row.key_id, "too_many") for row in rows[MAX_KEYS:]]
-    for row in rows[:MAX_KEYS]:
+    ranked = sorted(rows, key=lambda row: _rank(row, now_ms))
+    refused = [(row.key_id, "too_many") for row in ranked[MAX_KEYS:] if not _ended(row, now_ms)]
+    for row in ranked[:MAX_KEYS]:
         bound = sealing.info(gateway, row.key_id, row.use, row.from_ms, row.until_ms)
         try:
             key = keyring.parse(row.use, sealing.unseal(private, row.sealed, bound))
@@ -39,6 +44,17 @@ def open_all(rows: tuple[Sealed, ...], private: bytes, gateway: str) -> Opened:
         else:
             held.append(Held(row.key_id, row.from_ms, row.until_ms, key))
     return Opened(tuple(held), tuple(refused))
+
+
+def _rank(row: Sealed, now_ms: int) -> tuple[int, int, str]:
+    """First what serves, the newest ahead; then what will, the next ahead; then what did."""
+    if _ended(row, now_ms):
+        return 2, -(row.until_ms or 0), row.key_id
+    return (1, row.from_ms, row.key_id) if row.from_ms > now_ms else (0, -row.from_ms, row.key_id)
+
+
+def _ended(row: Sealed, now_ms: int) -> bool:
+    return row.until_ms is not None and row.until_ms <= now_ms
 
 
 class Keychain:
@@ -64,8 +80,14 @@ class Keychain:
         self._hand_over = hand_over
 
     async def load(self) -> None:
-        """Read all keys anew. Raises StoreError; then the readers keep those they have."""
-        found = await self._store.run(lambda tx: open_all(tx.terminal_keys(), self._private, self.gateway), vital=True)
+        """Read all keys anew, and forget those that ended. Raises StoreError; then the readers keep those they have."""
+        now_ms = self._clock.now_ms()
+
+        def read(tx: Tx) -> Opened:
+            tx.purge_terminal_keys(now_ms - KEEP_ENDED_MS)
+            return open_all(tx.terminal_keys(), self._private, self.gateway, now_ms)
+
+        found = await self._store.run(read, vital=True)
         self._hand_over(Keyring(found.held))
         for _, reason in found.refused:
             self._health.count(f"keys.{reason}")

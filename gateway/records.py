@@ -25,6 +25,7 @@ from gateway.core.model import (
     ShopConfig,
 )
 from gateway.core.offers import DAY_MS, Person
+from gateway.core.onetime import DIGEST_BYTES
 
 _MEMBER: TypeAdapter[Member] = TypeAdapter(Member)
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
@@ -32,6 +33,7 @@ _CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
 
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
+SPENT = f"randomblob({DIGEST_BYTES + 1})"  # in place of a code's keyed hash, and by its length none
 MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them
 
 
@@ -183,6 +185,10 @@ class Tx:
     def drop_terminal_key(self, key_id: str) -> None:
         self._db.execute("DELETE FROM terminal_key WHERE key_id = ?", [key_id])
 
+    def purge_terminal_keys(self, now_ms: int) -> None:
+        """Forget keys that ended."""
+        self._db.execute("DELETE FROM terminal_key WHERE until_ms <= ?", [now_ms])
+
     def terminal_keys(self) -> tuple[Sealed, ...]:
         """All keys, sealed, the newest first."""
         rows = self._all(
@@ -191,17 +197,18 @@ class Tx:
         return tuple(Sealed(key_id, KeyUse(use), *rest) for key_id, use, *rest in rows)
 
     def put_binding(self, binding_id: str, member_id: str, code_digest: bytes, valid_until_ms: int) -> None:
-        """Keep a one-time code as its 16-byte keyed hash. Two equal ones open nothing, or a card went to another."""
-        twin = self._one("SELECT binding_id FROM binding WHERE code = ? AND binding_id <> ?", code_digest, binding_id)
-        if twin is not None:
-            self.drop_binding(twin[0])
-            return
-        self._put(
-            "binding", binding_id=binding_id, member_id=member_id, code=code_digest, valid_until_ms=valid_until_ms
-        )
+        """Keep a one-time code as its 16-byte keyed hash. Two equal ones open nothing, or a card went to another.
 
-    def drop_binding(self, binding_id: str) -> None:
-        self._db.execute("DELETE FROM binding WHERE binding_id = ?", [binding_id])
+        An id counts once: what is sent again (a headquarters that was restored sends everything) brings no code back.
+        """
+        twin = self._one("SELECT binding_id FROM binding WHERE code = ? AND binding_id <> ?", code_digest, binding_id)
+        self._db.execute(
+            f"""INSERT OR IGNORE INTO binding (binding_id, member_id, code, valid_until_ms)
+                VALUES (?, ?, coalesce(?, {SPENT}), ?)""",
+            [binding_id, member_id, None if twin else code_digest, valid_until_ms],
+        )
+        if twin is not None:
+            self.spend_binding(twin[0])
 
     def binding(self, code_digest: bytes, now_ms: int) -> tuple[str, str] | None:
         """Whose one-time code this is, while it is valid: (binding_id, member_id)."""
@@ -213,11 +220,16 @@ class Tx:
         return None if row is None else (str(row[0]), str(row[1]))
 
     def spend_binding(self, binding_id: str) -> bool:
-        """Use up a one-time code; False if it was used, dropped or forgotten meanwhile."""
-        return bool(self._db.execute("DELETE FROM binding WHERE binding_id = ?", [binding_id]).rowcount)
+        """End a one-time code; False if it was ended or forgotten before. Its id is known until it is out of date."""
+        return bool(
+            self._db.execute(
+                f"UPDATE binding SET code = {SPENT} WHERE binding_id = ? AND length(code) = {DIGEST_BYTES}",
+                [binding_id],
+            ).rowcount
+        )
 
     def purge_bindings(self, now_ms: int) -> None:
-        """Forget one-time codes that are out of date."""
+        """Forget one-time codes that are out of date, and the ids of those that were used."""
         self._db.execute("DELETE FROM binding WHERE valid_until_ms <= ?", [now_ms])
 
     # --- catalogue and configuration -------------------------------------------------------------------------

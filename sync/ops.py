@@ -45,6 +45,7 @@ MAX_LANGUAGES = 16
 MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_ZONES = 256  # of a shop
 MAX_SEALED = 2_048  # characters of base64
+MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -62,6 +63,11 @@ _Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23
 _JoinUrl = Annotated[
     str,
     StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
+]
+
+# Whole up to a slash behind the host, or "https://shop.example" would let https://shop.example.evil in.
+_Prefix = Annotated[
+    str, StringConstraints(pattern=r"^https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[!#-;=?-~]*$", max_length=MAX_URL)
 ]
 
 
@@ -145,6 +151,7 @@ class _ConfigBody(_Body):
     sale_ms: Ms = ShopConfig().sale_ms
     bearer_limit_cents: _Small = ShopConfig().bearer_limit_cents
     join_url: _JoinUrl = ""
+    bind_prefixes: Annotated[list[_Prefix], Field(max_length=MAX_PREFIXES)] = []
 
 
 class _KeyRef(_Body):
@@ -195,7 +202,8 @@ def parse(op: object) -> Change:
         case "config.put":
             config = validate(_ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
-            return ConfigPut(ShopConfig(**dict(config) | {"notice": notice}))
+            own = {"notice": notice, "bind_prefixes": tuple(config.bind_prefixes)}
+            return ConfigPut(ShopConfig(**dict(config) | own))
     return _parse_secret(op["op"], body)
 
 

@@ -5,9 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.changes import MemberErase
+from gateway.core.changes import BindingDrop, BindingPut, ConfigPut, MemberErase
 from gateway.core.guesses import MAX_AT_SCREEN, MAX_IN_SHOP, WINDOW_MS
-from gateway.core.model import ConsentState, CredentialKind, Guard, Proof, Purpose, Tap, Token, Trouble
+from gateway.core.model import (
+    ConsentState,
+    CredentialKind,
+    Guard,
+    Notice,
+    Proof,
+    Purpose,
+    ShopConfig,
+    Tap,
+    Token,
+    Trouble,
+)
 from gateway.core.onetime import code_digest
 from gateway.core.stage import CODE_MS, HINT_MS, HOLD_MS
 from gateway.errors import StoreError
@@ -17,6 +28,7 @@ ALL = tuple(Purpose)
 CODE = "12345678"
 NEW = Token(CredentialKind.HCE, bytes(range(33)))
 VALID_MS = 600_000
+NOTICE = Notice("1", "Muster GmbH", "privacy@muster.example")
 
 
 @pytest.fixture
@@ -150,8 +162,8 @@ async def test_five_wrong_codes_and_then_a_wait_for_the_right_one_too(shop: Shop
     await shop.tick(WINDOW_MS - 1_000)
     assert await typed(shop) == "wait"
     await shop.tick(1_000)
-    await invite(shop)
-    assert await typed(shop) == "ok"
+    await invite(shop, code="00112233", binding_id="b-2")
+    assert await typed(shop, "00112233") == "ok"
 
 
 async def test_wrong_codes_count_for_the_whole_shop(shop: Shop) -> None:
@@ -178,6 +190,9 @@ async def test_a_right_code_and_a_disk_that_fails_cost_no_guess(shop: Shop, monk
     with monkeypatch.context() as patch:
         patch.setattr(shop.store, "run", refuse)
         await present(shop)
+    assert (shop.step(), shop.health.counts["flow.not_committed"]) == ("again", 1)
+    assert shop.flow.awaits("coffee-nfc")
+    await shop.tick(HINT_MS)
     assert shop.step() == "hold"
     await present(shop)
     assert shop.step() == "bound"
@@ -200,6 +215,35 @@ async def test_a_card_of_a_member_who_may_not_be_recognised_stays_theirs(shop: S
     await present(shop, Token(CredentialKind.NDEF, b"https://card.example/ben"))
     assert (shop.step(), shop.health.counts["binding.taken"]) == ("refused", 1)
     assert await shop.bodies("credential.bound") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://www.brand.example/sneaker",
+        "https://card.example.evil.example/c/1",
+        "https://card.example/c/",
+        "http://card.example/c/1",
+        "M-42",
+    ],
+)
+async def test_a_public_text_is_nobodys_and_binds_nothing(shop: Shop, text: str) -> None:
+    public = Token(CredentialKind.NDEF, text.encode())
+    await shop.push(ConfigPut(ShopConfig(notice=NOTICE, bind_prefixes=("https://card.example/c/",))))
+    await typed(shop)
+    await present(shop, public)
+    assert (shop.step(), shop.health.counts["binding.not_ours"]) == ("refused", 1)
+    assert await shop.bodies("credential.bound") == []
+    await shop.tick(HINT_MS)
+    await present(shop, Token(CredentialKind.NDEF, b"https://card.example/c/8d1f6c"))
+    assert shop.step() == "bound", "the code still counts"
+    assert shop.resolver.resolve(public, shop.clock.ms) is None
+
+
+async def test_without_an_address_of_ours_no_plain_text_is_bound(shop: Shop) -> None:
+    await typed(shop)
+    await present(shop, Token(CredentialKind.NDEF, b"https://card.example/c/8d1f6c"))
+    assert (shop.step(), shop.health.counts["binding.not_ours"]) == ("refused", 1)
 
 
 @pytest.mark.parametrize("trouble", [None, *Trouble])
@@ -236,7 +280,25 @@ async def test_without_consent_to_be_recognised_by_a_card_nothing_is_bound(shop:
     await typed(shop)
     await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
     assert (shop.step(), shop.flow.awaits("coffee-nfc")) == (None, False)
-    assert await typed(shop) == "wrong"
+    for _ in range(MAX_AT_SCREEN + 1):  # it is no wrong guess
+        assert await typed(shop) == "gone"
+        assert (shop.step(), shop.flow.awaits("coffee-nfc")) == ("refused", False)
+        await shop.tick(HINT_MS)
+        assert shop.step() is None
+    assert shop.health.counts["binding.no_consent"] == MAX_AT_SCREEN + 1
+    await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.GIVEN, 6))
+    assert await typed(shop) == "ok"
+
+
+async def test_a_code_that_was_used_is_not_good_again_when_headquarters_sends_it_again(shop: Shop) -> None:
+    put = BindingPut("b-9", "mia", "87654321", shop.clock.ms + VALID_MS)
+    for change in (put, BindingDrop("b-9"), put):
+        await shop.push(change)
+        if shop.resolver.resolve(NEW, shop.clock.ms) is None:
+            assert await typed(shop, "87654321") == "ok"
+            await present(shop)
+            await shop.tick(60_000)
+        assert await typed(shop, "87654321") == "wrong"
 
 
 async def test_a_withdrawal_and_an_erasure_that_race_the_tap_win(shop: Shop) -> None:

@@ -226,25 +226,6 @@ def test_keys_under_which_anybody_signs_are_refused() -> None:
             assert forged(b"\xed" + (y | sign).to_bytes(32, "little") + FITS_ALL) == Refused("hce.key")
 
 
-def test_every_point_of_small_order_is_on_the_list() -> None:
-    p = 2**255 - 19
-    d = -121665 * pow(121666, -1, p) % p
-
-    def doubled(y: int) -> int:
-        """y of twice the point: (y^2 + x^2) / (2 + x^2 - y^2), with x^2 from the curve -x^2 + y^2 = 1 + d x^2 y^2."""
-        xx = (y * y - 1) * pow(d * y * y + 1, -1, p) % p
-        return (y * y + xx) * pow(2 + xx - y * y, -1, p) % p
-
-    eighths = [y for y in hce._SMALL_ORDER if y not in (0, 1, p - 1)]
-    assert len(eighths) == 2
-    for y in eighths:
-        assert doubled(y) == 0
-    assert doubled(0) == p - 1
-    assert doubled(p - 1) == 1
-    # A point whose double has y = 0 fulfils y^2 = -x^2: two values of y up to sign of x, and no more.
-    assert eighths[0] == p - eighths[1]
-
-
 @pytest.mark.parametrize(
     ("plain", "reason"),
     [

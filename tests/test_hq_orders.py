@@ -221,6 +221,21 @@ def test_a_members_newest_code_counts_alone(ledger: Ledger) -> None:
     assert (row["code"], row["valid_until_ms"]) == ("99999999", NOW_MS + 1_200_000)
 
 
+def test_a_code_of_a_member_who_did_not_agree_is_told_apart(ledger: Ledger) -> None:
+    ledger.record_ops([MEMBER])
+    assert not orders.may_bind(ledger, "m-1", NOW_MS)
+    given = {"event_id": "e-1", "member_id": "m-1", "purpose": "recognise_nfc", "state": "given", "given_at_ms": 1}
+    ledger.record_ops([{"op": "consent.add", "body": given}])
+    assert orders.may_bind(ledger, "m-1", NOW_MS)
+    orders.withdraw(ledger, "m-1", None, NOW_MS)
+    assert not orders.may_bind(ledger, "m-1", NOW_MS)
+
+
+def test_what_the_ledger_refuses_names_the_field(ledger: Ledger) -> None:
+    with pytest.raises(ConfigError, match=r"nothing was recorded: found an unknown .* \(key_id\)"):
+        orders.record(ledger, [{"op": "key.drop", "body": {"gateway": "acme/bern-1/gw-1", "key_id": "a b"}}])
+
+
 def test_two_members_never_have_the_same_code(ledger: Ledger) -> None:
     ledger.record_ops([MEMBER, {"op": "member.put", "body": {"member_id": "m-2"}}])
     drawn = iter([7, 7, 8])

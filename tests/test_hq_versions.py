@@ -10,7 +10,8 @@ from gateway.errors import PeerError
 from sync import messages
 from sync.hq import orders as hq_orders
 from sync.hq.ledger import Ledger
-from sync.hq.versions import BINDING_MEMORY_MS, CLOCK_SLACK_MS, MAX_OP_BYTES
+from sync.hq.versions import BINDING_MEMORY_MS, CLOCK_SLACK_MS, CODE_MINUTES_MAX, MAX_OP_BYTES, OFFLINE_MS
+from sync.topics import Topics
 from tests.rigs.orders import ALL, SHOP, bound, code, consent, key, member, offer, sealed
 
 
@@ -222,6 +223,8 @@ def test_the_number_of_a_chip_stays_in_its_shop(waiting: Ledger) -> None:
         ({"binding_id": "b-2"}, "unknown"),
         ({"member_id": "m-2"}, "foreign"),
         ({"credential_id": "c-taken"}, "taken"),
+        ({"credential_id": "c-own"}, "taken"),
+        ({"credential_id": "c-gone"}, "taken"),
         ({"kind": "eid"}, "fields"),
         ({"kind": "chip"}, "fields"),
         ({"value": None}, "fields"),
@@ -232,7 +235,8 @@ def test_the_number_of_a_chip_stays_in_its_shop(waiting: Ledger) -> None:
     ],
 )
 def test_what_no_code_can_have_bound_is_refused(waiting: Ledger, own: dict[str, object], reason: str) -> None:
-    waiting.record_ops([key("c-taken", "m-2")])
+    waiting.record_ops([key("c-taken", "m-2"), key("c-own", "m-1"), key("c-gone", "m-1")])
+    waiting.record_ops([{"op": "credential.drop", "body": {"credential_id": "c-gone"}}])
     version = waiting.version()
     assert waiting.ingest(SHOP, bound(1, **own), 9) == (1, (reason,))
     assert waiting.version() == version
@@ -245,6 +249,36 @@ def test_a_code_counts_once_and_the_second_shop_lets_go(waiting: Ledger) -> None
     assert names(waiting, after=5) == ["credential.drop"]
     assert waiting.ingest(SHOP, bound(3, credential_id="c-other"), 9).refused == ("used",)
     assert names(waiting, after=6) == []
+
+
+def test_a_gateway_is_answered_once_for_a_binding_whatever_it_tells(waiting: Ledger) -> None:
+    waiting.ingest(SHOP, bound(1), 9)
+    for seq in range(2, 50):
+        assert waiting.ingest(SHOP, bound(seq, credential_id=f"c-{seq}"), 9).refused == ("used",)
+    assert names(waiting, after=5) == ["credential.drop"]
+    other = Topics("acme", "bern-2", "gw-9")
+    for seq in range(2, 5):
+        waiting.ingest(other, bound(seq, credential_id=f"d-{seq}"), 9)
+    assert names(waiting, after=6) == ["credential.drop"], "another shop has its own card to let go of"
+    waiting.record_ops([{"op": "member.erase", "body": {"member_id": "m-1"}}])
+    assert waiting._read("SELECT * FROM binding_refused") == []
+
+
+def test_an_open_code_changes_no_credential_that_is_there(waiting: Ledger) -> None:
+    waiting.record_ops([key("mia-fob", "m-1")])
+    assert waiting.ingest(SHOP, bound(1, credential_id="mia-fob"), 9).refused == ("taken",)
+    assert names(waiting, after=3) == ["credential.put"], "and nobody is told to let go of it"
+    assert waiting.ingest(SHOP, bound(2), 9).refused == (), "the honest shop still binds"
+
+
+def test_the_search_for_another_holder_reads_no_other_credential(waiting: Ledger) -> None:
+    seen: list[str] = []
+    waiting._db.conn.set_trace_callback(seen.append)
+    waiting.ingest(SHOP, bound(1), 9)
+    waiting._db.conn.set_trace_callback(None)
+    (search,) = [one for one in seen if "$.body.value" in one and one.startswith("SELECT")]
+    plan = " ".join(str(row[3]) for row in waiting._db.execute(f"EXPLAIN QUERY PLAN {search}"))
+    assert "USING INDEX change_shown" in plan
 
 
 def test_what_another_member_shows_is_not_bound_a_second_time(waiting: Ledger) -> None:
@@ -269,6 +303,21 @@ def test_what_happened_too_late_is_refused(waiting: Ledger, drop: bool) -> None:
     at_ms = 900_000 if drop else 1_000_001 + CLOCK_SLACK_MS
     assert waiting.ingest(SHOP, bound(1, at_ms=at_ms), 9).refused == ("late",)
     assert names(waiting, after=3)[-1:] == ["credential.drop"]
+
+
+@pytest.mark.parametrize(("offline_ms", "refused"), [(OFFLINE_MS, ()), (OFFLINE_MS + 1, ("late",))])
+def test_a_shops_own_time_is_believed_for_a_week(waiting: Ledger, offline_ms: int, refused: tuple[str, ...]) -> None:
+    end_ms = 1_000_000 + CLOCK_SLACK_MS
+    assert waiting.ingest(SHOP, bound(1), end_ms + offline_ms).refused == refused
+
+
+def test_no_card_is_bound_before_its_code_was_made(ledger: Ledger) -> None:
+    life_ms = CODE_MINUTES_MAX * 60_000 + CLOCK_SLACK_MS
+    ledger.record_ops([member("m-1"), code("b-1", "m-1", until_ms=2 * life_ms)])
+    assert ledger.ingest(SHOP, bound(1, at_ms=life_ms - 1), life_ms).refused == ("early",)
+    assert names(ledger, after=2) == ["credential.drop"]
+    assert ledger.ingest(SHOP, bound(2, at_ms=life_ms), life_ms).refused == ("taken",)
+    assert ledger.ingest(SHOP, bound(3, at_ms=life_ms, credential_id="c-3"), life_ms).refused == ()
 
 
 def test_after_a_quarter_of_a_year_a_code_is_unknown(waiting: Ledger) -> None:

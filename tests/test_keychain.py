@@ -10,7 +10,7 @@ from gateway.core.keyring import Keyring, KeyUse, SunKey, TagKey
 from gateway.core.model import Member
 from gateway.errors import StoreError
 from gateway.health import Part
-from gateway.keychain import MAX_KEYS, PART, Keychain, open_all
+from gateway.keychain import KEEP_ENDED_MS, MAX_KEYS, PART, Keychain, open_all
 from gateway.records import Tx
 from tests.rigs.leaks import search
 from tests.rigs.shop import START_MS, Shop
@@ -133,11 +133,32 @@ async def test_a_key_that_cannot_be_used_stops_no_other(shop: KeyedShop, broken,
     assert shop.part.state == "ok"
 
 
-async def test_more_keys_than_anybody_needs_are_left_aside_the_oldest_first() -> None:
-    rows = tuple(change for change in (sealed(f"k-{n}", from_ms=1_000 - n) for n in range(MAX_KEYS + 2)))
-    opened = open_all(rows, PRIVATE, GATEWAY)
+def test_of_too_many_keys_those_that_serve_last_are_left_aside() -> None:
+    serving = tuple(sealed(f"k-{n}", from_ms=1_000 - n) for n in range(MAX_KEYS + 2))
+    opened = open_all(serving, PRIVATE, GATEWAY, START_MS)
     assert len(opened.held) == MAX_KEYS
     assert opened.refused == (("k-64", "too_many"), ("k-65", "too_many"))
+    coming = tuple(sealed(f"f-{n}", from_ms=START_MS + 1 + n) for n in range(MAX_KEYS))
+    opened = open_all((*coming, serving[0]), PRIVATE, GATEWAY, START_MS)
+    assert opened.held[0].key_id == "k-0"
+    assert opened.refused == ((f"f-{MAX_KEYS - 1}", "too_many"),)
+
+
+def test_keys_that_ended_push_out_none_and_nobody_misses_them() -> None:
+    ended = tuple(sealed(f"e-{n}", from_ms=2_000 + n, until_ms=3_000 + n) for n in range(MAX_KEYS))
+    current, coming = sealed("current", from_ms=1_000), sealed("coming", from_ms=START_MS + 1)
+    opened = open_all((*ended, coming, current), PRIVATE, GATEWAY, START_MS)
+    assert [one.key_id for one in opened.held[:2]] == ["current", "coming"]
+    assert opened.refused == ()
+
+
+async def test_a_key_that_ended_is_forgotten_a_day_later(shop: KeyedShop) -> None:
+    await shop.push(sealed("old", until_ms=START_MS + 1_000), sealed("new"))
+    for passed_ms, left in ((KEEP_ENDED_MS + 999, ["new", "old"]), (KEEP_ENDED_MS + 1_000, ["new"])):
+        shop.clock.ms = START_MS + passed_ms
+        await shop.keychain.load()
+        kept = await shop.store.run(Tx.terminal_keys)
+        assert [row.key_id for row in kept] == left
 
 
 async def test_a_disk_that_refuses_leaves_the_keys_that_readers_have(

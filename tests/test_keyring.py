@@ -97,10 +97,18 @@ def test_every_field_is_needed_and_none_is_surplus(use: KeyUse) -> None:
         (KeyUse.SUN, {"meta": SECRET}),
         (KeyUse.SUN, {"diversified": 1}),
         (KeyUse.SUN, {"picc": "a&b"}),
+        (KeyUse.SUN, {"picc": ""}),
+        (KeyUse.SUN, {"cmac": ""}),
+        (KeyUse.SUN, {"cmac": "a", "picc": "a"}),
+        (KeyUse.SUN, {"cmac": "a", "enc": "a"}),
+        (KeyUse.SUN, {"enc": "a", "picc": "a"}),
         (KeyUse.SUN, {"system": "00" * 18}),
         (KeyUse.SUN, {"system": "0"}),
         (KeyUse.TAG, {"key_id": "a" * 17}),
         (KeyUse.TAG, {"public": SECRET[:62]}),
+        (KeyUse.TAG, {"public": "00" * 32}),
+        (KeyUse.TAG, {"public": "01" + "00" * 31}),
+        (KeyUse.TAG, {"public": "ff" * 32}),
     ],
 )
 def test_fields_of_another_form_are_refused_by_name(use: KeyUse, own: dict[str, object]) -> None:

@@ -167,6 +167,11 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     assert "trusted" in hq("trust-gateway", "t/s/g", other)
     assert "taken from 1 gateway" in hq("drop-key", json.loads(key.read_text())["key_id"], "--gateway", "all")
     assert re.fullmatch(r"[0-9]{8}\n", hq("bind", "m-002", "--minutes", "5"))
+    assert __main__.main(["hq", "bind", "--db", str(db), "m-002"]) == 0
+    assert "recognise_nfc" not in capsys.readouterr().err
+    hq("withdraw", "m-002")
+    assert __main__.main(["hq", "bind", "--db", str(db), "m-002"]) == 0
+    assert "agrees to recognise_nfc" in capsys.readouterr().err
     assert "erased" in hq("erase", "m-001")
     assert "1 change recorded" in hq("import-members", members)  # the configuration again, and nobody who was erased
     assert "known already" in hq("import-members", members)

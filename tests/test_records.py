@@ -252,15 +252,28 @@ def test_equal_codes_of_two_members_bind_nobody(tx: Tx) -> None:
         tx.put_member(replace(MEMBER, member_id=name))
         tx.put_binding(f"b-{name}", name, b"c" * 16, 100)
     assert tx.binding(b"c" * 16, 99) is None
-    tx.put_binding("b-m1", "m1", b"c" * 16, 100)
-    tx.put_binding("b-m1", "m1", b"c" * 16, 200)
-    assert tx.binding(b"c" * 16, 150) == ("b-m1", "m1")
+    for name in ("m1", "m2"):
+        tx.put_binding(f"b-{name}", name, b"c" * 16, 100)
+        assert tx.binding(b"c" * 16, 99) is None, "sent once more"
+
+
+def test_a_code_that_ended_does_not_come_back_when_it_is_sent_once_more(tx: Tx) -> None:
+    tx.put_member(MEMBER)
+    for code in (b"c" * 16, b"d" * 16):
+        tx.put_binding("b1", "m1", code, 100)
+        tx.spend_binding("b1")
+    for code in (b"c" * 16, b"d" * 16):
+        tx.put_binding("b1", "m1", code, 200)
+        assert tx.binding(code, 99) is None
+    assert b"c" * 16 not in [row["code"] for row in tx._db["binding"].rows]
+    tx.purge_bindings(100)
+    assert list(tx._db["binding"].rows) == []
 
 
 def test_codes_out_of_date_are_forgotten(tx: Tx) -> None:
     tx.put_binding("b1", "m1", b"c" * 16, 100)
     tx.put_binding("b2", "m1", b"d" * 16, 101)
-    tx.drop_binding("b9")
+    assert not tx.spend_binding("b9")
     tx.purge_bindings(100)
     assert [row["binding_id"] for row in tx._db["binding"].rows] == ["b2"]
 

@@ -191,8 +191,8 @@ def test_other_names_a_fragment_and_other_parameters_are_fine() -> None:
 def test_every_reason_is_documented() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].glob("docs/tags*.md"))
     code = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (sun, tags, type4))
-    reasons = set(re.findall(r'"(sun\.[a-z]+|ndef_[a-z]+)"', code))
-    assert len(reasons) == 10
+    reasons = set(re.findall(r'"(sun\.[a-z_]+|ndef_[a-z]+)"', code))
+    assert len(reasons) == 11
     for reason in reasons:
         assert f"`{reason}`" in text, reason
 
@@ -209,8 +209,31 @@ def test_what_has_none_of_our_parameters_is_not_ours(text: str) -> None:
     assert sun.judge(text, talk(OURS)) is None
 
 
-def test_without_keys_nothing_is_ours() -> None:
-    assert sun.judge(hidden(), talk()) is None
+@pytest.mark.parametrize("ring", [(), (SunKey(META, FILE, picc="p", cmac="m"),)], ids=["no key", "other names"])
+def test_what_no_key_reads_is_refused_and_never_somebodys_fixed_text(ring: tuple[SunKey, ...]) -> None:
+    for text in (
+        hidden(),
+        hidden().replace("picc_data=", "a=1&picc_data=") + "#top",
+        f"https://shop.test/?picc_data={'A' * 48}&cmac=0123456789ABCDEF",
+    ):
+        assert sun.judge(text, talk(*ring)) == Refused("sun.no_key"), text
+        assert tags.judge(tags.encode_uri(text), talk(*ring)) == Refused("sun.no_key"), text
+    plain = "https://shop.test/?uid=04C0FFEE424200&ctr=000001&cmac=0123456789ABCDEF"
+    assert sun.judge(plain, talk(*ring)) == Refused("sun.form" if ring else "sun.no_key")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://shop.test/?picc_data=1&cmac=0123456789ABCDEF",
+        f"https://shop.test/?picc_data={'A' * 32}",
+        f"https://shop.test/?picc_data={'A' * 34}&cmac=0123456789ABCDEF",
+        "https://shop.test/?uid=04C0FFEE424200&cmac=0123456789ABCDEF",
+        f"https://shop.test/?picc_data={'A' * 32}&cmac=0123456789ABCDEF0",
+    ],
+)
+def test_without_keys_another_form_is_not_ours(text: str) -> None:
+    assert sun.judge(text, talk()) is None
 
 
 def test_all_keys_are_tried_and_the_nearest_miss_speaks() -> None:

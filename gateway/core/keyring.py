@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway.core import ed25519
 from gateway.errors import PeerError
 
 READER_ID_BYTES = 4
@@ -148,6 +149,12 @@ def parse(use: KeyUse, material: bytes) -> TerminalKey:
             key = VasKey(fields.text("pass_type_id", _PASS_TYPE_ID), fields.p256())
         case KeyUse.SUN:
             picc, enc, cmac = (fields.text(name, _PARAMETER, usual) for name, usual in _SUN_NAMES.items())
+            if not picc:
+                raise PeerError("key_material", "picc")
+            if not cmac or cmac in (picc, enc):
+                raise PeerError("key_material", "cmac")
+            if enc == picc:
+                raise PeerError("key_material", "enc")
             secrets = fields.hexed("meta", 16), fields.hexed("file", 16)
             system = bytes.fromhex(fields.text("system", _SYSTEM, ""))
             key = SunKey(*secrets, fields.flag("diversified"), picc, enc, cmac, system)
@@ -214,7 +221,10 @@ class _Fields:
             raise PeerError("key_material", "private") from None
 
     def ed25519(self) -> Ed25519PublicKey:
-        return Ed25519PublicKey.from_public_bytes(self.hexed("public", 32))
+        value = self.hexed("public", 32)
+        if ed25519.is_anybodys(value):
+            raise PeerError("key_material", "public")
+        return Ed25519PublicKey.from_public_bytes(value)
 
     def end(self) -> None:
         if self._left:

@@ -240,6 +240,7 @@ class ShopConfig:
     sale_ms: int = 120_000  # how long a tap at the till counts for the sale
     bearer_limit_cents: int = 500  # an id that anybody could copy redeems nothing worth more
     join_url: str = ""  # where somebody who is no member yet can become one; "" = the privacy notice
+    bind_prefixes: tuple[str, ...] = ()  # a plain NDEF text may be bound only below one of these addresses
 
 
 @dataclass(frozen=True, slots=True)

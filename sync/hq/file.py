@@ -60,6 +60,18 @@ def m002_keys(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m003_bindings(db: Database) -> None:
+    """Whom a binding was refused to, and what credentials show, by which a binding looks for another holder."""
+    for statement in (
+        """CREATE TABLE binding_refused (binding_id TEXT NOT NULL REFERENCES binding ON DELETE CASCADE, tenant TEXT,
+           store TEXT, gateway TEXT, PRIMARY KEY (binding_id, tenant, store, gateway)) WITHOUT ROWID""",
+        """CREATE INDEX change_shown ON change (op ->> '$.body.kind', op ->> '$.body.value')
+           WHERE key >= 'credential:' AND key < 'credential;'""",
+    ):
+        db.execute(statement)
+
+
 class File:
     """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 
@@ -72,7 +84,7 @@ class File:
                 path.chmod(0o600)
                 self._db = Database(connection)
                 self._db.enable_wal()
-                for pragma in ("synchronous=FULL", "secure_delete=ON"):
+                for pragma in ("synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
                     self._db.execute(f"PRAGMA {pragma}")
                 migrations.apply(self._db)
             except BaseException:

@@ -5,6 +5,7 @@ docs/keys.md says what stands in them and where they are kept. Nothing here writ
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from sync.hq.file import Row
 MAX_FILE_BYTES = 8_192
 # The order of P-256's group (FIPS 186-5; SEC 2, section 2.4.2): private keys are 1 to one less.
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")  # as sync.fields.Id
 
 _EXPECTED = 'a JSON object of key_id, use, from, until and material, times such as "2026-12-01T08:00:00+01:00" or null'
 
@@ -54,6 +56,8 @@ def read(path: Path) -> KeyFile:
     row = _load(path)
     if row.keys() != {"key_id", "use", "from", "until", "material"} or not isinstance(row["key_id"], str):
         raise ConfigError(f"{path}: expected {_EXPECTED}")
+    if _KEY_ID.fullmatch(row["key_id"]) is None:
+        raise ConfigError(f"{path}: key_id: expected 1 to 64 letters, digits and . _ : -, the first a letter or digit")
     try:
         use = KeyUse(row["use"])
         from_ms, until_ms = _ms(row["from"]), None if row["until"] is None else _ms(row["until"])

@@ -95,7 +95,7 @@ class Ledger(Versions):
                 ).rowcount
                 if news and said and row.type == BOUND:
                     bound = True
-                    refused.append(self._bind(said, row.at_ms))
+                    refused.append(self._bind(said, row.at_ms, received_at_ms, _place(where)))
             watermark = self._advance(place, batch.first, batch.last)
         if bound:
             self._truncate_log()  # the code is used, and stands there still

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from gateway.core import eid
+from gateway.core import consent, eid
 from gateway.core.changes import BindingDrop, BindingPut, CredentialPut
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
@@ -43,7 +43,8 @@ def record(ledger: Ledger, ops: Sequence[Row]) -> int:
     try:
         return ledger.record_ops(ops)
     except PeerError as error:
-        raise ConfigError(f"nothing was recorded: {_REFUSED.get(error.reason, error.reason)}") from None
+        why = _REFUSED[error.reason] if error.reason in _REFUSED else _found(error)
+        raise ConfigError(f"nothing was recorded: {why}") from None
 
 
 def provision_beacon(
@@ -135,6 +136,11 @@ def bind(ledger: Ledger, member_id: str, minutes: int, now_ms: int, random_below
     drops = [messages.op_of(BindingDrop(binding_id)) for binding_id in earlier]
     record(ledger, [*drops, messages.op_of(put)])
     return code
+
+
+def may_bind(ledger: Ledger, member_id: str, now_ms: int) -> bool:
+    """Whether this member agreed to be recognised by a card; without it a code binds nothing."""
+    return consent.may(Purpose.RECOGNISE_NFC, ledger.consents(member_id), now_ms).ok
 
 
 def _chosen(ledger: Ledger, gateway: str) -> list[Row]:

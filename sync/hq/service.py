@@ -138,6 +138,12 @@ def bind(db: Path, member_id: str, minutes: int, now_ms: int) -> str:
         return orders.bind(ledger, member_id, minutes, now_ms, secrets.randbelow)
 
 
+def may_bind(db: Path, member_id: str, now_ms: int) -> bool:
+    """Whether a member's code can bind anything: they agreed to be recognised by a card."""
+    with _ledger(db) as ledger:
+        return orders.may_bind(ledger, member_id, now_ms)
+
+
 def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
     """What the shops reported, by `id` above `after`, oldest first."""
     _must_exist(db)

@@ -34,6 +34,10 @@ MAX_OP_BYTES = 64 * 1024
 BINDING_MEMORY_MS = 90 * 24 * 3_600_000
 # How far a shop's clock may be off when it says that a code was still valid.
 CLOCK_SLACK_MS = 300_000
+# An event tells its own time, so a stolen gateway could date it back to any code that it ever saw. A shop is without
+# its line for hours, at most for a holiday; what happened longer ago than this is taken to have happened then.
+OFFLINE_MS = 7 * 24 * 3_600_000
+CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 
 class Versions(File):
@@ -192,7 +196,7 @@ class Versions(File):
         return not known
 
     def _is_anothers(self, bound: Bound) -> bool:
-        """Whether another member shows the same already. Reads all credentials: a binding is a rare moment."""
+        """Whether another member shows the same already; by the index change_shown."""
         if bound.put is None:
             return False
         return bool(
@@ -203,9 +207,12 @@ class Versions(File):
             )
         )
 
-    def _bind(self, body: object, at_ms: int) -> str | None:
+    def _bind(self, body: object, at_ms: int, received_at_ms: int, where: tuple[str, str, str]) -> str | None:
         """Follow an event `credential.bound` inside its transaction: every shop learns the credential. Returns why not,
-        as a word for a counter, or None if it is so; once followed, it may come again."""
+        as a word for a counter, or None if it is so; once followed, it may come again.
+
+        `where`: tenant, store and id of the gateway that tells. It is not believed: with a code that is open it binds a
+        card that nobody has, and otherwise it is told once per binding to let go of what it holds."""
         try:
             bound = credentials.parse_bound(body)
         except PeerError as error:
@@ -220,19 +227,20 @@ class Versions(File):
             return "foreign"
         if credential_id == bound.credential_id:
             return None
-        owner = self._db.execute(
-            "SELECT member_id FROM change WHERE key = ? AND op ->> '$.op' = 'credential.put'",
-            (f"credential:{bound.credential_id}",),
-        ).fetchone()
+        known = self._one("SELECT count(*) FROM change WHERE key = ?", (f"credential:{bound.credential_id}",))
+        at_ms = max(at_ms, received_at_ms - OFFLINE_MS)
         reason = None
         if at_ms > valid_until_ms + CLOCK_SLACK_MS:
             reason = "late"
+        elif at_ms < valid_until_ms - CODE_MINUTES_MAX * 60_000 - CLOCK_SLACK_MS:
+            reason = "early"
         elif credential_id:
             reason = "used"
-        elif (owner is not None and owner[0] != member_id) or self._is_anothers(bound):
+        elif known or self._is_anothers(bound):
             reason = "taken"
         if reason is not None:
-            if owner is None:  # the shop holds something that a code can't have bound: it has to let go of it
+            # The shop holds something that a code can't have bound: it has to let go of it.
+            if not known and self._refuse_once(bound.binding_id, where):
                 self._record(CredentialDrop(bound.credential_id))
             return reason
         self._db.execute(
@@ -242,6 +250,12 @@ class Versions(File):
             self._record(bound.put)
         self._record(BindingDrop(bound.binding_id))
         return None
+
+    def _refuse_once(self, binding_id: str, where: tuple[str, str, str]) -> bool:
+        """Whether this gateway is refused this binding for the first time. A code binds one thing in a shop, and each
+        answer goes to all shops and stays in the line."""
+        row = (binding_id, *where)
+        return bool(self._db.execute("INSERT OR IGNORE INTO binding_refused VALUES (?, ?, ?, ?)", row).rowcount)
 
 
 def _key(change: Change) -> tuple[str, str | None]:
