@@ -83,7 +83,7 @@ class Binding:
             self._health.count("binding.wrong_code")
             return "wrong"
         self._guesses.give_back(screen)
-        if not self._stage.step_to(screen, dialogue_id, "hold", now_ms + HOLD_MS, whose[1]):
+        if not self._stage.step_to(screen, dialogue_id, "hold", self._clock.now_ms() + HOLD_MS, whose[1]):
             return "gone"
         self._held[screen] = _Held(dialogue_id, whose[0], digest)
         self._show(screen)

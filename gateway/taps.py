@@ -54,6 +54,7 @@ class Taps:
         new_id: Callable[[], str],
         show: Callable[[str], None],
         shop: Callable[[], ShopConfig],
+        denies: Callable[[str], bool],
     ) -> None:
         self._receivers = receivers
         self._decisions = decisions
@@ -68,6 +69,7 @@ class Taps:
         self._new_id = new_id
         self._show = show
         self._shop = shop
+        self._denies = denies
         self._taps = 0
         self._latest: dict[str, int] = {}  # "screen/ID" or "till/ID" -> number of its latest tap
 
@@ -95,6 +97,8 @@ class Taps:
                 return
             now_ms = self._clock.now_ms()  # it may have been set while the disk wrote
             tap = replace(tap, at_ms=now_ms) if admitted == "new" else Tap(None, tap.reader, now_ms)
+        if self._denied(tap):
+            tap = Tap(None, tap.reader, tap.at_ms)
         self._take_over(tap, receiver, number)
         if tap.member_id is None and self._binding.awaits(receiver.screen):
             await self._binding.on_tap(tap, receiver.screen or "")
@@ -119,7 +123,7 @@ class Taps:
         arrival = self._visits.tapped(member_id, receiver, tap.at_ms)
         if arrival is not None or receiver.till is not None or screen is not None:
             await self._open(tap, receiver, number, arrival, screen)
-        if receiver.advice:
+        if receiver.advice and not self._denied(tap):
             await self._advice.tapped(member_id, receiver.zone, receiver.id, tap.proof)
 
     async def _open(
@@ -127,7 +131,14 @@ class Taps:
     ) -> None:
         """Commit what a member's tap means for the visit, the sale and the screen, and only then follow it."""
         shop = self._shop()
-        made = await self._commit(lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms))
+        try:
+            made = await self._commit(lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms))
+        except StoreError:
+            if arrival is not None:
+                self._visits.taken_back(arrival)
+            raise
+        if self._denied(tap):
+            return  # all that was theirs is wiped already
         if arrival is not None and made.who is not None:
             self._visits.settled(arrival, made.who)
         now_ms = self._clock.now_ms()  # ends count from now, for the clock may have been set while the disk wrote
@@ -192,6 +203,10 @@ class Taps:
             sale = self._tills.at(receiver.till, tap.at_ms)
             if sale is not None and sale.member_id != tap.member_id:
                 self._tills.done(receiver.till)
+
+    def _denied(self, tap: Tap) -> bool:
+        """Whether the member withdrew while the disk wrote, and it could not take that."""
+        return tap.member_id is not None and self._denies(tap.member_id)
 
     def _is_latest(self, place: str, number: int) -> bool:
         """Whether no later tap came to this screen or till."""
