@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.changes import ConfigPut, MemberErase, MemberPut, OfferPut
+from gateway.core.changes import ConfigPut, Delta, MemberErase, MemberPut, OfferPut
 from gateway.core.model import ConsentState, CredentialKind, Guard, Member, Offer, Proof, Purpose, Tap, Token, Trouble
 from gateway.core.onetime import code_digest
-from gateway.core.stage import AWAY_MS, HINT_MS, READ_MS, WELCOME_MS, join
+from gateway.core.stage import AWAY_MS, HINT_MS, HOLD_MS, READ_MS, WELCOME_MS, join
 from gateway.errors import StoreError
 from tests.rigs.shop import SITE_KEY, TEXT, Shop, consent, member, open_shop
 
@@ -478,6 +478,63 @@ async def test_a_withdrawal_that_races_a_tap_at_the_till_wins(shop: Shop) -> Non
     await shop.settle()
     assert shop.flow.sale_at("till-1") is None
     assert shop.step("counter") in (None, "join")
+
+
+@pytest.mark.parametrize("guard", [None, GUARD])
+async def test_a_withdrawal_that_the_disk_refuses_overtakes_a_tap(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, guard: Guard | None
+) -> None:
+    shop.flow.tapped(Tap("mia", "till-nfc", shop.clock.ms, PROVEN, guard))
+    await asyncio.sleep(0)
+    withdrawal = consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5)
+    delta = Delta(shop.version, shop.version + 1, (withdrawal,))
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "run", refuse)
+        with pytest.raises(StoreError):
+            await shop.flow.on_hq_change(delta)
+    await shop.settle()
+    assert shop.flow.sale_at("till-1") is None
+    assert shop.walls.screens["counter"].level != "L3"
+    assert "Mia" not in str(shop.walls.history)
+    assert len(shop.flow._presence) == 0
+    assert await shop.flow.on_hq_change(delta) == "applied"
+    await shop.flow.on_hq_change(
+        replace(
+            delta,
+            parent=delta.version,
+            version=delta.version + 1,
+            changes=(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.GIVEN, 6),),
+        )
+    )
+    await shop.tap("mia", "till-nfc")
+    assert shop.flow.sale_at("till-1") is not None
+
+
+@pytest.mark.parametrize("delta_ms", [-5_000, 3_600_000])  # consent begins 10 s before the start
+@pytest.mark.parametrize("guard", [None, GUARD])
+async def test_the_clock_may_be_set_while_a_tap_is_written(shop: Shop, guard: Guard | None, delta_ms: int) -> None:
+    shop.flow.tapped(Tap("mia", "till-nfc", shop.clock.ms, PROVEN, guard))
+    await asyncio.sleep(0)
+    shop.clock.ms += delta_ms
+    shop.flow.on_clock_step(delta_ms)
+    await shop.settle()
+    sale, page = shop.flow.sale_at("till-1"), shop.walls.screens["counter"].dialogue
+    assert sale is not None
+    assert page is not None
+    assert (sale[2], page.ttl_ms) == (shop.flow.shop.sale_ms, shop.flow.shop.dialogue_ms)
+
+
+async def test_the_clock_may_be_set_while_a_code_is_looked_up(shop: Shop) -> None:
+    await hold(shop, "ben", "hall")
+    shop.flow._stage.open("hall", replace(join("page", shop.clock.ms), step="code"))
+    looked_up = asyncio.ensure_future(shop.flow.on_code("hall", "page", "12345674"))
+    await asyncio.sleep(0)
+    shop.clock.ms -= 3_600_000
+    shop.flow.on_clock_step(-3_600_000)
+    assert await looked_up == "ok"
+    page = shop.walls.screens["hall"].dialogue
+    assert page is not None
+    assert page.ttl_ms == HOLD_MS
 
 
 async def test_a_colleague_is_no_customer_at_the_till(shop: Shop) -> None:
