@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.handshake import Handshake, Handshakes
-from gateway.core.model import Event, Proof, ShopConfig, StaffCard
+from gateway.core.model import Event, Proof, ShopConfig
 from gateway.core.ports import Clock, Surfaces
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
@@ -37,6 +37,7 @@ class Advice:
         commit: Any,
         new_id: Callable[[], str],
         shop: Callable[[], ShopConfig],
+        denies: Callable[[str], bool],
     ) -> None:
         self._decisions = decisions
         self._surfaces = surfaces
@@ -45,6 +46,7 @@ class Advice:
         self._commit: Commit = commit
         self._new_id = new_id
         self._shop = shop
+        self._denies = denies
         self._handshakes = Handshakes()
         self._asking: set[str] = set()
         self._colleagues: dict[str, str] = {}  # who carries a known phone, and in which zone
@@ -69,38 +71,26 @@ class Advice:
         asked = self._handshakes.of(member_id)
         if asked is not None:
             await self.accept(asked.handshake_id, tablet)
-        elif member_id not in self._asking:
-            await self._open_at_once(member_id, zone, tablet, proof)
-
-    async def _open_at_once(self, member_id: str, zone: str, tablet: str, proof: Proof) -> None:
-        now_ms = self._clock.now_ms()
-        handshake = Handshake(self._new_id(), member_id, "", zone, "tap", now_ms, now_ms + self._shop().ask_ms)
-        handshake = replace(handshake, proof=proof)
-        until_ms = now_ms + self._shop().card_ms
-
-        def both(tx: Tx) -> tuple[str, StaffCard | None] | None:
-            label = self._decisions.ask(tx, handshake.handshake_id, member_id, zone, "tap", now_ms)
-            return None if label is None else (label, self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
-
-        self._asking.add(member_id)
-        try:
-            made = await self._commit(both)
-        finally:
-            self._asking.discard(member_id)
-        if made is None:
-            self._health.count("handshake.no_consent")
             return
-        label, card = made
-        queued = self._handshakes.ask(replace(handshake, label=label))
-        if (
-            queued and card is not None and not self._handshakes.is_busy(tablet)
-        ):  # a colleague opened another one meanwhile
-            self._handshakes.accept(handshake.handshake_id, tablet, until_ms)
-            self._surfaces.open_card(tablet, card)
-        self._ring()
+        await self.ask(member_id, zone, "tap", proof, ring=False)
+        asked = self._handshakes.of(member_id)
+        if asked is None or asked.tablet is not None:
+            return
+        if self._handshakes.is_busy(tablet):  # a card was opened on it while the disk wrote
+            self._ring()
+        else:
+            await self.accept(asked.handshake_id, tablet)
 
-    async def ask(self, member_id: str, zone: str, via: Literal["tap", "screen"], proof: Proof = Proof.BEARER) -> None:
-        """A member asks for advice, by a tap at a reader or at the screen."""
+    async def ask(
+        self,
+        member_id: str,
+        zone: str,
+        via: Literal["tap", "screen"],
+        proof: Proof = Proof.BEARER,
+        *,
+        ring: bool = True,
+    ) -> None:
+        """A member asks for advice, by a tap at a reader or at the screen; without `ring` no tablet hears of it yet."""
         if self._handshakes.has(member_id) or member_id in self._asking:
             return
         now_ms = self._clock.now_ms()
@@ -113,9 +103,13 @@ class Advice:
         if label is None:
             self._health.count("handshake.no_consent")
             return
+        if self._denies(member_id):
+            return  # withdrew while the disk wrote, and it could not take that
+        now_ms = self._clock.now_ms()  # it may have been set while the disk wrote
         expires_at_ms = now_ms + self._shop().ask_ms
         self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms, None, proof))
-        self._ring()
+        if ring:
+            self._ring()
 
     async def accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:
         """A colleague accepts; exactly one does. The card opens after the acceptance is committed."""
@@ -137,9 +131,10 @@ class Advice:
             self._ring()
         if card is None:
             return "refused"
-        if self._handshakes.get(handshake_id) is None:
+        standing = self._handshakes.get(handshake_id)
+        if standing is None:
             return "gone"
-        self._surfaces.open_card(tablet, card)
+        self._surfaces.open_card(tablet, replace(card, closes_at_ms=standing.expires_at_ms))  # it follows the clock
         return "open"
 
     async def close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:

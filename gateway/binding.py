@@ -95,7 +95,7 @@ class Binding:
                 self._hint(screen, Trouble.REFUSED)
             return "gone"
         binding_id, member_id = found
-        if not self._stage.step_to(screen, dialogue_id, "hold", now_ms + HOLD_MS, member_id):
+        if not self._stage.step_to(screen, dialogue_id, "hold", self._clock.now_ms() + HOLD_MS, member_id):
             return "gone"
         self._held[screen] = _Held(dialogue_id, binding_id, digest)
         self._show(screen)

@@ -22,11 +22,12 @@ Made = tuple[Decision, Offer | None]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a member's own tap says about their visit."""
+    """What a member's own tap says about their visit. `former`: visit id and zone until then, None if it begins one."""
 
     change: PresenceChange
     visit_id: str
     via: Literal["door", "tap"]
+    former: tuple[str, str] | None = None
 
 
 class Decisions:

@@ -78,9 +78,10 @@ class Flow:
         self._wake = wake
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
-        self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop)
-        self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
+        denies = self.recognition.denies
+        self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
+        self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
@@ -109,6 +110,7 @@ class Flow:
             new_id=new_id,
             show=self._show,
             shop=lambda: self.shop,
+            denies=denies,
         )
         self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0

@@ -59,6 +59,10 @@ class Recognition:
         self._denied.add(member_id)
         self._resolver.drop_member(member_id)
 
+    def denies(self, member_id: str) -> bool:
+        """Whether this member withdrew while the disk could not take it: what the disk says does not count."""
+        return member_id in self._denied
+
     @property
     def is_behind(self) -> bool:
         """Whether windows wait to be opened: call `turn` again soon."""

@@ -1,10 +1,11 @@
 """What a tap does: its proof is spent first, then it opens a visit, a sale, a request for advice or a dialogue.
 
 A later gesture at a screen or till always wins: what is somebody else's goes at once, before the disk writes anything.
+A proof that counts once takes nothing away but at the screen that it is shown to, until the disk says that it is new.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gateway.advice import Advice, Commit
@@ -53,6 +54,7 @@ class Taps:
         new_id: Callable[[], str],
         show: Callable[[str], None],
         shop: Callable[[], ShopConfig],
+        denies: Callable[[str], bool],
     ) -> None:
         self._receivers = receivers
         self._decisions = decisions
@@ -67,6 +69,7 @@ class Taps:
         self._new_id = new_id
         self._show = show
         self._shop = shop
+        self._denies = denies
         self._taps = 0
         self._latest: dict[str, int] = {}  # "screen/ID" or "till/ID" -> number of its latest tap
 
@@ -78,52 +81,74 @@ class Taps:
         if receiver is None:
             self._health.count("nfc.unknown_reader")
             return
-        if receiver.screen is not None and self._binding.awaits(receiver.screen):
-            await self._binding.on_tap(tap, receiver.screen)
-            return
         if tap.trouble in TORN:  # it is nobody's, and may be the member's own second one: nothing ends by it
             self._cover(receiver.screen, tap.trouble)
             return
         self._taps += 1
         number = self._taps
-        self._latest[f"screen/{receiver.screen}"] = self._latest[f"till/{receiver.till}"] = number
-        self._take_away(tap, receiver)
-        if tap.trouble is not None:
-            self._refuse(receiver.screen)
-            return
-        if tap.guard is not None and tap.member_id is not None:
+        self._latest[_screen(receiver)] = number
+        self._make_way(tap, receiver)
+        if tap.guard is not None and tap.member_id is not None:  # it counts as nothing before it is spent
             admitted = await self._commit(lambda tx: self._decisions.admit(tx, tap))
             if admitted == "spent":
                 self._health.count("nfc.refused.replayed")
-                if self._latest[f"screen/{receiver.screen}"] == number:
+                if self._is_latest(_screen(receiver), number):
                     self._refuse(receiver.screen)
                 return
-            if admitted == "nobody":
-                tap = Tap(None, tap.reader, tap.at_ms)
-        await self._act(tap, receiver, number)
+            now_ms = self._clock.now_ms()  # it may have been set while the disk wrote
+            tap = replace(tap, at_ms=now_ms) if admitted == "new" else Tap(None, tap.reader, now_ms)
+        if self._denied(tap):
+            tap = Tap(None, tap.reader, tap.at_ms)
+        self._take_over(tap, receiver, number)
+        if tap.member_id is None and self._binding.awaits(receiver.screen):
+            await self._binding.on_tap(tap, receiver.screen or "")
+        elif tap.trouble is not None:
+            self._refuse(receiver.screen)
+        else:
+            await self._act(tap, receiver, number)
 
     async def _act(self, tap: Tap, receiver: ReceiverTable, number: int) -> None:
         member_id = tap.member_id
-        screen = None if receiver.advice or self._latest[f"screen/{receiver.screen}"] != number else receiver.screen
+        held = self._binding.awaits(receiver.screen)
+        may_open = self._is_latest(_screen(receiver), number) and not (receiver.advice or held)
+        screen = receiver.screen if may_open else None
         if member_id is None:
             if screen is not None:
                 self._open_join(screen, tap.at_ms)
             return
-        if screen is not None and await self._accepted(tap, screen):
+        if held and not (receiver.door or receiver.till or receiver.advice):
+            self._cover(receiver.screen, Trouble.REFUSED)  # somebody's card cannot be bound
+        if screen is not None and await self._answered(tap, screen):
             screen = None
         arrival = self._visits.tapped(member_id, receiver, tap.at_ms)
         if arrival is not None or receiver.till is not None or screen is not None:
-            shop = self._shop()
-            made = await self._commit(lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms))
-            if arrival is not None and made.who is not None:
-                self._visits.settled(arrival, made.who)
-            if receiver.till is not None and made.sale and self._latest[f"till/{receiver.till}"] == number:
-                self._tills.identify(Sale(receiver.till, member_id, tap.proof, tap.at_ms + shop.sale_ms))
-            if screen is not None and self._latest[f"screen/{screen}"] == number:
-                self._stage.open(screen, made.dialogue or join(self._new_id(), tap.at_ms))
-                self._show(screen)
-        if receiver.advice:
+            await self._open(tap, receiver, number, arrival, screen)
+        if receiver.advice and not self._denied(tap):
             await self._advice.tapped(member_id, receiver.zone, receiver.id, tap.proof)
+
+    async def _open(
+        self, tap: Tap, receiver: ReceiverTable, number: int, arrival: Arrival | None, screen: str | None
+    ) -> None:
+        """Commit what a member's tap means for the visit, the sale and the screen, and only then follow it."""
+        shop = self._shop()
+        try:
+            made = await self._commit(lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms))
+        except StoreError:
+            if arrival is not None:
+                self._visits.taken_back(arrival)
+            raise
+        if self._denied(tap):
+            return  # all that was theirs is wiped already
+        if arrival is not None and made.who is not None:
+            self._visits.settled(arrival, made.who)
+        now_ms = self._clock.now_ms()  # ends count from now, for the clock may have been set while the disk wrote
+        if tap.member_id and receiver.till and made.sale and self._is_latest(_till(receiver), number):
+            self._tills.identify(Sale(receiver.till, tap.member_id, tap.proof, now_ms + shop.sale_ms))
+        if screen is not None and self._is_latest(_screen(receiver), number) and not self._binding.awaits(screen):
+            dialogue = made.dialogue or join(self._new_id(), tap.at_ms)
+            dialogue = replace(dialogue.shifted(now_ms - tap.at_ms), since_ms=now_ms, tapped_ms=now_ms)
+            self._stage.open(screen, dialogue)
+            self._show(screen)
 
     def _decide(
         self, tx: Tx, tap: Tap, receiver: ReceiverTable, arrival: Arrival | None, screen: str | None, idle_ms: int
@@ -136,10 +161,21 @@ class Taps:
             dialogue = self._decisions.greet(tx, tap, screen, receiver.zone, idle_ms, door=receiver.door)
         return _Made(who, sale, dialogue)
 
-    async def _accepted(self, tap: Tap, screen: str) -> bool:
-        """Whether this is the second tap, which says yes; its own proof has to be good enough for the offer."""
+    async def _answered(self, tap: Tap, screen: str) -> bool:
+        """Whether this tap belongs to the dialogue that stands here; the second one says yes.
+
+        One that comes too soon says nothing. A yes needs a proof of its own that is good enough for the offer.
+        """
         standing = self._stage.dialogue_at(screen)
-        if standing is None or standing.member_id != tap.member_id or "yes" not in standing.choices:
+        if standing is None or standing.member_id != tap.member_id:
+            return False
+        now_ms = self._clock.now_ms()
+        self._stage.tapped(screen, now_ms)
+        if not standing.can_answer(now_ms):
+            self._health.count("nfc.too_soon")
+            self._show(screen)
+            return True
+        if "yes" not in standing.choices:
             return False
         if not may_redeem(tap.proof, standing.value_cents, self._shop().bearer_limit_cents).ok:
             self._health.count("nfc.refused.proof")
@@ -148,19 +184,33 @@ class Taps:
         await self._choose(screen, standing, "yes", tap.proof)
         return True
 
-    def _take_away(self, tap: Tap, receiver: ReceiverTable) -> None:
-        """What belongs to somebody else goes at once."""
+    def _make_way(self, tap: Tap, receiver: ReceiverTable) -> None:
+        """What this screen shows of somebody else goes at once; whoever binds a card there is left to it."""
+        screen = receiver.screen
+        standing = self._stage.dialogue_at(screen) if screen is not None else None
+        if screen is None or standing is None or self._binding.awaits(screen):
+            return
+        if standing.member_id not in (None, tap.member_id):
+            self._stage.end(screen, standing.dialogue_id)
+            self._show(screen)
+
+    def _take_over(self, tap: Tap, receiver: ReceiverTable, number: int) -> None:
+        """Whoever taps here stands at no other screen; and another's sale at this till is over, whoever this is."""
         for screen in self._stage.leave(tap.member_id, receiver.screen) if tap.member_id is not None else ():
-            self._show(screen)  # whoever taps here has walked away from there
-        if receiver.screen is not None:
-            standing = self._stage.dialogue_at(receiver.screen)
-            if standing is not None and standing.member_id not in (None, tap.member_id):
-                self._stage.end(receiver.screen, standing.dialogue_id)
-                self._show(receiver.screen)
-        if receiver.till is not None and tap.trouble is None:
+            self._show(screen)
+        if receiver.till is not None and self._is_latest(_till(receiver), number):
+            self._latest[_till(receiver)] = number
             sale = self._tills.at(receiver.till, tap.at_ms)
             if sale is not None and sale.member_id != tap.member_id:
                 self._tills.done(receiver.till)
+
+    def _denied(self, tap: Tap) -> bool:
+        """Whether the member withdrew while the disk wrote, and it could not take that."""
+        return tap.member_id is not None and self._denies(tap.member_id)
+
+    def _is_latest(self, place: str, number: int) -> bool:
+        """Whether no later tap came to this screen or till."""
+        return self._latest.get(place, 0) <= number
 
     def _open_join(self, screen: str, at_ms: int) -> None:
         standing = self._stage.dialogue_at(screen)
@@ -171,7 +221,7 @@ class Taps:
     def _refuse(self, screen: str | None) -> None:
         """Whatever was shown is not what it says it is; the dialogue that it pretended to belong to ends."""
         standing = self._stage.dialogue_at(screen) if screen is not None else None
-        if screen is not None and standing is not None and standing.member_id is not None:
+        if screen is not None and standing is not None and standing.member_id and not self._binding.awaits(screen):
             self._stage.end(screen, standing.dialogue_id)
         self._cover(screen, Trouble.REFUSED)
 
@@ -206,3 +256,11 @@ class Taps:
                 return "refused"
         self._show(screen)
         return "ok"
+
+
+def _screen(receiver: ReceiverTable) -> str:
+    return f"screen/{receiver.screen}"
+
+
+def _till(receiver: ReceiverTable) -> str:
+    return f"till/{receiver.till}"

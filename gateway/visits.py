@@ -101,7 +101,19 @@ class Visits:
         if change is None:
             return None
         self._take_down(change)
-        return Arrival(change, self._note(change)[0], "door" if receiver.door else "tap")
+        former = self._open.get(member_id)
+        return Arrival(change, self._note(change)[0], "door" if receiver.door else "tap", former)
+
+    def taken_back(self, arrival: Arrival) -> None:
+        """The disk did not take the tap: the visit is what it was, so that the next tap tells of it."""
+        member_id, zone = arrival.change.member_id, arrival.change.zone
+        if self._open.get(member_id) != (arrival.visit_id, zone) or self._presence.zone_of(member_id) != zone:
+            return  # walked on, or withdrew, while the disk tried
+        heard = self._presence.checked_out(member_id, arrival.change.before, earlier=arrival.former is not None)
+        if arrival.former is not None:
+            self._open[member_id] = arrival.former
+        elif not heard:
+            del self._open[member_id]
 
     def settled(self, arrival: Arrival, who: Literal["guest", "colleague", "nobody"]) -> None:
         """The tap is committed; no screen says anything unasked because of it."""

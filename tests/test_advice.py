@@ -116,3 +116,44 @@ async def test_a_card_that_a_colleague_opens_meanwhile_stays(shop: Shop) -> None
     await shop.settle()
     assert shop.walls.cards["t"].call_name == "Ben"
     assert [(entry.label, entry.state) for entry in shop.walls.entries] == [("Ben", "open"), ("Mia", "asked")]
+
+
+async def test_of_two_who_tap_at_once_beside_one_tablet_one_is_accepted(shop: Shop) -> None:
+    await shop.push(*member("ben", Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE))
+    shop.flow.on_reader("t", "advice-nfc")
+    for name in ("mia", "ben"):
+        shop.flow.tapped(Tap(name, "advice-nfc", shop.clock.ms))
+    await shop.settle()
+    assert shop.walls.cards["t"].call_name == "Mia"
+    assert [(entry.label, entry.state) for entry in shop.walls.entries] == [("Mia", "open"), ("Ben", "asked")]
+    assert [body["member_id"] for body in await shop.bodies("handshake.accepted")] == ["mia"]
+
+
+async def test_a_card_that_opens_at_once_rings_on_no_tablet_before(shop: Shop) -> None:
+    rung: list[tuple] = []
+    shop.walls.queue = rung.append  # type: ignore[method-assign]
+    shop.flow.on_reader("t", "advice-nfc")
+    await shop.tap("mia", "advice-nfc")
+    assert [[entry.state for entry in entries] for entries in rung] == [["open"]]
+
+
+async def test_the_clock_may_be_set_while_a_request_or_a_card_is_written(shop: Shop) -> None:
+    shop.flow.on_reader("t", "advice-nfc")
+    for delta_ms in (-5_000, 3_600_000):  # consent begins 10 s before the start
+        shop.flow.tapped(Tap("mia", "advice-nfc", shop.clock.ms))
+        await asyncio.sleep(0)
+        shop.clock.ms += delta_ms
+        shop.flow.on_clock_step(delta_ms)
+        await shop.settle()
+        card = shop.walls.cards["t"]
+        assert (card.asked_at_ms, card.closes_at_ms - shop.clock.ms) == (shop.clock.ms, shop.flow.shop.card_ms)
+        await shop.flow.on_close(card.handshake_id, "t")
+
+
+async def test_a_withdrawal_that_the_disk_refuses_overtakes_a_request(shop: Shop) -> None:
+    shop.flow.tapped(Tap("mia", "advice-nfc", shop.clock.ms))
+    await asyncio.sleep(0)
+    shop.flow._forget("mia")
+    shop.flow.recognition.forget("mia")
+    await shop.settle()
+    assert shop.walls.entries == ()

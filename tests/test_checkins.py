@@ -49,3 +49,11 @@ def test_a_tap_from_the_future_counts_as_one_of_now() -> None:
     ins.tap("mia", "coffee", 10**12)
     assert ins.expire(0) == []
     assert ins.expire(LEFT_AFTER_TAP_MS) == [("mia", "left", "coffee")]
+
+
+def test_where_somebody_tapped_last_may_not_count() -> None:
+    known = CheckIns()
+    known.tap("m1", "till", 0)
+    known.back("m1", "entrance")
+    known.back("nobody", "entrance")
+    assert (known.zone_of("m1"), len(known)) == ("entrance", 1)

@@ -31,6 +31,7 @@ from gateway.core.model import (
     Token,
 )
 from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS, PresenceChange
+from gateway.core.stage import READ_MS
 from gateway.errors import PeerError, StoreError
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
@@ -123,6 +124,7 @@ async def test_a_tap_opens_the_dialogue_and_yes_is_told(shop: Shop) -> None:
 
 async def test_a_second_tap_by_the_same_member_accepts(shop: Shop) -> None:
     await shop.tap("mia", "coffee-nfc")
+    await shop.tick(READ_MS)
     await shop.tap("mia", "coffee-nfc")
     assert (await shop.types())[-1] == "offer.accepted"
 

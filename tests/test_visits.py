@@ -9,6 +9,7 @@ from gateway.core.changes import MemberErase, MemberPut
 from gateway.core.checkins import LEFT_AFTER_TAP_MS, UNKNOWN_AFTER_TAP_MS
 from gateway.core.model import ConsentState, Member, Purpose, Tap
 from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS
+from gateway.errors import StoreError
 from tests.rigs.shop import Shop, consent, member, open_shop
 
 ALL = tuple(Purpose)
@@ -145,3 +146,42 @@ async def test_of_a_colleague_who_fell_silent_nothing_is_told(shop: Shop) -> Non
     await shop.tick(UNKNOWN_AFTER_MS)
     await shop.tick(LEFT_AFTER_MS)
     assert await visits(shop) == []
+
+
+async def refuse(*_: object, **__: object) -> None:
+    raise StoreError("the disk refused: it is full")
+
+
+async def test_a_check_in_that_the_disk_refuses_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "run", refuse)
+        await shop.tap("mia", "door-nfc")
+    assert (len(shop.flow._presence), "mia" in shop.flow._visits) == (0, False)
+    await shop.tap("mia", "door-nfc")
+    assert await visits(shop) == [("entered", "entrance", "door")]
+
+
+@pytest.mark.parametrize("silent_ms", [0, UNKNOWN_AFTER_TAP_MS])
+async def test_a_move_that_the_disk_refuses_is_told_by_the_next_tap(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, silent_ms: int
+) -> None:
+    await shop.tap("mia", "door-nfc")
+    await shop.tick(silent_ms)
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "run", refuse)
+        await shop.tap("mia", "coffee-nfc")
+    assert shop.flow._presence.zone_of("mia") == (None if silent_ms else "entrance")
+    await shop.tap("mia", "coffee-nfc")
+    await shop.tick(LEFT_AFTER_TAP_MS)
+    assert await visits(shop) == [("entered", "entrance", "door"), ("moved", "coffee", "tap"), ("left", "coffee", None)]
+
+
+async def test_a_refused_tap_leaves_who_is_here_by_a_beacon(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shop.stand("mia", "coffee-ble")
+    await shop.tick(UNKNOWN_AFTER_MS)
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "run", refuse)
+        await shop.tap("mia", "till-nfc")
+    assert (len(shop.flow._presence), shop.flow._presence.zone_of("mia")) == (1, None)
+    await shop.tick(LEFT_AFTER_MS)
+    assert await visits(shop) == [("entered", "coffee", None), ("left", "coffee", None)]

@@ -36,6 +36,11 @@ class CheckIns:
         self._all.pop(member_id, None)
         self._all[member_id] = _CheckIn(zone, now_ms)
 
+    def back(self, member_id: str, zone: str | None) -> None:
+        """Where the member tapped last does not count; `zone` is what was known before."""
+        if member_id in self._all:
+            self._all[member_id].zone = zone
+
     def end(self, member_id: str) -> str | None:
         """Let go of a check-in, because a beacon says more or nothing may be known; the zone until now."""
         found = self._all.pop(member_id, None)

@@ -210,10 +210,11 @@ class Presence:
         self._checkins.tap(member_id, zone, at_ms)
         return None if zone == before else self._change(member_id, kind, zone, before, at_ms)
 
-    def checked_out(self, member_id: str) -> bool:
-        """A tap may not count after all; True if the member is still here by a beacon."""
-        self._checkins.end(member_id)
-        return member_id in self._tracks and self._tracks[member_id].inside
+    def checked_out(self, member_id: str, back_to: str | None = None, *, earlier: bool = False) -> bool:
+        """A tap may not count after all, or only an `earlier` one, `back_to` there; True if still here by a beacon."""
+        heard = member_id in self._tracks and self._tracks[member_id].inside
+        self._checkins.back(member_id, back_to) if earlier and not heard else self._checkins.end(member_id)
+        return heard
 
     def anchored(self, anchor: str, receiver: str, rssi_dbm: int, now_ms: int) -> None:
         """One of the shop's own beacons was heard: it levels the receivers and shows that this one is awake."""
@@ -242,8 +243,7 @@ class Presence:
         for member_id, kind, before in self._checkins.expire(now_ms):
             if kind == "unknown" or member_id not in self._tracks or not self._tracks[member_id].inside:
                 changes.append(self._change(member_id, kind, None, before, now_ms))
-        for member_id in [m for m, until_ms in self._doubted_until_ms.items() if now_ms >= until_ms]:
-            del self._doubted_until_ms[member_id]
+        self._doubted_until_ms = {m: until_ms for m, until_ms in self._doubted_until_ms.items() if now_ms < until_ms}
         return changes
 
     def forget(self, member_id: str) -> None:

@@ -18,6 +18,8 @@ WELCOME_MS = 3_000  # a greeting that an offer follows: read in passing
 HINT_MS = 7_000  # two short sentences; < the 20 s of a dialogue, which comes back after it
 CODE_MS = 60_000  # eight digits from a phone or a letter, by slow fingers; "more time" doubles it
 HOLD_MS = 30_000  # to find the card
+READ_MS = 2_000  # nobody has read an offer sooner; a tap before that says nothing about it
+AWAY_MS = 1_000  # a card that trembles at the edge of the field is back within half a second
 
 _NEXT: Mapping[str, Step] = {
     "yes": "accepted",
@@ -43,7 +45,8 @@ class Dialogue:
     """One person's dialogue at one screen; `member_id` None is a stranger's (join, code) or nobody's (a hint).
 
     `proof` is that of the tap that opened it, `value_cents` what its offer is worth. `idle_ms`: how long the offer
-    stays that follows a welcome.
+    stays that follows a welcome. `since_ms`: since when this step can be read; `tapped_ms`: its member's
+    latest tap.
     """
 
     dialogue_id: str
@@ -60,6 +63,17 @@ class Dialogue:
     proof: Proof = Proof.BEARER
     value_cents: int = 0
     idle_ms: int = 0
+    since_ms: int = 0
+    tapped_ms: int = 0
+
+    def can_answer(self, now_ms: int) -> bool:
+        """Whether a tap now is an answer: there was time to read, and the card had been taken away."""
+        return now_ms - self.since_ms >= READ_MS and now_ms - self.tapped_ms >= AWAY_MS
+
+    def shifted(self, delta_ms: int) -> "Dialogue":
+        """The same with all its times moved."""
+        times = {name: getattr(self, name) + delta_ms for name in ("expires_at_ms", "since_ms", "tapped_ms")}
+        return replace(self, **times)
 
     @property
     def level(self) -> Literal["L1", "L3"]:
@@ -131,6 +145,11 @@ class Stage:
         self._dialogues[screen] = dialogue
         self._hints.pop(screen, None)
 
+    def tapped(self, screen: str, now_ms: int) -> None:
+        """The member whose dialogue this is tapped once more: no hint covers it any longer."""
+        if screen in self._dialogues:
+            self.open(screen, replace(self._dialogues[screen], tapped_ms=now_ms))
+
     def cover(self, screen: str, hint: Dialogue) -> None:
         """Show a hint over whatever is up; that comes back after it, if its own time is not over by then."""
         self._hints[screen] = hint
@@ -175,7 +194,7 @@ class Stage:
         else:
             step = _NEXT[choice]
             span_ms = {"more": idle_ms, "code": CODE_MS}.get(step, END_MS)
-            after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms)
+            after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms)
         self.open(screen, after)
         return after
 
@@ -207,7 +226,8 @@ class Stage:
                 and dialogue.slide
                 and dialogue.expires_at_ms <= now_ms
             ):
-                self._dialogues[screen] = replace(dialogue, step="offer", expires_at_ms=now_ms + dialogue.idle_ms)
+                until_ms = now_ms + dialogue.idle_ms
+                self._dialogues[screen] = replace(dialogue, step="offer", expires_at_ms=until_ms, since_ms=now_ms)
         hit |= {s for s, offer in self._offers.items() if now_ms >= offer.expires_at_ms}
         for screen in hit:
             self._drop(screen, lambda d: now_ms >= d.expires_at_ms, lambda o: now_ms >= o.expires_at_ms)
@@ -215,8 +235,8 @@ class Stage:
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
-        self._dialogues = {s: replace(d, expires_at_ms=d.expires_at_ms + delta_ms) for s, d in self._dialogues.items()}
-        self._hints = {s: replace(d, expires_at_ms=d.expires_at_ms + delta_ms) for s, d in self._hints.items()}
+        self._dialogues = {s: d.shifted(delta_ms) for s, d in self._dialogues.items()}
+        self._hints = {s: d.shifted(delta_ms) for s, d in self._hints.items()}
         self._offers = {s: replace(o, expires_at_ms=o.expires_at_ms + delta_ms) for s, o in self._offers.items()}
 
     def render(self, screen: str, now_ms: int) -> ScreenContent:
