@@ -134,7 +134,9 @@ def _page(body: str, status: int = 200) -> HTMLResponse:
 def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_url: str | None, health: Health) -> None:
     @app.get("/", include_in_schema=False)
     async def status_page() -> Response:
-        ears = {name: {"kind": ear.kind, "zone": ear.zone, "alone": ear.alone} for name, ear in app.state.hub.ears.items()}
+        ears = {
+            name: {"kind": ear.kind, "zone": ear.zone, "alone": ear.alone} for name, ear in app.state.hub.ears.items()
+        }
         return _page(pages.shell("status.html", {"ears": json.dumps(ears)}))
 
     @app.get("/screen", include_in_schema=False)

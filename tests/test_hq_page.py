@@ -41,7 +41,7 @@ def start_ops() -> list[dict[str, Any]]:
     ]
 
 
-def happens(ledger: Ledger, seq: int, kind: str, **body: object) -> None:
+def happens(ledger: Ledger, seq: int, kind: str, /, **body: object) -> None:
     row = OutboxRow(seq, NOW_MS, kind, json.dumps({"member_id": "m-1", **body}))
     ledger.ingest(SHOP, messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
 

@@ -102,9 +102,8 @@ class ShopStatus extends HTMLElement {
   }
 
   #list(data, parts) {
-    const order = { down: 0, degraded: 1, ok: 2 };
-    const sorted = [...parts].sort((a, b) => order[a.state] - order[b.state]);
-    const rank = (part) => (remarked(part) ? 1.5 : order[part.state]);
+    const order = { down: 0, degraded: 1, remark: 2, ok: 3 };
+    const rank = (part) => order[remarked(part) ? "remark" : part.state];
     const sorted = [...parts].sort((a, b) => rank(a) - rank(b));
     return el("ul", {}, ...sorted.map((part) => {
       const ear = part.name.startsWith(EAR) ? this.#ear(part) : null;
