@@ -1,4 +1,4 @@
-"""Which troubles of readers and radios staff can mend, where those stand, what ails them. Pure; words are the page's."""
+"""Which troubles of readers and radios staff can mend, where those stand, what ails them. Pure; no words for people."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

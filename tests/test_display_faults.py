@@ -65,7 +65,7 @@ def test_staff_hear_of_what_they_can_mend(part: str, state, told: bool) -> None:
 
 
 def test_two_of_a_kind_in_one_zone_are_not_alone(tmp_path: Path) -> None:
-    second = FILE[FILE.index("[[source]]") :].partition("[[source]]\npath = \"ble")[0].replace("ttyAMA0", "ttyACM0")
+    second = FILE[FILE.index("[[source]]") :].partition('[[source]]\npath = "ble')[0].replace("ttyAMA0", "ttyACM0")
     place = FILE[FILE.index("[[receiver]]") :].rpartition("[[receiver]]")[0]
     (tmp_path / "gateway.toml").write_text(FILE + (second + place).replace("till-nfc", "till-pass"))
     found = faults.ears(load(tmp_path / "gateway.toml"))
