@@ -176,9 +176,9 @@ async def test_two_readers_in_one_zone_are_told_apart_everywhere() -> None:
         assert await faults(page, ".beside") == []
         await down.click()
         await expect(page.locator(".beside")).to_be_hidden()
-        await expect(page.locator(".reader")).to_have_text("Kaffeeregal · right-nfc")
+        await expect(page.locator(".reader")).to_have_text("right-nfc · Kaffeeregal")
         await expect(page.locator(".reader")).to_have_attribute(
-            "aria-label", "Leser hier: Kaffeeregal · right-nfc (right-nfc · geht gerade nicht)"
+            "aria-label", "Leser hier: right-nfc · Kaffeeregal (right-nfc · geht gerade nicht)"
         )
         shop.health.set("receiver:right-nfc", "ok", WallClock().now_ms())
         shop.hub.look()

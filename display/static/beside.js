@@ -100,7 +100,7 @@ export class Beside {
 
   #name(reader) {
     const zone = pick(this.#zones[reader.zone], this.language) || reader.zone;
-    return this.#readers.some((one) => one.zone === reader.zone && one.id !== reader.id) ? `${zone} · ${reader.id}` : zone;
+    return this.#readers.some((one) => one.zone === reader.zone && one.id !== reader.id) ? `${reader.id} · ${zone}` : zone; // a narrow button cuts the end
   }
 
   #word(key, slots) {
