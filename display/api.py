@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.types import Receive, Scope, Send
 
-from display import cookies, guard, wire
+from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, AtTill, Beside, Code, Path, Reader, Readers, Result
@@ -134,7 +134,9 @@ def _page(body: str, status: int = 200) -> HTMLResponse:
 def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_url: str | None, health: Health) -> None:
     @app.get("/", include_in_schema=False)
     async def status_page() -> Response:
-        ears = {name: {"kind": ear.kind, "zone": ear.zone} for name, ear in app.state.hub.ears.items()}
+        ears = {
+            name: {"kind": ear.kind, "zone": ear.zone, "alone": ear.alone} for name, ear in app.state.hub.ears.items()
+        }
         return _page(pages.shell("status.html", {"ears": json.dumps(ears)}))
 
     @app.get("/screen", include_in_schema=False)
@@ -202,10 +204,7 @@ def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock
             "version": version,
             "now_ms": clock.now_ms(),
             "state": health.state,
-            "parts": [
-                {"name": p.name, "state": p.state, "detail": p.detail, "action": p.action, "since_ms": p.since_ms}
-                for p in health.parts
-            ],
+            "parts": [wire.part(one, faults.ear_of(one, hub.ears)) for one in health.parts],
             "counts": health.counts,
             "shop": wire.shop(path.shop, clock.speed),
             "screens": [

@@ -1,7 +1,8 @@
-"""Which troubles of readers and radios staff can mend, and where those stand. Pure; the words are the page's."""
+"""Which troubles of readers and radios staff can mend, where those stand, what ails them. Pure; no words for people."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.config import Config
@@ -10,6 +11,7 @@ from gateway.health import Part
 PART = "receiver:"  # what sources call their state in health
 
 Kind = Literal["reader", "radio", "remote", "ear"]
+Cause = Literal["ok", "degraded", "down", "unplugged", "absent", "silent", "barred"]
 _KINDS: Mapping[str, Kind] = {
     "nfc": "reader",
     "serial": "reader",
@@ -22,10 +24,12 @@ _KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Ear:
-    """What a receiver is, for people: its kind, and the zone it stands in ("" = not known)."""
+    """What a receiver is, for people: its kind, the zone it stands in ("" = not known), and whether it is the only one
+    of its kind there; if not, people need its id too."""
 
     kind: Kind
     zone: str
+    alone: bool = True
 
 
 UNKNOWN = Ear("ear", "")
@@ -34,11 +38,13 @@ UNKNOWN = Ear("ear", "")
 def ears(config: Config) -> dict[str, Ear]:
     """Receiver id -> what it is, for every source that names a receiver."""
     zones = {table.id: table.zone for table in config.receiver}
-    return {
+    found = {
         table.receiver: Ear(_KINDS.get(table.scheme, "ear"), zones.get(table.receiver, ""))
         for table in config.source
         if table.receiver is not None
     }
+    beside = Counter(found.values())
+    return {receiver: replace(ear, alone=beside[ear] == 1) for receiver, ear in found.items()}
 
 
 def troubles(parts: Iterable[Part], known: Mapping[str, Ear]) -> tuple[Part, ...]:
@@ -54,3 +60,15 @@ def troubles(parts: Iterable[Part], known: Mapping[str, Ear]) -> tuple[Part, ...
 def ear_of(part: Part, known: Mapping[str, Ear]) -> Ear:
     """The receiver that `part` speaks of."""
     return known.get(part.name.removeprefix(PART), UNKNOWN)
+
+
+def cause_of(part: Part, ear: Ear) -> Cause:
+    """What ails it, as far as another hint follows from that; elsewhere its state. For a reader that is down:
+    "unplugged", "absent" (nothing is at its path), "silent" (unplugging may wake it), "barred" (for a technician)."""
+    if ear.kind != "reader" or part.state != "down":
+        return part.state
+    if "was unplugged" in part.detail:
+        return "unplugged"
+    if part.action.startswith("Plug the reader in"):
+        return "absent"
+    return "silent" if not part.action or "unplug" in part.action.lower() else "barred"

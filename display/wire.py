@@ -3,7 +3,7 @@
 Shop time ends here: everything a page counts down is given as remaining real milliseconds.
 """
 
-from display.faults import PART, Ear
+from display.faults import PART, Ear, cause_of
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
 from gateway.health import Part
 
@@ -97,16 +97,30 @@ def card(value: StaffCard, now_ms: int, speed: float) -> Json:
     }
 
 
-def trouble(part: Part, ear: Ear, now_ms: int, speed: float) -> Json:
+def part(value: Part, ear: Ear) -> Json:
+    """A part's state; `cause` says more of a reader that is down."""
+    return {
+        "name": value.name,
+        "state": value.state,
+        "cause": cause_of(value, ear),
+        "detail": value.detail,
+        "action": value.action,
+        "since_ms": value.since_ms,
+    }
+
+
+def trouble(value: Part, ear: Ear, now_ms: int, speed: float) -> Json:
     """A reader or radio that needs somebody; `detail` and `action` are the driver's own English words."""
     return {
-        "receiver": part.name.removeprefix(PART),
+        "receiver": value.name.removeprefix(PART),
         "kind": ear.kind,
         "zone": ear.zone,
-        "state": part.state,
-        "detail": part.detail,
-        "action": part.action,
-        "for_ms": real_ms(now_ms - part.since_ms, speed),
+        "alone": ear.alone,
+        "state": value.state,
+        "cause": cause_of(value, ear),
+        "detail": value.detail,
+        "action": value.action,
+        "for_ms": real_ms(now_ms - value.since_ms, speed),
     }
 
 

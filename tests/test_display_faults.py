@@ -1,13 +1,16 @@
 """Which parts in trouble reach the tablets, and what a receiver is called."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from display import faults
 from display.faults import Ear
+from drivers import pcsc, typed
+from drivers.faults import LostError, not_opened, silent, unplugged
 from gateway.config import load
-from gateway.health import Health
+from gateway.health import Health, Part
 
 KNOWN = {"till-nfc": Ear("reader", "till"), "hall-ble": Ear("radio", "hall"), "hall-far": Ear("remote", "hall")}
 FILE = """
@@ -59,6 +62,59 @@ def test_staff_hear_of_what_they_can_mend(part: str, state, told: bool) -> None:
     health = Health()
     health.set(part, state, 1, "detail", "action")
     assert [one.name for one in faults.troubles(health.parts, KNOWN)] == ([part] if told else [])
+
+
+def test_two_of_a_kind_in_one_zone_are_not_alone(tmp_path: Path) -> None:
+    second = FILE[FILE.index("[[source]]") :].partition('[[source]]\npath = "ble')[0].replace("ttyAMA0", "ttyACM0")
+    place = FILE[FILE.index("[[receiver]]") :].rpartition("[[receiver]]")[0]
+    (tmp_path / "gateway.toml").write_text(FILE + (second + place).replace("till-nfc", "till-pass"))
+    found = faults.ears(load(tmp_path / "gateway.toml"))
+    assert {name: ear.alone for name, ear in found.items()} == {
+        "till-nfc": False,
+        "till-pass": False,
+        "hall-ble": True,
+    }
+
+
+OPENED = [
+    (FileNotFoundError(errno.ENOENT, "x"), "absent"),
+    (OSError(errno.ENODEV, "x"), "absent"),
+    (PermissionError(errno.EACCES, "x"), "barred"),
+    (OSError(errno.EBUSY, "x"), "barred"),
+    (OSError("no answer"), "silent"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lost", "cause"),
+    [(unplugged(), "unplugged"), (silent(), "silent")]
+    + [(not_opened("/dev/x", error), cause) for error, cause in OPENED],
+)
+def test_what_ails_a_reader_is_told_by_what_its_driver_says(lost: LostError, cause: str) -> None:
+    part = Part("receiver:till-nfc", "down", str(lost), lost.action, 1)
+    assert faults.cause_of(part, KNOWN["till-nfc"]) == cause
+
+
+@pytest.mark.parametrize(
+    ("action", "cause"),
+    [
+        (typed._GONE, "absent"),
+        (typed._ELSE, "silent"),
+        (typed._ACTIONS[errno.EACCES], "barred"),
+        (typed._ACTIONS[errno.EBUSY], "barred"),
+        (pcsc._NO_READER, "absent"),
+        (pcsc._NO_DAEMON, "barred"),
+        ("", "silent"),
+    ],
+)
+def test_other_readers_are_told_by_their_advice(action: str, cause: str) -> None:
+    assert faults.cause_of(Part("receiver:till-nfc", "down", "detail", action, 1), KNOWN["till-nfc"]) == cause
+
+
+def test_only_a_reader_that_is_down_has_a_cause_of_its_own() -> None:
+    assert faults.cause_of(Part("receiver:till-nfc", "ok", "", "", 1), KNOWN["till-nfc"]) == "ok"
+    gone = Part("receiver:hall-ble", "down", "it was unplugged", "Plug it in.", 1)
+    assert faults.cause_of(gone, KNOWN["hall-ble"]) == "down"
 
 
 def test_a_receiver_that_no_source_names_has_no_kind_and_no_place() -> None:

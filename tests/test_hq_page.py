@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from gateway.core.changes import OutboxRow
-from gateway.core.model import Purpose
+from gateway.core.model import CredentialKind, Proof, Purpose
 from gateway.health import Health
 from sync import messages
 from sync.hq import web
@@ -41,7 +41,7 @@ def start_ops() -> list[dict[str, Any]]:
     ]
 
 
-def happens(ledger: Ledger, seq: int, kind: str, **body: object) -> None:
+def happens(ledger: Ledger, seq: int, kind: str, /, **body: object) -> None:
     row = OutboxRow(seq, NOW_MS, kind, json.dumps({"member_id": "m-1", **body}))
     ledger.ingest(SHOP, messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
 
@@ -85,6 +85,36 @@ async def test_events_arrive_by_themselves_in_the_language_of_the_reader(tmp_pat
         await page.click("#language")
         await expect(rows.last).to_have_text("Besuch beginnt: Weinregal")
         await expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+async def test_taps_are_told_with_what_was_shown_and_how_strong_its_proof_was(tmp_path: Path) -> None:
+    none = [["*", "nothing_eligible"]]
+    async with console(tmp_path) as (page, ledger, pulse):
+        happens(ledger, 1, "credential.bound", kind="hce", proof="proven", credential_id="c-1", binding_id="b-1")
+        happens(ledger, 2, "credential.bound", kind="toString", proof="constructor")
+        happens(ledger, 3, "decision.made", offer_id=None, trigger="tap", proof="signed", reasons=none)
+        happens(ledger, 4, "decision.made", offer_id=None, trigger="zone", proof=None, reasons=none)
+        happens(ledger, 5, "decision.made", offer_id=None, trigger="tap", reasons=[["o-1", "proof.bearer_limit"]])
+        happens(ledger, 6, "decision.made", offer_id="o-1", trigger="tap", proof="bearer", screen="wine")
+        happens(ledger, 7, "sale.identified", till="till-1", proof="proven")
+        pulse.ring()
+        rows = page.locator("#event-list li p")
+        told = [
+            "Recognised at the till: till-1 · key checked",
+            "Tea shown after a tap · wine · only a number, can be copied",
+            "Greeted, no offer: worth too much for a card that can be copied",
+            "Nothing shown: no offer fits",
+            "Greeted, no offer fits · signature checked, can be copied",
+            "Newly bound: Card or phone",
+            "Newly bound: Phone with our app · key checked",
+        ]
+        await expect(rows).to_have_text(told)
+        await page.click("#language")
+        await expect(rows.last).to_have_text("Neu verbunden: Handy mit unserer App · Schlüssel geprüft")
+        await expect(rows.nth(4)).to_have_text("Begrüßt, kein Angebot passt · Unterschrift geprüft, kopierbar")
+        source = (Path(web.__file__).parent / "static/words.js").read_text(encoding="utf-8")
+        for name in (*(kind for kind in CredentialKind if kind.tapped), *Proof):
+            assert f"{name}: {{ de:" in source, name
 
 
 async def test_the_page_keeps_a_bounded_number_of_rows(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ async def test_a_code_is_typed_corrected_and_sent_once() -> None:
     ("result", "hint", "left"),
     [
         ("wrong", "Dieser Code stimmt nicht", ""),
-        ("wait", "Bitte kurz warten", "12345678"),
+        ("wait", "bis zu zehn Minuten", "12345678"),
         (UnavailableError("the disk refuses"), "nicht geklappt", "12345678"),
     ],
 )
@@ -207,12 +207,42 @@ async def test_after_please_wait_the_same_code_can_be_sent_again() -> None:
         await open_step(shop, page, "code")
         await type_code(page, "12345678")
         await page.locator("[data-key=done]").click()
-        await expect(page.locator(".hint")).to_contain_text("Bitte kurz warten")
+        await expect(page.locator(".hint")).to_contain_text("bis zu zehn Minuten")
         await expect(page.locator("[data-key=done]")).to_be_disabled()
         await expect(page.locator("[data-key=done]")).to_be_enabled()
         await page.locator("[data-key=done]").click()
         await expect(page.locator("[data-key=done]")).to_be_disabled()
         assert [call[3] for call in shop.path.calls] == ["12345678", "12345678"]
+
+
+async def test_eight_digits_are_sent_by_themselves_once_and_a_slip_can_still_be_deleted() -> None:
+    async with window(FakePath(answers={"code": "wrong"})) as shop, browser_page(shop) as page:
+        await open_step(shop, page, "code")
+        await page.clock.install()
+        await page.keyboard.type("12345678")
+        await page.keyboard.press("Backspace")
+        await page.clock.run_for(2_000)
+        assert shop.path.calls == []
+        await page.keyboard.type("9")
+        async with page.expect_response("**/code"):
+            await page.clock.run_for(450)
+        assert shop.path.calls == [("code", "coffee", "d-code", "12345679")]
+        await expect(page.locator(".hint")).to_contain_text("stimmt nicht")
+        await page.keyboard.type("1")
+        await page.clock.run_for(2_000)
+        await page.keyboard.type("2345678")
+        async with page.expect_response("**/code"):
+            await page.keyboard.press("Enter")  # whoever is faster need not wait, and nothing goes twice
+        await page.clock.run_for(2_000)
+        assert len(shop.path.calls) == 2
+
+
+async def test_strangers_read_each_label_of_the_keypad_in_both_languages() -> None:
+    async with window() as shop, browser_page(shop) as page:
+        await open_step(shop, page, "code")
+        await expect(page.locator("[data-key=done]")).to_have_text("FertigDone")
+        await expect(page.locator(".talk .lead")).to_contain_text("Erst der Code, dann die Karte")
+        await expect(page.locator(".talk .other")).to_contain_text("First the code, then the card")
 
 
 async def test_a_code_for_a_dialogue_that_is_over_wipes_it() -> None:

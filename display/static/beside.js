@@ -4,10 +4,14 @@ import { el, post, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
 const KEY = "reader";
+const SEEN_MS = 700; // how long a choice by finger is shown before the list closes
 
 export class Beside {
   #readers = [];
   #zones = {};
+  #down = new Set();
+  #byFinger = false;
+  #timer = 0;
 
   /** @param {(words: string) => void} tell says what went wrong */
   constructor(tell) {
@@ -19,10 +23,25 @@ export class Beside {
     this.title = el("h2", { id: "beside-title" });
     this.why = el("p");
     this.list = el("div.options", { role: "radiogroup", "aria-labelledby": "beside-title" });
+    this.list.addEventListener("pointerdown", () => (this.#byFinger = true));
+    this.list.addEventListener("keydown", () => (this.#byFinger = false)); // arrows choose on their way
     this.done = el("button.button.primary", { type: "button" });
-    this.done.addEventListener("click", () => this.dialog.close());
+    this.done.addEventListener("click", () => this.close());
     this.dialog = el("dialog.beside", { "aria-labelledby": "beside-title" }, this.title, this.why, this.list, this.done);
     this.node = el("div.besides", { hidden: "" }, this.button, this.dialog);
+  }
+
+  /** Which receivers need a hand now. */
+  troubles(found) {
+    const down = new Set(found.filter((one) => one.state === "down").map((one) => one.receiver));
+    if (down.size === this.#down.size && [...down].every((id) => this.#down.has(id))) return;
+    this.#down = down;
+    this.#draw();
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.dialog.close();
   }
 
   get #mine() {
@@ -56,12 +75,17 @@ export class Beside {
     const mine = this.#readers.find((one) => one.id === this.#mine);
     const name = mine ? this.#name(mine) : this.#word("readerNo");
     say(this.label, name);
-    this.button.setAttribute("aria-label", `${this.#word("readerLabel")}: ${name}`);
+    const down = mine !== undefined && this.#down.has(mine.id);
+    const label = down ? `${name} (${this.#word("readerDown", { id: mine.id })})` : name;
+    this.button.dataset.down = String(down);
+    this.button.setAttribute("aria-label", `${this.#word("readerLabel")}: ${label}`);
     this.button.dataset.chosen = String(Boolean(mine));
     say(this.title, this.#word("readerPick"));
     say(this.why, this.#word("readerWhy"));
     say(this.done, this.#word("close"));
+    const focused = this.list.contains(document.activeElement);
     this.list.replaceChildren(...[null, ...this.#readers].map((one) => this.#option(one, mine?.id ?? null)));
+    if (focused) this.list.querySelector("input:checked")?.focus();
   }
 
   #option(reader, mine) {
@@ -69,15 +93,18 @@ export class Beside {
     const input = el("input", { type: "radio", name: "reader", value: id ?? "" });
     input.checked = id === mine;
     input.addEventListener("change", () => this.#choose(id));
-    return el("label.option", {}, input, el("span", {}, reader ? this.#name(reader) : this.#word("readerNo"), reader ? el("small", {}, reader.id) : null));
+    const down = this.#down.has(id);
+    const small = reader ? el("small", {}, down ? this.#word("readerDown", { id }) : id) : null;
+    return el("label.option", { "data-state": down ? "down" : "ok" }, input, el("span", {}, reader ? pick(this.#zones[reader.zone], this.language) || reader.zone : this.#word("readerNo"), small));
   }
 
   #name(reader) {
-    return pick(this.#zones[reader.zone], this.language) || reader.zone;
+    const zone = pick(this.#zones[reader.zone], this.language) || reader.zone;
+    return this.#readers.some((one) => one.zone === reader.zone && one.id !== reader.id) ? `${reader.id} · ${zone}` : zone; // a narrow button cuts the end
   }
 
-  #word(key) {
-    return word(this.language, key);
+  #word(key, slots) {
+    return word(this.language, key, slots);
   }
 
   #ask() {
@@ -90,8 +117,8 @@ export class Beside {
     if (result !== "ok") this.tell(this.#word("readerFailed"));
     else if (id === null) localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, id);
-    const focused = this.list.contains(document.activeElement);
     this.#draw();
-    if (focused) this.list.querySelector("input:checked")?.focus();
+    clearTimeout(this.#timer);
+    if (result === "ok" && this.#byFinger) this.#timer = setTimeout(() => this.close(), SEEN_MS);
   }
 }

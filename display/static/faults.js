@@ -5,18 +5,29 @@ import { pick, word } from "./words.js";
 
 const SHOWN = 2; // lines; staff mend one thing at a time
 
-/** What this receiver is called: its kind and zone, or its id where the zone is unknown. */
-export function earName(language, kind, zone, id, zones) {
-  const name = pick(zones[zone], language) || zone || id;
-  return word(language, `ear_${kind}`, { place: word(language, "atZone", { zone: name }) });
+/** Where it stands, in the words of the shop; with its id where another of its kind stands, or the zone is unknown. */
+function place(language, ear, zones) {
+  const zone = word(language, "atZone", { zone: pick(zones[ear.zone], language) || ear.zone || ear.receiver });
+  return ear.alone || !ear.zone ? zone : `${zone} (${ear.receiver})`;
 }
 
-/** What is wrong with it, as a sentence for staff. */
-export function faultOf(language, kind, state, zone, id, zones) {
-  const name = pick(zones[zone], language) || zone || id;
-  const place = word(language, "atZone", { zone: name });
-  return word(language, `fault_${kind}_${state}`, { place }) || word(language, `fault_${kind}_down`, { place });
+/** What this receiver is called: its kind and its place. */
+export function earName(language, ear, zones) {
+  return word(language, `ear_${ear.kind}`, { place: place(language, ear, zones) });
 }
+
+/** What ails it, as a sentence for staff. */
+export function faultOf(language, ear, cause, zones) {
+  const slots = { place: place(language, ear, zones) };
+  return word(language, `fault_${ear.kind}_${cause}`, slots) || word(language, `fault_${ear.kind}_down`, slots);
+}
+
+/** What staff can do about it: one thing, which fits what ails it. */
+export const helpOf = (language, ear, cause) => word(language, `help_${cause}`) || word(language, `help_${ear.kind}`);
+
+/** What a technician reads. The driver's own advice is not among it where ours says the same in other words. */
+export const technical = (ear, cause, detail, action) =>
+  [detail, ear.kind === "reader" && cause !== "barred" ? "" : action].filter(Boolean).join(" · ");
 
 /** How long ago, in words: "seit 4 min". */
 export function since(language, ms) {
@@ -73,11 +84,11 @@ export class Faults {
   }
 
   #line(one, time) {
-    const technical = [one.receiver, one.detail, one.action].filter(Boolean).join(" · ");
+    const known = [one.receiver, technical(one, one.cause, one.detail, one.action)].filter(Boolean).join(" · ");
     return el("li", { "data-receiver": one.receiver, "data-state": one.state }, el("i.lamp"),
       el("div", {},
-        el("p", {}, el("strong", {}, faultOf(this.language, one.kind, one.state, one.zone, one.receiver, this.zones)), ` ${this.#word(`help_${one.kind}`)}`),
-        el("details", {}, time, el("p", { lang: "en" }, technical))));
+        el("p", {}, el("strong", {}, faultOf(this.language, one, one.cause, this.zones)), ` ${helpOf(this.language, one, one.cause)}`),
+        el("details", {}, time, el("p", { lang: "en" }, known))));
   }
 
   #word(key, slots) {

@@ -4,6 +4,7 @@ import { el, say } from "./dom.js";
 import { other, word } from "./words.js";
 
 const DIGITS = 8;
+const SEND_MS = 400; // after the last digit the code goes by itself; a slip can still be deleted before
 const WAIT_MS = 3000; // how long "please wait" keeps the key off; the gateway decides how long it really lasts
 const BACK = "M9 5h11v14H9l-6-7zM12 9.5l5 5M17 9.5l-5 5";
 
@@ -21,6 +22,7 @@ function backSign() {
 export class Keypad {
   #digits = "";
   #timer = 0;
+  #going = 0;
 
   /**
    * @param {string} language @param {boolean} both also in the other language
@@ -34,10 +36,10 @@ export class Keypad {
     this.slots = Array.from({ length: DIGITS }, () => el("i"));
     this.count = el("span.unseen", { role: "status" });
     this.hint = el("p.hint", { role: "alert" });
-    this.done = this.#key(word(language, "codeDone"), "done", () => this.#send());
-    this.back = this.#key(backSign(), "back", () => this.#set(this.#digits.slice(0, -1)));
+    this.done = this.#key([word(language, "codeDone"), this.#second("codeDone")], "done", () => this.#send());
+    this.back = this.#key([backSign()], "back", () => this.#set(this.#digits.slice(0, -1)));
     this.back.setAttribute("aria-label", word(language, "codeBack"));
-    const digit = (name) => this.#key(name, name, () => this.#set(this.#digits + name));
+    const digit = (name) => this.#key([name], name, () => this.#set(this.#digits + name));
     this.node = el("div.pad", {},
       el("p.digits", { "aria-hidden": "true" }, el("span", {}, ...this.slots.slice(0, 4)), el("span", {}, ...this.slots.slice(4))),
       this.count, this.hint,
@@ -56,11 +58,12 @@ export class Keypad {
 
   close() {
     clearTimeout(this.#timer);
+    clearTimeout(this.#going);
     this.#digits = "";
   }
 
   #key(label, name, act) {
-    const button = el("button.key", { type: "button", "data-key": name }, label);
+    const button = el("button.key", { type: "button", "data-key": name }, ...label);
     button.addEventListener("click", () => {
       act();
       this.on.typed();
@@ -73,6 +76,13 @@ export class Keypad {
     this.#digits = digits;
     this.#say("");
     this.#draw();
+    clearTimeout(this.#going);
+    if (digits.length === DIGITS) this.#going = setTimeout(() => this.#send(), SEND_MS);
+  }
+
+  /** The same in the other language, where strangers read both. */
+  #second(key) {
+    return this.both && key ? el("small", { lang: other(this.language) }, word(other(this.language), key)) : "";
   }
 
   #draw() {
@@ -86,13 +96,12 @@ export class Keypad {
   }
 
   #say(key) {
-    const first = word(this.language, key);
-    const second = this.both && key ? word(other(this.language), key) : "";
-    this.hint.replaceChildren(first, ...(second ? [el("small", { lang: other(this.language) }, second)] : []));
+    this.hint.replaceChildren(word(this.language, key), this.#second(key));
   }
 
   async #send() {
     if (this.#digits.length < DIGITS || this.busy) return;
+    clearTimeout(this.#going);
     this.busy = true;
     this.#draw();
     this.#say("codeChecking");

@@ -1,19 +1,30 @@
 /** The manager's page: does everything run, since when, and what helps if not. Counts only, nobody's data. */
 
 import { el, say } from "./dom.js";
-import { earName, faultOf } from "./faults.js";
+import { earName, faultOf, helpOf, technical } from "./faults.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
 const POLL_MS = 2000;
 const EAR = "receiver:";
 const TAPS = ["nfc.taps", "nfc.strangers"]; // these first, the other counters of readers after them
 const REFUSED = "nfc.refused.";
+// These taps were known as a member's, and so counted among them, before they were refused.
+const KNOWN_FIRST = ["nfc.refused.replayed", "nfc.refused.proof"];
 // Why a card was refused, in the words of a manager; the exact reasons are among the technician's counters.
 const REASONS = [
-  ["refused_replayed", /replay|repeat|once|used|counter|count_/], ["refused_forged", /mac|sign|forg|cmac|proof|key|cryptogram/],
+  ["refused_weak", /^proof$/], ["refused_replayed", /replay|repeat|once|used|counter|count_/], ["refused_forged", /mac|sign|forg|cmac|key|cryptogram/],
   ["refused_late", /time|expired|late|stale/], ["refused_other", /./],
 ];
 const STATES = { ok: "statusOk", degraded: "statusDegraded", down: "statusDown" };
+
+/** Whether a part works and still has something to say. */
+const remarked = (part) => part.state === "ok" && Boolean(part.action);
+
+/** The counters with each tap in one place: a member's that was refused after all is among the refused alone. */
+function accepted(counts) {
+  if (!("nfc.taps" in counts)) return counts;
+  return { ...counts, "nfc.taps": KNOWN_FIRST.reduce((n, name) => n - (counts[name] ?? 0), counts["nfc.taps"]) };
+}
 
 class ShopStatus extends HTMLElement {
   #shown = "";
@@ -91,32 +102,49 @@ class ShopStatus extends HTMLElement {
   }
 
   #list(data, parts) {
-    const order = { down: 0, degraded: 1, ok: 2 };
-    const sorted = [...parts].sort((a, b) => order[a.state] - order[b.state]);
+    const order = { down: 0, degraded: 1, remark: 2, ok: 3 };
+    const rank = (part) => order[remarked(part) ? "remark" : part.state];
+    const sorted = [...parts].sort((a, b) => rank(a) - rank(b));
     return el("ul", {}, ...sorted.map((part) => {
       const ear = part.name.startsWith(EAR) ? this.#ear(part) : null;
-      const wrong = part.state !== "ok";
-      const help = el("strong", {}, `${this.#word("whatToDo")}: `);
-      const sentence = ear && part.state === "down" ? faultOf(this.language, ear.kind, part.state, ear.zone, ear.id, data.shop.zones) : "";
-      return el("li", { "data-state": part.state, "data-part": part.name }, el("i.lamp"),
+      const state = remarked(part) ? "remark" : part.state;
+      return el("li", { "data-state": state, "data-part": part.name }, el("i.lamp"),
         el("div", {}, el("h3", {}, ear ? this.#earName(data, ear) : this.#partName(part.name)),
-          sentence ? el("p", {}, sentence) : null,
-          sentence ? el("p.action", {}, help, this.#word(`help_${ear.kind}`)) : null,
-          sentence ? el("p", { lang: "en" }, [part.detail, part.action].filter(Boolean).join(" · ")) : null,
-          !sentence && part.detail && !(ear && !wrong) ? el("p", {}, part.detail) : null,
-          !sentence && wrong && part.action ? el("p.action", {}, help, part.action) : null),
-        el("p.since", {}, `${this.#word(part.state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`));
+          ...(ear && part.state === "down" ? this.#fault(data, part, ear) : this.#remarks(part, ear))),
+        el("p.since", {}, `${this.#word(state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`));
     }));
+  }
+
+  /** A receiver that is down: what ails it, one thing that helps, and what a technician reads. */
+  #fault(data, part, ear) {
+    const barred = part.cause === "barred"; // our word would only be "ask a technician", and this is their page
+    const help = barred ? el("span", { lang: "en" }, part.action) : helpOf(this.language, ear, part.cause);
+    const more = barred ? part.detail : technical(ear, part.cause, part.detail, part.action);
+    return [el("p", {}, faultOf(this.language, ear, part.cause, data.shop.zones)),
+      el("p.action", {}, this.#helps(), help),
+      more ? el("p", {}, `${this.#word("faultMore")}: `, el("span", { lang: "en" }, more)) : null];
+  }
+
+  /** Any other part: what it says of itself, in our words where we have them. */
+  #remarks(part, ear) {
+    const ours = remarked(part) ? this.#word(`remark_${part.name}`) : "";
+    const quiet = ear && part.state === "ok" && !part.action;
+    const action = (ours && this.#word(`help_${part.name}`)) || part.action;
+    return [!quiet && part.detail ? el("p", {}, ours || part.detail) : null,
+      action ? el("p.action", {}, this.#helps(), action) : null];
+  }
+
+  #helps() {
+    return el("strong", {}, `${this.#word("whatToDo")}: `);
   }
 
   #ear(part) {
     const id = part.name.slice(EAR.length);
-    return { id, ...(this.ears[id] ?? { kind: "ear", zone: "" }) };
+    return { receiver: id, ...(this.ears[id] ?? { kind: "ear", zone: "", alone: true }) };
   }
 
   #earName(data, ear) {
-    const name = earName(this.language, ear.kind, ear.zone, ear.id, data.shop.zones);
-    return this.ears[ear.id]?.zone ? `${name} (${ear.id})` : name;
+    return earName(this.language, { ...ear, alone: false }, data.shop.zones); // managers always see the id
   }
 
   #screens(data) {
@@ -137,7 +165,7 @@ class ShopStatus extends HTMLElement {
 
   #counts(data) {
     const rows = (entries) => entries.flatMap(([name, n]) => [el("dt", {}, this.#word(name) || name), el("dd", {}, n.toLocaleString(this.language))]);
-    const counts = Object.entries(data.counts);
+    const counts = Object.entries(accepted(data.counts));
     const known = counts.filter(([name]) => this.#word(name));
     const others = counts.filter(([name]) => !this.#word(name));
     const rank = ([name]) => TAPS.includes(name) ? TAPS.indexOf(name) : TAPS.length;
@@ -152,7 +180,7 @@ class ShopStatus extends HTMLElement {
       others.length ? details : null);
   }
 
-  /** The many reasons to refuse a card, added up to four. */
+  /** The many reasons to refuse a card, added up to five. */
   #refused(counts) {
     const sums = new Map(REASONS.map(([word]) => [word, 0]));
     for (const [name, n] of counts) {

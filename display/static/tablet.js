@@ -95,9 +95,9 @@ class StaffTablet extends HTMLElement {
     this.dataset.live = "yes";
     if (data.shop) this.#named(data.shop);
     if (name === "snapshot") this.beside.connected();
-    if (data.troubles) this.faults.show(data.troubles);
+    if (data.troubles) this.#troubles(data.troubles);
     if (data.queue) this.#queue(data.queue);
-    if (data.card) this.card.show(data.card, this.#shop);
+    if (data.card) this.#opened(data.card);
     if (data.card === null) this.card.wipe();
     if (name === "card_closed") {
       this.card.wipe();
@@ -114,11 +114,21 @@ class StaffTablet extends HTMLElement {
     this.faults.speak(this.language, shop.zones);
   }
 
+  #troubles(found) {
+    this.faults.show(found);
+    this.beside.troubles(found);
+  }
+
+  #opened(card) {
+    this.card.show(card, this.#shop);
+    this.beside.close(); // nothing lies over the person who stands there
+  }
+
   #lost() {
     this.#lostAt ??= performance.now();
     this.card.wipe();
     this.#queue([]);
-    this.faults.show([]);
+    this.#troubles([]);
     this.dataset.card = "";
     this.#line();
   }

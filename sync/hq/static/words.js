@@ -105,6 +105,19 @@ const WHY = {
   in_the_loop: { de: "läuft dort ohnehin", en: "it runs there anyway" },
 };
 
+// What was bound, by the kind of its credential (docs/mqtt.md).
+const THINGS = {
+  ndef: { de: "Karte mit Nummer", en: "Card with a number" }, signed: { de: "Von der Zentrale signierte Karte", en: "Card signed by headquarters" },
+  sun: { de: "Karte mit Schlüssel", en: "Card with a key" }, hce: { de: "Handy mit unserer App", en: "Phone with our app" },
+  pass: { de: "Kundenpass im Handy", en: "Loyalty pass in a phone" }, chip: { de: "Karte mit Chipnummer", en: "Card with a chip number" },
+};
+
+// How strong the proof of a tap was (docs/mqtt.md).
+const PROOFS = {
+  proven: { de: "Schlüssel geprüft", en: "key checked" }, signed: { de: "Unterschrift geprüft, kopierbar", en: "signature checked, can be copied" },
+  bearer: { de: "nur eine Nummer, kopierbar", en: "only a number, can be copied" },
+};
+
 const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" } };
 
 // One sentence per event type; `body` is untrusted: every field may be missing.
@@ -112,13 +125,13 @@ const EVENTS = { // b: the body with its ids replaced by names
   "visit.entered": { de: (b) => `Besuch beginnt: ${b.zone}`, en: (b) => `Visit begins: ${b.zone}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
   "visit.dwelled": { de: (b) => `Bleibt bei: ${b.zone}`, en: (b) => `Stays at: ${b.zone}` },
-  "sale.identified": { de: (b) => `An der Kasse erkannt: ${b.till}`, en: (b) => `Recognised at the till: ${b.till}` },
-  "credential.bound": { de: () => "Neue Karte oder neues Handy verbunden", en: () => "A new card or phone was bound" },
+  "sale.identified": { de: (b) => `An der Kasse erkannt: ${b.till}${proof(b, "de")}`, en: (b) => `Recognised at the till: ${b.till}${proof(b, "en")}` },
+  "credential.bound": { de: (b) => `Neu verbunden: ${pick(THINGS[b.kind], "de", "Karte oder Handy")}${proof(b, "de")}`, en: (b) => `Newly bound: ${pick(THINGS[b.kind], "en", "Card or phone")}${proof(b, "en")}` },
   "credential.doubted": { de: () => "Ein Kennzeichen war an zwei Orten zugleich: es öffnet vorerst nichts", en: () => "A credential was in two places at once: it opens nothing for now" },
   "visit.left": { de: (b) => `Besuch endet: ${b.zone}`, en: (b) => `Visit ends: ${b.zone}` },
   "decision.made": {
-    de: (b) => (b.offer_id ? `${b.offer} gezeigt ${b.trigger === "tap" ? "nach Antippen" : "im Vorbeigehen"} · ${b.screen}` : `Nichts gezeigt: ${why(b, "de")}`),
-    en: (b) => (b.offer_id ? `${b.offer} shown ${b.trigger === "tap" ? "after a tap" : "in passing"} · ${b.screen}` : `Nothing shown: ${why(b, "en")}`),
+    de: (b) => (b.offer_id ? `${b.offer} gezeigt ${b.trigger === "tap" ? "nach Antippen" : "im Vorbeigehen"} · ${b.screen}` : silent(b, "de")) + proof(b, "de"),
+    en: (b) => (b.offer_id ? `${b.offer} shown ${b.trigger === "tap" ? "after a tap" : "in passing"} · ${b.screen}` : silent(b, "en")) + proof(b, "en"),
   },
   "offer.accepted": { de: (b) => `„Ja, gern“ zu ${b.offer}`, en: (b) => `“Yes, please” to ${b.offer}` },
   "offer.explained": { de: (b) => `Mehr gelesen zu ${b.offer}`, en: (b) => `Read more about ${b.offer}` },
@@ -132,10 +145,25 @@ const EVENTS = { // b: the body with its ids replaced by names
   },
 };
 
-function why(body, language) {
+function reason(body) {
   const reasons = Array.isArray(body.reasons) ? body.reasons.filter(Array.isArray) : [];
-  const [, code] = reasons.find(([candidate]) => candidate === "*") ?? reasons[0] ?? [];
-  return pick(WHY[code], language, code ?? (language === "de" ? "kein Angebot da" : "no offer there"));
+  return (reasons.find(([candidate]) => candidate === "*") ?? reasons[0])?.[1];
+}
+
+// A decision for no offer: who taps is greeted all the same.
+function silent(body, language) {
+  const code = reason(body);
+  const why = pick(WHY[code], language, code ?? (language === "de" ? "kein Angebot da" : "no offer there"));
+  const plain = code === undefined || code === "nothing_eligible"; // these say themselves that there is no offer
+  const [passing, tapped] = language === "de" ? ["Nichts gezeigt:", plain ? "Begrüßt," : "Begrüßt, kein Angebot:"]
+    : ["Nothing shown:", plain ? "Greeted," : "Greeted, no offer:"];
+  return `${body.trigger === "tap" ? tapped : passing} ${why}`;
+}
+
+// " · key checked", or nothing where no tap asked.
+function proof(body, language) {
+  const said = pick(PROOFS[body.proof], language);
+  return said ? ` · ${said}` : "";
 }
 
 // A text in one language, else in another, else `otherwise`.
