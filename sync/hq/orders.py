@@ -114,7 +114,7 @@ def trust_gateway(ledger: Ledger, gateway: str, key: str) -> list[str]:
     """
     (row,) = _chosen(ledger, gateway)
     if not ledger.trust_key(topics.place(gateway), key):
-        raise ConfigError(f"{gateway}: has not shown this public key; expected one that hq gateways lists for it")
+        raise ConfigError(f"{gateway}: has not shown this public key; expected the one that the box itself shows")
     if key == row["key"]:
         return []
     return [held["key_id"] for held in ledger.terminal_keys() if held["gateway"] == gateway]
