@@ -111,9 +111,20 @@ def test_every_credential_kind_is_documented_and_every_example_is_an_op() -> Non
     text = doc("docs/mqtt.md")
     examples = [json.loads(line) for line in text.splitlines() if line.startswith('{"op"')]
     kinds = [change.kind for change in map(ops.parse, examples) if isinstance(change, CredentialPut)]
-    assert {CredentialKind.EID, CredentialKind.APP, CredentialKind.IBEACON, CredentialKind.NDEF} == set(kinds)
+    assert {kind for kind in CredentialKind if kind.tapped} < set(kinds)
+    assert {CredentialKind.EID, CredentialKind.APP, CredentialKind.IBEACON} < set(kinds)
     for kind in CredentialKind:
         assert re.search(rf"^\| (`\w+`, )*`{kind}`", text, re.MULTILINE), kind
+
+
+def test_a_credentials_text_is_given_beside_its_hex() -> None:
+    text = doc("docs/mqtt.md")
+    for kind in ("ndef", "signed", "pass"):
+        value = re.search(rf'"kind": "{kind}", "value": "([0-9a-f]+)"', text)
+        said = re.search(rf"`{kind}` (?:is|the id|the pass's value) `([^`]+)`", text)
+        assert value is not None
+        assert said is not None
+        assert bytes.fromhex(value[1]).decode() == said[1]
 
 
 def test_the_console_shows_the_wording_that_the_privacy_page_gives() -> None:

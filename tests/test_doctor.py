@@ -195,7 +195,7 @@ def test_what_check_config_refuses_is_wrong(installed: bool, tmp_path: Path, mon
     checked = __main__.main(["check-config", str(path)])
     finding = next(f for f in asyncio.run(doctor.examine(path)) if f.what == "Configuration")
     assert (checked == 0, finding.state) == ((True, "ok") if installed else (False, "wrong"))
-    assert installed or f"{path}:8" in finding.found
+    assert installed or f"{path}:10: source[1].path" in finding.found
 
 
 async def test_a_wallet_key_that_no_reader_uses_is_told(tmp_path: Path) -> None:
