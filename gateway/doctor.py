@@ -195,7 +195,7 @@ def _keys(config: local.Config, now_ms: int) -> list[Finding]:
     return [ours, _terminal_keys(rows, private, name_of(config), now_ms), *_unused(config, rows, now_ms)]
 
 
-def _terminal_keys(rows: Sequence[Sealed], private: bytes, gateway: str, now_ms: int) -> Finding:
+def _terminal_keys(rows: tuple[Sealed, ...], private: bytes, gateway: str, now_ms: int) -> Finding:
     what = "Keys"
     refused = open_all(rows, private, gateway).refused
     if refused:

@@ -20,7 +20,6 @@ from gateway.terminal import Defaults, grouped, out, say, whole
 from sync.hq import keyfiles, service
 from sync.link import Address
 
-
 _SUN_UID_BYTES = 7
 
 

@@ -60,7 +60,10 @@ def test_a_file_is_imported_whole(db: Path, tmp_path: Path) -> None:
             "expected value of kind sun to be 14 lower-case hex digits: the UID that the tag shows encrypted; found",
         ),
         (
-            {"op": "credential.put", "body": {"credential_id": "c", "member_id": "m", "kind": "pass", "value": "6b", "x": 1}},
+            {
+                "op": "credential.put",
+                "body": {"credential_id": "c", "member_id": "m", "kind": "pass", "value": "6b", "x": 1},
+            },
             "expected exactly the fields of kind pass: credential_id, member_id, kind, value; found",
         ),
         ({"op": "offer.drop", "body": {"offer_id": "x" * 200_000}}, "found more than"),

@@ -98,7 +98,8 @@ def seal_for(key: KeyFile, gateways: Iterable[Row]) -> tuple[list[Row], list[tup
 
 def make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) -> Made:
     """A fresh key. `random(n)`: n secret bytes. `own`: what the use needs beside it: `collector` and `version` for
-    smarttap, `pass_type_id` for vas, `diversified` and perhaps `system` for sun. ConfigError for what does not fit there."""
+    smarttap, `pass_type_id` for vas, `diversified` and perhaps `system` for sun. ConfigError for what does not
+    fit there."""
     made = _make(use, now_ms, random, own)
     try:
         keyring.parse(use, json.dumps(made.push["material"]).encode())
