@@ -31,6 +31,11 @@ EXCHANGES_MAX = 200
 GET_UID = bytes.fromhex("ffca000000")
 STORAGE_CARD = bytes.fromhex("a000000306")  # in the ATR of a card without APDUs of its own (PC/SC part 3, 3.1.3.2.3)
 
+# From a checkout, which is how this program is installed; docs/readers.md has what Debian needs for it.
+INSTALL = (
+    "sudo apt install pcscd swig libpcsclite-dev gcc python3-dev, then in the checkout: "
+    '.venv/bin/pip install -c constraints.txt -e ".[pcsc]"'
+)
 _NO_READER = "Plug the reader in; `pcsc_scan` shows what pcscd sees."
 _NO_DAEMON = "Start the PC/SC service: sudo systemctl enable --now pcscd.socket"
 
@@ -106,7 +111,7 @@ def _scard(path: str) -> ModuleType:
     try:
         from smartcard import scard
     except ImportError as error:
-        raise ConfigError(f"{path}: needs the extra `pcsc` (pip install 'store-gateway[pcsc]')") from error
+        raise ConfigError(f"{path}: needs the extra `pcsc`, which is not installed: {INSTALL}") from error
     module: ModuleType = scard
     return module
 

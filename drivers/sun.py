@@ -107,7 +107,7 @@ def read(text: str, key: SunKey) -> Shown | str | None:
     *files, mac = rest
     if len(mac[2]) != _MAC_CHARS or any(len(file[2]) % (2 * _BLOCK) for file in files):
         return "sun.form"
-    file_key = diversified(key.file, uid + AID + key.system) if key.diversified else key.file
+    file_key = file_key_of(key, uid)
     # What the MAC covers begins at a place of the issuer's choice and ends before the MAC (AN12196, section 3.4.4):
     # at the MAC itself or at the file data, at the first mirror; or it is the file data without the MAC's name.
     starts = (rest[0].start(2), first.start(2))
@@ -134,6 +134,11 @@ def open_file(file_key: bytes, uid: bytes, counter: bytes, data: bytes) -> bytes
     """Encrypted file data in clear; whole blocks of 16 bytes (AN12196, section 3.4.3)."""
     session = session_key(file_key, FOR_FILE, uid, counter)
     return _decrypt(session, _encrypt(session, counter.ljust(_BLOCK, b"\0")), data)
+
+
+def file_key_of(key: SunKey, uid: bytes) -> bytes:
+    """The 16-byte file key (SDMFileRead) of the tag with this 7-byte UID; without diversification all have the same."""
+    return diversified(key.file, uid + AID + key.system) if key.diversified else key.file
 
 
 def diversified(master: bytes, data: bytes) -> bytes:

@@ -31,11 +31,16 @@ from gateway import (
 )
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
-from gateway.terminal import Defaults, out, say, whole
+from gateway.terminal import Defaults, laid_out, out, say, whole
 
 DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
 SCANNER_CONFIG = Path("/etc/store-gateway/scanner.toml")
-_MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]missing[/yellow]", "wrong": "[red]wrong[/red]"}
+_INDENT = 9  # with a public key in its groups a line has 80 characters
+_MARKS = {
+    "ok": "[green]ok[/green]       ",
+    "missing": "[yellow]missing[/yellow]  ",
+    "wrong": "[red]wrong[/red]    ",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,12 +81,13 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     findings = asyncio.run(doctor.examine(arguments.config))
-    table = Table(box=None, padding=(0, 2), show_header=False)
     for finding in findings:
-        table.add_row(_MARKS[finding.state], f"[bold]{escape(finding.what)}[/bold]", escape(finding.found))
+        out.print(f"{_MARKS[finding.state]}[bold]{escape(finding.what)}[/bold]", highlight=False, soft_wrap=True)
+        for line in finding.found.splitlines():
+            out.print(f"{'':{_INDENT}}{escape(laid_out(line, _INDENT))}", highlight=False, soft_wrap=True)
         if finding.step:
-            table.add_row("", "", f"[dim]-> {escape(finding.step)}[/dim]")
-    out.print(table)
+            step = escape(laid_out(f"-> {finding.step}", _INDENT))
+            out.print(f"{'':{_INDENT}}[dim]{step}[/dim]", highlight=False, soft_wrap=True)
     if any(finding.state == "missing" for finding in findings):
         out.print("\nThe demo works without what is missing: store-gateway demo", highlight=False)
     return 1 if any(finding.state == "wrong" for finding in findings) else 0

@@ -5,6 +5,7 @@ import platform
 import shutil
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -14,15 +15,17 @@ from typing import Literal
 from drivers import mgmtwire
 from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
+from drivers.pcsc import INSTALL
 from gateway import config as local
 from gateway import keys
-from gateway.app import DATABASE, name_of
+from gateway.app import DATABASE, check, name_of
 from gateway.clock import ShopClock
 from gateway.core import sealing
-from gateway.core.keyring import Sealed
+from gateway.core.keyring import KeyUse, Sealed
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
 from gateway.store import kept_keys
+from gateway.terminal import grouped
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
 CONNECT_S = 3.0
@@ -63,13 +66,22 @@ async def examine(config_path: Path | None) -> list[Finding]:
     except ConfigError as error:
         findings.append(Finding("Configuration", "wrong", str(error), "Correct the lines named here."))
         return findings
-    findings.append(Finding("Configuration", "ok", str(config_path)))
+    findings.append(_configuration(config, config_path))
     present = await adapters()
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
-    findings.append(_keys(config.gateway.data_dir, name_of(config), ShopClock(1.0).now_ms()))
+    findings += _keys(config, ShopClock(1.0).now_ms())
     findings.append(await _broker(config.mqtt))
     return findings
+
+
+def _configuration(config: local.Config, path: Path) -> Finding:
+    """What `check-config` says beyond the form."""
+    try:
+        check(config, path)
+    except ConfigError as error:
+        return Finding("Configuration", "wrong", str(error), "Correct what is named here; the service does not start.")
+    return Finding("Configuration", "ok", str(path))
 
 
 def _system() -> Finding:
@@ -142,9 +154,7 @@ def _device(source: local.SourceTable, present: dict[str, str]) -> Finding:
 
 def _pcsc(what: str) -> Finding:
     if find_spec("smartcard") is None:
-        return Finding(
-            what, "wrong", "pyscard is not installed", "pip install 'store-gateway[pcsc]'; see docs/readers.md"
-        )
+        return Finding(what, "wrong", "pyscard is not installed", INSTALL)
     if not PCSCD.exists():
         return Finding(what, "wrong", "pcscd does not run", "sudo systemctl enable --now pcscd.socket")
     return Finding(what, "ok", "pcscd is there; the reader is looked for when the service starts")
@@ -171,46 +181,57 @@ def _data(data_dir: Path) -> Finding:
     return Finding("Data folder", "ok", found)
 
 
-def _keys(data_dir: Path, gateway: str, now_ms: int) -> Finding:
+def _keys(config: local.Config, now_ms: int) -> list[Finding]:
     """Which terminal keys serve, by use and time; of a key itself nothing but our own public one is told."""
-    what = "Keys"
+    what, data_dir = "Keys", config.gateway.data_dir
     try:
         private = keys.known_gateway_key(data_dir)
         rows = kept_keys(data_dir / DATABASE) or ()
     except ConfigError as error:
-        return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
+        return [Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")]
     if private is None:
-        return Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")
-    ours = f"this gateway's public key is {sealing.public_key(private).hex()}"
-    opened = open_all(rows, private, gateway, now_ms)
-    if opened.refused:
-        bad = ", ".join(key_id for key_id, _ in opened.refused)
-        return Finding(what, "wrong", f"{bad}: not for the key of this box; {ours}", ACTION)
+        return [Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")]
+    ours = Finding("This gateway's public key", "ok", grouped(sealing.public_key(private).hex()))
+    return [ours, _terminal_keys(rows, private, name_of(config), now_ms), *_unused(config, rows, now_ms)]
+
+
+def _terminal_keys(rows: tuple[Sealed, ...], private: bytes, gateway: str, now_ms: int) -> Finding:
+    what = "Keys"
+    refused = open_all(rows, private, gateway, now_ms).refused
+    if refused:
+        bad = ", ".join(key_id for key_id, _ in refused)
+        return Finding(what, "wrong", f"{bad}: not for the key of this box", ACTION)
     if not rows:
-        return Finding(
-            what, "missing", f"no terminal key; {ours}", "Plain ids work without. docs/keys.md has the others."
-        )
-    told = "; ".join(_told(row, now_ms) for row in rows)
+        return Finding(what, "missing", "no terminal key", "Plain ids work without. docs/keys.md has the others.")
+    told = "\n".join(_told(row, now_ms) for row in rows)
     lapsed = {row.use for row in rows} - {row.use for row in rows if row.until_ms is None or row.until_ms > now_ms}
     if lapsed:
         step = "Have headquarters make and push a new key (docs/keys.md)."
-        return Finding(what, "wrong", f"no key serves any more for {', '.join(sorted(lapsed))}: {told}; {ours}", step)
-    return Finding(what, "ok", f"{told}; {ours}")
+        return Finding(what, "wrong", f"no key serves any more for {', '.join(sorted(lapsed))}:\n{told}", step)
+    return Finding(what, "ok", told)
+
+
+def _unused(config: local.Config, rows: Sequence[Sealed], now_ms: int) -> list[Finding]:
+    """A key that no reader uses, because the shop did not say that it may."""
+    live = any(row.use is KeyUse.VAS and (row.until_ms is None or row.until_ms > now_ms) for row in rows)
+    if not live or config.nfc.apple_vas:
+        return []
+    step = "With Apple's agreement (docs/wallets.md) write apple_vas = true under [nfc]; else drop the key."
+    return [Finding("Apple Wallet", "missing", "a vas key is here, but no reader asks for passes", step)]
 
 
 def _told(row: Sealed, now_ms: int) -> str:
-    until = "without end" if row.until_ms is None else f"until {_day(row.until_ms)}"
+    until = "without end" if row.until_ms is None else f"until {_moment(row.until_ms)}"
     if row.until_ms is not None and row.until_ms <= now_ms:
         return f"{row.use} {row.key_id} is over, it served {until}"
-    return (
-        f"{row.use} {row.key_id} {'serves' if row.from_ms <= now_ms else 'will serve'} from {_day(row.from_ms)} {until}"
-    )
+    serves = "serves" if row.from_ms <= now_ms else "will serve"
+    return f"{row.use} {row.key_id} {serves} from {_moment(row.from_ms)} {until}"
 
 
-def _day(ms: int) -> str:
-    """A day in UTC; only far-off numbers, which no clock reaches, have none."""
+def _moment(ms: int) -> str:
+    """Day and time to the minute, in UTC; only far-off numbers, which no clock reaches, have none."""
     try:
-        return datetime.fromtimestamp(ms // 1000, UTC).date().isoformat()
+        return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     except (ValueError, OverflowError, OSError):
         return "a far day"
 

@@ -10,15 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from drivers import sun
 from gateway import app
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError
-from gateway.terminal import Defaults, out, say, whole
+from gateway.terminal import Defaults, grouped, out, say, whole
 from sync.hq import keyfiles, service
 from sync.hq.versions import CODE_MINUTES_MAX
 from sync.link import Address
+
+_SUN_UID_BYTES = 7
 
 
 class Verb(Protocol):
@@ -74,7 +77,13 @@ def _add_key_verbs(verb: Verb) -> None:
     made.add_argument("--collector", type=whole(0, 2**32 - 1), help="smarttap: the collector id that Google gave")
     made.add_argument("--version", type=whole(0, 2**32 - 1), default=1, help="smarttap: the key's version at Google")
     made.add_argument("--pass-type-id", help="vas: the pass type identifier")
-    made.add_argument("--diversified", action="store_true", help="sun: each tag has its own key (NXP AN10922)")
+    made.add_argument(
+        "--diversified",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="sun: each tag has a file key of its own (NXP AN10922); no: all share one",
+    )
+    made.add_argument("--system", default="", help="sun: the system identifier of AN10922, up to 34 hex digits")
     push = verb("push-key", _hq_push_key, "seal a key file for gateways and record it")
     push.add_argument("file", type=Path)
     push.add_argument("--gateway", required=True, help="tenant/store/id, or all")
@@ -84,7 +93,7 @@ def _add_key_verbs(verb: Verb) -> None:
     verb("gateways", _hq_gateways, "every gateway with its public key, and the keys that it was given")
     trust = verb("trust-gateway", _hq_trust, "seal for a gateway's changed public key from now on")
     trust.add_argument("gateway", help="tenant/store/id")
-    trust.add_argument("key", help="the public key, as store-gateway doctor shows it at the box itself")
+    trust.add_argument("key", nargs="+", help="the public key, as store-gateway doctor shows it at the box itself")
     bind = verb("bind", _hq_bind, "make a one-time code with which a member binds a card or phone")
     bind.add_argument("member")
     bind.add_argument("--minutes", type=whole(1, CODE_MINUTES_MAX), default=10, help="how long it counts")
@@ -93,6 +102,9 @@ def _add_key_verbs(verb: Verb) -> None:
     sign.add_argument("--id", required=True, help="the id, as in the credential.put of kind signed")
     sign.add_argument("--base", required=True, help="the https address that the owner's own phone opens")
     sign.add_argument("--uid", type=_uid, help="the tag's number in hex, to bind the text to this one tag")
+    tag = verb("tag-key", _hq_tag_key, "the file key to write into one NTAG 424 DNA tag; records nothing")
+    tag.add_argument("--key", type=Path, required=True, help="the file that make-key sun wrote")
+    tag.add_argument("--uid", type=_uid, required=True, help="the tag's number in hex, 14 digits")
 
 
 def _hq_serve(arguments: argparse.Namespace) -> int:
@@ -185,6 +197,8 @@ def _hq_make_key(arguments: argparse.Namespace) -> int:
         own = {"pass_type_id": arguments.pass_type_id}
     elif use is KeyUse.SUN:
         own = {"diversified": arguments.diversified}
+        if arguments.system:
+            own["system"] = arguments.system
     made = keyfiles.make(use, _now_ms(), secrets.token_bytes, own)
     paths = keyfiles.write(made, arguments.out)
     say(f"{paths[0]}: keep it where the keys of the house are kept; hq push-key {paths[0]} --gateway all gives it out.")
@@ -217,18 +231,19 @@ def _hq_gateways(arguments: argparse.Namespace) -> int:
     gateways, keys = service.gateways(arguments.db)
     for row in gateways:
         name = f"{row['tenant']}/{row['store']}/{row['gateway']}"
-        known = {"key": row["key"] or None, "pending_key": row["pending_key"] or None}
+        known = {field: grouped(row[field]) or None for field in ("key", "pending_key")}
         given = [{field: key[field] for field in key if field != "gateway"} for key in keys if key["gateway"] == name]
         line = {"gateway": name, "online": row["online"], **known, "keys": given}
         out.print(json.dumps(line), markup=False, highlight=False, soft_wrap=True)
         if row["pending_key"]:
-            say(f"{name} shows another public key than before. Compare it at the box (store-gateway doctor), then:")
-            say(f"  store-gateway hq trust-gateway {name} {row['pending_key']}")
+            say(f"{name} shows another public key than before, the pending_key. Have somebody at the box run")
+            say("`store-gateway doctor --config FILE`, and compare all eight groups of its public key with it.")
+            say(f"Only if they are the same: store-gateway hq trust-gateway {name} KEY, with KEY as the box shows it.")
     return 0
 
 
 def _hq_trust(arguments: argparse.Namespace) -> int:
-    again = service.trust_gateway(arguments.db, arguments.gateway, arguments.key)
+    again = service.trust_gateway(arguments.db, arguments.gateway, "".join("".join(arguments.key).split()).lower())
     out.print("trusted", highlight=False)
     if again:
         say(f"Push again what was sealed for the key before: {', '.join(again)}")
@@ -248,6 +263,17 @@ def _hq_sign_tag(arguments: argparse.Namespace) -> int:
     key_id, private = keyfiles.read_issuing(arguments.key)
     text = tagid.issue(private, key_id, arguments.id, arguments.base, arguments.uid)
     out.print(text, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _hq_tag_key(arguments: argparse.Namespace) -> int:
+    key = keyfiles.read_sun(arguments.key)
+    if not key.diversified:
+        raise ConfigError(f"{arguments.key}: not diversified; every tag has `file` of its material as its file key")
+    if len(arguments.uid) != _SUN_UID_BYTES:
+        raise ConfigError("--uid: expected the 14 hex digits of an NTAG 424 DNA's number")
+    out.print(sun.file_key_of(key, arguments.uid).hex(), highlight=False)
+    say("This is a secret of that one tag: write it there as key 1 (docs/tags-sun.md) and keep no copy.")
     return 0
 
 

@@ -1,6 +1,8 @@
 """What the commands write: results on standard output, words beside them on standard error."""
 
 import argparse
+import shutil
+import textwrap
 from collections.abc import Callable
 
 from rich.console import Console
@@ -13,6 +15,19 @@ Defaults = argparse.ArgumentDefaultsHelpFormatter
 def say(text: str, style: str = "") -> None:
     """Words beside the output, on standard error, never wrapped or coloured by their content."""
     err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def laid_out(text: str, indent: int) -> str:
+    """`text` broken between words at the terminal's width, later lines indented; no word is ever cut, so that a path
+    or key of any length stays whole, in a pipe too."""
+    width = max(shutil.get_terminal_size().columns - indent, 20)
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * indent).join(lines)
+
+
+def grouped(key: str) -> str:
+    """A public key's hex digits in groups of 8, as two people compare it; the same everywhere."""
+    return " ".join(key[at : at + 8] for at in range(0, len(key), 8))
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

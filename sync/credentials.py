@@ -110,6 +110,29 @@ _CREDENTIALS: dict[str, type[_Credential]] = {
     "pass": _PassBody,
     "chip": _ChipBody,
 }
+# What an operator is told, beside the field of theirs that is not so. Tests hold this against the forms above.
+_IDS = "1-64 of A-Z a-z 0-9 . _ : -, not a sign first"
+_COMMON_FORMS = {
+    "credential_id": _IDS,
+    "member_id": _IDS,
+    "identity_key": "32 lower-case hex digits",
+    "key": "32 lower-case hex digits",
+    "irk": "32 lower-case hex digits, most significant byte first",
+    "exponent": f"a whole number from 0 to {MAX_EXPONENT}",
+    "clock_zero_s": "a Unix second, a whole number",
+    "trackable_wording": "the version of the wording that the member agreed to (docs/privacy.md)",
+}
+_VALUE_FORMS = {
+    "uid": "32 lower-case hex digits: namespace and instance",
+    "ibeacon": "40 lower-case hex digits: UUID, major, minor",
+    "altbeacon": "40 lower-case hex digits: the beacon's id",
+    "ndef": f"the text's UTF-8 bytes in lower-case hex, at most {MAX_NDEF_BYTES} bytes",
+    "signed": f"the id's UTF-8 bytes in lower-case hex, at most {MAX_SIGNED_BYTES} bytes",
+    "sun": "14 lower-case hex digits: the UID that the tag shows encrypted",
+    "hce": "66 lower-case hex digits, a compressed P-256 key (02 or 03 first), or 64, an Ed25519 key",
+    "pass": f"the pass's value as UTF-8 bytes in lower-case hex, at most {MAX_PASS_BYTES} bytes",
+    "chip": "8, 14 or 20 lower-case hex digits: the UID; one of 8 that begins with 08 is random and nobody's",
+}
 # What each kind of key is called on the wire; the others say `value`.
 _KEY_FIELDS = {CredentialKind.EID: "identity_key", CredentialKind.APP: "key", CredentialKind.RPA: "irk"}
 
@@ -123,6 +146,19 @@ def parse(body: object) -> CredentialPut:
     kind = CredentialKind(fields.pop("kind"))
     value = bytes.fromhex(fields.pop(_KEY_FIELDS.get(kind, "value")))
     return CredentialPut(kind=kind, value=value, **fields)
+
+
+def expected(body: object, field: str) -> str:
+    """What `parse` wanted of a body that it refused for `field`, in words for the operator whose file it is. It says
+    nothing of what the body holds."""
+    kind = body.get("kind") if isinstance(body, dict) else None
+    if not isinstance(kind, str) or kind not in _CREDENTIALS:
+        return f"kind to be one of {', '.join(_CREDENTIALS)}"
+    form = _VALUE_FORMS.get(kind) if field == "value" else _COMMON_FORMS.get(field)
+    fields = _CREDENTIALS[kind].model_fields
+    if form is None or field not in fields:
+        return f"exactly the fields of kind {kind}: {', '.join(fields)}"
+    return f"{field} of kind {kind} to be {form}"
 
 
 def body(put: CredentialPut) -> dict[str, Any]:

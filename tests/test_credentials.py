@@ -150,6 +150,26 @@ BOUND = {
 }
 
 
+@given(changes, st.data())
+def test_what_is_wrong_in_a_field_is_said_in_its_kinds_own_words(change: CredentialPut, data: st.DataObject) -> None:
+    body = credentials.body(change)
+    field = data.draw(st.sampled_from(sorted(body.keys() - {"kind"})))
+    wrong: dict[str, object] = body | {field: []}
+    with pytest.raises(PeerError) as caught:
+        credentials.parse(wrong)
+    assert caught.value.field == field
+    words = credentials.expected(wrong, field)
+    assert words.startswith(f"{field} of kind {change.kind.value} to be ")
+    assert len(words) < 140
+
+
+@pytest.mark.parametrize("kind", CredentialKind)
+def test_a_missing_or_surplus_field_is_answered_with_those_of_the_kind(kind: CredentialKind) -> None:
+    words = credentials.expected({"kind": kind.value, "more": 1}, "more")
+    assert words.startswith(f"exactly the fields of kind {kind.value}: credential_id, member_id, kind, ")
+    assert credentials.expected({"kind": "magic"}, "kind") == credentials.expected([], "kind")
+
+
 def test_a_bound_card_is_a_credential() -> None:
     bound = credentials.parse_bound(BOUND | {"reader": "bar-nfc"})
     put = CredentialPut("c-1", "m-1", CredentialKind.SUN, bytes.fromhex("04de5f1eacc040"))

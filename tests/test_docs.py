@@ -1,7 +1,10 @@
 """The documentation names every configuration key, command, topic, route, change, event and counter family there is."""
 
+import asyncio
 import json
+import os
 import re
+import secrets
 import subprocess
 import sys
 import types
@@ -15,13 +18,18 @@ from pydantic import BaseModel
 from display.api import create_app
 from display.hub import Hub
 from drivers.people import TRACKABLE_WORDING
-from gateway import config
+from drivers.talk import Found, Terminal
+from gateway import bench, broker, config
 from gateway.__main__ import _parser
 from gateway.config import SOURCE_SCHEMES, Config, ScannerConfig
 from gateway.core.changes import CredentialPut
+from gateway.core.keyring import HceKey, Held, Keyring, SunKey, reader_id
 from gateway.core.model import ConsentState, CredentialKind, Purpose
+from gateway.emulator import hce
 from gateway.health import Health
 from sync import ops, topics
+from tests.rigs.broker import free_port
+from tests.rigs.reading import Bench, StandingClock
 from tests.rigs.shop import Clock
 from tests.rigs.shopfront import FakePath
 
@@ -92,6 +100,113 @@ def test_every_command_is_in_the_readme() -> None:
                 assert f"`{verb}`" in text or f"hq {verb}" in text, verb
 
 
+def test_every_measurement_and_every_page_is_in_the_readme() -> None:
+    text = doc("README.md")
+    for name in bench.BENCHES:
+        assert re.search(rf"`store-gateway bench [^\n]*`{name}`", text), name
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name})" in text, page
+
+
+def fenced(name: str, language: str) -> str:
+    """The one block of a language on a page."""
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", doc(name), re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+def test_the_brokers_rules_allow_what_the_contract_needs_and_no_more() -> None:
+    rules: dict[str, list[tuple[str, str]]] = {}
+    for line in fenced("docs/mqtt.md", "acl").splitlines():
+        match line.split():
+            case ["user", name]:
+                rows = rules.setdefault(name, [])
+            case ["topic", way, pattern]:
+                rows.append((way, re.escape(pattern).replace(r"\+", "[^/]+")))
+
+    def may(name: str, way: str, topic: str) -> bool:
+        return any(own == way and re.fullmatch(pattern, topic) for own, pattern in rules[name])
+
+    gateway, ours = "acme-munich-1-gw-1", topics.Topics("acme", "munich-1", "gw-1")
+    for leaf in topics.UP_LEAVES:
+        assert may(gateway, "write", ours.up(leaf))
+        assert may("headquarters", "read", ours.up(leaf))
+        assert not may("headquarters", "write", ours.up(leaf))
+    for leaf in topics.DOWN_LEAVES:
+        assert may(gateway, "read", ours.down(leaf))
+        assert may("headquarters", "write", ours.down(leaf))
+        assert not may(gateway, "write", ours.down(leaf))
+    assert may(gateway, "read", ours.ear("ear-up", "s-1"))
+    assert may(gateway, "read", ours.ear("ear-state", "s-1"))
+    assert may(gateway, "write", ours.ear("ear-down", "s-1"))
+    other = topics.Topics("acme", "munich-1", "gw-2")
+    for topic in (other.up("events"), other.down("delta"), other.ear("ear-up", "s-1")):
+        assert not may(gateway, "read", topic)
+        assert not may(gateway, "write", topic)
+
+
+@pytest.mark.skipif(broker.mosquitto() is None, reason="needs Mosquitto")
+def test_mosquitto_starts_with_the_pages_rules(tmp_path: Path) -> None:
+    (tmp_path / "rules.acl").write_text(fenced("docs/mqtt.md", "acl"))
+    (tmp_path / "passwords").touch()
+    given = fenced("docs/mqtt.md", "conf").replace("/etc/mosquitto/store-gateway.acl", str(tmp_path / "rules.acl"))
+    given = given.replace("/etc/mosquitto/passwords", str(tmp_path / "passwords"))
+    left_out = (
+        "listener",
+        "cafile",
+        "certfile",
+        "keyfile",
+        "allow_anonymous",
+    )  # the rig's own, and no certificate here
+    settings = "\n".join(line for line in given.splitlines() if not line.startswith(left_out))
+    running = broker.Broker(tmp_path, free_port(), "mosquitto", settings)
+    try:
+        running.start()
+    finally:
+        running.stop()
+    assert "Error" not in (tmp_path / "broker.log").read_text()
+
+
+async def test_the_program_that_stands_in_for_a_reader_shows_what_it_says(tmp_path: Path) -> None:
+    program = tmp_path / "try_nfc.py"
+    program.write_text(fenced("docs/readers.md", "python"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", program),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    path = (await process.stdout.readline()).decode().rpartition("path: ")[2].strip()
+    seen = Bench(path)
+    seen.ears.terminal = Terminal("acme/shop", StandingClock(), secrets.token_bytes)
+    private = hce.p256_key("a reader key for trials")
+    app = HceKey(reader_id(private.public_key()), private)
+    tag = SunKey(bytes(16), bytes(16))
+    seen.ears.terminal.keyring = Keyring([Held("hce-1", 0, None, app), Held("sun-1", 0, None, tag)])
+    try:
+        await seen.is_("ok")
+        for number in (1, 2, 3):
+            process.stdin.write(b"\n")
+            await seen.taps(number)
+            process.stdin.write(b"\n")
+        assert await process.wait() == 0
+    finally:
+        await seen.stop()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    found = [one for one in seen.outcomes if isinstance(one, Found)]
+    assert [(one.token.kind.value, one.proof.value) for one in found] == [
+        ("ndef", "bearer"),
+        ("hce", "proven"),
+        ("sun", "proven"),
+    ]
+    assert found[0].token.value == b"https://card.example/1"
+    assert found[2].token.value.hex() == "04c0ffee424200"
+
+
 def test_every_topic_change_and_purpose_is_documented() -> None:
     text = doc("docs/mqtt.md")
     words = {value for name, value in vars(topics).items() if name.isupper() and isinstance(value, str)}
@@ -111,9 +226,20 @@ def test_every_credential_kind_is_documented_and_every_example_is_an_op() -> Non
     text = doc("docs/mqtt.md")
     examples = [json.loads(line) for line in text.splitlines() if line.startswith('{"op"')]
     kinds = [change.kind for change in map(ops.parse, examples) if isinstance(change, CredentialPut)]
-    assert {CredentialKind.EID, CredentialKind.APP, CredentialKind.IBEACON, CredentialKind.NDEF} == set(kinds)
+    assert {kind for kind in CredentialKind if kind.tapped} < set(kinds)
+    assert {CredentialKind.EID, CredentialKind.APP, CredentialKind.IBEACON} < set(kinds)
     for kind in CredentialKind:
         assert re.search(rf"^\| (`\w+`, )*`{kind}`", text, re.MULTILINE), kind
+
+
+def test_a_credentials_text_is_given_beside_its_hex() -> None:
+    text = doc("docs/mqtt.md")
+    for kind in ("ndef", "signed", "pass"):
+        value = re.search(rf'"kind": "{kind}", "value": "([0-9a-f]+)"', text)
+        said = re.search(rf"`{kind}` (?:is|the id|the pass's value) `([^`]+)`", text)
+        assert value is not None
+        assert said is not None
+        assert bytes.fromhex(value[1]).decode() == said[1]
 
 
 def test_the_console_shows_the_wording_that_the_privacy_page_gives() -> None:

@@ -1,5 +1,6 @@
 """The doctor says in plain words what is missing and what to do."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gateway.config import SourceTable
 from gateway.core import sealing
 from gateway.core.changes import Delta
 from gateway.core.keyring import KeyUse
+from gateway.errors import ConfigError
 from gateway.keys import gateway_key
 from gateway.store import Store
 from tests.rigs.terminalkeys import sealed, secret
@@ -121,9 +123,8 @@ async def test_the_doctor_says_which_keys_serve_and_never_a_key(tmp_path: Path) 
     assert (await keys(path)).found == "none yet"
     assert not data.exists()
     private = gateway_key(data)
-    public = sealing.public_key(private).hex()
     found = await keys(path)
-    assert (found.state, found.found) == ("missing", f"no terminal key; this gateway's public key is {public}")
+    assert (found.state, found.found) == ("missing", "no terminal key")
 
     def key(key_id: str, from_ms: int, until_ms: int | None, own: bytes = private):
         return sealed(key_id, KeyUse.SUN, from_ms, until_ms, "t/s/g", own)
@@ -133,8 +134,8 @@ async def test_the_doctor_says_which_keys_serve_and_never_a_key(tmp_path: Path) 
         await store.run(lambda tx, put=put: apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (put,)), b"", 0, "t/s/g"))
     found = await keys(path)
     assert found.state == "ok"
-    assert "sun sun-1 serves from 1970-01-01 until 2096-10-02" in found.found
-    assert "sun sun-2 will serve from 2096-10-01 without end" in found.found
+    assert "sun sun-1 serves from 1970-01-01 00:00 UTC until 2096-10-02 07:06 UTC" in found.found
+    assert "sun sun-2 will serve from 2096-10-01 07:06 UTC without end" in found.found
     everything = "".join(finding.found + finding.step for finding in await doctor.examine(path))
     assert not any(part in everything for part in (private.hex(), secret("sun-1")[:32], secret("sun-1")[32:]))
 
@@ -145,17 +146,74 @@ async def test_the_doctor_says_which_keys_serve_and_never_a_key(tmp_path: Path) 
     await store.run(over)
     found = await keys(path)
     assert found.state == "wrong"
-    assert found.found.startswith("no key serves any more for sun: sun sun-1 is over, it served until 1970-01-02")
+    assert found.found == "no key serves any more for sun:\nsun sun-1 is over, it served until 1970-01-02 00:00 UTC"
     put = key("sun-3", 0, None, b"x" * 32)
     await store.run(lambda tx: apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (put,)), b"", 0, "t/s/g"))
     found = await keys(path)
-    assert (found.state, found.found) == (
-        "wrong",
-        f"sun-3: not for the key of this box; this gateway's public key is {public}",
-    )
+    assert (found.state, found.found) == ("wrong", "sun-3: not for the key of this box")
     store.close()
     (data / "gateway.key").chmod(0o644)
     assert "others can read" in (await keys(path)).found
+
+
+@pytest.mark.parametrize("columns", ["80", "40", "200"])
+def test_neither_the_public_key_nor_a_path_is_ever_cut(
+    columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    data, port = tmp_path / "a-rather-long-name-of-a-folder" / "data", "/dev/serial/by-id/" + "usb-reader-" * 12
+    path = tmp_path / "g.toml"
+    path.write_text(
+        FILE.format(data=data, port=9)
+        + f'[[source]]\npath = "nfc:{port}"\nreceiver = "a"\n[[receiver]]\nid = "a"\nzone = "z"\n'
+    )
+    public = sealing.public_key(gateway_key(data)).hex()
+    assert __main__.main(["doctor", "--config", str(path)]) == 1
+    said = capsys.readouterr().out
+    groups = [public[at : at + 8] for at in range(0, 64, 8)]
+    assert " ".join(groups) in " ".join(said.split())
+    if int(columns) >= 80:
+        assert " ".join(groups) in said, "in one line, as hq gateways has it"
+    assert f"Source nfc:{port}\n" in said
+    assert str(data) in said
+    assert "…" not in said
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_what_check_config_refuses_is_wrong(installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scard(path: str) -> object:
+        if not installed:
+            raise ConfigError(f"{path}: needs the extra `pcsc`")
+        return object()
+
+    monkeypatch.setattr("drivers.pcsc._scard", scard)
+    path = tmp_path / "g.toml"
+    path.write_text(
+        FILE.format(data=tmp_path / "data", port=9)
+        + '[[source]]\npath = "pcsc:"\nreceiver = "a"\n[[receiver]]\nid = "a"\nzone = "z"\n'
+    )
+    checked = __main__.main(["check-config", str(path)])
+    finding = next(f for f in asyncio.run(doctor.examine(path)) if f.what == "Configuration")
+    assert (checked == 0, finding.state) == ((True, "ok") if installed else (False, "wrong"))
+    assert installed or f"{path}:10: source[1].path" in finding.found
+
+
+async def test_a_wallet_key_that_no_reader_uses_is_told(tmp_path: Path) -> None:
+    path, data = tmp_path / "g.toml", tmp_path / "data"
+    path.write_text(FILE.format(data=data, port=9))
+    private = gateway_key(data)
+    store = Store(data / "gateway.db", "e" * 32)
+    put = sealed("vas-1", KeyUse.VAS, 0, None, "t/s/g", private)
+    await store.run(lambda tx: apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (put,)), b"", 0, "t/s/g"))
+    store.close()
+
+    async def hints() -> list[str]:
+        return [finding.step for finding in await doctor.examine(path) if finding.what == "Apple Wallet"]
+
+    (step,) = await hints()
+    assert "apple_vas = true" in step
+    path.write_text(path.read_text() + "[nfc]\napple_vas = true\n")
+    assert await hints() == []
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -44,6 +44,22 @@ def fixed(algorithm: str = hce.P256, **more: object) -> hce.App:
 
 
 SELECT, CHALLENGE = vector("SELECT"), vector("CHALLENGE")
+REFUSALS = re.findall(r"^\| ([^|]+) \| (?:as above|`([0-9a-f]+)`) \| `(6[0-9a-f]{3})` \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("what", "command", "answer"), REFUSALS, ids=[what for what, _, _ in REFUSALS])
+def test_the_phone_refuses_as_the_specifications_vectors(what: str, command: str, answer: str) -> None:
+    phone = fixed(locked="locked" in what)
+    phone.select()
+    if what != "CHALLENGE before SELECT":
+        assert phone.answer(SELECT) == vector("its answer")
+    assert phone.answer(bytes.fromhex(command) or CHALLENGE).hex() == answer
+
+
+def test_every_refusal_of_the_specification_has_a_vector() -> None:
+    listed = set(re.findall(r"^\| [^|]+ \| `(6[0-9a-f] [0-9a-f]{2})` \|$", PAGE, re.MULTILINE))
+    assert {status.replace(" ", "") for status in listed} < {answer for _, _, answer in REFUSALS}
+    assert len(listed) == 5
 
 
 @pytest.mark.parametrize("algorithm", [hce.P256, hce.ED25519])

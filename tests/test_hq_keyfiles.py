@@ -1,5 +1,6 @@
 """Key files: made fresh and private, read with every mistake named and no secret said, sealed for who may have them."""
 
+import base64
 import hashlib
 import json
 import secrets
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
 from gateway.core import keyring, sealing
 from gateway.core.changes import KeyPut
@@ -71,6 +72,10 @@ def test_what_is_made_can_be_read_and_pushed(use: KeyUse, tmp_path: Path) -> Non
         assert load_pem_public_key(other["pem"].encode()) == parsed.private.public_key()
         assert len(bytes.fromhex(other["public"])) == 33
         assert "private" not in other
+    if use is KeyUse.VAS:
+        der = base64.b64decode(other["encryption_public_key"], validate=True)
+        assert load_der_public_key(der) == parsed.private.public_key()
+        assert len(der) == 59, "a compressed point; an uncompressed one makes 91"
     if isinstance(parsed, keyring.HceKey):
         assert other["key_id"] == parsed.key_id.hex(), "as phones name it"
 

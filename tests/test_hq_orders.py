@@ -53,7 +53,19 @@ def test_a_file_is_imported_whole(db: Path, tmp_path: Path) -> None:
         ('{"body": {}}', "an op of member.put, member.erase"),
         ({"op": "offer.put", "body": {"offer_id": "o-2"}}, "offer.put with a body of offer_id, title, text"),
         ({"op": "member.erase", "body": {"member_id": 7}}, "member.erase with a body of member_id"),
-        ({"op": "credential.put", "body": {"kind": "magic"}}, 'kind "eid" with identity_key'),
+        ({"op": "credential.put", "body": {"kind": "magic"}}, "kind to be one of eid, app"),
+        ({"op": "credential.put", "body": 7}, "kind to be one of eid, app"),
+        (
+            {"op": "credential.put", "body": {"credential_id": "c", "member_id": "m", "kind": "sun", "value": "04A1"}},
+            "expected value of kind sun to be 14 lower-case hex digits: the UID that the tag shows encrypted; found",
+        ),
+        (
+            {
+                "op": "credential.put",
+                "body": {"credential_id": "c", "member_id": "m", "kind": "pass", "value": "6b", "x": 1},
+            },
+            "expected exactly the fields of kind pass: credential_id, member_id, kind, value; found",
+        ),
         ({"op": "offer.drop", "body": {"offer_id": "x" * 200_000}}, "found more than"),
     ],
 )
@@ -120,7 +132,7 @@ def test_a_beacon_is_provisioned_without_keeping_our_private_key() -> None:
         ("00" * 32, "m-1", "none of X25519"),
         ("09", "m-1", "none of X25519"),
         ("xy", "m-1", "none of X25519"),
-        ("09" * 32, "m 1", "expected credential.put"),
+        ("09" * 32, "m 1", "expected member_id of kind eid to be 1-64 of A-Z"),
     ],
 )
 def test_what_is_wrong_with_a_beacon_is_named(public: str, member: str, words: str) -> None:

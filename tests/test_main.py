@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from drivers.people import population
 from gateway import __main__
@@ -163,8 +165,16 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     assert __main__.main(["hq", "push-key", "--db", str(db), str(key), "--gateway", "all"]) == 1
     assert "another public key" in capsys.readouterr().err
     line = json.loads(hq("gateways"))
-    assert (line["gateway"], line["pending_key"], len(line["keys"])) == ("t/s/g", other, 1)
-    assert "trusted" in hq("trust-gateway", "t/s/g", other)
+    groups = line["pending_key"].split(" ")
+    assert (line["gateway"], "".join(groups), len(line["keys"])) == ("t/s/g", other, 1)
+    assert [len(group) for group in groups] == [8] * 8, "as the doctor shows it"
+    assert __main__.main(["hq", "gateways", "--db", str(db)]) == 0
+    said = capsys.readouterr().err
+    assert "compare all eight groups" in said
+    assert groups[0] not in said, "no command to paste: the key is to come from the box"
+    assert __main__.main(["hq", "trust-gateway", "--db", str(db), "t/s/g", "ab" * 32]) == 78
+    assert "the box itself shows" in capsys.readouterr().err
+    assert "trusted" in hq("trust-gateway", "t/s/g", *groups)
     assert "taken from 1 gateway" in hq("drop-key", json.loads(key.read_text())["key_id"], "--gateway", "all")
     assert re.fullmatch(r"[0-9]{8}\n", hq("bind", "m-002", "--minutes", "5"))
     assert __main__.main(["hq", "bind", "--db", str(db), "m-002"]) == 0
@@ -225,6 +235,32 @@ def test_an_old_map_does_not_stand_in_the_way_of_a_new_walk(config: Path, tmp_pa
 def test_evaluating_what_is_not_there_says_what_was_expected(tmp_path: Path) -> None:
     assert __main__.main(["evaluate", "zones", "--data", str(tmp_path)]) == 78
     assert __main__.main(["calibrate", "--out", str(tmp_path / "map.json")]) == 78
+
+
+def test_the_key_of_one_tag_is_derived_from_the_file(tmp_path: Path, capsys) -> None:
+    file, shared = tmp_path / "sun.json", tmp_path / "shared.json"
+    uid, system = "04de5f1eacc040", "53484f50"
+    assert __main__.main(["hq", "make-key", "sun", "--system", system, "--out", str(file)]) == 0
+    capsys.readouterr()
+    ask = ["hq", "tag-key", "--uid", uid, "--key"]
+    assert __main__.main([*ask, str(file)]) == 0
+    told = capsys.readouterr()
+    material = json.loads(file.read_text())["material"]
+    assert (material["diversified"], material["system"]) == (True, system)
+    mac = CMAC(AES(bytes.fromhex(material["file"])))  # two blocks: from 16 bytes on AN10922 is a plain CMAC
+    mac.update(bytes.fromhex("01" + uid + "d2760000850101" + system))
+    assert told.out == mac.finalize().hex() + "\n"
+    assert material["file"] not in told.out + told.err
+    assert __main__.main(["hq", "tag-key", "--uid", "04de5f1e", "--key", str(file)]) == 78
+    assert "14 hex digits" in capsys.readouterr().err
+    assert __main__.main(["hq", "make-key", "sun", "--no-diversified", "--out", str(shared)]) == 0
+    assert __main__.main([*ask, str(shared)]) == 78
+    assert "not diversified" in capsys.readouterr().err
+    assert __main__.main(["hq", "make-key", "hce", "--out", str(tmp_path / "hce.json")]) == 0
+    assert __main__.main([*ask, str(tmp_path / "hce.json")]) == 78
+    assert "a key of use sun" in capsys.readouterr().err
+    assert __main__.main(["hq", "make-key", "sun", "--system", "SHOP", "--out", str(tmp_path / "no.json")]) == 78
+    assert "make-key sun: system" in capsys.readouterr().err
 
 
 def test_a_tag_is_signed_with_the_issuing_file(tmp_path: Path, capsys) -> None:

@@ -3,6 +3,7 @@
 docs/keys.md says what stands in them and where they are kept. Nothing here writes to the ledger.
 """
 
+import base64
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.core import keyring, sealing
 from gateway.core.changes import KeyPut
-from gateway.core.keyring import KeyUse
+from gateway.core.keyring import KeyUse, SunKey
 from gateway.errors import ConfigError, PeerError
 from sync import messages
 from sync.hq.file import Row
@@ -27,6 +28,10 @@ MAX_FILE_BYTES = 8_192
 # The order of P-256's group (FIPS 186-5; SEC 2, section 2.4.2): private keys are 1 to one less.
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")  # as sync.fields.Id
+
+# SubjectPublicKeyInfo up to a compressed point of P-256 (RFC 5480, section 2): id-ecPublicKey, secp256r1, 33 bytes in a
+# bit string. The library writes uncompressed points only.
+_SPKI_COMPRESSED = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
 
 _EXPECTED = 'a JSON object of key_id, use, from, until and material, times such as "2026-12-01T08:00:00+01:00" or null'
 
@@ -97,7 +102,8 @@ def seal_for(key: KeyFile, gateways: Iterable[Row]) -> tuple[list[Row], list[tup
 
 def make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) -> Made:
     """A fresh key. `random(n)`: n secret bytes. `own`: what the use needs beside it: `collector` and `version` for
-    smarttap, `pass_type_id` for vas, `diversified` for sun. ConfigError for what does not fit there."""
+    smarttap, `pass_type_id` for vas, `diversified` and perhaps `system` for sun. ConfigError for what does not
+    fit there."""
     made = _make(use, now_ms, random, own)
     try:
         keyring.parse(use, json.dumps(made.push["material"]).encode())
@@ -122,6 +128,8 @@ def _make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) ->
     private_key = derive_private_key(scalar, SECP256R1())
     if use is KeyUse.HCE:
         own = {"key_id": keyring.reader_id(private_key.public_key()).hex()}  # by which phones name it
+    elif use is KeyUse.VAS:
+        own = {**own, "encryption_public_key": _for_a_pass(private_key)}
     public_part = {"key_id": head["key_id"], "use": use.value, **own, **_public(private_key)}
     return Made({**head, "material": material}, "public", public_part)
 
@@ -139,6 +147,15 @@ def write(made: Made, path: Path) -> Sequence[Path]:
     return [target for target, _ in rows]
 
 
+def read_sun(path: Path) -> SunKey:
+    """The keys of NTAG 424 DNA tags. Raises ConfigError."""
+    file = read(path)
+    key = keyring.parse(file.use, file.material)
+    if not isinstance(key, SunKey):
+        raise ConfigError(f"{path}: expected a key of use sun, as hq make-key sun wrote it; found {file.use}")
+    return key
+
+
 def read_issuing(path: Path) -> tuple[str, Ed25519PrivateKey]:
     """The name on the tags and the private key with which ids are signed. Raises ConfigError."""
     row = _load(path)
@@ -154,6 +171,12 @@ def _public(private: EllipticCurvePrivateKey) -> Row:
     key = private.public_key()
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return {"public": key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint).hex(), "pem": pem}
+
+
+def _for_a_pass(private: EllipticCurvePrivateKey) -> str:
+    """A pass's `encryptionPublicKey`: base64 of SubjectPublicKeyInfo (DER) with a compressed point."""
+    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return base64.b64encode(_SPKI_COMPRESSED + point).decode()
 
 
 def _load(path: Path) -> Row:

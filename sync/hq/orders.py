@@ -9,7 +9,7 @@ from gateway.core.changes import BindingDrop, BindingPut, CredentialPut
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
 from gateway.errors import ConfigError, PeerError
-from sync import messages, topics
+from sync import credentials, messages, topics
 from sync.hq import keyfiles
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
@@ -65,7 +65,7 @@ def provision_beacon(
     try:
         messages.parse_op(op)
     except PeerError as error:
-        raise ConfigError(f"expected {_EXPECTED['credential.put']}; {_found(error)}") from None
+        raise ConfigError(f"expected {_wanted('credential.put', op, error)}; {_found(error)}") from None
     return eid.public_key(private_key), op
 
 
@@ -115,7 +115,7 @@ def trust_gateway(ledger: Ledger, gateway: str, key: str) -> list[str]:
     """
     (row,) = _chosen(ledger, gateway)
     if not ledger.trust_key(topics.place(gateway), key):
-        raise ConfigError(f"{gateway}: has not shown this public key; expected one that hq gateways lists for it")
+        raise ConfigError(f"{gateway}: has not shown this public key; expected the one that the box itself shows")
     if key == row["key"]:
         return []
     return [held["key_id"] for held in ledger.terminal_keys() if held["gateway"] == gateway]
@@ -171,8 +171,15 @@ def _read_op(where: str, line: bytes, allowed: Collection[str]) -> Row:
     try:
         messages.parse_op(op)
     except PeerError as error:
-        raise ConfigError(f"{where}: expected {_EXPECTED[name]}; {_found(error)}") from None
+        raise ConfigError(f"{where}: expected {_wanted(name, op, error)}; {_found(error)}") from None
     return op
+
+
+def _wanted(name: str, op: Row, error: PeerError) -> str:
+    """A credential's forms differ by its kind, so the one that is meant is named."""
+    if name == "credential.put" and error.reason in ("fields", "range") and error.field:
+        return credentials.expected(op.get("body"), error.field)
+    return _EXPECTED[name]
 
 
 def _found(error: PeerError) -> str:
@@ -187,17 +194,7 @@ def _fields(name: str, kind: type | None, *fields: str) -> str:
 _EXPECTED = {
     "member.put": _fields("member.put", Member),
     "member.erase": _fields("member.erase", None, "member_id"),
-    "credential.put": _fields(
-        "credential.put",
-        None,
-        "credential_id",
-        "member_id",
-        'kind "eid" with identity_key, exponent, clock_zero_s',
-        '"app" with key',
-        '"rpa" with irk (staff phones)',
-        '"uid", "ibeacon" or "altbeacon" with value and trackable_wording',
-        '"ndef", "signed", "sun", "hce", "pass" or "chip" with value; keys and values in lower-case hex',
-    ),
+    "credential.put": _fields("credential.put", None, "credential_id", "member_id", "kind and what the kind has"),
     "credential.drop": _fields("credential.drop", None, "credential_id"),
     "consent.add": _fields("consent.add", ConsentRecord),
     "offer.put": _fields("offer.put", Offer),
