@@ -1,0 +1,44 @@
+"""What headquarters wants shown, and how the shop is set up."""
+
+from dataclasses import asdict
+
+from pydantic import TypeAdapter
+from sqlite_utils import Database
+
+from gateway.core.model import Offer, ShopConfig
+from gateway.tables.rows import Rows, as_json
+
+_OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
+_CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
+
+
+class Catalogue(Rows):
+    """The table `offer`, and the shop's configuration."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The catalogue, parsed once per version."""
+        version = self.hq_version
+        if self._catalogue is None or self._catalogue[0] != version:
+            rows = self._all("SELECT body FROM offer ORDER BY offer_id")
+            self._catalogue = version, tuple(_OFFER.validate_json(row[0]) for row in rows)
+        return self._catalogue[1]
+
+    def put_offer(self, offer: Offer) -> None:
+        self._catalogue = None
+        self._put("offer", offer_id=offer.offer_id, body=as_json(asdict(offer)))
+
+    def drop_offer(self, offer_id: str) -> None:
+        self._catalogue = None
+        self._db.execute("DELETE FROM offer WHERE offer_id = ?", [offer_id])
+
+    def shop(self) -> ShopConfig:
+        """What HQ configured, or the defaults."""
+        body = self.meta("shop")
+        return _CONFIG.validate_json(body) if body else ShopConfig()
+
+    def put_shop(self, config: ShopConfig) -> None:
+        self.put_meta("shop", as_json(asdict(config)))
