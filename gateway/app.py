@@ -99,7 +99,7 @@ class Gateway:
         site_key = keys.site_key(data_dir)
         self._tablet_key = keys.tablet_key(data_dir)
         self._gateway_key = keys.gateway_key(data_dir)
-        self._store = Store(data_dir / DATABASE, secrets.token_hex(16))
+        self._store = Store(data_dir / DATABASE, secrets.token_hex(16), site_key)
         self._supervisor = Supervisor(clock, self.health, rng)
         self._hub = Hub(clock, self.health, faults.ears(config))
         resolver = self._resolver = Resolver(site_key, secrets.token_bytes(16))

@@ -59,7 +59,7 @@ def run(name: str | None, corpus: Path | None = None, baud: int | None = None) -
 
 async def _decide() -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "bench.db", secrets.token_hex(16))
+        store = Store(Path(folder) / "bench.db", secrets.token_hex(16), bytes(32))
         await store.run(lambda tx: apply(tx, Delta(0, 1, _shop()), bytes(32), NOW_MS))
         counter = iter(range(10**9))
         decisions = Decisions(lambda: f"{next(counter):032x}")
@@ -100,7 +100,7 @@ def _shop() -> tuple[MemberPut | ConsentAdd | OfferPut, ...]:
 async def _outbox() -> list[Result]:
     body = {"member_id": "m" * 16, "zone": "coffee", "visit_id": "v" * 32}
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "bench.db", secrets.token_hex(16))
+        store = Store(Path(folder) / "bench.db", secrets.token_hex(16), bytes(32))
         began_s = time.perf_counter()
         appends = [store.run(lambda tx: tx.emit(Event("visit.moved", NOW_MS, body))) for _ in range(EVENTS)]
         await asyncio.gather(*appends)

@@ -67,7 +67,7 @@ def loop(members: int = MEMBERS) -> list[Result]:
     """Lag of the event loop: reading everybody in, turning every window, and doing nothing."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.db"
-        Store(path, "b" * 32).close()
+        Store(path, "b" * 32, bytes(32)).close()
         _fill(path, members)
         return asyncio.run(_measure(path, members))
 
@@ -89,7 +89,7 @@ def _fill(path: Path, members: int) -> None:
 
 async def _measure(path: Path, members: int) -> list[Result]:
     world, health, resolver = _World(), Health(), Resolver(bytes(32), bytes(16))
-    store = Store(path, "b" * 32)
+    store = Store(path, "b" * 32, bytes(32))
     works: list[asyncio.Task[None]] = []
     recognition = Recognition(store, resolver, world, health, lambda work: works.append(asyncio.create_task(work)))
     ears = Ears(resolver, world, world, health)

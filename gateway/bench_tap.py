@@ -288,7 +288,7 @@ def _fill(data: Path, site_key: bytes, public: bytes, with_keys: _Secrets, kinds
         bound = sealing.info(name, use.value, use.value, 0, None)
         sealed = sealing.seal(public, json.dumps(material).encode(), bound)
         changes.append(KeyPut(name, use.value, use, 0, None, sealed))
-    store = Store(data / "gateway.db", secrets.token_hex(16))
+    store = Store(data / "gateway.db", secrets.token_hex(16), site_key)
     try:
         delta = Delta(0, 1, tuple(changes))
         asyncio.run(store.run(lambda tx: apply(tx, delta, site_key, now_ms, name)))

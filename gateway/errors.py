@@ -29,3 +29,7 @@ class UnavailableError(GatewayError):
 
 class StoreError(GatewayError):
     """The disk refused: nothing was committed, health turns red, nothing is shown."""
+
+
+class SealError(GatewayError):
+    """A sealed value does not open: another key or place, or it was changed. Names its kind of place alone."""

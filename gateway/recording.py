@@ -106,8 +106,9 @@ async def _members(config: Config, now_ms: int) -> Resolver:
     path = config.gateway.data_dir / app.DATABASE
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected the gateway's database, whose members are to be kept")
-    resolver = Resolver(keys.site_key(config.gateway.data_dir))
-    store = Store(path, secrets.token_hex(16))
+    site_key = keys.site_key(config.gateway.data_dir)
+    resolver = Resolver(site_key)
+    store = Store(path, secrets.token_hex(16), site_key)
     try:
         if (await store.run(lambda tx: tx.shop())).notice is None:
             return resolver  # without a privacy notice nobody is a member to us

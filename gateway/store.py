@@ -20,9 +20,11 @@ from sqlite_utils import Database
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.core.keyring import Sealed
+from gateway.core.vault import Vault
 from gateway.errors import ConfigError, StoreError
 from gateway.migrations import migrate
 from gateway.records import Tx
+from gateway.tables.taps import TapsAndKeys
 
 T = TypeVar("T")
 
@@ -62,14 +64,14 @@ class _Job:
 
 
 class Store:
-    """Open with `Store(path, new_epoch)`; `new_epoch` (32 hex digits) names the outbox if the file is new.
+    """Open with `Store(path, new_epoch, root_key)`; `new_epoch` (32 hex digits) names the outbox if the file is new.
 
     Raises ConfigError if the file cannot be opened or a newer release wrote it.
     """
 
-    def __init__(self, path: Path, new_epoch: str) -> None:
+    def __init__(self, path: Path, new_epoch: str, root_key: bytes) -> None:
         self._db = _connect(path)
-        self._tx = Tx(self._db)
+        self._tx = Tx(self._db, Vault(root_key))
         with self._db.atomic():
             if self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)
@@ -235,7 +237,7 @@ def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
     try:
         mode = "mode=ro" if running else "immutable=1"
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
-            return Tx(Database(connection)).terminal_keys()
+            return TapsAndKeys(Database(connection), Vault(bytes(32))).terminal_keys()
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return ()  # an older release made the file

@@ -21,6 +21,7 @@ from gateway.core.identity import static_digest
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import ConsentState, CredentialKind, Purpose
 from gateway.core.onetime import code_digest
+from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 from tests.rigs.shop import SITE_KEY, START_MS, basics, consent, member
@@ -30,7 +31,7 @@ from tests.rigs.shop import SITE_KEY, START_MS, basics, consent, member
 def tx():
     db = Database(memory=True)
     migrate(db)
-    yield Tx(db)
+    yield Tx(db, Vault(bytes(32)))
     db.close()
 
 

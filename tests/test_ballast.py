@@ -47,7 +47,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_disk_that_the_outbox_filled_can_be_emptied(small_disk: Path) -> None:
-    store = Store(small_disk / "gateway.db", "e" * 32)
+    store = Store(small_disk / "gateway.db", "e" * 32, bytes(32))
     event = Event("visit.entered", 1, {"filler": "x" * 50_000})
     committed = 0
     with pytest.raises(StoreError, match="full"):

@@ -116,7 +116,7 @@ async def fill(data: Path) -> None:
             CredentialPut(f"{name}-ble", name, kind, key if number else KEY),
             ConsentAdd(record),
         ]
-    store = Store(data / "gateway.db", "e" * 32)
+    store = Store(data / "gateway.db", "e" * 32, site_key)
     await store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), site_key, now_ms))
     store.close()
 

@@ -11,6 +11,7 @@ from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake
 from gateway.core.model import Guard, Member, Offer, Proof, Purpose, Tap
 from gateway.core.presence import PresenceChange
+from gateway.core.vault import Vault
 from gateway.decisions import CARD_OFFERS, Arrival, Decisions
 from gateway.migrations import migrate
 from gateway.records import Tx
@@ -24,7 +25,7 @@ ASKED = Handshake("h1", "mia", "Mia", "wine", "tap", START_MS, START_MS + 9)
 def shop():
     db = Database(memory=True)
     migrate(db)
-    tx = Tx(db)
+    tx = Tx(db, Vault(bytes(32)))
     changes = (*basics(), *member("mia", *Purpose), *member("ben", Purpose.RECOGNISE_BLE), *member("eva"))
     apply(tx, Delta(0, 1, changes), SITE_KEY, START_MS)
     ids = itertools.count()

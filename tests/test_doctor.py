@@ -129,7 +129,7 @@ async def test_the_doctor_says_which_keys_serve_and_never_a_key(tmp_path: Path) 
     def key(key_id: str, from_ms: int, until_ms: int | None, own: bytes = private):
         return sealed(key_id, KeyUse.SUN, from_ms, until_ms, "t/s/g", own)
 
-    store = Store(data / "gateway.db", "e" * 32)
+    store = Store(data / "gateway.db", "e" * 32, bytes(32))
     for put in (key("sun-1", 0, 4_000_000_000_000), key("sun-2", 4_000_000_000_000 - 86_400_000, None)):
         await store.run(lambda tx, put=put: apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (put,)), b"", 0, "t/s/g"))
     found = await keys(path)
@@ -202,7 +202,7 @@ async def test_a_wallet_key_that_no_reader_uses_is_told(tmp_path: Path) -> None:
     path, data = tmp_path / "g.toml", tmp_path / "data"
     path.write_text(FILE.format(data=data, port=9))
     private = gateway_key(data)
-    store = Store(data / "gateway.db", "e" * 32)
+    store = Store(data / "gateway.db", "e" * 32, bytes(32))
     put = sealed("vas-1", KeyUse.VAS, 0, None, "t/s/g", private)
     await store.run(lambda tx: apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (put,)), b"", 0, "t/s/g"))
     store.close()

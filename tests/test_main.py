@@ -79,7 +79,7 @@ def test_what_the_operator_must_mend_exits_78(config: Path, tmp_path: Path, brea
 
 
 def newer(path: Path) -> None:
-    Store(path, "e" * 32).close()
+    Store(path, "e" * 32, bytes(32)).close()
     with sqlite3.connect(path) as db:
         db.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('gateway', 'of_2030', '')")
     db.close()

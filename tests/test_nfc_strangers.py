@@ -94,7 +94,7 @@ def fill(data: Path) -> None:
         credential = CredentialPut(f"m-{at}-nfc", f"m-{at}", own.kind, own.value)
         changes += [MemberPut(Member(f"m-{at}")), credential, ConsentAdd(record)]
     changes += tapping.sealed(GATEWAY, sealing.public_key(keys.gateway_key(data)))
-    store = Store(data / "gateway.db", "e" * 32)
+    store = Store(data / "gateway.db", "e" * 32, site_key)
     asyncio.run(store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), site_key, now_ms, GATEWAY)))
     store.close()
 

@@ -19,6 +19,7 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.core.offers import DAY_MS
+from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 
@@ -31,7 +32,7 @@ NOW_MS = 10 * DAY_MS
 def tx():
     db = Database(memory=True)
     migrate(db)
-    yield Tx(db)
+    yield Tx(db, Vault(bytes(32)))
     db.close()
 
 
@@ -57,10 +58,10 @@ def test_the_log_can_be_cut(tmp_path: Path) -> None:
     db = Database(tmp_path / "x.db")
     db.execute("PRAGMA journal_mode = WAL").fetchone()
     migrate(db)
-    Tx(db).put_meta("a", "b")
+    Tx(db, Vault(bytes(32))).put_meta("a", "b")
     db.conn.commit()
     assert (tmp_path / "x.db-wal").stat().st_size > 0
-    Tx(db).truncate_log()
+    Tx(db, Vault(bytes(32))).truncate_log()
     assert (tmp_path / "x.db-wal").stat().st_size == 0
     db.close()
 

@@ -23,7 +23,7 @@ EVENT = Event("visit.entered", 5, {"member_id": "m1"})
 
 @pytest.fixture
 def store(tmp_path: Path):
-    one = Store(tmp_path / "data" / "gateway.db", EPOCH)
+    one = Store(tmp_path / "data" / "gateway.db", EPOCH, bytes(32))
     yield one
     one.close()
 
@@ -83,7 +83,7 @@ async def test_a_full_disk_is_a_store_error_and_heals(store: Store) -> None:
 async def test_failure_at_the_nth_write_never_leaves_half(tmp_path: Path) -> None:
     """The disk fails at the N-th page for every N: either everything of a work is there, or nothing."""
     for extra in range(12):
-        store = Store(tmp_path / f"{extra}.db", EPOCH)
+        store = Store(tmp_path / f"{extra}.db", EPOCH, bytes(32))
         pages = await store.run(lambda tx: tx._db.execute("PRAGMA page_count").fetchone()[0])
         await store.run(lambda tx, n=pages + extra: tx._db.execute(f"PRAGMA max_page_count = {n}").fetchone())
 
@@ -115,10 +115,10 @@ async def test_acknowledged_rows_go_and_numbers_never_return(store: Store) -> No
 
 async def test_restart_keeps_epoch_and_raises_the_boot_number(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
-    first = Store(path, EPOCH)
+    first = Store(path, EPOCH, bytes(32))
     boots = [await first.next_boot(), await first.next_boot()]
     first.close()
-    second = Store(path, "f" * 32)
+    second = Store(path, "f" * 32, bytes(32))
     assert second.epoch == EPOCH
     assert [*boots, await second.next_boot()] == [1, 2, 3]
     second.close()
@@ -174,7 +174,7 @@ from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import Event
 from gateway.store import Store
 async def main():
-    store = Store(Path({str(tmp_path / "k.db")!r}), "e" * 32)
+    store = Store(Path({str(tmp_path / "k.db")!r}), "e" * 32, bytes(32))
     for number in range(100_000):
         await store.run(lambda tx: tx.emit(Event("visit.entered", number, {{}})))
         os.write(1, b".")
@@ -191,19 +191,19 @@ asyncio.run(main())
 
 def test_a_newer_database_is_refused_with_words(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
-    Store(path, EPOCH).close()
+    Store(path, EPOCH, bytes(32)).close()
     with sqlite3.connect(path) as db:
         db.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('gateway', 'of_2030', '')")
     db.close()
     with pytest.raises(ConfigError, match="newer release"):
-        Store(path, EPOCH)
+        Store(path, EPOCH, bytes(32))
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     path.write_bytes(b"rubbish" * 1_000)
     with pytest.raises(ConfigError, match="cannot be opened"):
-        Store(path, EPOCH)
+        Store(path, EPOCH, bytes(32))
 
 
 def test_migrations_run_once_and_only_grow() -> None:
@@ -222,7 +222,7 @@ def names(folder: Path) -> set[str]:
 async def test_whoever_only_looks_finds_the_keys_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     assert kept_keys(path) is None
-    store, key = Store(path, "e" * 32), Sealed("k", KeyUse.SUN, 5, None, b"sealed")
+    store, key = Store(path, "e" * 32, bytes(32)), Sealed("k", KeyUse.SUN, 5, None, b"sealed")
     await store.run(lambda tx: tx.put_terminal_key(key))
     assert kept_keys(path) == (key,), "while the service runs"
     store.close()

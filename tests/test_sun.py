@@ -18,6 +18,7 @@ from drivers.talk import Found, Refused, Talk
 from gateway.core.identity import static_digest
 from gateway.core.keyring import Held, Keyring, SunKey
 from gateway.core.model import CredentialKind, Guard, Proof, Token, Trouble
+from gateway.core.vault import Vault
 from gateway.emulator import sun as emulated
 from gateway.migrations import migrate
 from gateway.records import Tx
@@ -355,7 +356,7 @@ def test_ten_thousand_false_messages_never_pass_and_a_true_one_passes_once() -> 
     dice = random.Random(SEED)
     database = Database(memory=True)
     migrate(database)
-    shop = Shop(Tx(database))
+    shop = Shop(Tx(database, Vault(bytes(32))))
     cards = []
     for number, mode in enumerate([one.values for one in MODES] * 2):
         url, mac_from, data = mode

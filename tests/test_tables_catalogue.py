@@ -8,6 +8,7 @@ from gateway.core.model import (
     Offer,
     ShopConfig,
 )
+from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 
@@ -18,7 +19,7 @@ TEXT = {"de": "Grüße", "en": "Greetings"}
 def tx():
     db = Database(memory=True)
     migrate(db)
-    yield Tx(db)
+    yield Tx(db, Vault(bytes(32)))
     db.close()
 
 

@@ -8,6 +8,7 @@ from gateway.core.model import (
     ConsentState,
     Purpose,
 )
+from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 
@@ -16,7 +17,7 @@ from gateway.records import Tx
 def tx():
     db = Database(memory=True)
     migrate(db)
-    yield Tx(db)
+    yield Tx(db, Vault(bytes(32)))
     db.close()
 
 

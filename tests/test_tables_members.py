@@ -10,6 +10,7 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.core.offers import DAY_MS
+from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 
@@ -22,7 +23,7 @@ NOW_MS = 10 * DAY_MS
 def tx():
     db = Database(memory=True)
     migrate(db)
-    yield Tx(db)
+    yield Tx(db, Vault(bytes(32)))
     db.close()
 
 

@@ -3,6 +3,7 @@
 import pytest
 from sqlite_utils import Database
 
+from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 
@@ -11,7 +12,7 @@ from gateway.records import Tx
 def tx():
     db = Database(memory=True)
     migrate(db)
-    yield Tx(db)
+    yield Tx(db, Vault(bytes(32)))
     db.close()
 
 

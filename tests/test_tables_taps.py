@@ -15,6 +15,7 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.core.offers import DAY_MS
+from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 
@@ -27,7 +28,7 @@ NOW_MS = 10 * DAY_MS
 def tx():
     db = Database(memory=True)
     migrate(db)
-    yield Tx(db)
+    yield Tx(db, Vault(bytes(32)))
     db.close()
 
 
@@ -74,7 +75,7 @@ from gateway.core.model import Guard
 from gateway.store import Store
 
 async def main():
-    store = Store(Path(sys.argv[1]), "e" * 32)
+    store = Store(Path(sys.argv[1]), "e" * 32, bytes(32))
     print(await store.run(lambda tx: tx.admit("m1", Guard(b"t" * 16, int(sys.argv[2])))), flush=True)
     await asyncio.sleep(60)
 

@@ -17,6 +17,7 @@ from drivers.talk import CardGoneError, Found, Outcome, Refused
 from gateway.core.identity import static_digest
 from gateway.core.keyring import VasKey
 from gateway.core.model import Credential, CredentialKind, Proof, Token, Trouble
+from gateway.core.vault import Vault
 from gateway.emulator import vas as emulated
 from gateway.errors import PeerError
 from gateway.migrations import migrate
@@ -353,7 +354,7 @@ def test_a_replay_is_the_same_proof_and_counts_once() -> None:
     second = wallet.converse(Wire(applet), talk(OURS))
     db = Database(memory=True)
     migrate(db)
-    tx = Tx(db)
+    tx = Tx(db, Vault(bytes(32)))
     admitted = []
     for outcome in (true, again, second):
         listener.ears.presented("till-nfc", outcome)

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 from sqlite_utils import Database
 
 from gateway.core.model import Offer, ShopConfig
+from gateway.core.vault import Vault
 from gateway.tables.rows import Rows, as_json
 
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
@@ -15,8 +16,8 @@ _CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
 class Catalogue(Rows):
     """The table `offer`, and the shop's configuration."""
 
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
+    def __init__(self, db: Database, vault: Vault) -> None:
+        super().__init__(db, vault)
         self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
 
     def offers(self) -> tuple[Offer, ...]:

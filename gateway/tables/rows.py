@@ -5,12 +5,15 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from gateway.core.vault import Vault
+
 
 class Rows:
     """One transaction's connection. Its tables' methods read and write; nothing is visible outside before COMMIT."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, vault: Vault) -> None:
         self._db = db
+        self._vault = vault
 
     def meta(self, key: str) -> str | None:
         row = self._one("SELECT value FROM meta WHERE key = ?", key)

@@ -326,7 +326,7 @@ def _fill(data: Path, name: str) -> None:
         ConsentAdd(replace(one.record, given_at_ms=1)) if isinstance(one, ConsentAdd) else one for one in known()
     ]
     delta = Delta(0, 1, (*basics(), *long_ago, *sealed))
-    store = Store(data / "gateway.db", secrets.token_hex(16))
+    store = Store(data / "gateway.db", secrets.token_hex(16), site_key)
     try:
         asyncio.run(store.run(lambda tx: apply(tx, delta, site_key, START_MS, name)))
     finally:

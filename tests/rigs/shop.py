@@ -102,7 +102,7 @@ class Shop:
         self.walls = Walls()
         self.health = Health()
         self.resolver = Resolver(SITE_KEY)
-        self.store = Store(path / "gateway.db", "e" * 32)
+        self.store = Store(path / "gateway.db", "e" * 32, SITE_KEY)
         self.woken = 0
         ids = itertools.count(1)
         self.tasks: list = []

@@ -1,0 +1,62 @@
+"""A sealed value opens at its own place with its own key, and nowhere else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.vault import Vault
+from gateway.errors import SealError
+
+VAULT = Vault(bytes(range(32)))
+
+
+@given(st.text(max_size=40), st.binary(max_size=2_000))
+def test_what_was_sealed_opens_at_its_place(place: str, clear: bytes) -> None:
+    sealed = VAULT.seal(place, clear)
+    assert VAULT.open(place, sealed) == clear
+    assert len(sealed) == len(clear) + 28
+    assert VAULT.seal(place, clear) != sealed
+
+
+@given(st.binary(min_size=8, max_size=200), st.integers(0, 10_000))
+def test_no_bit_may_change(clear: bytes, at: int) -> None:
+    sealed = bytearray(VAULT.seal("member.body/m1", clear))
+    assert clear not in bytes(sealed)
+    sealed[at % len(sealed)] ^= 1 << at % 8
+    with pytest.raises(SealError):
+        VAULT.open("member.body/m1", bytes(sealed))
+
+
+@pytest.mark.parametrize("sealed", [b"", b"x" * 11, b"x" * 12, b"x" * 27, b"x" * 100])
+def test_rubbish_does_not_open(sealed: bytes) -> None:
+    with pytest.raises(SealError):
+        VAULT.open("member.body/m1", sealed)
+
+
+def test_nothing_opens_elsewhere_or_under_another_key() -> None:
+    sealed = VAULT.seal("member.body/m1", b"Mia")
+    for vault, place in (
+        (VAULT, "member.body/m2"),
+        (VAULT, "credential.secret/m1"),
+        (Vault(bytes(32)), "member.body/m1"),
+    ):
+        with pytest.raises(SealError) as caught:
+            vault.open(place, sealed)
+        assert "m1" not in str(caught.value)
+
+
+def test_a_mac_depends_on_use_key_and_where_its_parts_end() -> None:
+    macs = {
+        VAULT.mac("chain", b"ab", b"c"),
+        VAULT.mac("chain", b"a", b"bc"),
+        VAULT.mac("chain", b"abc"),
+        VAULT.mac("ledger", b"ab", b"c"),
+        Vault(bytes(32)).mac("chain", b"ab", b"c"),
+    }
+    assert len(macs) == 5
+    assert VAULT.mac("chain", b"ab", b"c") in macs
+
+
+def test_a_short_root_is_refused() -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Vault(b"short")
