@@ -71,6 +71,7 @@ class Walls:
         self.cards: dict[str, StaffCard] = {}
         self.closed: list[tuple[str, str]] = []
         self.asleep: set[str] = set()
+        self.locked: set[str] = set()
 
     def show(self, screen: str, content: ScreenContent) -> None:
         self.screens[screen] = content
@@ -89,6 +90,9 @@ class Walls:
 
     def sees(self, tablet: str) -> bool:
         return tablet not in self.asleep
+
+    def lock(self, tablet: str, locked: bool) -> None:
+        (self.locked.add if locked else self.locked.discard)(tablet)
 
     def shift(self, delta_ms: int) -> None:
         """Deadlines are not this wall's business."""
