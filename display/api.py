@@ -146,8 +146,9 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_u
         return _page(pages.shell("screen.html"))
 
     @app.get("/notice", include_in_schema=False)
-    async def notice_page() -> Response:
-        return _page(pages.notice(path.shop))
+    async def notice_page(language: str = "") -> Response:
+        zones = {ear.zone for ear in app.state.hub.ears.values()}
+        return _page(pages.notice(path.shop, zones, language))
 
     @app.get("/notice.svg", include_in_schema=False)
     async def notice_code() -> Response:

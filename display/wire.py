@@ -5,6 +5,7 @@ Shop time ends here: everything a page counts down is given as remaining real mi
 
 from display.faults import PART, Ear, cause_of
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
+from gateway.core.notice import missing
 from gateway.health import Part
 
 Json = dict[str, object]
@@ -132,10 +133,10 @@ def trouble(value: Part, ear: Ear, now_ms: int, speed: float) -> Json:
 
 
 def shop(value: ShopConfig, speed: float) -> Json:
-    """What pages say about the shop itself: names, whether there is a notice, how long a request waits."""
+    """What pages say about the shop itself: names, whether there is a whole notice, how long a request waits."""
     return {
         "name": text(value.store_name),
         "zones": {zone: text(name) for zone, name in value.zones.items()},
-        "notice": value.notice is not None,
+        "notice": not missing(value.notice),
         "ask_ms": real_ms(value.ask_ms, speed),
     }

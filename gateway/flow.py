@@ -302,7 +302,7 @@ class Flow:
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self.recognition.allow(self.shop.notice is not None)
+        self.recognition.allow(self.shop.notice)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

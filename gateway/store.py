@@ -20,10 +20,12 @@ from sqlite_utils import Database
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.core.keyring import Sealed
+from gateway.core.model import ShopConfig
 from gateway.core.vault import Vault
 from gateway.errors import ConfigError, StoreError
 from gateway.migrations import migrate
 from gateway.records import Tx
+from gateway.tables.catalogue import Catalogue
 from gateway.tables.taps import TapsAndKeys
 
 T = TypeVar("T")
@@ -227,9 +229,20 @@ class Store:
 
 
 def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
-    """The terminal keys in the file at `path`, sealed, for whoever only looks; None without such a file.
+    """The terminal keys in the file at `path`, sealed, for whoever only looks; None without such a file."""
+    none: tuple[Sealed, ...] = ()
+    return _looked_up(path, lambda db: TapsAndKeys(db, Vault(bytes(32))).terminal_keys(), none)
 
-    Makes nothing, also no log beside the file, which would belong to whoever looked. Raises ConfigError.
+
+def kept_shop(path: Path) -> ShopConfig | None:
+    """What headquarters configured, from the file at `path`, for whoever only looks; None without such a file."""
+    return _looked_up(path, lambda db: Catalogue(db, Vault(bytes(32))).shop(), ShopConfig())
+
+
+def _looked_up(path: Path, read: Callable[[Database], T], of_older: T) -> T | None:
+    """What `read` finds in the file at `path`; `of_older` where an older release made it. Raises ConfigError.
+
+    Makes nothing, also no log beside the file, which would belong to whoever looked.
     """
     if not path.exists():
         return None
@@ -237,10 +250,10 @@ def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
     try:
         mode = "mode=ro" if running else "immutable=1"
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
-            return TapsAndKeys(Database(connection), Vault(bytes(32))).terminal_keys()
+            return read(Database(connection))
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
-            return ()  # an older release made the file
+            return of_older
         raise ConfigError(f"{path}: the database cannot be read: {error}") from error
     except sqlite3.Error as error:
         raise ConfigError(f"{path}: the database cannot be read: {error}") from error

@@ -46,6 +46,8 @@ MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_ZONES = 256  # of a shop
 MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
+MAX_NOTICE = 8_000  # characters of a privacy notice; some 3,000 of each language fit one printed page
+MAX_NOTICE_LANGUAGES = 4  # 4 x 8,000 characters of up to two bytes are 64 KB of the message's 96 KiB
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -132,10 +134,19 @@ class _OfferRef(_Body):
     offer_id: Id
 
 
+# A browser would change a carriage return, and what is shown must have the hash of what was sent.
+_NoticeText = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$", min_length=1, max_length=MAX_NOTICE)
+]
+
+
 class _NoticeBody(_Body):
     version: Word
     controller: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
     contact: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+    notice_id: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")] = ""
+    text: Annotated[dict[_Language, _NoticeText], Field(max_length=MAX_NOTICE_LANGUAGES)] = {}
+    jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "EU"
 
 
 class _ConfigBody(_Body):

@@ -4,6 +4,7 @@ Times are integer milliseconds since 1970-01-01 UTC, signal strengths are dBm, a
 code ("de", "en") to a sentence.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -217,11 +218,20 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Without a notice nobody is recognised."""
+    """HQ's privacy notice, in HQ's own words (`text`, as core.notice reads it). Without a whole one nobody is
+    recognised."""
 
     version: str
     controller: str
     contact: str
+    notice_id: str = ""
+    text: Text = field(default_factory=dict)
+    jurisdiction: str = "EU"
+
+    def sha256(self, language: str) -> str:
+        """SHA-256 of the UTF-8 text in `language` as 64 hex digits; "" where there is none in it."""
+        text = self.text.get(language, "")
+        return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 @dataclass(frozen=True, slots=True)

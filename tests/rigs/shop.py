@@ -34,6 +34,7 @@ from gateway.store import Store
 SITE_KEY = bytes(range(32))
 START_MS = 1_800_000_000_000
 TEXT = {"de": "Hallo", "en": "Hello"}
+NOTICE = Notice("1", "Muster GmbH", "privacy@muster.example", text={"en": "Only who agreed is recognised."})
 RECEIVERS = (
     ReceiverTable(id="coffee-ble", zone="coffee"),
     ReceiverTable(id="wine-ble", zone="wine"),
@@ -200,9 +201,7 @@ def consent(name: str, purpose: Purpose, state: ConsentState = ConsentState.GIVE
 def basics() -> tuple[Change, ...]:
     """A configured shop: a notice, an offer for everybody, one for coffee lovers."""
     return (
-        ConfigPut(
-            ShopConfig(TEXT, {"coffee": TEXT, "wine": TEXT}, Notice("1", "Muster GmbH", "privacy@muster.example"))
-        ),
+        ConfigPut(ShopConfig(TEXT, {"coffee": TEXT, "wine": TEXT}, NOTICE)),
         OfferPut(Offer("loop", TEXT, TEXT, zones=("coffee",), audience="everyone")),
         OfferPut(Offer("espresso", TEXT, TEXT, more=TEXT, interests=("coffee",), public_safe=True)),
     )
