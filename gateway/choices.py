@@ -3,7 +3,8 @@
 A withdrawal is obeyed even while the disk cannot take it, and stored as soon as it can.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,9 @@ from gateway import acts
 from gateway.acts import Act, Chosen, Newcomer
 from gateway.advice import Commit
 from gateway.apply import Recognised, recognised
-from gateway.core.model import Purpose
+from gateway.core.model import Purpose, ShopConfig
 from gateway.core.ports import Clock
+from gateway.core.tokens import Random
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.recognition import Recognition
@@ -22,28 +24,37 @@ OWED_AGAIN_MS = 5_000  # between two tries to store withdrawals that the disk re
 MAX_OWED = 1_000  # people who withdraw while a disk is full; 500 bytes each
 
 
-class Choices:
-    """`forget` wipes a member from every surface. Lives on the event loop."""
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What the flow lends to those who work for it here. `forget` wipes a member from every surface, `erase` forgets
+    them everywhere; `public_url` "": phones cannot reach us, tablets can."""
 
-    def __init__(
-        self,
-        recognition: Recognition,
-        clock: Clock,
-        health: Health,
-        commit: Any,
-        begin: Callable[[Coroutine[Any, Any, None]], None],
-        new_id: Callable[[], str],
-        forget: Callable[[str], None],
-        site_key: bytes,
-    ) -> None:
+    clock: Clock
+    health: Health
+    commit: Commit
+    begin: Callable[[Coroutine[Any, Any, None]], None]
+    new_id: Callable[[], str]
+    show: Callable[[str], None]
+    shop: Callable[[], ShopConfig]
+    forget: Callable[[str], None]
+    erase: Callable[[str, str], Awaitable[str]]
+    site_key: bytes
+    public_url: str
+    random: Random
+
+
+class Choices:
+    """Lives on the event loop."""
+
+    def __init__(self, lent: Lent, recognition: Recognition) -> None:
         self._recognition = recognition
-        self._clock = clock
-        self._health = health
-        self._commit: Commit = commit
-        self._begin = begin
-        self._new_id = new_id
-        self._forget = forget
-        self._site_key = site_key
+        self._clock = lent.clock
+        self._health = lent.health
+        self._commit = lent.commit
+        self._begin = lent.begin
+        self._new_id = lent.new_id
+        self._forget = lent.forget
+        self._site_key = lent.site_key
         self._owed: dict[str, tuple[dict[Purpose, bool], Act]] = {}
         self._owed_ms = 0
 

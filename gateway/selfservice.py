@@ -3,19 +3,16 @@
 Lives on the event loop; what it stores is in gateway.acts, and how that takes effect in gateway.choices.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from gateway import acts
 from gateway.acts import Act, Age, Look, Newcomer
-from gateway.advice import Advice, Commit
-from gateway.choices import Choices
+from gateway.choices import Choices, Lent
 from gateway.core.guesses import Guesses
-from gateway.core.handover import Locks
-from gateway.core.model import Purpose, ShopConfig
+from gateway.core.model import Purpose
 from gateway.core.onetime import code_digest
-from gateway.core.ports import Clock, Surfaces
 from gateway.core.stage import Dialogue, Stage
 from gateway.core.tokens import (
     LINK_SCREEN_MS,
@@ -25,12 +22,10 @@ from gateway.core.tokens import (
     WRONG_WINDOW_MS,
     Link,
     Links,
-    Random,
     Session,
     Sessions,
 )
 from gateway.errors import StoreError
-from gateway.health import Health
 
 # Each is a row that stays. Eight toggles there and back twice; a withdrawal is taken beyond it.
 MAX_ACTS = 32
@@ -81,57 +76,25 @@ class Answer:
     code: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """What became of a link that a tablet asked for; `path` of it, `url` for another device ("" = there is none)."""
-
-    result: Outcome
-    path: str = field(default="", repr=False)
-    url: str = field(default="", repr=False)
-
-
 class SelfService:
-    """All links, sessions and hand-overs of the shop. `public_url` None: phones cannot reach us, tablets can."""
+    """All sessions of the shop, and links at screens."""
 
-    def __init__(
-        self,
-        *,
-        stage: Stage,
-        advice: Advice,
-        choices: Choices,
-        surfaces: Surfaces,
-        clock: Clock,
-        health: Health,
-        commit: Any,
-        begin: Callable[[Coroutine[Any, Any, None]], None],
-        new_id: Callable[[], str],
-        show: Callable[[str], None],
-        shop: Callable[[], ShopConfig],
-        forget: Callable[[str], None],
-        erase: Callable[[str, str], Awaitable[str]],
-        site_key: bytes,
-        public_url: str | None,
-        random: Random,
-    ) -> None:
+    def __init__(self, lent: Lent, stage: Stage, choices: Choices, links: Links, sessions: Sessions) -> None:
         self._stage = stage
-        self._advice = advice
         self._choices = choices
-        self._surfaces = surfaces
-        self._clock = clock
-        self._health = health
-        self._commit: Commit = commit
-        self._begin = begin
-        self._new_id = new_id
-        self._show = show
-        self._shop = shop
-        self._forget = forget
-        self._erase = erase
-        self._site_key = site_key
-        self._public_url = (public_url or "").rstrip("/")
-        self._random = random
-        self._links = Links(random)
-        self._sessions = Sessions(random)
-        self._locks = Locks(random)
+        self._links = links
+        self._sessions = sessions
+        self._clock = lent.clock
+        self._health = lent.health
+        self._commit = lent.commit
+        self._new_id = lent.new_id
+        self._show = lent.show
+        self._shop = lent.shop
+        self._forget = lent.forget
+        self._erase = lent.erase
+        self._site_key = lent.site_key
+        self._public_url = lent.public_url
+        self._random = lent.random
         self._guesses = Guesses(window_ms=WRONG_WINDOW_MS, at_one=MAX_WRONG_SOURCE, in_all=MAX_WRONG)
         self._trusted = False
 
@@ -309,6 +272,11 @@ class SelfService:
         member_id, actor, now_ms = session.member_id, f"{session.link.via}:{session.link.place}", self._clock.now_ms()
         return await self._commit(lambda tx: acts.copy(tx, member_id, actor, now_ms))
 
+    async def language(self, cookie: str | None) -> str:
+        """In which language the person reads."""
+        found = await self.state(cookie)
+        return found.look.language if found is not None and found.look is not None else "de"
+
     async def receipt(self, cookie: str | None, receipt_id: str) -> dict[str, object] | None:
         """One receipt of the person; None without a session that may see it, or without such a receipt."""
         session = self._may_see(cookie, receipt_id)
@@ -326,68 +294,6 @@ class SelfService:
             return None
         link = Link("receipt", "phone", session.link.place, session.member_id, receipt_id=receipt_id)
         return self._url(self._links.issue(link, self._clock.now_ms(), LINK_TABLET_MS))
-
-    # --- tablets ---------------------------------------------------------------------------------------------
-
-    async def hand_over(self, tablet: str, handshake_id: str | None, pin: str) -> Handed:
-        """Lock the tablet and give its customer a session: the member whose card is open, or None = somebody new."""
-        member_id = None
-        if handshake_id is not None:
-            member_id = self._advice.member_at(handshake_id, tablet)
-            if member_id is None:
-                return Handed("gone")
-            if not await self._choices.noted(member_id, f"tablet:{tablet}", "link.made"):
-                return Handed("gone")
-        elif self._shop().notice is None:
-            return Handed("refused")  # nobody can agree to what cannot be read
-        if not self._locks.lock(tablet, pin):
-            return Handed("refused")
-        self._surfaces.lock(tablet, True)
-        link = Link("mine" if member_id else "enrol", "tablet", tablet, member_id)
-        path = f"/h/{self._links.issue(link, self._clock.now_ms(), LINK_TABLET_MS)}"
-        self._begin(self._advice.leave(tablet))
-        return Handed("ok", path)
-
-    async def link_for(self, tablet: str, handshake_id: str) -> Handed:
-        """A link for the phone of the member whose card is open on this tablet."""
-        member_id = self._advice.member_at(handshake_id, tablet)
-        if member_id is None:
-            return Handed("gone")
-        if not self._public_url:
-            return Handed("refused")
-        if not await self._choices.noted(member_id, f"tablet:{tablet}", "link.made"):
-            return Handed("gone")
-        token = self._links.issue(Link("mine", "phone", tablet, member_id), self._clock.now_ms(), LINK_TABLET_MS)
-        return Handed("ok", f"/h/{token}", self._url(token))
-
-    def is_locked(self, tablet: str) -> bool:
-        """Whether a customer holds this tablet."""
-        return self._locks.is_locked(tablet)
-
-    def lock_for_good(self, tablet: str) -> None:
-        """The tablet says that it was locked, and we have forgotten by whom: only the manager opens it."""
-        if not self._locks.is_locked(tablet):
-            self._locks.lock_for_good(tablet)
-            self._surfaces.lock(tablet, True)
-
-    def unlock(self, tablet: str, pin: str) -> Literal["ok", "wrong", "locked"]:
-        """A colleague takes the tablet back; the customer's session on it ends."""
-        result = self._locks.unlock(tablet, pin)
-        if result == "ok":
-            self._take_back(tablet)
-        else:
-            self._health.count(f"self.unlock_{result}")
-        return result
-
-    def release(self, tablet: str) -> None:
-        """The manager's link was opened on the tablet."""
-        self._locks.release(tablet)
-        self._take_back(tablet)
-
-    def _take_back(self, tablet: str) -> None:
-        self._links.drop_place(tablet)
-        self._sessions.end_at(tablet)
-        self._surfaces.lock(tablet, False)
 
     # --- what others bring -----------------------------------------------------------------------------------
 
@@ -441,23 +347,29 @@ class SelfService:
 
     def _may_not_give(self, form: Form) -> Said | None:
         """Why nothing is given by this form: it was shown another notice than ours is now, or says no age."""
-        notice = self._shop().notice
-        shown = notice is not None and notice.version == form.notice_version
-        if notice is None or not shown or notice.sha256(form.language) != form.notice_sha256 or not form.notice_sha256:
+        if self._language_shown(form) is None:
             return "notice_changed"
         return None if form.age in ("16plus", "guardian") else "age"
 
+    def _language_shown(self, form: Form) -> str | None:
+        """In which language our notice stood before whoever sent the form; None if it was another notice."""
+        notice = self._shop().notice
+        if notice is None or notice.version != form.notice_version or not form.notice_sha256:
+            return None
+        return next((one for one in notice.text if notice.sha256(one) == form.notice_sha256), None)
+
     def _act_of(self, session: Session, form: Form) -> Act:
-        via = session.link.via
+        """The act behind a form; a notice that is not ours, which only a withdrawal may name, is not kept."""
+        shown = self._language_shown(form)
         return Act(
-            channel="tablet" if via == "tablet" else "web",
+            channel="tablet" if session.link.via == "tablet" else "web",
             method="toggle",
             device_id=session.link.place,
             staff_id="",
-            language=form.language,
+            language=shown or form.language,
             age_gate=form.age or "unknown",
-            notice_version=form.notice_version,
-            notice_sha256=form.notice_sha256,
+            notice_version=form.notice_version if shown else "",
+            notice_sha256=form.notice_sha256 if shown else "",
             clock=self._clock_quality,
         )
 

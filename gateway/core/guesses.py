@@ -12,9 +12,7 @@ MAX_IN_SHOP = 20  # > MAX_AT_SCREEN, or one vandal would shut out every screen
 class Guesses:
     """Wrong codes of the last `window_ms`, by screen and in all; at most `in_all` of them are kept."""
 
-    def __init__(
-        self, *, window_ms: int = WINDOW_MS, at_one: int = MAX_AT_SCREEN, in_all: int = MAX_IN_SHOP
-    ) -> None:
+    def __init__(self, *, window_ms: int = WINDOW_MS, at_one: int = MAX_AT_SCREEN, in_all: int = MAX_IN_SHOP) -> None:
         self._window_ms = window_ms
         self._at_one = at_one
         self._in_all = in_all

@@ -232,9 +232,7 @@ class Stage:
             step = _NEXT[choice]
             spans_ms = {"more": idle_ms, "code": CODE_MS, "my_data": LINK_SCREEN_MS, "forget_me": 2 * idle_ms}
             span_ms = spans_ms.get(step, END_MS)
-            after = replace(
-                dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms, link="", digits=""
-            )
+            after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms, link="", digits="")
         self.open(screen, after)
         return after
 

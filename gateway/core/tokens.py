@@ -149,7 +149,9 @@ class Sessions:
 
     def of_dialogue(self, dialogue_id: str) -> Session | None:
         """The session that waits for this screen's dialogue to confirm it."""
-        return next((one for one in self._sessions.values() if one.digits and one.link.dialogue_id == dialogue_id), None)
+        return next(
+            (one for one in self._sessions.values() if one.digits and one.link.dialogue_id == dialogue_id), None
+        )
 
     def confirm(self, session: Session, now_ms: int) -> None:
         """The person at the screen says that this is their phone."""
