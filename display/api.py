@@ -1,4 +1,4 @@
-"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here and in display.selfservice; nothing is decided."""
+"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here and in display.selfservice alone."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, AtTill, Beside, Code, Path, Reader, Readers, Result
-from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service
+from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
 from gateway.handovers import Handovers
@@ -188,14 +188,8 @@ def _add_pages(
         tablet = cookies.tablet_of(cookie, tablet_key)
         if key and cookies.key_fits(key, tablet_key):
             answer = RedirectResponse("/tablet", 303, headers=FRESH)
-            answer.set_cookie(
-                cookies.COOKIE,
-                cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key),
-                max_age=cookies.COOKIE_MAX_AGE_S,
-                httponly=True,
-                samesite="strict",
-                secure=request.url.scheme == "https",
-            )
+            value = cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key)
+            set_cookie(answer, request, cookies.COOKIE, value, cookies.COOKIE_MAX_AGE_S)
             if handovers is not None and tablet is not None:
                 handovers.release(tablet)
             answer.delete_cookie(LOCKED)

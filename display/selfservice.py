@@ -143,7 +143,7 @@ def add_handovers(app: FastAPI, handovers: Handovers, tablets: Tablets) -> None:
         handed = await handovers.hand_over(tablet, asked.handshake_id, asked.pin)
         answer = _answer({"result": handed.result, "url": handed.path or None})
         if handed.result == "ok":
-            _set(answer, request, LOCKED, "1", LOCKED_MAX_AGE_S)
+            set_cookie(answer, request, LOCKED, "1", LOCKED_MAX_AGE_S)
         return answer
 
     @app.post("/api/v1/tablet/unlock", tags=["tablet"])
@@ -182,7 +182,7 @@ def _add_links(app: FastAPI, me: SelfService, pages: Pages, public_url: str | No
             return _page(pages.shell("me_gone.html"), 410 if opened == "late" else 429)
         assert not isinstance(opened, str)
         answer = RedirectResponse(opened.page, 303, headers=FRESH)
-        _set(answer, request, COOKIE, opened.cookie, None)
+        set_cookie(answer, request, COOKIE, opened.cookie, None)
         return answer
 
 
@@ -330,7 +330,8 @@ def _picture(url: str) -> Response:
     return Response(qr_svg(url), media_type="image/svg+xml", headers=FRESH)
 
 
-def _set(answer: Response, request: Request, name: str, value: str, max_age_s: int | None) -> None:
+def set_cookie(answer: Response, request: Request, name: str, value: str, max_age_s: int | None) -> None:
+    """A cookie that no script reads and no other site sends; `max_age_s` None = until the browser closes."""
     answer.set_cookie(
         name, value, max_age=max_age_s, httponly=True, samesite="strict", secure=request.url.scheme == "https"
     )
