@@ -4,6 +4,7 @@ Times are integer milliseconds since 1970-01-01 UTC, signal strengths are dBm, a
 code ("de", "en") to a sentence.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,28 @@ class ConsentState(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
+
+
+class AgeGate(StrEnum):
+    """What is known of a member's age; nothing more exact is kept."""
+
+    OVER_16 = "16plus"
+    GUARDIAN = "guardian"  # younger, and a parent or guardian agreed
+    UNDER_16 = "under16"  # younger, and nobody agreed
+    UNKNOWN = "unknown"
+
+    @property
+    def known(self) -> bool:
+        """Old enough to agree, or somebody agreed for them."""
+        return self in (AgeGate.OVER_16, AgeGate.GUARDIAN)
+
+
+class ClockQuality(StrEnum):
+    """What the clock was worth by which an act was dated."""
+
+    SYNCHRONISED = "synchronised"
+    DOUBTFUL = "doubtful"
+    UNKNOWN = "unknown"
 
 
 class CredentialKind(StrEnum):
@@ -177,11 +200,17 @@ class Member:
     usual: tuple[str, ...] = ()
     talking_points: tuple[TalkingPoint, ...] = ()
     staff: bool = False  # a colleague: may carry a phone that is known by its address, and is never a customer
+    age: AgeGate = AgeGate.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
-    """One entry of the append-only consent log. `hq_seq` orders records as HQ saw them; 0 = made here."""
+    """One entry of the append-only consent log, for one purpose. What nobody said is "" or unknown, never invented.
+
+    `hq_seq` orders records as HQ saw them; 0 = made here and not numbered yet. Records of one act share `receipt_id`.
+    `supersedes`: event of the record that was in force. `notice_sha256`: 64 hex digits of the text that was shown, in
+    `language`. `store_id`: "tenant/store/id" of the gateway where it was done. After ISO/IEC TS 27560:2023.
+    """
 
     event_id: str
     member_id: str
@@ -191,7 +220,34 @@ class ConsentRecord:
     valid_until_ms: int | None = None
     hq_seq: int = 0
     notice_version: str = ""
-    channel: str = "hq"
+    channel: str = "unknown"  # tablet, app, web, paper, hq, ...
+    receipt_id: str = ""
+    supersedes: str = ""
+    notice_id: str = ""
+    notice_sha256: str = ""
+    language: str = ""
+    jurisdiction: str = ""
+    method: str = "unknown"  # by what gesture: toggle, signature, import, ...
+    device_id: str = ""
+    store_id: str = ""
+    staff_id: str = ""
+    age_gate: AgeGate = AgeGate.UNKNOWN
+    clock: ClockQuality = ClockQuality.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """How somebody decided about their purposes, in the words of ConsentRecord."""
+
+    channel: str
+    method: str = "unknown"
+    device_id: str = ""
+    staff_id: str = ""
+    language: str = ""
+    age_gate: AgeGate = AgeGate.UNKNOWN
+    notice_version: str = ""
+    notice_sha256: str = ""
+    clock: ClockQuality = ClockQuality.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +273,19 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Without a notice nobody is recognised."""
+    """HQ's privacy notice, in HQ's own words. Without one nobody is recognised."""
 
     version: str
     controller: str
     contact: str
+    notice_id: str = ""
+    text: Text = field(default_factory=dict)
+    jurisdiction: str = "EU"
+
+    def sha256(self, language: str) -> str:
+        """SHA-256 of the UTF-8 text in `language` as 64 hex digits; "" where there is none in it."""
+        text = self.text.get(language, "")
+        return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +305,8 @@ class ShopConfig:
     bearer_limit_cents: int = 500  # an id that anybody could copy redeems nothing worth more
     join_url: str = ""  # where somebody who is no member yet can become one; "" = the privacy notice
     bind_prefixes: tuple[str, ...] = ()  # a plain NDEF text may be bound only below one of these addresses
+    consent_days: int = 0  # how long a consent that is given in the shop counts; 0 = without end
+    child_programme: bool = False  # there is something for children, so a member of unknown age may be one
 
 
 @dataclass(frozen=True, slots=True)
