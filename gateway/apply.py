@@ -180,9 +180,8 @@ def _apply_consent(tx: Tx, change: ConsentAdd | ConsentPark | ConsentRestore, no
             outcome = tx.take_consent(record, now_ms)
             if outcome in ("parked", "differs", "tampered"):
                 touched.counts.append(f"consent.{outcome}")
-            if outcome == "known" or outcome == "numbered":
-                pass  # it was followed when it first came, or was made here
-            elif record.state is not ConsentState.GIVEN:
+            news = outcome not in ("known", "numbered")  # else it was followed when it first came, or was made here
+            if news and record.state is not ConsentState.GIVEN:
                 touched.cleared.add(member_id)
                 body = {"member_id": member_id, "purpose": record.purpose, "state": record.state}
                 tx.emit(Event("consent.applied", now_ms, body))

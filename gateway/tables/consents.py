@@ -148,29 +148,43 @@ class ConsentLog(ParkedConsents):
 
     # --- what ends, what is broken ------------------------------------------------------------------------------
 
-    def lapsed(self, since_ms: int, now_ms: int, limit: int) -> list[ConsentRecord]:
-        """Grants in force whose time ended after `since_ms` and not after `now_ms`, the earliest first."""
+    def lapsed(
+        self, after_ms: int, member_id: str, now_ms: int, limit: int
+    ) -> tuple[tuple[int, str] | None, list[ConsentRecord]]:
+        """Grants in force that ended not after `now_ms`, behind the one of this time and member: how far was read
+        (None = to the end), and the grants."""
         rows = self._named(
-            f"""SELECT {NAME}, ends_ms FROM consent WHERE ends_ms > ? AND ends_ms <= ?
-                GROUP BY member_id, ends_ms ORDER BY ends_ms LIMIT ?""",
-            *(since_ms, now_ms, limit),
+            f"""SELECT DISTINCT {NAME}, ends_ms FROM consent WHERE (ends_ms, member_id) > (?, ?) AND ends_ms <= ?
+                ORDER BY ends_ms, member_id LIMIT ?""",
+            *(after_ms, member_id, now_ms, limit),
         )
         found = {}
         for name, ends_ms in rows:
             for record in self.consents(name).values():
                 if record.state is ConsentState.GIVEN and record.valid_until_ms == ends_ms:
                     found[record.event_id] = record
-        return list(found.values())
+        read = (int(rows[-1][1]), str(rows[-1][0])) if len(rows) == limit else None
+        return read, list(found.values())
 
     def next_lapse(self, after_ms: int) -> int | None:
         """When the next grant ends after `after_ms`; None = none does."""
         row = self._one("SELECT min(ends_ms) FROM consent WHERE ends_ms > ?", after_ms)
         return None if row[0] is None else int(row[0])
 
+    def show_time(self, at_ms: int) -> None:
+        """A synchronised clock or HQ has shown this time: a clock far below it is in doubt from now on."""
+        if at_ms > int(self.meta("floor_ms") or 0):
+            self.put_meta("floor_ms", str(at_ms))
+
     @property
     def broken(self) -> int:
         """Members whose chain was found broken since the start, at most MAX_TOLD."""
         return len(self._broken)
+
+    @property
+    def untold(self) -> bool:
+        """Whether HQ has not been told of one of them."""
+        return not all(self._broken.values())
 
     def tell_broken(self, now_ms: int) -> list[str]:
         """Tell HQ, once in a run, whose log was found changed; returns whom."""

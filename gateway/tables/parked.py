@@ -24,6 +24,8 @@ MAX_PARKED_MEMBER = 64
 MAX_NOTICES = 256  # texts: a notice changes a few times a year; a row has about 100 bytes
 
 _RECORD: TypeAdapter[ConsentRecord] = TypeAdapter(ConsentRecord)
+WAITS_FOR_TIME = ("future", "unknown_purpose", "unknown_state", "fields")
+
 NAME = "CAST(member_id AS BLOB)"
 COLUMNS = "body, CAST(reason AS BLOB), denies, place, parked_at_ms"
 REASONS = {"future": "from_the_future"}
@@ -60,6 +62,12 @@ class ParkedConsents(History):
         )
         self.emit(Event("consent.parked", now_ms, {"member_id": member_id, "event_id": event_id, "reason": reason}))
         return True
+
+    def waits(self) -> bool:
+        """Whether anything waits for its time, or for a release that can read it."""
+        marks = ", ".join("?" * len(WAITS_FOR_TIME))
+        found = self._one(f"SELECT 1 FROM consent_parked WHERE reason IN ({marks}) LIMIT 1", *WAITS_FOR_TIME)
+        return found is not None
 
     # --- notices ---
 
