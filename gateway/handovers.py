@@ -7,7 +7,10 @@ from gateway.advice import Advice
 from gateway.choices import Choices, Lent
 from gateway.core.handover import Locks
 from gateway.core.ports import Surfaces
+from gateway.core.stage import Stage
 from gateway.core.tokens import LINK_TABLET_MS, Link, Links, Sessions
+from gateway.recognition import Recognition
+from gateway.selfservice import SelfService
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +99,12 @@ class Handovers:
         self._links.drop_place(tablet)
         self._sessions.end_at(tablet)
         self._surfaces.lock(tablet, False)
+
+
+def self_service(
+    lent: Lent, stage: Stage, recognition: Recognition, advice: Advice, surfaces: Surfaces
+) -> tuple[Choices, SelfService, Handovers]:
+    """The parts of self-service, which share links and sessions."""
+    links, sessions, choices = Links(lent.random), Sessions(lent.random), Choices(lent, recognition)
+    me = SelfService(lent, stage, choices, links, sessions)
+    return choices, me, Handovers(lent, advice, choices, surfaces, links, sessions)

@@ -10,6 +10,8 @@ from gateway.core.changes import (
     Change,
     ConfigPut,
     ConsentAdd,
+    ConsentPark,
+    ConsentRestore,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -272,6 +274,10 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"credential:{credential_id}", None
         case ConsentAdd(record):
             return f"consent:{record.event_id}", record.member_id
+        case ConsentPark():
+            raise PeerError("op")  # HQ itself records only what it can read
+        case ConsentRestore(member_id):
+            return f"consents:{member_id}", member_id
         case OfferPut(offer):
             return f"offer:{offer.offer_id}", None
         case OfferDrop(offer_id):
