@@ -335,7 +335,19 @@ class Screens(RuleBasedStateMachine):
     @rule(
         screen=screens,
         choice=st.sampled_from(
-            "yes more not_now advice more_time my_data mine not_mine forget_me forget_yes cancel".split()
+            [
+                "yes",
+                "more",
+                "not_now",
+                "advice",
+                "more_time",
+                "my_data",
+                "mine",
+                "not_mine",
+                "forget_me",
+                "forget_yes",
+                "cancel",
+            ]
         ),
     )
     def answer(self, screen: str, choice: str) -> None:
