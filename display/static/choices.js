@@ -13,9 +13,15 @@ export const day = (ms, language) => new Intl.DateTimeFormat(language, { dateSty
 export const clock = (ms, language) =>
   new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }).format(ms);
 
+/** "on 5 January 2026"; of today "at 14:03:22". */
+function moment(ms, language) {
+  const today = new Date(ms).toDateString() === new Date().toDateString();
+  return today ? word(language, "meAt", { t: clock(ms, language) }) : word(language, "meOn", { t: day(ms, language) });
+}
+
 /** What is said of a purpose that was asked about before. */
 function told(purpose, language) {
-  const t = purpose.at_ms ? day(purpose.at_ms, language) : "";
+  const t = purpose.at_ms ? moment(purpose.at_ms, language) : "";
   const until = purpose.state === "given" && purpose.until_ms ? word(language, "meUntil", { t: day(purpose.until_ms, language) }) : "";
   return word(language, `me_${purpose.state}`, { t }) + until;
 }
@@ -40,13 +46,19 @@ class Row {
     this.node.dataset.state = purpose.state;
     say(this.state, told(purpose, this.language));
   }
+
+  /** A choice that is not stored yet. */
+  stage(allowed) {
+    this.input.checked = allowed;
+    say(this.state, word(this.language, allowed ? "me_yes" : "me_none"));
+  }
 }
 
 export class Choices {
   /** @param {string} language @param {(row: {name: string, input: HTMLInputElement}) => void} changed */
   constructor(language, changed) {
     this.rows = PURPOSES.map((name) => new Row(name, language, changed));
-    this.node = el("fieldset.purposes", {}, el("legend", {}, word(language, "mePurposes")), ...this.rows.map((row) => row.node));
+    this.node = el("fieldset.purposes", {}, el("legend", {}, word(language, "mePurposes")), el("div.rows", {}, ...this.rows.map((row) => row.node)));
   }
 
   /** Bring the switches in line with what is stored. @param {Array<{purpose: string, state: string}>} purposes */
@@ -65,7 +77,7 @@ export class Choices {
   }
 
   set values(chosen) {
-    for (const row of this.rows) row.input.checked = chosen[row.name] ?? false;
+    for (const row of this.rows) row.stage(chosen[row.name] ?? false);
   }
 }
 

@@ -113,7 +113,8 @@ class MyPage extends HTMLElement {
     this.choices.fill(data.purposes);
     this.choices.bar(data.notice === null || data.age === "under16");
     this.age = data.age === "unknown" || data.age === null ? this.#ages() : null;
-    this.line = el("p.done", { role: "status" }, this.#told.line);
+    this.line = el("p.done", { role: "status" });
+    this.slip = el("div.slip");
     const all = this.#button("meWithdrawAll", "", () => this.#withdrawAll());
     this.#show("member",
       this.#title(data.call_name ? this.#word("hello", { name: data.call_name }) : this.#word("meTitle")),
@@ -121,10 +122,17 @@ class MyPage extends HTMLElement {
       this.#notice(),
       this.age,
       this.choices.node,
-      el("div.after", {}, this.line, this.#receiptLink(this.#told.receipt), all),
+      el("div.after", {}, this.line, this.slip, all),
       this.#ownData(),
       this.#forget(),
       this.#end());
+    this.#tell();
+  }
+
+  /** Say what was done last, and where its receipt is. */
+  #tell() {
+    say(this.line, this.#told.line);
+    this.slip.replaceChildren(...[this.#receiptLink(this.#told.receipt)].filter((link) => link !== null));
   }
 
   #join() {
@@ -134,19 +142,21 @@ class MyPage extends HTMLElement {
     this.name = el("input", { id: "call-name", type: "text", maxlength: "40", autocomplete: "off", spellcheck: "false" });
     this.name.value = this.#draft.call_name;
     this.name.addEventListener("input", () => (this.#draft.call_name = this.name.value));
-    this.choices = new Choices(this.language, () => (this.#draft.choices = this.choices.values));
-    this.choices.fill([]);
+    this.choices = new Choices(this.language, (row) => {
+      row.stage(row.input.checked);
+      this.#draft.choices = this.choices.values;
+    });
     this.choices.values = this.#draft.choices;
     this.line = el("p.done", { role: "alert" });
     this.#show("new",
       this.#title(this.#word("meJoinTitle")),
       el("p.lede", {}, this.#word("meJoinLede")),
       el("div.columns", {},
-        el("div.about", {},
+        el("div.person", {},
           el("div.field", {}, el("label", { for: "call-name" }, this.#word("meName")), this.name, el("p.soft", {}, this.#word("meNameWhy"))),
           this.age, this.#notice()),
         this.choices.node),
-      this.#data.handover ? this.#end() : null,
+      el("div.end", {}, this.#button("meLeave", "plain", () => this.#close())),
       el("div.deed", {}, this.line,
         this.#button("meRefuse", "", () => this.#enrol({})),
         this.#button("meSave", "", () => this.#enrol(this.choices.values))));
@@ -277,10 +287,23 @@ class MyPage extends HTMLElement {
     }
     this.#told = { line: this.#word("meDone", { t: clock(body.at_ms, this.language), what: done }), receipt: body.receipt_id };
     this.#fresh = false;
-    const focus = document.activeElement?.closest?.(".purpose")?.dataset.purpose;
-    await this.#load();
-    if (focus) this.main.querySelector(`[data-purpose=${focus}] input`)?.focus();
+    if (this.age) await this.#load(); // the question of age is answered, and goes
+    else await this.#renew();
     return true;
+  }
+
+  /** What is stored now, in the rows that stand there: finger, focus and place stay. */
+  async #renew() {
+    const { status, body } = await ask(ME);
+    if (status !== 200 || this.#view !== "member") {
+      await this.#load();
+      return;
+    }
+    this.#data = body;
+    this.#ends = performance.now() + body.ttl_ms;
+    this.choices.fill(body.purposes);
+    this.choices.bar(body.notice === null || body.age === "under16");
+    this.#tell();
   }
 
   async #enrol(choices) {
@@ -343,7 +366,7 @@ class MyPage extends HTMLElement {
     this.#draft = { call_name: "", age: null, choices: {} };
     this.#told = { line: "", receipt: "" };
     this.#fresh = this.#joined = false;
-    this.choices = this.age = this.name = this.line = null;
+    this.choices = this.age = this.name = this.line = this.slip = null;
     this.main.replaceChildren();
     this.soon.replaceChildren();
     say(this.status, "");

@@ -8,6 +8,7 @@ const DIGITS = 4;
 export class PinPad {
   #digits = "";
   #busy = false;
+  #shown = false; // has been on the page; once it is gone it listens no more
 
   /** @param {string} language @param {string} label what the digits are for @param {(pin: string) => Promise<string>} send
    *   answers "" when all is well, else the sentence to show */
@@ -28,7 +29,12 @@ export class PinPad {
     this.node = el("div.pin", { role: "group", "aria-label": label },
       el("p.dots", { "aria-hidden": "true" }, ...this.dots), this.count, this.hint,
       el("div.keys", {}, ...[..."123456789"].map(digit), el("span"), digit("0"), this.back));
-    this.node.addEventListener("keydown", (event) => this.#key(event));
+    const typed = (event) => {
+      if (this.node.isConnected) this.#key(event);
+      else if (this.#shown) document.removeEventListener("keydown", typed);
+      this.#shown ||= this.node.isConnected;
+    };
+    document.addEventListener("keydown", typed);
     this.#draw();
   }
 
@@ -39,6 +45,7 @@ export class PinPad {
   }
 
   #key(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (/^\d$/.test(event.key)) this.#set(this.#digits + event.key);
     else if (event.key === "Backspace") this.#set(this.#digits.slice(0, -1));
     else return;

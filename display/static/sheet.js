@@ -42,7 +42,7 @@ export function sheet(notice, language, open) {
   const shown = readable(notice, language);
   const fact = (key, value, tag = "dd") => [el("dt", {}, word(language, key)), el(tag, {}, value)];
   return el("details.sheet-of", open ? { open: "" } : {},
-    el("summary", {}, word(language, "meNotice", { v: notice.version })),
+    el("summary", {}, el("span", {}, word(language, "meNotice", { v: notice.version }))),
     el("article.words", { lang: shown }, ...words(notice.texts[shown] ?? "")),
     el("dl.facts", {}, ...fact("meController", notice.controller), ...fact("meContact", notice.contact),
       ...fact("meHash", notice.sha256[shown] ?? "")));
