@@ -19,6 +19,11 @@ def real_ms(shop_ms: int, speed: float) -> int:
     return max(0, round(shop_ms / speed))
 
 
+def code_of(link: str) -> str:
+    """Where the picture of a one-time link's QR code is; `link` ends in "/h/" and its token."""
+    return f"/h/{link.rpartition('/')[2]}.svg"
+
+
 def text(value: Text) -> dict[str, str]:
     return {str(language): str(sentence) for language, sentence in value.items()}
 
@@ -45,6 +50,8 @@ def dialogue(value: DialogueView, level: str, ttl_ms: int) -> Json:
         "more": text(value.more),
         "choices": list(value.choices),
         "ttl_ms": ttl_ms,
+        "link": {"url": value.link, "code": code_of(value.link)} if value.link else None,
+        "digits": value.digits or None,
     }
 
 

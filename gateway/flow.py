@@ -5,28 +5,33 @@ applies transactions and resumes callers in order, so what a withdrawal clears s
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 from gateway.advice import Advice
 from gateway.apply import Touched, apply, taken_from
 from gateway.binding import Binding
+from gateway.choices import Choices, Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta
 from gateway.core.identity import Resolver
-from gateway.core.model import ShopConfig, Sighting, Tap
+from gateway.core.model import Event, ShopConfig, Sighting, Tap
 from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.presence import Presence
 from gateway.core.proof import redeemable_cents
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
+from gateway.core.tokens import Links, Random, Sessions
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
+from gateway.handovers import Handovers
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.recognition import Recognition
 from gateway.records import Tx
+from gateway.selfservice import SelfService
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
@@ -64,6 +69,8 @@ class Flow:
         wake: Callable[[], None],
         presence: Presence | None = None,
         keychain: Keychain | None = None,
+        public_url: str | None = None,
+        random: Random = secrets.token_bytes,
     ) -> None:
         self._store = store
         self._keychain = keychain
@@ -74,6 +81,7 @@ class Flow:
         self._site_key = site_key
         self._new_id = new_id
         self._decisions = Decisions(new_id)
+        self.shop = ShopConfig()  # what HQ configured
         self._spawn = spawn
         self._wake = wake
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
@@ -85,17 +93,9 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        self._visits = Visits(
-            presence,
-            self._stage,
-            self._advice,
-            self._decisions,
-            self._commit,
-            self._begin,
-            new_id,
-            self._show,
-            lambda: self.shop,
-        )
+        seen, talks = (presence, self._stage), (self._advice, self._decisions)
+        self._visits = Visits(*seen, *talks, self._commit, self._begin, new_id, self._show, lambda: self.shop)
+        self._open_self_service(surfaces, public_url, random)
         self._taps = Taps(
             receivers=receivers,
             decisions=self._decisions,
@@ -104,6 +104,7 @@ class Flow:
             advice=self._advice,
             binding=self._binding,
             visits=self._visits,
+            selfservice=self.selfservice,
             clock=clock,
             health=health,
             commit=self._commit,
@@ -112,12 +113,30 @@ class Flow:
             shop=lambda: self.shop,
             denies=denies,
         )
-        self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
         self._purge_ms: int | None = None
         self._loop_refresh_ms = 0
         self._forget_proofs_ms = 0
+
+    def _open_self_service(self, surfaces: Surfaces, public_url: str | None, random: Random) -> None:
+        lent = Lent(
+            clock=self._clock,
+            health=self._health,
+            commit=self._commit,
+            begin=self._begin_always,
+            new_id=self._new_id,
+            show=self._show,
+            shop=lambda: self.shop,
+            forget=self._forget,
+            erase=self.on_erase,
+            site_key=self._site_key,
+            public_url=(public_url or "").rstrip("/"),
+            random=random,
+        )
+        links, sessions, choices = Links(random), Sessions(random), Choices(lent, self.recognition)
+        self.selfservice = SelfService(lent, self._stage, choices, links, sessions)
+        self.handovers = Handovers(lent, self._advice, choices, surfaces, links, sessions)
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -199,6 +218,21 @@ class Flow:
         """The colleague is done."""
         return await self._advice.close(handshake_id, tablet)
 
+    async def on_erase(self, member_id: str, channel: str) -> Literal["ok"]:
+        """A member asked here to be forgotten: gone from every surface at once, and headquarters hears of it."""
+        self._forget(member_id)
+        body = {"member_id": member_id, "channel": channel}
+        now_ms = self._clock.now_ms()
+
+        def erase(tx: Tx) -> None:
+            tx.erase_member(member_id)
+            tx.emit(Event("erasure.requested", now_ms, body))
+
+        await self._commit(erase, vital=True)
+        self.recognition.follow({member_id: ()})
+        await self._purge()
+        return "ok"
+
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
@@ -232,6 +266,7 @@ class Flow:
         for screen in self._stage.expire(now_ms):
             self._show(screen)
         self._tills.expire(now_ms)
+        self.selfservice.tick(now_ms, trusted)
         expired = self._advice.expire(now_ms)
         if expired:
             self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
@@ -251,6 +286,7 @@ class Flow:
         self._health.count("clock.steps")
         for part in (self._presence, self._stage, self._advice, self._tills, self._binding, self._surfaces):
             part.shift(delta_ms)
+        self.selfservice.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
         self.recognition.clock_stepped(delta_ms)
 
@@ -264,6 +300,8 @@ class Flow:
     async def _follow(self, touched: Touched) -> None:
         for member_id in touched.cleared:
             self._forget(member_id)
+        for member_id in touched.erased:
+            self.selfservice.erased(member_id)
         self.recognition.follow(touched.recognised)
         self._binding.drop(touched.bindings)
         if touched.keys and self._keychain is not None:

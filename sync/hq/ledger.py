@@ -7,8 +7,9 @@ from gateway.core import consent
 from gateway.core.model import ConsentRecord, Purpose
 from gateway.errors import PeerError
 from sync import messages
+from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
-from sync.hq.versions import Versions, record_of
+from sync.hq.versions import record_of
 from sync.topics import Topics
 
 # Gateways come from topics that anybody with broker access can invent. 10,000 rows are 2 MB; a chain with more
@@ -24,13 +25,14 @@ BOUND = "credential.bound"  # the event that a shop tells when somebody used a o
 
 
 class Ingested(NamedTuple):
-    """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed."""
+    """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed, and,
+    behind "enrolments.", why members were not taken."""
 
     watermark: int
     refused: tuple[str, ...] = ()
 
 
-class Ledger(Versions):
+class Ledger(Enrolments):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -84,6 +86,8 @@ class Ledger(Versions):
                 said = dict(body)
                 if row.type == BOUND:
                     body.pop("value", None)  # it stands in the credential.put, and goes when that goes
+                if row.type == ENROLLED:
+                    body = {key: value for key, value in said.items() if key not in PERSONAL}
                 news = self._db.execute(
                     """INSERT OR IGNORE INTO event (tenant, store, gateway, epoch, seq, at_ms, received_at_ms, type,
                        member_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -96,6 +100,8 @@ class Ledger(Versions):
                 if news and said and row.type == BOUND:
                     bound = True
                     refused.append(self._bind(said, row.at_ms, received_at_ms, _place(where)))
+                if news and said and row.type == ENROLLED:
+                    refused.append(self._enrol(said, received_at_ms, _place(where)))
             watermark = self._advance(place, batch.first, batch.last)
         if bound:
             self._truncate_log()  # the code is used, and stands there still

@@ -72,6 +72,7 @@ class Walls:
         self.cards: dict[str, StaffCard] = {}
         self.closed: list[tuple[str, str]] = []
         self.asleep: set[str] = set()
+        self.locked: set[str] = set()
 
     def show(self, screen: str, content: ScreenContent) -> None:
         self.screens[screen] = content
@@ -91,6 +92,9 @@ class Walls:
     def sees(self, tablet: str) -> bool:
         return tablet not in self.asleep
 
+    def lock(self, tablet: str, locked: bool) -> None:
+        (self.locked.add if locked else self.locked.discard)(tablet)
+
     def shift(self, delta_ms: int) -> None:
         """Deadlines are not this wall's business."""
 
@@ -98,7 +102,7 @@ class Walls:
 class Shop:
     """`await open()` first, `close()` last."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, public_url: str | None = None) -> None:
         self.clock = Clock()
         self.walls = Walls()
         self.health = Health()
@@ -119,6 +123,7 @@ class Shop:
             new_id=lambda: f"id{next(ids):04d}",
             spawn=self._spawn,
             wake=self._wake,
+            public_url=public_url,
         )
         self.version = 0
 
@@ -203,9 +208,9 @@ def basics() -> tuple[Change, ...]:
     )
 
 
-async def open_shop(path: Path, *changes: Change) -> Shop:
+async def open_shop(path: Path, *changes: Change, public_url: str | None = None) -> Shop:
     """A started shop with the basics and `changes`."""
-    shop = Shop(path)
+    shop = Shop(path, public_url)
     await shop.flow.start()
     assert await shop.push(*basics(), *changes) == "applied"
     await shop.settle()

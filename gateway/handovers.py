@@ -1,0 +1,98 @@
+"""Tablets that go into a customer's hands, and the links that a colleague holds out. Lives on the event loop."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.advice import Advice
+from gateway.choices import Choices, Lent
+from gateway.core.handover import Locks
+from gateway.core.ports import Surfaces
+from gateway.core.tokens import LINK_TABLET_MS, Link, Links, Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What became of a link that a tablet asked for; `path` of it, `url` for another device ("" = there is none)."""
+
+    result: Literal["ok", "gone", "refused"]
+    path: str = field(default="", repr=False)
+    url: str = field(default="", repr=False)
+
+
+class Handovers:
+    """Which tablets are locked, and what they give out."""
+
+    def __init__(
+        self, lent: Lent, advice: Advice, choices: Choices, surfaces: Surfaces, links: Links, sessions: Sessions
+    ) -> None:
+        self._advice = advice
+        self._choices = choices
+        self._surfaces = surfaces
+        self._links = links
+        self._sessions = sessions
+        self._clock = lent.clock
+        self._health = lent.health
+        self._begin = lent.begin
+        self._shop = lent.shop
+        self._public_url = lent.public_url
+        self._locks = Locks(lent.random)
+
+    async def hand_over(self, tablet: str, handshake_id: str | None, pin: str) -> Handed:
+        """Lock the tablet and give its customer a session: the member whose card is open, or None = somebody new."""
+        member_id = None
+        if handshake_id is not None:
+            member_id = self._advice.member_at(handshake_id, tablet)
+            if member_id is None:
+                return Handed("gone")
+            if not await self._choices.noted(member_id, f"tablet:{tablet}", "link.made"):
+                return Handed("gone")
+        elif self._shop().notice is None:
+            return Handed("refused")  # nobody can agree to what cannot be read
+        if not self._locks.lock(tablet, pin):
+            return Handed("refused")
+        self._surfaces.lock(tablet, True)
+        link = Link("mine" if member_id else "enrol", "tablet", tablet, member_id)
+        path = f"/h/{self._links.issue(link, self._clock.now_ms(), LINK_TABLET_MS)}"
+        self._begin(self._advice.leave(tablet))
+        return Handed("ok", path)
+
+    async def link_for(self, tablet: str, handshake_id: str) -> Handed:
+        """A link for the phone of the member whose card is open on this tablet."""
+        member_id = self._advice.member_at(handshake_id, tablet)
+        if member_id is None:
+            return Handed("gone")
+        if not self._public_url:
+            return Handed("refused")
+        if not await self._choices.noted(member_id, f"tablet:{tablet}", "link.made"):
+            return Handed("gone")
+        token = self._links.issue(Link("mine", "phone", tablet, member_id), self._clock.now_ms(), LINK_TABLET_MS)
+        return Handed("ok", f"/h/{token}", f"{self._public_url}/h/{token}")
+
+    def is_locked(self, tablet: str) -> bool:
+        """Whether a customer holds this tablet."""
+        return self._locks.is_locked(tablet)
+
+    def lock_for_good(self, tablet: str) -> None:
+        """The tablet says that it was locked, and we have forgotten by whom: only the manager opens it."""
+        if not self._locks.is_locked(tablet):
+            self._locks.lock_for_good(tablet)
+            self._surfaces.lock(tablet, True)
+
+    def unlock(self, tablet: str, pin: str) -> Literal["ok", "wrong", "locked"]:
+        """A colleague takes the tablet back; the customer's session on it ends."""
+        result = self._locks.unlock(tablet, pin)
+        if result == "ok":
+            self._take_back(tablet)
+        else:
+            self._health.count(f"self.unlock_{result}")
+        return result
+
+    def release(self, tablet: str) -> None:
+        """The manager's link was opened on the tablet."""
+        self._locks.release(tablet)
+        self._take_back(tablet)
+
+    def _take_back(self, tablet: str) -> None:
+        self._links.drop_place(tablet)
+        self._sessions.end_at(tablet)
+        self._surfaces.lock(tablet, False)
