@@ -8,7 +8,6 @@ const DIGITS = 4;
 export class PinPad {
   #digits = "";
   #busy = false;
-  #shown = false; // has been on the page; once it is gone it listens no more
 
   /** @param {string} language @param {string} label what the digits are for @param {(pin: string) => Promise<string>} send
    *   answers "" when all is well, else the sentence to show */
@@ -29,12 +28,7 @@ export class PinPad {
     this.node = el("div.pin", { role: "group", "aria-label": label },
       el("p.dots", { "aria-hidden": "true" }, ...this.dots), this.count, this.hint,
       el("div.keys", {}, ...[..."123456789"].map(digit), el("span"), digit("0"), this.back));
-    const typed = (event) => {
-      if (this.node.isConnected) this.#key(event);
-      else if (this.#shown) document.removeEventListener("keydown", typed);
-      this.#shown ||= this.node.isConnected;
-    };
-    document.addEventListener("keydown", typed);
+    document.addEventListener("keydown", (event) => this.node.isConnected && this.#key(event));
     this.#draw();
   }
 

@@ -18,7 +18,8 @@ class MyReceipt extends HTMLElement {
   async #load() {
     const { body } = await ask(`/api/v1/me/receipts/${encodeURIComponent(this.id)}`);
     this.#receipt = body;
-    if (body) this.language = spoken(body.privacy_notice.language || this.language);
+    if (body) this.language = spoken(body.privacy_notice?.language || this.language);
+    this.mine = body !== null && (await ask("/api/v1/me")).status === 200; // a scanned receipt opens the receipt only
     this.#draw();
   }
 
@@ -41,12 +42,12 @@ class MyReceipt extends HTMLElement {
     });
     const print = el("button.button", { type: "button" }, this.#word("meReceiptPrint"));
     print.addEventListener("click", () => window.print());
-    return el("header.top", {}, el("a.button", { href: "/me" }, this.#word("meTitle")), toggle, print);
+    return el("header.top", {}, this.mine ? el("a.button", { href: "/me" }, this.#word("meTitle")) : null, toggle, print);
   }
 
   #whole(receipt) {
     const at = Date.parse(receipt.event_time);
-    const notice = receipt.privacy_notice, controller = receipt.pii_controllers[0] ?? {};
+    const notice = receipt.privacy_notice ?? {}, controller = receipt.pii_controllers?.[0] ?? {};
     const facts = [
       ["meController", controller.name], ["meContact", controller.contact], ["meReceiptNotice", notice.version], ["meHash", notice.sha256],
       ["meReceiptMember", receipt.pii_principal_id], ["meReceiptId", receipt.receipt_id],

@@ -150,6 +150,10 @@ def mount(app: FastAPI, own: OwnPages, fragment: str = "<h1>Ihre Daten</h1><p>Mi
         if not own.open:
             raise HTTPException(401, "This session is over.")
 
+    @app.get("/h/{token}.svg")
+    async def link_code(token: str) -> Response:
+        return Response(qr_svg("http://gateway.shop/h/one-time"), media_type="image/svg+xml", headers=fresh)
+
     @app.get("/h/{token}")
     async def link(token: str) -> Response:
         if not own.open:
@@ -192,6 +196,8 @@ def mount(app: FastAPI, own: OwnPages, fragment: str = "<h1>Ihre Daten</h1><p>Mi
     async def handover(request: Request) -> Response:
         form = await request.json()
         own.posts.append(("handover", form))
+        if own.answer:
+            return JSONResponse({"result": own.answer, "url": None}, headers=fresh)
         own.pin, own.open, own.handover, own.who = (
             form["pin"],
             True,
@@ -204,7 +210,7 @@ def mount(app: FastAPI, own: OwnPages, fragment: str = "<h1>Ihre Daten</h1><p>Mi
     async def phone(request: Request) -> Response:
         own.posts.append(("link", await request.json()))
         url = "http://gateway.shop:8080/h/one-time"
-        return JSONResponse({"result": "ok", "url": url, "svg": qr_svg(url).decode()}, headers=fresh)
+        return JSONResponse({"result": "ok", "url": url, "svg": "/h/one-time.svg"}, headers=fresh)
 
     @app.post("/api/v1/tablet/unlock")
     async def unlock(request: Request) -> Response:
