@@ -273,7 +273,7 @@ def _add_receipts(app: FastAPI, me: SelfService, pages: Pages) -> None:
     async def receipt_page(receipt_id: str, cookie: _Session = None) -> Response:
         if await me.receipt(cookie, receipt_id[:64]) is None:
             return _page(pages.shell("me_gone.html"), 410)
-        return _page(pages.shell("me.html"))
+        return _page(pages.shell("me_receipt.html"))
 
 
 def _me(found: Me, notice: Notice | None, ttl_ms: int) -> wire.Json:
