@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from gateway.core.consent import Consents, may
+from gateway.core.consent import Consents
 from gateway.core.model import Act, AgeGate, ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.onetime import CODE_DIGITS, code_digest
 from gateway.core.receipt import Receipt, as_json
@@ -61,9 +61,18 @@ def look(tx: Tx, member_id: str, code: bytes | None, now_ms: int) -> Look | None
     if member is None:
         return None
     consents = tx.consents(member_id)
-    bound = tx.binding(code, now_ms) if code is not None else None
-    code_open = bound is not None and may(Purpose.RECOGNISE_NFC, consents, now_ms).ok
-    return Look(member.call_name, member.language, member.age, held(consents, now_ms), code_open)
+    purposes = held(consents, now_ms)
+    agreed = any(one.purpose is Purpose.RECOGNISE_NFC and one.state == "given" for one in purposes)
+    code_open = code is not None and agreed and tx.binding(code, now_ms) is not None
+    return Look(member.call_name, member.language, _age(member, consents), purposes, code_open)
+
+
+def _age(member: Member, consents: Consents) -> AgeGate:
+    """What headquarters knows of the member's age, or else what the member said last when they decided something."""
+    if member.age is not AgeGate.UNKNOWN:
+        return member.age
+    said = [record for record in consents.values() if record.age_gate is not AgeGate.UNKNOWN]
+    return max(said, key=lambda record: record.given_at_ms).age_gate if said else AgeGate.UNKNOWN
 
 
 def held(consents: Consents, now_ms: int) -> tuple[Held, ...]:

@@ -4,7 +4,7 @@ Lives on the event loop; what it stores is in gateway.acts, and how that takes e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gateway import acts
@@ -217,9 +217,11 @@ class SelfService:
         if gives and session.acts > MAX_ACTS:
             self._health.count("self.too_many_acts")
             return Answer("refused")
-        no = self._may_not_give(form) if gives else None
-        if no is not None:
-            return Answer(no)
+        if gives:
+            form = replace(form, age=await self._age(member_id, form.age))
+            no = self._may_not_give(form)
+            if no is not None:
+                return Answer(no)
         act = self._act_of(session, form)
         receipt_id = await self._choices.follow(member_id, form.choices, act)
         if receipt_id is None:
@@ -342,6 +344,13 @@ class SelfService:
         session = self._sessions.of_dialogue(dialogue_id)
         if session is not None:
             self._sessions.end(session)
+
+    async def _age(self, member_id: str, said: AgeGate | None) -> AgeGate | None:
+        """What is known of a member's age: under 16 whatever they say, else what they say now, or said before."""
+        now_ms = self._clock.now_ms()
+        look = await self._commit(lambda tx: acts.look(tx, member_id, None, now_ms), vital=True)
+        known = look.age if look is not None else AgeGate.UNKNOWN
+        return known if said is None or known is AgeGate.UNDER_16 else said
 
     def _may_not_give(self, form: Form) -> Said | None:
         """Why nothing is given by this form: it was shown another notice than ours is now, or says no age."""
