@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from gateway.core import chain
 from gateway.core.chain import Head
-from gateway.core.consent import Standing, in_force, is_same_act, shows_other_notice
+from gateway.core.consent import Standing, in_force, is_same_act, is_void, shows_other_notice
 from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Event, Purpose
 from gateway.core.vault import Vault
 from gateway.tables.parked import COLUMNS, FAR_MS, NAME, REASONS, ParkedConsents, parked_of, with_parked
@@ -100,7 +100,10 @@ class ConsentLog(ParkedConsents):
             return "tampered"
         copies = [entry for entry in entries if entry.event_id == record.event_id]
         if not all(is_same_act(copy, record) for copy in copies):
-            return "differs"
+            if not is_void(copies, record):
+                return "differs"
+            self._append(record.member_id, head, record)
+            return "added"
         if copies and (not record.hq_seq or any(copy.hq_seq for copy in copies)):
             return "known"
         self._append(record.member_id, head, record)

@@ -118,6 +118,8 @@ class _Session:
             self._health.count("hq.batches")
             for reason in done.refused:
                 self._health.count(f"hq.bindings.{reason}")  # a fixed word of ours
+            for reason in done.unheeded:
+                self._health.count(f"hq.consents.{reason}")
             self._acks[where, batch.epoch] = done.watermark
             self._ackable.set()
         elif leaf == topics.STATE:
