@@ -66,7 +66,7 @@ def in_force(records: Iterable[ConsentRecord]) -> dict[Purpose, ConsentRecord]:
     no grant at all, and a grant that headquarters calls superseded is void.
     """
     by_purpose: dict[Purpose, list[tuple[int, ConsentRecord]]] = {}
-    for place, record in enumerate(_acts(records)):
+    for place, record in enumerate(_acts(list(records))):
         if record.state is not ConsentState.SUPERSEDED:
             by_purpose.setdefault(record.purpose, []).append((place, record))
     return {purpose: _strongest(entries) for purpose, entries in by_purpose.items()}
@@ -138,8 +138,14 @@ def _doubt(record: ConsentRecord, standing: Standing, now_ms: int) -> str | None
     return None
 
 
-def _acts(records: Iterable[ConsentRecord]) -> Iterable[ConsentRecord]:
+def _acts(records: list[ConsentRecord]) -> Iterable[ConsentRecord]:
     """One record for each act, where it first stood in the log."""
+    if len({record.event_id for record in records}) == len(records):
+        return records
+    return _merged(records)
+
+
+def _merged(records: list[ConsentRecord]) -> Iterator[ConsentRecord]:
     acts: dict[str, list[ConsentRecord]] = {}
     for record in records:
         acts.setdefault(record.event_id, []).append(record)
@@ -160,6 +166,8 @@ def _no_grant(copy: ConsentRecord) -> ConsentRecord:
 
 
 def _strongest(entries: list[tuple[int, ConsentRecord]]) -> ConsentRecord:
+    if len(entries) == 1:
+        return entries[0][1]
     refusals = [entry for entry in entries if entry[1].state in _NO]
     grants = [
         entry
