@@ -119,8 +119,7 @@ class Flow:
         self._in_flight = 0
         self._changes: set[asyncio.Future[Any]] = set()
         self._purge_ms: int | None = None
-        self._loop_refresh_ms = 0
-        self._forget_proofs_ms = 0
+        self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     @property
     def screens(self) -> Mapping[str, str]:
