@@ -116,8 +116,7 @@ class Flow:
         self._in_flight = 0
         self._changes: set[asyncio.Future[Any]] = set()
         self._purge_ms: int | None = None
-        self._loop_refresh_ms = 0
-        self._forget_proofs_ms = 0
+        self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> None:
         lent = Lent(

@@ -122,8 +122,9 @@ class _Found(NamedTuple):
 
 
 def _find(tx: Tx, now_ms: int) -> _Found:
+    ahead = int(tx.meta("lapsed_ms") or 0) > now_ms  # written by a clock that was wrong: to be written anew
     next_ms = tx.next_lapse(_since(tx, now_ms))
-    return _Found(next_ms is not None and next_ms <= now_ms, tx.waits(), tx.untold, tx.broken)
+    return _Found(ahead or (next_ms is not None and next_ms <= now_ms), tx.waits(), tx.untold, tx.broken)
 
 
 def _since(tx: Tx, now_ms: int) -> int:

@@ -63,10 +63,10 @@ def in_force(records: Iterable[ConsentRecord]) -> dict[Purpose, ConsentRecord]:
     An act of this shop has no number yet. A withdrawal so made wins over every grant with a number, because it will
     get a higher one. A grant so made is newer by sequence than what the log held when it was made, and than nothing
     else, until it comes back with its number. The two copies of an act are one; copies that say different things are
-    no grant at all.
+    no grant at all, and a grant that headquarters calls superseded is void.
     """
     by_purpose: dict[Purpose, list[tuple[int, ConsentRecord]]] = {}
-    for place, record in enumerate(_acts(records)):
+    for place, record in enumerate(_acts(list(records))):
         if record.state is not ConsentState.SUPERSEDED:
             by_purpose.setdefault(record.purpose, []).append((place, record))
     return {purpose: _strongest(entries) for purpose, entries in by_purpose.items()}
@@ -110,6 +110,13 @@ def is_same_act(one: ConsentRecord, other: ConsentRecord) -> bool:
     return one == other or replace(one, hq_seq=0) == replace(other, hq_seq=0)
 
 
+def is_void(copies: Iterable[ConsentRecord], record: ConsentRecord) -> bool:
+    """Whether `record` is headquarters' word that the grants which `copies` are do not count."""
+    return record.state is ConsentState.SUPERSEDED and all(
+        copy.state is ConsentState.GIVEN and copy.purpose is record.purpose for copy in copies
+    )
+
+
 def shows_other_notice(record: ConsentRecord, notices: Mapping[tuple[str, str], str]) -> bool:
     """Whether the text that was shown is known to be another than the version that the record names."""
     if not record.notice_sha256:
@@ -131,8 +138,14 @@ def _doubt(record: ConsentRecord, standing: Standing, now_ms: int) -> str | None
     return None
 
 
-def _acts(records: Iterable[ConsentRecord]) -> Iterable[ConsentRecord]:
+def _acts(records: list[ConsentRecord]) -> Iterable[ConsentRecord]:
     """One record for each act, where it first stood in the log."""
+    if len({record.event_id for record in records}) == len(records):
+        return records
+    return _merged(records)
+
+
+def _merged(records: list[ConsentRecord]) -> Iterator[ConsentRecord]:
     acts: dict[str, list[ConsentRecord]] = {}
     for record in records:
         acts.setdefault(record.event_id, []).append(record)
@@ -142,6 +155,8 @@ def _acts(records: Iterable[ConsentRecord]) -> Iterable[ConsentRecord]:
             numbers = [copy.hq_seq for copy in copies if copy.hq_seq] or [0]
             number = min(numbers) if first.state is ConsentState.GIVEN else max(numbers)
             yield first if first.hq_seq == number else replace(first, hq_seq=number)
+        elif any(copy.state is ConsentState.SUPERSEDED for copy in copies):
+            yield from (copy for copy in copies if copy.state in _NO)
         else:
             yield from map(_no_grant, copies)
 
@@ -151,6 +166,8 @@ def _no_grant(copy: ConsentRecord) -> ConsentRecord:
 
 
 def _strongest(entries: list[tuple[int, ConsentRecord]]) -> ConsentRecord:
+    if len(entries) == 1:
+        return entries[0][1]
     refusals = [entry for entry in entries if entry[1].state in _NO]
     grants = [
         entry

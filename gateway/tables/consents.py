@@ -1,19 +1,22 @@
 """The consent log: a chain of entries for each member, and what is in force by it."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlite_utils import Database
 
 from gateway.core import chain
 from gateway.core.chain import Head
-from gateway.core.consent import Standing, in_force, is_same_act, shows_other_notice
+from gateway.core.consent import Standing, in_force, is_same_act, is_void, shows_other_notice
 from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Event, Purpose
 from gateway.core.vault import Vault
 from gateway.tables.parked import COLUMNS, FAR_MS, NAME, REASONS, ParkedConsents, parked_of, with_parked
 
 MAX_TOLD = 1_000  # members whose broken chain is told in one run; health says that there are more
+# Members in a shop at one time, with those who left lately. A log of 20 entries is 20 kB in memory, so 5 MB at most.
+MAX_READ = 256
 SYNCHRONISED = "synchronised"  # the value of meta "clock" while it is
 
 # "numbered": the act of this shop came back from HQ with its number. "tampered", "differs": not stored.
@@ -23,21 +26,40 @@ _NO = (ConsentState.WITHDRAWN, ConsentState.REFUSED, ConsentState.EXPIRED)
 _ENTRY = "number, ends_ms, body, prev, mac"
 
 
+class _Read(NamedTuple):
+    """A log as it was read and checked: while its bytes are the same, so is all that follows from them. `records`
+    None = the chain is broken."""
+
+    head: Any
+    rows: list[Any]
+    age: AgeGate
+    records: list[ConsentRecord] | None
+    forced: dict[Purpose, ConsentRecord]
+
+
 class ConsentLog(ParkedConsents):
     """The tables `consent` and `consent_head`. What is in force is computed from all that is kept of a member."""
 
     def __init__(self, db: Database, vault: Vault) -> None:
         super().__init__(db, vault)
         self._broken: dict[str, bool] = {}  # member -> whether HQ was told in this run
+        self._read: OrderedDict[str, _Read] = OrderedDict()  # of members about whom was decided last
 
     # --- what is in force --------------------------------------------------------------------------------------
 
     def consents(self, member_id: str) -> Standing:
         """The records in force for a member, from the whole log, after its chain was checked."""
-        head = self._head(member_id)
+        head = self._one("SELECT body, mac FROM consent_head WHERE member_id = ?", member_id)
         rows = self._all(f"SELECT {_ENTRY} FROM consent WHERE member_id = ? ORDER BY number", member_id)
         parked = self._all(f"SELECT {COLUMNS} FROM consent_parked WHERE member_id = ?", member_id)
-        return self._standing(member_id, rows, head, parked)
+        read = self._read.get(member_id)
+        if read is None or (read.head, read.rows) != (head, rows):
+            read = self._check_whole(member_id, head, rows)
+            self._read[member_id] = read
+        self._read.move_to_end(member_id)
+        if len(self._read) > MAX_READ:
+            self._read.popitem(last=False)
+        return self._standing(read, parked)
 
     def consents_between(self, first: str, last: str) -> dict[str, Standing]:
         """The same for all members from `first` to `last` of whom anything is kept."""
@@ -53,7 +75,7 @@ class ConsentLog(ParkedConsents):
         for name, *row in self._named(f"SELECT {NAME}, {COLUMNS} FROM consent_parked {between}", first, last):
             parked.setdefault(name, []).append(row)
         return {
-            name: self._standing(name, rows.get(name, ()), self._open_head(name, heads.get(name)), parked.get(name, ()))
+            name: self._standing(self._check_whole(name, heads.get(name), rows.get(name, [])), parked.get(name, ()))
             for name in rows.keys() | parked.keys()
         }
 
@@ -100,7 +122,10 @@ class ConsentLog(ParkedConsents):
             return "tampered"
         copies = [entry for entry in entries if entry.event_id == record.event_id]
         if not all(is_same_act(copy, record) for copy in copies):
-            return "differs"
+            if not is_void(copies, record):
+                return "differs"
+            self._append(record.member_id, head, record)
+            return "added"
         if copies and (not record.hq_seq or any(copy.hq_seq for copy in copies)):
             return "known"
         self._append(record.member_id, head, record)
@@ -207,17 +232,23 @@ class ConsentLog(ParkedConsents):
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _standing(self, member_id: str, rows: Sequence[Any], head: Head | None, parked: Sequence[Any]) -> Standing:
+    def _check_whole(self, member_id: str, head_row: Any, rows: list[Any]) -> "_Read":
+        head = self._open_head(member_id, head_row)
         records = self._checked(member_id, rows, head)
         if records is None or head is None:
+            return _Read(head_row, rows, AgeGate.UNKNOWN, None, {})
+        return _Read(head_row, rows, head.age, records, in_force(records))
+
+    def _standing(self, read: "_Read", parked: Sequence[Any]) -> Standing:
+        if read.records is None:
             return Standing(tampered=True)
         waiting = [one for one in map(parked_of, parked) if one is not None]
-        forced = in_force(with_parked(records, waiting) if waiting else records)
+        forced = in_force(with_parked(read.records, waiting)) if waiting else read.forced
         named = any(record.notice_sha256 for record in forced.values())
         return Standing(
             forced,
-            age=head.age,
-            child_programme=not head.age.known and self.meta("child_programme") == "1",
+            age=read.age,
+            child_programme=not read.age.known and self.meta("child_programme") == "1",
             floor_ms=int(self.meta("floor_ms") or 0),
             notices=self.notices() if named else {},
             parked={Purpose(one.purpose): REASONS.get(one.reason, one.reason) for one in waiting if not one.denies},
@@ -250,6 +281,7 @@ class ConsentLog(ParkedConsents):
     def drop_log(self, member_id: str) -> None:
         """Everything about a member. The head first: the log does not let go of anything while it stands."""
         self._broken.pop(member_id, None)
+        self._read.pop(member_id, None)
         for table in ("consent_head", "consent", "consent_parked"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
 
@@ -259,7 +291,7 @@ class ConsentLog(ParkedConsents):
         for (body,) in self._all("SELECT body FROM consent WHERE member_id = ? ORDER BY number", member_id):
             try:
                 record = chain.record_of(body)
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, LookupError, TypeError):
                 continue
             if record.member_id == member_id:
                 found.append(record)

@@ -49,7 +49,7 @@ class Enrolments(Versions):
             return "enrolments.known"  # and so nobody that this gateway may have us forget
         if not AgeGate(told.age).known:
             return self._refuse("enrolments.age", told.member_id, received_at_ms, where)
-        if not self._counted("made", received_at_ms, where):
+        if not self._counted_today("made", received_at_ms, where):
             return self._refuse("enrolments.too_many", told.member_id, received_at_ms, where)
         self._record(MemberPut(Member(told.member_id, told.call_name, told.language, age=AgeGate(told.age))))
         until_ms = min(told.valid_until_ms, received_at_ms + CODE_MINUTES_MAX * 60_000)
@@ -64,12 +64,12 @@ class Enrolments(Versions):
 
     def _refuse(self, reason: str, member_id: str, received_at_ms: int, where: tuple[str, str, str]) -> str:
         """The shop forgets this member. Each such answer goes to all shops and stays, so they are counted, too."""
-        if not self._counted("refused", received_at_ms, where):
+        if not self._counted_today("refused", received_at_ms, where):
             return "enrolments.flood"
         self._record(MemberErase(member_id))
         return reason
 
-    def _counted(self, what: Literal["made", "refused"], at_ms: int, where: tuple[str, str, str]) -> bool:
+    def _counted_today(self, what: Literal["made", "refused"], at_ms: int, where: tuple[str, str, str]) -> bool:
         """Count one for this gateway today; False if that are too many."""
         day = at_ms // DAY_MS
         self._db.execute("DELETE FROM enrolment WHERE day <> ?", (day,))
