@@ -4,6 +4,19 @@ import { ask, el } from "./dom.js";
 import { PinPad } from "./pin.js";
 import { word } from "./words.js";
 
+const GIVE = "M16 8V4a1 1 0 0 0-1-1H5a1 1 0 0 0-1 1v16a1 1 0 0 0 1 1h10a1 1 0 0 0 1-1v-4M10 12h11M17.5 8.5 21 12l-3.5 3.5";
+
+/** The button's picture: something goes out of a frame. */
+function sign() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", GIVE);
+  svg.append(path);
+  return svg;
+}
+
 export class Handover {
   #card = null;
 
@@ -11,9 +24,9 @@ export class Handover {
   constructor(tell) {
     this.tell = tell;
     this.label = el("span");
-    this.button = el("button.button.plain.hand", { type: "button", "aria-haspopup": "dialog" }, this.label);
+    this.button = el("button.button.plain.hand", { type: "button", "aria-haspopup": "dialog" }, sign(), this.label);
     this.button.addEventListener("click", () => this.#ask());
-    this.dialog = el("dialog.beside.handover");
+    this.dialog = el("dialog.handover");
     this.dialog.addEventListener("close", () => this.dialog.replaceChildren());
     this.node = el("div.besides", {}, this.button, this.dialog);
   }
@@ -79,7 +92,7 @@ export class Handover {
   #pin(kind, card) {
     this.about = card;
     const pad = new PinPad(this.language, this.#word("handPin"), async (pin) => {
-      this.#fill(this.#word("handReady", { pin: [...pin].join(" ") }), this.#word("handReadyText"),
+      this.#fill(this.#word("handReady"), this.#word("handReadyText"), el("p.chosen", { "aria-label": [...pin].join(" ") }, pin),
         this.#button(this.#word("handNow"), ".primary", () => this.#hand(kind, card, pin)),
         this.#button(this.#word("handOther"), "", () => this.#pin(kind, card)), this.#cancel());
       return "";
