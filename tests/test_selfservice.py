@@ -9,7 +9,7 @@ import pytest
 from gateway import acts
 from gateway.core.changes import ConfigPut, MemberErase, MemberPut
 from gateway.core.model import AgeGate, ConsentState, Member, Purpose, ShopConfig
-from gateway.core.tokens import CONFIRM_MS, IDLE_MS, LINK_SCREEN_MS, MAX_WRONG_SOURCE, SESSION_MS, WRONG_WINDOW_MS
+from gateway.core.tokens import CONFIRM_MS, IDLE_MS, LINK_SCREEN_MS, MAX_WRONG_SOURCE, SESSION_MS, WRONG_WINDOW_MS, Link
 from gateway.errors import StoreError
 from gateway.selfservice import MAX_ACTS
 from tests.rigs.own import BASE, Own, agreed, own_shop, together
@@ -179,6 +179,13 @@ async def test_wrong_links_from_one_place_have_to_wait_and_others_do_not(own: Ow
     assert (await other.open("/h/" + "b" * 26)).status_code == 410
     own.shop.clock.ms += WRONG_WINDOW_MS
     assert (await vandal.open("/h/" + "b" * 26)).status_code == 410
+
+
+async def test_right_links_from_one_place_never_wait(own: Own) -> None:
+    links = own.shop.flow.selfservice._links
+    for number in range(MAX_WRONG_SOURCE + 1):
+        token = links.issue(Link("enrol", "tablet", f"t{number}"), own.shop.clock.ms, LINK_SCREEN_MS)
+        assert (await own.browser().open(f"/h/{token}")).status_code == 303
 
 
 # --- forget me here ----------------------------------------------------------------------------------------------
