@@ -110,8 +110,8 @@ class Tablets:
         tablet = cookies.tablet_of(cookie, self._key)
         if tablet is None:
             raise HTTPException(401, "This tablet is not signed in. Open it with your manager's link.")
-        if locked and self._handovers is not None:
-            self._handovers.lock_for_good(tablet)
+        if self._handovers is not None:
+            self._handovers.is_locked(tablet, locked)  # a tablet that was locked before a restart gets nothing either
         return tablet
 
     async def ours(
@@ -121,7 +121,7 @@ class Tablets:
     ) -> str:
         """A tablet in a colleague's hands. Raises 401, and 423 while a customer holds it."""
         tablet = await self.known(cookie, locked)
-        if self._handovers is not None and self._handovers.is_locked(tablet):
+        if self._handovers is not None and self._handovers.is_locked(tablet, locked):
             raise HTTPException(423, "This tablet is in a customer's hands. Unlock it with your number.")
         return tablet
 
@@ -147,7 +147,7 @@ def add_handovers(app: FastAPI, handovers: Handovers, tablets: Tablets) -> None:
         handed = await handovers.hand_over(tablet, asked.handshake_id, asked.pin)
         answer = _answer({"result": handed.result, "url": handed.path or None})
         if handed.result == "ok":
-            set_cookie(answer, request, LOCKED, "1", LOCKED_MAX_AGE_S)
+            set_cookie(answer, request, LOCKED, handovers.run, LOCKED_MAX_AGE_S)
         return answer
 
     @app.post("/api/v1/tablet/unlock", tags=["tablet"])

@@ -1,5 +1,6 @@
 """People and their own data over the real application: links, sessions, choices, and who gets none of them."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -203,6 +204,31 @@ async def test_forget_me_here_takes_one_more_touch_and_the_screen_is_neutral_at_
     assert gone == {Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC}
     await own.shop.tap("mia", "coffee-nfc")
     assert own.shop.step() == "join"
+
+
+async def test_forget_me_here_waits_for_no_disk(own: Own, monkeypatch) -> None:
+    await own.shop.stand("mia", "wine-ble")
+    await own.shop.tap("mia", "coffee-nfc")
+    await own.shop.tap("mia", "advice-nfc")
+    await own.shop.tap("mia", "coffee-nfc")
+    assert [entry.label for entry in own.shop.walls.entries] == ["Mia"]
+    await own.touch("my_data")
+    await own.touch("forget_me")
+    run, written = own.shop.store.run, asyncio.Event()
+
+    async def slow(*more, **named):
+        await written.wait()
+        return await run(*more, **named)
+
+    monkeypatch.setattr(own.shop.store, "run", slow)
+    touched = asyncio.ensure_future(own.touch("forget_yes"))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not touched.done()
+    assert own.shown().dialogue is None
+    assert own.shop.walls.entries == ()
+    written.set()
+    assert await touched == "ok"
 
 
 async def test_forget_me_can_be_thought_over(own: Own) -> None:
