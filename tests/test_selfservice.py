@@ -10,7 +10,16 @@ import pytest
 from gateway import acts
 from gateway.core.changes import ConfigPut, MemberErase, MemberPut
 from gateway.core.model import AgeGate, ConsentState, Member, Purpose, ShopConfig
-from gateway.core.tokens import CONFIRM_MS, IDLE_MS, LINK_SCREEN_MS, MAX_WRONG_SOURCE, SESSION_MS, WRONG_WINDOW_MS, Link
+from gateway.core.tokens import (
+    CONFIRM_MS,
+    IDLE_MS,
+    LINK_SCREEN_MS,
+    MAX_WRONG,
+    MAX_WRONG_SOURCE,
+    SESSION_MS,
+    WRONG_WINDOW_MS,
+    Link,
+)
 from gateway.errors import StoreError
 from gateway.selfservice import MAX_ACTS
 from tests.rigs.own import BASE, Own, agreed, own_shop, together
@@ -180,6 +189,14 @@ async def test_wrong_links_from_one_place_have_to_wait_and_others_do_not(own: Ow
     assert (await other.open("/h/" + "b" * 26)).status_code == 410
     own.shop.clock.ms += WRONG_WINDOW_MS
     assert (await vandal.open("/h/" + "b" * 26)).status_code == 410
+
+
+async def test_wrong_links_from_everywhere_have_to_wait_for_a_minute(own: Own) -> None:
+    me = own.shop.flow.selfservice
+    said = [await me.open("c" * 26, f"192.0.2.{number}") for number in range(MAX_WRONG + 1)]
+    assert said == ["late"] * MAX_WRONG + ["wait"]
+    own.shop.clock.ms += WRONG_WINDOW_MS
+    assert await me.open("c" * 26, "192.0.2.1") == "late"
 
 
 async def test_right_links_from_one_place_never_wait(own: Own) -> None:
@@ -425,6 +442,8 @@ async def test_forget_erases_and_ends_every_session_of_that_person(own: Own) -> 
     assert [(await one.me())["status"] for one in (phone, second, bens)] == [401, 401, 200]
     assert not await own.shop.store.run(lambda tx: tx.has_member("mia"))
     assert "erasure.requested" in await own.shop.types()
+    kept = own.shop.flow.selfservice._sessions._sessions.values()
+    assert [session.member_id for session in kept] == ["ben"]
     await own.shop.tap("mia", "coffee-nfc")
     assert own.shop.step() == "join"
 
