@@ -22,9 +22,9 @@ from gateway.app import DATABASE, check, name_of
 from gateway.clock import ShopClock
 from gateway.core import sealing
 from gateway.core.keyring import KeyUse, Sealed
+from gateway.dbfile import kept_keys
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
-from gateway.store import kept_keys
 from gateway.terminal import grouped
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.keys import SITE_KEY_BYTES, copied_site_key, gateway_key, known_gateway_key, site_key, tablet_key
+from gateway.keys import SITE_KEY_BYTES, copied_identifier_key, gateway_key, known_gateway_key, site_key, tablet_key
 
 
 def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
@@ -48,14 +48,14 @@ def test_a_scanner_reads_a_copy_of_the_site_key_and_makes_none(tmp_path: Path, m
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     path = tmp_path / "site.key"
     with pytest.raises(ConfigError, match="is no key"):
-        copied_site_key(path)
+        copied_identifier_key(path)
     assert not path.exists()
     path.write_text("cd" * SITE_KEY_BYTES)
     path.chmod(0o640)
     with pytest.raises(ConfigError, match="others can read"):
-        copied_site_key(path)
+        copied_identifier_key(path)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert copied_site_key(path) == b"\xcd" * SITE_KEY_BYTES
+    assert copied_identifier_key(path) == b"\xcd" * SITE_KEY_BYTES
 
 
 def test_a_data_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from sqlite_utils import Database
 
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import Event
+from gateway.dbfile import kept_keys
 from gateway.errors import ConfigError, StoreError
 from gateway.migrations import NEWER, gateway, migrate
 from gateway.records import Tx
-from gateway.store import MAX_GROUP, Store, kept_keys
+from gateway.store import MAX_GROUP, Store
 
 EPOCH = "e" * 32
 EVENT = Event("visit.entered", 5, {"member_id": "m1"})
@@ -210,7 +211,8 @@ def test_migrations_run_once_and_only_grow() -> None:
     db = Database(memory=True)
     migrate(db)
     migrate(db)
-    assert [migration.name for migration in gateway.applied(db)] == ["first_schema", "learned_clocks", "taps_and_keys"]
+    applied = [migration.name for migration in gateway.applied(db)]
+    assert applied == ["first_schema", "learned_clocks", "taps_and_keys", "sealed_at_rest"]
     assert "{names}" in NEWER
     db.close()
 
