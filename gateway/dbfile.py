@@ -115,25 +115,30 @@ def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
     return looked_up(path, lambda db: TapsAndKeys(db, _no_vault()).terminal_keys(), none)
 
 
-def vault_of(path: Path, root: bytes) -> Vault | None:
-    """The vault of the file at `path`; None where there is none yet. Raises ConfigError, also for another root."""
+def vault_of(path: Path, *roots: bytes) -> Vault | None:
+    """The vault of the file at `path`, by whichever root opens it; None where there is none yet.
+
+    Raises ConfigError, also if none of `roots` is its root.
+    """
 
     def unlock(db: Database) -> Vault | None:
         keys = DataKeys(db, _no_vault())
-        return keys.unlock(root) if keys.has_keys() else None
+        if not keys.has_keys():
+            return None
+        for root in roots:
+            with contextlib.suppress(SealError):
+                return keys.unlock(root)
+        raise ConfigError(WRONG_ROOT.format(path=path))
 
-    try:
-        return looked_up(path, unlock, None)
-    except SealError:
-        raise ConfigError(WRONG_ROOT.format(path=path)) from None
+    return looked_up(path, unlock, None)
 
 
-def examined(path: Path, root: bytes) -> Counter[str] | None:
+def examined(path: Path, *roots: bytes) -> Counter[str] | None:
     """How many sealed values of the file at `path` do not open, by table; None where nothing is sealed yet.
 
-    Raises ConfigError, also for another root.
+    Raises ConfigError, also if none of `roots` is its root.
     """
-    vault = vault_of(path, root)
+    vault = vault_of(path, *roots)
     nothing: Counter[str] = Counter()
     return None if vault is None else looked_up(path, lambda db: DataKeys(db, vault).open_all(), nothing)
 

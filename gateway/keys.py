@@ -32,10 +32,10 @@ class Root:
     from_systemd: bool
 
 
-def roots(data_dir: Path) -> tuple[Root, ...]:
-    """The root key of this box, and before it the one that is to follow while it is changed. At least one.
+def roots(data_dir: Path, *, make: bool = True) -> tuple[Root, ...]:
+    """The root key of this box, and before it the one that is to follow while it is changed.
 
-    Made where there is no data yet. Raises ConfigError, also if it is lost.
+    Where there is no data yet it is made, or with `make` False there is none. Raises ConfigError, also if it is lost.
     """
     path, from_systemd = _path(data_dir, ROOT)
     if not from_systemd:
@@ -50,7 +50,8 @@ def roots(data_dir: Path) -> tuple[Root, ...]:
     if not found and not path.exists():
         if (data_dir / DATABASE).exists():
             raise ConfigError(LOST.format(path=path))
-        _create(path, SITE_KEY_BYTES)
+        if make:
+            _create(path, SITE_KEY_BYTES)
     if path.exists():
         found.append(Root(_root(path, from_systemd), path, from_systemd))
     return tuple(found)

@@ -50,7 +50,7 @@ def rotate_root(data_dir: Path) -> None:
 
 def vault(data_dir: Path) -> Vault:
     """The keys of this box's data, for who only looks. Raises ConfigError."""
-    found = dbfile.vault_of(data_dir / dbfile.DATABASE, root_key(data_dir))
+    found = dbfile.vault_of(data_dir / dbfile.DATABASE, *(root.key for root in keys.roots(data_dir)))
     if found is None:
         raise ConfigError(f"{data_dir / dbfile.DATABASE}: holds no keys yet; start the service once")
     return found
