@@ -213,10 +213,11 @@ def _place(what: str, root: keys.Root, data_dir: Path) -> Finding:
     if root.path.stat().st_dev != data_dir.stat().st_dev:
         return Finding(what, "ok", f"{root.path}, on another disk than the data")
     found = (
-        f"{root.path}, on the same disk as the data: it protects copies of the database, and protects against nothing"
+        f"{root.path}, on the same disk as the data.\n"
+        "It protects copies of the database, and protects against nothing that takes the whole card."
     )
-    step = "Let systemd bring it, bound to a TPM: LoadCredentialEncrypted=site.key:... (docs/keys.md, The key of this box)."
-    return Finding(what, "missing", f"{found} that takes the whole card", step)
+    step = "Let systemd bring it, bound to a TPM: LoadCredentialEncrypted=site.key:... (docs/keys.md)."
+    return Finding(what, "missing", found, step)
 
 
 def _keys(config: local.Config, now_ms: int) -> list[Finding]:

@@ -141,9 +141,12 @@ class DataKeys(Rows):
                 found[column.table] += self._open(column, *row) is None
         return +found
 
-    def field_key_made_ms(self) -> int:
-        """When the newest field key was made; 0 = with the file, by a clock that nobody had."""
-        return int(self._one("SELECT max(made_ms) FROM data_key WHERE use = ?", KeyUse.FIELDS.value)[0] or 0)
+    def sealed_bytes(self) -> int:
+        """How many bytes the sealed values take."""
+        return sum(
+            int(self._one(f"SELECT coalesce(sum(length({one.column})), 0) FROM {one.table} WHERE {one.only}")[0])
+            for one in SEALED
+        )
 
     def _add(self, root: bytes, use: KeyUse, now_ms: int) -> None:
         # The id is given first, because the key is wrapped for it.
