@@ -220,7 +220,7 @@ def test_a_new_field_key_is_asked_for_without_any_key(tmp_path: Path) -> None:
 def test_what_is_no_database_is_refused(tmp_path: Path, work) -> None:
     path = tmp_path / "gateway.db"
     path.write_bytes(b"a letter and no database" * 200)
-    with pytest.raises(ConfigError, match="cannot be (opened|written)"):
+    with pytest.raises(ConfigError, match="cannot be opened"):
         work(path)
 
 
