@@ -127,7 +127,7 @@ class Gateway:
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
-        self._resealing = Resealing(self._store, lambda: rekey.root_key(data_dir), clock, self.health, self._ask)
+        self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""

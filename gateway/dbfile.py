@@ -125,12 +125,12 @@ def vault_of(path: Path, *roots: bytes) -> Vault | None:
         keys = DataKeys(db, _no_vault())
         if not keys.has_keys():
             return None
-        for root in roots:
-            with contextlib.suppress(SealError):
-                return keys.unlock(root)
-        raise ConfigError(WRONG_ROOT.format(path=path))
+        return keys.unlock(*roots)
 
-    return looked_up(path, unlock, None)
+    try:
+        return looked_up(path, unlock, None)
+    except SealError:
+        raise ConfigError(WRONG_ROOT.format(path=path)) from None
 
 
 def examined(path: Path, *roots: bytes) -> Counter[str] | None:

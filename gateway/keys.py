@@ -51,7 +51,7 @@ def roots(data_dir: Path, *, make: bool = True) -> tuple[Root, ...]:
         if (data_dir / DATABASE).exists():
             raise ConfigError(LOST.format(path=path))
         if make:
-            _create(path, SITE_KEY_BYTES)
+            _make(path, ROOT, SITE_KEY_BYTES)
     if path.exists():
         found.append(Root(_root(path, from_systemd), path, from_systemd))
     return tuple(found)
@@ -126,7 +126,7 @@ def copied_identifier_key(path: Path) -> bytes:
 def _secret(data_dir: Path, name: str, size: int) -> str:
     path, from_systemd = _path(data_dir, name)
     if not from_systemd:
-        _create(path, size)
+        _make(path, name, size)
     return _read(path, size, from_systemd=from_systemd)
 
 
@@ -165,6 +165,15 @@ def _read(path: Path, size: int, *, from_systemd: bool) -> str:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: is no key; expected {2 * size} hex digits") from error
     return text
+
+
+def _make(path: Path, name: str, size: int) -> None:
+    """A key that is not there yet; not beside one that only the service has."""
+    if not path.exists() and systemd_brings(name):
+        raise ConfigError(
+            f"{path}: is not there; systemd brings {name} to the service (docs/keys.md: run this as it does)"
+        )
+    _create(path, size)
 
 
 def _create(path: Path, size: int) -> None:

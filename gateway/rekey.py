@@ -22,6 +22,11 @@ The root key of this box comes from systemd; only you can change that credential
    (leave that of site.key), and restart once more."""
 
 
+def root_keys(data_dir: Path) -> tuple[bytes, ...]:
+    """The root keys one of which opens the data; looks only. Raises ConfigError."""
+    return tuple(root.key for root in keys.roots(data_dir))
+
+
 def root_key(data_dir: Path) -> bytes:
     """The root key that opens the data in this folder; a change of it that was interrupted is brought to its end first.
 
@@ -50,7 +55,7 @@ def rotate_root(data_dir: Path) -> None:
 
 def vault(data_dir: Path) -> Vault:
     """The keys of this box's data, for who only looks. Raises ConfigError."""
-    found = dbfile.vault_of(data_dir / dbfile.DATABASE, *(root.key for root in keys.roots(data_dir)))
+    found = dbfile.vault_of(data_dir / dbfile.DATABASE, *root_keys(data_dir))
     if found is None:
         raise ConfigError(f"{data_dir / dbfile.DATABASE}: holds no keys yet; start the service once")
     return found

@@ -1,7 +1,7 @@
 """Looks after what is sealed while the service runs: seals anew under a new field key, tells what does not open."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gateway.core.ports import Clock
@@ -26,16 +26,21 @@ ROWS_HELP = "Nothing to do here if it goes away: headquarters sends them again. 
 
 
 class Resealing:
-    """`read_root` reads the root key as it is now; `ask` has headquarters send what follows on our version.
+    """`read_roots` reads the root keys that may be the file's now, `ask` has headquarters send what we lack.
 
     Lives on the event loop; `run` is its only task.
     """
 
     def __init__(
-        self, store: Store, read_root: Callable[[], bytes], clock: Clock, health: Health, ask: Callable[[], None]
+        self,
+        store: Store,
+        read_roots: Callable[[], Sequence[bytes]],
+        clock: Clock,
+        health: Health,
+        ask: Callable[[], None],
     ) -> None:
         self._store = store
-        self._read_root = read_root
+        self._read_roots = read_roots
         self._clock = clock
         self._health = health
         self._ask = ask
@@ -53,6 +58,8 @@ class Resealing:
             await self._tell_unopened()
             if await self._store.run(Tx.rekey_asked):
                 await self._add_key()
+            if await self._store.run(Tx.must_load_field_keys):
+                await self._load()
             if await self._store.run(Tx.has_old_field_keys):
                 await self._seal_anew()
             self._health.set(SEALING, "ok", self._clock.now_ms())
@@ -64,18 +71,21 @@ class Resealing:
     # --- a new field key -------------------------------------------------------------------------------------
 
     async def _add_key(self) -> None:
-        root, now_ms = self._read_root(), self._clock.now_ms()
-        await self._store.run(lambda tx: tx.add_field_key(root, now_ms))
-        await self._store.run(lambda tx: tx.load_field_keys(root))  # only what is committed may seal
+        roots, now_ms = self._read_roots(), self._clock.now_ms()
+        await self._store.run(lambda tx: tx.add_field_key(roots, now_ms))
         self._health.count("seal.keys_made")
+
+    async def _load(self) -> None:
+        """In a transaction of its own, because only what is committed may seal."""
+        roots = self._read_roots()
+        await self._store.run(lambda tx: tx.load_field_keys(roots))
 
     async def _seal_anew(self) -> None:
         """Twice over if need be: somebody else who had the file open may have sealed with the old key meanwhile."""
-        root = self._read_root()
         while sum([await self._seal_column(column) for column in SEALED]):
             pass
         await self._store.run(Tx.drop_old_field_keys)
-        await self._store.run(lambda tx: tx.load_field_keys(root))
+        await self._load()
         await self._store.purge()
         self._health.count("seal.keys_dropped")
 

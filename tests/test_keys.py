@@ -131,6 +131,16 @@ def test_an_administrator_reads_the_services_keys_and_makes_them_for_it(tmp_path
         site_key(data)
 
 
+@pytest.mark.parametrize("make", [site_key, tablet_key, gateway_key])
+def test_no_key_is_made_beside_one_that_systemd_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make) -> None:
+    monkeypatch.setattr("gateway.keys.UNIT", tmp_path / "store-gateway.service")
+    names = "".join(f"LoadCredentialEncrypted={name}.key:/x\n" for name in ("site", "tablet", "gateway"))
+    (tmp_path / "store-gateway.service").write_text(names)
+    with pytest.raises(ConfigError, match="systemd brings"):
+        make(tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
 def test_looking_for_the_root_makes_none(tmp_path: Path) -> None:
     assert roots(tmp_path / "data", make=False) == ()
     assert not (tmp_path / "data").exists()

@@ -18,11 +18,13 @@ from gateway.core.model import Credential, CredentialKind, Event, Member
 from gateway.dbfile import ask_rekey, examined
 from gateway.errors import ConfigError
 from gateway.health import Health
+from gateway.keys import site_key
 from gateway.resealing import Resealing
 from gateway.store import Store
 from gateway.tables.rows import SEALED
 from tests.rigs.earshot import until
 from tests.rigs.shop import Clock
+from tests.rigs.system import System, wait_for
 
 ROOT, OTHER = bytes(range(32)), bytes(range(1, 33))
 MEMBERS = 120
@@ -43,7 +45,7 @@ class Box:
         self.asked = 0
         self.clock, self.health = Clock(), Health()
         self.store = Store(path, "e" * 32, ROOT)
-        self.resealing = Resealing(self.store, lambda: self.root, self.clock, self.health, self._ask)
+        self.resealing = Resealing(self.store, lambda: (self.root,), self.clock, self.health, self._ask)
 
     def _ask(self) -> None:
         self.asked += 1
@@ -134,15 +136,15 @@ async def test_a_root_that_was_changed_meanwhile_makes_no_key(tmp_path: Path) ->
 
 
 async def test_a_root_that_cannot_be_read_is_told_and_tried_again(tmp_path: Path) -> None:
-    def lost() -> bytes:
+    def lost() -> tuple[bytes]:
         raise ConfigError("site.key: is not there")
 
     async with opened(tmp_path / "gateway.db") as box:
         await box.store.run(lambda tx: tx.ask_rekey())
-        read, box.resealing._read_root = box.resealing._read_root, lost
+        read, box.resealing._read_roots = box.resealing._read_roots, lost
         await box.resealing.turn()
         assert box.part("sealing") == "degraded"
-        box.resealing._read_root = read
+        box.resealing._read_roots = read
         await box.resealing.turn()
         assert key_ids(box.path) == [3]
 
@@ -195,7 +197,7 @@ from tests.rigs.shop import Clock
 async def main():
     resealing.PAUSE_S, resealing.PAGE, resealing.GROUP_MS = 0.002, 3, 0
     store = Store(Path(sys.argv[1]), "e" * 32, bytes(range(32)))
-    one = resealing.Resealing(store, lambda: bytes(range(32)), Clock(), Health(), lambda: None)
+    one = resealing.Resealing(store, lambda: (bytes(range(32)),), Clock(), Health(), lambda: None)
     print("ready", flush=True)
     await one.turn()
     store.close()
@@ -233,3 +235,36 @@ async def finished(path: Path) -> None:
     async with opened(path) as box:
         assert await box.store.run(lambda tx: tx.waiting()) == MEMBERS
         await box.resealing.turn()
+
+
+@pytest.mark.broker
+def test_headquarters_makes_good_what_does_not_open(tmp_path: Path) -> None:
+    with System(tmp_path, '[[receiver]]\nid = "a"\nzone = "a"\n') as system:
+        path, root = system.data / "gateway.db", site_key(system.data)
+        system.gateway.kill()
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE credential SET secret = x'00' WHERE kind = 'eid'")
+            db.execute("DELETE FROM credential WHERE kind <> 'eid'")  # comes again too: it is the whole line
+            harmed = db.execute("SELECT count(*) FROM credential").fetchone()[0]
+        db.close()
+        assert examined(path, root) == {"credential": harmed}
+        system.gateway.start()
+        wait_for(lambda: system.status(), "the gateway's pages")
+        wait_for(lambda: examined(path, root) == {}, "headquarters to send everything again")
+        system.wait_ready()
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            assert db.execute("SELECT count(*) FROM credential").fetchone()[0] > harmed
+        db.close()
+
+
+async def test_a_new_key_that_could_not_be_loaded_is_loaded_later(tmp_path: Path) -> None:
+    async with opened(tmp_path / "gateway.db") as box:
+        await box.store.run(fill)
+        await box.store.run(lambda tx: tx.ask_rekey())
+        await box.store.run(lambda tx: tx.add_field_key((ROOT,), 1))
+        await box.store.run(lambda tx: tx.rewrap((ROOT,), OTHER))
+        await box.resealing.turn()
+        assert (box.part("sealing"), marks(box.path)) == ("degraded", {2})
+        box.root = OTHER
+        await box.resealing.turn()
+        assert (box.part("sealing"), marks(box.path)) == ("ok", {3})

@@ -95,19 +95,20 @@ def test_a_new_field_key_seals_everything_anew_and_the_old_one_goes(tx: Tx) -> N
     tx.ask_rekey()
     assert tx.rekey_asked()
     with pytest.raises(SealError):
-        tx.add_field_key(OTHER, 7)
-    tx.add_field_key(ROOT, 7)
+        tx.add_field_key((OTHER, bytes(32)), 7)
+    tx.add_field_key((OTHER, ROOT), 7)
     assert not tx.rekey_asked()
     assert not tx.has_old_field_keys(), "what is not committed does not seal"
+    assert tx.must_load_field_keys()
     old = marks(tx)
-    tx.load_field_keys(ROOT)
+    tx.load_field_keys((ROOT, OTHER))
     assert tx.has_old_field_keys()
     assert reseal_all(tx) == 15
     assert reseal_all(tx) == 0
     assert len(marks(tx)) == 1
     assert not marks(tx) & old
     tx.drop_old_field_keys()
-    tx.load_field_keys(ROOT)
+    tx.load_field_keys((ROOT, OTHER))
     assert not tx.has_old_field_keys()
     assert [tx.member(f"m{n}").call_name for n in range(5)] == [f"Muster{n}" for n in range(5)]
     assert {one.credential_id: one.secret for one in tx.credentials("m1")} == {"c1": FOB, "card": bytes(16)}
@@ -143,8 +144,8 @@ def test_what_was_moved_to_another_row_or_member_does_not_open(tx: Tx) -> None:
 
 def test_what_does_not_open_stays_as_it_is_and_ends_no_change_of_keys(tx: Tx) -> None:
     tx._db.execute("UPDATE member SET body = substr(body, 1, 40) WHERE member_id = 'm2'")
-    tx.add_field_key(ROOT, 7)
-    tx.load_field_keys(ROOT)
+    tx.add_field_key((OTHER, ROOT), 7)
+    tx.load_field_keys((ROOT, OTHER))
     assert reseal_all(tx) == 14
     assert reseal_all(tx) == 0
 

@@ -58,14 +58,13 @@ class Vault:
             raise ValueError("a key has 32 bytes")
         self.identifier_key = _subkey(site, "identifiers")  # static identifiers and one-time codes are hashed under it
         self._mac_key = _subkey(site, "mac")
-        self._fields: dict[bytes, AESGCM] = {}
-        self._newest = b""
-        self.hold(fields or {0: _subkey(site, "fields")})
-
-    def hold(self, fields: Mapping[int, bytes]) -> None:
-        """From now on seal with the newest of these field keys and open with them alone."""
+        fields = fields or {0: _subkey(site, "fields")}
         self._fields = {key_mark(key_id): AESGCM(key) for key_id, key in fields.items()}
         self._newest = key_mark(max(fields))
+
+    def hold_those_of(self, other: "Vault") -> None:
+        """From now on seal with the newest of the other's field keys and open with those alone."""
+        self._fields, self._newest = other._fields, other._newest
 
     @property
     def newest(self) -> bytes:

@@ -2,10 +2,10 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 
-from gateway.core.vault import KEY_BYTES, KEY_ID_BYTES, KeyUse, Vault, WrappedKey, unlock, unwrap, wrap
+from gateway.core.vault import KEY_BYTES, KEY_ID_BYTES, KeyUse, Vault, WrappedKey, key_mark, unlock, unwrap, wrap
 from gateway.errors import SealError
 from gateway.tables.rows import SEALED, Rows, SealedColumn
 
@@ -26,15 +26,19 @@ class DataKeys(Rows):
         for use in KeyUse:
             self._add(root, use, now_ms)
 
-    def unlock(self, root: bytes) -> Vault:
-        """The vault of this file's keys. Raises SealError with another root."""
-        return unlock(root, self._wrapped())
+    def unlock(self, *roots: bytes) -> Vault:
+        """The vault of this file's keys, by whichever root opens them. Raises SealError if none does."""
+        rows = self._wrapped()
+        for root in roots:
+            with suppress(SealError):
+                return unlock(root, rows)
+        raise SealError("data_key")
 
-    def rewrap(self, roots: Iterable[bytes], root: bytes) -> None:
+    def rewrap(self, roots: Sequence[bytes], root: bytes) -> None:
         """Wrap every data key with `root`, whichever of `roots` opens them now. Raises SealError if none does."""
         rows = self._wrapped()
         with suppress(SealError):
-            unlock(root, rows)
+            self.unlock(root)
             return  # done before
         for former in roots:
             try:
@@ -56,19 +60,26 @@ class DataKeys(Rows):
     def rekey_asked(self) -> bool:
         return self.meta(_REKEY) is not None
 
-    def add_field_key(self, root: bytes, now_ms: int) -> None:
-        """Make the key that was asked for. Seal with it only after COMMIT (`load_field_keys`).
+    def add_field_key(self, roots: Sequence[bytes], now_ms: int) -> None:
+        """Make the key that was asked for, wrapped by the one of `roots` that is the file's now.
 
-        Raises SealError if `root` is not the root of this file any more; then nothing is written.
+        Seal with it only after COMMIT (`load_field_keys`). Raises SealError if none is; then nothing is written.
         """
-        self.unlock(root)
-        self._add(root, KeyUse.FIELDS, now_ms)
-        self.drop_meta(_REKEY)
+        for root in roots:
+            with suppress(SealError):
+                self.unlock(root)
+                self._add(root, KeyUse.FIELDS, now_ms)
+                self.drop_meta(_REKEY)
+                return
+        raise SealError("data_key")
 
-    def load_field_keys(self, root: bytes) -> None:
-        """Seal with the newest field key of the file. Raises SealError with another root."""
-        rows = [row for row in self._wrapped() if row.use is KeyUse.FIELDS]
-        self._vault.hold({row.key_id: unwrap(root, row) for row in rows})
+    def must_load_field_keys(self) -> bool:
+        """Whether the file has other field keys than those that seal and open now."""
+        return {key_mark(row.key_id) for row in self._wrapped() if row.use is KeyUse.FIELDS} != self._vault.marks
+
+    def load_field_keys(self, roots: Sequence[bytes]) -> None:
+        """Seal with the newest field key of the file, open with all. Raises SealError if no root opens them."""
+        self._vault.hold_those_of(self.unlock(*roots))
 
     def has_old_field_keys(self) -> bool:
         return len(self._vault.marks) > 1
