@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import bench_bleak, bench_ingest, bench_loop, bench_tap
+from gateway import bench_bleak, bench_ingest, bench_loop, bench_seal, bench_tap
 from gateway.apply import apply
 from gateway.core.changes import ConsentAdd, Delta, MemberPut, OfferPut
 from gateway.core.model import ConsentRecord, ConsentState, Event, Member, Offer, Purpose
@@ -43,6 +43,7 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "ingest": bench_ingest.ingest,
     "loop": bench_loop.loop,
     "outbox": outbox,
+    "seal": bench_seal.seal,
     "tap": bench_tap.tap,
 }
 

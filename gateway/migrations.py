@@ -59,6 +59,28 @@ def taps_and_keys(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def sealed_at_rest(db: Database) -> None:
+    """Personal fields are sealed from now on, under keys that lie here wrapped.
+
+    What was in clear before is thrown away; headquarters sends all of it again, because we have version 0 of its line.
+    Events that it has not confirmed stay: `dbfile` seals them once there are keys, and then rewrites the file.
+    """
+    for statement in (
+        """CREATE TABLE data_key (key_id INTEGER PRIMARY KEY AUTOINCREMENT, use TEXT NOT NULL, wrapped BLOB NOT NULL,
+           made_ms INTEGER NOT NULL)""",
+        "DROP TABLE member",
+        "CREATE TABLE member (member_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "DELETE FROM credential",
+        "DELETE FROM consent",
+        "ALTER TABLE outbox ADD COLUMN member_id TEXT",
+        "UPDATE outbox SET member_id = json_extract(body, '$.member_id')",
+        "INSERT INTO meta SELECT 'clear_left', '1' WHERE EXISTS (SELECT 1 FROM meta)",
+        "DELETE FROM meta WHERE key = 'hq_version'",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -34,6 +34,7 @@ class Recognition:
         self._allowed = False  # there is a privacy notice
         self._denied: set[str] = set()  # withdrew while the disk could not take it; obeyed until it does
         self._readings = 0
+        self._unread = True  # they could not be read the last time, or not yet
 
     def allow(self, allowed: bool) -> None:
         """With a privacy notice everybody who agreed is read in; without one nobody is recognised from now on."""
@@ -118,10 +119,13 @@ class Recognition:
             except StoreError as error:
                 if self._readings != reading:
                     return {}
+                self._unread = True
                 self._health.set("members", "degraded", self._clock.now_ms(), f"cannot be read: {error}", READ_HELP)
                 await asyncio.sleep(AGAIN_S)
             else:
-                self._health.set("members", "ok", self._clock.now_ms())
+                if self._unread:  # else the part may have other troubles, see gateway.resealing
+                    self._unread = False
+                    self._health.set("members", "ok", self._clock.now_ms())
                 return page
 
     def _set(self, members: Mapping[str, Recognised]) -> None:

@@ -5,6 +5,7 @@ from gateway.core.model import Credential, Event
 from gateway.core.offers import Person
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.consents import ConsentLog
+from gateway.tables.datakeys import DataKeys
 from gateway.tables.history import History
 from gateway.tables.members import Members
 from gateway.tables.taps import TapsAndKeys
@@ -12,7 +13,7 @@ from gateway.tables.taps import TapsAndKeys
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
+class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
     def person(self, member_id: str, now_ms: int) -> Person | None:
@@ -29,11 +30,7 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
         """Delete what is stored about a member; events not yet at HQ lose pseudonym and card and keep the fact."""
         for table in ("member", "credential", "consent", "decision", "tap_guard", "binding"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
-        self._db.execute(
-            """UPDATE outbox SET body = json_remove(json_set(body, '$.member_id', 'erased'), '$.value')
-               WHERE json_extract(body, '$.member_id') = ?""",
-            [member_id],
-        )
+        self.strip_outbox(member_id)
 
     def holders_after(self, member_id: str, limit: int) -> list[tuple[str, tuple[Credential, ...], Consents]]:
         """The next members who hold a credential, in the order of their ids, with credentials and consents in force."""

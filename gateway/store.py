@@ -15,16 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlite_utils import Database
-
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
-from gateway.core.keyring import Sealed
-from gateway.core.vault import Vault
-from gateway.errors import ConfigError, StoreError
-from gateway.migrations import migrate
+from gateway.dbfile import open_file
+from gateway.errors import StoreError
 from gateway.records import Tx
-from gateway.tables.taps import TapsAndKeys
 
 T = TypeVar("T")
 
@@ -34,7 +29,6 @@ GROUP_MS = 40
 MAX_GROUP = 50
 # 10,000 works x about 1 kB = 10 MB; a disk that is 10,000 commits behind is a broken disk.
 MAX_QUEUE = 10_000
-BUSY_TIMEOUT_S = 5.0
 PAGE_BYTES = 4_096  # SQLite's default, which nothing here changes
 
 
@@ -66,12 +60,14 @@ class _Job:
 class Store:
     """Open with `Store(path, new_epoch, root_key)`; `new_epoch` (32 hex digits) names the outbox if the file is new.
 
-    Raises ConfigError if the file cannot be opened or a newer release wrote it.
+    `identifier_key`: static identifiers and one-time codes are kept as hashes under it. Raises ConfigError if the file
+    cannot be opened (also with another root key) or a newer release wrote it.
     """
 
-    def __init__(self, path: Path, new_epoch: str, root_key: bytes) -> None:
-        self._db = _connect(path)
-        self._tx = Tx(self._db, Vault(root_key))
+    def __init__(self, path: Path, new_epoch: str, root_key: bytes, now_ms: int = 0) -> None:
+        self._tx = open_file(path, root_key, now_ms)
+        self._db = self._tx.db
+        self.identifier_key = self._tx.identifier_key
         with self._db.atomic():
             if self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)
@@ -224,45 +220,3 @@ class Store:
             job.settle(job.work(self._tx), None)
         except sqlite3.Error as error:
             job.settle(None, StoreError(f"the disk refused: {error}"))
-
-
-def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
-    """The terminal keys in the file at `path`, sealed, for whoever only looks; None without such a file.
-
-    Makes nothing, also no log beside the file, which would belong to whoever looked. Raises ConfigError.
-    """
-    if not path.exists():
-        return None
-    running = path.with_name(f"{path.name}-wal").exists()
-    try:
-        mode = "mode=ro" if running else "immutable=1"
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
-            return TapsAndKeys(Database(connection), Vault(bytes(32))).terminal_keys()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return ()  # an older release made the file
-        raise ConfigError(f"{path}: the database cannot be read: {error}") from error
-    except sqlite3.Error as error:
-        raise ConfigError(f"{path}: the database cannot be read: {error}") from error
-
-
-def _connect(path: Path) -> Database:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
-    try:
-        path.chmod(0o600)
-        # WAL with FULL: what was committed survives a power cut. Both belong to the connection, so set them each time.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "trusted_schema = OFF"):
-            connection.execute(f"PRAGMA {pragma}").fetchone()
-        db = Database(connection)
-        migrate(db)
-    except (OSError, sqlite3.Error) as error:
-        connection.close()
-        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
-    except ConfigError:
-        connection.close()
-        raise
-    return db

@@ -20,6 +20,7 @@ CLOCK_READERS = {
     "gateway/bench_ingest.py",
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",
+    "gateway/bench_seal.py",
     "gateway/bench_tap.py",
     "gateway/emulator/chip.py",
     "gateway/emulator/field.py",

@@ -33,6 +33,7 @@ from gateway.core.model import (
 from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS, PresenceChange
 from gateway.core.stage import READ_MS
 from gateway.errors import PeerError, StoreError
+from gateway.tables.rows import MEMBER_BODY
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
 ALL = tuple(Purpose)
@@ -442,7 +443,8 @@ async def test_accepting_twice_is_one_view(shop: Shop) -> None:
 
 async def test_a_card_that_cannot_be_read_ends_the_request(shop: Shop) -> None:
     await shop.tap("mia", "advice-nfc")
-    await shop.store.run(lambda tx: tx._db.execute('UPDATE member SET body = \'{"call_name": ["x"]}\''))
+    body = await shop.store.run(lambda tx: tx._seal(MEMBER_BODY, b'{"call_name": ["x"]}', "mia"))
+    await shop.store.run(lambda tx: tx._db.execute("UPDATE member SET body = ?", [body]))
     with pytest.raises(ValueError, match="call_name"):
         await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t")
     assert (shop.walls.entries, shop.walls.cards) == ((), {})
