@@ -27,6 +27,7 @@ from gateway.core.model import AgeGate, ConsentState, Credential, CredentialKind
 from gateway.core.onetime import code_digest
 from gateway.errors import PeerError
 from gateway.records import Tx
+from gateway.tables.consents import SYNCHRONISED
 
 # Credentials that may resolve, each from the one instant (ms) to the other, None = no end.
 Recognised = tuple[tuple[Credential, int, int | None], ...]
@@ -74,6 +75,8 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
     for member_id in touched.members | touched.erased:
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)
     tx.put_meta("hq_version", str(delta.version))
+    if tx.meta("clock") != SYNCHRONISED:  # a synchronised clock knows better than the way from headquarters
+        tx.show_time(delta.at_ms)
     return touched
 
 

@@ -134,11 +134,13 @@ Change = (
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all."""
+    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all. `at_ms`: HQ's time when it
+    sent them, 0 = not said."""
 
     parent: int
     version: int
     changes: tuple[Change, ...]
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
