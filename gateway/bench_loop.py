@@ -15,9 +15,9 @@ from pathlib import Path
 
 from drivers import frames
 from drivers.ears import Ears
-from gateway.core import eid
+from gateway.core import chain, eid
 from gateway.core.identity import Resolver
-from gateway.core.model import CredentialKind, Purpose, Sighting, Tap
+from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Purpose, Sighting, Tap
 from gateway.dbfile import vault_of
 from gateway.health import Health
 from gateway.recognition import Recognition
@@ -80,17 +80,20 @@ def _fill(path: Path, members: int) -> None:
     assert vault is not None
     rng = random.Random(1)
     ids = ((f"c-{n:012x}", f"m-{n:012x}") for n in range(members))
-    kind, purpose = CredentialKind.EID.value, Purpose.RECOGNISE_BLE.value
+    kind = CredentialKind.EID.value
     with closing(sqlite3.connect(path)) as db, db:
         db.executemany(
             """INSERT INTO credential (credential_id, member_id, kind, secret, exponent, clock_zero_s)
                VALUES (?, ?, ?, ?, 10, 0)""",
             ((c, m, kind, vault.seal(CREDENTIAL_SECRET.place(c, m), rng.randbytes(eid.KEY_BYTES))) for c, m in ids),
         )
-        db.executemany(
-            "INSERT INTO consent VALUES (?, ?, ?, 'given', 1, NULL, 1, '1', 'hq')",
-            ((f"e-{n:012x}", f"m-{n:012x}", purpose) for n in range(members)),
-        )
+        for n in range(members):
+            member_id = f"m-{n:012x}"
+            given = ConsentRecord(f"e-{n:012x}", member_id, Purpose.RECOGNISE_BLE, ConsentState.GIVEN, 1, hq_seq=1)
+            entry, head = chain.next_entry(vault, chain.Head(), given)
+            db.execute("INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?)", (member_id, *entry))
+            sealed = chain.seal_head(vault, member_id, head)
+            db.execute("INSERT INTO consent_head VALUES (?, ?, ?)", (member_id, *sealed))
 
 
 async def _measure(path: Path, members: int) -> list[Result]:

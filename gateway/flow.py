@@ -9,22 +9,24 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 from gateway.advice import Advice
-from gateway.apply import Touched, apply, taken_from
+from gateway.apply import Recognised, Touched, apply, recognised, taken_from
 from gateway.binding import Binding
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta
 from gateway.core.identity import Resolver
-from gateway.core.model import ShopConfig, Sighting, Tap
+from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap
 from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.presence import Presence
 from gateway.core.proof import redeemable_cents
+from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.keychain import Keychain
+from gateway.lapses import Lapses
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
@@ -79,6 +81,7 @@ class Flow:
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
+        self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
         self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
@@ -114,10 +117,9 @@ class Flow:
         )
         self.shop = ShopConfig()  # what HQ configured
         self._in_flight = 0
-        self._changes: set[asyncio.Future[str]] = set()
+        self._changes: set[asyncio.Future[Any]] = set()
         self._purge_ms: int | None = None
-        self._loop_refresh_ms = 0
-        self._forget_proofs_ms = 0
+        self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -132,7 +134,9 @@ class Flow:
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
         if self._keychain is not None:
+            own = self._keychain.gateway
             await self._keychain.load()
+            await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -199,12 +203,41 @@ class Flow:
         """The colleague is done."""
         return await self._advice.close(handshake_id, tablet)
 
+    async def on_consent(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
+        """What a member decided in this shop, for each purpose named: it counts everywhere before this returns.
+
+        Raises PeerError("gone") for somebody unknown here, StoreError; a "no" is obeyed even then.
+        """
+        return await self._to_its_end(self._decided(member_id, choices, act))
+
+    async def _decided(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
+        now_ms = self._clock.now_ms()
+
+        def work(tx: Tx) -> tuple[Receipt, Recognised]:
+            return tx.record_act(member_id, choices, act, now_ms, self._new_id), recognised(tx, member_id, now_ms)
+
+        try:
+            receipt, held = await self._commit(work, vital=True)
+        except StoreError:
+            if not all(choices.values()):
+                self._forget(member_id)
+                self.recognition.forget(member_id)
+            raise
+        if not all(choices.values()):
+            self._forget(member_id)
+        self.recognition.bound(member_id, held)
+        self._lapses.changed()
+        return receipt
+
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
-        # Whoever asked may be cancelled, because the line broke: what is committed is followed all the same.
-        change = asyncio.ensure_future(self._change(delta))
+        return await self._to_its_end(self._change(delta))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Whoever asked may be cancelled, because the line broke: what is committed is followed all the same."""
+        change = asyncio.ensure_future(work)
         self._changes.add(change)
         change.add_done_callback(self._changes.discard)
         return await asyncio.shield(change)
@@ -223,10 +256,10 @@ class Flow:
             await self._follow(touched)
         return touched.outcome
 
-    def on_tick(self, now_ms: int, trusted: bool = True) -> None:
+    def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
         """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons.
 
-        `trusted`: the time comes from a clock that is synchronised.
+        `trusted`: the time comes from a clock that is synchronised; `world`: it is the world's, no simulation's.
         """
         self._visits.expire(now_ms)
         for screen in self._stage.expire(now_ms):
@@ -242,6 +275,7 @@ class Flow:
             self._forget_proofs_ms = now_ms + FORGET_PROOFS_MS
             self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
+        self._lapses.tick(now_ms, trusted, world)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -253,6 +287,7 @@ class Flow:
             part.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
         self.recognition.clock_stepped(delta_ms)
+        self._lapses.clock_stepped()
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
@@ -265,6 +300,9 @@ class Flow:
         for member_id in touched.cleared:
             self._forget(member_id)
         self.recognition.follow(touched.recognised)
+        self._lapses.changed()
+        for name in touched.counts:
+            self._health.count(name)
         self._binding.drop(touched.bindings)
         if touched.keys and self._keychain is not None:
             await self._keychain.load()

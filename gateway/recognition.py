@@ -88,6 +88,10 @@ class Recognition:
     def clock_stepped(self, delta_ms: int) -> None:
         """Follow a step of the clock, and read again what a wrong clock took for the past or the future."""
         self._resolver.clock_stepped(delta_ms, self._clock.now_ms())
+        self.read_again()
+
+    def read_again(self) -> None:
+        """What consents allow has changed for everybody."""
         if self._allowed:
             self._begin(self._read())
 

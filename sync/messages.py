@@ -93,6 +93,7 @@ class _Wire(BaseModel):
 class _Delta(_Wire):
     parent: _Count
     version: _Count
+    at_ms: Ms = 0
     ops: list[Any]
 
 
@@ -159,9 +160,9 @@ def op_of(change: Change) -> dict[str, Any]:
 # --- messages -----------------------------------------------------------------------------------------------
 
 
-def delta(parent: int, version: int, listed: Sequence[dict[str, Any]]) -> bytes:
-    """HQ's changes after `parent` up to `version`. ValueError above MAX_PAYLOAD_BYTES: the caller splits."""
-    return _dump("delta", parent=parent, version=version, ops=list(listed))
+def delta(parent: int, version: int, listed: Sequence[dict[str, Any]], at_ms: int = 0) -> bytes:
+    """HQ's changes after `parent` up to `version`, sent at `at_ms`. ValueError above MAX_PAYLOAD_BYTES: split them."""
+    return _dump("delta", parent=parent, version=version, at_ms=at_ms, ops=list(listed))
 
 
 def parse_delta(payload: bytes) -> Delta:
@@ -169,7 +170,7 @@ def parse_delta(payload: bytes) -> Delta:
     wire = _parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")
-    return Delta(wire.parent, wire.version, parse_ops(wire.ops))
+    return Delta(wire.parent, wire.version, tuple(ops.parse_or_park(op) for op in wire.ops), wire.at_ms)
 
 
 def events(epoch: str, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes:

@@ -16,8 +16,8 @@ from sync.topics import Topics
 # Contract: at most one cumulative acknowledgement per gateway in this time; a burst of batches costs one message.
 ACK_EVERY_MS = 200
 
-# Room for the delta's envelope beside its ops: {"v":1,"type":"delta","parent":..,"version":..,"ops":[]} with two
-# 19-digit numbers is 90 bytes.
+# Room for the delta's envelope beside its ops: {"v":1,"type":"delta","parent":..,"version":..,"at_ms":..,"ops":[]}
+# with three 19-digit numbers is 120 bytes.
 DELTA_OPS_BYTES = messages.MAX_PAYLOAD_BYTES - 256
 
 # Gateways fed at once: 20 deltas of 96 KiB are 2 MB, and one each fills the window of the connection.
@@ -118,6 +118,8 @@ class _Session:
             self._health.count("hq.batches")
             for reason in done.refused:
                 self._health.count(f"hq.bindings.{reason}")  # a fixed word of ours
+            for reason in done.unheeded:
+                self._health.count(f"hq.consents.{reason}")
             self._acks[where, batch.epoch] = done.watermark
             self._ackable.set()
         elif leaf == topics.STATE:
@@ -202,7 +204,9 @@ class _Session:
         ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES, where.name)
         if self._holds[where] == parent:  # no request came in between
             self._holds[where] = reached
-            await self._transport.publish(where.down(topics.DELTA), messages.delta(parent, reached, ops))
+            await self._transport.publish(
+                where.down(topics.DELTA), messages.delta(parent, reached, ops, self._now_ms())
+            )
         self._feed_soon(where)
 
 
