@@ -1,8 +1,10 @@
 """What one transaction may do with the shop's tables; their SQL stands in gateway.tables, all DDL in migrations."""
 
 from gateway.core.consent import Consents
+from gateway.core.gate import Profile
 from gateway.core.model import Credential, Event
 from gateway.core.offers import Person
+from gateway.core.sensitive import categories
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.consents import ConsentLog
 from gateway.tables.history import History
@@ -18,7 +20,10 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
     def person(self, member_id: str, now_ms: int) -> Person | None:
         """Profile, consents in force and the last day's contacts, or None for an unknown member."""
         member = self.member(member_id)
-        return None if member is None else Person(member, self.consents(member_id), self.contacts(member_id, now_ms))
+        if member is None:
+            return None
+        profile = Profile(member, self.consents(member_id), categories(self.shop().sensitive))
+        return Person(profile, self.contacts(member_id, now_ms))
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.gate import Profile
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
@@ -24,7 +25,7 @@ TEXT = {"de": "Hallo", "en": "Hello"}
 
 def person(name: str, *interests: str, purposes: tuple[Purpose, ...] = tuple(Purpose), contacts=()) -> Person:
     consents = {p: ConsentRecord(f"{name}{p}", name, p, ConsentState.GIVEN, 1, hq_seq=1) for p in purposes}
-    return Person(Member(name, name.title(), interests=interests), consents, tuple(contacts))
+    return Person(Profile(Member(name, name.title(), interests=interests), consents), tuple(contacts))
 
 
 def offer(offer_id: str, **more: object) -> Offer:

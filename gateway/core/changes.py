@@ -110,12 +110,28 @@ Change = (
 
 
 @dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """An offer.put of a delta that is passed over: what stood under its id stays, and HQ is told.
+
+    `offer_id` "" = not even that could be read. `reason`: of a PeerError; `field`: only where it is a word of ours.
+    """
+
+    offer_id: str
+    reason: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all."""
+    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all.
+
+    `refused`: the one kind of change that may be left out, because a bad offer must not hold up a withdrawal behind it.
+    """
 
     parent: int
     version: int
     changes: tuple[Change, ...]
+    refused: tuple[OfferRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
