@@ -40,7 +40,7 @@ class Field(Generic[T]):
 
     name: str
     purposes: Mapping[Purpose, tuple[Purpose, ...]]
-    _take: Callable[[Member, frozenset[str]], T]
+    _taken_from: Callable[[Member, frozenset[str]], T]
     of_children: bool = False
 
 
@@ -93,13 +93,13 @@ class Profile:
     `sensitive`: the categories that count in this shop; what has one of them is left out of whatever is read.
     """
 
-    __slots__ = ("_member", "_sensitive", "consents", "member_id", "staff")
+    __slots__ = ("_sensitive", "_unguarded", "consents", "member_id", "staff")
 
     def __init__(self, member: Member, consents: Consents, sensitive: frozenset[str] = categories()) -> None:
         self.member_id = member.member_id
         self.staff = member.staff
         self.consents = consents
-        self._member = member
+        self._unguarded = member
         self._sensitive = sensitive
 
     def may(self, purpose: Purpose, now_ms: int) -> Verdict:
@@ -115,9 +115,9 @@ class Profile:
             verdict = may(one, self.consents, now_ms)
             if not verdict.ok:
                 return No(verdict.reason)
-        if self._member.age == _NO_CHILD and not field.of_children:
+        if self._unguarded.age == _NO_CHILD and not field.of_children:
             return No("age.under16")
-        return field._take(self._member, self._sensitive)
+        return field._taken_from(self._unguarded, self._sensitive)
 
     def read_or(self, otherwise: T, field: Field[T], purpose: Purpose, now_ms: int) -> T:
         """The same, with `otherwise` in place of a no."""
@@ -126,7 +126,7 @@ class Profile:
 
     def is_named_in(self, *texts: Text) -> bool:
         """Whether one of these texts says the call name, as a whole word: a safeguard, and it gives nothing away."""
-        name = self._member.call_name.strip()
+        name = self._unguarded.call_name.strip()
         if not name:
             return False
         word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
@@ -134,7 +134,7 @@ class Profile:
 
     def for_the_person(self) -> dict[str, Any]:
         """All of it as JSON has it, for the person themself alone: access to one's own data needs no purpose."""
-        return asdict(self._member)
+        return asdict(self._unguarded)
 
 
 def references(offer: Offer) -> frozenset[str]:
