@@ -101,7 +101,7 @@ class _MemberBody(_Body):
     usual: Annotated[list[Word | _HabitBody], Field(max_length=MAX_ITEMS)] = []
     talking_points: Annotated[list[_TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
     staff: bool = False
-    age: Annotated[AgeGate, Field(strict=False)] = AgeGate("unknown")
+    age: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
 
 
 class _MemberRef(_Body):

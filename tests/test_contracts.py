@@ -35,6 +35,7 @@ CLOCK_READERS = {
 # Declarations without behaviour, and headquarters' verbs, which test_hq_orders and test_main cover.
 NO_NAMESAKE = {
     "gateway/core/model.py",
+    "gateway/core/act.py",
     "gateway/core/changes.py",
     "gateway/core/ports.py",
     "sync/hq/service.py",

@@ -21,8 +21,6 @@ OFFER_PURPOSES = frozenset({Purpose.PERSONALISE_OFFERS, Purpose.PURCHASE_HISTORY
 # What may change a public screen without a gesture (L2). What somebody bought may not: it would tell the room.
 PUBLIC_PURPOSES = OFFER_PURPOSES - {Purpose.PURCHASE_HISTORY}
 
-_NO_CHILD = AgeGate("under16")
-
 
 @dataclass(frozen=True, slots=True)
 class No:
@@ -115,7 +113,7 @@ class Profile:
             verdict = may(one, self.consents, now_ms)
             if not verdict.ok:
                 return No(verdict.reason)
-        if self._unguarded.age == _NO_CHILD and not field.of_children:
+        if self._unguarded.age is AgeGate.UNDER_16 and not field.of_children:
             return No("age.under16")
         return field._taken_from(self._unguarded, self._sensitive)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from gateway.core.act import AgeGate as AgeGate
+
 Text = Mapping[str, str]
 
 
@@ -31,15 +33,6 @@ class ConsentState(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
-
-
-class AgeGate(StrEnum):
-    """What is known of a member's age; nothing more exact is kept."""
-
-    OVER_16 = "16plus"
-    GUARDIAN = "guardian"  # younger, and a parent or guardian agreed
-    UNDER_16 = "under16"  # younger, and nobody agreed
-    UNKNOWN = "unknown"
 
 
 class CredentialKind(StrEnum):

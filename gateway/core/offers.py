@@ -9,7 +9,7 @@ from typing import Literal
 
 from gateway.core.consent import Consents
 from gateway.core.gate import AGE, INTERESTS, PUBLIC_PURPOSES, No, Profile
-from gateway.core.model import AgeGate, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.model import Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
 from gateway.core.proof import may_redeem
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
 
@@ -188,7 +188,7 @@ def _untold(offer: Offer, situation: Situation) -> str:
         age = situation.person.profile.read(AGE, offer.purpose, situation.at_ms)
         if isinstance(age, No):
             return age.reason
-        if age in (AgeGate("unknown"), AgeGate("under16")):
+        if not age.known:
             return f"age.{age.value}"
     return "sensitive"
 
