@@ -17,6 +17,7 @@ CLOCK_READERS = {
     "drivers/reader.py",
     "gateway/__main__.py",
     "gateway/bench.py",
+    "gateway/bench_gate.py",
     "gateway/bench_ingest.py",
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",

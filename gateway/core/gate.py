@@ -130,8 +130,12 @@ class Profile:
         word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
         return any(word.search(sentence) for text in texts for sentence in text.values())
 
+    def own(self, field: Field[T]) -> T:
+        """The field for the person themself, also what is sensitive: access to one's own data needs no purpose."""
+        return field._taken_from(self._unguarded, frozenset())
+
     def for_the_person(self) -> dict[str, Any]:
-        """All of it as JSON has it, for the person themself alone: access to one's own data needs no purpose."""
+        """All of it as JSON has it, for the person themself alone, as `own`."""
         return asdict(self._unguarded)
 
 

@@ -104,11 +104,11 @@ def _views(situation: Situation) -> tuple[_View, ...]:
 
 
 def _look(profile: Profile, purpose: Purpose, at_ms: int) -> _Seen:
-    verdict = profile.may(purpose, at_ms)
     interests = profile.read(INTERESTS, purpose, at_ms)
-    return _Seen(
-        None if verdict.ok else verdict.reason, interests if isinstance(interests, No) else frozenset(interests)
-    )
+    if not isinstance(interests, No):
+        return _Seen(None, frozenset(interests))  # and so the purpose is in force
+    verdict = profile.may(purpose, at_ms)
+    return _Seen(None if verdict.ok else verdict.reason, interests)
 
 
 def _refusal(situation: Situation, views: tuple[_View, ...]) -> str | None:

@@ -47,7 +47,8 @@ def categories(added: tuple[str, ...] = ()) -> frozenset[str]:
 
 def is_sensitive(category: str, sensitive: frozenset[str]) -> bool:
     """Whether a category or one above it is sensitive: "alcohol.wine" is, because alcohol is."""
-    return bool(category) and any(_plain(part) in sensitive for part in category.split("."))
+    plain = _plain(category)
+    return plain in sensitive if "." not in plain else not sensitive.isdisjoint(plain.split("."))
 
 
 def aims_at_children(category: str) -> bool:
