@@ -1,5 +1,6 @@
 """Members who want to be greeted: one row for a moment on every tablet, by their own consent, and no card."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from gateway.core import arrivals
 from gateway.core.arrivals import AGAIN_MS, GREET_MS, MAX_ARRIVED, MAX_GREETED, Arrivals, Arrived
 from gateway.core.changes import MemberPut
-from gateway.core.model import ConsentState, Member, Purpose, Tap
+from gateway.core.model import ConsentState, Member, Purpose, Sighting, Tap
 from tests.rigs.shop import Shop, consent, member, open_shop
 
 GREET = (Purpose.GREET_ON_ENTRY, Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC)
@@ -183,6 +184,27 @@ async def test_a_withdrawal_that_races_an_arrival_wins(shop: Shop) -> None:
     await shop.push(consent("mia", Purpose.GREET_ON_ENTRY, ConsentState.WITHDRAWN, seq=2))
     await shop.settle()
     assert labels(shop) == []
+
+
+async def test_who_is_gone_before_the_disk_has_written_is_not_announced(shop: Shop) -> None:
+    shop.flow.tapped(Tap("eva", "door-nfc", shop.clock.ms))
+    while "mia" not in shop.flow._visits:
+        shop.flow.sighted(Sighting("mia", "coffee-ble", -60, shop.clock.ms))
+        shop.clock.ms += 500
+    await asyncio.sleep(0)
+    assert "eva" in shop.flow._visits
+    for name in ("eva", "mia"):
+        shop.flow._visits.forget(name)
+    await shop.settle()
+    assert (await shop.types()).count("visit.announced") == 2, "both were on their way"
+    assert labels(shop) == []
+
+
+async def test_a_withdrawal_that_the_disk_could_not_take_counts_here_too(shop: Shop, monkeypatch) -> None:
+    monkeypatch.setattr(shop.flow._advice, "_denies", lambda member_id: member_id == "mia")
+    await shop.stand("mia", "coffee-ble")
+    await shop.tap("eva", "door-nfc")
+    assert labels(shop) == [("arrived", "Eva", ())]
 
 
 async def test_it_follows_the_clock(shop: Shop) -> None:

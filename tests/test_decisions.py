@@ -73,6 +73,15 @@ def test_a_greeting_carries_the_name_only_by_consent(shop) -> None:
     assert dialogue.expires_at_ms == START_MS + 9
 
 
+def test_only_who_comes_in_is_announced(shop) -> None:
+    tx, decisions = shop
+    for kind in ("moved", "dwelled", "left"):
+        assert decisions.announce(tx, replace(ARRIVAL, kind=kind), Purpose.RECOGNISE_BLE) is None
+    assert types(tx) == []
+    assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE).label == "Mia"
+    assert types(tx) == ["visit.announced"]
+
+
 def test_why_nobody_was_called_by_name_stands_in_the_decision(shop) -> None:
     tx, decisions = shop
     apply(tx, Delta(1, 2, member("tom", Purpose.RECOGNISE_NFC)), SITE_KEY, START_MS)
