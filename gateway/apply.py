@@ -52,6 +52,7 @@ class Touched:
     keys: bool = False
     bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
     counts: list[str] = field(default_factory=list)  # counters to raise, fixed words of ours
+    refused_offers: int = 0  # passed over
 
 
 def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "") -> Touched:
@@ -71,6 +72,10 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             _apply_secret(tx, change, site_key, gateway, touched)
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
+    for refused in delta.refused:
+        body = {"offer_id": refused.offer_id, "reason": refused.reason, "field": refused.field}
+        tx.emit(Event("offer.refused", now_ms, body))
+    touched.refused_offers = len(delta.refused)
     tx.purge_bindings(now_ms)
     for member_id in touched.members | touched.erased:
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)

@@ -297,6 +297,8 @@ class Flow:
     # --- show (after the commit) -----------------------------------------------------------------------------
 
     async def _follow(self, touched: Touched) -> None:
+        if touched.refused_offers:
+            self._health.count("hq.refused_offers", touched.refused_offers)
         for member_id in touched.cleared:
             self._forget(member_id)
         self.recognition.follow(touched.recognised)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from gateway.core.consent import Consents
+from gateway.core.gate import Profile
 from gateway.core.model import (
     Act,
     AgeGate,
@@ -18,6 +19,7 @@ from gateway.core.model import (
 )
 from gateway.core.offers import DAY_MS, Person
 from gateway.core.receipt import Receipt, receipt_of
+from gateway.core.sensitive import categories
 from gateway.errors import PeerError
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
@@ -35,7 +37,10 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys):
     def person(self, member_id: str, now_ms: int) -> Person | None:
         """Profile, consents in force and the last day's contacts, or None for an unknown member."""
         member = self.member(member_id)
-        return None if member is None else Person(member, self.consents(member_id), self.contacts(member_id, now_ms))
+        if member is None:
+            return None
+        profile = Profile(member, self.consents(member_id), categories(self.shop().sensitive))
+        return Person(profile, self.contacts(member_id, now_ms))
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""

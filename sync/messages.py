@@ -31,7 +31,7 @@ MAX_EVENTS = 50
 MAX_EVENTS_BYTES = 32 * 1024
 
 REASONS = frozenset(
-    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
+    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text", "purpose"}
 )  # fixed words, because they become counter names
 
 _Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -166,11 +166,13 @@ def delta(parent: int, version: int, listed: Sequence[dict[str, Any]], at_ms: in
 
 
 def parse_delta(payload: bytes) -> Delta:
-    """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes)."""
+    """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes).
+    A bad offer refuses itself alone (`Delta.refused`)."""
     wire = _parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")
-    return Delta(wire.parent, wire.version, tuple(ops.parse_or_park(op) for op in wire.ops), wire.at_ms)
+    changes, refused = ops.parse_delta(wire.ops)
+    return Delta(wire.parent, wire.version, changes, wire.at_ms, refused)
 
 
 def events(epoch: str, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes:

@@ -18,6 +18,7 @@ CLOCK_READERS = {
     "gateway/__main__.py",
     "gateway/bench.py",
     "gateway/bench_consent.py",
+    "gateway/bench_gate.py",
     "gateway/bench_ingest.py",
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",

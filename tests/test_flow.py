@@ -34,6 +34,7 @@ from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS, PresenceChang
 from gateway.core.stage import READ_MS
 from gateway.errors import PeerError, StoreError
 from gateway.tables.rows import MEMBER_BODY
+from sync import messages, ops
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
 ALL = tuple(Purpose)
@@ -63,11 +64,25 @@ async def test_every_screen_begins_neutral_and_catalogue_changes_show_at_once(sh
     assert [slide.slide_id for slide in shop.walls.screens["bar"].slides] == ["loop"]
 
 
+async def test_a_bad_offer_does_not_hold_up_a_withdrawal(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    assert shop.walls.screens["bar"].level == "L3"
+    greedy = {"offer_id": "espresso", "title": TEXT, "text": TEXT, "interests": ["tea"], "purpose": "greet_on_entry"}
+    withdrawn = ops.dump(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, seq=2))
+    wire = messages.delta(shop.version, shop.version + 1, [{"op": "offer.put", "body": greedy}, withdrawn])
+    assert await shop.flow.on_hq_change(messages.parse_delta(wire)) == "applied"
+    assert shop.walls.screens["bar"].level == "L1"
+    assert shop.health.counts["hq.refused_offers"] == 1
+    assert await shop.bodies("offer.refused") == [{"offer_id": "espresso", "reason": "purpose", "field": "interests"}]
+    former = await shop.store.run(lambda tx: {offer.offer_id: offer for offer in tx.offers()})
+    assert former["espresso"].interests == ("coffee",)
+
+
 async def test_standing_in_a_zone_shows_an_offer_and_tells_hq_why(shop: Shop) -> None:
     await shop.stand("mia", "coffee-ble")
     content = shop.walls.screens["bar"]
     assert (content.level, content.slides[0].slide_id, content.dialogue) == ("L2", "espresso", None)
-    assert await shop.types() == ["visit.entered", "decision.made"]
+    assert await shop.types() == ["visit.entered", "decision.made", "visit.announced"]
     decision = json.loads((await shop.events())[1][1])
     assert decision["offer_id"] == "espresso"
     assert ["espresso", "chosen"] in decision["reasons"]
@@ -103,7 +118,7 @@ async def test_a_no_is_stored_with_its_reason(shop: Shop) -> None:
     await shop.push(consent("mia", Purpose.PERSONALISE_OFFERS, ConsentState.WITHDRAWN, 5))
     await shop.stand("mia", "coffee-ble")
     assert level(shop) == "L1"
-    decision = json.loads((await shop.events())[-1][1])
+    (decision,) = await shop.bodies("decision.made")
     assert (decision["offer_id"], decision["reasons"]) == (None, [["*", "consent.withdrawn"]])
 
 

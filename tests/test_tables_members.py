@@ -32,9 +32,9 @@ def tx():
 def test_a_member_comes_back_as_it_was(tx: Tx) -> None:
     assert tx.person("m1", NOW_MS) is None
     tx.put_member(MEMBER)
-    assert tx.person("m1", NOW_MS).member == MEMBER
+    assert tx.member("m1") == MEMBER
     tx.put_member(Member("m1", "Anna"))
-    assert tx.person("m1", NOW_MS).member.call_name == "Anna"
+    assert tx.member("m1") == Member("m1", "Anna")
 
 
 def test_credentials_belong_to_their_member(tx: Tx) -> None:

@@ -133,14 +133,30 @@ Change = (
 
 
 @dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """An offer.put of a delta that is passed over: what stood under its id stays, and HQ is told.
+
+    `offer_id` "" = not even that could be read. `reason`: of a PeerError; `field`: only where it is a word of ours.
+    """
+
+    offer_id: str
+    reason: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all. `at_ms`: HQ's time when it
-    sent them, 0 = not said."""
+    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all.
+
+    `refused`: the one kind of change that may be left out, because a bad offer must not hold up a withdrawal behind it.
+    `at_ms`: HQ's time when it sent them, 0 = not said.
+    """
 
     parent: int
     version: int
     changes: tuple[Change, ...]
     at_ms: int = 0
+    refused: tuple[OfferRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

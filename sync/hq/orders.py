@@ -222,6 +222,7 @@ _FOUND = {
     "op": "found no op of this version",
     "fields": "found an unknown or missing field, or a value of the wrong kind",
     "text": "found text that is no Unicode",
+    "purpose": "found an offer that reads a field which its purpose may not read",
     "version": "found another version",
     "type": "found another type",
 }

@@ -107,6 +107,10 @@ const WHY = {
   not_public_safe: { de: "keines darf öffentlich erscheinen", en: "none may be shown in public" },
   nothing_eligible: { de: "kein Angebot passt", en: "no offer fits" },
   "proof.bearer_limit": { de: "zu wertvoll für eine kopierbare Karte", en: "worth too much for a card that can be copied" },
+  sensitive: { de: "geht niemanden etwas an", en: "nobody else's business" },
+  names_somebody: { de: "nennt jemanden beim Namen", en: "calls somebody by name" },
+  "age.unknown": { de: "Alter nicht bekannt", en: "age not known" }, "age.under16": { de: "unter 16", en: "under 16" },
+  "gate.purpose": { de: "Zweck darf das nicht lesen", en: "the purpose may not read that" },
   in_the_loop: { de: "läuft dort ohnehin", en: "it runs there anyway" },
 };
 
@@ -128,6 +132,8 @@ const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abge
 // One sentence per event type; `body` is untrusted: every field may be missing.
 const EVENTS = { // b: the body with its ids replaced by names
   "visit.entered": { de: (b) => `Besuch beginnt: ${b.zone}`, en: (b) => `Visit begins: ${b.zone}` },
+  "visit.announced": { de: (b) => `Dem Personal angekündigt: ${b.zone}`, en: (b) => `Announced to staff: ${b.zone}` },
+  "offer.refused": { de: (b) => `Angebot abgelehnt: ${b.offer_id}${b.field ? ` (${b.field})` : ""}`, en: (b) => `Offer refused: ${b.offer_id}${b.field ? ` (${b.field})` : ""}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
   "visit.dwelled": { de: (b) => `Bleibt bei: ${b.zone}`, en: (b) => `Stays at: ${b.zone}` },
   "sale.identified": { de: (b) => `An der Kasse erkannt: ${b.till}${proof(b, "de")}`, en: (b) => `Recognised at the till: ${b.till}${proof(b, "en")}` },
