@@ -48,6 +48,7 @@ class Touched:
     shop: bool = False
     keys: bool = False
     bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
+    suppressed: int = 0  # changes about members who were erased; they changed nothing
 
 
 def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "") -> Touched:
@@ -63,7 +64,10 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         touched.outcome = "stale" if delta.version <= have else "gap"
         return touched
     for change in delta.changes:
-        if isinstance(change, KeyPut | KeyDrop | BindingPut | BindingDrop):
+        member_id = _about(change)
+        if member_id is not None and tx.is_erased(member_id):
+            touched.suppressed += 1
+        elif isinstance(change, KeyPut | KeyDrop | BindingPut | BindingDrop):
             _apply_secret(tx, change, site_key, gateway, touched)
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
@@ -72,6 +76,18 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)
     tx.put_meta("hq_version", str(delta.version))
     return touched
+
+
+def _about(change: Change) -> str | None:
+    """The member about whom a change says something, None for an erasure and for what is nobody's."""
+    match change:
+        case MemberPut(member):
+            return member.member_id
+        case ConsentAdd(record):
+            return record.member_id
+        case CredentialPut() | BindingPut():
+            return change.member_id
+    return None
 
 
 def taken_from(delta: Delta) -> set[str]:
@@ -133,7 +149,7 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             tx.put_member(member)
             touched.members.add(member.member_id)
         case MemberErase(member_id):
-            tx.erase_member(member_id)
+            tx.erase_member(member_id, 0, now_ms)
             touched.erased.add(member_id)
             touched.cleared.add(member_id)
         case CredentialPut():
