@@ -255,11 +255,11 @@ async def test_rubbish_on_every_down_topic_is_counted_and_the_link_stays_up(brok
         counts = shop.health.counts
         dropped = {name.removeprefix("hq.dropped."): n for name, n in counts.items() if name.startswith("hq.dropped.")}
         assert dropped == {
-            "not_json": 6,
-            "nesting": 3,
-            "too_large": 3,
-            "version": 3,
-            "type": 3,
+            "not_json": 8,
+            "nesting": 4,
+            "too_large": 4,
+            "version": 4,
+            "type": 4,
             "ack_epoch": 1,
             "ack_ahead": 1,
             "op": 1,

@@ -1,4 +1,4 @@
-"""Copies of deleted rows between cells and pointers: SQLite leaves some, the search finds them, zeros change nothing."""
+"""Copies of deleted rows between cells and pointers: SQLite leaves some, the search finds them, zeros change no row."""
 
 import os
 import random
