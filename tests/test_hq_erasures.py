@@ -213,5 +213,5 @@ def test_erasures_of_an_older_file_get_their_numbers(tmp_path: Path) -> None:
             db.execute("INSERT INTO change (version, key, op) VALUES (?, ?, ?)", (version, f"erase:{name}", op))
     again = Ledger(path)
     assert again.erasures_after(0, ALL) == [Erasure(1, "m-1"), Erasure(2, "m-2")]
+    assert [one.name for one in file.migrations.applied(again._db)][-1] == "m004_erasures"
     again.close()
-    assert [one.name for one in file.migrations.applied(Ledger(path)._db)][-1] == "m004_erasures"

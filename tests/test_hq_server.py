@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.core import sealing
-from gateway.core.changes import Delta, EraseReceipt, Erasures, OutboxRow
+from gateway.core.changes import Delta, EraseReceipt, Erasures, KeyPut, OutboxRow
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
@@ -453,7 +453,7 @@ def erase(member_id: str) -> dict[str, Any]:
 async def test_erasures_come_before_everything_and_are_confirmed(tmp_path: Path) -> None:
     with Broker() as broker:
         ledger = Ledger(tmp_path / "hq.db")
-        ledger.record_ops([offer("o-1"), *(erase(f"m-{n}") for n in range(erase_messages.MAX_ORDERS + 5))], NOW_MS)
+        ledger.record_ops([member("m-x"), *(erase(f"m-{n}") for n in range(erase_messages.MAX_ORDERS + 5))], NOW_MS)
         ledger.close()
         async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
             await until(lambda: gateway.version == 1 + erase_messages.MAX_ORDERS + 5)
