@@ -75,9 +75,9 @@ class Store:
     """
 
     def __init__(self, path: Path, new_epoch: str, root_key: bytes) -> None:
+        self._ledger = erasures.Ledger(path.with_name(erasures.NAME))
         self._db = _connect(path)
         self._tx = Tx(self._db, Vault(root_key))
-        self._ledger = erasures.Ledger(path.with_name(erasures.NAME))
         # Open as long as the database is: closing it would end the locks that SQLite holds on the same file.
         self._file = os.open(path, os.O_RDWR)
         with self._db.atomic():
