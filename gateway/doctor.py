@@ -17,7 +17,7 @@ from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
-from gateway import keys
+from gateway import erasures, keys
 from gateway.app import DATABASE, check, name_of
 from gateway.clock import ShopClock
 from gateway.core import sealing
@@ -70,6 +70,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
     present = await adapters()
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
+    findings.append(_ledger(config.gateway.data_dir / erasures.NAME))
     findings += _keys(config, ShopClock(1.0).now_ms())
     findings.append(await _broker(config.mqtt))
     return findings
@@ -179,6 +180,22 @@ def _data(data_dir: Path) -> Finding:
     if free_mb < LOW_DISK_MB:
         return Finding("Data folder", "wrong", found, f"Free at least {LOW_DISK_MB} MB on that disk.")
     return Finding("Data folder", "ok", found)
+
+
+def _ledger(path: Path) -> Finding:
+    """Whether the ledger of erasures is what was written."""
+    what = "Ledger of erasures"
+    try:
+        found = erasures.read(path)
+    except ConfigError as error:
+        return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
+    if found is None:
+        return Finding(what, "ok", "none yet: nobody was erased here")
+    told = f"{path}, {len(found.entries):,} erased"
+    if found.damaged:
+        step = "Nothing: the next start mends it, and nobody is recognised until headquarters has told all again."
+        return Finding(what, "missing", f"{told}, {found.damaged:,} entries damaged", step)
+    return Finding(what, "ok", f"{told}{', the last one half written' if found.torn else ''}")
 
 
 def _keys(config: local.Config, now_ms: int) -> list[Finding]:

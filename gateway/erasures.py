@@ -58,6 +58,18 @@ class Ledger:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise StoreError(f"the ledger of erasures: {'disk is full' if full else error.strerror}") from error
 
+    def replace(self, entries: Iterable[Erased]) -> None:
+        """Write the file anew, whole or not at all. Raises StoreError."""
+        draft = self._path.with_suffix(".new")
+        try:
+            draft.unlink(missing_ok=True)
+            Ledger(draft).append(entries)
+            draft.replace(self._path)
+            _sync_folder(self._path.parent)
+            self._size = self._path.stat().st_size
+        except OSError as error:
+            raise StoreError(f"the ledger of erasures: {error.strerror}") from error
+
     def _write(self, data: bytes) -> None:
         new = self._size == 0
         fd = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
@@ -123,13 +135,17 @@ def recover(tx: Tx, ledger: Ledger) -> Recovery:
             tx.emit(Event("erasure.requested", one.at_ms, {"member_id": member_id, "channel": "restored"}))
     tx.take_erased()  # they stand in the ledger already
     missing = [one for digest, one in known.items() if digest not in written or written[digest].seq < one.seq]
+    damaged = ledger.found is not None and ledger.found.damaged > 0
     with suppress(StoreError):  # a full disk: the next start finds them missing again
-        ledger.append(missing)
-    if missing:
+        if damaged:
+            ledger.replace(tx.erasures().values())
+        else:
+            ledger.append(missing)
+    if missing or damaged:
         tx.doubt_erasures()
     if members:
         tx.owe_sweep()
-    return Recovery(len(members), bool(missing))
+    return Recovery(len(members), bool(missing) or damaged)
 
 
 def _entry(one: Erased) -> bytes:

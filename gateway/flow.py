@@ -85,16 +85,9 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
+        begin, commit = self._begin, self._commit
         self._visits = Visits(
-            presence,
-            self._stage,
-            self._advice,
-            self._decisions,
-            self._commit,
-            self._begin,
-            new_id,
-            self._show,
-            lambda: self.shop,
+            presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
         )
         self._taps = Taps(
             receivers=receivers,
@@ -113,16 +106,9 @@ class Flow:
             denies=denies,
         )
         self.shop = ShopConfig()  # what HQ configured
+        wipe, wipe_all, ended = self._forget, self._forget_all, self._binding.drop
         self._forgetting = Forgetting(
-            store,
-            self.recognition,
-            clock,
-            health,
-            self._commit,
-            self._begin_always,
-            self._forget,
-            self._forget_all,
-            self._binding.drop,
+            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended
         )
         self._in_flight = 0
         self._changes: set[asyncio.Future[Any]] = set()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway import __main__, doctor
+from gateway import __main__, doctor, erasures
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing
-from gateway.core.changes import Delta
+from gateway.core.changes import Delta, Erased
 from gateway.core.keyring import KeyUse
 from gateway.errors import ConfigError
 from gateway.keys import gateway_key
@@ -238,3 +238,23 @@ async def test_other_readers_are_looked_at(
     assert found["Source pcsc:"].state == ("ok" if installed and runs else "wrong")
     assert found[f"Source serial:{port}"].state == ("ok" if runs else "wrong")
     assert installed or "pcsc" in found["Source pcsc:"].step
+
+
+async def test_the_ledger_of_erasures_is_looked_at(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(FILE.format(data=tmp_path, port=1))
+    path = tmp_path / erasures.NAME
+
+    async def found() -> doctor.Finding:
+        return {finding.what: finding for finding in await doctor.examine(config)}["Ledger of erasures"]
+
+    assert (await found()).found.startswith("none yet")
+    erasures.Ledger(path).append([Erased(bytes(16), 1, 5), Erased(b"\x01" * 16, 2, 5)])
+    assert (await found()).found.endswith("2 erased")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    assert "half written" in (await found()).found
+    path.write_bytes(whole[:-1] + b"?")
+    assert (await found()).state == "missing"
+    path.write_bytes(b"rubbish")
+    assert (await found()).state == "wrong"

@@ -247,6 +247,25 @@ async def test_a_ledger_that_is_missing_or_older_leaves_doubt_and_is_made_good(t
         shutil.copy(tmp_path / "older", tmp_path / erasures.NAME)
 
 
+async def test_a_damaged_ledger_leaves_doubt_and_is_made_good(tmp_path: Path) -> None:
+    await fill(tmp_path, "m-1", "m-2")
+    await erase(tmp_path, "m-1", "m-2", seq=1)
+    path = tmp_path / erasures.NAME
+    data = bytearray(path.read_bytes())
+    data[len(erasures.MAGIC)] ^= 1
+    path.write_bytes(data)
+    store = open_store(tmp_path)
+    assert store.recovery.doubt
+    await store.run(lambda tx: tx.erase_member("m-3", 2, 5))
+    store.close()
+    found = erasures.read(path)
+    assert found is not None
+    assert (len(found.entries), found.damaged, found.torn) == (3, 0, 0)
+    again = open_store(tmp_path)
+    assert again.recovery == erasures.Recovery()
+    again.close()
+
+
 async def test_a_fresh_shop_has_no_doubt_and_no_file(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     assert store.recovery == erasures.Recovery()
