@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import bench_bleak, bench_ingest, bench_loop, bench_tap
+from gateway import bench_bleak, bench_ingest, bench_loop, bench_tap, bench_withdraw
 from gateway.apply import apply
 from gateway.core.changes import ConsentAdd, Delta, MemberPut, OfferPut
 from gateway.core.model import ConsentRecord, ConsentState, Event, Member, Offer, Purpose
@@ -44,6 +44,7 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "loop": bench_loop.loop,
     "outbox": outbox,
     "tap": bench_tap.tap,
+    "withdraw": bench_withdraw.withdraw,
 }
 
 

@@ -21,6 +21,7 @@ CLOCK_READERS = {
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",
     "gateway/bench_tap.py",
+    "gateway/bench_withdraw.py",
     "gateway/emulator/chip.py",
     "gateway/emulator/field.py",
     "gateway/emulator/line.py",

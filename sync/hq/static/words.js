@@ -139,6 +139,7 @@ const EVENTS = { // b: the body with its ids replaced by names
   "handshake.asked": { de: (b) => `Bittet um Beratung: ${b.zone}`, en: (b) => `Asks for advice: ${b.zone}` },
   "handshake.accepted": { de: () => "Beratung übernommen", en: () => "A colleague took over" },
   "handshake.closed": { de: (b) => `Beratung zu Ende: ${pick(CLOSED[b.reason], "de", b.reason)}`, en: (b) => `Advice ended: ${pick(CLOSED[b.reason], "en", b.reason)}` },
+  "erasure.requested": { de: () => "Jemand bat im Laden, vergessen zu werden", en: () => "Somebody asked in the shop to be forgotten" },
   "consent.applied": {
     de: (b) => `Laden hat umgesetzt: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,
     en: (b) => `Shop has applied: ${pick(PURPOSES[b.purpose], "en", b.purpose)} ${pick(STATES[b.state], "en", b.state)}`,
