@@ -149,6 +149,7 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             tx.put_member(member)
             touched.members.add(member.member_id)
         case MemberErase(member_id):
+            touched.bindings |= tx.bindings_of(member_id)
             tx.erase_member(member_id, 0, now_ms)
             touched.erased.add(member_id)
             touched.cleared.add(member_id)

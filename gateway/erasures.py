@@ -143,8 +143,6 @@ def recover(tx: Tx, ledger: Ledger) -> Recovery:
             ledger.append(missing)
     if missing or damaged:
         tx.doubt_erasures()
-    if members:
-        tx.owe_sweep()
     return Recovery(len(members), bool(missing) or damaged)
 
 

@@ -214,7 +214,7 @@ class Flow:
 
     async def on_head(self, erase_seq: int) -> None:
         """Headquarters' newest erasure: until it is done here, nobody is known."""
-        await self._forgetting.on_head(erase_seq)
+        await self._to_the_end(self._forgetting.on_head(erase_seq))
 
     async def on_erase(self, member_id: str, channel: str) -> Literal["ok", "gone"]:
         """A member asked in the shop to be forgotten: done here at once, and headquarters is told. "gone" = nobody by

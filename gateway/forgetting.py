@@ -111,7 +111,6 @@ class Forgetting:
             for order in batch.orders:
                 codes |= tx.bindings_of(order.member_id)
                 tx.erase_member(order.member_id, order.seq, now_ms, seen[order.member_id])
-            tx.owe_sweep()
             receipts = tuple(EraseReceipt(order.seq, tx.receipt(order.member_id)) for order in batch.orders)
             have = tx.erase_seq
             if batch.parent > have:
@@ -144,7 +143,6 @@ class Forgetting:
             if known:
                 tx.erase_member(member_id, 0, now_ms, seen)
                 tx.emit(Event("erasure.requested", now_ms, {"member_id": member_id, "channel": channel}))
-                tx.owe_sweep()
             return known or tx.is_erased(member_id), codes
 
         done, codes = await self._commit(work, vital=True)

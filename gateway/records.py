@@ -45,6 +45,7 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, Erasures):
         ).rowcount
         if told:
             places["outbox"] = int(told)
+        self.owe_sweep()
         self.keep_erasure(Erased(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
         return places
 
