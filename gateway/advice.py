@@ -175,12 +175,19 @@ class Advice:
             self._ring()
         return expired
 
-    def forget(self, member_id: str) -> None:
-        """Wipe a member from every tablet, at once."""
-        self._wipe(self._handshakes.forget(member_id), "withdrawn")
+    @property
+    def members(self) -> set[str]:
+        """Everybody who asks or whose card is open, and the colleagues on the floor."""
+        return self._handshakes.members | self._colleagues.keys()
+
+    def forget(self, member_id: str) -> int:
+        """Wipe a member from every tablet, at once; how many requests and cards that were."""
+        ended = self._handshakes.forget(member_id)
+        self._wipe(ended, "withdrawn")
         if self._arrivals.forget(member_id):
             self._ring()
         self.colleague_is(member_id, None)
+        return len(ended)
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""

@@ -18,7 +18,7 @@ from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
-from gateway import keys
+from gateway import erasures, keys
 from gateway.app import DATABASE, check, name_of
 from gateway.clock import ShopClock
 from gateway.core import sealing
@@ -72,6 +72,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
     findings += _root(config.gateway.data_dir)
+    findings.append(_ledger(config.gateway.data_dir / erasures.NAME))
     findings += _keys(config, ShopClock(1.0).now_ms())
     findings.append(await _broker(config.mqtt))
     return findings
@@ -218,6 +219,22 @@ def _place(what: str, root: keys.Root, data_dir: Path) -> Finding:
     )
     step = "Let systemd bring it, bound to a TPM: LoadCredentialEncrypted=site.key:... (docs/keys.md)."
     return Finding(what, "missing", found, step)
+
+
+def _ledger(path: Path) -> Finding:
+    """Whether the ledger of erasures is what was written."""
+    what = "Ledger of erasures"
+    try:
+        found = erasures.read(path)
+    except ConfigError as error:
+        return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
+    if found is None:
+        return Finding(what, "ok", "none yet: nobody was erased here")
+    told = f"{path}, {len(found.entries):,} erased"
+    if found.damaged:
+        step = "Nothing: the next start mends it, and nobody is recognised until headquarters has told all again."
+        return Finding(what, "missing", f"{told}, {found.damaged:,} entries damaged", step)
+    return Finding(what, "ok", f"{told}{', the last one half written' if found.torn else ''}")
 
 
 def _keys(config: local.Config, now_ms: int) -> list[Finding]:

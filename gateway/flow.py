@@ -12,9 +12,9 @@ from gateway.advice import Advice
 from gateway.apply import Recognised, Touched, apply, recognised, taken_from
 from gateway.binding import Binding
 from gateway.config import ReceiverTable
-from gateway.core.changes import Delta
+from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
-from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap
+from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
 from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.presence import Presence
@@ -24,6 +24,7 @@ from gateway.core.stage import Stage
 from gateway.core.tills import Tills
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
+from gateway.forgetting import Followed, Forgetting
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
@@ -39,7 +40,6 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 # Changes and taps that wait for their commit. 256 at 50 works a commit and 100 ms a flush (a slow SD card) is half a
 # second of delay; more would show people things they have walked away from.
 MAX_IN_FLIGHT = 256
-PURGE_AGAIN_MS = 1_000  # each try may hold up commits for records.PURGE_WAIT_MS
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
@@ -88,16 +88,9 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
+        begin, commit = self._begin, self._commit
         self._visits = Visits(
-            presence,
-            self._stage,
-            self._advice,
-            self._decisions,
-            self._commit,
-            self._begin,
-            new_id,
-            self._show,
-            lambda: self.shop,
+            presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
         )
         self._taps = Taps(
             receivers=receivers,
@@ -116,9 +109,12 @@ class Flow:
             denies=denies,
         )
         self.shop = ShopConfig()  # what HQ configured
+        wipe, wipe_all, ended = self._forget, self._forget_all, self._binding.drop
+        self._forgetting = Forgetting(
+            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended
+        )
         self._in_flight = 0
         self._changes: set[asyncio.Future[Any]] = set()
-        self._purge_ms: int | None = None
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     @property
@@ -137,6 +133,7 @@ class Flow:
             own = self._keychain.gateway
             await self._keychain.load()
             await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
+        await self._forgetting.start()
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -144,6 +141,8 @@ class Flow:
 
     def sighted(self, sighting: Sighting) -> None:
         """A member was heard. Almost all sightings end here, in memory."""
+        if self.recognition.held:
+            return
         change = self._presence.observe(sighting)
         if change is not None:
             self._visits.changed(change)
@@ -154,6 +153,8 @@ class Flow:
 
     def tapped(self, tap: Tap) -> None:
         """Somebody showed a card or phone."""
+        if self.recognition.held and tap.member_id is not None:
+            tap = Tap(None, tap.reader, tap.at_ms, trouble=Trouble.AGAIN)  # they may have been erased elsewhere
         self._begin(self._taps.on_tap(tap))
 
     def awaits(self, reader: str) -> bool:
@@ -168,6 +169,8 @@ class Flow:
 
     async def on_code(self, screen: str, dialogue_id: str, code: str) -> Literal["ok", "wrong", "gone", "wait"]:
         """The person at the screen typed a one-time code."""
+        if self.recognition.held:
+            return "wait"
         return await self._binding.on_code(screen, dialogue_id, code)
 
     def sale_at(self, till: str) -> tuple[str, str, int, int | None] | None:
@@ -235,6 +238,19 @@ class Flow:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
         return await self._to_its_end(self._change(delta))
 
+    async def on_erasures(self, batch: Erasures) -> Followed:
+        """Obey a message of headquarters' stream of erasures, and say what was cleared."""
+        return await self._to_its_end(self._forgetting.on_erasures(batch))
+
+    async def on_head(self, erase_seq: int) -> None:
+        """Headquarters' newest erasure: until it is done here, nobody is known."""
+        await self._to_its_end(self._forgetting.on_head(erase_seq))
+
+    async def on_erase(self, member_id: str, channel: str) -> Literal["ok", "gone"]:
+        """A member asked in the shop to be forgotten: done here at once, and headquarters is told. "gone" = nobody by
+        that pseudonym. Raises StoreError; it is obeyed in memory all the same, and is to be asked for again."""
+        return await self._to_its_end(self._forgetting.request(member_id, channel))
+
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Whoever asked may be cancelled, because the line broke: what is committed is followed all the same."""
         change = asyncio.ensure_future(work)
@@ -268,9 +284,7 @@ class Flow:
         expired = self._advice.expire(now_ms)
         if expired:
             self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
-        if self._purge_ms is not None and now_ms >= self._purge_ms:
-            self._purge_ms = None
-            self._begin(self._purge(), always=True)
+        self._forgetting.tick(now_ms)
         if now_ms >= self._forget_proofs_ms:
             self._forget_proofs_ms = now_ms + FORGET_PROOFS_MS
             self._begin(self._forget_proofs(now_ms), always=True)
@@ -286,6 +300,7 @@ class Flow:
         for part in (self._presence, self._stage, self._advice, self._tills, self._binding, self._surfaces):
             part.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
+        self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
         self._lapses.clock_stepped()
 
@@ -312,26 +327,28 @@ class Flow:
             await self._read_shop()
         if touched.shop or touched.catalogue:
             await self._refresh_loops(everywhere=touched.shop)
+        if touched.suppressed:
+            self._health.count("erase.suppressed", touched.suppressed)
         if touched.erased:
-            await self._purge()
+            self._forgetting.followed(touched.erased)
 
-    def _forget(self, member_id: str) -> None:
-        """Wipe a member from every surface, at once."""
-        self._visits.forget(member_id)
-        for screen in self._stage.forget(member_id):
+    def _forget(self, member_id: str) -> dict[str, int]:
+        """Wipe a member from every surface, at once; how many places of each kind that were."""
+        screens = self._stage.forget(member_id)
+        for screen in screens:
             self._show(screen)
-        self._tills.forget(member_id)
-        self._advice.forget(member_id)
+        places = {
+            "visits": self._visits.forget(member_id),
+            "screens": len(screens),
+            "tills": self._tills.forget(member_id),
+            "requests": self._advice.forget(member_id),
+        }
+        return {place: count for place, count in places.items() if count}
 
-    async def _purge(self) -> None:
-        """Erased bytes leave the write-ahead log too; while somebody reads the file, a little later."""
-        try:
-            done = await self._store.purge()
-        except StoreError:
-            done = False
-        if not done:
-            self._health.count("store.purge_waits")
-            self._purge_ms = self._clock.now_ms() + PURGE_AGAIN_MS
+    def _forget_all(self) -> None:
+        """Wipe everybody from every surface."""
+        for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
+            self._forget(member_id)
 
     async def _forget_proofs(self, now_ms: int) -> None:
         def forget(tx: Tx) -> None:

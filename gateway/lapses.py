@@ -43,7 +43,7 @@ class Lapses:
         commit: Any,
         health: Health,
         begin: Callable[[Coroutine[Any, Any, None]], None],
-        forget: Callable[[str], None],
+        forget: Callable[[str], object],
         recognition: Recognition,
     ) -> None:
         self._store = store

@@ -110,6 +110,15 @@ def consent_chain(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def erasures(db: Database) -> None:
+    """Who was erased, as keyed hashes; `places`: what was cleared, as JSON."""
+    db.execute(
+        """CREATE TABLE erasure (digest BLOB PRIMARY KEY, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+           places TEXT NOT NULL) WITHOUT ROWID"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from gateway.core.changes import Erased
 from gateway.core.consent import Consents
 from gateway.core.gate import Profile
 from gateway.core.model import (
@@ -24,6 +25,7 @@ from gateway.errors import PeerError
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
+from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.members import Members
 from gateway.tables.taps import TapsAndKeys
@@ -31,7 +33,7 @@ from gateway.tables.taps import TapsAndKeys
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys):
+class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
     def person(self, member_id: str, now_ms: int) -> Person | None:
@@ -115,12 +117,22 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys):
         records = [record for record in self.log(member_id) or () if record.receipt_id == receipt_id]
         return receipt_of(receipt_id, records, self.shop().notice) if receipt_id and records else None
 
-    def erase_member(self, member_id: str) -> None:
-        """Delete what is stored about a member; events not yet at HQ lose pseudonym and card and keep the fact."""
-        self.drop_log(member_id)
-        for table in ("member", "credential", "decision", "tap_guard", "binding"):
-            self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
-        self.strip_outbox(member_id)
+    def erase_member(
+        self, member_id: str, seq: int = 0, at_ms: int = 0, seen: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """Delete what is stored about a member and never take it in again; what was cleared, by table.
+
+        Events not yet at HQ lose pseudonym and card and keep the fact. `seq`: headquarters' number of the order, 0 = it
+        was given here. `seen`: what was cleared in memory for it, for the receipt.
+        """
+        places = self.clear_tables(member_id)
+        self.drop_log(member_id)  # what was read of it, too
+        told = self.strip_outbox(member_id)
+        if told:
+            places["outbox"] = told
+        self.owe_sweep()
+        self.keep_erasure(Erased(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
+        return places
 
     def holders_after(self, member_id: str, limit: int) -> list[tuple[str, tuple[Credential, ...], Consents]]:
         """The next members who hold a credential, in the order of their ids, with credentials and consents in force."""
@@ -139,6 +151,10 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys):
             return bool(self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0] == 0)
         finally:
             self._one(f"PRAGMA busy_timeout = {usual_ms}")
+
+    def let_go_of_pages(self) -> None:
+        """Keep no page in memory: the next read sees the file as it is. Outside a transaction, after `truncate_log`."""
+        self._db.execute("PRAGMA shrink_memory").fetchall()
 
     def free_pages(self) -> int:
         """Pages of the file that hold nothing and will be used again."""

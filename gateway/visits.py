@@ -61,10 +61,15 @@ class Visits:
         for change in self._presence.expire(now_ms):
             self.changed(change, always=True)
 
-    def forget(self, member_id: str) -> None:
-        """Drop a member without a trace."""
-        self._open.pop(member_id, None)
+    @property
+    def members(self) -> set[str]:
+        """Everybody whose visit is under way."""
+        return set(self._open)
+
+    def forget(self, member_id: str) -> int:
+        """Drop a member without a trace; how many visits that were."""
         self._presence.forget(member_id)
+        return 0 if self._open.pop(member_id, None) is None else 1
 
     async def _on_presence(self, change: PresenceChange, visit_id: str, zone: str) -> None:
         """A member entered, moved, stayed, became unknown or doubtful, or left; `zone` is the last that was known."""

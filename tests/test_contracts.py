@@ -24,6 +24,7 @@ CLOCK_READERS = {
     "gateway/bench_nfcpy.py",
     "gateway/bench_seal.py",
     "gateway/bench_tap.py",
+    "gateway/bench_withdraw.py",
     "gateway/emulator/chip.py",
     "gateway/emulator/field.py",
     "gateway/emulator/line.py",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway import __main__, doctor
+from gateway import __main__, doctor, erasures
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing
-from gateway.core.changes import Delta
+from gateway.core.changes import Delta, Erased
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Member
 from gateway.errors import ConfigError
@@ -308,3 +308,23 @@ async def test_the_doctor_counts_what_does_not_open_and_looks_at_the_folder(tmp_
     data.chmod(0o750)
     found = await finding(path, "Data folder")
     assert (found.state, found.step) == ("wrong", f"chmod 700 {data}")
+
+
+async def test_the_ledger_of_erasures_is_looked_at(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(FILE.format(data=tmp_path, port=1))
+    path = tmp_path / erasures.NAME
+
+    async def found() -> doctor.Finding:
+        return {finding.what: finding for finding in await doctor.examine(config)}["Ledger of erasures"]
+
+    assert (await found()).found.startswith("none yet")
+    erasures.Ledger(path).append([Erased(bytes(16), 1, 5), Erased(b"\x01" * 16, 2, 5)])
+    assert (await found()).found.endswith("2 erased")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    assert "half written" in (await found()).found
+    path.write_bytes(whole[:-1] + b"?")
+    assert (await found()).state == "missing"
+    path.write_bytes(b"rubbish")
+    assert (await found()).state == "wrong"

@@ -471,6 +471,7 @@ async def test_a_purge_that_somebody_holds_up_is_tried_again(shop: Shop, tmp_pat
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM member").fetchall()  # a backup that is under way
     await shop.push(MemberErase("mia"))
+    await shop.settle()
     assert shop.health.counts["store.purge_waits"] >= 1
     reader.close()
     await shop.tick(1_000)

@@ -216,7 +216,7 @@ def test_migrations_run_once_and_only_grow() -> None:
     db = Database(memory=True)
     migrate(db)
     migrate(db)
-    names = ["first_schema", "learned_clocks", "taps_and_keys", "sealed_at_rest", "consent_chain"]
+    names = ["first_schema", "learned_clocks", "taps_and_keys", "sealed_at_rest", "consent_chain", "erasures"]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER
     db.close()
