@@ -205,7 +205,7 @@ def test_erasures_of_an_older_file_get_their_numbers(tmp_path: Path) -> None:
             "DROP TABLE erase_pending",
             "ALTER TABLE gateway DROP COLUMN erase_seq",
             "ALTER TABLE gateway DROP COLUMN erased_at_ms",
-            "DELETE FROM _sqlite_migrations WHERE name = 'm004_erasures'",
+            "DELETE FROM _sqlite_migrations WHERE name = 'm005_erasures'",
         ):
             db.execute(statement)
         for version, name in ((3, "m-1"), (5, "m-2")):
@@ -213,5 +213,5 @@ def test_erasures_of_an_older_file_get_their_numbers(tmp_path: Path) -> None:
             db.execute("INSERT INTO change (version, key, op) VALUES (?, ?, ?)", (version, f"erase:{name}", op))
     again = Ledger(path)
     assert again.erasures_after(0, ALL) == [Erasure(1, "m-1"), Erasure(2, "m-2")]
-    assert [one.name for one in file.migrations.applied(again._db)][-1] == "m004_erasures"
+    assert [one.name for one in file.migrations.applied(again._db)][-1] == "m005_erasures"
     again.close()

@@ -55,10 +55,11 @@ class ConsentLog(ParkedConsents):
         read = self._read.get(member_id)
         if read is None or (read.head, read.rows) != (head, rows):
             read = self._check_whole(member_id, head, rows)
+        if rows:  # of whoever was erased nothing is remembered
             self._read[member_id] = read
-        self._read.move_to_end(member_id)
-        if len(self._read) > MAX_READ:
-            self._read.popitem(last=False)
+            self._read.move_to_end(member_id)
+            if len(self._read) > MAX_READ:
+                self._read.popitem(last=False)
         return self._standing(read, parked)
 
     def consents_between(self, first: str, last: str) -> dict[str, Standing]:
