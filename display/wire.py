@@ -82,6 +82,7 @@ def queue_entry(entry: QueueEntry, guest: int, tablet: str, now_ms: int, speed: 
         "state": entry.state,
         "mine": entry.tablet == tablet,
         "colleagues_near": entry.colleagues_near,
+        "usual": list(entry.usual),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from gateway.core.consent import Consents
+from gateway.core.gate import AGE, CALL_NAME, LANGUAGE
 from gateway.core.model import Act, AgeGate, ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.onetime import CODE_DIGITS, code_digest
 from gateway.core.receipt import Receipt, as_json
@@ -57,20 +58,22 @@ class Newcomer:
 
 def look(tx: Tx, member_id: str, code: bytes | None, now_ms: int) -> Look | None:
     """The person's own page, None for somebody who is no member any more. `code`: the keyed hash of theirs."""
-    member = tx.member(member_id)
-    if member is None:
+    person = tx.person(member_id, now_ms)
+    if person is None:
         return None
-    consents = tx.consents(member_id)
+    profile = person.profile
+    consents = profile.consents
     purposes = held(consents, now_ms)
     agreed = any(one.purpose is Purpose.RECOGNISE_NFC and one.state == "given" for one in purposes)
     code_open = code is not None and agreed and tx.binding(code, now_ms) is not None
-    return Look(member.call_name, member.language, _age(member, consents), purposes, code_open)
+    age = _age(profile.own(AGE), consents)
+    return Look(profile.own(CALL_NAME), profile.own(LANGUAGE), age, purposes, code_open)
 
 
-def _age(member: Member, consents: Consents) -> AgeGate:
-    """What headquarters knows of the member's age, or else what the member said last when they decided something."""
-    if member.age is not AgeGate.UNKNOWN:
-        return member.age
+def _age(known: AgeGate, consents: Consents) -> AgeGate:
+    """What headquarters knows of a member's age, or else what the member said last when they decided something."""
+    if known is not AgeGate.UNKNOWN:
+        return known
     said = [record for record in consents.values() if record.age_gate is not AgeGate.UNKNOWN]
     return max(said, key=lambda record: record.given_at_ms).age_gate if said else AgeGate.UNKNOWN
 
@@ -168,11 +171,15 @@ def receipt(tx: Tx, member_id: str, receipt_id: str) -> dict[str, object] | None
 
 def copy(tx: Tx, member_id: str, actor: str, now_ms: int) -> dict[str, object] | None:
     """Everything that is stored about a member, for themselves; None = no member any more."""
-    member = tx.member(member_id)
-    if member is None:
+    person = tx.person(member_id, now_ms)
+    if person is None:
         return None
     audit(tx, now_ms, member_id, actor, "data.read", "")
-    return {"member": asdict(member), "consents": [asdict(one) for one in tx.log(member_id) or ()], "at_ms": now_ms}
+    return {
+        "member": person.profile.for_the_person(),
+        "consents": [asdict(one) for one in tx.log(member_id) or ()],
+        "at_ms": now_ms,
+    }
 
 
 def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: int) -> bool:

@@ -18,11 +18,12 @@ from drivers.ears import Ears
 from gateway.core import chain, eid
 from gateway.core.identity import Resolver
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Notice, Purpose, Sighting, Tap
-from gateway.core.vault import ROOT_BYTES, Vault
+from gateway.dbfile import vault_of
 from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.results import Result, percentile
 from gateway.store import Store
+from gateway.tables.rows import CREDENTIAL_SECRET
 
 MEMBERS = 1_000_000
 ADVERTS_PER_S = 1_000
@@ -75,12 +76,16 @@ def loop(members: int = MEMBERS) -> list[Result]:
 
 def _fill(path: Path, members: int) -> None:
     """Written past the store, because a million commits would take longer than the measurement."""
+    vault = vault_of(path, bytes(32))
+    assert vault is not None
     rng = random.Random(1)
-    kind, vault = CredentialKind.EID.value, Vault(bytes(ROOT_BYTES))
+    ids = ((f"c-{n:012x}", f"m-{n:012x}") for n in range(members))
+    kind = CredentialKind.EID.value
     with closing(sqlite3.connect(path)) as db, db:
         db.executemany(
-            "INSERT INTO credential VALUES (?, ?, ?, ?, 10, 0, 0)",
-            ((f"c-{n:012x}", f"m-{n:012x}", kind, rng.randbytes(eid.KEY_BYTES)) for n in range(members)),
+            """INSERT INTO credential (credential_id, member_id, kind, secret, exponent, clock_zero_s)
+               VALUES (?, ?, ?, ?, 10, 0)""",
+            ((c, m, kind, vault.seal(CREDENTIAL_SECRET.place(c, m), rng.randbytes(eid.KEY_BYTES))) for c, m in ids),
         )
         for n in range(members):
             member_id = f"m-{n:012x}"

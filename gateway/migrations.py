@@ -60,6 +60,28 @@ def taps_and_keys(db: Database) -> None:
 
 
 @gateway()
+def sealed_at_rest(db: Database) -> None:
+    """Personal fields are sealed from now on, under keys that lie here wrapped.
+
+    What was in clear before is thrown away; headquarters sends all of it again, because we have version 0 of its line.
+    Events that it has not confirmed stay: `dbfile` seals them once there are keys, and then rewrites the file.
+    """
+    for statement in (
+        """CREATE TABLE data_key (key_id INTEGER PRIMARY KEY AUTOINCREMENT, use TEXT NOT NULL, wrapped BLOB NOT NULL,
+           made_ms INTEGER NOT NULL)""",
+        "DROP TABLE member",
+        "CREATE TABLE member (member_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "DELETE FROM credential",
+        "DELETE FROM consent",
+        "ALTER TABLE outbox ADD COLUMN member_id TEXT",
+        "UPDATE outbox SET member_id = json_extract(body, '$.member_id')",
+        "INSERT INTO meta SELECT 'clear_left', '1' WHERE EXISTS (SELECT 1 FROM meta)",
+        "DELETE FROM meta WHERE key = 'hq_version'",
+    ):
+        db.execute(statement)
+
+
+@gateway()
 def consent_chain(db: Database) -> None:
     """The consent log as a chain for each member, with its head apart, and the records that wait.
 
@@ -86,6 +108,15 @@ def consent_chain(db: Database) -> None:
         "DELETE FROM meta WHERE key = 'hq_version'",
     ):
         db.execute(statement)
+
+
+@gateway()
+def erasures(db: Database) -> None:
+    """Who was erased, as keyed hashes; `places`: what was cleared, as JSON."""
+    db.execute(
+        """CREATE TABLE erasure (digest BLOB PRIMARY KEY, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+           places TEXT NOT NULL) WITHOUT ROWID"""
+    )
 
 
 def migrate(db: Database) -> None:

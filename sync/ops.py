@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
@@ -24,13 +24,16 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    OfferRefused,
 )
+from gateway.core.gate import overreach
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
     AgeGate,
     ClockQuality,
     ConsentRecord,
     ConsentState,
+    Habit,
     Member,
     Notice,
     Offer,
@@ -57,6 +60,7 @@ MAX_CONSENT_DAYS = 3_650
 MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has 1,000
 MAX_WORD = 64  # characters of a purpose or state that nobody knows
 MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
+MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -67,6 +71,8 @@ _Text = Annotated[
     dict[_Language, Annotated[str, StringConstraints(max_length=MAX_TEXT)]], Field(max_length=MAX_LANGUAGES)
 ]
 _Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
+_Category = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")]  # "" or "alcohol.wine"
+_CategoryWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
 _IdOrNone = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")]
@@ -91,6 +97,12 @@ class _Body(BaseModel):
 class _TalkingPointBody(_Body):
     text: _Text
     because: _Text
+    category: _Category = ""
+
+
+class _HabitBody(_Body):
+    text: Word
+    category: _Category = ""
 
 
 class _MemberBody(_Body):
@@ -98,7 +110,7 @@ class _MemberBody(_Body):
     call_name: _Short = ""
     language: _Language = "de"
     interests: _Words = []
-    usual: _Words = []
+    usual: Annotated[list[Word | _HabitBody], Field(max_length=MAX_ITEMS)] = []
     talking_points: Annotated[list[_TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
     staff: bool = False
     age: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
@@ -164,6 +176,8 @@ class _OfferBody(_Body):
     valid_from_ms: Ms = 0
     valid_until_ms: Ms | None = None
     cap_per_member: _Small | None = None
+    purpose: Annotated[Purpose, Field(strict=False)] = Purpose.PERSONALISE_OFFERS
+    category: _Category = ""
 
 
 class _OfferRef(_Body):
@@ -201,6 +215,7 @@ class _ConfigBody(_Body):
     bind_prefixes: Annotated[list[_Prefix], Field(max_length=MAX_PREFIXES)] = []
     consent_days: Annotated[int, Field(ge=0, le=MAX_CONSENT_DAYS)] = 0
     child_programme: bool = False
+    sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
 
 
 class _KeyRef(_Body):
@@ -226,7 +241,8 @@ class _BindingBody(_BindingRef):
 
 
 def parse(op: object) -> Change:
-    """One operation. Raises PeerError: "op" for one that this version does not know, "fields", "range"."""
+    """One operation. Raises PeerError: "op" for one that this version does not know, "fields", "range", and "purpose"
+    with the field's name for an offer whose rule reads what its purpose may not."""
     if not isinstance(op, dict) or not isinstance(op.get("op"), str):
         raise PeerError("op")
     if op.keys() != {"op", "body"}:
@@ -250,14 +266,14 @@ def parse(op: object) -> Change:
                 raise PeerError("fields", "member_id")
             return ConsentRestore(restore.member_id, records)
         case "offer.put":
-            wire = validate(_OfferBody, body)
-            return OfferPut(Offer(**dict(wire) | {"zones": tuple(wire.zones), "interests": tuple(wire.interests)}))
+            return OfferPut(_offer(validate(_OfferBody, body)))
         case "offer.drop":
             return OfferDrop(validate(_OfferRef, body).offer_id)
         case "config.put":
             config = validate(_ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
-            own = {"notice": notice, "bind_prefixes": tuple(config.bind_prefixes)}
+            lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
+            own = {"notice": notice, **lists}
             return ConfigPut(ShopConfig(**dict(config) | own))
     return _parse_secret(op["op"], body)
 
@@ -308,10 +324,44 @@ def _parse_secret(name: str, body: object) -> Change:
     raise PeerError("op")
 
 
+def parse_delta(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefused, ...]]:
+    """The operations of a delta in their order. An offer.put that is wrong is passed over; anything else raises
+    PeerError, because a gateway that skipped it would not know what it lacks."""
+    changes: list[Change] = []
+    refused: list[OfferRefused] = []
+    for op in listed:
+        try:
+            changes.append(parse_or_park(op))
+        except PeerError as error:
+            if not isinstance(op, dict) or op.get("op") != "offer.put":
+                raise
+            refused.append(_refused(op.get("body"), error))
+    return tuple(changes), tuple(refused)
+
+
+def _refused(body: object, error: PeerError) -> OfferRefused:
+    offer_id = body.get("offer_id") if isinstance(body, dict) else None
+    try:
+        known = validate(_OfferRef, {"offer_id": offer_id}).offer_id
+    except PeerError:
+        known = ""
+    return OfferRefused(known, error.reason, error.field if error.reason == "purpose" else "")
+
+
+def _offer(wire: _OfferBody) -> Offer:
+    offer = Offer(**dict(wire) | {"zones": tuple(wire.zones), "interests": tuple(wire.interests)})
+    too_far = overreach(offer)
+    if too_far is not None:
+        raise PeerError("purpose", too_far)
+    return offer
+
+
 def _member(wire: _MemberBody) -> Member:
-    points = tuple(TalkingPoint(point.text, point.because) for point in wire.talking_points)
-    words = tuple(wire.interests), tuple(wire.usual)
-    return Member(wire.member_id, wire.call_name, wire.language, *words, points, wire.staff, wire.age)
+    points = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
+    usual = tuple(one if isinstance(one, str) else Habit(one.text, one.category) for one in wire.usual)
+    return Member(
+        wire.member_id, wire.call_name, wire.language, tuple(wire.interests), usual, points, wire.staff, wire.age
+    )
 
 
 def dump(change: Change) -> dict[str, Any]:

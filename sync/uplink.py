@@ -6,13 +6,14 @@ what a message means in sync.inbox.
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.core.changes import OutboxRow
+from gateway.core.changes import EraseReceipt, OutboxRow
 from gateway.core.ports import Clock
 from gateway.errors import UnavailableError
 from gateway.health import Health
-from sync import messages, topics
+from sync import erase_messages, messages, topics
 from sync.backoff import Backoff
 from sync.inbox import FlowPort, Inbox
 from sync.link import Transport
@@ -61,6 +62,9 @@ class Store(Protocol):
     async def hq_version(self) -> int:
         """The HQ version that the shop works with, 0 = none yet."""
 
+    async def erase_seq(self) -> int:
+        """The number up to which HQ's erasures are done, 0 = none yet."""
+
 
 class Uplink:
     """One gateway's line to HQ. Lives on the event loop; `run` is its only task."""
@@ -88,7 +92,7 @@ class Uplink:
         self._wake = asyncio.Event()
         self._ask = asyncio.Event()
         self._news = asyncio.Event()
-        self._head_version = 0
+        self._head_version = self._head_erase_seq = 0
 
     def wake(self) -> None:
         """Events were committed: send them. Never blocks; call it on the event loop."""
@@ -122,7 +126,7 @@ class Uplink:
 
     async def headed(self, head: Head) -> None:
         """See LinkPort."""
-        self._head_version = head.version
+        self._head_version, self._head_erase_seq = head.version, head.erase_seq
         self._news.set()
         if self._sender.head(head.boot):
             self._ask.set()  # what HQ sent or we asked before it restarted may be lost
@@ -131,6 +135,10 @@ class Uplink:
     async def applied(self, version: int) -> None:
         """See LinkPort."""
         await self._transport.publish(self._place.up(topics.ACK), messages.applied(version))
+
+    async def erased(self, seq: int, receipts: Sequence[EraseReceipt]) -> None:
+        """See LinkPort."""
+        await self._transport.publish(self._place.up(topics.ACK), erase_messages.erased(seq, receipts))
 
     def ask(self) -> None:
         """See LinkPort."""
@@ -190,16 +198,20 @@ class Uplink:
         except TimeoutError:
             return
 
-    async def _request(self) -> int:
+    async def _have(self) -> tuple[int, int]:
+        """What the shop works with: HQ's version, and up to where its erasures are done."""
+        return await self._store.hq_version(), await self._store.erase_seq()
+
+    async def _request(self) -> tuple[int, int]:
         self._ask.clear()
-        have = await self._store.hq_version()
+        version, erase_seq = have = await self._have()
         await self._transport.publish(
-            self._place.up(topics.REQ), messages.req(have, self._store.epoch, self._sender.acked)
+            self._place.up(topics.REQ), messages.req(version, self._store.epoch, self._sender.acked, erase_seq)
         )
         return have
 
     async def _ask_for_gaps(self) -> None:
-        pause_s, asked = ASK_EVERY_S, await self._store.hq_version()  # _connect has just asked
+        pause_s, asked = ASK_EVERY_S, await self._have()  # _connect has just asked
         while True:
             await asyncio.sleep(pause_s)
             await self._ask.wait()
@@ -211,10 +223,10 @@ class Uplink:
         while True:
             await self._news.wait()
             self._news.clear()
-            before = await self._store.hq_version()
+            before = await self._have()
             await asyncio.sleep(HEAD_GRACE_S)
-            have = await self._store.hq_version()
-            if have < self._head_version:
+            have = await self._have()
+            if have[0] < self._head_version or have[1] < self._head_erase_seq:
                 if have == before:
                     self._ask.set()
                 self._news.set()  # look again until we are there

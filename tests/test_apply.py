@@ -1,5 +1,6 @@
 """HQ's changes inside one transaction: whole or not at all, static identifiers hashed, and who was touched."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.core.changes import (
     KeyPut,
     MemberErase,
     OfferDrop,
+    OfferRefused,
 )
 from gateway.core.identity import static_digest
 from gateway.core.keyring import KeyUse, Sealed
@@ -97,6 +99,22 @@ def test_a_refusal_is_confirmed_to_hq_and_a_grant_is_not(tx: Tx) -> None:
     assert tx.waiting() == 0
     push(tx, consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, 5))
     assert [row.type for row in tx.outbox_after(0, 10)] == ["consent.applied"]
+
+
+def test_a_refused_offer_leaves_the_former_one_and_tells_hq(tx: Tx) -> None:
+    push(tx, *basics(), *member("mia", Purpose.STAFF_ADVICE))
+    before = tx.offers()
+    assert [offer.offer_id for offer in before] == ["espresso", "loop"]
+    refused = (OfferRefused("espresso", "purpose", "interests"), OfferRefused("", "fields"))
+    gone = consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, seq=2)
+    touched = apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (gone,), refused=refused), SITE_KEY, START_MS)
+    assert (touched.outcome, touched.refused_offers, touched.cleared) == ("applied", 2, {"mia"})
+    assert tx.offers() == before
+    bodies = [json.loads(row.body) for row in tx.outbox_after(0, 100) if row.type == "offer.refused"]
+    assert bodies == [
+        {"offer_id": "espresso", "reason": "purpose", "field": "interests"},
+        {"offer_id": "", "reason": "fields", "field": ""},
+    ]
 
 
 def test_a_key_is_for_one_gateway_alone(tx: Tx) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.vault import Vault
+from gateway.core.vault import SEAL_BYTES, Vault
 from gateway.errors import SealError
 
 VAULT = Vault(bytes(range(32)))
@@ -14,7 +14,7 @@ VAULT = Vault(bytes(range(32)))
 def test_what_was_sealed_opens_at_its_place(place: str, clear: bytes) -> None:
     sealed = VAULT.seal(place, clear)
     assert VAULT.open(place, sealed) == clear
-    assert len(sealed) == len(clear) + 28
+    assert len(sealed) == len(clear) + SEAL_BYTES
     assert VAULT.seal(place, clear) != sealed
 
 
@@ -57,6 +57,6 @@ def test_a_mac_depends_on_use_key_and_where_its_parts_end() -> None:
     assert VAULT.mac("chain", b"ab", b"c") in macs
 
 
-def test_a_short_root_is_refused() -> None:
+def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Vault(b"short")

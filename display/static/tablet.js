@@ -15,7 +15,10 @@ const RED_MS = 25_000;
 const LOCKED = 423; // what this tablet's routes answer while a customer holds it
 const BASE = new URL(".", import.meta.url).pathname;
 
-const ORDER = { asked: 0, mine: 1, taken: 2 };
+const ORDER = { asked: 0, mine: 1, arrived: 2, taken: 3 };
+
+/** What a row is to this tablet: a request that waits, is ours or another's; or somebody who just came in. */
+const kindOf = (entry) => (["asked", "arrived"].includes(entry.state) ? entry.state : entry.mine ? "mine" : "taken");
 
 /** One request in the list; made once and then changed in place, so that a finger never misses its button. */
 class Row {
@@ -39,21 +42,22 @@ class Row {
     say(this.name, entry.label || word(language, "guest", { n: entry.guest }));
     say(this.place, pick(shop.zones[entry.zone], language) || entry.zone);
     const near = entry.colleagues_near;
-    const how = word(language, entry.via);
-    say(this.how, near ? `${how} · ${word(language, near === 1 ? "colleagueNear" : "colleaguesNear", { n: near })}` : how);
+    const how = [word(language, entry.via), ...entry.usual];
+    if (near) how.push(word(language, near === 1 ? "colleagueNear" : "colleaguesNear", { n: near }));
+    say(this.how, how.join(" · "));
     const asked = entry.state === "asked";
-    this.node.dataset.state = asked ? "asked" : entry.mine ? "mine" : "taken";
+    this.node.dataset.state = kindOf(entry);
     this.button.hidden = !asked;
     if (!this.busy) say(this.button, word(language, "accept"));
     this.state.hidden = asked;
-    say(this.state, word(language, entry.mine ? "mine" : "taken"));
+    if (!asked) say(this.state, word(language, kindOf(entry)));
     this.tick();
   }
 
   tick() {
     const waited = performance.now() - this.since;
     const share = waited / Math.max(1, this.limit);
-    this.node.dataset.urgent = String(share > 0.6);
+    this.node.dataset.urgent = String(share > 0.6 && this.entry.state !== "arrived");
     const seconds = Math.max(0, Math.floor(waited / 1000));
     this.ring.set(share, seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m`);
   }
@@ -157,7 +161,7 @@ class StaffTablet extends HTMLElement {
   /** Bring the rows in line with `entries`, those still waiting first, each group by time. */
   #queue(entries) {
     this.#last = entries;
-    const rank = (entry) => ORDER[entry.state === "asked" ? "asked" : entry.mine ? "mine" : "taken"];
+    const rank = (entry) => ORDER[kindOf(entry)];
     const sorted = [...entries].sort((a, b) => rank(a) - rank(b) || b.waited_ms - a.waited_ms);
     for (const id of [...this.#rows.keys()]) {
       if (sorted.some((entry) => entry.handshake_id === id)) continue;

@@ -236,6 +236,12 @@ class Stage:
         self.open(screen, after)
         return after
 
+    @property
+    def members(self) -> set[str]:
+        """Everybody because of whom a screen shows something."""
+        found = {dialogue.member_id for dialogue in self._dialogues.values() if dialogue.member_id is not None}
+        return found.union(*(offer.members for offer in self._offers.values()))
+
     def forget(self, member_id: str) -> tuple[str, ...]:
         """Wipe everything that this member caused; the screens that changed."""
         hit = {s for s, dialogue in self._dialogues.items() if dialogue.member_id == member_id}

@@ -55,10 +55,11 @@ class ConsentLog(ParkedConsents):
         read = self._read.get(member_id)
         if read is None or (read.head, read.rows) != (head, rows):
             read = self._check_whole(member_id, head, rows)
+        if rows:  # of whoever was erased nothing is remembered
             self._read[member_id] = read
-        self._read.move_to_end(member_id)
-        if len(self._read) > MAX_READ:
-            self._read.popitem(last=False)
+            self._read.move_to_end(member_id)
+            if len(self._read) > MAX_READ:
+                self._read.popitem(last=False)
         return self._standing(read, parked)
 
     def consents_between(self, first: str, last: str) -> dict[str, Standing]:
@@ -196,9 +197,14 @@ class ConsentLog(ParkedConsents):
         row = self._one("SELECT min(ends_ms) FROM consent WHERE ends_ms > ?", after_ms)
         return None if row[0] is None else int(row[0])
 
+    @property
+    def floor_ms(self) -> int:
+        """The latest time that a synchronised clock or HQ has shown."""
+        return int(self.meta("floor_ms") or 0)
+
     def show_time(self, at_ms: int) -> None:
         """A synchronised clock or HQ has shown this time: a clock far below it is in doubt from now on."""
-        if at_ms > int(self.meta("floor_ms") or 0):
+        if at_ms > self.floor_ms:
             self.put_meta("floor_ms", str(at_ms))
 
     @property
@@ -249,7 +255,7 @@ class ConsentLog(ParkedConsents):
             forced,
             age=read.age,
             child_programme=not read.age.known and self.meta("child_programme") == "1",
-            floor_ms=int(self.meta("floor_ms") or 0),
+            floor_ms=self.floor_ms,
             notices=self.notices() if named else {},
             parked={Purpose(one.purpose): REASONS.get(one.reason, one.reason) for one in waiting if not one.denies},
         )

@@ -80,6 +80,10 @@ class TapsAndKeys(Rows):
             ).rowcount
         )
 
+    def bindings_of(self, member_id: str) -> set[str]:
+        """The ids of a member's one-time codes."""
+        return {str(row[0]) for row in self._all("SELECT binding_id FROM binding WHERE member_id = ?", member_id)}
+
     def purge_bindings(self, now_ms: int) -> None:
         """Forget one-time codes that are out of date, and the ids of those that were used."""
         self._db.execute("DELETE FROM binding WHERE valid_until_ms <= ?", [now_ms])

@@ -107,12 +107,42 @@ def resend(db: Path, member_id: str) -> int:
         return ledger.resend(member_id)
 
 
-def erase(db: Path, member_id: str) -> tuple[bool, int]:
+def erase(db: Path, member_id: str, now_ms: int = 0) -> tuple[bool, int]:
     """Order every shop to forget this member and forget them here; whether they were known, and the version. Unknown
     ones are erased as well, because a shop may know what this HQ lost."""
     with _ledger(db) as ledger:
         known = ledger.has_member(member_id)
-        return known, orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}])
+        return known, orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}], now_ms)
+
+
+def erasures(db: Path, limit: int = 200) -> tuple[list[Row], list[Row]]:
+    """The newest erasures, and every gateway with what it lacks of them."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.erasures(limit), ledger.gateways()
+
+
+def receipts(db: Path, seq: int) -> list[Row]:
+    """What each gateway cleared for one erasure."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.receipts(seq)
+
+
+def pending_erasures(db: Path) -> list[Row]:
+    """What shops asked for and an operator has to decide."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.pending_erasures()
+
+
+def settle_erasure(db: Path, member_id: str, now_ms: int, *, follow: bool) -> None:
+    """Follow a request of a shop that waits, or strike it. Raises ConfigError if there is none."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        done = ledger.approve_erasure(member_id, now_ms) if follow else ledger.refuse_erasure(member_id)
+    if not done:
+        raise ConfigError(f"member {member_id}: no request waits for them; see hq erasures --pending")
 
 
 def push_key(db: Path, path: Path, gateway: str) -> tuple[int, list[tuple[str, str]]]:

@@ -99,7 +99,7 @@ def create_app(
     @app.post("/api/v1/ops")
     async def record(ops: Annotated[list[dict[str, Any]], Body(min_length=1, max_length=MAX_POST_OPS)]) -> Row:
         with _peer_errors():
-            version = await asyncio.to_thread(ledger.record_ops, ops)
+            version = await asyncio.to_thread(ledger.record_ops, ops, now_ms())
         pulse.ring()
         return {"version": version}
 

@@ -3,10 +3,11 @@
 import asyncio
 import random
 
-from gateway.core.changes import Delta, OutboxRow
+from gateway.core.changes import Delta, EraseReceipt, Erasures, OutboxRow
 from gateway.errors import StoreError
+from gateway.forgetting import Followed
 from gateway.health import Health, Part
-from sync import messages, topics
+from sync import erase_messages, messages, topics
 from sync.link import Address, Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
@@ -26,7 +27,8 @@ class Shop:
     def __init__(self, port: int) -> None:
         self.rows: list[OutboxRow] = []
         self.seq = self.watermark = self.boot = self.version = 0
-        self.pushed_ms = 0
+        self.pushed_ms = self.erased = self.told = 0
+        self.forgotten: list[str] = []
         self.broken_disk = False
         self.deltas: list[Delta] = []
         self.deleted: list[int] = []
@@ -76,6 +78,9 @@ class Shop:
     async def hq_version(self) -> int:
         return self.version
 
+    async def erase_seq(self) -> int:
+        return self.erased
+
     # Flow
 
     async def on_hq_change(self, delta: Delta) -> str:
@@ -86,6 +91,16 @@ class Shop:
         self.deltas.append(delta)
         self.version = delta.version
         return "applied"
+
+    async def on_erasures(self, batch: Erasures) -> Followed:
+        if batch.parent <= self.erased:
+            self.erased = max(self.erased, batch.seq)
+            self.forgotten += [order.member_id for order in batch.orders]
+            return Followed("done", self.erased, tuple(EraseReceipt(one.seq, {"member": 1}) for one in batch.orders))
+        return Followed("gap", self.erased, ())
+
+    async def on_head(self, erase_seq: int) -> None:
+        self.told = erase_seq
 
 
 class Hq:
@@ -102,6 +117,8 @@ class Hq:
         self.answers = True
         self.reqs: list[int] = []
         self.applied: list[int] = []
+        self.erased: list[erase_messages.Erased] = []
+        self.erase_reqs: list[int] = []
         self.states: list[messages.State] = []
         self.order: list[str] = []
 
@@ -125,6 +142,12 @@ class Hq:
                 mark = max(mark, last)
         return mark
 
+    def confirmed(self, payload: bytes) -> None:
+        if messages.kind_of(payload) == "erased":
+            self.erased.append(erase_messages.parse_erased(payload))
+        else:
+            self.applied.append(messages.parse_applied(payload))
+
     async def serve(self) -> None:
         async for message in self.line.messages():
             _, _, leaf = topics.parse(message.topic)
@@ -137,11 +160,13 @@ class Hq:
                 if not self.mute:
                     await self.down(topics.ACK, messages.ack(batch.epoch, self.watermark))
             elif leaf == topics.REQ:
-                self.reqs.append(messages.parse_req(message.payload).have)
+                req = messages.parse_req(message.payload)
+                self.reqs.append(req.have)
+                self.erase_reqs.append(req.erase_seq)
                 if self.answers and self.reqs[-1] < self.version:
                     await self.publish_delta(self.reqs[-1], self.version)
             elif leaf == topics.ACK:
-                self.applied.append(messages.parse_applied(message.payload))
+                self.confirmed(message.payload)
             else:
                 self.states.append(messages.parse_state(message.payload))
             message.done()
