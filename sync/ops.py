@@ -26,6 +26,7 @@ from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
+    Keep,
     Member,
     Notice,
     Offer,
@@ -46,6 +47,8 @@ MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_ZONES = 256  # of a shop
 MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
+MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept longer
+MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -60,6 +63,7 @@ _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
+_Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
 _JoinUrl = Annotated[
     str,
     StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
@@ -138,6 +142,12 @@ class _NoticeBody(_Body):
     contact: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 
 
+class _KeepBody(_Body):
+    decisions: _Days = Keep().decisions
+    audit: _Days = Keep().audit
+    counts: _Days = Keep().counts
+
+
 class _ConfigBody(_Body):
     store_name: _Text = {}
     zones: Annotated[dict[_PlaceId, _Text], Field(max_length=MAX_ZONES)] = {}
@@ -152,6 +162,8 @@ class _ConfigBody(_Body):
     bearer_limit_cents: _Small = ShopConfig().bearer_limit_cents
     join_url: _JoinUrl = ""
     bind_prefixes: Annotated[list[_Prefix], Field(max_length=MAX_PREFIXES)] = []
+    retention: _KeepBody = _KeepBody()
+    stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
 
 
 class _KeyRef(_Body):
@@ -203,7 +215,8 @@ def parse(op: object) -> Change:
             config = validate(_ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
             own = {"notice": notice, "bind_prefixes": tuple(config.bind_prefixes)}
-            return ConfigPut(ShopConfig(**dict(config) | own))
+            keep = {"retention": Keep(**dict(config.retention))}
+            return ConfigPut(ShopConfig(**dict(config) | own | keep))
     return _parse_secret(op["op"], body)
 
 

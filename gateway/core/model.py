@@ -225,6 +225,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How many days the shop keeps what it wrote about members; gateway.retention says what each of them is for."""
+
+    decisions: int = 90  # by pseudonym; then counts without a person
+    audit: int = 365
+    counts: int = 730
+
+
+@dataclass(frozen=True, slots=True)
 class ShopConfig:
     """What HQ decides for the shop; the hardware stays in the local file."""
 
@@ -241,6 +250,8 @@ class ShopConfig:
     bearer_limit_cents: int = 500  # an id that anybody could copy redeems nothing worth more
     join_url: str = ""  # where somebody who is no member yet can become one; "" = the privacy notice
     bind_prefixes: tuple[str, ...] = ()  # a plain NDEF text may be bound only below one of these addresses
+    retention: Keep = field(default_factory=Keep)
+    stale_days: int = 7  # so long profiles and credentials serve without headquarters; then they are wiped
 
 
 @dataclass(frozen=True, slots=True)

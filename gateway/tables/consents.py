@@ -21,6 +21,10 @@ class ConsentLog(Rows):
             records.setdefault(row[1], []).append(_record(row))
         return {member_id: in_force(entries) for member_id, entries in records.items()}
 
+    def consent_history(self, member_id: str) -> list[ConsentRecord]:
+        """The whole log about a member, oldest first."""
+        return sorted(self._records(member_id), key=lambda record: (record.given_at_ms, record.event_id))
+
     def add_consent(self, record: ConsentRecord) -> None:
         """Append to the log; a record that is there already changes nothing."""
         self._db.execute(

@@ -7,6 +7,8 @@ from sqlite_utils import Database
 
 from gateway.core.vault import Vault
 
+FLOOR = "surely_ms"  # the key under which gateway.life keeps a time that has surely come
+
 
 class Rows:
     """One transaction's connection. Its tables' methods read and write; nothing is visible outside before COMMIT."""
@@ -26,6 +28,10 @@ class Rows:
     def hq_version(self) -> int:
         """The version of HQ's line that this database holds."""
         return int(self.meta("hq_version") or 0)
+
+    def kept_from(self, at_ms: int) -> int:
+        """Since when a row of `at_ms` counts as kept: no clock that is behind may make it look old."""
+        return max(at_ms, int(self.meta(FLOOR) or 0))
 
     def _put(self, table: str, **values: object) -> None:
         marks = ", ".join("?" * len(values))
