@@ -25,6 +25,7 @@ from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.keychain import Keychain
+from gateway.life import Life
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
@@ -41,12 +42,15 @@ PURGE_AGAIN_MS = 1_000  # each try may hold up commits for records.PURGE_WAIT_MS
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
+FORGET_AT_ONCE = 200  # members between two turns of the loop: about 2 ms here, 10 ms on a Pi
 
 DISK_HELP = "Free space on the data disk or replace the card."
 
 
 class Flow:
     """The one owner of the shop's live state; every method runs on the event loop."""
+
+    _serves = True  # members by name; see Life
 
     def __init__(
         self,
@@ -113,11 +117,11 @@ class Flow:
             denies=denies,
         )
         self.shop = ShopConfig()  # what HQ configured
+        self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._serve)
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
         self._purge_ms: int | None = None
-        self._loop_refresh_ms = 0
-        self._forget_proofs_ms = 0
+        self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -242,6 +246,7 @@ class Flow:
             self._forget_proofs_ms = now_ms + FORGET_PROOFS_MS
             self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
+        self.life.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -253,6 +258,7 @@ class Flow:
             part.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
         self.recognition.clock_stepped(delta_ms)
+        self.life.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
@@ -283,6 +289,19 @@ class Flow:
         self._tills.forget(member_id)
         self._advice.forget(member_id)
 
+    def _serve(self, by_name: bool) -> None:
+        """Recognise members, or nobody for the time being."""
+        self._serves = by_name
+        self.recognition.allow(by_name and self.shop.notice is not None)
+
+    async def _wiped(self, members: list[str]) -> None:
+        """These profiles are no more in the file: nor anywhere else."""
+        for number, member_id in enumerate(members):
+            self._forget(member_id)
+            if number % FORGET_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        await self._purge()
+
     async def _purge(self) -> None:
         """Erased bytes leave the write-ahead log too; while somebody reads the file, a little later."""
         try:
@@ -302,7 +321,7 @@ class Flow:
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self.recognition.allow(self.shop.notice is not None)
+        self.recognition.allow(self._serves and self.shop.notice is not None)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

@@ -28,7 +28,7 @@ def test_a_trusted_clock_that_runs_is_followed() -> None:
 def test_a_jump_ahead_counts_after_a_second_look_an_hour_later(jump_ms: int) -> None:
     one = begun()
     assert one.look(T0_MS + jump_ms, 0) is None
-    assert (one.state, one.judges, one.surely_ms) == ("waits", False, T0_MS)
+    assert (one.state, one.judges, one.surely_ms) == ("waits", True, T0_MS)
     assert one.look(T0_MS + jump_ms + SECOND_LOOK_MS - 2, SECOND_LOOK_MS - 2) is None
     later_ms = SECOND_LOOK_MS + 1
     jump = one.look(T0_MS + jump_ms + later_ms, later_ms)
@@ -49,7 +49,16 @@ def test_a_clock_that_jumps_all_the_time_is_never_believed() -> None:
     for hour in range(1, 200):
         one.look(T0_MS + (40 + hour % 7) * DAY_MS, hour * HOUR_MS)
     assert one.surely_ms == T0_MS + 199 * HOUR_MS
-    assert not one.judges
+
+
+def test_a_clock_that_is_behind_and_never_twice_the_same_keeps_nothing_for_ever() -> None:
+    one = begun()
+    judged = []
+    for hour in range(1, 200):
+        one.look(T0_MS - (40 + hour % 7) * DAY_MS, hour * HOUR_MS)
+        judged.append(one.judges)
+    assert judged == [False] * 168 + [True] * 31
+    assert one.surely_ms == T0_MS + 199 * HOUR_MS
 
 
 def test_a_clock_that_loses_its_trust_meanwhile_begins_again() -> None:
@@ -86,7 +95,7 @@ def test_headquarters_has_to_agree_where_it_is_heard() -> None:
     ahead_ms = T0_MS + 40 * DAY_MS
     for hour in range(5):
         one.look(ahead_ms + hour * HOUR_MS, hour * HOUR_MS, T0_MS + hour * HOUR_MS)
-        assert (one.state, one.judges) == ("torn", False)
+        assert (one.state, one.judges) == ("torn", True)
     assert one.surely_ms == T0_MS + 4 * HOUR_MS
     one.look(ahead_ms, 5 * HOUR_MS, ahead_ms)
     assert one.look(ahead_ms + HOUR_MS, 6 * HOUR_MS, ahead_ms + HOUR_MS) is not None

@@ -14,6 +14,8 @@ DAY_MS = 86_400_000
 SECOND_LOOK_MS = 3_600_000
 # A clock that is behind only delays, so it may take longer to be believed than one that is ahead.
 BACK_AFTER_MS = DAY_MS
+# A clock that is behind for so long and never twice by the same is no clock, and may not keep anything for ever.
+GIVE_UP_MS = 7 * DAY_MS
 # By how much a clock may differ and still be the same: NTP slews at most 0.5 ms a second, 1.8 s an hour.
 AGREES_MS = 300_000
 HQ_AGREES_MS = DAY_MS  # its time may come late, and nothing here is counted in less than days
@@ -48,17 +50,20 @@ class Reckoning:
         self.state: State = "alone"
         self._mono_ms = mono_ms
         self._look: _Look | None = None
+        self._behind_since_ms = mono_ms
 
     @property
     def judges(self) -> bool:
-        """Whether something may be called old now: not while clocks contradict each other."""
-        return self.state in ("sure", "alone")
+        """Whether something may be called old now: not while a trusted clock says that less time has passed."""
+        return self.state != "behind" or self._mono_ms - self._behind_since_ms >= GIVE_UP_MS
 
     def look(self, clock_ms: int | None, mono_ms: int, hq_ms: int | None = None) -> Jump | None:
         """Let time pass. `clock_ms`: a clock that is trusted, None without one. `mono_ms`: a monotonic clock.
         `hq_ms`: headquarters' time, if the line is up; it stands in for a missing clock."""
         self.surely_ms += max(0, mono_ms - self._mono_ms)
         self._mono_ms = mono_ms
+        if self.state != "behind":
+            self._behind_since_ms = mono_ms
         reading_ms = clock_ms if clock_ms is not None else hq_ms
         if reading_ms is None:
             self._look = None

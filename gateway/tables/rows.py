@@ -24,6 +24,9 @@ class Rows:
     def put_meta(self, key: str, value: str) -> None:
         self._put("meta", key=key, value=value)
 
+    def drop_meta(self, key: str) -> None:
+        self._db.execute("DELETE FROM meta WHERE key = ?", [key])
+
     @property
     def hq_version(self) -> int:
         """The version of HQ's line that this database holds."""
