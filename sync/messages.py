@@ -72,10 +72,11 @@ class Req:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """HQ's newest version; `boot` changes when HQ restarts."""
+    """HQ's newest version; `boot` changes when HQ restarts; `at_ms`: HQ's time, None = it does not tell."""
 
     version: int
     boot: int
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class _Applied(_Wire):
 class _Head(_Wire):
     version: _Count
     boot: _Count
+    at_ms: Ms | None = None
 
 
 class _Ack(_Wire):
@@ -221,15 +223,15 @@ def parse_applied(payload: bytes) -> int:
     return _parse(payload, "applied", _Applied).version
 
 
-def head(version: int, boot: int) -> bytes:
-    """HQ's newest version and boot number."""
-    return _dump("head", version=version, boot=boot)
+def head(version: int, boot: int, at_ms: int | None = None) -> bytes:
+    """HQ's newest version and boot number, and its time (ms)."""
+    return _dump("head", version=version, boot=boot, **({} if at_ms is None else {"at_ms": at_ms}))
 
 
 def parse_head(payload: bytes) -> Head:
     """Raises PeerError."""
     wire = _parse(payload, "head", _Head)
-    return Head(wire.version, wire.boot)
+    return Head(wire.version, wire.boot, wire.at_ms)
 
 
 def ack(epoch: str, seq: int) -> bytes:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.core.changes import Delta, MemberErase, OfferDrop, OutboxRow
 from gateway.errors import PeerError
 from sync import messages
+from sync.fields import MAX_MS
 
 EPOCH = "0123456789abcdef" * 2
 KEY = bytes(range(32))
@@ -58,6 +59,7 @@ def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> N
     assert messages.parse_req(messages.req(n, epoch, n)) == messages.Req(n, epoch, n)
     assert messages.parse_applied(messages.applied(n)) == n
     assert messages.parse_head(messages.head(n, m)) == messages.Head(n, m)
+    assert messages.parse_head(messages.head(n, m, min(n, MAX_MS))) == messages.Head(n, m, min(n, MAX_MS))
     assert messages.parse_ack(messages.ack(epoch, n)) == messages.Ack(epoch, n)
 
 

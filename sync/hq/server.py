@@ -192,7 +192,8 @@ class _Session:
         version = await asyncio.to_thread(self._ledger.version)
         if self._heads.get(where) != version:
             self._heads[where] = version
-            await self._transport.publish(where.down(topics.HEAD), messages.head(version, self._boot), retain=True)
+            head = messages.head(version, self._boot, self._now_ms())
+            await self._transport.publish(where.down(topics.HEAD), head, retain=True)
         parent = self._holds[where]
         if where not in self._online or parent == version:
             return
