@@ -62,6 +62,11 @@ class Advice:
         """The tablet that stands beside this reader."""
         return self._beside.get(reader)
 
+    def request_of(self, member_id: str) -> str | None:
+        """Whether this member's request for advice is "asked" or "open", None without one."""
+        handshake = self._handshakes.of(member_id)
+        return None if handshake is None else handshake.state
+
     async def tapped(self, member_id: str, zone: str, reader: str, proof: Proof) -> None:
         """A member tapped at a reader for advice: the tablet beside it opens, or all tablets ring."""
         tablet = self._beside.get(reader)

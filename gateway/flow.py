@@ -203,6 +203,24 @@ class Flow:
         """The colleague is done."""
         return await self._advice.close(handshake_id, tablet)
 
+    # --- in: the shop's own acts for a member ------------------------------------------------------------------
+
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """What memory alone knows of a member, for their export; None where it knows nothing."""
+        visit = self._visits.visit_of(member_id)
+        return {
+            "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
+            "visit_id": visit[0] if visit is not None else None,
+            "screens": list(self._stage.screens_of(member_id)) or None,
+            "request": self._advice.request_of(member_id),
+            "till": self._tills.till_of(member_id),
+        }
+
+    async def act(self, work: Callable[[Tx], Touched]) -> None:
+        """Commit what the shop itself does for a member, and follow it at once on every surface."""
+        touched = await self._commit(work, vital=True)
+        await self._follow(touched)
+
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
