@@ -128,7 +128,7 @@ class Desk:
             or tx.consent_history(member_id)
             or tx.credentials(member_id)
             or tx.decisions(member_id)
-            or tx.waiting_about(member_id)
+            or tx.audits(member_id)
         )
         if not known:
             raise PeerError("gone")
