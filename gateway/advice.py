@@ -191,6 +191,10 @@ class Advice:
 
         await self._commit(tell, GROUP_MS)
 
+    def refresh(self) -> None:
+        """Send tablets the queue again, and with it what stands beside it."""
+        self._ring()
+
     def _ring(self) -> None:
         near = list(self._colleagues.values())
         entries = self._handshakes.entries()

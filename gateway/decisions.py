@@ -141,7 +141,7 @@ class Decisions:
         used = {Purpose.STAFF_ADVICE: True, Purpose.PURCHASE_HISTORY: history, Purpose.PERSONALISE_OFFERS: personal}
         purposes = [purpose for purpose, gave in used.items() if gave]
         detail = {"handshake_id": handshake.handshake_id, "zone": handshake.zone, "via": handshake.via}
-        tx.audit(now_ms, handshake.member_id, f"tablet/{tablet}", "card.opened", detail, purposes)
+        tx.audit(now_ms, handshake.member_id, f"tablet:{tablet}", "card.opened", detail, purposes)
         situation = Situation(
             "", now_ms, "tap", handshake.zone, "", person, (), tx.offers(), tx.shop(), handshake.proof
         )

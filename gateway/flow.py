@@ -25,7 +25,7 @@ from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.keychain import Keychain
-from gateway.life import Life
+from gateway.life import Life, Stale
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
@@ -117,7 +117,7 @@ class Flow:
             denies=denies,
         )
         self.shop = ShopConfig()  # what HQ configured
-        self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._serve)
+        self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         self._in_flight = 0
         self._changes: set[asyncio.Future[str]] = set()
         self._purge_ms: int | None = None
@@ -132,6 +132,11 @@ class Flow:
     def tills(self) -> frozenset[str]:
         """Tills at which a tap says who buys."""
         return self._tills.names
+
+    @property
+    def stale(self) -> Stale:
+        """How old what headquarters sent is."""
+        return self.life.stale
 
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
@@ -307,10 +312,13 @@ class Flow:
         self._tills.forget(member_id)
         self._advice.forget(member_id)
 
-    def _serve(self, by_name: bool) -> None:
-        """Recognise members, or nobody for the time being."""
-        self._serves = by_name
-        self.recognition.allow(by_name and self.shop.notice is not None)
+    def _aged(self, stale: Stale) -> None:
+        """Tablets hear how old profiles are; members are recognised, or nobody for the time being."""
+        serves = stale.state != "paused"
+        if serves != self._serves:
+            self._serves = serves
+            self.recognition.allow(serves and self.shop.notice is not None)
+        self._advice.refresh()
 
     async def _wiped(self, members: list[str]) -> None:
         """These profiles are no more in the file: nor anywhere else."""

@@ -41,8 +41,8 @@ class Stale:
 
 
 class Life:
-    """Lives on the event loop; `start`, then `tick`. `wiped` is told who is to be forgotten, `serve` whether anybody
-    may be served by name."""
+    """Lives on the event loop; `start`, then `tick`. `wiped` is told who is to be forgotten, `changed` how old what
+    headquarters sent is; while it is "paused" nobody may be served by name."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Life:
         begin: Begin,
         shop: Callable[[], ShopConfig],
         wiped: Callable[[list[str]], Awaitable[None]],
-        serve: Callable[[bool], None],
+        changed: Callable[[Stale], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -60,7 +60,7 @@ class Life:
         self._begin = begin
         self._shop = shop
         self._wiped = wiped
-        self._serve = serve
+        self._changed = changed
         self._steps_ms = 0
         self._reckoning: Reckoning | None = None
         self._with_hq_ms: int | None = None  # the reckoned time when headquarters last said that we have its newest
@@ -202,8 +202,8 @@ class Life:
             case "wiped":
                 detail = "headquarters was away for too long; profiles are wiped, everybody is served anonymously"
                 self._health.set(PART, "degraded", now_ms, detail, HELP)
-        if (before.state == "paused") != (stale.state == "paused"):
-            self._serve(stale.state != "paused")
+        if before != stale:
+            self._changed(stale)
 
     # --- in the file -----------------------------------------------------------------------------------------
 

@@ -102,6 +102,9 @@ _VALUES = {
     "member.shown": ("an der Box angesehen", "looked at on the box"),
     "member.exported": ("Auskunft erstellt", "Export made"),
     "member.withdrawn": ("Widerruf eingetragen", "Withdrawal entered"),
+    "data.read": ("Eigene Daten gelesen", "Own data read"),
+    "consent.chosen": ("Einwilligungen gewählt", "Consents chosen"),
+    "member.enrolled": ("Mitglied geworden", "Became a member"),
     "tap": ("Antippen", "tap"),
     "asked": ("angefragt", "asked for"),
 }

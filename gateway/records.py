@@ -45,17 +45,18 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, Audit, Ageing):
         member_id: str,
         actor: str,
         action: str,
-        detail: Mapping[str, object],
+        detail: Mapping[str, object] | str = "",
         purposes: Sequence[str] = (),
     ) -> None:
         """Note that somebody looks at a member or acts for them, and tell HQ; whoever looks does it in the same
         transaction, so that there is no view without its note.
 
-        `actor`: "tablet/ID", "operator" or "member". `action`: a word such as "card.opened". `purposes`: those that
+        `actor`: "tablet:ID", "operator" or "member". `action`: a word such as "card.opened". `purposes`: those that
         gave what was seen. `detail` holds no personal value. The export shows all of it to the member.
         """
-        self.note(at_ms, member_id, actor, action, " ".join(purposes), detail)
-        body = {"member_id": member_id, "actor": actor, "action": action, "purposes": [*purposes], "detail": {**detail}}
+        more = {"text": detail} if isinstance(detail, str) and detail else {**detail} if detail else {}
+        self.note(at_ms, member_id, actor, action, " ".join(purposes), more)
+        body = {"member_id": member_id, "actor": actor, "action": action, "purposes": [*purposes], "detail": more}
         self.emit(Event("audit.viewed", at_ms, body))
 
     def wipe_profiles(self) -> list[str]:

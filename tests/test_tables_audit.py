@@ -69,7 +69,7 @@ async def test_every_opened_card_leaves_a_note_with_the_purposes_that_gave_its_f
     entry = shop.walls.entries[0]
     assert await shop.flow.on_accept(entry.handshake_id, "t1") == "open"
     (row,) = await shop.store.run(lambda tx: tx.audits("mia"))
-    assert (row["actor"], row["action"]) == ("tablet/t1", "card.opened")
+    assert (row["actor"], row["action"]) == ("tablet:t1", "card.opened")
     assert row["purposes"] == ["staff_advice", "purchase_history", "personalise_offers"]
     assert row["detail"]["handshake_id"] == entry.handshake_id
 
