@@ -13,7 +13,7 @@ DAY_MS = 86_400_000
 
 
 class Aged(NamedTuple):
-    """Where rows are found that age: `key` is the primary key, `column` says since when a row is kept (ms)."""
+    """Where rows are that age. `key`: the primary key, names with commas; `column`: since when a row is kept (ms)."""
 
     table: str
     key: str
@@ -67,4 +67,4 @@ class Ageing(Rows):
 
     def _change(self, change: str, where: Aged, condition: str, values: tuple[int, ...], limit: int) -> int:
         chosen = f"SELECT {where.key} FROM {where.table} WHERE {condition} ORDER BY {where.column} LIMIT ?"
-        return int(self._db.execute(f"{change} WHERE {where.key} IN ({chosen})", [*values, limit]).rowcount)
+        return int(self._db.execute(f"{change} WHERE ({where.key}) IN ({chosen})", [*values, limit]).rowcount)
