@@ -133,7 +133,7 @@ class Life:
             while self._jumps:
                 await retention.after_jump(self._store.run, self._jumps[0])
                 del self._jumps[0]
-            await self._judge(reckoning, clock_ms)
+            await self._judge(reckoning, clock_ms, mono_ms)
             if mono_ms >= self._keep_ms:
                 await self._keep(reckoning)
                 self._keep_ms = mono_ms + KEEP_EVERY_MS
@@ -145,7 +145,7 @@ class Life:
 
     # --- days without headquarters ---------------------------------------------------------------------------
 
-    async def _judge(self, reckoning: Reckoning, clock_ms: int | None) -> None:
+    async def _judge(self, reckoning: Reckoning, clock_ms: int | None, mono_ms: int) -> None:
         if self._with_hq_ms is None:
             if not await self._store.run(lambda tx: tx.hq_version, vital=True):
                 self._say(Stale("fresh", self._shop().stale_days))
@@ -153,12 +153,16 @@ class Life:
             self._with_hq_ms = reckoning.surely_ms
         most_ms = self._shop().stale_days * DAY_MS
         alone_ms = reckoning.surely_ms - self._with_hq_ms
+        if self._heard_ms is not None:
+            might_ms = mono_ms - self._heard_ms  # no clock is needed for that
+        else:
+            might_ms = reckoning.might_be_ms(clock_ms) - self._with_hq_ms
         left = -(-max(0, most_ms - alone_ms) // DAY_MS)
         if alone_ms >= most_ms and reckoning.judges:
             await self._wipe(reckoning)
         elif self._is_wiped:
             self._say(Stale("wiped", 0))
-        elif max(alone_ms, reckoning.might_be_ms(clock_ms) - self._with_hq_ms) >= most_ms:
+        elif max(alone_ms, might_ms) >= most_ms:
             self._say(Stale("paused", 0))
         else:
             self._say(Stale("soon" if alone_ms >= WARN_FROM * most_ms else "fresh", left))

@@ -20,8 +20,9 @@ ALL = tuple(Purpose)
 class Days:
     """A shop whose clock a test sets apart from the time that passes."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, path: Path) -> None:
         self.shop = shop
+        self.path = path
         self.trusted = True
 
     async def pass_(self, ms: int, every_ms: int = HOUR_MS) -> None:
@@ -57,11 +58,11 @@ async def days(tmp_path):
     shop = await open_shop(tmp_path, *member("mia", *ALL), *member("ben", *ALL))
     await shop.flow.life.start(True)
     await shop.settle()
-    one = Days(shop)
+    one = Days(shop, tmp_path)
     one.hear_hq()
     yield one
-    await shop.settle()
-    shop.store.close()
+    await one.shop.settle()
+    one.shop.store.close()
 
 
 # --- days without headquarters -----------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ async def test_a_shop_that_headquarters_never_filled_has_nothing_to_wipe(tmp_pat
     shop = Shop(tmp_path)
     await shop.flow.start()
     await shop.flow.life.start(True)
-    days = Days(shop)
+    days = Days(shop, tmp_path)
     await days.pass_(30 * DAY_MS)
     assert (shop.flow.life.stale.state, shop.health.counts.get("life.wiped")) == ("fresh", None)
     shop.store.close()
@@ -161,6 +162,12 @@ async def test_a_disk_that_refuses_serves_nobody_and_is_tried_again(days: Days, 
 
 @pytest.mark.parametrize("jump_ms", [10 * DAY_MS, 10_000 * DAY_MS])
 async def test_a_jump_ahead_serves_nobody_but_deletes_nothing_and_is_taken_back(days: Days, jump_ms: int) -> None:
+    await days.pass_(KEEP_EVERY_MS)
+    days.shop.store.close()
+    days.shop = Shop(days.path)
+    days.shop.clock.ms = START_MS + KEEP_EVERY_MS + LOOK_MS
+    await days.shop.flow.start()
+    await days.shop.flow.life.start(True)  # headquarters was not heard since this start
     await days.jump(jump_ms)
     await days.pass_(SECOND_LOOK_MS // 2, LOOK_MS)
     assert days.shop.flow.life.stale.state == "paused"
@@ -196,6 +203,24 @@ async def test_time_that_was_slept_away_counts_once_a_clock_is_trusted(days: Day
     assert (await days.members(), shop.flow.life.stale.state) == (2, "paused")
     await days.pass_(SECOND_LOOK_MS + LOOK_MS, LOOK_MS)
     assert (await days.members(), shop.flow.life.stale.state) == (0, "wiped")
+
+
+async def test_a_box_that_slept_for_long_serves_as_soon_as_headquarters_is_heard(days: Days, tmp_path) -> None:
+    await days.pass_(KEEP_EVERY_MS)
+    days.shop.store.close()
+    shop = Shop(tmp_path)
+    shop.clock.ms = days.shop.clock.ms + 20 * DAY_MS
+    days.shop = shop
+    await shop.flow.start()
+    await shop.flow.life.start(True)
+    await shop.settle()
+    assert shop.flow.life.stale.state == "paused"
+    days.hear_hq(shop.clock.ms)
+    await days.look()
+    assert (await days.members(), shop.flow.life.stale.state) == (2, "fresh")
+    assert len(shop.resolver) > 0
+    await days.pass_(3 * SECOND_LOOK_MS)
+    assert (await days.members(), shop.flow.life.stale.state) == (2, "fresh")
 
 
 @pytest.mark.parametrize("trusted", [True, False])

@@ -2,12 +2,16 @@
 
 import json
 import secrets
+import sqlite3
 import stat
+import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from drivers.people import population
 from gateway import keys
 from gateway.__main__ import main
 from gateway.apply import apply
@@ -16,7 +20,7 @@ from gateway.core.model import Purpose
 from gateway.store import Store
 from tests.rigs.broker import free_port
 from tests.rigs.shop import basics, member
-from tests.rigs.system import Process, wait_for
+from tests.rigs.system import Process, System, wait_for
 
 
 @pytest.fixture
@@ -104,3 +108,23 @@ def test_a_gateway_without_data_is_told(config: Path, capfd: pytest.CaptureFixtu
     assert run(config, "show", "mia") == 78
     assert "no such file" in capfd.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.broker
+def test_headquarters_hears_of_every_act_and_the_shop_hears_headquarters(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with System(tmp_path, '[[screen]]\nid = "bar"\nzone = "coffee"\n') as system:
+        who = str(next(op["body"]["member_id"] for op in population(1, 12) if op["op"] == "member.put"))
+        for verb in ("show", "export", "withdraw", "erase"):
+            assert run(system.config, verb, who) == 0
+        capfd.readouterr()
+        wait_for(lambda: "erasure.requested" in [event["type"] for event in system.events()], "the erasure at HQ")
+        # what was told about somebody who is erased in the shop before it was sent names nobody any more
+        told = [event["body"].get("action") for event in system.events() if event["type"] == "audit.viewed"]
+        assert told == ["member.shown", "member.exported", "member.withdrawn"]
+        parts = {part["name"]: part["state"] for part in system.status()["parts"]}
+        assert parts["profiles"] == "ok"
+    with closing(sqlite3.connect(system.data / "gateway.db")) as db:
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+    assert abs(int(meta["surely_ms"]) - time.time() * 1000) < 600_000
