@@ -6,6 +6,7 @@ Shop time ends here: everything a page counts down is given as remaining real mi
 from display.faults import PART, Ear, cause_of
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
 from gateway.health import Part
+from gateway.life import Stale
 
 Json = dict[str, object]
 
@@ -123,6 +124,11 @@ def trouble(value: Part, ear: Ear, now_ms: int, speed: float) -> Json:
         "action": value.action,
         "for_ms": real_ms(now_ms - value.since_ms, speed),
     }
+
+
+def stale(value: Stale) -> Json:
+    """How old profiles are: "fresh", "soon", "paused" or "wiped", and how many days are left."""
+    return {"state": value.state, "days_left": value.days_left}
 
 
 def shop(value: ShopConfig, speed: float) -> Json:

@@ -28,6 +28,7 @@ from gateway.forgetting import Followed, Forgetting
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
+from gateway.life import Life, Stale
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
@@ -43,12 +44,15 @@ MAX_IN_FLIGHT = 256
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
+FORGET_AT_ONCE = 200  # members between two turns of the loop: about 2 ms here, 10 ms on a Pi
 
 DISK_HELP = "Free space on the data disk or replace the card."
 
 
 class Flow:
     """The one owner of the shop's live state; every method runs on the event loop."""
+
+    _serves = True  # members by name; see Life
 
     def __init__(
         self,
@@ -109,6 +113,7 @@ class Flow:
             denies=denies,
         )
         self.shop = ShopConfig()  # what HQ configured
+        self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         wipe, wipe_all, ended = self._forget, self._forget_all, self._binding.drop
         self._forgetting = Forgetting(
             store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended
@@ -126,6 +131,11 @@ class Flow:
     def tills(self) -> frozenset[str]:
         """Tills at which a tap says who buys."""
         return self._tills.names
+
+    @property
+    def stale(self) -> Stale:
+        """How old what headquarters sent is."""
+        return self.life.stale
 
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
@@ -232,6 +242,24 @@ class Flow:
         self._lapses.changed()
         return receipt
 
+    # --- in: the shop's own acts for a member ------------------------------------------------------------------
+
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """What memory alone knows of a member, for their export; None where it knows nothing."""
+        visit = self._visits.visit_of(member_id)
+        return {
+            "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
+            "visit_id": visit[0] if visit is not None else None,
+            "screens": list(self._stage.screens_of(member_id)) or None,
+            "request": self._advice.request_of(member_id),
+            "till": self._tills.till_of(member_id),
+        }
+
+    async def act(self, work: Callable[[Tx], Touched]) -> None:
+        """Commit what the shop itself does for a member, and follow it at once on every surface."""
+        touched = await self._commit(work, vital=True)
+        await self._follow(touched)
+
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
@@ -290,6 +318,7 @@ class Flow:
             self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
         self._lapses.tick(now_ms, trusted, world)
+        self.life.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -303,6 +332,7 @@ class Flow:
         self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
         self._lapses.clock_stepped()
+        self.life.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
@@ -350,6 +380,22 @@ class Flow:
         for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
             self._forget(member_id)
 
+    def _aged(self, stale: Stale) -> None:
+        """Tablets hear how old profiles are; members are recognised, or nobody for the time being."""
+        serves = stale.state != "paused"
+        if serves != self._serves:
+            self._serves = serves
+            self.recognition.allow(serves and self.shop.notice is not None)
+        self._advice.refresh()
+
+    async def _wiped(self, members: list[str]) -> None:
+        """These profiles are no more in the file: nor anywhere else."""
+        for number, member_id in enumerate(members):
+            self._forget(member_id)
+            if number % FORGET_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._forgetting.wiped()
+
     async def _forget_proofs(self, now_ms: int) -> None:
         def forget(tx: Tx) -> None:
             tx.forget_guards(now_ms)
@@ -359,7 +405,7 @@ class Flow:
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self.recognition.allow(self.shop.notice is not None)
+        self.recognition.allow(self._serves and self.shop.notice is not None)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

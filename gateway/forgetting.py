@@ -153,6 +153,11 @@ class Forgetting:
         """A delta erased these members; it is committed."""
         self._gone(member_ids, set())
 
+    def wiped(self) -> None:
+        """Many profiles are gone from the tables at once: their bytes follow."""
+        self._everything = True
+        self._begin(self._sweep())
+
     # --- out of memory, out of the files ---------------------------------------------------------------------
 
     def _out_of_memory(self, member_id: str) -> dict[str, int]:
