@@ -170,7 +170,8 @@ def parse_delta(payload: bytes) -> Delta:
     wire = _parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")
-    return Delta(wire.parent, wire.version, *leftout.parse(wire.ops))
+    changes, refused = leftout.parse(wire.ops)
+    return Delta(wire.parent, wire.version, changes, refused=refused)
 
 
 def events(epoch: str, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes:

@@ -107,7 +107,7 @@ def test_a_refused_offer_leaves_the_former_one_and_tells_hq(tx: Tx) -> None:
     assert [offer.offer_id for offer in before] == ["espresso", "loop"]
     refused = (OfferRefused("espresso", "purpose", "interests"), OfferRefused("", "fields"))
     gone = consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, seq=2)
-    touched = apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (gone,), refused), SITE_KEY, START_MS)
+    touched = apply(tx, Delta(tx.hq_version, tx.hq_version + 1, (gone,), refused=refused), SITE_KEY, START_MS)
     assert (touched.outcome, touched.refused_offers, touched.cleared) == ("applied", 2, {"mia"})
     assert tx.offers() == before
     bodies = [json.loads(row.body) for row in tx.outbox_after(0, 100) if row.type == "offer.refused"]
