@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
@@ -24,7 +24,6 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
-    OfferRefused,
 )
 from gateway.core.gate import overreach
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
@@ -334,30 +333,6 @@ def _parse_secret(name: str, body: object) -> Change:
         case "binding.drop":
             return BindingDrop(validate(_BindingRef, body).binding_id)
     raise PeerError("op")
-
-
-def parse_delta(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefused, ...]]:
-    """The operations of a delta in their order. An offer.put that is wrong is passed over; anything else raises
-    PeerError, because a gateway that skipped it would not know what it lacks."""
-    changes: list[Change] = []
-    refused: list[OfferRefused] = []
-    for op in listed:
-        try:
-            changes.append(parse_or_park(op))
-        except PeerError as error:
-            if not isinstance(op, dict) or op.get("op") != "offer.put":
-                raise
-            refused.append(_refused(op.get("body"), error))
-    return tuple(changes), tuple(refused)
-
-
-def _refused(body: object, error: PeerError) -> OfferRefused:
-    offer_id = body.get("offer_id") if isinstance(body, dict) else None
-    try:
-        known = validate(_OfferRef, {"offer_id": offer_id}).offer_id
-    except PeerError:
-        known = ""
-    return OfferRefused(known, error.reason, error.field if error.reason == "purpose" else "")
 
 
 def _offer(wire: _OfferBody) -> Offer:
