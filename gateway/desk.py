@@ -90,13 +90,13 @@ class Desk:
         profile, consents = tx.profile(member_id), tx.consents(member_id)
         shown: Answer = {"profile": profile is not None, "consents": list(given(consents, now_ms))}
         if profile is not None:
+            points = profile.read_or((), TALKING_POINTS, Purpose.STAFF_ADVICE, now_ms)
+            usual: tuple[str, ...] = profile.read_or((), USUAL, Purpose.STAFF_ADVICE, now_ms)
             shown |= {
                 "call_name": profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms),
                 "language": profile.read_or("", LANGUAGE, Purpose.STAFF_ADVICE, now_ms),
-                "usual": list(profile.read_or((), USUAL, Purpose.STAFF_ADVICE, now_ms)),
-                "talking_points": [
-                    dict(point.text) for point in profile.read_or((), TALKING_POINTS, Purpose.STAFF_ADVICE, now_ms)
-                ],
+                "usual": list(usual),
+                "talking_points": [dict(point.text) for point in points],
                 "staff": profile.staff,
             }
         shown["credentials"] = sorted(one.kind.value for one in tx.credentials(member_id))

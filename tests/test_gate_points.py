@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from gateway import records
-from gateway.core import consent as consent_rules
 from gateway.core import gate, offers
 from gateway.core.changes import Change, ConfigPut, MemberPut, OfferDrop, OfferPut
 from gateway.core.consent import Verdict
@@ -159,11 +157,6 @@ def nothing_is_sensitive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ages_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AgeGate, "known", property(lambda self: True))
-
-
-def children_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (gate, consent_rules, records):  # read, consented to, stored: each of them says no
-        monkeypatch.setattr(module, "AgeGate", type("NoGate", (), {"UNDER_16": None}))
 
 
 def a_name_goes_with_an_offer(monkeypatch: pytest.MonkeyPatch) -> None:
