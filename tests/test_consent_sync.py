@@ -90,7 +90,6 @@ class Consents(RuleBasedStateMachine):
                 self.ledger.resend(member_id)
         for n in range(2):
             self.deliver(n, 10**9)
-            self.shops[n].broken.clear()
         for member_id, purpose in itertools.product(MEMBERS, PURPOSES):
             hq = may(purpose, self.ledger.consents(member_id), self.now_ms).ok
             assert [shop.says(member_id, purpose, self.now_ms) for shop in self.shops] == [hq, hq]
@@ -142,6 +141,8 @@ class Consents(RuleBasedStateMachine):
             for op in listed:
                 if op["op"] == "consent.add":
                     self.hear(shop, op["body"])
+                elif op["op"] == "consent.restore":
+                    shop.broken.discard(op["body"]["member_id"])
             if size < 10**9:
                 return
 
@@ -184,7 +185,6 @@ class Consents(RuleBasedStateMachine):
     def heal(self, n: int, member_id: str) -> None:
         self.ledger.resend(member_id)
         self.deliver(n, 10**9)
-        self.shops[n].broken.discard(member_id)
 
     @invariant()
     def a_yes_is_later_than_every_no_that_the_shop_knows(self) -> None:
