@@ -24,7 +24,7 @@ from gateway.core import sealing
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
-from gateway.store import kept_keys
+from gateway.store import broken_logs, kept_keys
 from gateway.terminal import grouped
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
@@ -71,6 +71,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
     findings += _keys(config, ShopClock(1.0).now_ms())
+    findings += _consents(config.gateway.data_dir)
     findings.append(await _broker(config.mqtt))
     return findings
 
@@ -193,6 +194,22 @@ def _keys(config: local.Config, now_ms: int) -> list[Finding]:
         return [Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")]
     ours = Finding("This gateway's public key", "ok", grouped(sealing.public_key(private).hex()))
     return [ours, _terminal_keys(rows, private, name_of(config), now_ms), *_unused(config, rows, now_ms)]
+
+
+def _consents(data_dir: Path) -> list[Finding]:
+    """Whether every member's consent log is as it was written."""
+    what = "Consent logs"
+    try:
+        root_key = keys.known_site_key(data_dir)
+        broken = None if root_key is None else broken_logs(data_dir / DATABASE, root_key)
+    except ConfigError as error:
+        return [Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")]
+    if broken is None:
+        return []
+    if broken:
+        step = "Nobody of them is recognised. Headquarters sees who it is (consent.tampered): hq resend MEMBER."
+        return [Finding(what, "wrong", f"{broken:,} were changed from outside", step)]
+    return [Finding(what, "ok", "as they were written")]
 
 
 def _terminal_keys(rows: tuple[Sealed, ...], private: bytes, gateway: str, now_ms: int) -> Finding:

@@ -33,6 +33,12 @@ def known_gateway_key(data_dir: Path) -> bytes | None:
     return bytes.fromhex(_read(path, GATEWAY_KEY_BYTES, from_systemd=from_systemd)) if path.exists() else None
 
 
+def known_site_key(data_dir: Path) -> bytes | None:
+    """The site key if it was made already, else None: for whoever only looks. Raises ConfigError."""
+    path, from_systemd = _path(data_dir, "site.key")
+    return bytes.fromhex(_read(path, SITE_KEY_BYTES, from_systemd=from_systemd)) if path.exists() else None
+
+
 def copied_site_key(path: Path) -> bytes:
     """The gateway's site key as a scanner has it. Raises ConfigError."""
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")

@@ -20,7 +20,7 @@ from sqlite_utils import Database
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.core.keyring import Sealed
-from gateway.core.vault import Vault
+from gateway.core.vault import ROOT_BYTES, Vault
 from gateway.errors import ConfigError, StoreError
 from gateway.migrations import migrate
 from gateway.records import Tx
@@ -35,6 +35,7 @@ MAX_GROUP = 50
 # 10,000 works x about 1 kB = 10 MB; a disk that is 10,000 commits behind is a broken disk.
 MAX_QUEUE = 10_000
 BUSY_TIMEOUT_S = 5.0
+CHECKED_AT_ONCE = 500  # members, for whoever looks at the file without the service
 PAGE_BYTES = 4_096  # SQLite's default, which nothing here changes
 
 
@@ -229,7 +230,34 @@ class Store:
 def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
     """The terminal keys in the file at `path`, sealed, for whoever only looks; None without such a file.
 
-    Makes nothing, also no log beside the file, which would belong to whoever looked. Raises ConfigError.
+    Raises ConfigError.
+    """
+    none: tuple[Sealed, ...] = ()
+    return _looked_up(path, lambda db: TapsAndKeys(db, Vault(bytes(ROOT_BYTES))).terminal_keys(), none)
+
+
+def broken_logs(path: Path, root_key: bytes) -> int | None:
+    """Members whose consent log in the file at `path` was changed from outside; None without such a file.
+
+    Raises ConfigError.
+    """
+
+    def count(db: Database) -> int:
+        tx, found, after = Tx(db, Vault(root_key)), 0, ""
+        while True:
+            last, broken = tx.check_consents(after, CHECKED_AT_ONCE)
+            found += len(broken)
+            if last is None:
+                return found
+            after = last
+
+    return _looked_up(path, count, 0)
+
+
+def _looked_up(path: Path, read: Callable[[Database], T], of_older: T) -> T | None:
+    """What `read` finds in the file at `path`; `of_older` where an older release made it.
+
+    Makes nothing, also no log beside the file, which would belong to whoever looked.
     """
     if not path.exists():
         return None
@@ -237,10 +265,10 @@ def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
     try:
         mode = "mode=ro" if running else "immutable=1"
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
-            return TapsAndKeys(Database(connection), Vault(bytes(32))).terminal_keys()
+            return read(Database(connection))
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
-            return ()  # an older release made the file
+            return of_older
         raise ConfigError(f"{path}: the database cannot be read: {error}") from error
     except sqlite3.Error as error:
         raise ConfigError(f"{path}: the database cannot be read: {error}") from error

@@ -1,19 +1,24 @@
 """The doctor says in plain words what is missing and what to do."""
 
 import asyncio
+import contextlib
 import socket
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway import __main__, doctor
+from gateway.app import DATABASE
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing
 from gateway.core.changes import Delta
 from gateway.core.keyring import KeyUse
+from gateway.core.model import ConsentRecord, ConsentState, Purpose
 from gateway.errors import ConfigError
-from gateway.keys import gateway_key
+from gateway.keys import gateway_key, site_key
 from gateway.store import Store
 from tests.rigs.terminalkeys import sealed, secret
 
@@ -238,3 +243,24 @@ async def test_other_readers_are_looked_at(
     assert found["Source pcsc:"].state == ("ok" if installed and runs else "wrong")
     assert found[f"Source serial:{port}"].state == ("ok" if runs else "wrong")
     assert installed or "pcsc" in found["Source pcsc:"].step
+
+
+async def test_a_consent_log_that_was_changed_is_told_without_a_name(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n')
+    assert "Consent logs" not in {finding.what for finding in await doctor.examine(config)}
+    store = Store(data / DATABASE, "e" * 32, site_key(data))
+    records = [
+        ConsentRecord(f"e{n}", f"pseudonym-{n}", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1)
+        for n in range(3)
+    ]
+    await store.run(lambda tx: [tx.add_consent(record) for record in records])
+    store.close()
+    (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
+    assert found.state == "ok"
+    with contextlib.closing(sqlite3.connect(data / DATABASE)) as db, db:
+        db.execute("UPDATE consent_head SET mac = x'00' WHERE member_id = 'pseudonym-1'")
+    (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
+    assert (found.state, found.found) == ("wrong", "1 were changed from outside")
+    assert "hq resend" in found.step
