@@ -251,11 +251,8 @@ async def test_a_consent_log_that_was_changed_is_told_without_a_name(tmp_path: P
     config.write_text(f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n')
     assert "Consent logs" not in {finding.what for finding in await doctor.examine(config)}
     store = Store(data / DATABASE, "e" * 32, site_key(data))
-    records = [
-        ConsentRecord(f"e{n}", f"pseudonym-{n}", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1)
-        for n in range(3)
-    ]
-    await store.run(lambda tx: [tx.add_consent(record) for record in records])
+    given = ConsentRecord("e", "pseudonym-0", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1)
+    await store.run(lambda tx: [tx.add_consent(replace(given, member_id=f"pseudonym-{n}")) for n in range(3)])
     store.close()
     (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
     assert found.state == "ok"
