@@ -22,6 +22,7 @@ KEEP_EVERY_MS = 900_000
 FIRST_RUN_MS = 600_000  # a start has better things to do
 RUN_EVERY_MS = DAY_MS
 HQ_TIME_MS = 7_200_000  # headquarters tells its time at least once an hour
+HQ_KEPT_MS = 3_600_000  # what is older is written down as soon as headquarters is heard again
 WARN_FROM = 0.7  # of the days without headquarters
 
 PART = "profiles"
@@ -64,6 +65,7 @@ class Life:
         self._steps_ms = 0
         self._reckoning: Reckoning | None = None
         self._with_hq_ms: int | None = None  # the reckoned time when headquarters last said that we have its newest
+        self._kept_hq_ms: int | None = None  # the same, as it stands in the file
         self._heard_ms: int | None = None  # the monotonic time of that, if it was in this process
         self._jumps: list[Jump] = []  # what the rows in the file have not followed yet
         self._hq_time: tuple[int, int] | None = None  # its time, and the monotonic one when it came
@@ -83,7 +85,7 @@ class Life:
         surely_ms = int(surely) if surely is not None else now_ms
         agreed_ms = int(agreed) if agreed is not None else surely_ms
         self._reckoning = Reckoning(surely_ms, agreed_ms, mono_ms)
-        self._with_hq_ms = int(with_hq) if with_hq is not None else None
+        self._with_hq_ms = self._kept_hq_ms = int(with_hq) if with_hq is not None else None
         self._is_wiped = wiped is not None
         self._run_ms = mono_ms + FIRST_RUN_MS
         self._look_ms = self._keep_ms = mono_ms
@@ -100,11 +102,12 @@ class Life:
             self._hq_time = at_ms, mono_ms
         if self._reckoning is None:
             return
-        first = self._is_wiped or self.stale.state != "fresh"
+        news = self._kept_hq_ms is None or self._reckoning.surely_ms - self._kept_hq_ms > HQ_KEPT_MS
+        first = news or self._is_wiped or self.stale.state != "fresh"
         self._with_hq_ms, self._heard_ms = self._reckoning.surely_ms, mono_ms
         self._is_wiped = False
         if first:
-            self._keep_ms = self._look_ms = mono_ms  # say so with the next tick
+            self._keep_ms = self._look_ms = mono_ms  # with the next tick
 
     def tick(self, now_ms: int, trusted: bool) -> None:
         """Let time pass. Costs nothing but once a minute."""
@@ -213,9 +216,9 @@ class Life:
 
     async def _keep(self, reckoning: Reckoning) -> None:
         values = {FLOOR: reckoning.surely_ms, "agreed_ms": reckoning.agreed_ms}
-        if self._with_hq_ms is not None:
-            values["with_hq_ms"] = self._with_hq_ms
-        is_wiped = self._is_wiped
+        with_hq_ms, is_wiped = self._with_hq_ms, self._is_wiped
+        if with_hq_ms is not None:
+            values["with_hq_ms"] = with_hq_ms
 
         def write(tx: Tx) -> None:
             for key, value in values.items():
@@ -224,6 +227,7 @@ class Life:
                 tx.drop_meta("wiped_ms")
 
         await self._store.run(write, GROUP_MS)
+        self._kept_hq_ms = with_hq_ms
 
     async def _let_go(self, reckoning: Reckoning) -> None:
         for table, rows in (

@@ -308,6 +308,14 @@ async def test_without_any_clock_decisions_still_go(days: Days) -> None:
     assert await kept(days) == 0
 
 
+async def test_hearing_headquarters_after_a_long_silence_is_written_at_once(days: Days) -> None:
+    await days.pass_(5 * DAY_MS)
+    days.hear_hq()
+    await days.look()
+    kept = int(await days.shop.store.run(lambda tx: tx.meta("with_hq_ms")))
+    assert days.shop.clock.ms - kept < LOOK_MS
+
+
 async def test_the_reckoned_time_outlives_a_restart_and_is_written_seldom(days: Days, tmp_path) -> None:
     writes = 0
     run = days.shop.store.run
