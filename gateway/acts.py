@@ -4,7 +4,7 @@ These functions run in the writer thread, like those of gateway.decisions.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.core.consent import Consents
@@ -12,6 +12,7 @@ from gateway.core.gate import AGE, CALL_NAME, LANGUAGE
 from gateway.core.model import Act, AgeGate, ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.onetime import CODE_DIGITS, code_digest
 from gateway.core.receipt import Receipt, as_json
+from gateway.export import export
 from gateway.records import Tx
 
 State = Literal["given", "refused", "withdrawn", "expired", "none"]
@@ -119,7 +120,7 @@ def decide(
 ) -> Receipt:
     """Record what a member decided. Raises PeerError("gone") for somebody unknown here."""
     receipt = tx.record_act(member_id, choices, act, now_ms, new_id)
-    audit(tx, now_ms, member_id, f"{act.channel}:{act.device_id}", "consent.chosen", ",".join(sorted(choices)))
+    tx.audit(now_ms, member_id, f"{act.channel}:{act.device_id}", "consent.chosen", ",".join(sorted(choices)))
     return receipt
 
 
@@ -148,7 +149,7 @@ def enrol(
         "valid_until_ms": until_ms,
     }
     tx.emit(Event(MEMBER_ENROLLED, now_ms, body))
-    audit(tx, now_ms, new.member_id, f"{act.channel}:{act.device_id}", "member.enrolled", "")
+    tx.audit(now_ms, new.member_id, f"{act.channel}:{act.device_id}", "member.enrolled")
     all_choices = {purpose: choices.get(purpose, False) for purpose in Purpose}
     return tx.record_act(new.member_id, all_choices, act, now_ms, new_id).receipt_id
 
@@ -169,17 +170,12 @@ def receipt(tx: Tx, member_id: str, receipt_id: str) -> dict[str, object] | None
     return as_json(found) if found is not None else None
 
 
-def copy(tx: Tx, member_id: str, actor: str, now_ms: int) -> dict[str, object] | None:
+def copy(tx: Tx, member_id: str, actor: str, memory: Mapping[str, object], now_ms: int) -> dict[str, object] | None:
     """Everything that is stored about a member, for themselves; None = no member any more."""
-    person = tx.person(member_id, now_ms)
-    if person is None:
+    if not tx.has_member(member_id):
         return None
-    audit(tx, now_ms, member_id, actor, "data.read", "")
-    return {
-        "member": person.profile.for_the_person(),
-        "consents": [asdict(one) for one in tx.log(member_id) or ()],
-        "at_ms": now_ms,
-    }
+    tx.audit(now_ms, member_id, actor, "data.read")
+    return export(tx, member_id, now_ms, memory)
 
 
 def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: int) -> bool:
@@ -190,10 +186,3 @@ def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: i
     if not yes:
         return record.state not in (ConsentState.REFUSED, ConsentState.WITHDRAWN)
     return _state(record, now_ms) != "given" or record.notice_version != act.notice_version
-
-
-# --- what other parts of the store do --------------------------------------------------------------------------
-
-
-def audit(tx: Tx, at_ms: int, member_id: str, actor: str, action: str, detail: str) -> None:
-    """Keep who did or saw what of a member, in the same transaction."""

@@ -18,7 +18,7 @@ from drivers.nfc import serial_port
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
 from gateway import config as local
-from gateway import keys, rekey
+from gateway import hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core import sealing
@@ -27,6 +27,7 @@ from gateway.core.keyring import Keyring
 from gateway.core.model import Sighting, Tap
 from gateway.core.presence import Presence
 from gateway.dbfile import DATABASE as DATABASE
+from gateway.desk import Desk
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
@@ -126,6 +127,7 @@ class Gateway:
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
+        self.desk = Desk(self._store, self._flow, clock, self._new_id)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
@@ -133,6 +135,9 @@ class Gateway:
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""
         await self._flow.start()
+        if not end_with_sources:  # a recording's time is its own: nothing ages by it
+            await self._flow.life.start(self._clock.trusted)
+            self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
@@ -220,7 +225,8 @@ class Gateway:
         place = Topics(who.tenant, who.store, who.id)
         transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
         public_key = sealing.public_key(self._gateway_key)
-        return Uplink(place, transport, self._store, self._flow, self._clock, self.health, rng, public_key)
+        ports = self._store, self._flow, self._clock, self.health, rng, public_key, self._flow.life.with_hq
+        return Uplink(place, transport, *ports)
 
     def _hold(self, keyring: Keyring) -> None:
         """Readers' threads see the new ring at their next tap; the one that they look at stays whole."""

@@ -4,6 +4,7 @@ Each entry does the same three steps: decide inside one transaction, COMMIT, the
 applies transactions and resumes callers in order, so what a withdrawal clears stays cleared.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -30,6 +31,7 @@ from gateway.handovers import self_service
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
+from gateway.life import Life, Stale
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
@@ -40,10 +42,13 @@ from gateway.works import Spawn, Works
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
+FORGET_AT_ONCE = 200  # members between two turns of the loop: about 2 ms here, 10 ms on a Pi
 
 
 class Flow:
     """The one owner of the shop's live state; every method runs on the event loop."""
+
+    _serves = True  # members by name; see Life
 
     def __init__(
         self,
@@ -89,7 +94,7 @@ class Flow:
         self._visits = Visits(
             presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
         )
-        self._open_self_service(surfaces, public_url)
+        lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
             decisions=self._decisions,
@@ -99,14 +104,10 @@ class Flow:
             binding=self._binding,
             visits=self._visits,
             selfservice=self.selfservice,
-            clock=clock,
-            health=health,
-            commit=self._commit,
-            new_id=new_id,
-            show=self._show,
-            shop=lambda: self.shop,
+            lent=lent,
             denies=denies,
         )
+        self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
@@ -114,7 +115,7 @@ class Flow:
         )
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
-    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> None:
+    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> Lent:
         lent = Lent(
             clock=self._clock,
             health=self._health,
@@ -126,6 +127,7 @@ class Flow:
             forget=self._forget,
             erase=self.on_erase,
             consent=self.on_consent,
+            memory=self.memory_of,
             changed=lambda: self._lapses.changed(),
             site_key=self._site_key,
             public_url=(public_url or "").rstrip("/"),
@@ -133,6 +135,7 @@ class Flow:
         )
         made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
+        return lent
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -143,6 +146,11 @@ class Flow:
     def tills(self) -> frozenset[str]:
         """Tills at which a tap says who buys."""
         return self._tills.names
+
+    @property
+    def stale(self) -> Stale:
+        """How old what headquarters sent is."""
+        return self.life.stale
 
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
@@ -227,6 +235,24 @@ class Flow:
         """What a member decided in this shop; it counts everywhere before this returns. Raises as Choices.decide."""
         return await self._works.to_its_end(self._choices.decide(member_id, choices, act))
 
+    # --- in: the shop's own acts for a member ------------------------------------------------------------------
+
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """What memory alone knows of a member, for their export; None where it knows nothing."""
+        visit = self._visits.visit_of(member_id)
+        return {
+            "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
+            "visit_id": visit[0] if visit is not None else None,
+            "screens": list(self._stage.screens_of(member_id)) or None,
+            "request": self._advice.request_of(member_id),
+            "till": self._tills.till_of(member_id),
+        }
+
+    async def act(self, work: Callable[[Tx], Touched]) -> None:
+        """Commit what the shop itself does for a member, and follow it at once on every surface."""
+        touched = await self._commit(work, vital=True)
+        await self._follow(touched)
+
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
@@ -242,8 +268,7 @@ class Flow:
         await self._works.to_its_end(self._forgetting.on_head(erase_seq))
 
     async def on_erase(self, member_id: str, channel: str) -> Literal["ok", "gone"]:
-        """A member asked in the shop to be forgotten: done here at once, and headquarters is told. "gone" = nobody by
-        that pseudonym. Raises StoreError; it is obeyed in memory all the same, and is to be asked for again."""
+        """A member asked in the shop to be forgotten: done here at once; "gone" = nobody. As Forgetting.request."""
         return await self._works.to_its_end(self._forgetting.request(member_id, channel))
 
     async def _change(self, delta: Delta) -> str:
@@ -261,10 +286,7 @@ class Flow:
         return touched.outcome
 
     def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
-        """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons.
-
-        `trusted`: the time comes from a clock that is synchronised; `world`: it is the world's, no simulation's.
-        """
+        """Let go of what is over. `trusted`: the clock is synchronised; `world`: it is no simulation's."""
         self._visits.expire(now_ms)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
@@ -279,6 +301,7 @@ class Flow:
             self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
         self._lapses.tick(now_ms, trusted, world)
+        self.life.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -293,6 +316,7 @@ class Flow:
         self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
         self._lapses.clock_stepped()
+        self.life.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
@@ -339,16 +363,28 @@ class Flow:
         for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
             self._forget(member_id)
 
-    async def _forget_proofs(self, now_ms: int) -> None:
-        def forget(tx: Tx) -> None:
-            tx.forget_guards(now_ms)
-            tx.purge_bindings(now_ms)
+    def _aged(self, stale: Stale) -> None:
+        """Tablets hear how old profiles are; members are recognised, or nobody for the time being."""
+        serves = stale.state != "paused"
+        if serves != self._serves:
+            self._serves = serves
+            self.recognition.allow(self.shop.notice, serves=serves)
+        self._advice.refresh()
 
-        await self._commit(forget, GROUP_MS)
+    async def _wiped(self, members: list[str]) -> None:
+        """These profiles are no more in the file: nor anywhere else."""
+        for number, member_id in enumerate(members):
+            self._forget(member_id)
+            if number % FORGET_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._forgetting.wiped()
+
+    async def _forget_proofs(self, now_ms: int) -> None:
+        await self._commit(lambda tx: tx.forget_past(now_ms), GROUP_MS)
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self.recognition.allow(self.shop.notice)
+        self.recognition.allow(self.shop.notice, serves=self._serves)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

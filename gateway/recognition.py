@@ -60,11 +60,14 @@ class Recognition:
         self._resolver.drop_member(member_id)
         self._denied.discard(member_id)
 
-    def allow(self, notice: Notice | None) -> None:
-        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on."""
+    def allow(self, notice: Notice | None, *, serves: bool = True) -> None:
+        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on.
+
+        Nor while the shop does not serve members by name, because headquarters was away for too long.
+        """
         missing = notices.missing(notice)
-        allowed = not missing
-        if allowed:
+        allowed = serves and not missing
+        if not missing:
             self._health.set("notice", "ok", self._clock.now_ms())
         else:
             found = f"nobody is recognised: the privacy notice has no {', '.join(missing)}"

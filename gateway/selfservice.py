@@ -92,6 +92,7 @@ class SelfService:
         self._shop = lent.shop
         self._forget = lent.forget
         self._erase = lent.erase
+        self._memory = lent.memory
         self._site_key = lent.site_key
         self._public_url = lent.public_url
         self._random = lent.random
@@ -271,7 +272,8 @@ class SelfService:
         if session is None or session.member_id is None:
             return None
         member_id, actor, now_ms = session.member_id, f"{session.link.via}:{session.link.place}", self._clock.now_ms()
-        return await self._commit(lambda tx: acts.copy(tx, member_id, actor, now_ms))
+        memory = self._memory(member_id)
+        return await self._commit(lambda tx: acts.copy(tx, member_id, actor, memory, now_ms))
 
     async def language(self, cookie: str | None) -> str:
         """In which language the person reads."""

@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
@@ -24,7 +24,6 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
-    OfferRefused,
 )
 from gateway.core.gate import overreach
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
@@ -34,6 +33,7 @@ from gateway.core.model import (
     ConsentRecord,
     ConsentState,
     Habit,
+    Keep,
     Member,
     Notice,
     Offer,
@@ -61,6 +61,8 @@ MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has
 MAX_WORD = 64  # characters of a purpose or state that nobody knows
 MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
 MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
+MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept longer
+MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -79,6 +81,7 @@ _IdOrNone = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
+_Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
 _JoinUrl = Annotated[
     str,
     StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
@@ -199,6 +202,12 @@ class _NoticeBody(_Body):
     jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "EU"
 
 
+class _KeepBody(_Body):
+    decisions: _Days = Keep().decisions
+    audit: _Days = Keep().audit
+    counts: _Days = Keep().counts
+
+
 class _ConfigBody(_Body):
     store_name: _Text = {}
     zones: Annotated[dict[_PlaceId, _Text], Field(max_length=MAX_ZONES)] = {}
@@ -216,6 +225,8 @@ class _ConfigBody(_Body):
     consent_days: Annotated[int, Field(ge=0, le=MAX_CONSENT_DAYS)] = 0
     child_programme: bool = False
     sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
+    retention: _KeepBody = _KeepBody()
+    stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
 
 
 class _KeyRef(_Body):
@@ -273,8 +284,8 @@ def parse(op: object) -> Change:
             config = validate(_ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
             lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
-            own = {"notice": notice, **lists}
-            return ConfigPut(ShopConfig(**dict(config) | own))
+            keep = {"retention": Keep(**dict(config.retention))}
+            return ConfigPut(ShopConfig(**dict(config) | {"notice": notice} | lists | keep))
     return _parse_secret(op["op"], body)
 
 
@@ -322,30 +333,6 @@ def _parse_secret(name: str, body: object) -> Change:
         case "binding.drop":
             return BindingDrop(validate(_BindingRef, body).binding_id)
     raise PeerError("op")
-
-
-def parse_delta(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefused, ...]]:
-    """The operations of a delta in their order. An offer.put that is wrong is passed over; anything else raises
-    PeerError, because a gateway that skipped it would not know what it lacks."""
-    changes: list[Change] = []
-    refused: list[OfferRefused] = []
-    for op in listed:
-        try:
-            changes.append(parse_or_park(op))
-        except PeerError as error:
-            if not isinstance(op, dict) or op.get("op") != "offer.put":
-                raise
-            refused.append(_refused(op.get("body"), error))
-    return tuple(changes), tuple(refused)
-
-
-def _refused(body: object, error: PeerError) -> OfferRefused:
-    offer_id = body.get("offer_id") if isinstance(body, dict) else None
-    try:
-        known = validate(_OfferRef, {"offer_id": offer_id}).offer_id
-    except PeerError:
-        known = ""
-    return OfferRefused(known, error.reason, error.field if error.reason == "purpose" else "")
 
 
 def _offer(wire: _OfferBody) -> Offer:

@@ -21,7 +21,6 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
-    OfferRefused,
 )
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
@@ -279,30 +278,6 @@ def test_the_field_that_an_offer_may_not_read_is_named() -> None:
     assert caught.value.field == "interests"
     for fine in ({"purpose": "greet_on_entry", "interests": []}, {"purpose": "greet_on_entry", "audience": "everyone"}):
         assert isinstance(ops.parse({"op": "offer.put", "body": OFFER | fine}), OfferPut)
-
-
-@pytest.mark.parametrize(
-    ("body", "refused"),
-    [
-        (OFFER | {"purpose": "purchase_history"}, OfferRefused("o-1", "purpose", "interests")),
-        (OFFER | {"price_of_tomorrow": 7}, OfferRefused("o-1", "fields")),
-        (OFFER | {"priority": 2**64}, OfferRefused("o-1", "range")),
-        (OFFER | {"offer_id": "no id at all"}, OfferRefused("", "fields")),
-        ("rubbish", OfferRefused("", "fields")),
-    ],
-)
-def test_a_bad_offer_does_not_hold_up_what_comes_with_it(body: object, refused: OfferRefused) -> None:
-    erase = {"op": "member.erase", "body": {"member_id": "m-1"}}
-    changes, left_out = ops.parse_delta([{"op": "offer.put", "body": body}, erase])
-    assert (changes, left_out) == ((MemberErase("m-1"),), (refused,))
-
-
-@pytest.mark.parametrize(
-    "op", [{"op": "consent.add", "body": {}}, {"op": "offer.burn", "body": {}}, {"op": "config.put", "body": 1}, None]
-)
-def test_anything_else_that_is_bad_holds_up_all_of_it(op: object) -> None:
-    with pytest.raises(PeerError):
-        ops.parse_delta([{"op": "offer.put", "body": OFFER}, op])
 
 
 def test_plain_habits_stay_plain() -> None:

@@ -85,6 +85,12 @@ class ConsentLog(ParkedConsents):
         rows = self._all(f"SELECT {_ENTRY} FROM consent WHERE member_id = ? ORDER BY number", member_id)
         return self._checked(member_id, rows, self._head(member_id))
 
+    def consent_history(self, member_id: str) -> list[ConsentRecord]:
+        """Everything that can be read about a member, oldest first; of a broken log too, which allows nothing."""
+        entries = self.log(member_id)
+        found = self._legible(member_id) if entries is None else entries
+        return sorted(found, key=lambda record: (record.given_at_ms, record.event_id))
+
     def set_age(self, member_id: str, age: AgeGate) -> None:
         """What is known of a member's age. A broken head stays as it is: nothing of that member counts anyway."""
         head = self._head(member_id)

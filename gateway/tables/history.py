@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Contact, Decision, Event
@@ -28,6 +29,7 @@ class History(Rows):
             offer_id=decision.offer_id,
             reasons=reasons,
             hq_version=self.hq_version,
+            kept_from_ms=self.kept_from(decision.at_ms),
         )
         body = {key: value for key, value in asdict(decision).items() if key not in ("at_ms", "reasons")}
         told = json.loads(reasons)[-MAX_TOLD_REASONS:]  # what settled it comes last
@@ -90,6 +92,21 @@ class History(Rows):
     def waiting(self) -> int:
         """Events that HQ has not confirmed."""
         return int(self._all("SELECT count(*) FROM outbox")[0][0])
+
+    def decisions(self, member_id: str) -> list[dict[str, Any]]:
+        """Every decision about a member that is kept, oldest first; `reasons` as pairs of candidate and code."""
+        names = ("decision_id", "at_ms", "trigger", "zone", "screen", "offer_id", "reasons", "kept_from_ms")
+        rows = self._all(f"SELECT {', '.join(names)} FROM decision WHERE member_id = ? ORDER BY at_ms", member_id)
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [row | {"reasons": json.loads(row["reasons"])} for row in found]
+
+    def waiting_about(self, member_id: str) -> list[OutboxRow]:
+        """Events about a member that HQ has not confirmed."""
+        rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE member_id = ? ORDER BY seq", member_id)
+        return [
+            OutboxRow(seq, at_ms, kind, (self._open(OUTBOX_BODY, sealed, seq) or b"{}").decode())
+            for seq, at_ms, kind, sealed in rows
+        ]
 
     def contacts(self, member_id: str, now_ms: int) -> tuple[Contact, ...]:
         """What a member was shown in the last day."""
