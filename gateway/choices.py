@@ -69,6 +69,11 @@ class Choices:
         self._owed: dict[str, tuple[dict[Purpose, bool], Act]] = {}
         self._owed_ms = 0
 
+    @property
+    def held(self) -> bool:
+        """Whether nobody may be known now, because some members may have been erased elsewhere."""
+        return self._recognition.held
+
     async def noted(self, member_id: str, actor: str, action: str) -> bool:
         """Keep on record that somebody gets to see something; False for nobody's, and then there is nothing to see.
 

@@ -159,7 +159,7 @@ class SelfService:
             self._health.count("self.wait")
             return "wait"
         link = self._links.spend(token, now_ms)
-        if link is None:
+        if link is None or (link.member_id is not None and self._choices.held):
             self._health.count("self.link_refused")
             return "late"
         self._guesses.give_back(source)
@@ -323,6 +323,8 @@ class SelfService:
         """The session, also one that waits; but not if the screen that it waits for shows something else."""
         session = self._sessions.get(cookie, self._clock.now_ms())
         if session is None or (session.link.kind == "receipt" and not receipts):
+            return None
+        if session.member_id is not None and self._choices.held:
             return None
         if session.digits:
             dialogue = self._stage.dialogue_at(session.link.place)

@@ -56,12 +56,11 @@ MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
 MAX_NOTICE = 8_000  # characters of a privacy notice; some 3,000 of each language fit one printed page
 MAX_NOTICE_LANGUAGES = 4  # 4 x 8,000 characters of up to two bytes are 64 KB of the message's 96 KiB
-MAX_CONSENT_DAYS = 3_650
 MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has 1,000
 MAX_WORD = 64  # characters of a purpose or state that nobody knows
 MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
 MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
-MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept longer
+MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept, or counts, for longer
 MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
@@ -222,7 +221,7 @@ class _ConfigBody(_Body):
     bearer_limit_cents: _Small = ShopConfig().bearer_limit_cents
     join_url: _JoinUrl = ""
     bind_prefixes: Annotated[list[_Prefix], Field(max_length=MAX_PREFIXES)] = []
-    consent_days: Annotated[int, Field(ge=0, le=MAX_CONSENT_DAYS)] = 0
+    consent_days: Annotated[int, Field(ge=0, le=MAX_KEEP_DAYS)] = 0
     child_programme: bool = False
     sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
     retention: _KeepBody = _KeepBody()

@@ -447,6 +447,17 @@ async def test_forget_erases_and_ends_every_session_of_that_person(own: Own) -> 
     assert own.shop.step() == "join"
 
 
+async def test_nobody_sees_anything_while_the_shop_lacks_an_erasure(own: Own) -> None:
+    phone = await own.phone()
+    await own.shop.tap("ben", "door-nfc")
+    await own.touch("my_data", "hall")
+    link = own.link("hall")
+    await own.shop.flow.on_head(7)
+    assert (await phone.me())["status"] == 401
+    assert (await phone.open("/api/v1/me/data")).status_code == 401
+    assert (await own.browser().open(link)).status_code == 410
+
+
 async def test_an_erasure_by_headquarters_ends_the_session(own: Own) -> None:
     phone = await own.phone()
     await own.shop.push(MemberErase("mia"))
