@@ -13,7 +13,7 @@ from display import cookies, wire
 from display.pages import Pages, qr_svg
 from display.path import Path
 from gateway.acts import Look
-from gateway.core.model import Notice, Purpose
+from gateway.core.model import AgeGate, Notice, Purpose
 from gateway.core.ports import Clock
 from gateway.core.tokens import is_token
 from gateway.handovers import Handovers
@@ -35,6 +35,10 @@ _Session = Annotated[str | None, Cookie(alias=COOKIE)]
 _Pin = Annotated[str, Field(pattern=r"^[0-9]{4,8}$")]
 
 
+def _age(word: str | None) -> AgeGate | None:
+    return None if word is None else AgeGate(word)
+
+
 class _Form(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -49,7 +53,7 @@ class Chosen(_Form):
     age: _Age | None = None
 
     def form(self) -> Form:
-        return Form(self.choices, self.language, self.age, self.notice_version, self.notice_sha256)
+        return Form(self.choices, self.language, _age(self.age), self.notice_version, self.notice_sha256)
 
 
 class Joining(_Form):
@@ -71,7 +75,7 @@ class Joining(_Form):
         return value.strip()
 
     def form(self) -> Form:
-        return Form(self.choices, self.language, self.age, self.notice_version, self.notice_sha256)
+        return Form(self.choices, self.language, _age(self.age), self.notice_version, self.notice_sha256)
 
 
 class Handing(_Form):
@@ -278,7 +282,7 @@ def _me(found: Me, notice: Notice | None, ttl_ms: int) -> wire.Json:
         "who": found.who,
         "call_name": look.call_name if look is not None else "",
         "language": look.language if look is not None else "de",
-        "age": look.age if look is not None else "unknown",
+        "age": look.age.value if look is not None else "unknown",
         "purposes": [
             {"purpose": one.purpose.value, "state": one.state, "at_ms": one.at_ms, "until_ms": one.until_ms}
             for one in (look.purposes if look is not None else ())

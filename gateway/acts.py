@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from gateway.core.consent import Consents, may
-from gateway.core.model import ConsentRecord, ConsentState, Event, Member, Purpose
+from gateway.core.consent import Consents
+from gateway.core.model import Act, AgeGate, ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.onetime import CODE_DIGITS, code_digest
+from gateway.core.receipt import Receipt, as_json
 from gateway.records import Tx
 
-Age = Literal["16plus", "guardian", "under16", "unknown"]
 State = Literal["given", "refused", "withdrawn", "expired", "none"]
 
 # A queue at the counter, a card that has to be fetched from the car; the code opens nothing without the card in hand.
@@ -20,21 +20,6 @@ CODE_MS = 1_800_000
 CODE_TRIES = 8  # of a hundred live codes among 10^8 none is met twice
 RECOGNISING = (Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC)
 MEMBER_ENROLLED = "member.enrolled"
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """How somebody said what they want: by which channel and method, at which device, with which words before them."""
-
-    channel: str
-    method: str
-    device_id: str
-    staff_id: str
-    language: str
-    age_gate: Age
-    notice_version: str
-    notice_sha256: str
-    clock: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +38,9 @@ class Look:
 
     call_name: str
     language: str
-    age: Age
+    age: AgeGate
     purposes: tuple[Held, ...]
     code_open: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What became of choices: `receipt_id` None = nothing was new. `withdrew`: something was taken back."""
-
-    receipt_id: str | None
-    withdrew: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +50,7 @@ class Newcomer:
     member_id: str
     call_name: str
     language: str
-    age: Age
+    age: AgeGate
     binding_id: str
     code: str = field(repr=False)
 
@@ -84,45 +61,63 @@ def look(tx: Tx, member_id: str, code: bytes | None, now_ms: int) -> Look | None
     if member is None:
         return None
     consents = tx.consents(member_id)
-    bound = tx.binding(code, now_ms) if code is not None else None
-    code_open = bound is not None and may(Purpose.RECOGNISE_NFC, consents, now_ms).ok
-    return Look(member.call_name, member.language, _age(member), held(consents, now_ms), code_open)
+    purposes = held(consents, now_ms)
+    agreed = any(one.purpose is Purpose.RECOGNISE_NFC and one.state == "given" for one in purposes)
+    code_open = code is not None and agreed and tx.binding(code, now_ms) is not None
+    return Look(member.call_name, member.language, _age(member, consents), purposes, code_open)
+
+
+def _age(member: Member, consents: Consents) -> AgeGate:
+    """What headquarters knows of the member's age, or else what the member said last when they decided something."""
+    if member.age is not AgeGate.UNKNOWN:
+        return member.age
+    said = [record for record in consents.values() if record.age_gate is not AgeGate.UNKNOWN]
+    return max(said, key=lambda record: record.given_at_ms).age_gate if said else AgeGate.UNKNOWN
 
 
 def held(consents: Consents, now_ms: int) -> tuple[Held, ...]:
-    """Every purpose with its state now, in the order of the model."""
-    return tuple(_held(purpose, consents.get(purpose), consents, now_ms) for purpose in Purpose)
+    """Every purpose with what the person said of it, in the order of the model.
+
+    What they gave and can take back is "given", also while it does not count yet because the clock is in doubt.
+    """
+    found = []
+    for purpose in Purpose:
+        record = consents.get(purpose)
+        if record is None:
+            found.append(Held(purpose, "none", None, None))
+        else:
+            found.append(Held(purpose, _state(record, now_ms), record.given_at_ms, record.valid_until_ms))
+    return tuple(found)
 
 
-def _held(purpose: Purpose, record: ConsentRecord | None, consents: Consents, now_ms: int) -> Held:
-    if record is None:
-        return Held(purpose, "none", None, None)
-    state: State = "none"  # given, but it does not count: from the future, or what it rests on is in doubt
-    if may(purpose, consents, now_ms).ok:
-        state = "given"
-    elif record.state is ConsentState.REFUSED:
-        state = "refused"
-    elif record.state is ConsentState.WITHDRAWN:
-        state = "withdrawn"
-    elif record.state is ConsentState.EXPIRED or (
-        record.valid_until_ms is not None and now_ms >= record.valid_until_ms
-    ):
-        state = "expired"
-    return Held(purpose, state, record.given_at_ms, record.valid_until_ms)
+def _state(record: ConsentRecord, now_ms: int) -> State:
+    match record.state:
+        case ConsentState.GIVEN:
+            return "expired" if record.valid_until_ms is not None and now_ms >= record.valid_until_ms else "given"
+        case ConsentState.REFUSED:
+            return "refused"
+        case ConsentState.WITHDRAWN:
+            return "withdrawn"
+        case ConsentState.EXPIRED:
+            return "expired"
+    return "none"
 
 
-def choose(
-    tx: Tx, member_id: str, choices: Mapping[Purpose, bool], act: Act, now_ms: int, new_id: Callable[[], str]
-) -> Chosen | None:
-    """Record what a member chose; what they had chosen before already takes no record. None = no member any more."""
+def news(tx: Tx, member_id: str, choices: Mapping[Purpose, bool], act: Act, now_ms: int) -> dict[Purpose, bool] | None:
+    """Those of a member's choices that are not so already, and need a record. None = no member any more."""
     if not tx.has_member(member_id):
         return None
     consents = tx.consents(member_id)
-    news = {purpose: yes for purpose, yes in choices.items() if _is_new(purpose, yes, consents, act, now_ms)}
-    if not news:
-        return Chosen(None, False)
-    audit(tx, now_ms, member_id, f"{act.channel}:{act.device_id}", "consent.chosen", ",".join(sorted(news)))
-    return Chosen(_record_act(tx, member_id, news, act, now_ms, new_id), not all(news.values()))
+    return {purpose: yes for purpose, yes in choices.items() if _is_new(purpose, yes, consents, act, now_ms)}
+
+
+def decide(
+    tx: Tx, member_id: str, choices: Mapping[Purpose, bool], act: Act, now_ms: int, new_id: Callable[[], str]
+) -> Receipt:
+    """Record what a member decided. Raises PeerError("gone") for somebody unknown here."""
+    receipt = tx.record_act(member_id, choices, act, now_ms, new_id)
+    audit(tx, now_ms, member_id, f"{act.channel}:{act.device_id}", "consent.chosen", ",".join(sorted(choices)))
+    return receipt
 
 
 def enrol(
@@ -134,21 +129,25 @@ def enrol(
     now_ms: int,
     new_id: Callable[[], str],
 ) -> str:
-    """Make somebody a member, with all that they chose and a code for their first card; the id of the receipt."""
+    """Make somebody a member, with all that they chose and a code for their first card; the id of the receipt.
+
+    What they did not give they refused: the page showed every purpose, switched off.
+    """
     until_ms = now_ms + CODE_MS
-    tx.put_member(Member(new.member_id, new.call_name, new.language))
+    tx.put_member(Member(new.member_id, new.call_name, new.language, age=new.age))
     tx.put_binding(new.binding_id, new.member_id, code_digest(site_key, new.code), until_ms)
     body = {
         "member_id": new.member_id,
         "call_name": new.call_name,
         "language": new.language,
-        "age": new.age,
+        "age": new.age.value,
         "binding_id": new.binding_id,
         "valid_until_ms": until_ms,
     }
     tx.emit(Event(MEMBER_ENROLLED, now_ms, body))
     audit(tx, now_ms, new.member_id, f"{act.channel}:{act.device_id}", "member.enrolled", "")
-    return _record_act(tx, new.member_id, choices, act, now_ms, new_id)
+    all_choices = {purpose: choices.get(purpose, False) for purpose in Purpose}
+    return tx.record_act(new.member_id, all_choices, act, now_ms, new_id).receipt_id
 
 
 def free_code(tx: Tx, site_key: bytes, random: Callable[[int], bytes], now_ms: int) -> str:
@@ -163,19 +162,8 @@ def free_code(tx: Tx, site_key: bytes, random: Callable[[int], bytes], now_ms: i
 
 def receipt(tx: Tx, member_id: str, receipt_id: str) -> dict[str, object] | None:
     """What the person gets of one act: their own copy, apart from the internal record. None = they have none of it."""
-    records = [one for one in _log(tx, member_id) if one.event_id.startswith(f"{receipt_id}-")]
-    if not records:
-        return None
-    choices = [{"purpose": one.purpose.value, "state": one.state.value} for one in records]
-    first = records[0]
-    return {
-        "receipt_id": receipt_id,
-        "member_id": member_id,
-        "at_ms": first.given_at_ms,
-        "notice_version": first.notice_version,
-        "channel": first.channel,
-        "choices": choices,
-    }
+    found = tx.receipt(member_id, receipt_id)
+    return as_json(found) if found is not None else None
 
 
 def copy(tx: Tx, member_id: str, actor: str, now_ms: int) -> dict[str, object] | None:
@@ -184,17 +172,17 @@ def copy(tx: Tx, member_id: str, actor: str, now_ms: int) -> dict[str, object] |
     if member is None:
         return None
     audit(tx, now_ms, member_id, actor, "data.read", "")
-    return {"member": asdict(member), "consents": [asdict(one) for one in _log(tx, member_id)], "at_ms": now_ms}
+    return {"member": asdict(member), "consents": [asdict(one) for one in tx.log(member_id) or ()], "at_ms": now_ms}
 
 
 def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: int) -> bool:
-    """A "no" after a "no" is none; a "yes" after a "yes" is one only to a newer notice."""
+    """A "no" after a "no" is none; a "yes" after a "yes" is one only under another notice."""
     record = consents.get(purpose)
     if record is None:
         return True
-    if may(purpose, consents, now_ms).ok:
-        return not yes or record.notice_version != act.notice_version
-    return yes or record.state is ConsentState.GIVEN
+    if not yes:
+        return record.state not in (ConsentState.REFUSED, ConsentState.WITHDRAWN)
+    return _state(record, now_ms) != "given" or record.notice_version != act.notice_version
 
 
 # --- what other parts of the store do --------------------------------------------------------------------------
@@ -202,28 +190,3 @@ def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: i
 
 def audit(tx: Tx, at_ms: int, member_id: str, actor: str, action: str, detail: str) -> None:
     """Keep who did or saw what of a member, in the same transaction."""
-
-
-def _age(member: Member) -> Age:
-    return "unknown"
-
-
-def _log(tx: Tx, member_id: str) -> list[ConsentRecord]:
-    return sorted(tx.consents(member_id).values(), key=lambda one: one.purpose)
-
-
-def _record_act(
-    tx: Tx, member_id: str, choices: Mapping[Purpose, bool], act: Act, now_ms: int, new_id: Callable[[], str]
-) -> str:
-    """Append one record for each choice; they share the receipt, whose id is returned."""
-    receipt_id, before = new_id(), tx.consents(member_id)
-    for purpose, yes in sorted(choices.items()):
-        state = ConsentState.GIVEN if yes else ConsentState.REFUSED
-        if not yes and may(purpose, before, now_ms).ok:
-            state = ConsentState.WITHDRAWN
-        record = ConsentRecord(
-            f"{receipt_id}-{purpose}", member_id, purpose, state, now_ms, None, 0, act.notice_version, act.channel
-        )
-        tx.add_consent(record)
-        tx.emit(Event("consent.recorded", now_ms, asdict(record)))
-    return receipt_id

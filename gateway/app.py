@@ -187,7 +187,7 @@ class Gateway:
                 self._flow.on_clock_step(step_ms)
             now_ms, trusted = self._clock.now_ms(), self._clock.trusted
             self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
-            self._flow.on_tick(now_ms, trusted)
+            self._flow.on_tick(now_ms, trusted, self._clock.world)
             for _ in range(TURNS):
                 if not self._flow.recognition.is_behind:
                     await asyncio.sleep(TICK_S)

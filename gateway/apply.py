@@ -8,6 +8,8 @@ from gateway.core.changes import (
     Change,
     ConfigPut,
     ConsentAdd,
+    ConsentPark,
+    ConsentRestore,
     CredentialDrop,
     CredentialPut,
     Delta,
@@ -21,7 +23,7 @@ from gateway.core.changes import (
 from gateway.core.consent import Consents, recognisable
 from gateway.core.identity import static_digest
 from gateway.core.keyring import Sealed
-from gateway.core.model import ConsentState, Credential, CredentialKind, Event
+from gateway.core.model import AgeGate, ConsentState, Credential, CredentialKind, Event, Purpose
 from gateway.core.onetime import code_digest
 from gateway.errors import PeerError
 from gateway.records import Tx
@@ -48,6 +50,7 @@ class Touched:
     shop: bool = False
     keys: bool = False
     bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
+    counts: list[str] = field(default_factory=list)  # counters to raise, fixed words of ours
 
 
 def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "") -> Touched:
@@ -80,9 +83,14 @@ def taken_from(delta: Delta) -> set[str]:
     for change in delta.changes:
         if isinstance(change, ConsentAdd) and change.record.state is not ConsentState.GIVEN:
             found.add(change.record.member_id)
-        elif isinstance(change, MemberErase):
+        elif isinstance(change, MemberErase | ConsentRestore) or (isinstance(change, ConsentPark) and denies(change)):
             found.add(change.member_id)
     return found
+
+
+def denies(park: ConsentPark) -> bool:
+    """Whether a consent that can't be read takes something away, as far as it says."""
+    return park.purpose in list(Purpose) and park.state != ConsentState.GIVEN
 
 
 def recognised(tx: Tx, member_id: str, now_ms: int) -> Recognised:
@@ -132,6 +140,8 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
         case MemberPut(member):
             tx.put_member(member)
             touched.members.add(member.member_id)
+            if member.age is AgeGate.UNDER_16:
+                touched.cleared.add(member.member_id)
         case MemberErase(member_id):
             tx.erase_member(member_id)
             touched.erased.add(member_id)
@@ -149,13 +159,8 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             if owner is not None:
                 touched.members.add(owner)
                 touched.cleared.add(owner)
-        case ConsentAdd(record):
-            tx.add_consent(record)
-            touched.members.add(record.member_id)
-            if record.state is not ConsentState.GIVEN:
-                touched.cleared.add(record.member_id)
-                body = {"member_id": record.member_id, "purpose": record.purpose, "state": record.state}
-                tx.emit(Event("consent.applied", now_ms, body))
+        case ConsentAdd() | ConsentPark() | ConsentRestore():
+            _apply_consent(tx, change, now_ms, touched)
         case OfferPut(offer):
             tx.put_offer(offer)
             touched.catalogue = True
@@ -165,6 +170,33 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
         case ConfigPut(config):
             tx.put_shop(config)
             touched.shop = True
+            touched.members |= tx.look_again(("notice",), now_ms)
+
+
+def _apply_consent(tx: Tx, change: ConsentAdd | ConsentPark | ConsentRestore, now_ms: int, touched: Touched) -> None:
+    match change:
+        case ConsentAdd(record):
+            member_id = record.member_id
+            outcome = tx.take_consent(record, now_ms)
+            if outcome in ("parked", "differs", "tampered"):
+                touched.counts.append(f"consent.{outcome}")
+            news = outcome not in ("known", "numbered")  # else it was followed when it first came, or was made here
+            if news and record.state is not ConsentState.GIVEN:
+                touched.cleared.add(member_id)
+                body = {"member_id": member_id, "purpose": record.purpose, "state": record.state}
+                tx.emit(Event("consent.applied", now_ms, body))
+            elif outcome == "differs":
+                touched.cleared.add(member_id)
+        case ConsentPark():
+            member_id = change.member_id
+            tx.park(change.event_id, member_id, change.reason, change.body, denies(change), now_ms)
+            touched.counts.append("consent.parked")
+            if denies(change):
+                touched.cleared.add(member_id)
+        case ConsentRestore(member_id, records):
+            tx.restore_consents(member_id, records, now_ms)
+            touched.cleared.add(member_id)
+    touched.members.add(member_id)
 
 
 def _sealed(change: CredentialPut, site_key: bytes) -> Credential:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import bench_bleak, bench_ingest, bench_loop, bench_tap
+from gateway import bench_bleak, bench_consent, bench_ingest, bench_loop, bench_tap
 from gateway.apply import apply
 from gateway.core.changes import ConsentAdd, Delta, MemberPut, OfferPut
 from gateway.core.model import ConsentRecord, ConsentState, Event, Member, Offer, Purpose
@@ -39,6 +39,7 @@ def bleak() -> list[Result]:
 
 BENCHES: dict[str, Callable[[], list[Result]]] = {
     "bleak": bleak,
+    "consent": bench_consent.consent,
     "decide": decide,
     "ingest": bench_ingest.ingest,
     "loop": bench_loop.loop,

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from drivers import frames
 from drivers.ears import Ears
-from gateway.core import eid
+from gateway.core import chain, eid
 from gateway.core.identity import Resolver
-from gateway.core.model import CredentialKind, Notice, Purpose, Sighting, Tap
+from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Notice, Purpose, Sighting, Tap
+from gateway.core.vault import ROOT_BYTES, Vault
 from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.results import Result, percentile
@@ -75,16 +76,19 @@ def loop(members: int = MEMBERS) -> list[Result]:
 def _fill(path: Path, members: int) -> None:
     """Written past the store, because a million commits would take longer than the measurement."""
     rng = random.Random(1)
-    kind, purpose = CredentialKind.EID.value, Purpose.RECOGNISE_BLE.value
+    kind, vault = CredentialKind.EID.value, Vault(bytes(ROOT_BYTES))
     with closing(sqlite3.connect(path)) as db, db:
         db.executemany(
             "INSERT INTO credential VALUES (?, ?, ?, ?, 10, 0, 0)",
             ((f"c-{n:012x}", f"m-{n:012x}", kind, rng.randbytes(eid.KEY_BYTES)) for n in range(members)),
         )
-        db.executemany(
-            "INSERT INTO consent VALUES (?, ?, ?, 'given', 1, NULL, 1, '1', 'hq')",
-            ((f"e-{n:012x}", f"m-{n:012x}", purpose) for n in range(members)),
-        )
+        for n in range(members):
+            member_id = f"m-{n:012x}"
+            given = ConsentRecord(f"e-{n:012x}", member_id, Purpose.RECOGNISE_BLE, ConsentState.GIVEN, 1, hq_seq=1)
+            entry, head = chain.next_entry(vault, chain.Head(), given)
+            db.execute("INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?)", (member_id, *entry))
+            sealed = chain.seal_head(vault, member_id, head)
+            db.execute("INSERT INTO consent_head VALUES (?, ?, ?)", (member_id, *sealed))
 
 
 async def _measure(path: Path, members: int) -> list[Result]:

@@ -51,6 +51,11 @@ class ShopClock:
         """Whether the time is synchronised with the world's; always for a shop that runs at a speed of its own."""
         return self._speed != 1.0 or synchronised()
 
+    @property
+    def world(self) -> bool:
+        """Whether this is the world's time and no faster one."""
+        return self._speed == 1.0
+
     def follow_step(self) -> int:
         """Take over a step of the system's clock; by how many milliseconds, 0 = there was none."""
         if self._speed != 1.0:
@@ -71,6 +76,7 @@ class InstantClock:
 
     speed = 1.0
     trusted = True
+    world = False
 
     def __init__(self) -> None:
         self._now_ms = time.time_ns() // 1_000_000

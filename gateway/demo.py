@@ -43,6 +43,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "handshake.asked": ("bold magenta", "{who} asks for advice at {zone} - the tablet rings"),
     "handshake.accepted": ("magenta", "a colleague takes care of {who}"),
     "handshake.closed": ("magenta", "advice for {who} is over ({reason})"),
+    "consent.recorded": ("bold yellow", "{who}: {purpose} {state}, decided in the shop"),
     "consent.applied": ("bold red", "{who}: {purpose} {state} - cleared everywhere"),
 }
 

@@ -12,26 +12,26 @@ from typing import Any, Literal, TypeVar
 from gateway.advice import Advice
 from gateway.apply import Touched, apply, taken_from
 from gateway.binding import Binding
-from gateway.choices import Choices, Lent
+from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta
 from gateway.core.identity import Resolver
-from gateway.core.model import Event, ShopConfig, Sighting, Tap
+from gateway.core.model import Act, Event, Purpose, ShopConfig, Sighting, Tap
 from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.presence import Presence
 from gateway.core.proof import redeemable_cents
+from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
-from gateway.core.tokens import Links, Random, Sessions
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
-from gateway.handovers import Handovers
+from gateway.handovers import self_service
 from gateway.health import Health
 from gateway.keychain import Keychain
+from gateway.lapses import Lapses
 from gateway.recognition import Recognition
 from gateway.records import Tx
-from gateway.selfservice import SelfService
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
@@ -70,7 +70,6 @@ class Flow:
         presence: Presence | None = None,
         keychain: Keychain | None = None,
         public_url: str | None = None,
-        random: Random = secrets.token_bytes,
     ) -> None:
         self._store = store
         self._keychain = keychain
@@ -87,6 +86,7 @@ class Flow:
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
+        self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition.bound)
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
         self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
@@ -95,7 +95,7 @@ class Flow:
         )
         seen, talks = (presence, self._stage), (self._advice, self._decisions)
         self._visits = Visits(*seen, *talks, self._commit, self._begin, new_id, self._show, lambda: self.shop)
-        self._open_self_service(surfaces, public_url, random)
+        self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
             decisions=self._decisions,
@@ -114,12 +114,11 @@ class Flow:
             denies=denies,
         )
         self._in_flight = 0
-        self._changes: set[asyncio.Future[str]] = set()
+        self._changes: set[asyncio.Future[Any]] = set()
         self._purge_ms: int | None = None
-        self._loop_refresh_ms = 0
-        self._forget_proofs_ms = 0
+        self._loop_refresh_ms = self._forget_proofs_ms = 0
 
-    def _open_self_service(self, surfaces: Surfaces, public_url: str | None, random: Random) -> None:
+    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> None:
         lent = Lent(
             clock=self._clock,
             health=self._health,
@@ -130,13 +129,14 @@ class Flow:
             shop=lambda: self.shop,
             forget=self._forget,
             erase=self.on_erase,
+            consent=self.on_consent,
+            changed=lambda: self._lapses.changed(),
             site_key=self._site_key,
             public_url=(public_url or "").rstrip("/"),
-            random=random,
+            random=secrets.token_bytes,
         )
-        links, sessions, choices = Links(random), Sessions(random), Choices(lent, self.recognition)
-        self.selfservice = SelfService(lent, self._stage, choices, links, sessions)
-        self.handovers = Handovers(lent, self._advice, choices, surfaces, links, sessions)
+        made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
+        self._choices, self.selfservice, self.handovers = made
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -151,7 +151,9 @@ class Flow:
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
         if self._keychain is not None:
+            own = self._keychain.gateway
             await self._keychain.load()
+            await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -218,27 +220,32 @@ class Flow:
         """The colleague is done."""
         return await self._advice.close(handshake_id, tablet)
 
+    async def on_consent(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
+        """What a member decided in this shop; it counts everywhere before this returns. Raises as Choices.decide."""
+        return await self._to_its_end(self._choices.decide(member_id, choices, act))
+
     async def on_erase(self, member_id: str, channel: str) -> Literal["ok"]:
         """A member asked here to be forgotten: gone from every surface at once, and headquarters hears of it."""
-        self._forget(member_id)
-        body = {"member_id": member_id, "channel": channel}
-        now_ms = self._clock.now_ms()
+        event = Event("erasure.requested", self._clock.now_ms(), {"member_id": member_id, "channel": channel})
 
         def erase(tx: Tx) -> None:
             tx.erase_member(member_id)
-            tx.emit(Event("erasure.requested", now_ms, body))
+            tx.emit(event)
 
+        self._forget(member_id)
         await self._commit(erase, vital=True)
-        self.recognition.follow({member_id: ()})
-        await self._purge()
+        await self._follow(Touched(erased={member_id}, recognised={member_id: ()}))
         return "ok"
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
-        # Whoever asked may be cancelled, because the line broke: what is committed is followed all the same.
-        change = asyncio.ensure_future(self._change(delta))
+        return await self._to_its_end(self._change(delta))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Whoever asked may be cancelled, because the line broke: what is committed is followed all the same."""
+        change = asyncio.ensure_future(work)
         self._changes.add(change)
         change.add_done_callback(self._changes.discard)
         return await asyncio.shield(change)
@@ -257,16 +264,16 @@ class Flow:
             await self._follow(touched)
         return touched.outcome
 
-    def on_tick(self, now_ms: int, trusted: bool = True) -> None:
+    def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
         """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons.
 
-        `trusted`: the time comes from a clock that is synchronised.
+        `trusted`: the time comes from a clock that is synchronised; `world`: it is the world's, no simulation's.
         """
         self._visits.expire(now_ms)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
         self._tills.expire(now_ms)
-        self.selfservice.tick(now_ms, trusted)
+        self.selfservice.tick(now_ms)
         expired = self._advice.expire(now_ms)
         if expired:
             self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
@@ -277,6 +284,7 @@ class Flow:
             self._forget_proofs_ms = now_ms + FORGET_PROOFS_MS
             self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
+        self._lapses.tick(now_ms, trusted, world)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -289,6 +297,7 @@ class Flow:
         self.selfservice.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
         self.recognition.clock_stepped(delta_ms)
+        self._lapses.clock_stepped()
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
@@ -303,6 +312,9 @@ class Flow:
         for member_id in touched.erased:
             self.selfservice.erased(member_id)
         self.recognition.follow(touched.recognised)
+        self._lapses.changed()
+        for name in touched.counts:
+            self._health.count(name)
         self._binding.drop(touched.bindings)
         if touched.keys and self._keychain is not None:
             await self._keychain.load()

@@ -7,7 +7,10 @@ from gateway.advice import Advice
 from gateway.choices import Choices, Lent
 from gateway.core.handover import Locks
 from gateway.core.ports import Surfaces
+from gateway.core.stage import Stage
 from gateway.core.tokens import LINK_TABLET_MS, Link, Links, Sessions
+from gateway.recognition import Recognition
+from gateway.selfservice import SelfService
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,8 @@ class Handovers:
         """Lock the tablet and give its customer a session: the member whose card is open, or None = somebody new."""
         member_id = None
         if handshake_id is not None:
-            member_id = self._advice.member_at(handshake_id, tablet)
+            member_id = await self._open_card(handshake_id, tablet)
             if member_id is None:
-                return Handed("gone")
-            if not await self._choices.noted(member_id, f"tablet:{tablet}", "link.made"):
                 return Handed("gone")
         elif self._shop().notice is None:
             return Handed("refused")  # nobody can agree to what cannot be read
@@ -58,12 +59,10 @@ class Handovers:
 
     async def link_for(self, tablet: str, handshake_id: str) -> Handed:
         """A link for the phone of the member whose card is open on this tablet."""
-        member_id = self._advice.member_at(handshake_id, tablet)
-        if member_id is None:
-            return Handed("gone")
         if not self._public_url:
             return Handed("refused")
-        if not await self._choices.noted(member_id, f"tablet:{tablet}", "link.made"):
+        member_id = await self._open_card(handshake_id, tablet)
+        if member_id is None:
             return Handed("gone")
         token = self._links.issue(Link("mine", "phone", tablet, member_id), self._clock.now_ms(), LINK_TABLET_MS)
         return Handed("ok", f"/h/{token}", f"{self._public_url}/h/{token}")
@@ -92,7 +91,23 @@ class Handovers:
         self._locks.release(tablet)
         self._take_back(tablet)
 
+    async def _open_card(self, handshake_id: str, tablet: str) -> str | None:
+        """Whose card is open on this tablet, once it is on record that they get a link; None = it is not, any more."""
+        member_id = self._advice.member_at(handshake_id, tablet)
+        if member_id is None or not await self._choices.noted(member_id, f"tablet:{tablet}", "link.made"):
+            return None
+        return self._advice.member_at(handshake_id, tablet)
+
     def _take_back(self, tablet: str) -> None:
         self._links.drop_place(tablet)
         self._sessions.end_at(tablet)
         self._surfaces.lock(tablet, False)
+
+
+def self_service(
+    lent: Lent, stage: Stage, recognition: Recognition, advice: Advice, surfaces: Surfaces
+) -> tuple[Choices, SelfService, Handovers]:
+    """The parts of self-service, which share links and sessions."""
+    links, sessions, choices = Links(lent.random), Sessions(lent.random), Choices(lent, recognition)
+    me = SelfService(lent, stage, choices, links, sessions)
+    return choices, me, Handovers(lent, advice, choices, surfaces, links, sessions)

@@ -63,6 +63,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     beacon.add_argument("--exponent", type=whole(0, 15), default=10, help="a new id every 2^N seconds")
     beacon.add_argument("--clock", type=whole(0, 2**32 - 1), default=0, help="what the beacon's clock shows now, s")
     _add_key_verbs(verb)
+    verb("resend", _hq_resend, "send a member's consents anew, for shops that call them changed").add_argument("member")
     verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     events.add_argument("--after", type=int, default=0)
@@ -150,6 +151,11 @@ def _hq_withdraw(arguments: argparse.Namespace) -> int:
     purposes = [Purpose(name) for name in arguments.purpose] if arguments.purpose else None
     version = service.withdraw(arguments.db, arguments.member, purposes, _now_ms())
     out.print(f"withdrawn; version {version}", highlight=False)
+    return 0
+
+
+def _hq_resend(arguments: argparse.Namespace) -> int:
+    out.print(f"sent again; version {service.resend(arguments.db, arguments.member)}", highlight=False)
     return 0
 
 

@@ -59,6 +59,35 @@ def taps_and_keys(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def consent_chain(db: Database) -> None:
+    """The consent log as a chain for each member, with its head apart, and the records that wait.
+
+    The chain can't be made for entries that were written without one, so headquarters sends everything anew.
+    """
+    for statement in (
+        "DROP TABLE consent",
+        """CREATE TABLE consent (member_id TEXT NOT NULL, number INTEGER NOT NULL, ends_ms INTEGER, body BLOB NOT NULL,
+           prev BLOB NOT NULL, mac BLOB NOT NULL, PRIMARY KEY (member_id, number)) WITHOUT ROWID""",
+        "CREATE INDEX consent_ends ON consent (ends_ms) WHERE ends_ms IS NOT NULL",
+        """CREATE TABLE consent_head (member_id TEXT PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL)
+           WITHOUT ROWID""",
+        """CREATE TABLE consent_parked (member_id TEXT NOT NULL, event_id TEXT NOT NULL, reason TEXT NOT NULL,
+           denies INTEGER NOT NULL, place INTEGER NOT NULL, parked_at_ms INTEGER NOT NULL, body BLOB NOT NULL,
+           PRIMARY KEY (member_id, event_id, reason)) WITHOUT ROWID""",
+        """CREATE TABLE notice (version TEXT NOT NULL, language TEXT NOT NULL, sha256 TEXT NOT NULL,
+           PRIMARY KEY (version, language)) WITHOUT ROWID""",
+        """CREATE TRIGGER consent_stays BEFORE UPDATE ON consent
+           BEGIN SELECT RAISE(ABORT, 'the consent log is append-only'); END""",
+        # A log goes with its head, as in an erasure; without the head nothing of it counts any more.
+        """CREATE TRIGGER consent_goes_whole BEFORE DELETE ON consent
+           WHEN EXISTS (SELECT 1 FROM consent_head WHERE member_id = OLD.member_id)
+           BEGIN SELECT RAISE(ABORT, 'the consent log is append-only'); END""",
+        "DELETE FROM meta WHERE key = 'hq_version'",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

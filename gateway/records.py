@@ -1,10 +1,26 @@
 """What one transaction may do with the shop's tables; their SQL stands in gateway.tables, all DDL in migrations."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
 from gateway.core.consent import Consents
-from gateway.core.model import Credential, Event
-from gateway.core.offers import Person
+from gateway.core.model import (
+    Act,
+    AgeGate,
+    ClockQuality,
+    ConsentRecord,
+    ConsentState,
+    Credential,
+    Event,
+    Member,
+    Purpose,
+    ShopConfig,
+)
+from gateway.core.offers import DAY_MS, Person
+from gateway.core.receipt import Receipt, receipt_of
+from gateway.errors import PeerError
 from gateway.tables.catalogue import Catalogue
-from gateway.tables.consents import ConsentLog
+from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.history import History
 from gateway.tables.members import Members
 from gateway.tables.taps import TapsAndKeys
@@ -25,12 +41,82 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
         if self.has_member(str(event.body["member_id"])):
             self.emit(event)
 
+    def put_member(self, member: Member) -> None:
+        """Keep a profile. Of somebody under 16 for whom nobody agreed there is none, and no consent counts."""
+        if member.age is AgeGate.UNDER_16:
+            member = Member(member.member_id, language=member.language, staff=member.staff, age=member.age)
+        super().put_member(member)
+        self.set_age(member.member_id, member.age)
+
+    def put_shop(self, config: ShopConfig) -> None:
+        """Keep HQ's configuration, and what consents depend on in it."""
+        super().put_shop(config)
+        self.put_meta("child_programme", "1" if config.child_programme else "0")
+        self.know_notice(config.notice)
+
+    def record_act(
+        self, member_id: str, choices: Mapping[Purpose, bool], act: Act, now_ms: int, new_id: Callable[[], str]
+    ) -> Receipt:
+        """Write down what a member decided in this shop, one record for each purpose named, and tell HQ.
+
+        A "no" to what was given is a withdrawal, to anything else a refusal. It counts from the commit on; surfaces
+        and resolver are the caller's to follow (flow.on_consent). Raises PeerError("gone") for somebody unknown here.
+        """
+        if not self.has_member(member_id):
+            raise PeerError("gone")
+        shop, receipt_id = self.shop(), new_id()
+        standing = self.consents(member_id)
+        notice = shop.notice if shop.notice is not None and shop.notice.version == act.notice_version else None
+        clock = ClockQuality(act.clock)
+        if clock is ClockQuality.UNKNOWN:
+            clock = ClockQuality.SYNCHRONISED if self.meta("clock") == SYNCHRONISED else ClockQuality.DOUBTFUL
+        records = []
+        for purpose in (purpose for purpose in Purpose if purpose in choices):
+            before = standing.get(purpose)
+            state = ConsentState.GIVEN if choices[purpose] else ConsentState.REFUSED
+            if not choices[purpose] and before is not None and before.state is ConsentState.GIVEN:
+                state = ConsentState.WITHDRAWN
+            ends = shop.consent_days and state is ConsentState.GIVEN
+            record = ConsentRecord(
+                event_id=new_id(),
+                member_id=member_id,
+                purpose=purpose,
+                state=state,
+                given_at_ms=now_ms,
+                valid_until_ms=now_ms + shop.consent_days * DAY_MS if ends else None,
+                notice_version=act.notice_version,
+                channel=act.channel,
+                receipt_id=receipt_id,
+                supersedes=before.event_id if before is not None else "",
+                notice_id=notice.notice_id if notice is not None else "",
+                notice_sha256=act.notice_sha256,
+                language=act.language,
+                jurisdiction=notice.jurisdiction if notice is not None else "",
+                method=act.method,
+                device_id=act.device_id,
+                store_id=self.meta("store_id") or "",
+                staff_id=act.staff_id,
+                age_gate=AgeGate(act.age_gate),
+                clock=clock,
+            )
+            self.take_consent(record, now_ms)
+            self.emit(Event("consent.recorded", now_ms, asdict(record)))
+            records.append(record)
+        return receipt_of(receipt_id, records, shop.notice)
+
+    def receipt(self, member_id: str, receipt_id: str) -> Receipt | None:
+        """The receipt of an act that stands in the log of this member; None = no such act, or a broken log."""
+        records = [record for record in self.log(member_id) or () if record.receipt_id == receipt_id]
+        return receipt_of(receipt_id, records, self.shop().notice) if receipt_id and records else None
+
     def erase_member(self, member_id: str) -> None:
         """Delete what is stored about a member; events not yet at HQ lose pseudonym and card and keep the fact."""
-        for table in ("member", "credential", "consent", "decision", "tap_guard", "binding"):
+        self.drop_log(member_id)
+        for table in ("member", "credential", "decision", "tap_guard", "binding"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
         self._db.execute(
-            """UPDATE outbox SET body = json_remove(json_set(body, '$.member_id', 'erased'), '$.value')
+            """UPDATE outbox SET body = json_remove(json_set(body, '$.member_id', 'erased'), '$.value', '$.call_name',
+               '$.language', '$.age')
                WHERE json_extract(body, '$.member_id') = ?""",
             [member_id],
         )

@@ -4,14 +4,14 @@ Lives on the event loop; what it stores is in gateway.acts, and how that takes e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gateway import acts
-from gateway.acts import Act, Age, Look, Newcomer
+from gateway.acts import Look, Newcomer
 from gateway.choices import Choices, Lent
 from gateway.core.guesses import Guesses
-from gateway.core.model import Purpose
+from gateway.core.model import Act, AgeGate, Purpose
 from gateway.core.onetime import code_digest
 from gateway.core.stage import Dialogue, Stage
 from gateway.core.tokens import (
@@ -61,7 +61,7 @@ class Form:
 
     choices: Mapping[Purpose, bool]
     language: str
-    age: Age | None
+    age: AgeGate | None
     notice_version: str
     notice_sha256: str
 
@@ -96,7 +96,6 @@ class SelfService:
         self._public_url = lent.public_url
         self._random = lent.random
         self._guesses = Guesses(window_ms=WRONG_WINDOW_MS, at_one=MAX_WRONG_SOURCE, in_all=MAX_WRONG)
-        self._trusted = False
 
     # --- at a screen -----------------------------------------------------------------------------------------
 
@@ -146,7 +145,7 @@ class SelfService:
     async def _forget_here(self, screen: str, member_id: str, language: str) -> Outcome:
         """Neither cards nor beacons of this member are recognised from now on."""
         self._forget(member_id)
-        act = Act("screen", "touch", screen, "", language, "unknown", "", "", self._clock_quality)
+        act = Act("screen", "touch", screen, language=language)
         await self._choices.follow(member_id, dict.fromkeys(acts.RECOGNISING, False), act)
         return "ok"
 
@@ -218,14 +217,16 @@ class SelfService:
         if gives and session.acts > MAX_ACTS:
             self._health.count("self.too_many_acts")
             return Answer("refused")
-        no = self._may_not_give(form) if gives else None
-        if no is not None:
-            return Answer(no)
+        if gives:
+            form = replace(form, age=await self._age(member_id, form.age))
+            no = self._may_not_give(form)
+            if no is not None:
+                return Answer(no)
         act = self._act_of(session, form)
-        chosen = await self._choices.follow(member_id, form.choices, act)
-        if chosen is None:
+        receipt_id = await self._choices.follow(member_id, form.choices, act)
+        if receipt_id is None:
             return Answer("gone")
-        session.receipt_id = chosen.receipt_id or session.receipt_id
+        session.receipt_id = receipt_id or session.receipt_id
         return Answer("ok", self._clock.now_ms(), session.receipt_id)
 
     async def enrol(self, cookie: str | None, call_name: str, form: Form) -> Answer | None:
@@ -235,14 +236,14 @@ class SelfService:
             return None
         if session.link.kind != "enrol" or session.member_id is not None or session.acts:
             return Answer("refused")
-        if session.barred or form.age == "under16":
+        if session.barred or form.age is AgeGate.UNDER_16:
             session.barred = True  # asked again, everybody would be sixteen
             return Answer("age")
         no = self._may_not_give(form)
         if no is not None:
             return Answer(no)
         session.acts += 1  # the same form sent twice makes one member
-        member_id, age, now_ms = self._random(16).hex(), form.age or "unknown", self._clock.now_ms()
+        member_id, age, now_ms = self._random(16).hex(), form.age or AgeGate.UNKNOWN, self._clock.now_ms()
         try:
             code = await self._commit(lambda tx: acts.free_code(tx, self._site_key, self._random, now_ms))
             new = Newcomer(member_id, call_name, form.language, age, self._new_id(), code)
@@ -303,9 +304,8 @@ class SelfService:
         self._sessions.forget(member_id)
         self._choices.erased(member_id)
 
-    def tick(self, now_ms: int, trusted: bool) -> None:
-        """Let go of what is over. `trusted`: the time comes from a clock that is synchronised."""
-        self._trusted = trusted
+    def tick(self, now_ms: int) -> None:
+        """Let go of what is over."""
         self._sessions.expire(now_ms)
         self._choices.tick(now_ms)
 
@@ -345,11 +345,18 @@ class SelfService:
         if session is not None:
             self._sessions.end(session)
 
+    async def _age(self, member_id: str, said: AgeGate | None) -> AgeGate | None:
+        """What is known of a member's age: under 16 whatever they say, else what they say now, or said before."""
+        now_ms = self._clock.now_ms()
+        look = await self._commit(lambda tx: acts.look(tx, member_id, None, now_ms), vital=True)
+        known = look.age if look is not None else AgeGate.UNKNOWN
+        return known if said is None or known is AgeGate.UNDER_16 else said
+
     def _may_not_give(self, form: Form) -> Said | None:
         """Why nothing is given by this form: it was shown another notice than ours is now, or says no age."""
         if self._language_shown(form) is None:
             return "notice_changed"
-        return None if form.age in ("16plus", "guardian") else "age"
+        return None if form.age is not None and form.age.known else "age"
 
     def _language_shown(self, form: Form) -> str | None:
         """In which language our notice stood before whoever sent the form; None if it was another notice."""
@@ -365,17 +372,11 @@ class SelfService:
             channel="tablet" if session.link.via == "tablet" else "web",
             method="toggle",
             device_id=session.link.place,
-            staff_id="",
             language=shown or form.language,
-            age_gate=form.age or "unknown",
+            age_gate=form.age or AgeGate.UNKNOWN,
             notice_version=form.notice_version if shown else "",
             notice_sha256=form.notice_sha256 if shown else "",
-            clock=self._clock_quality,
         )
-
-    @property
-    def _clock_quality(self) -> str:
-        return "trusted" if self._trusted else "doubtful"
 
     def _url(self, token: str) -> str:
         return f"{self._public_url}/h/{token}"

@@ -169,7 +169,7 @@ def parse_delta(payload: bytes) -> Delta:
     wire = _parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")
-    return Delta(wire.parent, wire.version, parse_ops(wire.ops))
+    return Delta(wire.parent, wire.version, tuple(ops.parse_or_park(op) for op in wire.ops))
 
 
 def events(epoch: str, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes:

@@ -2,10 +2,11 @@
 
 import base64
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from gateway.core.changes import (
     BindingDrop,
@@ -13,6 +14,8 @@ from gateway.core.changes import (
     Change,
     ConfigPut,
     ConsentAdd,
+    ConsentPark,
+    ConsentRestore,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -24,6 +27,8 @@ from gateway.core.changes import (
 )
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
+    AgeGate,
+    ClockQuality,
     ConsentRecord,
     ConsentState,
     Member,
@@ -48,6 +53,10 @@ MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
 MAX_NOTICE = 8_000  # characters of a privacy notice; some 3,000 of each language fit one printed page
 MAX_NOTICE_LANGUAGES = 4  # 4 x 8,000 characters of up to two bytes are 64 KB of the message's 96 KiB
+MAX_CONSENT_DAYS = 3_650
+MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has 1,000
+MAX_WORD = 64  # characters of a purpose or state that nobody knows
+MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -59,6 +68,8 @@ _Text = Annotated[
 ]
 _Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
 _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
+_Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
+_IdOrNone = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
@@ -90,6 +101,7 @@ class _MemberBody(_Body):
     usual: _Words = []
     talking_points: Annotated[list[_TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
     staff: bool = False
+    age: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
 
 
 class _MemberRef(_Body):
@@ -109,7 +121,31 @@ class _ConsentBody(_Body):
     valid_until_ms: Ms | None = None
     hq_seq: Annotated[int, Field(ge=0, le=INT64_MAX)] = 0
     notice_version: _Short = ""
-    channel: _Short = "hq"
+    channel: _Code = "unknown"
+    receipt_id: _IdOrNone = ""
+    supersedes: _IdOrNone = ""
+    notice_id: _IdOrNone = ""
+    notice_sha256: Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{64})?$")] = ""
+    language: Annotated[str, StringConstraints(pattern=r"^(?:[a-z]{2})?$")] = ""
+    jurisdiction: Annotated[str, StringConstraints(pattern=r"^(?:[A-Z]{2})?$")] = ""
+    method: _Code = "unknown"
+    device_id: _IdOrNone = ""
+    store_id: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:/-]{0,79})?$")] = ""
+    staff_id: _IdOrNone = ""
+    age_gate: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
+    clock: Annotated[ClockQuality, Field(strict=False)] = ClockQuality.UNKNOWN
+
+
+class _RestoreBody(_Body):
+    member_id: Id
+    records: Annotated[list[_ConsentBody], Field(max_length=MAX_RESTORED)]
+
+
+class _ConsentRef(BaseModel):
+    """What must be readable of a consent, so that it can wait by its name."""
+
+    event_id: Id
+    member_id: Id
 
 
 class _OfferBody(_Body):
@@ -163,6 +199,8 @@ class _ConfigBody(_Body):
     bearer_limit_cents: _Small = ShopConfig().bearer_limit_cents
     join_url: _JoinUrl = ""
     bind_prefixes: Annotated[list[_Prefix], Field(max_length=MAX_PREFIXES)] = []
+    consent_days: Annotated[int, Field(ge=0, le=MAX_CONSENT_DAYS)] = 0
+    child_programme: bool = False
 
 
 class _KeyRef(_Body):
@@ -204,7 +242,13 @@ def parse(op: object) -> Change:
         case "credential.drop":
             return CredentialDrop(validate(_CredentialRef, body).credential_id)
         case "consent.add":
-            return ConsentAdd(ConsentRecord(**dict(validate(_ConsentBody, body))))
+            return ConsentAdd(consent(body))
+        case "consent.restore":
+            restore = validate(_RestoreBody, body)
+            records = tuple(ConsentRecord(**dict(record)) for record in restore.records)
+            if any(record.member_id != restore.member_id for record in records):
+                raise PeerError("fields", "member_id")
+            return ConsentRestore(restore.member_id, records)
         case "offer.put":
             wire = validate(_OfferBody, body)
             return OfferPut(Offer(**dict(wire) | {"zones": tuple(wire.zones), "interests": tuple(wire.interests)}))
@@ -216,6 +260,37 @@ def parse(op: object) -> Change:
             own = {"notice": notice, "bind_prefixes": tuple(config.bind_prefixes)}
             return ConfigPut(ShopConfig(**dict(config) | own))
     return _parse_secret(op["op"], body)
+
+
+def parse_or_park(op: object) -> Change:
+    """As `parse`, for a gateway: a consent that this version can't read waits instead of sinking its whole delta."""
+    try:
+        return parse(op)
+    except PeerError:
+        if not isinstance(op, dict) or op.get("op") != "consent.add" or not isinstance(op.get("body"), dict):
+            raise
+        body = op["body"]
+        try:
+            ref = _ConsentRef.model_validate(body)
+        except ValidationError:
+            ref = None
+        if ref is None:
+            raise
+    purpose, state = (body.get(name) if isinstance(body.get(name), str) else "" for name in ("purpose", "state"))
+    reason = "fields"
+    if purpose and purpose not in list(Purpose):
+        reason = "unknown_purpose"
+    elif state and state not in list(ConsentState):
+        reason = "unknown_state"
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    if len(text) > MAX_PARKED_TEXT:
+        text = json.dumps({"purpose": purpose, "state": state})
+    return ConsentPark(ref.event_id, ref.member_id, purpose[:MAX_WORD], state[:MAX_WORD], reason, text)
+
+
+def consent(body: object) -> ConsentRecord:
+    """A consent record from its body. Raises PeerError."""
+    return ConsentRecord(**dict(validate(_ConsentBody, body)))
 
 
 def _parse_secret(name: str, body: object) -> Change:
@@ -236,7 +311,7 @@ def _parse_secret(name: str, body: object) -> Change:
 def _member(wire: _MemberBody) -> Member:
     points = tuple(TalkingPoint(point.text, point.because) for point in wire.talking_points)
     words = tuple(wire.interests), tuple(wire.usual)
-    return Member(wire.member_id, wire.call_name, wire.language, *words, points, wire.staff)
+    return Member(wire.member_id, wire.call_name, wire.language, *words, points, wire.staff, wire.age)
 
 
 def dump(change: Change) -> dict[str, Any]:
@@ -252,6 +327,10 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("credential.drop", {"credential_id": credential_id})
         case ConsentAdd(record):
             return _op("consent.add", _plain(record))
+        case ConsentPark():
+            return _op("consent.add", json.loads(change.body))
+        case ConsentRestore():
+            return _op("consent.restore", _plain(change))
         case OfferPut(offer):
             return _op("offer.put", _plain(offer))
         case OfferDrop(offer_id):
@@ -280,6 +359,6 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Purpose | ConsentState | KeyUse):
+    if isinstance(value, Purpose | ConsentState | KeyUse | AgeGate | ClockQuality):
         return value.value
     return value

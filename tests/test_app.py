@@ -154,8 +154,9 @@ async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_re
     who = {"tenant": "t", "store": "s", "id": "g", "data_dir": str(tmp_path)}
     config = Config.model_validate({"gateway": who})
     private = gateway_key(tmp_path)
-    old = sealed("old", until_ms=2_000, gateway="t/s/g", private=private)
-    new = sealed("new", from_ms=1_000, gateway="t/s/g", private=private)
+    soon_ms = ShopClock().now_ms() + 3_600_000
+    old = sealed("old", until_ms=soon_ms + 2_000, gateway="t/s/g", private=private)
+    new = sealed("new", from_ms=soon_ms + 1_000, gateway="t/s/g", private=private)
     for change in (old, new):
         gateway = app.Gateway(config, ShopClock(), asyncio.Event())
         await gateway._flow.start()
@@ -163,7 +164,7 @@ async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_re
         assert await gateway._flow.on_hq_change(Delta(have, have + 1, (change,))) == "applied"
         terminal = gateway._ears.terminal
         assert terminal is not None
-        tried = [[key.meta.hex() for key in terminal.keyring.of(SunKey, ms)] for ms in (999, 1_000, 2_000)]
+        tried = [[key.meta.hex() for key in terminal.keyring.of(SunKey, soon_ms + ms)] for ms in (999, 1_000, 2_000)]
         await gateway.close()
     first, second = secret("old")[:32], secret("new")[:32]
     assert tried == [[first], [second, first], [second]]

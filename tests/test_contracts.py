@@ -17,6 +17,7 @@ CLOCK_READERS = {
     "drivers/reader.py",
     "gateway/__main__.py",
     "gateway/bench.py",
+    "gateway/bench_consent.py",
     "gateway/bench_ingest.py",
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",
@@ -35,6 +36,7 @@ CLOCK_READERS = {
 # Declarations without behaviour, and headquarters' verbs, which test_hq_orders and test_main cover.
 NO_NAMESAKE = {
     "gateway/core/model.py",
+    "gateway/core/act.py",
     "gateway/core/changes.py",
     "gateway/core/ports.py",
     "sync/hq/service.py",

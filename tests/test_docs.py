@@ -1,6 +1,7 @@
 """The documentation names every configuration key, command, topic, route, change, event and counter family there is."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from gateway.__main__ import _parser
 from gateway.config import SOURCE_SCHEMES, Config, ScannerConfig
 from gateway.core.changes import CredentialPut
 from gateway.core.keyring import HceKey, Held, Keyring, SunKey, reader_id
-from gateway.core.model import ConsentState, CredentialKind, Purpose
+from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentState, CredentialKind, Purpose
 from gateway.emulator import hce
 from gateway.health import Health
 from sync import ops, topics
@@ -264,6 +265,7 @@ def test_every_proof_on_the_privacy_page_exists() -> None:
 def test_every_event_type_is_documented() -> None:
     text = doc("docs/mqtt.md")
     names = ("advice.py", "apply.py", "binding.py", "decisions.py", "taps.py", "visits.py", "tables/history.py")
+    names += ("lapses.py", "records.py", "tables/consents.py", "tables/parked.py")
     source = "".join((ROOT / "gateway" / name).read_text() for name in names)
     found = re.findall(r'"((?:visit|decision|offer|handshake|consent|credential|sale)\.[a-z]+)"', source)
     assert len(set(found)) > 10
@@ -301,3 +303,18 @@ def test_the_help_of_the_command_line_works() -> None:
     done = subprocess.run([sys.executable, "-m", "gateway", "--help"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0
     assert "demo" in done.stdout
+
+
+def test_every_field_of_a_consent_and_every_reason_is_documented() -> None:
+    text = doc("docs/mqtt.md")
+    for field in dataclasses.fields(ConsentRecord):
+        assert f"`{field.name}`" in text, field.name
+    for word in (*AgeGate, *ClockQuality):
+        assert f"`{word}`" in text, word
+    source = doc("gateway/core/consent.py")
+    reasons = re.findall(r'"consent\.([a-z_]+)"', source) + re.findall(r'return "([a-z_]+)"', source)
+    assert len(set(reasons)) > 8
+    for reason in reasons:
+        assert reason == "given" or f"`consent.{reason}`" in text, reason
+    for reason in re.findall(r'return "([a-z]+)"', doc("sync/hq/consents.py")):
+        assert f"`{reason}`" in text, reason

@@ -99,6 +99,7 @@ async def test_whoever_refused_and_then_agrees_gets_the_code(own: Own) -> None:
     tablet = await enrolling(own)
     await tablet.post("me/enrol", agreed(call_name="Zoe", choices={}))
     assert (await tablet.me())["code"] is None
+    own.shop.clock.ms += 1_000
     assert (await tablet.post("me/choices", agreed(choices={"recognise_nfc": True})))["result"] == "ok"
     assert len((await tablet.me())["code"]) == 8
 

@@ -142,8 +142,12 @@ class Watchers:
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             for line in stream:
                 self._evidence.add(f"stream {path}", line)
-                if path == "screens/bar/stream" and line.startswith(b"data:"):
-                    self.dialogue = json.loads(line[5:]).get("dialogue") or {}
+                if (
+                    path == "screens/bar/stream"
+                    and line.startswith(b"data:")
+                    and "level" in (body := json.loads(line[5:]))
+                ):
+                    self.dialogue = body["dialogue"] or {}  # a beat says nothing of it
 
     def _look(self) -> None:
         till = urllib.request.Request(f"{self._system.url}/api/v1/tills/till-1")

@@ -12,6 +12,8 @@ from gateway.core.changes import (
     Change,
     ConfigPut,
     ConsentAdd,
+    ConsentPark,
+    ConsentRestore,
     CredentialDrop,
     KeyDrop,
     KeyPut,
@@ -22,6 +24,8 @@ from gateway.core.changes import (
 )
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
+    AgeGate,
+    ClockQuality,
     ConsentRecord,
     ConsentState,
     Member,
@@ -35,6 +39,7 @@ from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import ops
 from sync.fields import INT64_MAX, MAX_MS
+from sync.ops import MAX_CONSENT_DAYS, MAX_PARKED_TEXT, MAX_RESTORED
 from tests import test_credentials as credentials
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
@@ -47,6 +52,32 @@ words = st.lists(st.text(plain, min_size=1, max_size=20), max_size=4).map(tuple)
 texts = st.dictionaries(st.sampled_from(["de", "en", "fr"]), st.text(plain, max_size=60), max_size=3)
 ms = st.integers(0, MAX_MS)
 small = st.integers(0, 1000)
+no_id = st.just("") | ids
+codes = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,31}", fullmatch=True)
+records = st.builds(
+    ConsentRecord,
+    event_id=ids,
+    member_id=st.just("m-1"),
+    purpose=st.sampled_from(Purpose),
+    state=st.sampled_from(ConsentState),
+    given_at_ms=ms,
+    valid_until_ms=st.none() | ms,
+    hq_seq=st.integers(0, INT64_MAX),
+    notice_version=short,
+    channel=codes,
+    receipt_id=no_id,
+    supersedes=no_id,
+    notice_id=no_id,
+    notice_sha256=st.sampled_from(["", "0f" * 32]),
+    language=st.sampled_from(["", "de"]),
+    jurisdiction=st.sampled_from(["", "EU"]),
+    method=codes,
+    device_id=no_id,
+    store_id=st.just("") | gateways,
+    staff_id=no_id,
+    age_gate=st.sampled_from(AgeGate),
+    clock=st.sampled_from(ClockQuality),
+)
 changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(
         MemberPut,
@@ -58,26 +89,15 @@ changes: st.SearchStrategy[Change] = st.one_of(
             words,
             words,
             st.lists(st.builds(TalkingPoint, texts, texts), max_size=3).map(tuple),
+            st.booleans(),
+            st.sampled_from(AgeGate),
         ),
     ),
     st.builds(MemberErase, ids),
     credentials.changes,
     st.builds(CredentialDrop, ids),
-    st.builds(
-        ConsentAdd,
-        st.builds(
-            ConsentRecord,
-            ids,
-            ids,
-            st.sampled_from(Purpose),
-            st.sampled_from(ConsentState),
-            ms,
-            st.none() | ms,
-            st.integers(0, INT64_MAX),
-            short,
-            short,
-        ),
-    ),
+    st.builds(ConsentAdd, records),
+    st.builds(ConsentRestore, st.just("m-1"), st.lists(records, max_size=3).map(tuple)),
     st.builds(
         OfferPut,
         st.builds(
@@ -126,6 +146,8 @@ changes: st.SearchStrategy[Change] = st.one_of(
             card_ms=ms,
             sale_ms=ms,
             bearer_limit_cents=small,
+            consent_days=st.integers(0, MAX_CONSENT_DAYS),
+            child_programme=st.booleans(),
             join_url=st.sampled_from(["", "https://join.example", "https://join.example:8443/new?shop=1&x=%20#top"]),
             bind_prefixes=st.sampled_from([(), ("https://card.example/",), ("https://a.example:8443/c?id=",) * 16]),
         ),
@@ -258,3 +280,69 @@ def test_partial_config_takes_the_defaults() -> None:
 )
 def test_wire_bodies_have_the_fields_of_the_nouns(model: Any, noun: Any) -> None:
     assert set(model.model_fields) == {field.name for field in dataclasses.fields(noun)}
+
+
+CONSENT = {"event_id": "e-1", "member_id": "m-1", "purpose": "recognise_ble", "state": "given", "given_at_ms": 5}
+
+
+def consent_op(**said: object) -> dict[str, Any]:
+    return {"op": "consent.add", "body": CONSENT | said}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"purpose": "read_minds"}, "unknown_purpose"),
+        ({"state": "paused"}, "unknown_state"),
+        ({"surplus": 1}, "fields"),
+        ({"given_at_ms": -1}, "fields"),
+        ({"clock": "sundial"}, "fields"),
+    ],
+)
+def test_a_consent_that_cannot_be_read_waits_by_its_name(said: dict[str, object], reason: str) -> None:
+    op = consent_op(**said)
+    with pytest.raises(PeerError):
+        ops.parse(op)
+    park = ops.parse_or_park(op)
+    assert isinstance(park, ConsentPark)
+    assert (park.event_id, park.member_id, park.reason) == ("e-1", "m-1", reason)
+    assert json.loads(park.body) == op["body"]
+    assert ops.dump(park) == op
+
+
+@pytest.mark.parametrize("said", [{"event_id": ""}, {"event_id": 5}, {"member_id": None}, {"member_id": "a b"}])
+def test_a_consent_without_a_name_can_not_even_wait(said: dict[str, object]) -> None:
+    with pytest.raises(PeerError):
+        ops.parse_or_park(consent_op(**said))
+
+
+def test_other_operations_are_never_parked() -> None:
+    with pytest.raises(PeerError):
+        ops.parse_or_park({"op": "offer.put", "body": {}})
+    with pytest.raises(PeerError):
+        ops.parse_or_park({"op": "consent.add", "body": []})
+    assert isinstance(ops.parse_or_park(consent_op()), ConsentAdd)
+
+
+def test_what_waits_is_bounded() -> None:
+    park = ops.parse_or_park(consent_op(purpose="x" * 60_000, state="given"))
+    assert isinstance(park, ConsentPark)
+    assert len(park.purpose) <= 64
+    park = ops.parse_or_park(consent_op(state="withdrawn", surplus="x" * 60_000))
+    assert isinstance(park, ConsentPark)
+    assert len(park.body) <= MAX_PARKED_TEXT
+    assert json.loads(park.body)["state"] == "withdrawn"
+
+
+def test_a_members_log_is_of_that_member_alone_and_bounded() -> None:
+    body = {"member_id": "m-1", "records": [CONSENT] * MAX_RESTORED}
+    assert len(ops.parse({"op": "consent.restore", "body": body}).records) == MAX_RESTORED
+    for records in ([CONSENT] * (MAX_RESTORED + 1), [CONSENT | {"member_id": "m-2"}]):
+        with pytest.raises(PeerError, match="fields"):
+            ops.parse({"op": "consent.restore", "body": body | {"records": records}})
+
+
+def test_what_an_import_does_not_say_is_unknown() -> None:
+    record = ops.parse(consent_op()).record
+    assert (record.channel, record.method, record.age_gate, record.clock) == ("unknown",) * 4
+    assert (record.receipt_id, record.notice_sha256, record.language, record.store_id) == ("",) * 4

@@ -181,7 +181,7 @@ def test_a_pulled_reader_is_told_on_the_tablet(tmp_path: Path, capsys) -> None:
         chip.unplug()
         bar = page.wait_for_selector(".faults li[data-receiver='coffee-nfc']", timeout=30_000)
         took_s = time.monotonic() - began_s
-        assert bar is not None and "Der Kartenleser „coffee“ antwortet nicht." in bar.inner_text()
+        assert bar is not None and "Der Kartenleser „coffee“ wurde abgezogen." in bar.inner_text()
     with capsys.disabled():
         print(f"\nreader pulled -> on the tablet: {took_s:.1f} s")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway import acts
-from gateway.core.changes import ConfigPut, MemberErase
-from gateway.core.model import ConsentState, Purpose, ShopConfig
+from gateway.core.changes import ConfigPut, MemberErase, MemberPut
+from gateway.core.model import AgeGate, ConsentState, Member, Purpose, ShopConfig
 from gateway.core.tokens import CONFIRM_MS, IDLE_MS, LINK_SCREEN_MS, MAX_WRONG_SOURCE, SESSION_MS, WRONG_WINDOW_MS
 from gateway.errors import StoreError
 from gateway.selfservice import MAX_ACTS
@@ -266,6 +266,32 @@ async def test_a_grant_needs_the_notice_that_is_shown_and_an_age(tmp_path: Path)
             assert (await phone.states())["marketing_push"] == "none"
         assert (await phone.post("me/choices", agreed(**give, age="guardian")))["result"] == "ok"
         assert (await phone.states())["marketing_push"] == "given"
+
+
+async def test_who_said_their_age_is_not_asked_again(tmp_path: Path) -> None:
+    async with own_shop(tmp_path, *member("mia", Purpose.RECOGNISE_NFC)) as own:
+        phone = await own.phone()
+        assert (await phone.me())["age"] == "unknown"
+        silent = {"age": None}
+        for purpose, age, result in (
+            ("marketing_push", silent, "age"),
+            ("marketing_push", {}, "ok"),
+            ("staff_advice", silent, "ok"),
+        ):
+            own.shop.clock.ms += 1_000
+            assert (await phone.post("me/choices", agreed(choices={purpose: True}) | age))["result"] == result
+        assert (await phone.me())["age"] == "16plus"
+        assert (await phone.states())["staff_advice"] == "given"
+
+
+async def test_a_child_that_headquarters_knows_gives_nothing_and_may_withdraw(tmp_path: Path) -> None:
+    child = MemberPut(Member("mia", age=AgeGate.UNDER_16))
+    async with own_shop(tmp_path, *member("mia", Purpose.RECOGNISE_NFC)) as own:
+        phone = await own.phone()
+        await own.shop.push(child)
+        assert (await phone.me())["age"] == "under16"
+        assert (await phone.post("me/choices", agreed(choices={"marketing_push": True})))["result"] == "age"
+        assert (await phone.post("me/choices", {"choices": {"recognise_nfc": False}}))["result"] == "ok"
 
 
 async def test_a_notice_that_changed_meanwhile_is_said_and_shown(own: Own) -> None:

@@ -210,7 +210,8 @@ def test_migrations_run_once_and_only_grow() -> None:
     db = Database(memory=True)
     migrate(db)
     migrate(db)
-    assert [migration.name for migration in gateway.applied(db)] == ["first_schema", "learned_clocks", "taps_and_keys"]
+    names = ["first_schema", "learned_clocks", "taps_and_keys", "consent_chain"]
+    assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER
     db.close()
 

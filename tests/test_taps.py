@@ -436,7 +436,7 @@ async def test_while_somebody_binds_at_the_till_a_strangers_tap_ends_the_sale(
 ) -> None:
     await shop.tap("mia", "till-nfc")
     await hold(shop, "ben", "counter")
-    token = None if trouble else Token(CredentialKind.NDEF, b"https://new.example/1")
+    token = None if trouble else Token(CredentialKind.PASS, b"loyalty-1")
     await shop.tap(None, "till-nfc", trouble=trouble, token=token)
     assert shop.flow.sale_at("till-1") is None
     assert shop.step("counter") == ("refused" if trouble else "bound")

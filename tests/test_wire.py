@@ -125,7 +125,7 @@ def test_a_new_field_of_the_card_must_be_decided_on() -> None:
 def test_a_trouble_has_listed_fields_only(state, detail: str, action: str, since_ms: int, now_ms: int, speed) -> None:
     part = Part("receiver:till-nfc", state, detail, action, since_ms)
     body = wire.trouble(part, Ear("reader", "till"), now_ms, speed)
-    assert set(body) == {"receiver", "kind", "zone", "state", "detail", "action", "for_ms"}
+    assert set(body) == {"receiver", "kind", "zone", "alone", "state", "cause", "detail", "action", "for_ms"}
     assert body["receiver"] == "till-nfc" and int(str(body["for_ms"])) >= 0
 
 

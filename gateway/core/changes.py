@@ -43,6 +43,27 @@ class ConsentAdd:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentPark:
+    """A consent that this release can't read: it waits, and what it denies is obeyed. `purpose` and `state` as they
+    came, "" where nothing can be made out; `body` is the op's body as JSON text."""
+
+    event_id: str
+    member_id: str
+    purpose: str
+    state: str
+    reason: str  # "unknown_purpose", "unknown_state" or "fields"
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRestore:
+    """A member's consents as HQ holds them: a gateway whose own log is broken begins anew with these."""
+
+    member_id: str
+    records: tuple[ConsentRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OfferPut:
     offer: Offer
 
@@ -99,6 +120,8 @@ Change = (
     | CredentialPut
     | CredentialDrop
     | ConsentAdd
+    | ConsentPark
+    | ConsentRestore
     | OfferPut
     | OfferDrop
     | ConfigPut

@@ -10,28 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from gateway.core.act import Act as Act
+from gateway.core.act import AgeGate as AgeGate
+from gateway.core.act import ClockQuality as ClockQuality
+from gateway.core.act import ConsentRecord as ConsentRecord
+from gateway.core.act import ConsentState as ConsentState
+from gateway.core.act import Purpose as Purpose
+
 Text = Mapping[str, str]
-
-
-class Purpose(StrEnum):
-    """What a member's data may be used for; each is given and refused on its own."""
-
-    RECOGNISE_BLE = "recognise_ble"
-    RECOGNISE_NFC = "recognise_nfc"
-    PERSONALISE_OFFERS = "personalise_offers"
-    PUBLIC_PERSONAL_GREETING = "public_personal_greeting"
-    STAFF_ADVICE = "staff_advice"
-    GREET_ON_ENTRY = "greet_on_entry"
-    PURCHASE_HISTORY = "purchase_history"
-    MARKETING_PUSH = "marketing_push"
-
-
-class ConsentState(StrEnum):
-    GIVEN = "given"
-    REFUSED = "refused"
-    WITHDRAWN = "withdrawn"
-    EXPIRED = "expired"
-    SUPERSEDED = "superseded"
 
 
 class CredentialKind(StrEnum):
@@ -178,21 +164,7 @@ class Member:
     usual: tuple[str, ...] = ()
     talking_points: tuple[TalkingPoint, ...] = ()
     staff: bool = False  # a colleague: may carry a phone that is known by its address, and is never a customer
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentRecord:
-    """One entry of the append-only consent log. `hq_seq` orders records as HQ saw them; 0 = made here."""
-
-    event_id: str
-    member_id: str
-    purpose: Purpose
-    state: ConsentState
-    given_at_ms: int
-    valid_until_ms: int | None = None
-    hq_seq: int = 0
-    notice_version: str = ""
-    channel: str = "hq"
+    age: AgeGate = AgeGate.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +223,8 @@ class ShopConfig:
     bearer_limit_cents: int = 500  # an id that anybody could copy redeems nothing worth more
     join_url: str = ""  # where somebody who is no member yet can become one; "" = the privacy notice
     bind_prefixes: tuple[str, ...] = ()  # a plain NDEF text may be bound only below one of these addresses
+    consent_days: int = 0  # how long a consent that is given in the shop counts; 0 = without end
+    child_programme: bool = False  # there is something for children, so a member of unknown age may be one
 
 
 @dataclass(frozen=True, slots=True)

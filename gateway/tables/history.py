@@ -46,9 +46,11 @@ class History(Rows):
     def acknowledge(self, seq: int) -> bool:
         """HQ holds everything up to `seq`: the only statement that deletes from the outbox.
 
-        True = one of them said what a card or phone shows, so it has to leave the write-ahead log too.
+        True = one of them said what a card or phone shows, or who joined, so it has to leave the write-ahead log too.
         """
-        shows = self._all("SELECT 1 FROM outbox WHERE seq <= ? AND type = 'credential.bound' LIMIT 1", seq)
+        shows = self._all(
+            "SELECT 1 FROM outbox WHERE seq <= ? AND type IN ('credential.bound', 'member.enrolled') LIMIT 1", seq
+        )
         self._db.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
         self.put_meta("acked_seq", str(max(seq, self.acked_seq)))
         return bool(shows)

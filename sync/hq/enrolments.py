@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, StringConstraints
 
 from gateway.core.changes import BindingPut, MemberErase, MemberPut
-from gateway.core.model import Member
+from gateway.core.model import AgeGate, Member
 from gateway.errors import PeerError
 from sync.fields import EXACT, Id, Ms, validate
 from sync.hq.versions import CODE_MINUTES_MAX, Versions
@@ -47,11 +47,11 @@ class Enrolments(Versions):
             return f"enrolments.{error.reason}"
         if self._is_known(told.member_id):
             return "enrolments.known"  # and so nobody that this gateway may have us forget
-        if told.age not in ("16plus", "guardian"):
+        if not AgeGate(told.age).known:
             return self._refuse("enrolments.age", told.member_id, received_at_ms, where)
-        if not self._counted("made", received_at_ms, where):
+        if not self._counted_today("made", received_at_ms, where):
             return self._refuse("enrolments.too_many", told.member_id, received_at_ms, where)
-        self._record(MemberPut(Member(told.member_id, told.call_name, told.language)))
+        self._record(MemberPut(Member(told.member_id, told.call_name, told.language, age=AgeGate(told.age))))
         until_ms = min(told.valid_until_ms, received_at_ms + CODE_MINUTES_MAX * 60_000)
         self._remember(BindingPut(told.binding_id, told.member_id, "", until_ms))
         return None
@@ -64,12 +64,12 @@ class Enrolments(Versions):
 
     def _refuse(self, reason: str, member_id: str, received_at_ms: int, where: tuple[str, str, str]) -> str:
         """The shop forgets this member. Each such answer goes to all shops and stays, so they are counted, too."""
-        if not self._counted("refused", received_at_ms, where):
+        if not self._counted_today("refused", received_at_ms, where):
             return "enrolments.flood"
         self._record(MemberErase(member_id))
         return reason
 
-    def _counted(self, what: Literal["made", "refused"], at_ms: int, where: tuple[str, str, str]) -> bool:
+    def _counted_today(self, what: Literal["made", "refused"], at_ms: int, where: tuple[str, str, str]) -> bool:
         """Count one for this gateway today; False if that are too many."""
         day = at_ms // DAY_MS
         self._db.execute("DELETE FROM enrolment WHERE day <> ?", (day,))

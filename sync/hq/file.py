@@ -73,7 +73,21 @@ def m003_bindings(db: Database) -> None:
 
 
 @migrations()
-def m004_enrolments(db: Database) -> None:
+def m004_consents(db: Database) -> None:
+    """The notices that were ever pushed, by the text's hash, and which acts of which gateway were refused."""
+    for statement in (
+        """CREATE TABLE notice (version TEXT NOT NULL, language TEXT NOT NULL, sha256 TEXT NOT NULL,
+           PRIMARY KEY (version, language)) WITHOUT ROWID""",
+        """INSERT INTO notice SELECT op ->> '$.body.notice.version', '', '' FROM change
+           WHERE key = 'config' AND op ->> '$.body.notice.version' IS NOT NULL""",
+        """CREATE TABLE act (tenant TEXT, store TEXT, gateway TEXT, day INTEGER, granted INTEGER NOT NULL,
+           refused INTEGER NOT NULL, PRIMARY KEY (tenant, store, gateway, day)) WITHOUT ROWID""",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m005_enrolments(db: Database) -> None:
     """How many members each gateway made today, and how many were refused."""
     db.execute(
         """CREATE TABLE enrolment (day INTEGER, tenant TEXT, store TEXT, gateway TEXT, made INTEGER NOT NULL,

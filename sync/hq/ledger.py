@@ -3,13 +3,11 @@
 import json
 from typing import NamedTuple
 
-from gateway.core import consent
-from gateway.core.model import ConsentRecord, Purpose
 from gateway.errors import PeerError
 from sync import messages
+from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
-from sync.hq.versions import record_of
 from sync.topics import Topics
 
 # Gateways come from topics that anybody with broker access can invent. 10,000 rows are 2 MB; a chain with more
@@ -26,13 +24,14 @@ BOUND = "credential.bound"  # the event that a shop tells when somebody used a o
 
 class Ingested(NamedTuple):
     """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed, and,
-    behind "enrolments.", why members were not taken."""
+    behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not."""
 
     watermark: int
     refused: tuple[str, ...] = ()
+    unheeded: tuple[str, ...] = ()
 
 
-class Ledger(Enrolments):
+class Ledger(Consents, Enrolments):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -49,13 +48,6 @@ class Ledger(Enrolments):
 
     def has_member(self, member_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM change WHERE key = ?", (f"member:{member_id}",)))
-
-    def consents(self, member_id: str) -> dict[Purpose, ConsentRecord]:
-        """The record in force per purpose; a missing purpose was never given."""
-        rows = self._read(
-            "SELECT op FROM change WHERE member_id = ? AND key >= 'consent:' AND key < 'consent;'", (member_id,)
-        )
-        return consent.in_force(record_of(row["op"]) for row in rows)
 
     def offers(self) -> list[Row]:
         """Every offer that stands, by id; fields of core.model.Offer."""
@@ -75,7 +67,7 @@ class Ledger(Enrolments):
     def ingest(self, where: Topics, batch: messages.EventBatch, received_at_ms: int) -> Ingested:
         """Commit a batch, each event once, and with it what it brings to all shops."""
         place = (where.tenant, where.store, where.gateway, batch.epoch)
-        refused, bound = [], False
+        refused, unheeded, bound = [], [], False
         with self._write():
             self._saw(where, received_at_ms)
             for row in batch.rows:
@@ -102,10 +94,12 @@ class Ledger(Enrolments):
                     refused.append(self._bind(said, row.at_ms, received_at_ms, _place(where)))
                 if news and said and row.type == ENROLLED:
                     refused.append(self._enrol(said, received_at_ms, _place(where)))
+                if news and said and row.type == RECORDED:
+                    unheeded.append(self._take_act(said, received_at_ms, where))
             watermark = self._advance(place, batch.first, batch.last)
         if bound:
             self._truncate_log()  # the code is used, and stands there still
-        return Ingested(watermark, tuple(reason for reason in refused if reason is not None))
+        return Ingested(watermark, *(tuple(one for one in why if one is not None) for why in (refused, unheeded)))
 
     def resume(self, where: Topics, epoch: str, acked: int) -> int:
         """The watermark, at least `acked`: what a gateway was told to delete can't be missing any more.

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from gateway.core import consent, eid
-from gateway.core.changes import BindingDrop, BindingPut, CredentialPut
-from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, Purpose, ShopConfig
+from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CredentialPut
+from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
 from gateway.errors import ConfigError, PeerError
 from sync import credentials, messages, topics
@@ -72,21 +72,26 @@ def provision_beacon(
 def withdraw(ledger: Ledger, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:
     """Record a withdrawal per purpose, None = every purpose there is; returns the new version."""
     notice = ledger.config().get("notice") or {}
+    now, receipt_id = ledger.consents(member_id), ledger.new_id()
     ops = [
-        {
-            "op": "consent.add",
-            "body": {
-                "event_id": ledger.new_id(),
-                "member_id": member_id,
-                "purpose": purpose.value,
-                "state": "withdrawn",
-                "given_at_ms": now_ms,
-                "valid_until_ms": None,
-                "hq_seq": 0,
-                "notice_version": notice.get("version", ""),
-                "channel": "hq",
-            },
-        }
+        messages.op_of(
+            ConsentAdd(
+                ConsentRecord(
+                    event_id=ledger.new_id(),
+                    member_id=member_id,
+                    purpose=purpose,
+                    state=ConsentState.WITHDRAWN,
+                    given_at_ms=now_ms,
+                    notice_version=notice.get("version", ""),
+                    notice_id=notice.get("notice_id", ""),
+                    jurisdiction=notice.get("jurisdiction", ""),
+                    channel="hq",
+                    method="operator",
+                    receipt_id=receipt_id,
+                    supersedes=now[purpose].event_id if purpose in now else "",
+                )
+            )
+        )
         for purpose in (Purpose if purposes is None else dict.fromkeys(purposes))
     ]
     return ledger.record_ops(ops)

@@ -119,6 +119,8 @@ class _Session:
             for reason in done.refused:
                 what = "hq." if "." in reason else "hq.bindings."
                 self._health.count(f"{what}{reason}")  # fixed words of ours
+            for reason in done.unheeded:
+                self._health.count(f"hq.consents.{reason}")
             self._acks[where, batch.epoch] = done.watermark
             self._ackable.set()
         elif leaf == topics.STATE:

@@ -99,6 +99,14 @@ def withdraw(db: Path, member_id: str, purposes: Sequence[Purpose] | None, now_m
         return orders.withdraw(ledger, member_id, purposes, now_ms)
 
 
+def resend(db: Path, member_id: str) -> int:
+    """Send a member's consents to every shop once more; the version. ConfigError = no such member."""
+    with _ledger(db) as ledger:
+        if not ledger.has_member(member_id):
+            raise ConfigError(f"member {member_id}: not known to this HQ; expected the pseudonym of a member")
+        return ledger.resend(member_id)
+
+
 def erase(db: Path, member_id: str) -> tuple[bool, int]:
     """Order every shop to forget this member and forget them here; whether they were known, and the version. Unknown
     ones are erased as well, because a shop may know what this HQ lost."""

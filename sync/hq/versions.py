@@ -10,6 +10,8 @@ from gateway.core.changes import (
     Change,
     ConfigPut,
     ConsentAdd,
+    ConsentPark,
+    ConsentRestore,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -19,7 +21,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
 )
-from gateway.core.model import ConsentRecord
+from gateway.core.model import ConsentRecord, Notice
 from gateway.errors import PeerError
 from sync import credentials, messages
 from sync.credentials import Bound
@@ -66,6 +68,8 @@ class Versions(File):
         a member who was erased (an old import file must not bring anybody back).
         """
         changes = messages.parse_ops(list(ops))
+        if any(isinstance(change, ConsentRestore) for change in changes):
+            raise PeerError("op")  # it is made of what is recorded here, see Consents.resend
         with self._write():
             for change in changes:
                 self._record(change)
@@ -91,8 +95,10 @@ class Versions(File):
             if replace(record_of(before[1]), hq_seq=version) != change.record:
                 raise PeerError("consent_differs")
             return False
-        elif before is not None and before[1] == op:
+        elif before is not None and before[1] == op and not isinstance(change, ConsentRestore):
             return False
+        elif isinstance(change, ConfigPut):
+            self._know_notice(change.config.notice)
         until_ms = None
         if isinstance(change, BindingPut):
             until_ms = change.valid_until_ms
@@ -115,6 +121,13 @@ class Versions(File):
             (version, key, member_id, op, gateway, until_ms),
         )
         return True
+
+    def _know_notice(self, notice: Notice | None) -> None:
+        """Grants may name this version from now on; "" is the language of the version as a whole."""
+        if notice is not None:
+            texts = {"": "", **{language: notice.sha256(language) for language in notice.text}}
+            rows = [(notice.version, language, sha256) for language, sha256 in texts.items()]
+            self._db.conn.executemany("INSERT OR REPLACE INTO notice VALUES (?, ?, ?)", rows)
 
     def _forget(self, member_id: str) -> None:
         for table in ("change", "binding"):
@@ -272,6 +285,10 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"credential:{credential_id}", None
         case ConsentAdd(record):
             return f"consent:{record.event_id}", record.member_id
+        case ConsentPark():
+            raise PeerError("op")  # HQ itself records only what it can read
+        case ConsentRestore(member_id):
+            return f"consents:{member_id}", member_id
         case OfferPut(offer):
             return f"offer:{offer.offer_id}", None
         case OfferDrop(offer_id):

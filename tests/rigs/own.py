@@ -128,6 +128,7 @@ def agreed(language: str = "en", **more: object) -> dict[str, object]:
 @asynccontextmanager
 async def own_shop(path: Path, *changes: Change) -> AsyncIterator[Own]:
     own = Own(await open_shop(path, *changes, public_url=BASE))
+    await own.shop.tick()  # the clock is synchronised, so what is given counts
     try:
         yield own
     finally:

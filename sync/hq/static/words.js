@@ -92,6 +92,11 @@ const WHY = {
   "consent.withdrawn": { de: "Einwilligung widerrufen", en: "consent withdrawn" },
   "consent.refused": { de: "Einwilligung abgelehnt", en: "consent refused" },
   "consent.expired": { de: "Einwilligung abgelaufen", en: "consent expired" },
+  "consent.from_the_future": { de: "Einwilligung gilt noch nicht", en: "consent is not valid yet" },
+  "consent.clock_in_doubt": { de: "Uhr des Ladens ist ungewiss", en: "the shop's clock is in doubt" },
+  "consent.age": { de: "Alter reicht nicht oder ist nicht bekannt", en: "too young, or age not known" },
+  "consent.notice": { de: "anderer Datenschutzhinweis", en: "another privacy notice" },
+  "consent.tampered": { de: "Einwilligungen wurden verändert", en: "the consent log was changed" },
   company_without_consent: { de: "andere stehen dabei", en: "others stand nearby" },
   does_not_fit_company: { de: "passt nicht zu allen, die dort stehen", en: "does not fit everybody there" },
   "budget.day": { de: "für heute genug gesagt", en: "enough said for today" },
@@ -139,6 +144,15 @@ const EVENTS = { // b: the body with its ids replaced by names
   "handshake.asked": { de: (b) => `Bittet um Beratung: ${b.zone}`, en: (b) => `Asks for advice: ${b.zone}` },
   "handshake.accepted": { de: () => "Beratung übernommen", en: () => "A colleague took over" },
   "handshake.closed": { de: (b) => `Beratung zu Ende: ${pick(CLOSED[b.reason], "de", b.reason)}`, en: (b) => `Advice ended: ${pick(CLOSED[b.reason], "en", b.reason)}` },
+  "consent.recorded": {
+    de: (b) => `Im Laden entschieden: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,
+    en: (b) => `Decided in the shop: ${pick(PURPOSES[b.purpose], "en", b.purpose)} ${pick(STATES[b.state], "en", b.state)}`,
+  },
+  "consent.parked": { de: (b) => `Laden kann einer Einwilligung nicht folgen: ${b.reason}`, en: (b) => `Shop can't follow a consent: ${b.reason}` },
+  "consent.tampered": {
+    de: () => "Einwilligungen wurden im Laden verändert: es gilt dort keine, bis sie neu gesendet sind (hq resend)",
+    en: () => "The consent log was changed in the shop: none counts there until it is sent anew (hq resend)",
+  },
   "consent.applied": {
     de: (b) => `Laden hat umgesetzt: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,
     en: (b) => `Shop has applied: ${pick(PURPOSES[b.purpose], "en", b.purpose)} ${pick(STATES[b.state], "en", b.state)}`,
