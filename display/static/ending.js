@@ -17,7 +17,8 @@ export function ending(language, { how, held, at }) {
   const text = { forgotten: "meForgottenText", expired: held ? "meExpiredHeld" : "meExpiredText", ended: held ? "meBackText" : "meEndedText" }[how];
   return [
     el("section.note", {}, el("img.picture", { alt: "", src: `${BASE}art/${how === "expired" ? "tea" : "flowers"}.svg` }),
-      el("h1", { tabindex: "-1" }, word(language, title)), el("p.lede", {}, word(language, text, { t: at }))),
+      el("h1", { tabindex: "-1" }, word(language, title)), el("p.lede", {}, word(language, text, { t: at })),
+      held && how === "forgotten" ? el("p", {}, word(language, "meBackText")) : null),
     held ? lock(language) : null,
   ];
 }
