@@ -54,7 +54,7 @@ def decision(number: int, at_ms: int, offer_id: str | None, trigger: str = "zone
 def test_a_person_is_a_profile_behind_its_gate_with_what_they_were_shown(tx: Tx) -> None:
     assert (tx.profile("m1"), tx.person("m1", NOW_MS)) == (None, None)
     tx.put_member(MEMBER)
-    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5))
+    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1))
     tx.record(decision(1, NOW_MS, "o1", "tap"))
     person = tx.person("m1", NOW_MS)
     assert (person.member_id, person.staff, set(person.consents)) == ("m1", False, {Purpose.STAFF_ADVICE})
@@ -67,7 +67,7 @@ def test_a_person_is_a_profile_behind_its_gate_with_what_they_were_shown(tx: Tx)
 def test_erasure_reaches_every_table_that_holds_the_pseudonym(tx: Tx) -> None:
     tx.put_member(MEMBER)
     tx.put_credential(Credential("c1", "m1", CredentialKind.EID, bytes(16)))
-    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5))
+    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1))
     tx.record(decision(1, NOW_MS, "o1"))
     tx.emit(Event("visit.entered", 1, {"member_id": "m2"}))
     tx.erase_member("m1")

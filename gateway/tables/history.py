@@ -102,11 +102,11 @@ class History(Rows):
 
     def waiting_about(self, member_id: str) -> list[OutboxRow]:
         """Events about a member that HQ has not confirmed."""
-        rows = self._all(
-            """SELECT seq, at_ms, type, body FROM outbox WHERE json_extract(body, '$.member_id') = ? ORDER BY seq""",
-            member_id,
-        )
-        return [OutboxRow(*row) for row in rows]
+        rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE member_id = ? ORDER BY seq", member_id)
+        return [
+            OutboxRow(seq, at_ms, kind, (self._open(OUTBOX_BODY, sealed, seq) or b"{}").decode())
+            for seq, at_ms, kind, sealed in rows
+        ]
 
     def contacts(self, member_id: str, now_ms: int) -> tuple[Contact, ...]:
         """What a member was shown in the last day."""
