@@ -1,6 +1,6 @@
 """What one transaction may do with the shop's tables; their SQL stands in gateway.tables, all DDL in migrations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from gateway.core.consent import Consents
@@ -47,6 +47,13 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
             member = Member(member.member_id, language=member.language, staff=member.staff, age=member.age)
         super().put_member(member)
         self.set_age(member.member_id, member.age)
+
+    def restore_consents(self, member_id: str, records: Sequence[ConsentRecord], now_ms: int) -> None:
+        """As the log does it; what is known of the member's age stands in the profile as well."""
+        super().restore_consents(member_id, records, now_ms)
+        member = self.member(member_id)
+        if member is not None:
+            self.set_age(member_id, member.age)
 
     def put_shop(self, config: ShopConfig) -> None:
         """Keep HQ's configuration, and what consents depend on in it."""

@@ -14,13 +14,16 @@ from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Event, Purp
 from gateway.core.vault import Vault
 from gateway.tables.parked import COLUMNS, FAR_MS, NAME, REASONS, ParkedConsents, parked_of, with_parked
 
+# A log is read at every decision: 500 entries are 10 ms on x86-64, and nobody decides so often in earnest. Then a log
+# takes nothing more but a no to what is given, until HQ sends it anew, which is shorter.
+MAX_LOG = 500
 MAX_TOLD = 1_000  # members whose broken chain is told in one run; health says that there are more
 # Members in a shop at one time, with those who left lately. A log of 20 entries is 20 kB in memory, so 5 MB at most.
 MAX_READ = 256
 SYNCHRONISED = "synchronised"  # the value of meta "clock" while it is
 
-# "numbered": the act of this shop came back from HQ with its number. "tampered", "differs": not stored.
-Added = Literal["added", "known", "numbered", "differs", "tampered", "parked"]
+# "numbered": the act of this shop came back from HQ with its number. "differs", "tampered", "full": not stored.
+Added = Literal["added", "known", "numbered", "differs", "tampered", "full", "parked"]
 
 _NO = (ConsentState.WITHDRAWN, ConsentState.REFUSED, ConsentState.EXPIRED)
 _ENTRY = "number, ends_ms, body, prev, mac"
@@ -108,7 +111,9 @@ class ConsentLog(ParkedConsents):
             self.park_record(record, "differs", now_ms)
         elif outcome == "tampered" and record.state is not ConsentState.GIVEN:
             self.park_record(record, "tampered", now_ms)
-        elif outcome != "tampered":
+        elif outcome == "full" and record.state is ConsentState.GIVEN:
+            self.park_record(record, "full", now_ms)
+        elif outcome not in ("tampered", "full"):
             self._db.execute(
                 "DELETE FROM consent_parked WHERE member_id = ? AND event_id = ? AND reason <> 'differs'",
                 [record.member_id, record.event_id],
@@ -128,6 +133,8 @@ class ConsentLog(ParkedConsents):
             return "added"
         if copies and (not record.hq_seq or any(copy.hq_seq for copy in copies)):
             return "known"
+        if len(entries) >= MAX_LOG and not copies and not _takes_away(record, entries):
+            return "full"
         self._append(record.member_id, head, record)
         return "numbered" if copies else "added"
 
@@ -160,12 +167,12 @@ class ConsentLog(ParkedConsents):
         doubted = self._one("SELECT 1 FROM consent_parked WHERE member_id = ?", member_id) is not None
         if entries is None or doubted:
             kept = entries if entries is not None else self._legible(member_id)
-            mine = [one for one in kept if not one.hq_seq and (entries is not None or one.state in _NO)]
+            told = {one.event_id for one in (*records, *kept) if one.hq_seq}  # HQ has these, and maybe left them out
+            mine = [one for one in kept if one.event_id not in told and (entries is not None or one.state in _NO)]
             waiting = self.parked(member_id)
             age = (self._head(member_id) or Head()).age
             self.drop_log(member_id)
             self.set_age(member_id, age)
-            told = {record.event_id for record in records}
             mine += [one.record for one in waiting if one.denies and not one.record.hq_seq]
             records = [*records, *(record for record in mine if record.event_id not in told)]
         for record in records:
@@ -301,3 +308,8 @@ class ConsentLog(ParkedConsents):
             if record.member_id == member_id:
                 found.append(record)
         return found
+
+
+def _takes_away(record: ConsentRecord, entries: Sequence[ConsentRecord]) -> bool:
+    before = in_force(entries).get(record.purpose)
+    return record.state in _NO and before is not None and before.state is ConsentState.GIVEN
