@@ -203,7 +203,7 @@ def _apply_consent(tx: Tx, change: ConsentAdd | ConsentPark | ConsentRestore, no
         case ConsentAdd(record):
             member_id = record.member_id
             outcome = tx.take_consent(record, now_ms)
-            if outcome in ("parked", "differs", "tampered"):
+            if outcome in ("parked", "differs", "tampered", "full"):
                 touched.counts.append(f"consent.{outcome}")
             news = outcome not in ("known", "numbered")  # else it was followed when it first came, or was made here
             if news and record.state is not ConsentState.GIVEN:

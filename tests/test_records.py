@@ -204,3 +204,11 @@ def test_a_shop_for_children_takes_nobody_of_unknown_age(shop: Tx) -> None:
     assert may(ADVICE, shop.consents("m1"), NOW_MS).ok
     shop.put_shop(ShopConfig(notice=NOTICE, child_programme=True))
     assert may(ADVICE, shop.consents("m1"), NOW_MS).reason == "consent.age"
+
+
+def test_a_broken_head_does_not_make_anybody_older(shop: Tx) -> None:
+    shop.put_member(replace(MEMBER, age=AgeGate.UNDER_16))
+    shop.add_consent(ConsentRecord("e9", "m1", ADVICE, ConsentState.GIVEN, 5, hq_seq=1))
+    shop._db.execute("UPDATE consent_head SET mac = x'00'")
+    shop.restore_consents("m1", [ConsentRecord("e9", "m1", ADVICE, ConsentState.GIVEN, 5, hq_seq=1)], NOW_MS)
+    assert may(ADVICE, shop.consents("m1"), NOW_MS).reason == "consent.age"
