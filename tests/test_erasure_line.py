@@ -24,6 +24,10 @@ def stands_in(folder: Path) -> list[str]:
     return [name for name, held in data.items() if any(needle in held for needle in needles)]
 
 
+def members_part(system: System) -> str:
+    return str({part["name"]: part["state"] for part in system.status().get("parts", [])}.get("members"))
+
+
 def lacks(system: System) -> int:
     return int(wait_for(lambda: [str(g["erase_behind"]) for g in system.gateways()], "the gateway")[0])
 
@@ -39,6 +43,7 @@ def test_a_shop_that_was_away_forgets_before_it_knows_anybody(tmp_path: Path, ca
         assert "has not confirmed 1" in " ".join(capsys.readouterr().err.split())
         system.gateway.start()
         wait_for(lambda: lacks(system) == 0, "the shop to confirm")
+        wait_for(lambda: members_part(system) == "ok", "the shop to know the others again")
         (receipt,) = service.receipts(system.hq_db, 1)
         assert receipt["gateway"] == "test/musterstadt/gw1"
         assert receipt["places"]["member"] == 1
