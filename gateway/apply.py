@@ -96,9 +96,10 @@ def _about(change: Change) -> str | None:
             return member.member_id
         case ConsentAdd(record):
             return record.member_id
-        case CredentialPut() | BindingPut():
-            return change.member_id
-    return None
+        case MemberErase():
+            return None
+    member_id: str | None = getattr(change, "member_id", None)  # every other change that is about somebody says so
+    return member_id
 
 
 def taken_from(delta: Delta) -> set[str]:
