@@ -26,6 +26,8 @@ COVERED = {
     "member": "profile",
     "credential": "credentials",
     "consent": "consents",
+    "consent_head": "consents",
+    "consent_parked": "unclear",
     "decision": "decisions",
     "audit": "views",
     "outbox": "waiting",
@@ -39,6 +41,9 @@ NOT_PERSONAL = {
     "offer": "headquarters' catalogue, the same for everybody",
     "terminal_key": "keys of readers",
     "decision_day": "counts of at least five people",
+    "data_key": "keys under which values are sealed",
+    "notice": "hashes of the privacy notices that were shown",
+    "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",
 }
@@ -84,6 +89,16 @@ class ConsentRow(_Open):
     valid_until_ms: int | None
     notice_version: str
     channel: str
+
+
+class UnclearRow(_Form):
+    """A record that cannot be followed; `denies`: what it takes away is obeyed all the same."""
+
+    event_id: str
+    reason: str
+    denies: bool
+    at_ms: int
+    text: str
 
 
 class InForce(_Form):
@@ -155,6 +170,7 @@ class Export(_Form):
     profile: ProfileRow | None
     credentials: list[CredentialRow]
     consents: list[ConsentRow]
+    unclear: list[UnclearRow]
     in_force: list[InForce]
     receipts: list[Receipt]
     decisions: list[DecisionRow]
@@ -173,7 +189,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
     `memory`: what no file holds (gateway.flow.memory_of). Keys and codes themselves are never in it. Whoever calls
     this notes it with `tx.audit`, before, so that the member sees this view too.
     """
-    shop, member = tx.shop(), tx.member(member_id)
+    shop, profile = tx.shop(), tx.profile(member_id)
     consents = [_plain(record) for record in tx.consent_history(member_id)]
     notice = shop.notice
     found = Export(
@@ -184,12 +200,16 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         controller=notice.controller if notice is not None else "",
         contact=notice.contact if notice is not None else "",
         notice_version=notice.version if notice is not None else "",
-        profile=None if member is None else ProfileRow.model_validate(_plain(member)),
+        profile=None if profile is None else ProfileRow.model_validate(json.loads(as_json(profile.for_the_person()))),
         credentials=[
             CredentialRow(credential_id=one.credential_id, kind=one.kind.value, clock_offset_s=one.offset_s)
             for one in tx.credentials(member_id)
         ],
         consents=[ConsentRow.model_validate(record) for record in consents],
+        unclear=[
+            UnclearRow(event_id=event_id, reason=reason, denies=denies, at_ms=at_ms, text=text)
+            for event_id, reason, denies, at_ms, text in tx.parked_texts(member_id)
+        ],
         in_force=_in_force(tx, member_id, now_ms),
         receipts=_receipts(consents),
         decisions=_decisions(tx, member_id),
@@ -279,6 +299,7 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
         _HQ,
     ),
     "consents": ("Nachweis, wozu Ja oder Nein gesagt wurde", "proof of what was agreed to or refused", _BOTH),
+    "unclear": ("Einwilligungen, denen nicht gefolgt werden kann", "consents that cannot be followed", _HQ),
     "decisions": ("damit sich jede Entscheidung erklären lässt", "so that every decision can be explained", _HERE),
     "views": ("wer diese Daten gesehen oder benutzt hat", "who has seen or used this data", _HERE),
     "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
@@ -298,6 +319,7 @@ def _about(shop: ShopConfig) -> dict[str, About]:
         "profile": sent,
         "credentials": sent,
         "consents": _words("bis zur Löschung", "until erased"),
+        "unclear": _words("bis sie klar sind, oder bis zur Löschung", "until they are clear, or until erased"),
         "decisions": _days(keep.decisions),
         "views": _days(keep.audit),
         "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),

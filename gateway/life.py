@@ -65,7 +65,8 @@ class Life:
         self._steps_ms = 0
         self._reckoning: Reckoning | None = None
         self._with_hq_ms: int | None = None  # the reckoned time when headquarters last said that we have its newest
-        self._kept_hq_ms: int | None = None  # the same, as it stands in the file
+        self._hq_unsure = False  # no clock agreed then: it may have been later
+        self._kept_hq: tuple[int | None, bool] = None, False  # both, as they stand in the file
         self._heard_ms: int | None = None  # the monotonic time of that, if it was in this process
         self._jumps: list[Jump] = []  # what the rows in the file have not followed yet
         self._hq_time: tuple[int, int] | None = None  # its time, and the monotonic one when it came
@@ -79,13 +80,16 @@ class Life:
         """Go on where the last process ended."""
         mono_ms = self._mono_ms(now_ms := self._clock.now_ms())
         kept = await self._store.run(
-            lambda tx: [tx.meta(key) for key in (FLOOR, "agreed_ms", "with_hq_ms", "wiped_ms")], vital=True
+            lambda tx: [tx.meta(key) for key in (FLOOR, "agreed_ms", "with_hq_ms", "with_hq_unsure", "wiped_ms")],
+            vital=True,
         )
-        surely, agreed, with_hq, wiped = kept
+        surely, agreed, with_hq, unsure, wiped = kept
         surely_ms = int(surely) if surely is not None else now_ms
         agreed_ms = int(agreed) if agreed is not None else surely_ms
         self._reckoning = Reckoning(surely_ms, agreed_ms, mono_ms)
-        self._with_hq_ms = self._kept_hq_ms = int(with_hq) if with_hq is not None else None
+        self._with_hq_ms = int(with_hq) if with_hq is not None else None
+        self._hq_unsure = unsure == "1"
+        self._kept_hq = self._with_hq_ms, self._hq_unsure
         self._is_wiped = wiped is not None
         self._run_ms = mono_ms + FIRST_RUN_MS
         self._look_ms = self._keep_ms = mono_ms
@@ -102,7 +106,9 @@ class Life:
             self._hq_time = at_ms, mono_ms
         if self._reckoning is None:
             return
-        news = self._kept_hq_ms is None or self._reckoning.surely_ms - self._kept_hq_ms > HQ_KEPT_MS
+        kept_ms, kept_unsure = self._kept_hq
+        self._hq_unsure = self._reckoning.state != "sure"
+        news = kept_ms is None or self._reckoning.surely_ms - kept_ms > HQ_KEPT_MS or kept_unsure != self._hq_unsure
         first = news or self._is_wiped or self.stale.state != "fresh"
         self._with_hq_ms, self._heard_ms = self._reckoning.surely_ms, mono_ms
         self._is_wiped = False
@@ -119,6 +125,8 @@ class Life:
         jump = self._reckoning.look(clock_ms, mono_ms, self._hq_ms(mono_ms))
         if jump is not None:
             self._jumped(jump, mono_ms)
+        if self._reckoning.state == "sure":
+            self._hq_unsure = False
         self._busy = True
         self._begin(self._follow(self._reckoning, clock_ms, mono_ms))
 
@@ -128,6 +136,8 @@ class Life:
         self._keep_ms = mono_ms
         if self._heard_ms is not None:
             self._with_hq_ms = jump.to_ms - (mono_ms - self._heard_ms)
+        elif self._hq_unsure:
+            self._with_hq_ms = jump.to_ms
         elif self._with_hq_ms is not None:
             self._with_hq_ms = min(self._with_hq_ms, jump.to_ms)  # or it lay in a future that never came
 
@@ -216,9 +226,9 @@ class Life:
 
     async def _keep(self, reckoning: Reckoning) -> None:
         values = {FLOOR: reckoning.surely_ms, "agreed_ms": reckoning.agreed_ms}
-        with_hq_ms, is_wiped = self._with_hq_ms, self._is_wiped
+        with_hq_ms, unsure, is_wiped = self._with_hq_ms, self._hq_unsure, self._is_wiped
         if with_hq_ms is not None:
-            values["with_hq_ms"] = with_hq_ms
+            values |= {"with_hq_ms": with_hq_ms, "with_hq_unsure": int(unsure)}
 
         def write(tx: Tx) -> None:
             for key, value in values.items():
@@ -227,7 +237,7 @@ class Life:
                 tx.drop_meta("wiped_ms")
 
         await self._store.run(write, GROUP_MS)
-        self._kept_hq_ms = with_hq_ms
+        self._kept_hq = with_hq_ms, unsure
 
     async def _let_go(self, reckoning: Reckoning) -> None:
         for table, rows in (

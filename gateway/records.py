@@ -62,6 +62,13 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         super().put_member(member)
         self.set_age(member.member_id, member.age)
 
+    def restore_consents(self, member_id: str, records: Sequence[ConsentRecord], now_ms: int) -> None:
+        """As the log does it; what is known of the member's age stands in the profile as well."""
+        super().restore_consents(member_id, records, now_ms)
+        member = self.member(member_id)
+        if member is not None:
+            self.set_age(member_id, member.age)
+
     def put_shop(self, config: ShopConfig) -> None:
         """Keep HQ's configuration, and what consents depend on in it."""
         super().put_shop(config)

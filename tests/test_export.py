@@ -56,6 +56,7 @@ def fill(tx: Tx, name: str) -> None:
     tx.add_consent(
         ConsentRecord(f"e-{name}", who, Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, None, 4, "7", f"app-{name}")
     )
+    tx.park(f"u-{name}", who, "unknown_purpose", json.dumps({"purpose": f"new-{name}"}), False, NOW_MS)
     tx.record(Decision(f"d-{name}", NOW_MS, "tap", who, "coffee", f"bar-{name}", "o1", (Reason("o1", "chosen"),)))
     tx.audit(NOW_MS, who, f"tablet/{name}", "card.opened", {"handshake_id": f"h-{name}"}, [Purpose.STAFF_ADVICE])
     tx.emit(Event("visit.entered", NOW_MS, {"member_id": who, "zone": f"zone-{name}"}))
@@ -78,6 +79,7 @@ def test_every_section_is_filled_and_explained(tx: Tx) -> None:
     for section in COVERED.values():
         assert data[section], section
     assert set(data["about"]) == {*COVERED.values(), "memory"}
+    assert data["unclear"][0]["text"] == '{"purpose": "new-Ada"}'
     assert data["memory"] == {"zone": "coffee"}
     assert (data["controller"], data["notice_version"]) == ("Muster GmbH", "7")
     assert data["consents"][0]["channel"] == "app-Ada"
@@ -107,6 +109,7 @@ def test_somebody_unknown_gets_empty_sections(tx: Tx) -> None:
     data = export(tx, "m-nobody", NOW_MS)
     assert data["profile"] is None
     assert all(data[section] == [] for section in COVERED.values() if section != "profile")
+    assert data["unclear"] == []
 
 
 def test_every_field_of_profile_and_consent_is_in_it(tx: Tx) -> None:

@@ -259,6 +259,13 @@ async def test_who_asks_here_is_gone_here_and_headquarters_is_told(shop: Shop, t
     assert in_files(tmp_path, b"mia") == []
 
 
+async def test_consents_alone_are_erased_on_request_too(shop: Shop) -> None:
+    await shop.push(consent("zoe", Purpose.STAFF_ADVICE))
+    assert await shop.flow.on_erase("zoe", "screen") == "ok"
+    assert not await shop.store.run(lambda tx: tx.consents("zoe"))
+    assert len(await shop.bodies("erasure.requested")) == 1
+
+
 async def test_offline_for_days_with_restarts_and_stale_deltas_nothing_comes_back(shop: Shop, tmp_path: Path) -> None:
     await shop.flow.on_erase("mia", "tablet")
     other = await again(shop, tmp_path)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.model import Decision, Purpose, Reason
@@ -137,7 +137,13 @@ async def live(folder: Path, listed: list[tuple[Any, ...]]) -> None:
     world.shop.store.close()
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Shrinking would take minutes; a failing example is short enough to read as it is.
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 @given(moves)
 def test_nothing_is_lost_early_and_nothing_is_kept_for_ever(listed: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -374,6 +374,19 @@ def test_a_members_log_is_of_that_member_alone_and_bounded() -> None:
             ops.parse({"op": "consent.restore", "body": body | {"records": records}})
 
 
+def test_a_members_log_is_taken_without_purposes_that_nobody_knows() -> None:
+    strange = CONSENT | {"purpose": "read_minds"}
+    op = {"op": "consent.restore", "body": {"member_id": "m-1", "records": [CONSENT, strange]}}
+    with pytest.raises(PeerError):
+        ops.parse(op)
+    restore = ops.parse_or_park(op)
+    assert isinstance(restore, ConsentRestore)
+    assert [record.purpose for record in restore.records] == [Purpose.RECOGNISE_BLE]
+    for spoiled in ({"records": 5}, {"records": [CONSENT | {"state": "paused"}]}, {"records": [5]}):
+        with pytest.raises(PeerError):
+            ops.parse_or_park({"op": "consent.restore", "body": op["body"] | spoiled})
+
+
 def test_what_an_import_does_not_say_is_unknown() -> None:
     record = ops.parse(consent_op()).record
     assert (record.channel, record.method, record.age_gate, record.clock) == ("unknown",) * 4
