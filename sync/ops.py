@@ -46,6 +46,7 @@ from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import credentials
 from sync.fields import EXACT, INT64_MAX, Id, Ms, Word, validate
+from sync.notices import NoticeBody
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
 MAX_TEXT = 2_000  # characters of one sentence or paragraph
@@ -54,8 +55,6 @@ MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_ZONES = 256  # of a shop
 MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
-MAX_NOTICE = 8_000  # characters of a privacy notice; some 3,000 of each language fit one printed page
-MAX_NOTICE_LANGUAGES = 4  # 4 x 8,000 characters of up to two bytes are 64 KB of the message's 96 KiB
 MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has 1,000
 MAX_WORD = 64  # characters of a purpose or state that nobody knows
 MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
@@ -186,21 +185,6 @@ class _OfferRef(_Body):
     offer_id: Id
 
 
-# A browser would change a carriage return, and what is shown must have the hash of what was sent.
-_NoticeText = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$", min_length=1, max_length=MAX_NOTICE)
-]
-
-
-class _NoticeBody(_Body):
-    version: Word
-    controller: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-    contact: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-    notice_id: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")] = ""
-    text: Annotated[dict[_Language, _NoticeText], Field(max_length=MAX_NOTICE_LANGUAGES)] = {}
-    jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "EU"
-
-
 class _KeepBody(_Body):
     decisions: _Days = Keep().decisions
     audit: _Days = Keep().audit
@@ -210,7 +194,7 @@ class _KeepBody(_Body):
 class _ConfigBody(_Body):
     store_name: _Text = {}
     zones: Annotated[dict[_PlaceId, _Text], Field(max_length=MAX_ZONES)] = {}
-    notice: _NoticeBody | None = None
+    notice: NoticeBody | None = None
     contacts_per_day: _Small = ShopConfig().contacts_per_day
     contact_gap_ms: Ms = ShopConfig().contact_gap_ms
     zone_offer_ms: Ms = ShopConfig().zone_offer_ms

@@ -306,7 +306,7 @@ def test_partial_config_takes_the_defaults() -> None:
         (ops._HabitBody, Habit),
         (ops._ConsentBody, ConsentRecord),
         (ops._OfferBody, Offer),
-        (ops._NoticeBody, Notice),
+        (ops.NoticeBody, Notice),
         (ops._ConfigBody, ShopConfig),
     ],
 )
