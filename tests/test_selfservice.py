@@ -84,9 +84,9 @@ async def test_not_mine_ends_the_phone_and_the_screen_at_once(own: Own) -> None:
     phone = await own.scan()
     assert await own.touch("not_mine") == "ok"
     assert own.shown().dialogue is None
+    assert len(own.shop.flow.selfservice._sessions) == 0
     assert (await phone.me())["status"] == 401
     assert own.shop.health.counts["self.not_mine"] == 1
-    assert len(own.shop.flow.selfservice._sessions) == 0
 
 
 async def test_the_card_once_more_says_that_the_phone_is_mine(own: Own) -> None:
