@@ -121,6 +121,7 @@ class Gateway:
             wake=self._wake,
             presence=_presence(config),
             keychain=keychain,
+            public_url=config.http.public_url,
         )
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
@@ -201,7 +202,15 @@ class Gateway:
         http = self._config.http
         version = importlib.metadata.version("store-gateway")
         app = create_app(
-            self._flow, self._hub, self.health, self._clock, self._tablet_key, version, public_url=http.public_url
+            self._flow,
+            self._hub,
+            self.health,
+            self._clock,
+            self._tablet_key,
+            version,
+            public_url=http.public_url,
+            me=self._flow.selfservice,
+            handovers=self._flow.handovers,
         )
 
         def on_ready(port: int) -> None:

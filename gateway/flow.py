@@ -5,12 +5,14 @@ applies transactions and resumes callers in order, so what a withdrawal clears s
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 from gateway.advice import Advice
-from gateway.apply import Recognised, Touched, apply, recognised, taken_from
+from gateway.apply import Touched, apply, taken_from
 from gateway.binding import Binding
+from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
@@ -25,6 +27,7 @@ from gateway.core.tills import Tills
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
 from gateway.forgetting import Followed, Forgetting
+from gateway.handovers import self_service
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
@@ -66,6 +69,7 @@ class Flow:
         wake: Callable[[], None],
         presence: Presence | None = None,
         keychain: Keychain | None = None,
+        public_url: str | None = None,
     ) -> None:
         self._store = store
         self._keychain = keychain
@@ -76,6 +80,7 @@ class Flow:
         self._site_key = site_key
         self._new_id = new_id
         self._decisions = Decisions(new_id)
+        self.shop = ShopConfig()  # what HQ configured
         self._spawn = spawn
         self._wake = wake
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
@@ -88,10 +93,10 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
+        seen, talks = (presence, self._stage), (self._advice, self._decisions)
         begin, commit = self._begin, self._commit
-        self._visits = Visits(
-            presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
-        )
+        self._visits = Visits(*seen, *talks, commit, begin, new_id, self._show, lambda: self.shop)
+        self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
             decisions=self._decisions,
@@ -100,6 +105,7 @@ class Flow:
             advice=self._advice,
             binding=self._binding,
             visits=self._visits,
+            selfservice=self.selfservice,
             clock=clock,
             health=health,
             commit=self._commit,
@@ -108,14 +114,33 @@ class Flow:
             shop=lambda: self.shop,
             denies=denies,
         )
-        self.shop = ShopConfig()  # what HQ configured
-        wipe, wipe_all, ended = self._forget, self._forget_all, self._binding.drop
+        wipe, wipe_all, ended = self._forget_for_good, self._forget_all, self._binding.drop
         self._forgetting = Forgetting(
             store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended
         )
         self._in_flight = 0
         self._changes: set[asyncio.Future[Any]] = set()
         self._loop_refresh_ms = self._forget_proofs_ms = 0
+
+    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> None:
+        lent = Lent(
+            clock=self._clock,
+            health=self._health,
+            commit=self._commit,
+            begin=self._begin_always,
+            new_id=self._new_id,
+            show=self._show,
+            shop=lambda: self.shop,
+            forget=self._forget,
+            erase=self.on_erase,
+            consent=self.on_consent,
+            changed=lambda: self._lapses.changed(),
+            site_key=self._site_key,
+            public_url=(public_url or "").rstrip("/"),
+            random=secrets.token_bytes,
+        )
+        made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
+        self._choices, self.selfservice, self.handovers = made
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -207,30 +232,8 @@ class Flow:
         return await self._advice.close(handshake_id, tablet)
 
     async def on_consent(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
-        """What a member decided in this shop, for each purpose named: it counts everywhere before this returns.
-
-        Raises PeerError("gone") for somebody unknown here, StoreError; a "no" is obeyed even then.
-        """
-        return await self._to_its_end(self._decided(member_id, choices, act))
-
-    async def _decided(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
-        now_ms = self._clock.now_ms()
-
-        def work(tx: Tx) -> tuple[Receipt, Recognised]:
-            return tx.record_act(member_id, choices, act, now_ms, self._new_id), recognised(tx, member_id, now_ms)
-
-        try:
-            receipt, held = await self._commit(work, vital=True)
-        except StoreError:
-            if not all(choices.values()):
-                self._forget(member_id)
-                self.recognition.forget(member_id)
-            raise
-        if not all(choices.values()):
-            self._forget(member_id)
-        self.recognition.bound(member_id, held)
-        self._lapses.changed()
-        return receipt
+        """What a member decided in this shop; it counts everywhere before this returns. Raises as Choices.decide."""
+        return await self._to_its_end(self._choices.decide(member_id, choices, act))
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
@@ -281,6 +284,7 @@ class Flow:
         for screen in self._stage.expire(now_ms):
             self._show(screen)
         self._tills.expire(now_ms)
+        self.selfservice.tick(now_ms)
         expired = self._advice.expire(now_ms)
         if expired:
             self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
@@ -299,6 +303,7 @@ class Flow:
         self._health.count("clock.steps")
         for part in (self._presence, self._stage, self._advice, self._tills, self._binding, self._surfaces):
             part.shift(delta_ms)
+        self.selfservice.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
         self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
@@ -345,6 +350,11 @@ class Flow:
         }
         return {place: count for place, count in places.items() if count}
 
+    def _forget_for_good(self, member_id: str) -> dict[str, int]:
+        """The same of somebody who is erased, with every link and session of theirs."""
+        self.selfservice.erased(member_id)
+        return self._forget(member_id)
+
     def _forget_all(self) -> None:
         """Wipe everybody from every surface."""
         for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
@@ -359,7 +369,7 @@ class Flow:
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self.recognition.allow(self.shop.notice is not None)
+        self.recognition.allow(self.shop.notice)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

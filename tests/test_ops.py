@@ -47,6 +47,7 @@ from tests import test_credentials as credentials
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
 places = st.from_regex(r"[a-z0-9][a-z0-9-]{0,23}", fullmatch=True)
 plain = st.characters(exclude_categories=["Cs"])
+printed = st.characters(exclude_categories=["Cs", "Cc"])
 gateways = st.from_regex(r"[a-z0-9]{1,24}/[a-z0-9]{1,24}/[a-z0-9]{1,24}", fullmatch=True)
 short = st.text(plain, max_size=40)
 word = st.text(plain, min_size=1, max_size=20)
@@ -130,7 +131,18 @@ changes: st.SearchStrategy[Change] = st.one_of(
             ShopConfig,
             store_name=texts,
             zones=st.dictionaries(places, texts, max_size=4),
-            notice=st.none() | st.builds(Notice, st.text(plain, min_size=1, max_size=9), short, short),
+            notice=st.none()
+            | st.builds(
+                Notice,
+                st.text(plain, min_size=1, max_size=9),
+                short,
+                short,
+                st.just("") | ids,
+                st.dictionaries(
+                    st.sampled_from(["de", "en"]), st.text(printed | st.just("\n"), min_size=1, max_size=40)
+                ),
+                st.sampled_from(["EU", "CH"]),
+            ),
             contacts_per_day=small,
             contact_gap_ms=ms,
             zone_offer_ms=ms,
