@@ -12,7 +12,7 @@ from gateway.core.model import CredentialKind, Purpose
 
 MAX_MEMBERS = 500  # about 40 frames a second at four receivers: what one small machine simulates with ease
 NOTICE_VERSION = "2026-01"
-TRACKABLE_WORDING = "2026-11"  # docs/privacy.md, agreed to by those whose beacon never changes its id
+TRACKABLE_WORDING = "2026-11"  # docs/privacy-details.md, agreed to by those whose beacon never changes its id
 JOINED_MS = 1_767_603_600_000  # 2026-01-05 09:00 UTC; one member joins each hour from then on
 EXPONENT = 10  # a beacon shows a new id every 1,024 s
 

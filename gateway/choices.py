@@ -41,7 +41,7 @@ class Lent:
     new_id: Callable[[], str]
     show: Callable[[str], None]
     shop: Callable[[], ShopConfig]
-    forget: Callable[[str], None]
+    forget: Callable[[str], object]
     erase: Callable[[str, str], Awaitable[str]]
     consent: Callable[[str, Mapping[Purpose, bool], Act], Awaitable[Receipt]]
     changed: Callable[[], None]

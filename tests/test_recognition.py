@@ -66,6 +66,23 @@ async def test_without_a_notice_nobody_is_known_and_with_it_everybody_again(tmp_
     shop.store.close()
 
 
+@pytest.mark.parametrize("field", ["controller", "contact", "version", "text"])
+async def test_a_notice_that_is_not_whole_is_none_and_health_names_what_is_missing(tmp_path: Path, field: str) -> None:
+    shop = await crowded(tmp_path)
+    assert known(shop) == set(NAMES)
+    lacking = replace(NOTICE, **{field: {} if field == "text" else ""})
+    await shop.push(ConfigPut(ShopConfig(notice=lacking)))
+    assert len(shop.resolver) == 0
+    (part,) = [part for part in shop.health.parts if part.name == "notice"]
+    assert (part.state, part.detail) == ("degraded", f"nobody is recognised: the privacy notice has no {field}")
+    assert "push-config" in part.action
+    await shop.push(ConfigPut(ShopConfig(notice=NOTICE)))
+    await shop.settle()
+    assert known(shop) == set(NAMES)
+    assert [part.state for part in shop.health.parts if part.name == "notice"] == ["ok"]
+    shop.store.close()
+
+
 async def test_a_notice_that_goes_during_a_reading_ends_it(tmp_path: Path) -> None:
     shop = await crowded(tmp_path)
     shop.flow.on_clock_step(3_000)

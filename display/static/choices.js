@@ -7,7 +7,7 @@ export const PURPOSES = [
   "recognise_nfc", "recognise_ble", "personalise_offers", "purchase_history", "staff_advice", "greet_on_entry",
   "public_personal_greeting", "marketing_push",
 ];
-const AGES = ["16plus", "guardian", "under16"];
+export const AGES = ["16plus", "guardian", "under16"];
 
 export const day = (ms, language) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(ms);
 export const clock = (ms, language) =>

@@ -23,6 +23,7 @@ export class Handover {
   /** @param {(words: string) => void} tell says what went wrong */
   constructor(tell) {
     this.tell = tell;
+    this.going = false; // on its way to the customer
     this.label = el("span");
     this.button = el("button.button.plain.hand", { type: "button", "aria-haspopup": "dialog" }, sign(), this.label);
     this.button.addEventListener("click", () => this.#ask());
@@ -101,9 +102,14 @@ export class Handover {
   }
 
   async #hand(kind, card, pin) {
+    this.going = true; // the lock is also told by the stream, and must not lead past the customer's link
     const { body } = await ask("/api/v1/tablet/handover", { kind, handshake_id: card, pin });
-    if (body?.result === "ok") location.replace(body.url);
-    else this.#failed(body?.result);
+    if (body?.result === "ok") {
+      location.replace(body.url);
+    } else {
+      this.going = false;
+      this.#failed(body?.result);
+    }
   }
 
   async #phone(card) {

@@ -1,6 +1,6 @@
 /** The page for one's own choices: on the customer's phone, or on a tablet that a colleague handed over. */
 
-import { ages, Choices, clock } from "./choices.js";
+import { AGES, ages, Choices, clock } from "./choices.js";
 import { ask, el, say } from "./dom.js";
 import { PinPad } from "./pin.js";
 import { readable, sheet } from "./sheet.js";
@@ -255,7 +255,7 @@ class MyPage extends HTMLElement {
   #form(choices) {
     const notice = this.#data.notice, shown = notice ? readable(notice, this.language) : this.language;
     return {
-      choices, language: shown, age: this.#draft.age,
+      choices, language: this.language, age: this.#draft.age ?? (AGES.includes(this.#data.age) ? this.#data.age : null),
       notice_version: notice?.version ?? "", notice_sha256: notice?.sha256[shown] ?? "",
     };
   }

@@ -128,7 +128,7 @@ class StaffTablet extends HTMLElement {
   /** A customer holds this tablet: their page is the only one. */
   #away() {
     this.#lost();
-    location.replace("/me");
+    if (!this.handover.going) location.replace("/me");
   }
 
   #named(shop) {

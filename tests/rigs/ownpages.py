@@ -80,9 +80,10 @@ class OwnPages:
             return wrong
         if self.who == "member" and not gives:
             return ""
-        fits = self.notice is not None and (form["notice_version"], form["notice_sha256"]) == (
-            self.notice.version,
-            self.notice.sha256(form["language"]),
+        notice = self.notice
+        fits = notice is not None and (
+            form["notice_version"] == notice.version
+            and form["notice_sha256"] in [notice.sha256(language) for language in notice.text]
         )
         if gives and not fits:
             return "notice_changed"
