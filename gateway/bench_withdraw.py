@@ -103,12 +103,8 @@ class _Desk:
 
     def wait_for_no_byte(self, needles: tuple[bytes, bytes]) -> None:
         """Until none of them stands in any file of the shop."""
-        files = sorted(
-            (path for path in self.data.iterdir() if path.is_file()), key=lambda path: path.suffix, reverse=True
-        )
-        while any(
-            _holds(path, needles) for path in files
-        ):  # the log comes first: it is small, and the last to be empty
+        # By this order the log comes before the database: it is small, and most often the last to be empty.
+        while any(_holds(path, needles) for path in sorted(self.data.iterdir(), reverse=True) if path.is_file()):
             time.sleep(LOOK_S)
 
 

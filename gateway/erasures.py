@@ -45,7 +45,7 @@ class Ledger:
         found = read(path)
         if found is not None:
             self._size = path.stat().st_size - found.torn
-        self.found = found
+        self.found: Found | None = found
 
     def append(self, entries: Iterable[Erased]) -> None:
         """On the disk when this returns. Raises StoreError, and then nothing of it counts."""

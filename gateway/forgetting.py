@@ -139,7 +139,7 @@ class Forgetting:
 
         def work(tx: Tx) -> tuple[bool, set[str]]:
             codes = tx.bindings_of(member_id)
-            known = tx.has_member(member_id) or bool(tx.credentials(member_id))
+            known = tx.has_member(member_id) or bool(tx.credentials(member_id) or tx.consents(member_id))
             if known:
                 tx.erase_member(member_id, 0, now_ms, seen)
                 tx.emit(Event("erasure.requested", now_ms, {"member_id": member_id, "channel": channel}))
@@ -169,7 +169,10 @@ class Forgetting:
         if len(self._sought) > MAX_SOUGHT:
             self._everything = True
             self._sought.clear()
-        self._begin(self._sweep())
+        if self._everything:  # a headquarters that tells thousands of erasures sends them in many messages
+            self._again_ms = self._again_ms or self._clock.now_ms() + AGAIN_MS
+        else:
+            self._begin(self._sweep())
 
     async def _sweep(self) -> None:
         """Erased bytes leave the log and the file; while somebody reads them, a little later."""
@@ -190,8 +193,8 @@ class Forgetting:
             self._owed_since_ms = now_ms if self._owed_since_ms is None else self._owed_since_ms
             self._again_ms = now_ms + AGAIN_MS
             return
-        if left == "held":  # the event that asks headquarters for it has to name the member until it is confirmed
-            self._owed_since_ms, self._again_ms = None, now_ms + HELD_MS
+        if left == "held":
+            await self._wait_for_headquarters(now_ms)
             return
         self._sought -= sought
         self._everything = self._everything and not everything
@@ -201,6 +204,15 @@ class Forgetting:
         self._owed_since_ms = None
         self._health.set(PART, "ok", now_ms)
         await self._commit(lambda tx: tx.owe_sweep(tx.asks_for_erasure()), vital=True)
+
+    async def _wait_for_headquarters(self, now_ms: int) -> None:
+        """The event that asks for an erasure has to name the member until it is confirmed; then it is swept once more.
+
+        Without one it is a pseudonym that is also a word of somebody else's row: all copies of everything go instead.
+        """
+        asked: bool = await self._commit(lambda tx: tx.asks_for_erasure(), vital=True)
+        self._everything = self._everything or not asked
+        self._owed_since_ms, self._again_ms = None, now_ms + (HELD_MS if asked else AGAIN_MS)
 
     def tick(self, now_ms: int) -> None:
         """Try again what is owed, and say so if that lasts."""

@@ -80,6 +80,7 @@ class Store:
             if self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)
             self.recovery = erasures.recover(self._tx, self._ledger)
+        self._ledger.found = None  # 250 bytes an entry, and from now on the database knows them
         self.epoch = str(self._tx.meta("epoch"))
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.changes import EraseReceipt, Erasure, Erasures
 from gateway.errors import PeerError
+from gateway.tables import erasures
 from sync import erase_messages, messages
 from sync.fields import INT64_MAX
 
@@ -43,6 +44,14 @@ def test_numbers_that_do_not_rise_to_the_end_are_refused(parent: int, seq: int, 
     with pytest.raises(PeerError) as caught:
         erase_messages.parse_erase(json.dumps(fields).encode())
     assert caught.value.reason == ("range" if seqs else "fields")
+
+
+def test_a_receipt_has_room_for_every_place_that_a_shop_clears() -> None:
+    surfaces = ("visits", "screens", "tills", "requests")
+    places = dict.fromkeys((*erasures.CLEARED, *erasures.EDITED, *surfaces), erasures.MAX_PLACE_COUNT)
+    assert len(places) + 6 <= erase_messages.MAX_PLACES  # some to spare
+    receipt = EraseReceipt(1, places)
+    assert erase_messages.parse_erased(erase_messages.erased(1, [receipt])).receipts == (receipt,)
 
 
 def test_the_largest_messages_fit_the_wire() -> None:

@@ -16,9 +16,16 @@ MEMBER = "m-001"
 PLACE = '[[receiver]]\nid = "a"\nzone = "coffee"\n'
 
 
-def call_name() -> bytes:
+def stands_in(folder: Path) -> list[str]:
+    """Files of the shop that hold the pseudonym or the call name."""
     found = [op["body"] for op in population(1, 12) if op["op"] == "member.put"]
-    return next(body["call_name"] for body in found if body["member_id"] == MEMBER).encode()
+    needles = MEMBER.encode(), next(body["call_name"] for body in found if body["member_id"] == MEMBER).encode()
+    data = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return [name for name, held in data.items() if any(needle in held for needle in needles)]
+
+
+def members_part(system: System) -> str:
+    return str({part["name"]: part["state"] for part in system.status().get("parts", [])}.get("members"))
 
 
 def lacks(system: System) -> int:
@@ -27,7 +34,7 @@ def lacks(system: System) -> int:
 
 def test_a_shop_that_was_away_forgets_before_it_knows_anybody(tmp_path: Path, capsys) -> None:
     with System(tmp_path, PLACE) as system:
-        assert any(call_name() in path.read_bytes() for path in system.data.iterdir())
+        assert stands_in(system.data)
         system.gateway.stop()
         known, _ = service.erase(system.hq_db, MEMBER, 5)
         assert known
@@ -36,10 +43,11 @@ def test_a_shop_that_was_away_forgets_before_it_knows_anybody(tmp_path: Path, ca
         assert "has not confirmed 1" in " ".join(capsys.readouterr().err.split())
         system.gateway.start()
         wait_for(lambda: lacks(system) == 0, "the shop to confirm")
+        wait_for(lambda: members_part(system) == "ok", "the shop to know the others again")
         (receipt,) = service.receipts(system.hq_db, 1)
         assert receipt["gateway"] == "test/musterstadt/gw1"
         assert receipt["places"]["member"] == 1
-        wait_for(lambda: not any(call_name() in p.read_bytes() for p in system.data.iterdir()), "the last byte")
+        wait_for(lambda: not stands_in(system.data), "the last byte to go")
         capsys.readouterr()
         assert __main__.main(["hq", "erasures", "--db", str(system.hq_db)]) == 0
         assert json.loads(capsys.readouterr().out)["missing"] == 0
@@ -51,4 +59,4 @@ def test_a_shop_that_was_away_forgets_before_it_knows_anybody(tmp_path: Path, ca
         system.gateway.start()
         system.wait_ready()
         wait_for(lambda: lacks(system) == 0, "the new database to be told")
-        assert not any(call_name() in path.read_bytes() for path in system.data.iterdir())
+        assert stands_in(system.data) == []

@@ -185,6 +185,27 @@ async def test_a_commit_whose_ledger_cannot_be_written_does_not_happen(
     assert names(tmp_path) == []
 
 
+async def test_a_full_disk_still_takes_an_erasure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(tmp_path, "m-1")
+    store = open_store(tmp_path)
+    real, refused = erasures.Ledger.append, []
+
+    def append(ledger: erasures.Ledger, news: list[Erased]) -> None:
+        if news and not refused:
+            refused.append(len(news))
+            raise StoreError("the ledger of erasures: disk is full")
+        real(ledger, news)
+
+    monkeypatch.setattr(erasures.Ledger, "append", append)
+    await store.run(lambda tx: tx.erase_member("m-1", 3, 5), vital=True)
+    store.close()
+    found = erasures.read(tmp_path / erasures.NAME)
+    assert found is not None
+    assert [entry.seq for entry in found.entries.values()] == [3]
+    assert (refused, names(tmp_path)) == ([1], [])
+    assert not (tmp_path / "gateway.ballast").exists()  # it made room
+
+
 async def test_a_work_that_fails_after_an_erasure_leaves_no_entry(tmp_path: Path) -> None:
     await fill(tmp_path, "m-1")
     store = open_store(tmp_path)

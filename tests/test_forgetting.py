@@ -11,6 +11,9 @@ from gateway.core.changes import BindingPut, EraseReceipt, Erasure, Erasures, Me
 from gateway.core.model import ConsentState, CredentialKind, Purpose, Tap, Token
 from gateway.errors import PeerError, StoreError
 from gateway.forgetting import LATE_MS, MAX_SOUGHT, MAX_STEP
+from gateway.recognition import Recognition
+from gateway.records import Tx
+from gateway.tables import erasures
 from tests.rigs import shop as rig
 from tests.rigs import traces
 from tests.rigs.shop import Shop, Walls, basics, consent, member, open_shop
@@ -256,6 +259,13 @@ async def test_who_asks_here_is_gone_here_and_headquarters_is_told(shop: Shop, t
     assert in_files(tmp_path, b"mia") == []
 
 
+async def test_consents_alone_are_erased_on_request_too(shop: Shop) -> None:
+    await shop.push(consent("zoe", Purpose.STAFF_ADVICE))
+    assert await shop.flow.on_erase("zoe", "screen") == "ok"
+    assert not await shop.store.run(lambda tx: tx.consents("zoe"))
+    assert len(await shop.bodies("erasure.requested")) == 1
+
+
 async def test_offline_for_days_with_restarts_and_stale_deltas_nothing_comes_back(shop: Shop, tmp_path: Path) -> None:
     await shop.flow.on_erase("mia", "tablet")
     other = await again(shop, tmp_path)
@@ -305,7 +315,7 @@ async def test_copies_that_sqlite_keeps_are_overwritten_one_by_one_or_all(tmp_pa
     await one.settle()
     await one.flow.on_erasures(orders(len(few), *enumerate(gone, len(few) + 1)))
     await one.settle()
-    await one.tick(1)
+    await one.tick(1_000)
     assert len(many) > 1
     assert [name for name in gone if in_files(tmp_path, name.encode())] == []
     assert not await one.store.run(lambda tx: tx.owes_sweep)
@@ -320,6 +330,43 @@ async def test_a_sweep_that_a_kill_interrupted_is_made_up_for(shop: Shop, tmp_pa
     assert in_files(tmp_path, b"mia") == []
     assert not await other.store.run(lambda tx: tx.owes_sweep)
     other.store.close()
+
+
+async def test_a_pseudonym_that_is_a_word_of_others_rows_is_swept_too(shop: Shop) -> None:
+    await shop.push(*member("coffee", *ALL))  # which others' interests say as well
+    await shop.flow.on_erasures(orders(0, (1, "coffee")))
+    await shop.settle()
+    await shop.tick(1_000)
+    assert not await shop.store.run(lambda tx: tx.owes_sweep)
+    assert await shop.store.run(lambda tx: tx.has_member("ben"))
+
+
+# --- each rule broken, to show that its test would see it ----------------------------------------------------------
+
+
+async def test_without_the_ledgers_rule_the_erased_would_come_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shop.flow.on_erasures(orders(0, (1, "mia")))
+    monkeypatch.setattr(Tx, "is_erased", lambda tx, member_id: False)
+    await shop.push(*member("mia", *ALL))
+    assert knows(shop) == "mia"
+
+
+async def test_without_the_hold_a_shop_that_is_behind_would_greet(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recognition, "hold", lambda recognition, held: None)
+    await shop.flow.on_head(2)
+    await shop.tap("ben", "coffee-nfc")
+    view = shop.walls.screens["bar"].dialogue
+    assert view is not None
+    assert view.call_name == "Ben"
+
+
+async def test_without_a_table_in_the_list_its_rows_would_stay(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasures, "CLEARED", tuple(table for table in erasures.CLEARED if table != "decision"))
+    await shop.tap("mia", "coffee-nfc")
+    await shop.flow.on_erasures(orders(0, (1, "mia")))
+    await shop.settle()
+    rows = await shop.store.run(lambda tx: list(tx._db["decision"].rows))
+    assert [row["member_id"] for row in rows] == ["mia"]
 
 
 # --- memory ------------------------------------------------------------------------------------------------------
