@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.core.changes import Change, Delta, OutboxRow
 from gateway.errors import PeerError
-from sync import ops
+from sync import leftout, ops
 from sync.fields import INT64_MAX, Ms, validate
 
 WIRE_VERSION = 1
@@ -176,7 +176,7 @@ def parse_delta(payload: bytes) -> Delta:
     wire = parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")
-    changes, refused = ops.parse_delta(wire.ops)
+    changes, refused = leftout.parse(wire.ops)
     return Delta(wire.parent, wire.version, changes, wire.at_ms, refused)
 
 
