@@ -1,4 +1,4 @@
-"""HTTP: pages, event streams down, small POSTs up. The only module that imports FastAPI; it decides nothing."""
+"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here and in display.selfservice alone."""
 
 import asyncio
 import json
@@ -18,9 +18,12 @@ from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, AtTill, Beside, Code, Path, Reader, Readers, Result
+from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
+from gateway.handovers import Handovers
 from gateway.health import Health
+from gateway.selfservice import SelfService
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
@@ -65,8 +68,10 @@ def create_app(
     version: str,
     *,
     public_url: str | None = None,
+    me: SelfService | None = None,
+    handovers: Handovers | None = None,
 ) -> FastAPI:
-    """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR code to /notice."""
+    """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones."""
     pages = Pages()
 
     @asynccontextmanager
@@ -88,10 +93,15 @@ def create_app(
     app.state.hub = hub
     app.add_middleware(guard.Guard, health=health, own_name=urlsplit(public_url or "").hostname or "")
     _add_errors(app, health)
-    _add_pages(app, path, pages, tablet_key, public_url, health)
+    _add_pages(app, path, pages, tablet_key, public_url, health, handovers)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url)
-    _add_tablet(app, path, hub, clock, pages, tablet_key)
+    tablets = Tablets(tablet_key, handovers)
+    _add_tablet(app, path, hub, clock, pages, tablets)
+    if me is not None:
+        add_self_service(app, path, me, clock, pages, public_url)
+    if handovers is not None:
+        add_handovers(app, handovers, tablets)
     _add_tills(app, path, health, clock, tablet_key)
     return app
 
@@ -131,7 +141,15 @@ def _page(body: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(body, status, headers=FRESH)
 
 
-def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_url: str | None, health: Health) -> None:
+def _add_pages(
+    app: FastAPI,
+    path: Path,
+    pages: Pages,
+    tablet_key: str,
+    public_url: str | None,
+    health: Health,
+    handovers: Handovers | None,
+) -> None:
     @app.get("/", include_in_schema=False)
     async def status_page() -> Response:
         ears = {
@@ -146,8 +164,9 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_u
         return _page(pages.shell("screen.html"))
 
     @app.get("/notice", include_in_schema=False)
-    async def notice_page() -> Response:
-        return _page(pages.notice(path.shop))
+    async def notice_page(language: str = "") -> Response:
+        zones = {ear.zone for ear in app.state.hub.ears.values()}
+        return _page(pages.notice(path.shop, zones, language))
 
     @app.get("/notice.svg", include_in_schema=False)
     async def notice_code() -> Response:
@@ -169,14 +188,11 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, tablet_key: str, public_u
         tablet = cookies.tablet_of(cookie, tablet_key)
         if key and cookies.key_fits(key, tablet_key):
             answer = RedirectResponse("/tablet", 303, headers=FRESH)
-            answer.set_cookie(
-                cookies.COOKIE,
-                cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key),
-                max_age=cookies.COOKIE_MAX_AGE_S,
-                httponly=True,
-                samesite="strict",
-                secure=request.url.scheme == "https",
-            )
+            value = cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key)
+            set_cookie(answer, request, cookies.COOKIE, value, cookies.COOKIE_MAX_AGE_S)
+            if handovers is not None and tablet is not None:
+                handovers.release(tablet)
+            answer.delete_cookie(LOCKED)
             return answer
         if key:
             health.count("tablet.key_refused")
@@ -263,14 +279,8 @@ def _result(value: str) -> Result:
     return Result.model_validate({"result": value})
 
 
-def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablet_key: str) -> None:
-    async def tablet_id(cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None) -> str:
-        tablet = cookies.tablet_of(cookie, tablet_key)
-        if tablet is None:
-            raise HTTPException(401, "This tablet is not signed in. Open it with your manager's link.")
-        return tablet
-
-    Tablet = Annotated[str, Depends(tablet_id)]  # noqa: N806 - a type, made here because it needs the key
+def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
+    Tablet = Annotated[str, Depends(tablets.ours)]  # noqa: N806 - a type, made here because it needs the key
 
     def extra() -> wire.Json:
         return {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale), "build": pages.build}
@@ -279,8 +289,9 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
         return _result(await act(handshake_id[:64], tablet))
 
     @app.get("/api/v1/tablet/stream", tags=["tablet"], response_class=Response, responses=STREAM)
-    async def tablet_stream(tablet: Tablet) -> Response:
-        """Server-sent events: a snapshot (queue, this tablet's card), updates of either, card_closed, beats."""
+    async def tablet_stream(tablet: Annotated[str, Depends(tablets.known)]) -> Response:
+        """Server-sent events: a snapshot (queue, this tablet's card), updates of either, card_closed, beats; of a
+        tablet in a customer's hands only that it is locked."""
         return _watch(hub.watch_tablet(tablet), extra)
 
     @app.post("/api/v1/tablet/handshakes/{handshake_id}/accept", tags=["tablet"])

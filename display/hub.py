@@ -101,6 +101,7 @@ class Hub:
         self._queue: tuple[QueueEntry, ...] = ()
         self._guests: dict[str, int] = {}  # "Guest 2" stays Guest 2 on every tablet while in the queue
         self._cards: dict[str, StaffCard] = {}  # at most MAX_CARDS
+        self._locked: set[str] = set()  # tablets in customers' hands; at most core.handover.MAX_LOCKS
         self._found: frozenset[str] = frozenset()  # parts that the last look found in trouble
         self._troubles: tuple[Part, ...] = ()  # what tablets are told; at most one per receiver
         self._screens: set[Stream] = set()
@@ -144,7 +145,12 @@ class Hub:
             stream.mark("card_closed", reason)
 
     def sees(self, tablet: str) -> bool:
-        return bool(self._of_tablet(tablet))
+        return tablet not in self._locked and bool(self._of_tablet(tablet))
+
+    def lock(self, tablet: str, locked: bool) -> None:
+        (self._locked.add if locked else self._locked.discard)(tablet)
+        for stream in self._of_tablet(tablet):
+            stream.mark("snapshot")
 
     def shift(self, delta_ms: int) -> None:
         """The clock was corrected; every deadline moves with it."""
@@ -234,10 +240,12 @@ class Hub:
     def _tablet_message(self, tablet: str, what: str, note: str) -> Message:
         if what == "beat":
             return self._message("beat", {})
-        if what == "card_closed":
+        if what == "card_closed":  # wipes, also what stood there before the lock
             return self._message("card_closed", {"reason": note})
+        if tablet in self._locked:
+            return self._message("snapshot", {"queue": [], "card": None, "troubles": [], "locked": True})
         now_ms, speed = self._clock.now_ms(), self._clock.speed
-        body: wire.Json = {}
+        body: wire.Json = {"locked": False} if what == "snapshot" else {}
         if what in ("snapshot", "queue"):
             body["queue"] = [
                 wire.queue_entry(entry, self._guests.get(entry.handshake_id, 0), tablet, now_ms, speed)

@@ -3,14 +3,17 @@
 import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import segno
 
-from gateway.core.model import Notice, ShopConfig
+from display import notices
+from display.notices import Html
+from gateway.core.model import ShopConfig
+from gateway.core.notice import missing
 
 ROOT = Path(__file__).parent / "static"
 TYPES = {
@@ -49,26 +52,38 @@ class Pages:
         return self._assets.get(name) if build == self.build else None
 
     def shell(self, name: str, values: Mapping[str, str] | None = None) -> str:
-        """The page `name` with its {{slots}} filled in one pass; every value is escaped."""
+        """The page `name` with its {{slots}} filled in one pass; every value but notices.Html is escaped."""
         slots = {"base": self.base, "build": self.build, **(values or {})}
-        return _SLOT.sub(lambda slot: escape(slots[slot[1]]), self._shells[name])
 
-    def notice(self, shop: ShopConfig) -> str:
-        """The privacy notice, or a page that says there is none and nobody is recognised."""
-        if shop.notice is None:
-            return self.shell("no_notice.html")
-        return self.shell("notice.html", notice_values(shop, shop.notice))
+        def fill(slot: re.Match[str]) -> str:
+            value = slots[slot[1]]
+            return value if isinstance(value, Html) else escape(value)
 
+        return _SLOT.sub(fill, self._shells[name])
 
-def notice_values(shop: ShopConfig, notice: Notice) -> dict[str, str]:
-    name = shop.store_name
-    return {
-        "shop_de": name.get("de") or name.get("en") or "dieses Geschäft",
-        "shop_en": name.get("en") or name.get("de") or "this shop",
-        "controller": notice.controller,
-        "contact": notice.contact,
-        "version": notice.version,
-    }
+    def notice(self, shop: ShopConfig, zones: Collection[str] = (), language: str = "") -> str:
+        """The privacy notice in `language`, in all of them if it is not one, or a page that says what is missing.
+
+        `zones` are those with a receiver. Without a whole notice nobody is recognised.
+        """
+        lacks = missing(shop.notice)
+        if shop.notice is None or lacks:
+            return self.shell("no_notice.html", notices.missing_values(lacks))
+        every = notices.languages(shop.notice)
+        shown = [language] if language in every else every
+        sheets = [
+            self.shell(f"notice_{one if one in notices.OWN else 'en'}.html", values)
+            for one in shown
+            for values in [notices.sheet_values(shop, shop.notice, one, zones)]
+        ]
+        long = sum(len(shop.notice.text[one]) for one in shown) > notices.LONG_CHARS or len(shown) > len(notices.OWN)
+        values = {
+            "count": str(len(shown)),
+            "length": "long" if long else "short",
+            "languages": notices.switches(every, shown),
+            "sheets": Html("".join(sheets)),
+        }
+        return self.shell("notice.html", values)
 
 
 def join_target(shop: ShopConfig, notice_url: str | None) -> str | None:

@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.core.model import ShopConfig
 from gateway.life import Stale
 
-Choice = Literal["yes", "more", "not_now", "advice", "more_time", "code", "cancel"]
+Choice = Literal[
+    "yes", "more", "not_now", "advice", "more_time", "code", "cancel",
+    "my_data", "mine", "not_mine", "forget_me", "forget_yes",
+]  # fmt: skip
 
 
 class Path(Protocol):

@@ -5,6 +5,7 @@ Shop time ends here: everything a page counts down is given as remaining real mi
 
 from display.faults import PART, Ear, cause_of
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
+from gateway.core.notice import missing
 from gateway.health import Part
 from gateway.life import Stale
 
@@ -17,6 +18,11 @@ PLACEMENT = "main"  # one slot a screen so far
 def real_ms(shop_ms: int, speed: float) -> int:
     """Shop milliseconds left as real ones, never negative."""
     return max(0, round(shop_ms / speed))
+
+
+def code_of(link: str) -> str:
+    """Where the picture of a one-time link's QR code is; `link` ends in "/h/" and its token."""
+    return f"/h/{link.rpartition('/')[2]}.svg"
 
 
 def text(value: Text) -> dict[str, str]:
@@ -45,6 +51,8 @@ def dialogue(value: DialogueView, level: str, ttl_ms: int) -> Json:
         "more": text(value.more),
         "choices": list(value.choices),
         "ttl_ms": ttl_ms,
+        "link": {"url": value.link, "code": code_of(value.link)} if value.link else None,
+        "digits": value.digits or None,
     }
 
 
@@ -132,10 +140,10 @@ def stale(value: Stale) -> Json:
 
 
 def shop(value: ShopConfig, speed: float) -> Json:
-    """What pages say about the shop itself: names, whether there is a notice, how long a request waits."""
+    """What pages say about the shop itself: names, whether there is a whole notice, how long a request waits."""
     return {
         "name": text(value.store_name),
         "zones": {zone: text(name) for zone, name in value.zones.items()},
-        "notice": value.notice is not None,
+        "notice": not missing(value.notice),
         "ask_ms": real_ms(value.ask_ms, speed),
     }

@@ -12,7 +12,7 @@ from gateway.core.model import CredentialKind, Purpose
 
 MAX_MEMBERS = 500  # about 40 frames a second at four receivers: what one small machine simulates with ease
 NOTICE_VERSION = "2026-01"
-TRACKABLE_WORDING = "2026-11"  # docs/privacy.md, agreed to by those whose beacon never changes its id
+TRACKABLE_WORDING = "2026-11"  # docs/privacy-details.md, agreed to by those whose beacon never changes its id
 JOINED_MS = 1_767_603_600_000  # 2026-01-05 09:00 UTC; one member joins each hour from then on
 EXPONENT = 10  # a beacon shows a new id every 1,024 s
 
@@ -73,6 +73,49 @@ _ZONES = {
     "coffee": {"de": "Kaffee und Tee", "en": "Coffee and tea"},
     "wine": {"de": "Wein und Käse", "en": "Wine and cheese"},
     "till": {"de": "Kasse", "en": "Till"},
+}
+
+NOTICE = {
+    "de": """\
+# Wenn Sie nicht zugestimmt haben
+Telefone und andere Geräte senden von sich aus Funksignale. Was davon bei unseren Empfängern ankommt, wird sofort \
+verworfen. Wir speichern nichts, woran man Sie oder Ihr Gerät erkennen könnte; gezählt wird nur, wie viele Signale \
+es waren.
+
+# Wenn Sie zugestimmt haben
+Wir erkennen den Anhänger, die Karte oder die App, die Sie selbst angemeldet haben, und den Bereich des Geschäfts, \
+in dem Sie sind. Wofür wir das nutzen, bestimmen Sie Zweck für Zweck. Unsere Zentrale speichert unter einer Nummer \
+statt Ihres Namens Ihre Besuche und was wir Ihnen angeboten haben, bis Sie die Löschung verlangen. Rechtsgrundlage \
+ist Ihre Einwilligung (Art. 6 Abs. 1 Buchst. a DSGVO).
+
+# Karte oder Telefon anhalten
+An der Tür melden Sie sich an und gelten bis zu einer Stunde nach dem letzten Anhalten als anwesend. An der Kasse \
+erfährt das Kassensystem Ihre Nummer im Programm und was Sie einlösen können, bis der Kauf vorbei ist, höchstens \
+wenige Minuten. Am Beratungspunkt rufen Sie jemanden vom Personal.
+
+# Ihre Rechte
+Sie können jederzeit Auskunft, Berichtigung, Löschung, Einschränkung und eine Kopie Ihrer Daten verlangen, jede \
+Zustimmung zurücknehmen und sich bei einer Datenschutzaufsicht beschweren. Das kostet nichts und hat keine \
+Nachteile: Alle allgemeinen Angebote gelten auch ohne Zustimmung.""",
+    "en": """\
+# If you did not agree
+Phones and other devices send radio signals of their own accord. What reaches our receivers is dropped at once. We \
+keep nothing by which you or your device could be known; only how many signals there were is counted.
+
+# If you agreed
+We recognise the fob, card or app that you registered yourself, and the area of the shop where you are. What we use \
+this for is up to you, purpose by purpose. Our head office keeps your visits and what we offered you under a number \
+in place of your name, until you ask for erasure. The legal basis is your consent (Art. 6(1)(a) GDPR).
+
+# Holding a card or phone to a reader
+At the door you check in, and count as present until an hour after you last did so. At a till the till system learns \
+your number in the programme and what you may redeem, until the purchase is over, for a few minutes at most. At the \
+advice point you call a colleague.
+
+# Your rights
+At any time you may ask for access, correction, erasure, restriction and a copy of your data, withdraw any consent, \
+and complain to a data protection authority. This is free and has no drawbacks: all general offers apply without \
+consent, too.""",
 }
 
 
@@ -144,6 +187,8 @@ def _shop() -> dict[str, Any]:
             "version": NOTICE_VERSION,
             "controller": "Feinkost Musterstadt GmbH, Beispielweg 1, 00000 Musterstadt",
             "contact": "datenschutz@musterstadt.example",
+            "notice_id": "customers",
+            "text": NOTICE,
         },
     }
 

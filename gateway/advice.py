@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Commit(Protocol):
     """The flow's own way to commit."""
 
-    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0) -> Awaitable[T]: ...
+    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> Awaitable[T]: ...
 
 
 class Advice:
@@ -171,6 +171,17 @@ class Advice:
         self._wipe([handshake], "closed")
         await self.tell_closed([handshake], "closed")
         return "ok"
+
+    def member_at(self, handshake_id: str, tablet: str) -> str | None:
+        """Whose card of this handshake is open on this tablet; None = it is not."""
+        handshake = self._handshakes.get(handshake_id)
+        return handshake.member_id if handshake is not None and handshake.tablet == tablet else None
+
+    async def leave(self, tablet: str) -> None:
+        """The tablet goes into other hands: what is open on it is wiped at once."""
+        handshake = self._handshakes.at(tablet)
+        if handshake is not None:
+            await self.close(handshake.handshake_id, tablet)
 
     def expire(self, now_ms: int) -> list[Handshake]:
         """Wipe what waited or stood open too long; `tell_closed` is to follow."""

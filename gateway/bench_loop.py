@@ -17,7 +17,7 @@ from drivers import frames
 from drivers.ears import Ears
 from gateway.core import chain, eid
 from gateway.core.identity import Resolver
-from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Purpose, Sighting, Tap
+from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Notice, Purpose, Sighting, Tap
 from gateway.core.vault import Vault
 from gateway.health import Health
 from gateway.recognition import Recognition
@@ -106,7 +106,7 @@ async def _measure(path: Path, members: int) -> list[Result]:
     idle = await _lags(asyncio.sleep(IDLE_S))
 
     async def read() -> None:
-        recognition.allow(True)
+        recognition.allow(Notice("1", "Muster GmbH", "privacy@muster.example", text={"en": "Only who agreed."}))
         await asyncio.gather(*works)
 
     async def turn() -> None:

@@ -273,7 +273,7 @@ def _fill(data: Path, root_key: bytes, public: bytes, with_keys: _Secrets, kinds
     name, now_ms = "/".join(WHO), int(time.time() * 1000)
     text = {"de": "Frisch geröstet", "en": "Freshly roasted"}
     changes: list[Change] = [
-        ConfigPut(ShopConfig(notice=Notice("1", "Muster GmbH", "privacy@muster.example"))),
+        ConfigPut(ShopConfig(notice=Notice("1", "Muster GmbH", "privacy@muster.example", text=text))),
         OfferPut(Offer("bench", text, text)),
     ]
     for n, person in enumerate(PEOPLE):

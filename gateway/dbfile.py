@@ -15,10 +15,12 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from gateway.core.keyring import Sealed
+from gateway.core.model import ShopConfig
 from gateway.core.vault import KEY_BYTES, Vault
 from gateway.errors import ConfigError, SealError
 from gateway.migrations import migrate
 from gateway.records import Tx
+from gateway.tables.catalogue import Catalogue
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.taps import TapsAndKeys
 
@@ -114,6 +116,11 @@ def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
     """The terminal keys in the file at `path`, sealed; None without such a file."""
     none: tuple[Sealed, ...] = ()
     return looked_up(path, lambda db: TapsAndKeys(db, _no_vault()).terminal_keys(), none)
+
+
+def kept_shop(path: Path) -> ShopConfig | None:
+    """What headquarters configured, from the file at `path`; None without such a file."""
+    return looked_up(path, lambda db: Catalogue(db, _no_vault()).shop(), ShopConfig())
 
 
 def vault_of(path: Path, *roots: bytes) -> Vault | None:

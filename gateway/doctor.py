@@ -19,13 +19,17 @@ from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
 from gateway import erasures, keys
-from gateway.app import DATABASE, check, name_of
+from gateway.app import DATABASE, name_of
 from gateway.clock import ShopClock
+from gateway.core import notice as notices
 from gateway.core import sealing
 from gateway.core.keyring import KeyUse, Sealed
-from gateway.dbfile import broken_logs, examined, kept_keys
+from gateway.core.model import ShopConfig
+from gateway.dbfile import broken_logs, examined, kept_keys, kept_shop
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
+from gateway.preflight import check
+from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
@@ -75,6 +79,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings.append(_ledger(config.gateway.data_dir / erasures.NAME))
     findings += _keys(config, ShopClock(1.0).now_ms())
     findings += _consents(config.gateway.data_dir)
+    findings.append(_notice(config))
     findings.append(await _broker(config.mqtt))
     return findings
 
@@ -236,6 +241,21 @@ def _ledger(path: Path) -> Finding:
         step = "Nothing: the next start mends it, and nobody is recognised until headquarters has told all again."
         return Finding(what, "missing", f"{told}, {found.damaged:,} entries damaged", step)
     return Finding(what, "ok", f"{told}{', the last one half written' if found.torn else ''}")
+
+
+def _notice(config: local.Config) -> Finding:
+    """Whether there is a privacy notice with all that recognition needs."""
+    what = "Privacy notice"
+    try:
+        shop = kept_shop(config.gateway.data_dir / DATABASE) or ShopConfig()
+    except ConfigError as error:
+        return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
+    lacks = notices.missing(shop.notice)
+    if shop.notice is None or lacks:
+        found = "none yet" if shop.notice is None else f"it has no {', '.join(lacks)}"
+        return Finding(what, "missing", f"{found}: nobody is recognised", NOTICE_HELP)
+    languages = ", ".join(sorted(language for language, text in shop.notice.text.items() if text.strip()))
+    return Finding(what, "ok", f"version {shop.notice.version}, in {languages}")
 
 
 def _keys(config: local.Config, now_ms: int) -> list[Finding]:

@@ -5,12 +5,14 @@ applies transactions and resumes callers in order, so what a withdrawal clears s
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Literal, TypeVar
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from gateway.advice import Advice
-from gateway.apply import Recognised, Touched, apply, recognised, taken_from
+from gateway.apply import Touched
 from gateway.binding import Binding
+from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
@@ -23,8 +25,9 @@ from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
 from gateway.decisions import Decisions
-from gateway.errors import StoreError
+from gateway.following import Following
 from gateway.forgetting import Followed, Forgetting
+from gateway.handovers import self_service
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
@@ -34,25 +37,16 @@ from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
+from gateway.works import Spawn, Works
 
-T = TypeVar("T")
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
-
-# Changes and taps that wait for their commit. 256 at 50 works a commit and 100 ms a flush (a slow SD card) is half a
-# second of delay; more would show people things they have walked away from.
-MAX_IN_FLIGHT = 256
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
 FORGET_AT_ONCE = 200  # members between two turns of the loop: about 2 ms here, 10 ms on a Pi
 
-DISK_HELP = "Free space on the data disk or replace the card."
-
 
 class Flow:
     """The one owner of the shop's live state; every method runs on the event loop."""
-
-    _serves = True  # members by name; see Life
 
     def __init__(
         self,
@@ -70,6 +64,7 @@ class Flow:
         wake: Callable[[], None],
         presence: Presence | None = None,
         keychain: Keychain | None = None,
+        public_url: str | None = None,
     ) -> None:
         self._store = store
         self._keychain = keychain
@@ -80,8 +75,9 @@ class Flow:
         self._site_key = site_key
         self._new_id = new_id
         self._decisions = Decisions(new_id)
-        self._spawn = spawn
-        self._wake = wake
+        self.shop = ShopConfig()  # what HQ configured
+        self._works = works = Works(store, clock, health, spawn, wake)
+        self._begin, self._begin_always, self._commit = works.begin, works.begin_always, works.commit
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
@@ -92,10 +88,10 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        begin, commit = self._begin, self._commit
-        self._visits = Visits(
-            presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
-        )
+        seen, talks = (presence, self._stage), (self._advice, self._decisions)
+        begin, commit = works.begin, works.commit
+        self._visits = Visits(*seen, *talks, commit, begin, new_id, self._show, lambda: self.shop)
+        self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
             decisions=self._decisions,
@@ -104,6 +100,7 @@ class Flow:
             advice=self._advice,
             binding=self._binding,
             visits=self._visits,
+            selfservice=self.selfservice,
             clock=clock,
             health=health,
             commit=self._commit,
@@ -112,15 +109,34 @@ class Flow:
             shop=lambda: self.shop,
             denies=denies,
         )
-        self.shop = ShopConfig()  # what HQ configured
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
-        wipe, wipe_all, ended = self._forget, self._forget_all, self._binding.drop
+        wipe, wipe_all, ended = self._forget_for_good, self._forget_all, self._binding.drop
         self._forgetting = Forgetting(
             store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended
         )
-        self._in_flight = 0
-        self._changes: set[asyncio.Future[Any]] = set()
+        parts = (self.recognition, self._lapses, self._binding, self._forgetting)
+        self._following = Following(works, clock, health, keychain, site_key, *parts, self._forget, self._look)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
+
+    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> None:
+        lent = Lent(
+            clock=self._clock,
+            health=self._health,
+            commit=self._commit,
+            begin=self._begin_always,
+            new_id=self._new_id,
+            show=self._show,
+            shop=lambda: self.shop,
+            forget=self._forget,
+            erase=self.on_erase,
+            consent=self.on_consent,
+            changed=lambda: self._lapses.changed(),
+            site_key=self._site_key,
+            public_url=(public_url or "").rstrip("/"),
+            random=secrets.token_bytes,
+        )
+        made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
+        self._choices, self.selfservice, self.handovers = made
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -144,8 +160,7 @@ class Flow:
             await self._keychain.load()
             await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
         await self._forgetting.start()
-        await self._read_shop()
-        await self._refresh_loops(everywhere=True)
+        await self._look(shop=True)
 
     # --- in: radio and readers -------------------------------------------------------------------------------
 
@@ -217,30 +232,8 @@ class Flow:
         return await self._advice.close(handshake_id, tablet)
 
     async def on_consent(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
-        """What a member decided in this shop, for each purpose named: it counts everywhere before this returns.
-
-        Raises PeerError("gone") for somebody unknown here, StoreError; a "no" is obeyed even then.
-        """
-        return await self._to_its_end(self._decided(member_id, choices, act))
-
-    async def _decided(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
-        now_ms = self._clock.now_ms()
-
-        def work(tx: Tx) -> tuple[Receipt, Recognised]:
-            return tx.record_act(member_id, choices, act, now_ms, self._new_id), recognised(tx, member_id, now_ms)
-
-        try:
-            receipt, held = await self._commit(work, vital=True)
-        except StoreError:
-            if not all(choices.values()):
-                self._forget(member_id)
-                self.recognition.forget(member_id)
-            raise
-        if not all(choices.values()):
-            self._forget(member_id)
-        self.recognition.bound(member_id, held)
-        self._lapses.changed()
-        return receipt
+        """What a member decided in this shop; it counts everywhere before this returns. Raises as Choices.decide."""
+        return await self._works.to_its_end(self._choices.decide(member_id, choices, act))
 
     # --- in: the shop's own acts for a member ------------------------------------------------------------------
 
@@ -258,47 +251,26 @@ class Flow:
     async def act(self, work: Callable[[Tx], Touched]) -> None:
         """Commit what the shop itself does for a member, and follow it at once on every surface."""
         touched = await self._commit(work, vital=True)
-        await self._follow(touched)
+        await self._following.follow(touched)
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
-        return await self._to_its_end(self._change(delta))
+        return await self._works.to_its_end(self._following.change(delta))
 
     async def on_erasures(self, batch: Erasures) -> Followed:
         """Obey a message of headquarters' stream of erasures, and say what was cleared."""
-        return await self._to_its_end(self._forgetting.on_erasures(batch))
+        return await self._works.to_its_end(self._forgetting.on_erasures(batch))
 
     async def on_head(self, erase_seq: int) -> None:
         """Headquarters' newest erasure: until it is done here, nobody is known."""
-        await self._to_its_end(self._forgetting.on_head(erase_seq))
+        await self._works.to_its_end(self._forgetting.on_head(erase_seq))
 
     async def on_erase(self, member_id: str, channel: str) -> Literal["ok", "gone"]:
         """A member asked in the shop to be forgotten: done here at once, and headquarters is told. "gone" = nobody by
         that pseudonym. Raises StoreError; it is obeyed in memory all the same, and is to be asked for again."""
-        return await self._to_its_end(self._forgetting.request(member_id, channel))
-
-    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """Whoever asked may be cancelled, because the line broke: what is committed is followed all the same."""
-        change = asyncio.ensure_future(work)
-        self._changes.add(change)
-        change.add_done_callback(self._changes.discard)
-        return await asyncio.shield(change)
-
-    async def _change(self, delta: Delta) -> str:
-        now_ms = self._clock.now_ms()
-        try:
-            own = self._keychain.gateway if self._keychain is not None else ""
-            touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms, own), vital=True)
-        except StoreError:
-            for member_id in taken_from(delta):  # it comes again until the disk takes it, and is obeyed from now on
-                self._forget(member_id)
-                self.recognition.forget(member_id)
-            raise
-        if touched.outcome == "applied":
-            await self._follow(touched)
-        return touched.outcome
+        return await self._works.to_its_end(self._forgetting.request(member_id, channel))
 
     def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
         """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons.
@@ -309,6 +281,7 @@ class Flow:
         for screen in self._stage.expire(now_ms):
             self._show(screen)
         self._tills.expire(now_ms)
+        self.selfservice.tick(now_ms)
         expired = self._advice.expire(now_ms)
         if expired:
             self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
@@ -328,6 +301,7 @@ class Flow:
         self._health.count("clock.steps")
         for part in (self._presence, self._stage, self._advice, self._tills, self._binding, self._surfaces):
             part.shift(delta_ms)
+        self.selfservice.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
         self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
@@ -336,31 +310,9 @@ class Flow:
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
-        while self._in_flight:
-            await self._store.run(lambda tx: None, vital=True)
+        await self._works.settled()
 
     # --- show (after the commit) -----------------------------------------------------------------------------
-
-    async def _follow(self, touched: Touched) -> None:
-        if touched.refused_offers:
-            self._health.count("hq.refused_offers", touched.refused_offers)
-        for member_id in touched.cleared:
-            self._forget(member_id)
-        self.recognition.follow(touched.recognised)
-        self._lapses.changed()
-        for name in touched.counts:
-            self._health.count(name)
-        self._binding.drop(touched.bindings)
-        if touched.keys and self._keychain is not None:
-            await self._keychain.load()
-        if touched.shop:
-            await self._read_shop()
-        if touched.shop or touched.catalogue:
-            await self._refresh_loops(everywhere=touched.shop)
-        if touched.suppressed:
-            self._health.count("erase.suppressed", touched.suppressed)
-        if touched.erased:
-            self._forgetting.followed(touched.erased)
 
     def _forget(self, member_id: str) -> dict[str, int]:
         """Wipe a member from every surface, at once; how many places of each kind that were."""
@@ -375,6 +327,11 @@ class Flow:
         }
         return {place: count for place, count in places.items() if count}
 
+    def _forget_for_good(self, member_id: str) -> dict[str, int]:
+        """The same of somebody who is erased, with every link and session of theirs."""
+        self.selfservice.erased(member_id)
+        return self._forget(member_id)
+
     def _forget_all(self) -> None:
         """Wipe everybody from every surface."""
         for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
@@ -382,10 +339,10 @@ class Flow:
 
     def _aged(self, stale: Stale) -> None:
         """Tablets hear how old profiles are; members are recognised, or nobody for the time being."""
-        serves = stale.state != "paused"
-        if serves != self._serves:
-            self._serves = serves
-            self.recognition.allow(serves and self.shop.notice is not None)
+        paused = stale.state == "paused"
+        self.recognition.pause(paused)
+        if paused:
+            self._forget_all()
         self._advice.refresh()
 
     async def _wiped(self, members: list[str]) -> None:
@@ -403,9 +360,12 @@ class Flow:
 
         await self._commit(forget, GROUP_MS)
 
-    async def _read_shop(self) -> None:
-        self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self.recognition.allow(self._serves and self.shop.notice is not None)
+    async def _look(self, shop: bool) -> None:
+        """Read anew what screens show, and with `shop` what headquarters configured."""
+        if shop:
+            self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
+            self.recognition.allow(self.shop.notice)
+        await self._refresh_loops(everywhere=shop)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
@@ -416,33 +376,3 @@ class Flow:
 
     def _show(self, screen: str) -> None:
         self._surfaces.show(screen, self._stage.render(screen, self._clock.now_ms()))
-
-    def _begin(self, work: Coroutine[Any, Any, None], *, always: bool = False) -> None:
-        """Run `work` beside the loop. What comes from outside may be dropped; what only lets go (`always`) may not."""
-        if self._in_flight >= MAX_IN_FLIGHT and not always:
-            self._health.count("flow.overload")
-            work.close()
-            return
-        self._in_flight += 1
-        self._spawn(self._finish(work))
-
-    def _begin_always(self, work: Coroutine[Any, Any, None]) -> None:
-        self._begin(work, always=True)
-
-    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except StoreError:
-            self._health.count("flow.not_committed")  # health says why; nothing was shown
-        finally:
-            self._in_flight -= 1
-
-    async def _commit(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
-        try:
-            value = await self._store.run(work, within_ms, vital=vital)
-        except StoreError as error:
-            self._health.set("disk", "down", self._clock.now_ms(), str(error), DISK_HELP)
-            raise
-        self._health.set("disk", "ok", self._clock.now_ms())
-        self._wake()
-        return value

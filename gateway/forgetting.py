@@ -89,7 +89,7 @@ class Forgetting:
         if seq - have > MAX_STEP:
             raise PeerError("erase_jump")
         behind = seq > have
-        if behind and not self._recognition.held:
+        if behind and not self._recognition.behind:
             self._recognition.hold(True)
             self._forget_all()
         if seq != self._known or (doubted and not behind):

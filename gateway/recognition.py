@@ -6,7 +6,9 @@ from functools import partial
 from typing import Any
 
 from gateway.apply import Recognised, recognised_after
+from gateway.core import notice as notices
 from gateway.core.identity import Resolver
+from gateway.core.model import Notice
 from gateway.core.ports import Clock
 from gateway.core.roster import Learned
 from gateway.errors import StoreError
@@ -20,6 +22,7 @@ AGAIN_S = 1.0  # between two tries to read from a disk that refuses
 READ_HELP = "Free space on the data disk or replace the card. Some members are not recognised meanwhile."
 BEHIND = "headquarters erased members whom this shop has not been told of; nobody is recognised until it is"
 BEHIND_HELP = "Nothing to do here while the line to headquarters is up. Check the network if it stays so."
+NOTICE_HELP = "At headquarters: store-gateway hq push-config with a whole notice (docs/mqtt.md)."
 
 Begin = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -33,16 +36,26 @@ class Recognition:
         self._clock = clock
         self._health = health
         self._begin = begin
-        self._allowed = False  # there is a privacy notice
+        self._allowed = False  # there is a whole privacy notice
         self._denied: set[str] = set()  # withdrew while the disk could not take it; obeyed until it does
         self._readings = 0
         self._unread = True  # they could not be read the last time, or not yet
         self._held = False  # not caught up with HQ's erasures
+        self._paused = False  # too long without HQ
 
     @property
     def held(self) -> bool:
         """Whether nobody may be known now, because some of them may have been erased."""
+        return self._held or self._paused
+
+    @property
+    def behind(self) -> bool:
+        """Whether that is because of an erasure that is missing."""
         return self._held
+
+    def pause(self, paused: bool) -> None:
+        """Know nobody while `paused`; what is in memory stays there."""
+        self._paused = paused
 
     def hold(self, held: bool) -> None:
         """Know nobody while `held`. What is in memory stays there, so that all are known again at once."""
@@ -57,8 +70,15 @@ class Recognition:
         self._resolver.drop_member(member_id)
         self._denied.discard(member_id)
 
-    def allow(self, allowed: bool) -> None:
-        """With a privacy notice everybody who agreed is read in; without one nobody is recognised from now on."""
+    def allow(self, notice: Notice | None) -> None:
+        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on."""
+        missing = notices.missing(notice)
+        allowed = not missing
+        if allowed:
+            self._health.set("notice", "ok", self._clock.now_ms())
+        else:
+            found = f"nobody is recognised: the privacy notice has no {', '.join(missing)}"
+            self._health.set("notice", "degraded", self._clock.now_ms(), found, NOTICE_HELP)
         if not allowed:
             self._readings += 1
             self._resolver.clear()
@@ -84,7 +104,7 @@ class Recognition:
     def denies(self, member_id: str) -> bool:
         """Whether what the disk says of this member does not count: they withdrew and it could not take that, or some
         erasure may not have come here yet."""
-        return self._held or member_id in self._denied
+        return self.held or member_id in self._denied
 
     @property
     def is_behind(self) -> bool:

@@ -22,6 +22,7 @@ from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.identity import Resolver
 from gateway.core.model import Token
+from gateway.core.notice import missing
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError
 from gateway.health import Health
@@ -109,8 +110,8 @@ async def _members(config: Config, now_ms: int) -> Resolver:
     store = Store(path, secrets.token_hex(16), rekey.root_key(config.gateway.data_dir))
     resolver = Resolver(store.identifier_key)
     try:
-        if (await store.run(lambda tx: tx.shop())).notice is None:
-            return resolver  # without a privacy notice nobody is a member to us
+        if missing((await store.run(lambda tx: tx.shop())).notice):
+            return resolver  # without a whole privacy notice nobody is a member to us
         after = ""
         while page := await store.run(partial(recognised_after, member_id=after, limit=PAGE, now_ms=now_ms)):
             for member_id, credentials in page.items():

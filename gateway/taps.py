@@ -21,11 +21,13 @@ from gateway.decisions import Arrival, Decisions
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
+from gateway.selfservice import SelfService
 from gateway.visits import Visits
 
 Outcome = Literal["ok", "gone", "refused"]
 
 TORN = (Trouble.AGAIN, Trouble.UNLOCK)  # "once more, please"
+_OWN = ("my_data", "mine", "not_mine", "forget_yes")  # choices about one's own data
 _ANSWERS = {"yes": "offer.accepted", "more": "offer.explained", "not_now": "offer.declined"}
 
 
@@ -50,6 +52,7 @@ class Taps:
         advice: Advice,
         binding: Binding,
         visits: Visits,
+        selfservice: SelfService,
         clock: Clock,
         health: Health,
         commit: Any,
@@ -65,6 +68,7 @@ class Taps:
         self._advice = advice
         self._binding = binding
         self._visits = visits
+        self._selfservice = selfservice
         self._clock = clock
         self._health = health
         self._commit: Commit = commit
@@ -152,6 +156,7 @@ class Taps:
         if screen is not None and self._is_latest(_screen(receiver), number) and not self._binding.awaits(screen):
             dialogue = made.dialogue or join(self._new_id(), tap.at_ms)
             dialogue = replace(dialogue.shifted(now_ms - tap.at_ms), since_ms=now_ms, tapped_ms=now_ms)
+            dialogue = replace(dialogue, may_see_data=made.dialogue is not None)
             self._stage.open(screen, dialogue)
             self._show(screen)
 
@@ -188,6 +193,9 @@ class Taps:
         if not standing.can_answer(now_ms):
             self._health.count("nfc.too_soon")
             self._show(screen)
+            return True
+        if "mine" in standing.choices:  # the card says it better than a touch: it is in the person's hand
+            await self._choose(screen, standing, "mine", tap.proof)
             return True
         if "yes" not in standing.choices:
             return False
@@ -260,6 +268,8 @@ class Taps:
             return "refused"
         if choice == "advice" and after.member_id is not None:
             await self._advice.ask(after.member_id, self._stage.screens[screen], "screen", proof)
+        elif choice in _OWN:
+            return await self._chose_own(screen, standing, choice)
         elif choice in _ANSWERS and after.member_id is not None:
             kind = _ANSWERS[choice]
             try:
@@ -270,6 +280,18 @@ class Taps:
                 return "refused"
         self._show(screen)
         return "ok"
+
+    async def _chose_own(self, screen: str, standing: Dialogue, choice: str) -> Outcome:
+        """One's own data: what the choice ends goes at once, what it opens comes after the commit."""
+        if choice in ("not_mine", "forget_yes"):
+            self._show(screen)
+        try:
+            return await self._selfservice.chose(screen, standing, choice)
+        except StoreError:
+            self._health.count("flow.not_committed")
+            return "refused"
+        finally:
+            self._show(screen)
 
 
 def _screen(receiver: ReceiverTable) -> str:

@@ -120,7 +120,7 @@ _COMMON_FORMS = {
     "irk": "32 lower-case hex digits, most significant byte first",
     "exponent": f"a whole number from 0 to {MAX_EXPONENT}",
     "clock_zero_s": "a Unix second, a whole number",
-    "trackable_wording": "the version of the wording that the member agreed to (docs/privacy.md)",
+    "trackable_wording": "the version of the wording that the member agreed to (docs/privacy-details.md)",
 }
 _VALUE_FORMS = {
     "uid": "32 lower-case hex digits: namespace and instance",

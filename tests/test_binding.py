@@ -28,7 +28,7 @@ ALL = tuple(Purpose)
 CODE = "12345678"
 NEW = Token(CredentialKind.HCE, bytes(range(33)))
 VALID_MS = 600_000
-NOTICE = Notice("1", "Muster GmbH", "privacy@muster.example")
+NOTICE = Notice("1", "Muster GmbH", "privacy@muster.example", text={"en": "Only who agreed is recognised."})
 
 
 @pytest.fixture

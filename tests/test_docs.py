@@ -244,7 +244,7 @@ def test_a_credentials_text_is_given_beside_its_hex() -> None:
 
 
 def test_the_console_shows_the_wording_that_the_privacy_page_gives() -> None:
-    page = re.sub(r"\n(> )?", " ", doc("docs/privacy.md"))
+    page = re.sub(r"\n(> )?", " ", doc("docs/privacy-details.md"))
     source = doc("sync/hq/static/words.js")
     assert f'"{TRACKABLE_WORDING}": {{' in source
     shown = re.findall(r'^    (?:de|en): "([^"]{200,})",$', source, re.MULTILINE)
@@ -252,6 +252,14 @@ def test_the_console_shows_the_wording_that_the_privacy_page_gives() -> None:
     for wording in shown:
         assert wording in page
     assert page.count(f"Version {TRACKABLE_WORDING}") == 2
+
+
+def test_every_proof_on_the_privacy_page_exists() -> None:
+    named = set(re.findall(r"`(test_\w+\.py)`", doc("docs/privacy.md")))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / "tests" / name).exists()] == []
+    for purpose in Purpose:
+        assert f"| `{purpose}` |" in doc("docs/privacy.md")
 
 
 def test_every_event_type_is_documented() -> None:

@@ -18,10 +18,11 @@ from gateway.config import SourceTable
 from gateway.core import sealing
 from gateway.core.changes import Delta, Erased
 from gateway.core.keyring import KeyUse
-from gateway.core.model import ConsentRecord, ConsentState, Member, Purpose
+from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
 from gateway.errors import ConfigError
 from gateway.keys import gateway_key, site_key
 from gateway.store import Store
+from tests.rigs.shop import NOTICE
 from tests.rigs.terminalkeys import sealed, secret
 
 FILE = """\
@@ -203,6 +204,27 @@ def test_what_check_config_refuses_is_wrong(installed: bool, tmp_path: Path, mon
     finding = next(f for f in asyncio.run(doctor.examine(path)) if f.what == "Configuration")
     assert (checked == 0, finding.state) == ((True, "ok") if installed else (False, "wrong"))
     assert installed or f"{path}:10: source[1].path" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("notice", "state", "told"),
+    [
+        (None, "missing", "none yet: nobody is recognised"),
+        (replace(NOTICE, contact=""), "missing", "it has no contact: nobody is recognised"),
+        (NOTICE, "ok", "version 1, in en"),
+    ],
+)
+async def test_the_doctor_says_whether_there_is_a_whole_notice(
+    tmp_path: Path, notice: Notice | None, state: str, told: str
+) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(FILE.format(data=tmp_path / "data", port=1))
+    store = Store(tmp_path / "data" / "gateway.db", "a" * 32, bytes(32))
+    await store.run(lambda tx: tx.put_shop(ShopConfig(notice=notice)))
+    store.close()
+    (finding,) = [finding for finding in await doctor.examine(file) if finding.what == "Privacy notice"]
+    assert (finding.state, finding.found) == (state, told)
+    assert ("push-config" in finding.step) is (state == "missing")
 
 
 async def test_a_wallet_key_that_no_reader_uses_is_told(tmp_path: Path) -> None:

@@ -379,7 +379,7 @@ async def test_a_clock_step_ends_nothing(shop: Shop) -> None:
 
 
 async def test_more_than_the_disk_can_take_is_counted_and_dropped(shop: Shop, monkeypatch) -> None:
-    monkeypatch.setattr("gateway.flow.MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr("gateway.works.MAX_IN_FLIGHT", 2)
     for _ in range(5):
         shop.flow.tapped(Tap("mia", "coffee-nfc", shop.clock.ms))
     assert shop.health.counts["flow.overload"] == 3
@@ -402,7 +402,7 @@ async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Sho
     bringing.cancel()  # the line breaks while the disk writes
     with pytest.raises(asyncio.CancelledError):
         await bringing
-    await asyncio.gather(*shop.flow._changes)
+    await asyncio.gather(*shop.flow._works._changes)
     assert level(shop) == "L1"
     assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
 
@@ -443,7 +443,7 @@ async def test_a_card_that_is_handed_on_is_its_new_owners(shop: Shop) -> None:
 async def test_overload_never_keeps_a_card_open(shop: Shop, monkeypatch) -> None:
     await shop.tap("mia", "advice-nfc")
     await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t")
-    monkeypatch.setattr("gateway.flow.MAX_IN_FLIGHT", 0)
+    monkeypatch.setattr("gateway.works.MAX_IN_FLIGHT", 0)
     await shop.tick(shop.flow.shop.card_ms)
     assert (shop.walls.cards, shop.walls.entries) == ({}, ())
     assert (await shop.types())[-1] == "handshake.closed"

@@ -56,3 +56,9 @@ def test_no_window_holds_more_than_allowed(tries) -> None:
         window = [screen for screen, at_ms in taken if end_ms - WINDOW_MS < at_ms <= end_ms]
         assert len(window) <= MAX_IN_SHOP
         assert max(window.count(screen) for screen in window) <= MAX_AT_SCREEN
+
+
+def test_another_window_and_other_bounds() -> None:
+    guesses = Guesses(window_ms=10, at_one=2, in_all=3)
+    assert [guesses.take(place, 0) for place in "aaabb"] == [True, True, False, True, False]
+    assert guesses.take("a", 10)

@@ -17,6 +17,16 @@ def test_exactly_one_of_two_accepts_wins() -> None:
     assert queue.get("h1").tablet == "tablet-a"
 
 
+def test_what_is_open_on_a_tablet() -> None:
+    queue = Handshakes()
+    queue.ask(ASKED)
+    assert queue.at("tablet-a") is None
+    queue.accept("h1", "tablet-a", 400_000)
+    assert queue.at("tablet-a").handshake_id == "h1"
+    assert queue.at("tablet-b") is None
+    assert queue.is_busy("tablet-a")
+
+
 def test_a_member_waits_once() -> None:
     queue = Handshakes()
     assert queue.ask(ASKED)

@@ -115,6 +115,20 @@ def test_the_configuration_is_one_object(db: Path, tmp_path: Path) -> None:
             service.push_config(db, written(tmp_path / "shop.json", text))
 
 
+def test_the_words_of_a_notice_change_only_with_its_version(tmp_path: Path) -> None:
+    db = tmp_path / "hq.db"
+
+    def push(version: str, words: str) -> int:
+        notice = {"version": version, "controller": "Muster GmbH", "contact": "mail", "text": {"en": words}}
+        return service.push_config(db, written(tmp_path / "shop.json", json.dumps({"notice": notice})))
+
+    assert push("1", "first") == 1
+    assert push("1", "first") == 1  # no news
+    with pytest.raises(ConfigError, match="not its version"):
+        push("1", "second")
+    assert push("2", "second") == 2
+
+
 def test_a_consent_event_that_says_something_else_now_is_refused(db: Path, tmp_path: Path) -> None:
     body = {"event_id": "e-1", "member_id": "m-1", "purpose": "staff_advice", "state": "refused", "given_at_ms": 1}
     service.import_file(db, written(tmp_path / "a.jsonl", {"op": "consent.add", "body": body}))

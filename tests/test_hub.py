@@ -299,3 +299,22 @@ async def test_a_step_of_the_clock_leaves_the_time_that_was_left() -> None:
     hub.shift(3_600_000)
     stream = hub.watch_screen("coffee")
     assert (await anext(stream)).body["dialogue"]["ttl_ms"] == 9_000
+
+
+async def test_a_locked_tablet_is_told_nothing_but_that_and_all_of_it_again_later() -> None:
+    clock, health = HandClock(), Health()
+    display = Hub(clock, health)
+    here, there = (display.watch_tablet(tablet) for tablet in ("a", "b"))
+    display.queue((request(label="Anna"),))
+    display.open_card("a", card(clock.at_ms + 300_000))
+    display.lock("a", True)
+    assert not display.sees("a") and display.sees("b")
+    told = [await anext(here) for _ in range(3)]
+    assert all(one.body["queue"] == [] for one in told)
+    assert all(one.body["locked"] is True and one.body["card"] is None for one in told)
+    assert "Anna" in str((await anext(there)).body)
+    display.lock("a", False)
+    again = (await anext(here)).body
+    assert again["locked"] is False and again["queue"][0]["label"] == "Anna" and again["card"]["call_name"] == "Anna"
+    for stream in (here, there):
+        stream.close()

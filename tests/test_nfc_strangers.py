@@ -20,12 +20,13 @@ from gateway import keys
 from gateway.apply import apply
 from gateway.core import sealing
 from gateway.core.changes import ConfigPut, ConsentAdd, CredentialPut, Delta, MemberPut
-from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
+from gateway.core.model import ConsentRecord, ConsentState, Member, Purpose, ShopConfig
 from gateway.emulator.chip import Pn532Rig
 from gateway.store import Store
 from tests.rigs import tapping, traces
 from tests.rigs.broker import free_port
 from tests.rigs.flooded import PLANTED, PLANTED_INTEGERS, Flooded, unit_environment
+from tests.rigs.shop import NOTICE
 from tests.rigs.system import get, wait_for
 
 STRANGERS = int(os.environ.get("NFC_STRANGERS", "40"))  # twice each kind
@@ -88,7 +89,7 @@ def fill(data: Path) -> None:
     """A member for each kind of credential, and the shop's keys."""
     data.mkdir(mode=0o700)
     root_key, now_ms = keys.site_key(data), time.time_ns() // 1_000_000
-    changes: list[Any] = [ConfigPut(ShopConfig(notice=Notice("1", "Muster GmbH", "privacy@muster.example")))]
+    changes: list[Any] = [ConfigPut(ShopConfig(notice=NOTICE))]
     for at, own in enumerate(tapping.members()):
         record = ConsentRecord(f"m-{at}-1", f"m-{at}", Purpose.RECOGNISE_NFC, ConsentState.GIVEN, 1, hq_seq=1)
         credential = CredentialPut(f"m-{at}-nfc", f"m-{at}", own.kind, own.value)

@@ -84,7 +84,7 @@ def test_the_build_changes_with_any_byte(tmp_path: Path) -> None:
 
 
 def test_values_from_outside_are_escaped_and_not_filled_twice() -> None:
-    shop = ShopConfig({"de": "<b>{{contact}}"}, notice=Notice("1", "<script>x</script>", "mail"))
+    shop = ShopConfig({"de": "<b>{{contact}}"}, notice=Notice("1", "<script>x</script>", "mail", text={"de": "<u>"}))
     page = Pages().notice(shop)
     assert "<script>x" not in page and "&lt;script&gt;" in page and "&lt;b&gt;{{contact}}" in page
 

@@ -78,7 +78,7 @@ def air() -> Iterator[Air]:
 def ops() -> list[dict]:
     """Members who all like coffee, so that company never silences the screen, and no pause between contacts."""
     text = {"de": "Kaffee", "en": "Coffee"}
-    notice = {"version": "1", "controller": "Muster GmbH", "contact": "privacy@muster.example"}
+    notice = {"version": "1", "controller": "Muster GmbH", "contact": "privacy@muster.example", "text": text}
     shop = {"store_name": text, "zones": {"coffee": text}, "notice": notice, "contact_gap_ms": 0}
     offer = {"offer_id": "espresso", "title": text, "text": text, "interests": ["coffee"], "public_safe": True}
     made = [{"op": "config.put", "body": shop | {"contacts_per_day": 1000}}, {"op": "offer.put", "body": offer}]

@@ -1,5 +1,6 @@
 """gateway.recognition: the resolver follows the store, in parts, whatever happens meanwhile."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pytest
 from gateway import recognition
 from gateway.core.changes import ConfigPut, ConsentAdd, CredentialPut, MemberPut
 from gateway.core.eid import eid
-from gateway.core.model import ConsentState, CredentialKind, Member, Notice, Purpose, ShopConfig, Token
+from gateway.core.model import ConsentState, CredentialKind, Member, Purpose, ShopConfig, Token
 from gateway.errors import StoreError
-from tests.rigs.shop import START_MS, Shop, basics, consent, member, open_shop
+from tests.rigs.shop import NOTICE, START_MS, Shop, basics, consent, member, open_shop
 
 NAMES = [f"m{number:02d}" for number in range(25)]
 KEY = bytes(range(16))
@@ -59,9 +60,26 @@ async def test_without_a_notice_nobody_is_known_and_with_it_everybody_again(tmp_
     await shop.push(ConfigPut(ShopConfig()))
     assert known(shop) == set()
     assert len(shop.resolver) == 0
-    await shop.push(ConfigPut(ShopConfig(notice=Notice("2", "Muster GmbH", "privacy@muster.example"))))
+    await shop.push(ConfigPut(ShopConfig(notice=replace(NOTICE, version="2"))))
     await shop.settle()
     assert known(shop) == set(NAMES)
+    shop.store.close()
+
+
+@pytest.mark.parametrize("field", ["controller", "contact", "version", "text"])
+async def test_a_notice_that_is_not_whole_is_none_and_health_names_what_is_missing(tmp_path: Path, field: str) -> None:
+    shop = await crowded(tmp_path)
+    assert known(shop) == set(NAMES)
+    lacking = replace(NOTICE, **{field: {} if field == "text" else ""})
+    await shop.push(ConfigPut(ShopConfig(notice=lacking)))
+    assert len(shop.resolver) == 0
+    (part,) = [part for part in shop.health.parts if part.name == "notice"]
+    assert (part.state, part.detail) == ("degraded", f"nobody is recognised: the privacy notice has no {field}")
+    assert "push-config" in part.action
+    await shop.push(ConfigPut(ShopConfig(notice=NOTICE)))
+    await shop.settle()
+    assert known(shop) == set(NAMES)
+    assert [part.state for part in shop.health.parts if part.name == "notice"] == ["ok"]
     shop.store.close()
 
 

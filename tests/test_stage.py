@@ -19,6 +19,7 @@ from gateway.core.stage import (
     hint,
     join,
 )
+from gateway.core.tokens import CONFIRM_MS, LINK_SCREEN_MS
 
 TEXT = {"de": "Hallo", "en": "Hello"}
 SLIDE = Slide("o1", TEXT, TEXT)
@@ -229,6 +230,76 @@ def test_the_times_keep_their_inequalities() -> None:
     assert HINT_MS < IDLE_MS and stages.WELCOME_MS < END_MS
 
 
+def test_ones_own_data_are_offered_to_members_and_to_nobody_else() -> None:
+    one = stage()
+    for step in ("offer", "more", "accepted", "nothing", "welcome"):
+        one.open("bar", dialogue(step=step, may_see_data=True))
+        assert "my_data" in one.dialogue_at("bar").choices
+        one.open("bar", dialogue(step=step))
+        assert "my_data" not in one.dialogue_at("bar").choices
+        assert one.answer("bar", "d1", "my_data", 0, IDLE_MS) is None
+    for step in (
+        "join",
+        "code",
+        "hold",
+        "bound",
+        "again",
+        "declined",
+        "advice",
+        "my_data",
+        "confirm",
+        "forget_me",
+        "mine",
+    ):
+        assert "my_data" not in dialogue(step=step, may_see_data=True).choices
+
+
+def test_the_way_to_ones_own_data() -> None:
+    one = stage()
+    one.open("bar", dialogue(may_see_data=True))
+    asked = one.answer("bar", "d1", "my_data", 1_000, IDLE_MS)
+    assert (asked.step, asked.choices) == ("my_data", ("forget_me", "cancel"))
+    assert asked.expires_at_ms == 1_000 + LINK_SCREEN_MS
+    assert not one.ask_whose("bar", "d1", "42", 2_000)  # nothing to scan yet
+    assert not one.put_link("bar", "d2", "http://shop/h/x")
+    assert one.put_link("bar", "d1", "http://shop/h/x")
+    assert one.render("bar", 2_000).dialogue.link == "http://shop/h/x"
+    assert one.ask_whose("bar", "d1", "42", 2_000)
+    view = one.render("bar", 2_000).dialogue
+    assert (view.step, view.link, view.digits, view.ttl_ms) == ("confirm", "", "42", CONFIRM_MS)
+    assert view.choices == ("mine", "not_mine")
+    assert not one.ask_whose("bar", "d1", "43", 2_001)  # asked once
+    done = one.answer("bar", "d1", "mine", 3_000, IDLE_MS)
+    assert (done.step, done.digits, done.choices) == ("mine", "", ())
+
+
+def test_what_ends_on_the_way_is_wiped_at_once() -> None:
+    for before, choice in (
+        (("my_data",), "cancel"),
+        (("my_data", "forget_me"), "cancel"),
+        (("my_data", "forget_me"), "forget_yes"),
+    ):
+        one = stage()
+        one.open("bar", dialogue(may_see_data=True))
+        for step in before:
+            assert one.answer("bar", "d1", step, 0, IDLE_MS) is not None
+            one.put_link("bar", "d1", "http://shop/h/x")
+        assert one.answer("bar", "d1", choice, 0, IDLE_MS) is not None
+        assert one.render("bar", 0).dialogue is None
+        assert not one.ask_whose("bar", "d1", "42", 0)
+    one.open("bar", dialogue(step="confirm", digits="42"))
+    assert one.answer("bar", "d1", "not_mine", 0, IDLE_MS) is not None
+    assert one.dialogue_at("bar") is None
+
+
+def test_no_name_and_no_offer_on_the_way() -> None:
+    one = stage()
+    for step in ("my_data", "confirm", "mine", "forget_me"):
+        one.open("bar", dialogue(step=step, link="http://shop/h/x"))
+        view = one.render("bar", 0).dialogue
+        assert (view.call_name, view.slide, view.more) == (None, None, {})
+
+
 class Screens(RuleBasedStateMachine):
     """Any order of events: after `forget` nothing of that member is on any screen."""
 
@@ -246,14 +317,39 @@ class Screens(RuleBasedStateMachine):
     def tap(self, member: str, screen: str) -> None:
         self.count += 1
         self.gone.discard(member)
-        self.stage.open(screen, dialogue(f"d{self.count}", member, call_name=member, expires_at_ms=self.now_ms + 5))
+        until_ms = self.now_ms + 5
+        tapped = dialogue(f"d{self.count}", member, call_name=member, expires_at_ms=until_ms, may_see_data=True)
+        self.stage.open(screen, tapped)
 
     @rule(members=st.frozensets(members, min_size=1), screen=screens)
     def put_up(self, members: frozenset[str], screen: str) -> None:
         self.gone -= members
         self.stage.set_offer(screen, ZoneOffer(SLIDE, members, "d", self.now_ms + 7))
 
-    @rule(screen=screens, choice=st.sampled_from(["yes", "more", "not_now", "advice", "more_time"]))
+    @rule(screen=screens)
+    def scan(self, screen: str) -> None:
+        open_now = self.stage.dialogue_at(screen)
+        if open_now is not None and self.stage.put_link(screen, open_now.dialogue_id, "http://shop/h/x"):
+            assert self.stage.ask_whose(screen, open_now.dialogue_id, "42", self.now_ms)
+
+    @rule(
+        screen=screens,
+        choice=st.sampled_from(
+            [
+                "yes",
+                "more",
+                "not_now",
+                "advice",
+                "more_time",
+                "my_data",
+                "mine",
+                "not_mine",
+                "forget_me",
+                "forget_yes",
+                "cancel",
+            ]
+        ),
+    )
     def answer(self, screen: str, choice: str) -> None:
         open_now = self.stage.dialogue_at(screen)
         if open_now is not None:

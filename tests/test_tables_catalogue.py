@@ -35,6 +35,8 @@ def test_the_catalogue_is_always_the_newest(tx: Tx) -> None:
 
 def test_the_shop_has_defaults_until_hq_speaks(tx: Tx) -> None:
     assert tx.shop() == ShopConfig()
-    configured = ShopConfig(TEXT, {"coffee": TEXT}, Notice("1", "Muster GmbH", "privacy@muster.example"), dialogue_ms=9)
+    configured = ShopConfig(
+        TEXT, {"coffee": TEXT}, Notice("1", "Muster GmbH", "privacy@muster.example", "n-1", TEXT, "DE"), dialogue_ms=9
+    )
     tx.put_shop(configured)
     assert tx.shop() == configured

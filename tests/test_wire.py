@@ -28,6 +28,7 @@ TEXT = {"title", "text", "badge", "more", "because", "name"}
 SCREEN_FIELDS = {
     "placement", "kind", "level", "decision_id", "slides", "dialogue", "slide_id", "title", "text", "badge", "art",
     "dialogue_id", "step", "language", "call_name", "slide", "more", "choices", "ttl_ms",
+    "link", "url", "code", "digits",
 }  # fmt: skip
 QUEUE_FIELDS = {
     "handshake_id",

@@ -2,8 +2,9 @@
 
 import { Beside } from "./beside.js";
 import { Card } from "./card.js";
-import { el, post, ring, say } from "./dom.js";
+import { ask, el, post, ring, say } from "./dom.js";
 import { Faults } from "./faults.js";
+import { Handover } from "./handover.js";
 import { Live } from "./live.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
@@ -11,6 +12,7 @@ const TICK_MS = 1000;
 const TOAST_MS = 5000;
 const OFF_MS = 2000; // shorter breaks are not worth alarming anybody
 const RED_MS = 25_000;
+const LOCKED = 423; // what this tablet's routes answer while a customer holds it
 const BASE = new URL(".", import.meta.url).pathname;
 
 const ORDER = { asked: 0, mine: 1, arrived: 2, taken: 3 };
@@ -85,17 +87,22 @@ class StaffTablet extends HTMLElement {
     this.card = new Card((id) => this.#close(id));
     this.faults = new Faults();
     this.beside = new Beside((words) => this.#tell(words));
+    this.handover = new Handover((words) => this.#tell(words));
     this.append(
-      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.toggle),
+      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.handover.node, this.toggle),
       el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
       this.aged, this.faults.node, this.toast);
     this.#speak(this.language);
     this.#line();
     setInterval(() => this.#tick(), TICK_MS);
-    new Live("/api/v1/tablet/stream", { event: (name, data) => this.#event(name, data), lost: () => this.#lost() });
+    new Live("/api/v1/tablet/stream", { event: (name, data) => this.#event(name, data), lost: () => this.#gone() });
   }
 
   #event(name, data) {
+    if (data.locked) {
+      this.#away();
+      return;
+    }
     this.#lostAt = null;
     this.dataset.live = "yes";
     if (data.shop) this.#named(data.shop);
@@ -110,7 +117,20 @@ class StaffTablet extends HTMLElement {
       this.#tell(word(this.language, `closed_${data.reason}`) || word(this.language, "closed_other"));
     }
     this.dataset.card = this.card.id ?? "";
+    this.handover.card(this.card.id);
     this.#line();
+  }
+
+  /** The stream broke: perhaps because somebody else holds the tablet now. */
+  async #gone() {
+    this.#lost();
+    if (document.visibilityState === "visible" && (await ask("/api/v1/tablet/readers")).status === LOCKED) this.#away();
+  }
+
+  /** A customer holds this tablet: their page is the only one. */
+  #away() {
+    this.#lost();
+    if (!this.handover.going) location.replace("/me");
   }
 
   #named(shop) {
@@ -144,6 +164,7 @@ class StaffTablet extends HTMLElement {
     this.#queue([]);
     this.#troubles([]);
     this.dataset.card = "";
+    this.handover.card(null);
     this.#line();
   }
 
@@ -198,6 +219,7 @@ class StaffTablet extends HTMLElement {
     for (const row of this.#rows.values()) row.tick();
     this.faults.tick();
     if (this.card.tick()) this.dataset.card = "";
+    this.handover.card(this.card.id);
     this.#line();
   }
 
@@ -222,6 +244,7 @@ class StaffTablet extends HTMLElement {
     say(this.emptyText, word(language, "emptyText"));
     this.card.speak(language);
     if (this.profiles) this.#aged(this.profiles);
+    this.handover.speak(language);
     if (this.#last !== null) this.#queue(this.#last);
     this.#line();
   }

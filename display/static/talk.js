@@ -12,10 +12,12 @@ const OFFERING = ["offer", "more"];
 const FIELD = {
   welcome: "flowers", nothing: "flowers", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
   hold: "bag", bound: "bag", again: "cheese", unlock: "tea", refused: "coffee",
+  my_data: "bag", confirm: "bag", mine: "bag", forget_me: "bag", // one colour, so that only the words change
 };
 const SIGNS = { hold: ["reader", "card"], again: ["reader", "card"], unlock: ["phone"], refused: ["card"] };
-const CHOICES = ["yes", "more", "code", "advice", "not_now", "cancel"];
+const CHOICES = ["yes", "more", "code", "mine", "advice", "not_now", "forget_me", "forget_yes", "not_mine", "cancel"];
 const QUIET = ["not_now", "cancel"];
+const LEVEL = ["code", "my_data", "confirm", "forget_me"]; // steps in which no answer is put before another
 
 /** Pictures that a dialogue may need, fetched and held from the start, so that none is waited for after a tap. */
 const held = new Map();
@@ -127,7 +129,8 @@ export class Talk {
     const greets = OFFERING.includes(view.step) || (view.call_name && view.step !== "welcome");
     const hello = view.call_name ? this.#word("hello", { name: view.call_name }) : this.#word("helloPlain");
     this.more = view.choices.includes("more_time") ? this.#button("more_time", "quiet") : null;
-    return el("header", {}, el("p.hello", {}, greets ? hello : ""), el("div.time", {}, this.more, this.ring));
+    const own = view.choices.includes("my_data") ? this.#button("my_data", "quiet") : null;
+    return el("header", {}, el("p.hello", {}, greets ? hello : ""), el("div.time", {}, own, this.more, this.ring));
   }
 
   #copy(view) {
@@ -135,7 +138,8 @@ export class Talk {
       const more = view.step === "more" ? pick(view.more, this.language) : "";
       return [this.#title(pick(view.slide.title, this.language)), el("p.lead", {}, more || pick(view.slide.text, this.language))];
     }
-    const step = { offer: "nothing", more: "nothing", welcome: "welcomeStep" }[view.step] ?? view.step;
+    const bare = view.step === "my_data" && !view.link; // a shop whose pages no phone can reach
+    const step = bare ? "my_dataNone" : { offer: "nothing", more: "nothing", welcome: "welcomeStep" }[view.step] ?? view.step;
     const hello = view.step === "welcome" && view.call_name ? this.#word("hello", { name: view.call_name }) : "";
     const about = view.step === "accepted" && view.slide ? pick(view.slide.title, this.language) : "";
     const second = other(this.language);
@@ -157,6 +161,8 @@ export class Talk {
       this.pad = new Keypad(this.language, this.both, { send: (code) => this.#send(code), typed: () => this.#typed() });
       return [this.pad.node];
     }
+    if (view.step === "my_data" && view.link) return [el("div.disc"), this.#link(view.link)];
+    if (view.step === "confirm") return [el("div.disc"), el("p.number", { "aria-label": [...view.digits].join(" ") }, view.digits)];
     if (view.step in SIGNS) {
       return [el("div.disc"), el("div.scene", { "aria-hidden": "true" },
         ...SIGNS[view.step].map((name) => el(`img.${name}`, { alt: "", src: sign(name) })))];
@@ -176,6 +182,13 @@ export class Talk {
       this.#code.image, el("p.address", {}, address), el("p", {}, ...this.#twice("joinAsk")));
   }
 
+  /** The way to one's own data, to be scanned once. */
+  #link(link) {
+    const address = link.url.replace(/^https?:\/\//, "");
+    return el("div.plate.code", {}, el("strong", {}, ...this.#twice("my_dataScan")), el("img", { src: link.code, alt: address }),
+      el("p.address", {}, address));
+  }
+
   /** The sentence, and for strangers the same in the other language. */
   #twice(key) {
     const second = other(this.language);
@@ -189,7 +202,7 @@ export class Talk {
   #choices(view) {
     const wanted = CHOICES.filter((choice) => view.choices.includes(choice));
     this.trouble = el("p.trouble", { role: "status" });
-    const main = wanted.find((choice) => !QUIET.includes(choice) && view.step !== "code");
+    const main = wanted.find((choice) => !QUIET.includes(choice) && !LEVEL.includes(view.step));
     const buttons = wanted.map((choice) => this.#button(choice, choice === main ? "primary" : choice));
     return el("nav.choices", { "data-n": String(wanted.length) }, ...buttons, this.trouble);
   }
@@ -234,7 +247,7 @@ export class Talk {
 
   #key(event) {
     if (!this.open || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === "Escape") this.node.querySelector("[data-choice=cancel], [data-choice=not_now]")?.click();
+    if (event.key === "Escape") this.node.querySelector("[data-choice=cancel], [data-choice=not_mine], [data-choice=not_now]")?.click();
     else if (event.key === "Enter" && event.target.closest("button") === null) this.pad?.done.click();
     else if (!this.pad?.press(event.key)) return;
     event.preventDefault();

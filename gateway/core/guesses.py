@@ -1,4 +1,4 @@
-"""How often one-time codes may be guessed at: a few wrong ones, then a wait. Pure; in memory only."""
+"""How often one-time codes and links may be guessed at: a few wrong ones, then a wait. Pure; in memory only."""
 
 from collections import deque
 
@@ -10,17 +10,20 @@ MAX_IN_SHOP = 20  # > MAX_AT_SCREEN, or one vandal would shut out every screen
 
 
 class Guesses:
-    """Wrong codes of the last WINDOW_MS, by screen and in all; at most MAX_IN_SHOP numbers are kept."""
+    """Wrong codes of the last `window_ms`, by screen and in all; at most `in_all` of them are kept."""
 
-    def __init__(self) -> None:
-        self._wrong: deque[tuple[str, int]] = deque(maxlen=MAX_IN_SHOP)  # screen, when; oldest first
+    def __init__(self, *, window_ms: int = WINDOW_MS, at_one: int = MAX_AT_SCREEN, in_all: int = MAX_IN_SHOP) -> None:
+        self._window_ms = window_ms
+        self._at_one = at_one
+        self._in_all = in_all
+        self._wrong: deque[tuple[str, int]] = deque(maxlen=in_all)  # screen, when; oldest first
 
     def take(self, screen: str, now_ms: int) -> bool:
         """Use up one guess at `screen` before the code is looked at; False if it has to wait."""
-        while self._wrong and not 0 <= now_ms - self._wrong[0][1] < WINDOW_MS:
+        while self._wrong and not 0 <= now_ms - self._wrong[0][1] < self._window_ms:
             self._wrong.popleft()
         here = sum(at == screen for at, _ in self._wrong)
-        if here >= MAX_AT_SCREEN or len(self._wrong) >= MAX_IN_SHOP:
+        if here >= self._at_one or len(self._wrong) >= self._in_all:
             return False
         self._wrong.append((screen, now_ms))
         return True
@@ -34,4 +37,4 @@ class Guesses:
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
-        self._wrong = deque(((screen, at_ms + delta_ms) for screen, at_ms in self._wrong), maxlen=MAX_IN_SHOP)
+        self._wrong = deque(((screen, at_ms + delta_ms) for screen, at_ms in self._wrong), maxlen=self._in_all)

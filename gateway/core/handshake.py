@@ -52,7 +52,11 @@ class Handshakes:
 
     def is_busy(self, tablet: str) -> bool:
         """Whether a card is open on this tablet."""
-        return any(handshake.tablet == tablet for handshake in self._all.values())
+        return self.at(tablet) is not None
+
+    def at(self, tablet: str) -> Handshake | None:
+        """What is open on this tablet."""
+        return next((handshake for handshake in self._all.values() if handshake.tablet == tablet), None)
 
     def get(self, handshake_id: str) -> Handshake | None:
         """The handshake, or None once it is over."""

@@ -210,7 +210,8 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """HQ's privacy notice, in HQ's own words. Without one nobody is recognised."""
+    """HQ's privacy notice, in HQ's own words (`text`, as core.notice reads it). Without a whole one nobody is
+    recognised."""
 
     version: str
     controller: str
@@ -301,10 +302,12 @@ class Event:
 
 # --- what surfaces show -------------------------------------------------------------------------------------
 
-# A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door.
+# A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door;
+# my_data (a code to scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me (really?).
 # A stranger's: join -> code (type the one-time code) -> hold (now show the card) -> bound; or one of Trouble.
 Step = Literal[
     "offer", "more", "accepted", "declined", "advice", "nothing", "welcome",
+    "my_data", "confirm", "mine", "forget_me",
     "join", "code", "hold", "bound", "again", "unlock", "refused",
 ]  # fmt: skip
 
@@ -330,8 +333,10 @@ class DialogueView:
     call_name: str | None
     slide: Slide | None
     more: Text
-    choices: tuple[str, ...]  # of "yes", "more", "not_now", "advice", "more_time", "code", "cancel"
+    choices: tuple[str, ...]  # of display.path.Choice
     ttl_ms: int
+    link: str = field(default="", repr=False)  # the address in the code to scan, "" = none
+    digits: str = ""  # "42": what the phone shows that was used to scan it
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,10 @@ class Surfaces(Protocol):
     def close_card(self, tablet: str, handshake_id: str, reason: str) -> None: ...
 
     def sees(self, tablet: str) -> bool:
-        """Whether this tablet is switched on and shows what it is sent."""
+        """Whether this tablet is switched on, in a colleague's hands, and shows what it is sent."""
+
+    def lock(self, tablet: str, locked: bool) -> None:
+        """While a tablet is in a customer's hands it shows nothing of the queue and no card."""
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock: what has a deadline keeps the time it had left."""

@@ -1,16 +1,18 @@
 """What each screen shows: a dialogue after a tap, else a zone offer, else the neutral loop. Pure; one place per screen.
 
 Steps of a member's dialogue: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, and
-`welcome` greets at the door before an offer or without one. A stranger's: join -> code -> hold -> bound. A hint
-(again, unlock, refused) covers what is up for a moment. Whatever ends is wiped here, so a later render can't bring it
-back.
+`welcome` greets at the door before an offer or without one. On the way to the member's own data: my_data (a code to
+scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me. A stranger's: join -> code -> hold -> bound. A
+hint (again, unlock, refused) covers what is up for a moment. Whatever ends is wiped here, so a later render can't bring
+it back.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gateway.core.model import DialogueView, Proof, ScreenContent, Slide, Step, Text, Trouble
+from gateway.core.tokens import CONFIRM_MS, LINK_SCREEN_MS
 
 END_MS = 8_000  # a last word stays long enough to be read, and shorter than any dialogue
 JOIN_MS = 45_000  # to take out a phone and scan a code
@@ -27,7 +29,12 @@ _NEXT: Mapping[str, Step] = {
     "not_now": "declined",
     "advice": "advice",
     "code": "code",
+    "my_data": "my_data",
+    "mine": "mine",
+    "forget_me": "forget_me",
 }
+_ENDS = ("cancel", "not_mine", "forget_yes")  # nothing of the dialogue is left
+_SELF = ("my_data", "confirm", "mine", "forget_me")  # steps that show nothing of what came before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class Dialogue:
 
     `proof` is that of the tap that opened it, `value_cents` what its offer is worth. `idle_ms`: how long the offer
     stays that follows a welcome. `since_ms`: since when this step can be read; `tapped_ms`: its member's
-    latest tap.
+    latest tap. `link`: the address in the code to scan, "" = none; `digits`: what the member's phone shows, too.
     """
 
     dialogue_id: str
@@ -65,6 +72,9 @@ class Dialogue:
     idle_ms: int = 0
     since_ms: int = 0
     tapped_ms: int = 0
+    may_see_data: bool = False
+    link: str = field(default="", repr=False)
+    digits: str = ""
 
     def can_answer(self, now_ms: int) -> bool:
         """Whether a tap now is an answer: there was time to read, and the card had been taken away."""
@@ -83,13 +93,20 @@ class Dialogue:
     @property
     def choices(self) -> tuple[str, ...]:
         advice = ("advice",) if self.may_ask_advice else ()
+        own = ("my_data",) if self.may_see_data else ()
         match self.step:
             case "offer":
-                return ("yes", *(("more",) if self.more else ()), "not_now", *advice, "more_time")
+                return ("yes", *(("more",) if self.more else ()), "not_now", *advice, *own, "more_time")
             case "more":
-                return ("yes", "not_now", *advice, "more_time")
+                return ("yes", "not_now", *advice, *own, "more_time")
             case "accepted" | "nothing" | "welcome":
-                return advice
+                return (*advice, *own)
+            case "my_data":
+                return ("forget_me", "cancel")
+            case "confirm":
+                return ("mine", "not_mine")
+            case "forget_me":
+                return ("forget_yes", "cancel")
             case "join":
                 return ("code", "not_now", "more_time")
             case "code":
@@ -163,6 +180,26 @@ class Stage:
         self.open(screen, replace(dialogue, step=step, expires_at_ms=until_ms, member_id=whose))
         return True
 
+    def put_link(self, screen: str, dialogue_id: str, link: str) -> bool:
+        """Show the address at the step that waits for one; False if it is over."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or dialogue.step != "my_data":
+            return False
+        self._dialogues[screen] = replace(dialogue, link=link)
+        return True
+
+    def ask_whose(self, screen: str, dialogue_id: str, digits: str, now_ms: int) -> bool:
+        """Somebody scanned the code: ask whether it was the person here; False if nobody waits for that any more."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or not dialogue.link:
+            return False
+        until_ms = now_ms + CONFIRM_MS
+        self.open(
+            screen,
+            replace(dialogue, step="confirm", link="", digits=digits, expires_at_ms=until_ms, since_ms=now_ms),
+        )
+        return True
+
     def dialogue_at(self, screen: str) -> Dialogue | None:
         """The dialogue that is open at `screen`."""
         return self._dialogues.get(screen)
@@ -185,7 +222,7 @@ class Stage:
         dialogue = self._dialogues.get(screen)
         if dialogue is None or dialogue.dialogue_id != dialogue_id or choice not in dialogue.choices:
             return None
-        if choice == "cancel" or (dialogue.step == "join" and choice == "not_now"):
+        if choice in _ENDS or (dialogue.step == "join" and choice == "not_now"):
             self.end(screen, dialogue_id)
             return dialogue
         if choice == "more_time":
@@ -193,8 +230,9 @@ class Stage:
             after = replace(dialogue, expires_at_ms=now_ms + 2 * span_ms)
         else:
             step = _NEXT[choice]
-            span_ms = {"more": idle_ms, "code": CODE_MS}.get(step, END_MS)
-            after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms)
+            spans_ms = {"more": idle_ms, "code": CODE_MS, "my_data": LINK_SCREEN_MS, "forget_me": 2 * idle_ms}
+            span_ms = spans_ms.get(step, END_MS)
+            after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms, link="", digits="")
         self.open(screen, after)
         return after
 
@@ -275,9 +313,11 @@ def _view(dialogue: Dialogue, now_ms: int) -> DialogueView:
         dialogue_id=dialogue.dialogue_id,
         step=dialogue.step,
         language=dialogue.language,
-        call_name=dialogue.call_name,
-        slide=dialogue.slide if dialogue.step != "welcome" else None,
+        call_name=dialogue.call_name if dialogue.step not in _SELF else None,
+        slide=dialogue.slide if dialogue.step not in ("welcome", *_SELF) else None,
         more=dialogue.more if dialogue.step == "more" else {},
         choices=dialogue.choices,
         ttl_ms=max(0, dialogue.expires_at_ms - now_ms),
+        link=dialogue.link,
+        digits=dialogue.digits,
     )

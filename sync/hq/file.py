@@ -106,6 +106,15 @@ def m005_erasures(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m006_enrolments(db: Database) -> None:
+    """How many members each gateway made today, and how many were refused."""
+    db.execute(
+        """CREATE TABLE enrolment (day INTEGER, tenant TEXT, store TEXT, gateway TEXT, made INTEGER NOT NULL,
+           refused INTEGER NOT NULL, PRIMARY KEY (day, tenant, store, gateway)) WITHOUT ROWID"""
+    )
+
+
 class File:
     """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

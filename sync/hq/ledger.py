@@ -7,6 +7,7 @@ from gateway.core.changes import MemberErase
 from gateway.errors import PeerError
 from sync import messages
 from sync.hq.consents import RECORDED, Consents
+from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
 from sync.topics import Topics
 
@@ -24,8 +25,9 @@ ERASE_ME = "erasure.requested"  # and when somebody asked there to be forgotten
 
 
 class Ingested(NamedTuple):
-    """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed,
-    `unheeded`: why acts of consent were not. `erasures`: what became of requests for erasure, "done" or why not."""
+    """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed, and,
+    behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
+    of requests for erasure, "done" or why not."""
 
     watermark: int
     refused: tuple[str, ...] = ()
@@ -33,7 +35,7 @@ class Ingested(NamedTuple):
     erasures: tuple[str, ...] = ()
 
 
-class Ledger(Consents):
+class Ledger(Consents, Enrolments):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -81,6 +83,8 @@ class Ledger(Consents):
                 said = dict(body)
                 if row.type == BOUND:
                     body.pop("value", None)  # it stands in the credential.put, and goes when that goes
+                if row.type == ENROLLED:
+                    body = {key: value for key, value in said.items() if key not in PERSONAL}
                 news = self._db.execute(
                     """INSERT OR IGNORE INTO event (tenant, store, gateway, epoch, seq, at_ms, received_at_ms, type,
                        member_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -93,6 +97,8 @@ class Ledger(Consents):
                 if news and said and row.type == BOUND:
                     bound = True
                     refused.append(self._bind(said, row.at_ms, received_at_ms, _place(where)))
+                if news and said and row.type == ENROLLED:
+                    refused.append(self._enrol(said, received_at_ms, _place(where)))
                 if news and said and row.type == RECORDED:
                     unheeded.append(self._take_act(said, received_at_ms, where))
                 if news and row.type == ERASE_ME:

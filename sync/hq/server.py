@@ -125,7 +125,8 @@ class _Session:
             done = await asyncio.to_thread(self._ledger.ingest, where, batch, now_ms)
             self._health.count("hq.batches")
             for reason in done.refused:
-                self._health.count(f"hq.bindings.{reason}")  # a fixed word of ours
+                what = "hq." if "." in reason else "hq.bindings."
+                self._health.count(f"{what}{reason}")  # fixed words of ours
             for reason in done.unheeded:
                 self._health.count(f"hq.consents.{reason}")
             for outcome in done.erasures:

@@ -123,7 +123,10 @@ def publish_offers(db: Path, path: Path) -> tuple[int, int]:
 
 def push_config(db: Path, path: Path) -> int:
     """Record the shop configuration that a JSON file holds; returns the version then."""
-    return _record(db, [orders.read_config(path)])[1]
+    op = orders.read_config(path)
+    with _ledger(db) as ledger:
+        orders.check_notice(ledger, op)
+    return _record(db, [op])[1]
 
 
 def withdraw(db: Path, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:

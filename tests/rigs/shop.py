@@ -34,6 +34,7 @@ from gateway.store import Store
 SITE_KEY = bytes(range(32))
 START_MS = 1_800_000_000_000
 TEXT = {"de": "Hallo", "en": "Hello"}
+NOTICE = Notice("1", "Muster GmbH", "privacy@muster.example", text={"en": "Only who agreed is recognised."})
 RECEIVERS = (
     ReceiverTable(id="coffee-ble", zone="coffee"),
     ReceiverTable(id="wine-ble", zone="wine"),
@@ -71,6 +72,7 @@ class Walls:
         self.cards: dict[str, StaffCard] = {}
         self.closed: list[tuple[str, str]] = []
         self.asleep: set[str] = set()
+        self.locked: set[str] = set()
 
     def show(self, screen: str, content: ScreenContent) -> None:
         self.screens[screen] = content
@@ -90,6 +92,9 @@ class Walls:
     def sees(self, tablet: str) -> bool:
         return tablet not in self.asleep
 
+    def lock(self, tablet: str, locked: bool) -> None:
+        (self.locked.add if locked else self.locked.discard)(tablet)
+
     def shift(self, delta_ms: int) -> None:
         """Deadlines are not this wall's business."""
 
@@ -97,7 +102,7 @@ class Walls:
 class Shop:
     """`await open()` first, `close()` last."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, public_url: str | None = None) -> None:
         self.clock = Clock()
         self.walls = Walls()
         self.health = Health()
@@ -118,6 +123,7 @@ class Shop:
             new_id=lambda: f"id{next(ids):04d}",
             spawn=self._spawn,
             wake=self._wake,
+            public_url=public_url,
         )
         self.version = 0
 
@@ -196,17 +202,15 @@ def consent(name: str, purpose: Purpose, state: ConsentState = ConsentState.GIVE
 def basics() -> tuple[Change, ...]:
     """A configured shop: a notice, an offer for everybody, one for coffee lovers."""
     return (
-        ConfigPut(
-            ShopConfig(TEXT, {"coffee": TEXT, "wine": TEXT}, Notice("1", "Muster GmbH", "privacy@muster.example"))
-        ),
+        ConfigPut(ShopConfig(TEXT, {"coffee": TEXT, "wine": TEXT}, NOTICE)),
         OfferPut(Offer("loop", TEXT, TEXT, zones=("coffee",), audience="everyone")),
         OfferPut(Offer("espresso", TEXT, TEXT, more=TEXT, interests=("coffee",), public_safe=True)),
     )
 
 
-async def open_shop(path: Path, *changes: Change) -> Shop:
+async def open_shop(path: Path, *changes: Change, public_url: str | None = None) -> Shop:
     """A started shop with the basics and `changes`."""
-    shop = Shop(path)
+    shop = Shop(path, public_url)
     await shop.flow.start()
     assert await shop.push(*basics(), *changes) == "applied"
     await shop.settle()

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from display.api import create_app
 from display.faults import Ear
 from display.hub import Hub
+from drivers import people
 from gateway.core.model import (
     DialogueView,
     Notice,
@@ -31,7 +32,9 @@ KEY = "manager-key-for-tests"
 SHOP = ShopConfig(
     store_name={"de": "Kontor am Markt", "en": "Kontor at the Market"},
     zones={"coffee": {"de": "Kaffeeregal", "en": "Coffee shelf"}, "wine": {"de": "Weinkeller", "en": "Wine cellar"}},
-    notice=Notice("2026-11", "Kontor GmbH, Markt 1, 20095 Hamburg", "datenschutz@kontor.example"),
+    notice=Notice(
+        "2026-11", "Kontor GmbH, Markt 1, 20095 Hamburg", "datenschutz@kontor.example", "customers", people.NOTICE
+    ),
 )
 
 

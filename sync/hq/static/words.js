@@ -73,7 +73,7 @@ export const STATES = {
   expired: { de: "abgelaufen", en: "expired" }, from_the_future: { de: "noch nicht gültig", en: "not valid yet" },
 };
 
-// What members agreed to who carry a beacon with a fixed number, by version; the same words as in docs/privacy.md.
+// What members agreed to who carry a beacon with a fixed number, by version; the same words as in docs/privacy-details.md.
 export const WORDINGS = {
   "2026-11": {
     de: "Mein Anhänger sendet immer dieselbe Nummer. Der Laden erkennt mich daran, solange ich das erlaube. Aber auch jeder andere in der Nähe kann diese Nummer empfangen und den Anhänger daran wiedererkennen, auch anderswo und auch, nachdem ich im Laden widerrufen habe. Ich kann ihn ausschalten, zu Hause lassen oder gegen einen mit wechselnder Nummer tauschen. Ich bin damit einverstanden, einen solchen Anhänger zu tragen.",
