@@ -204,17 +204,9 @@ class Gateway:
     async def _serve(self, ready: Callable[[Opened], None] | None) -> None:
         http = self._config.http
         version = importlib.metadata.version("store-gateway")
-        app = create_app(
-            self._flow,
-            self._hub,
-            self.health,
-            self._clock,
-            self._tablet_key,
-            version,
-            public_url=http.public_url,
-            me=self._flow.selfservice,
-            handovers=self._flow.handovers,
-        )
+        shown = (self._flow, self._hub, self.health, self._clock)
+        me, handovers = self._flow.selfservice, self._flow.handovers
+        app = create_app(*shown, self._tablet_key, version, public_url=http.public_url, me=me, handovers=handovers)
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())

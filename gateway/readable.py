@@ -102,6 +102,8 @@ _VALUES = {
     "member.shown": ("an der Box angesehen", "looked at on the box"),
     "member.exported": ("Auskunft erstellt", "Export made"),
     "member.withdrawn": ("Widerruf eingetragen", "Withdrawal entered"),
+    "link.made": ("Einmal-Link zu den eigenen Daten", "One-time link to their own data"),
+    "session.opened": ("Eigene Seite geöffnet", "Own page opened"),
     "data.read": ("Eigene Daten gelesen", "Own data read"),
     "consent.chosen": ("Einwilligungen gewählt", "Consents chosen"),
     "member.enrolled": ("Mitglied geworden", "Became a member"),

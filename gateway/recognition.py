@@ -20,9 +20,9 @@ from gateway.store import GROUP_MS, Store
 PAGE = 50
 AGAIN_S = 1.0  # between two tries to read from a disk that refuses
 READ_HELP = "Free space on the data disk or replace the card. Some members are not recognised meanwhile."
+NOTICE_HELP = "At headquarters: store-gateway hq push-config with a whole notice (docs/mqtt.md)."
 BEHIND = "headquarters erased members whom this shop has not been told of; nobody is recognised until it is"
 BEHIND_HELP = "Nothing to do here while the line to headquarters is up. Check the network if it stays so."
-NOTICE_HELP = "At headquarters: store-gateway hq push-config with a whole notice (docs/mqtt.md)."
 
 Begin = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -41,21 +41,11 @@ class Recognition:
         self._readings = 0
         self._unread = True  # they could not be read the last time, or not yet
         self._held = False  # not caught up with HQ's erasures
-        self._paused = False  # too long without HQ
 
     @property
     def held(self) -> bool:
         """Whether nobody may be known now, because some of them may have been erased."""
-        return self._held or self._paused
-
-    @property
-    def behind(self) -> bool:
-        """Whether that is because of an erasure that is missing."""
         return self._held
-
-    def pause(self, paused: bool) -> None:
-        """Know nobody while `paused`; what is in memory stays there."""
-        self._paused = paused
 
     def hold(self, held: bool) -> None:
         """Know nobody while `held`. What is in memory stays there, so that all are known again at once."""
@@ -70,11 +60,14 @@ class Recognition:
         self._resolver.drop_member(member_id)
         self._denied.discard(member_id)
 
-    def allow(self, notice: Notice | None) -> None:
-        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on."""
+    def allow(self, notice: Notice | None, *, serves: bool = True) -> None:
+        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on.
+
+        Nor while the shop does not serve members by name, because headquarters was away for too long.
+        """
         missing = notices.missing(notice)
-        allowed = not missing
-        if allowed:
+        allowed = serves and not missing
+        if not missing:
             self._health.set("notice", "ok", self._clock.now_ms())
         else:
             found = f"nobody is recognised: the privacy notice has no {', '.join(missing)}"
@@ -104,7 +97,7 @@ class Recognition:
     def denies(self, member_id: str) -> bool:
         """Whether what the disk says of this member does not count: they withdrew and it could not take that, or some
         erasure may not have come here yet."""
-        return self.held or member_id in self._denied
+        return self._held or member_id in self._denied
 
     @property
     def is_behind(self) -> bool:

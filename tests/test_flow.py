@@ -402,7 +402,7 @@ async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Sho
     bringing.cancel()  # the line breaks while the disk writes
     with pytest.raises(asyncio.CancelledError):
         await bringing
-    await asyncio.gather(*shop.flow._works._changes)
+    await asyncio.gather(*shop.flow._works._asked)
     assert level(shop) == "L1"
     assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
 

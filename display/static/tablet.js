@@ -243,8 +243,8 @@ class StaffTablet extends HTMLElement {
     say(this.emptyTitle, word(language, "emptyTitle"));
     say(this.emptyText, word(language, "emptyText"));
     this.card.speak(language);
-    if (this.profiles) this.#aged(this.profiles);
     this.handover.speak(language);
+    if (this.profiles) this.#aged(this.profiles);
     if (this.#last !== null) this.#queue(this.#last);
     this.#line();
   }

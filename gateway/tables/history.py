@@ -9,8 +9,6 @@ from gateway.core.model import Contact, Decision, Event
 from gateway.core.offers import DAY_MS
 from gateway.tables.rows import OUTBOX_BODY, Rows, as_json
 
-# Of events that HQ has not confirmed: what a card shows, and who joined.
-PERSONAL = ("value", "call_name", "language", "age")
 MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them
 
 
@@ -56,13 +54,13 @@ class History(Rows):
         ]
 
     def strip_outbox(self, member_id: str) -> int:
-        """A member's events that HQ has not confirmed lose what says who it was and keep the fact; how many."""
+        """A member's events that HQ has not confirmed lose pseudonym, card and name and keep the fact; how many."""
         # Without an index: reading 100,000 rows at an erasure is cheaper than a page more with every commit.
         rows = self._all("SELECT seq, body FROM outbox WHERE member_id = ?", member_id)
         for seq, sealed in rows:
             body = json.loads(self._open(OUTBOX_BODY, sealed, seq) or b"{}") | {"member_id": "erased"}
-            for key in PERSONAL:
-                body.pop(key, None)
+            for personal in ("value", "call_name", "language", "age"):
+                body.pop(personal, None)
             self._db.execute(
                 "UPDATE outbox SET body = ?, member_id = NULL WHERE seq = ?", [self._seal_event(seq, body), seq]
             )
@@ -78,14 +76,11 @@ class History(Rows):
     def acknowledge(self, seq: int) -> bool:
         """HQ holds everything up to `seq`: the only statement that deletes from the outbox.
 
-        True = one of them said what a card or phone shows, who joined, or who asked to be forgotten: it has to leave
-        the write-ahead log too.
+        True = one of them said what a card or phone shows, who joined or who asked to be forgotten: it has to leave the
+        write-ahead log too.
         """
-        shows = self._all(
-            """SELECT 1 FROM outbox WHERE seq <= ?
-               AND type IN ('credential.bound', 'erasure.requested', 'member.enrolled') LIMIT 1""",
-            seq,
-        )
+        kinds = "'credential.bound', 'member.enrolled', 'erasure.requested'"
+        shows = self._all(f"SELECT 1 FROM outbox WHERE seq <= ? AND type IN ({kinds}) LIMIT 1", seq)
         self._db.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
         self.put_meta("acked_seq", str(max(seq, self.acked_seq)))
         return bool(shows)

@@ -109,3 +109,8 @@ class TapsAndKeys(Rows):
     def purge_bindings(self, now_ms: int) -> None:
         """Forget one-time codes that are out of date, and the ids of those that were used."""
         self._db.execute("DELETE FROM binding WHERE valid_until_ms <= ?", [now_ms])
+
+    def forget_past(self, now_ms: int) -> None:
+        """Let go of proofs and one-time codes whose time is over."""
+        self.forget_guards(now_ms)
+        self.purge_bindings(now_ms)
