@@ -26,6 +26,7 @@ from gateway import (
     keys,
     logs,
     memberverbs,
+    preflight,
     recording,
     rehearse,
     rekey,
@@ -113,7 +114,7 @@ def _scanner(arguments: argparse.Namespace) -> int:
 def _load(path: Path) -> config.Config:
     """The configuration, with everything checked that needs no hardware."""
     loaded = config.load(path)
-    app.check(loaded, path)
+    preflight.check(loaded, path)
     return loaded
 
 
@@ -218,7 +219,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
         if arguments.beacon is None:
             raise ConfigError("--beacon: expected the test beacon, e.g. ibeacon: and 40 hex digits")
         loaded = config.load(arguments.config).model_copy(update={"presence": config.PresenceTable()})
-        app.check(loaded, arguments.config)  # but for the old map, which may lack what this walk is for
+        preflight.check(loaded, arguments.config)  # but for the old map, which may lack what this walk is for
         say("Stand at a point and type: x y [zone], in metres. Turn round once while it listens. Empty line: done.")
 
         async def ask() -> str:

@@ -14,17 +14,14 @@ from display import faults
 from display.api import create_app
 from display.hub import Hub
 from drivers.ears import Ears
-from drivers.nfc import serial_port
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
-from gateway import config as local
 from gateway import hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core import sealing
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
-from gateway.core.model import Sighting, Tap
 from gateway.core.presence import Presence
 from gateway.dbfile import DATABASE as DATABASE
 from gateway.desk import Desk
@@ -32,7 +29,8 @@ from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
 from gateway.keychain import Keychain
-from gateway.mapfile import misplaced, radio_map_of
+from gateway.mapfile import radio_map_of
+from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve
 from gateway.store import Store
@@ -78,7 +76,7 @@ async def run(
     """
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
-    clock = InstantClock() if instant else ShopClock(_speed(config.source))
+    clock = InstantClock() if instant else ShopClock(speed_of(config.source))
     gateway = Gateway(config, clock, stop)
     try:
         await gateway.run(ready, end_with_sources=instant)
@@ -295,66 +293,6 @@ def opened(config: Config, port: int, tablet_key: str) -> Opened:
     return Opened(base_url, f"{base_url}/tablet?key={tablet_key}")
 
 
-def check(config: Config, path: Path) -> None:
-    """What a configuration says beyond its form: options of device paths, speeds, files that must be there.
-
-    Raises ConfigError with file, line and key. Opens no device.
-    """
-    clock, health = InstantClock(), Health()
-    ears = Ears(Resolver(bytes(keys.SITE_KEY_BYTES)), _Nobody(), clock, health)
-    problems = []
-    devices: set[str] = set()
-    for index, table in enumerate(config.source):
-        if table.scheme in ("ble", "mgmt", "nfc", "pcsc", "serial"):
-            device = serial_port(table.target) or table.target
-            if device in devices:
-                problem = f"expected a device of its own; {table.target} serves another source"
-                problems.append(local.located(path, ("source", index, "path"), problem))
-            devices.add(device)
-        try:
-            if table.scheme != "mqtt":  # its form says all
-                open_source(table, ears, clock, health)
-            _speed((table,))
-        except ConfigError as error:
-            problems.append(local.located(path, ("source", index, "path"), str(error)))
-    try:
-        problems += [local.located(path, at, problem) for at, problem in misplaced(config)]
-    except ConfigError as error:
-        problems.append(local.located(path, ("presence", "radio_map"), str(error)))
-    if config.mqtt is not None:
-        problems += missing_files(config.mqtt, path)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    _speed(config.source)
-
-
-def missing_files(mqtt: MqttTable, path: Path) -> list[str]:
-    """What [mqtt] names and is not there, with file, line and key."""
-    problems = []
-    for key in ("password_file", "ca_file", "cert_file", "key_file"):
-        file = getattr(mqtt, key)
-        if file is not None and not file.is_file():
-            problems.append(local.located(path, ("mqtt", key), f"expected a file, found none at {file}"))
-    return problems
-
-
-class _Nobody:
-    """A sink for sources that are only looked at."""
-
-    def sighted(self, sighting: Sighting) -> None:
-        """Nothing is heard during a check."""
-
-    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
-        """Nothing is heard during a check."""
-
-    def tapped(self, tap: Tap) -> None:
-        """Nothing is touched during a check."""
-
-    def awaits(self, reader: str) -> bool:
-        """Nobody waits during a check."""
-        return False
-
-
 def address(mqtt: MqttTable) -> Address:
     """Where the broker is and how we show who we are. Raises ConfigError."""
     return Address(
@@ -375,23 +313,6 @@ def password(path: Path | None) -> str | None:
         return None if path is None else path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read; expected the broker's password") from error
-
-
-def _speed(sources: tuple[SourceTable, ...]) -> float:
-    """The speed of a simulated or recorded shop. Raises ConfigError where real hardware would have to hurry."""
-    speeds = set()
-    for source in sources:
-        text = source.options.get("speed", "1") if source.scheme in ("sim", "replay") else "1"
-        try:
-            speed = float(text)
-        except ValueError:
-            speed = 0.0
-        if not 0.01 <= speed <= 1000:
-            raise ConfigError(f"{source.path}: speed: expected a number from 0.01 to 1000, found {text!r}")
-        speeds.add(speed)
-    if len(speeds) > 1:
-        raise ConfigError("the sources run at different speeds; expected one speed, and 1 beside real hardware")
-    return speeds.pop() if speeds else 1.0
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

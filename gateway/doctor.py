@@ -19,7 +19,7 @@ from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
 from gateway import erasures, keys
-from gateway.app import DATABASE, check, name_of
+from gateway.app import DATABASE, name_of
 from gateway.clock import ShopClock
 from gateway.core import notice as notices
 from gateway.core import sealing
@@ -28,6 +28,7 @@ from gateway.core.model import ShopConfig
 from gateway.dbfile import broken_logs, examined, kept_keys, kept_shop
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
+from gateway.preflight import check
 from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped
 
@@ -77,8 +78,8 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings += _root(config.gateway.data_dir)
     findings.append(_ledger(config.gateway.data_dir / erasures.NAME))
     findings += _keys(config, ShopClock(1.0).now_ms())
-    findings.append(_notice(config))
     findings += _consents(config.gateway.data_dir)
+    findings.append(_notice(config))
     findings.append(await _broker(config.mqtt))
     return findings
 

@@ -1,12 +1,15 @@
-"""The operations by which HQ changes a shop, as JSON objects `{"op": .., "body": {..}}`, to Changes and back. Pure."""
+"""The operations by which HQ changes a shop, as JSON objects `{"op": .., "body": {..}}`, to Changes and back. Pure.
+
+What their bodies look like is in sync.forms.
+"""
 
 import base64
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from gateway.core.changes import (
     BindingDrop,
@@ -26,7 +29,7 @@ from gateway.core.changes import (
     OfferPut,
 )
 from gateway.core.gate import overreach
-from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
+from gateway.core.keyring import KeyUse
 from gateway.core.model import (
     AgeGate,
     ClockQuality,
@@ -41,197 +44,9 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
-from gateway.core.onetime import CODE_DIGITS
-from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
-from sync import credentials
-from sync.fields import EXACT, INT64_MAX, Id, Ms, Word, validate
-from sync.notices import NoticeBody
-
-# Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
-MAX_TEXT = 2_000  # characters of one sentence or paragraph
-MAX_LANGUAGES = 16
-MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
-MAX_ZONES = 256  # of a shop
-MAX_SEALED = 2_048  # characters of base64
-MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
-MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has 1,000
-MAX_WORD = 64  # characters of a purpose or state that nobody knows
-MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
-MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
-MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept, or counts, for longer
-MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
-MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
-assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
-
-_PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]  # as config.Id
-_Short = Annotated[str, StringConstraints(max_length=120)]
-_Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
-_Text = Annotated[
-    dict[_Language, Annotated[str, StringConstraints(max_length=MAX_TEXT)]], Field(max_length=MAX_LANGUAGES)
-]
-_Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
-_Category = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")]  # "" or "alcohol.wine"
-_CategoryWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-_Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
-_Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
-_IdOrNone = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")]
-_Small = Annotated[int, Field(ge=0, le=1_000_000)]
-_BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
-_Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
-_JoinUrl = Annotated[
-    str,
-    StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
-]
-
-# Whole up to a slash behind the host, or "https://shop.example" would let https://shop.example.evil in.
-_Prefix = Annotated[
-    str, StringConstraints(pattern=r"^https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[!#-;=?-~]*$", max_length=MAX_URL)
-]
-
-
-class _Body(BaseModel):
-    model_config = EXACT
-
-
-class _TalkingPointBody(_Body):
-    text: _Text
-    because: _Text
-    category: _Category = ""
-
-
-class _HabitBody(_Body):
-    text: Word
-    category: _Category = ""
-
-
-class _MemberBody(_Body):
-    member_id: Id
-    call_name: _Short = ""
-    language: _Language = "de"
-    interests: _Words = []
-    usual: Annotated[list[Word | _HabitBody], Field(max_length=MAX_ITEMS)] = []
-    talking_points: Annotated[list[_TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
-    staff: bool = False
-    age: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
-
-
-class _MemberRef(_Body):
-    member_id: Id
-
-
-class _CredentialRef(_Body):
-    credential_id: Id
-
-
-class _ConsentBody(_Body):
-    event_id: Id
-    member_id: Id
-    purpose: Annotated[Purpose, Field(strict=False)]
-    state: Annotated[ConsentState, Field(strict=False)]
-    given_at_ms: Ms
-    valid_until_ms: Ms | None = None
-    hq_seq: Annotated[int, Field(ge=0, le=INT64_MAX)] = 0
-    notice_version: _Short = ""
-    channel: _Code = "unknown"
-    receipt_id: _IdOrNone = ""
-    supersedes: _IdOrNone = ""
-    notice_id: _IdOrNone = ""
-    notice_sha256: Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{64})?$")] = ""
-    language: Annotated[str, StringConstraints(pattern=r"^(?:[a-z]{2})?$")] = ""
-    jurisdiction: Annotated[str, StringConstraints(pattern=r"^(?:[A-Z]{2})?$")] = ""
-    method: _Code = "unknown"
-    device_id: _IdOrNone = ""
-    store_id: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:/-]{0,79})?$")] = ""
-    staff_id: _IdOrNone = ""
-    age_gate: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
-    clock: Annotated[ClockQuality, Field(strict=False)] = ClockQuality.UNKNOWN
-
-
-class _RestoreBody(_Body):
-    member_id: Id
-    records: Annotated[list[_ConsentBody], Field(max_length=MAX_RESTORED)]
-
-
-class _ConsentRef(BaseModel):
-    """What must be readable of a consent, so that it can wait by its name."""
-
-    event_id: Id
-    member_id: Id
-
-
-class _OfferBody(_Body):
-    offer_id: Id
-    title: _Text
-    text: _Text
-    badge: _Text = {}
-    more: _Text = {}
-    art: _PlaceId = "bag"
-    zones: Annotated[list[_PlaceId], Field(max_length=MAX_ITEMS)] = []
-    interests: _Words = []
-    audience: Literal["everyone", "members"] = "members"
-    value_cents: _Small = 0
-    public_safe: bool = False
-    priority: _Int64 = 0
-    valid_from_ms: Ms = 0
-    valid_until_ms: Ms | None = None
-    cap_per_member: _Small | None = None
-    purpose: Annotated[Purpose, Field(strict=False)] = Purpose.PERSONALISE_OFFERS
-    category: _Category = ""
-
-
-class _OfferRef(_Body):
-    offer_id: Id
-
-
-class _KeepBody(_Body):
-    decisions: _Days = Keep().decisions
-    audit: _Days = Keep().audit
-    counts: _Days = Keep().counts
-
-
-class _ConfigBody(_Body):
-    store_name: _Text = {}
-    zones: Annotated[dict[_PlaceId, _Text], Field(max_length=MAX_ZONES)] = {}
-    notice: NoticeBody | None = None
-    contacts_per_day: _Small = ShopConfig().contacts_per_day
-    contact_gap_ms: Ms = ShopConfig().contact_gap_ms
-    zone_offer_ms: Ms = ShopConfig().zone_offer_ms
-    dialogue_ms: Ms = ShopConfig().dialogue_ms
-    ask_ms: Ms = ShopConfig().ask_ms
-    card_ms: Ms = ShopConfig().card_ms
-    sale_ms: Ms = ShopConfig().sale_ms
-    bearer_limit_cents: _Small = ShopConfig().bearer_limit_cents
-    join_url: _JoinUrl = ""
-    bind_prefixes: Annotated[list[_Prefix], Field(max_length=MAX_PREFIXES)] = []
-    consent_days: Annotated[int, Field(ge=0, le=MAX_KEEP_DAYS)] = 0
-    child_programme: bool = False
-    sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
-    retention: _KeepBody = _KeepBody()
-    stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
-
-
-class _KeyRef(_Body):
-    gateway: _Gateway
-    key_id: Id
-
-
-class _KeyBody(_KeyRef):
-    use: Annotated[KeyUse, Field(strict=False)]
-    from_ms: Ms
-    until_ms: Ms | None = None
-    sealed: Annotated[str, StringConstraints(pattern=_BASE64, min_length=1, max_length=MAX_SEALED)]
-
-
-class _BindingRef(_Body):
-    binding_id: Id
-
-
-class _BindingBody(_BindingRef):
-    member_id: Id
-    code: Annotated[str, StringConstraints(pattern=rf"^[0-9]{{{CODE_DIGITS}}}$")]
-    valid_until_ms: Ms
+from sync import credentials, forms
+from sync.fields import validate
 
 
 def parse(op: object) -> Change:
@@ -244,27 +59,27 @@ def parse(op: object) -> Change:
     body = op["body"]
     match op["op"]:
         case "member.put":
-            return MemberPut(_member(validate(_MemberBody, body)))
+            return MemberPut(_member(validate(forms.MemberBody, body)))
         case "member.erase":
-            return MemberErase(validate(_MemberRef, body).member_id)
+            return MemberErase(validate(forms.MemberRef, body).member_id)
         case "credential.put":
             return credentials.parse(body)
         case "credential.drop":
-            return CredentialDrop(validate(_CredentialRef, body).credential_id)
+            return CredentialDrop(validate(forms.CredentialRef, body).credential_id)
         case "consent.add":
             return ConsentAdd(consent(body))
         case "consent.restore":
-            restore = validate(_RestoreBody, body)
+            restore = validate(forms.RestoreBody, body)
             records = tuple(ConsentRecord(**dict(record)) for record in restore.records)
             if any(record.member_id != restore.member_id for record in records):
                 raise PeerError("fields", "member_id")
             return ConsentRestore(restore.member_id, records)
         case "offer.put":
-            return OfferPut(_offer(validate(_OfferBody, body)))
+            return OfferPut(_offer(validate(forms.OfferBody, body)))
         case "offer.drop":
-            return OfferDrop(validate(_OfferRef, body).offer_id)
+            return OfferDrop(validate(forms.OfferRef, body).offer_id)
         case "config.put":
-            config = validate(_ConfigBody, body)
+            config = validate(forms.ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
             lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
             keep = {"retention": Keep(**dict(config.retention))}
@@ -281,7 +96,7 @@ def parse_or_park(op: object) -> Change:
             raise
         body = op["body"]
         try:
-            ref = _ConsentRef.model_validate(body)
+            ref = forms.ConsentRef.model_validate(body)
         except ValidationError:
             ref = None
         if ref is None:
@@ -293,9 +108,9 @@ def parse_or_park(op: object) -> Change:
     elif state and state not in list(ConsentState):
         reason = "unknown_state"
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    if len(text) > MAX_PARKED_TEXT:
+    if len(text) > forms.MAX_PARKED_TEXT:
         text = json.dumps({"purpose": purpose, "state": state})
-    return ConsentPark(ref.event_id, ref.member_id, purpose[:MAX_WORD], state[:MAX_WORD], reason, text)
+    return ConsentPark(ref.event_id, ref.member_id, purpose[: forms.MAX_WORD], state[: forms.MAX_WORD], reason, text)
 
 
 def _without_unknown(op: object) -> object:
@@ -311,25 +126,25 @@ def _without_unknown(op: object) -> object:
 
 def consent(body: object) -> ConsentRecord:
     """A consent record from its body. Raises PeerError."""
-    return ConsentRecord(**dict(validate(_ConsentBody, body)))
+    return ConsentRecord(**dict(validate(forms.ConsentBody, body)))
 
 
 def _parse_secret(name: str, body: object) -> Change:
     """The operations on keys and one-time codes."""
     match name:
         case "key.put":
-            key = validate(_KeyBody, body)
+            key = validate(forms.KeyBody, body)
             return KeyPut(**dict(key) | {"sealed": base64.b64decode(key.sealed)})
         case "key.drop":
-            return KeyDrop(**dict(validate(_KeyRef, body)))
+            return KeyDrop(**dict(validate(forms.KeyRef, body)))
         case "binding.put":
-            return BindingPut(**dict(validate(_BindingBody, body)))
+            return BindingPut(**dict(validate(forms.BindingBody, body)))
         case "binding.drop":
-            return BindingDrop(validate(_BindingRef, body).binding_id)
+            return BindingDrop(validate(forms.BindingRef, body).binding_id)
     raise PeerError("op")
 
 
-def _offer(wire: _OfferBody) -> Offer:
+def _offer(wire: forms.OfferBody) -> Offer:
     offer = Offer(**dict(wire) | {"zones": tuple(wire.zones), "interests": tuple(wire.interests)})
     too_far = overreach(offer)
     if too_far is not None:
@@ -337,7 +152,7 @@ def _offer(wire: _OfferBody) -> Offer:
     return offer
 
 
-def _member(wire: _MemberBody) -> Member:
+def _member(wire: forms.MemberBody) -> Member:
     points = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
     usual = tuple(one if isinstance(one, str) else Habit(one.text, one.category) for one in wire.usual)
     return Member(

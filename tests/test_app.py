@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway import app
-from gateway import config as local
-from gateway.app import _speed, check, opened, password
+from gateway.app import opened, password
 from gateway.clock import ShopClock
-from gateway.config import Config, SourceTable, load
+from gateway.config import Config
 from gateway.core.changes import Delta
 from gateway.core.keyring import SunKey
 from gateway.errors import ConfigError
@@ -103,27 +102,6 @@ def test_the_broken_options_of_a_source_exit_78(config) -> None:
     assert "speed" in done.stderr
 
 
-def test_a_receiver_that_would_hear_for_nothing_is_told_with_its_line(config) -> None:
-    receivers = "".join(
-        f'[[receiver]]\nid = "{name}"\nzone = "{name}"\n{place}'
-        for name, place in (("a", "x_m = 0\ny_m = 0\n"), ("b", ""))
-    )
-    path, _ = config(f'{receivers}[[source]]\npath = "ble:hci0"\nreceiver = "b"\n')
-    with pytest.raises(ConfigError) as told:
-        check(load(path), path)
-    assert str(told.value) == (
-        f"{path}:14: receiver[2].id: expected x_m and y_m, as the other receivers have them, for 'b'"
-    )
-
-
-def test_the_speed_of_the_sources() -> None:
-    assert _speed(()) == 1.0
-    assert _speed((SourceTable(path="sim:1?speed=10"), SourceTable(path="replay:f?speed=10"))) == 10
-    for paths in (("sim:1?speed=10", "replay:f"), ("sim:1?speed=0",), ("sim:1?speed=nan",), ("sim:1?speed=1e9",)):
-        with pytest.raises(ConfigError):
-            _speed(tuple(SourceTable(path=path) for path in paths))
-
-
 def test_the_brokers_password_stands_in_its_own_file(tmp_path: Path) -> None:
     path = tmp_path / "password"
     with pytest.raises(ConfigError, match="broker's password"):
@@ -137,17 +115,6 @@ def test_addresses_for_people() -> None:
     assert opened(Config.model_validate(tables), 81, "k").tablet_url == "http://localhost:81/tablet?key=k"
     public = tables | {"http": {"public_url": "http://gw.shop:8080/"}}
     assert opened(Config.model_validate(public), 81, "k").base_url == "http://gw.shop:8080"
-
-
-def test_one_adapter_serves_one_source(tmp_path: Path) -> None:
-    path = tmp_path / "gateway.toml"
-    path.write_text(
-        f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{tmp_path}"\n'
-        '[[source]]\npath = "ble:hci0"\nreceiver = "a"\n[[source]]\npath = "mgmt:hci0"\nreceiver = "b"\n'
-        '[[receiver]]\nid = "a"\nzone = "z"\n[[receiver]]\nid = "b"\nzone = "z"\n'
-    )
-    with pytest.raises(ConfigError, match=r"gateway.toml:10: source\[2\].path: expected a device of its own"):
-        app.check(local.load(path), path)
 
 
 async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_restart(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from gateway.core import consent
 from gateway.core.changes import ConsentAdd, ConsentRestore
 from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Purpose
 from gateway.errors import PeerError
-from sync import ops
+from sync import forms, ops
 from sync.hq.versions import CLOCK_SLACK_MS, OFFLINE_MS, Versions, record_of
 from sync.topics import Topics
 
@@ -116,7 +116,7 @@ class Consents(Versions):
 def significant(log: Sequence[ConsentRecord]) -> list[ConsentRecord]:
     """All of a log, or of one that is too long for an op what its state follows from: what is in force, and of every
     purpose the no that is newest by number and the one that is newest by its time."""
-    if len(log) <= ops.MAX_RESTORED:
+    if len(log) <= forms.MAX_RESTORED:
         return list(log)
     kept = set(consent.in_force(log).values())
     for purpose in Purpose:

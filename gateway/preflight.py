@@ -1,0 +1,93 @@
+"""What a configuration says beyond its form, looked at before anything is started. Opens no device."""
+
+from pathlib import Path
+
+from drivers.ears import Ears
+from drivers.nfc import serial_port
+from drivers.sources import open_source
+from gateway import config as local
+from gateway import keys
+from gateway.clock import InstantClock
+from gateway.config import Config, MqttTable, SourceTable
+from gateway.core.identity import Resolver
+from gateway.core.model import Sighting, Tap
+from gateway.errors import ConfigError
+from gateway.health import Health
+from gateway.mapfile import misplaced
+
+
+def check(config: Config, path: Path) -> None:
+    """What a configuration says beyond its form: options of device paths, speeds, files that must be there.
+
+    Raises ConfigError with file, line and key. Opens no device.
+    """
+    clock, health = InstantClock(), Health()
+    ears = Ears(Resolver(bytes(keys.SITE_KEY_BYTES)), _Nobody(), clock, health)
+    problems = []
+    devices: set[str] = set()
+    for index, table in enumerate(config.source):
+        if table.scheme in ("ble", "mgmt", "nfc", "pcsc", "serial"):
+            device = serial_port(table.target) or table.target
+            if device in devices:
+                problem = f"expected a device of its own; {table.target} serves another source"
+                problems.append(local.located(path, ("source", index, "path"), problem))
+            devices.add(device)
+        try:
+            if table.scheme != "mqtt":  # its form says all
+                open_source(table, ears, clock, health)
+            speed_of((table,))
+        except ConfigError as error:
+            problems.append(local.located(path, ("source", index, "path"), str(error)))
+    try:
+        problems += [local.located(path, at, problem) for at, problem in misplaced(config)]
+    except ConfigError as error:
+        problems.append(local.located(path, ("presence", "radio_map"), str(error)))
+    if config.mqtt is not None:
+        problems += missing_files(config.mqtt, path)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    speed_of(config.source)
+
+
+def missing_files(mqtt: MqttTable, path: Path) -> list[str]:
+    """What [mqtt] names and is not there, with file, line and key."""
+    problems = []
+    for key in ("password_file", "ca_file", "cert_file", "key_file"):
+        file = getattr(mqtt, key)
+        if file is not None and not file.is_file():
+            problems.append(local.located(path, ("mqtt", key), f"expected a file, found none at {file}"))
+    return problems
+
+
+class _Nobody:
+    """A sink for sources that are only looked at."""
+
+    def sighted(self, sighting: Sighting) -> None:
+        """Nothing is heard during a check."""
+
+    def anchored(self, anchor: str, receiver: str, rssi_dbm: int, at_ms: int) -> None:
+        """Nothing is heard during a check."""
+
+    def tapped(self, tap: Tap) -> None:
+        """Nothing is touched during a check."""
+
+    def awaits(self, reader: str) -> bool:
+        """Nobody waits during a check."""
+        return False
+
+
+def speed_of(sources: tuple[SourceTable, ...]) -> float:
+    """The speed of a simulated or recorded shop. Raises ConfigError where real hardware would have to hurry."""
+    speeds = set()
+    for source in sources:
+        text = source.options.get("speed", "1") if source.scheme in ("sim", "replay") else "1"
+        try:
+            speed = float(text)
+        except ValueError:
+            speed = 0.0
+        if not 0.01 <= speed <= 1000:
+            raise ConfigError(f"{source.path}: speed: expected a number from 0.01 to 1000, found {text!r}")
+        speeds.add(speed)
+    if len(speeds) > 1:
+        raise ConfigError("the sources run at different speeds; expected one speed, and 1 beside real hardware")
+    return speeds.pop() if speeds else 1.0
