@@ -1,8 +1,6 @@
 """Routes of the customer's own page and of tablets that go into a customer's hands; they decide nothing."""
 
-import json
 from collections.abc import Mapping
-from html import escape
 from typing import Annotated, Literal
 
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
@@ -17,6 +15,7 @@ from gateway.core.model import AgeGate, Notice, Purpose
 from gateway.core.ports import Clock
 from gateway.core.tokens import is_token
 from gateway.handovers import Handovers
+from gateway.readable import readable
 from gateway.selfservice import Answer, Form, Me, SelfService
 
 FRESH = {"Cache-Control": "no-store"}
@@ -110,8 +109,8 @@ class Tablets:
         tablet = cookies.tablet_of(cookie, self._key)
         if tablet is None:
             raise HTTPException(401, "This tablet is not signed in. Open it with your manager's link.")
-        if locked and self._handovers is not None:
-            self._handovers.lock_for_good(tablet)
+        if self._handovers is not None:
+            self._handovers.is_locked(tablet, locked)  # a tablet that was locked before a restart gets nothing either
         return tablet
 
     async def ours(
@@ -121,7 +120,7 @@ class Tablets:
     ) -> str:
         """A tablet in a colleague's hands. Raises 401, and 423 while a customer holds it."""
         tablet = await self.known(cookie, locked)
-        if self._handovers is not None and self._handovers.is_locked(tablet):
+        if self._handovers is not None and self._handovers.is_locked(tablet, locked):
             raise HTTPException(423, "This tablet is in a customer's hands. Unlock it with your number.")
         return tablet
 
@@ -147,7 +146,7 @@ def add_handovers(app: FastAPI, handovers: Handovers, tablets: Tablets) -> None:
         handed = await handovers.hand_over(tablet, asked.handshake_id, asked.pin)
         answer = _answer({"result": handed.result, "url": handed.path or None})
         if handed.result == "ok":
-            set_cookie(answer, request, LOCKED, "1", LOCKED_MAX_AGE_S)
+            set_cookie(answer, request, LOCKED, handovers.run, LOCKED_MAX_AGE_S)
         return answer
 
     @app.post("/api/v1/tablet/unlock", tags=["tablet"])
@@ -203,7 +202,7 @@ def _add_page(app: FastAPI, path: Path, me: SelfService, clock: Clock, pages: Pa
         language = await me.language(cookie)
         title, back = ("Ihre Daten", "Zurück") if language == "de" else ("Your data", "Back")
         values = {"language": language, "title": title, "back": back, "body": DATA_SLOT}
-        return _page(pages.shell("me_data.html", values).replace(DATA_SLOT, _readable(found, language), 1))
+        return _page(pages.shell("me_data.html", values).replace(DATA_SLOT, readable(found, language), 1))
 
     @app.get("/api/v1/me", tags=["me"])
     async def state(cookie: _Session = None) -> Response:
@@ -315,11 +314,6 @@ def _said(answer: Answer | None, *, code: bool) -> Response:
         body |= {"receipt_id": answer.receipt_id or None, "at_ms": answer.at_ms}
         body |= {"code": answer.code or None} if code else {}
     return _answer(body)
-
-
-def _readable(found: Mapping[str, object], language: str) -> str:
-    """The data as a fragment of a page."""
-    return f"<pre>{escape(json.dumps(found, ensure_ascii=False, indent=1))}</pre>"
 
 
 def _answer(body: object, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -7,6 +7,7 @@ from display.faults import PART, Ear, cause_of
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
 from gateway.core.notice import missing
 from gateway.health import Part
+from gateway.life import Stale
 
 Json = dict[str, object]
 
@@ -82,6 +83,7 @@ def queue_entry(entry: QueueEntry, guest: int, tablet: str, now_ms: int, speed: 
         "state": entry.state,
         "mine": entry.tablet == tablet,
         "colleagues_near": entry.colleagues_near,
+        "usual": list(entry.usual),
     }
 
 
@@ -130,6 +132,11 @@ def trouble(value: Part, ear: Ear, now_ms: int, speed: float) -> Json:
         "action": value.action,
         "for_ms": real_ms(now_ms - value.since_ms, speed),
     }
+
+
+def stale(value: Stale) -> Json:
+    """How old profiles are: "fresh", "soon", "paused" or "wiped", and how many days are left."""
+    return {"state": value.state, "days_left": value.days_left}
 
 
 def shop(value: ShopConfig, speed: float) -> Json:

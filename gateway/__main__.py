@@ -25,10 +25,13 @@ from gateway import (
     hqverbs,
     keys,
     logs,
+    memberverbs,
     recording,
     rehearse,
+    rekey,
     scanner,
 )
+from gateway.dbfile import DATABASE, ask_rekey
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
 from gateway.terminal import Defaults, laid_out, out, say, whole
@@ -164,6 +167,24 @@ def _tablet_link(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _rotate_key(arguments: argparse.Namespace) -> int:
+    data_dir = config.load(arguments.config).gateway.data_dir
+    if arguments.root:
+        rekey.rotate_root(data_dir)
+        say("The data opens with the new root key only. Copies of the old site.key are worth nothing from now on.")
+        return 0
+    ask_rekey(data_dir / DATABASE)
+    say("The service makes a new key and seals everything with it, now or at its next start; the old key goes last.")
+    return 0
+
+
+def _scanner_key(arguments: argparse.Namespace) -> int:
+    key = rekey.vault(config.load(arguments.config).gateway.data_dir).identifier_key
+    keys.write_identifier_key(arguments.out, key)
+    say(f"{arguments.out}: the key under which this shop hashes identifiers, for site_key_file of its scanners.")
+    return 0
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     results = bench.run(arguments.name, arguments.corpus, arguments.baud)
     if arguments.json:
@@ -248,6 +269,12 @@ def _parser() -> argparse.ArgumentParser:
     verb("tablet-link", _tablet_link, "the link and QR code that let a tablet in").add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file"
     )
+    anew = verb("rotate-key", _rotate_key, "a new key for what is stored: the service seals everything with it")
+    anew.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
+    anew.add_argument("--root", action="store_true", help="a new root key (site.key) instead, at once")
+    copy = verb("scanner-key", _scanner_key, "write the key with which a scanner hashes static identifiers")
+    copy.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
+    copy.add_argument("--out", type=Path, required=True, help="a new file; only its owner can read it")
     measure = verb("bench", _bench, "measure")
     measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
@@ -266,6 +293,7 @@ def _parser() -> argparse.ArgumentParser:
     survey.add_argument(
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
+    memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
 

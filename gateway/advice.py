@@ -1,4 +1,6 @@
-"""The digital handshake at work: a member asks, tablets ring, one colleague's card opens and closes.
+"""What tablets are told of members: who asks for advice, whose card is open, and who came in and wants to be greeted.
+
+The digital handshake: a member asks, tablets ring, one colleague's card opens and closes.
 
 A tablet may stand beside a reader: a tap there opens the card on it at once, because the colleague holds it out.
 """
@@ -7,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
+from gateway.core.arrivals import Arrivals, Arrived
 from gateway.core.handshake import Handshake, Handshakes
 from gateway.core.model import Event, Proof, ShopConfig
 from gateway.core.ports import Clock, Surfaces
@@ -48,6 +51,7 @@ class Advice:
         self._shop = shop
         self._denies = denies
         self._handshakes = Handshakes()
+        self._arrivals = Arrivals()
         self._asking: set[str] = set()
         self._colleagues: dict[str, str] = {}  # who carries a known phone, and in which zone
         self._beside: dict[str, str] = {}  # reader -> the tablet that stands beside it
@@ -61,6 +65,27 @@ class Advice:
     def beside(self, reader: str) -> str | None:
         """The tablet that stands beside this reader."""
         return self._beside.get(reader)
+
+    def greets(self, member_id: str) -> bool:
+        """Whether a member who comes in now may be announced: not again, and not while a colleague is with them."""
+        return self._arrivals.is_due(member_id, self._clock.now_ms()) and not self._handshakes.has(member_id)
+
+    def announce(self, arrived: Arrived) -> None:
+        """A member came in who wants to be greeted; what let us know it is committed."""
+        if self._denies(arrived.member_id):
+            return  # withdrew while the disk wrote, and it could not take that
+        self._arrivals.add(replace(arrived, at_ms=self._clock.now_ms()))  # it may have been set while the disk wrote
+        self._ring()
+
+    def left(self, member_id: str) -> None:
+        """A member is not here any more; a request stays until it times out."""
+        if self._arrivals.end(member_id):
+            self._ring()
+
+    def request_of(self, member_id: str) -> str | None:
+        """Whether this member's request for advice is "asked" or "open", None without one."""
+        handshake = self._handshakes.of(member_id)
+        return None if handshake is None else handshake.state
 
     async def tapped(self, member_id: str, zone: str, reader: str, proof: Proof) -> None:
         """A member tapped at a reader for advice: the tablet beside it opens, or all tablets ring."""
@@ -108,6 +133,7 @@ class Advice:
         now_ms = self._clock.now_ms()  # it may have been set while the disk wrote
         expires_at_ms = now_ms + self._shop().ask_ms
         self._handshakes.ask(Handshake(handshake_id, member_id, label, zone, via, now_ms, expires_at_ms, None, proof))
+        self._arrivals.end(member_id)
         if ring:
             self._ring()
 
@@ -161,16 +187,28 @@ class Advice:
         """Wipe what waited or stood open too long; `tell_closed` is to follow."""
         expired = self._handshakes.expire(now_ms)
         self._wipe(expired, "timeout")
+        if self._arrivals.expire(now_ms):
+            self._ring()
         return expired
 
-    def forget(self, member_id: str) -> None:
-        """Wipe a member from every tablet, at once."""
-        self._wipe(self._handshakes.forget(member_id), "withdrawn")
+    @property
+    def members(self) -> set[str]:
+        """Everybody who asks or whose card is open, and the colleagues on the floor."""
+        return self._handshakes.members | self._colleagues.keys()
+
+    def forget(self, member_id: str) -> int:
+        """Wipe a member from every tablet, at once; how many requests and cards that were."""
+        ended = self._handshakes.forget(member_id)
+        self._wipe(ended, "withdrawn")
+        if self._arrivals.forget(member_id):
+            self._ring()
         self.colleague_is(member_id, None)
+        return len(ended)
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
         self._handshakes.shift(delta_ms)
+        self._arrivals.shift(delta_ms)
 
     def is_colleague(self, member_id: str) -> bool:
         """Whether this is a colleague who is on the floor."""
@@ -197,9 +235,13 @@ class Advice:
 
         await self._commit(tell, GROUP_MS)
 
+    def refresh(self) -> None:
+        """Send tablets the queue again, and with it what stands beside it."""
+        self._ring()
+
     def _ring(self) -> None:
         near = list(self._colleagues.values())
-        entries = self._handshakes.entries()
+        entries = (*self._handshakes.entries(), *self._arrivals.entries())
         self._surfaces.queue(tuple(replace(entry, colleagues_near=near.count(entry.zone)) for entry in entries))
 
     def _wipe(self, ended: list[Handshake], reason: str) -> None:

@@ -18,7 +18,7 @@ from drivers.nfc import serial_port
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
 from gateway import config as local
-from gateway import keys
+from gateway import hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core import sealing
@@ -26,11 +26,14 @@ from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
 from gateway.core.model import Sighting, Tap
 from gateway.core.presence import Presence
+from gateway.dbfile import DATABASE as DATABASE
+from gateway.desk import Desk
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
 from gateway.keychain import Keychain
 from gateway.mapfile import misplaced, radio_map_of
+from gateway.resealing import Resealing
 from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
@@ -48,8 +51,6 @@ TURNS = 5
 
 # A recording waits this long for headquarters to confirm its events; what is not confirmed stays on the disk.
 DRAIN_S = 10.0
-
-DATABASE = "gateway.db"
 
 # Not a fault by itself: the box may stand behind a wall, or be a container whose host keeps the time.
 UNTRUSTED = "not synchronised; what beacons' clocks teach is not kept over a restart"
@@ -96,13 +97,14 @@ class Gateway:
         self.health = Health(journal)
         rng = self._rng = random.Random(secrets.randbits(64))
         data_dir = config.gateway.data_dir
-        site_key = keys.site_key(data_dir)
+        root_key = rekey.root_key(data_dir)
         self._tablet_key = keys.tablet_key(data_dir)
         self._gateway_key = keys.gateway_key(data_dir)
-        self._store = Store(data_dir / DATABASE, secrets.token_hex(16), site_key)
+        self._store = Store(data_dir / DATABASE, secrets.token_hex(16), root_key, clock.now_ms())
+        identifier_key = self._store.identifier_key
         self._supervisor = Supervisor(clock, self.health, rng)
         self._hub = Hub(clock, self.health, faults.ears(config))
-        resolver = self._resolver = Resolver(site_key, secrets.token_bytes(16))
+        resolver = self._resolver = Resolver(identifier_key, secrets.token_bytes(16))
         place = f"{config.gateway.tenant}/{config.gateway.store}"
         terminal = self._terminal = Terminal(place, clock, secrets.token_bytes, config.nfc)
         keychain = Keychain(self._store, self._gateway_key, name_of(config), clock, self.health, self._hold)
@@ -114,7 +116,7 @@ class Gateway:
             health=self.health,
             receivers={receiver.id: receiver for receiver in config.receiver},
             screens={screen.id: screen.zone for screen in config.screen},
-            site_key=site_key,
+            site_key=identifier_key,
             new_id=self._new_id,
             spawn=self._supervisor.once,
             wake=self._wake,
@@ -125,16 +127,22 @@ class Gateway:
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
+        self.desk = Desk(self._store, self._flow, clock, self._new_id)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
+        self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""
         await self._flow.start()
+        if not end_with_sources:  # a recording's time is its own: nothing ages by it
+            await self._flow.life.start(self._clock.trusted)
+            self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
         self._supervisor.keep("clock", self._tick)
+        self._supervisor.keep("sealing", self._resealing.run)
         self._supervisor.keep("pages", lambda: self._serve(ready))
         ended = [self._keep_source(table, source) for table, source in sources]
         if end_with_sources:
@@ -198,17 +206,9 @@ class Gateway:
     async def _serve(self, ready: Callable[[Opened], None] | None) -> None:
         http = self._config.http
         version = importlib.metadata.version("store-gateway")
-        app = create_app(
-            self._flow,
-            self._hub,
-            self.health,
-            self._clock,
-            self._tablet_key,
-            version,
-            public_url=http.public_url,
-            me=self._flow.selfservice,
-            handovers=self._flow.handovers,
-        )
+        shown = (self._flow, self._hub, self.health, self._clock)
+        me, handovers = self._flow.selfservice, self._flow.handovers
+        app = create_app(*shown, self._tablet_key, version, public_url=http.public_url, me=me, handovers=handovers)
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
@@ -225,7 +225,8 @@ class Gateway:
         place = Topics(who.tenant, who.store, who.id)
         transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
         public_key = sealing.public_key(self._gateway_key)
-        return Uplink(place, transport, self._store, self._flow, self._clock, self.health, rng, public_key)
+        ports = self._store, self._flow, self._clock, self.health, rng, public_key, self._flow.life.with_hq
+        return Uplink(place, transport, *ports)
 
     def _hold(self, keyring: Keyring) -> None:
         """Readers' threads see the new ring at their next tap; the one that they look at stays whole."""
@@ -234,6 +235,10 @@ class Gateway:
     def _wake(self) -> None:
         if self._uplink is not None:
             self._uplink.wake()
+
+    def _ask(self) -> None:
+        if self._uplink is not None:
+            self._uplink.ask()
 
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""

@@ -27,6 +27,7 @@ from gateway.core.model import AgeGate, ConsentState, Credential, CredentialKind
 from gateway.core.onetime import code_digest
 from gateway.errors import PeerError
 from gateway.records import Tx
+from gateway.tables.consents import SYNCHRONISED
 
 # Credentials that may resolve, each from the one instant (ms) to the other, None = no end.
 Recognised = tuple[tuple[Credential, int, int | None], ...]
@@ -51,6 +52,8 @@ class Touched:
     keys: bool = False
     bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
     counts: list[str] = field(default_factory=list)  # counters to raise, fixed words of ours
+    refused_offers: int = 0  # passed over
+    suppressed: int = 0  # changes about members who were erased; they changed nothing
 
 
 def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "") -> Touched:
@@ -66,15 +69,37 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         touched.outcome = "stale" if delta.version <= have else "gap"
         return touched
     for change in delta.changes:
-        if isinstance(change, KeyPut | KeyDrop | BindingPut | BindingDrop):
+        member_id = _about(change)
+        if member_id is not None and tx.is_erased(member_id):
+            touched.suppressed += 1
+        elif isinstance(change, KeyPut | KeyDrop | BindingPut | BindingDrop):
             _apply_secret(tx, change, site_key, gateway, touched)
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
+    for refused in delta.refused:
+        body = {"offer_id": refused.offer_id, "reason": refused.reason, "field": refused.field}
+        tx.emit(Event("offer.refused", now_ms, body))
+    touched.refused_offers = len(delta.refused)
     tx.purge_bindings(now_ms)
     for member_id in touched.members | touched.erased:
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)
     tx.put_meta("hq_version", str(delta.version))
+    if tx.meta("clock") != SYNCHRONISED:  # a synchronised clock knows better than the way from headquarters
+        tx.show_time(delta.at_ms)
     return touched
+
+
+def _about(change: Change) -> str | None:
+    """The member about whom a change says something, None for an erasure and for what is nobody's."""
+    match change:
+        case MemberPut(member):
+            return member.member_id
+        case ConsentAdd(record):
+            return record.member_id
+        case MemberErase():
+            return None
+    member_id: str | None = getattr(change, "member_id", None)  # every other change that is about somebody says so
+    return member_id
 
 
 def taken_from(delta: Delta) -> set[str]:
@@ -143,7 +168,8 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             if member.age is AgeGate.UNDER_16:
                 touched.cleared.add(member.member_id)
         case MemberErase(member_id):
-            tx.erase_member(member_id)
+            touched.bindings |= tx.bindings_of(member_id)
+            tx.erase_member(member_id, 0, now_ms)
             touched.erased.add(member_id)
             touched.cleared.add(member_id)
         case CredentialPut():
@@ -178,7 +204,7 @@ def _apply_consent(tx: Tx, change: ConsentAdd | ConsentPark | ConsentRestore, no
         case ConsentAdd(record):
             member_id = record.member_id
             outcome = tx.take_consent(record, now_ms)
-            if outcome in ("parked", "differs", "tampered"):
+            if outcome in ("parked", "differs", "tampered", "full"):
                 touched.counts.append(f"consent.{outcome}")
             news = outcome not in ("known", "numbered")  # else it was followed when it first came, or was made here
             if news and record.state is not ConsentState.GIVEN:

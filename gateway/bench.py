@@ -7,7 +7,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import bench_bleak, bench_consent, bench_ingest, bench_loop, bench_tap
+from gateway import (
+    bench_bleak,
+    bench_consent,
+    bench_gate,
+    bench_ingest,
+    bench_loop,
+    bench_seal,
+    bench_tap,
+    bench_withdraw,
+)
 from gateway.apply import apply
 from gateway.core.changes import ConsentAdd, Delta, MemberPut, OfferPut
 from gateway.core.model import ConsentRecord, ConsentState, Event, Member, Offer, Purpose
@@ -41,10 +50,13 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "bleak": bleak,
     "consent": bench_consent.consent,
     "decide": decide,
+    "gate": bench_gate.gate,
     "ingest": bench_ingest.ingest,
     "loop": bench_loop.loop,
     "outbox": outbox,
+    "seal": bench_seal.seal,
     "tap": bench_tap.tap,
+    "withdraw": bench_withdraw.withdraw,
 }
 
 

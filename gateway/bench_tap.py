@@ -257,8 +257,8 @@ def _service(folder: Path, port: str, with_keys: _Secrets, kinds: tuple[Kind, ..
     )
     data = folder / "data"
     data.mkdir(mode=0o700)
-    site_key, public = keys.site_key(data), sealing.public_key(keys.gateway_key(data))
-    _fill(data, site_key, public, with_keys, kinds)
+    root_key, public = keys.site_key(data), sealing.public_key(keys.gateway_key(data))
+    _fill(data, root_key, public, with_keys, kinds)
     process = subprocess.Popen([sys.executable, "-m", "gateway", "run", "--config", str(config)])
     url = f"http://127.0.0.1:{http}"
     try:
@@ -269,7 +269,7 @@ def _service(folder: Path, port: str, with_keys: _Secrets, kinds: tuple[Kind, ..
         process.wait(LIMIT_S)
 
 
-def _fill(data: Path, site_key: bytes, public: bytes, with_keys: _Secrets, kinds: tuple[Kind, ...]) -> None:
+def _fill(data: Path, root_key: bytes, public: bytes, with_keys: _Secrets, kinds: tuple[Kind, ...]) -> None:
     name, now_ms = "/".join(WHO), int(time.time() * 1000)
     text = {"de": "Frisch geröstet", "en": "Freshly roasted"}
     changes: list[Change] = [
@@ -288,10 +288,10 @@ def _fill(data: Path, site_key: bytes, public: bytes, with_keys: _Secrets, kinds
         bound = sealing.info(name, use.value, use.value, 0, None)
         sealed = sealing.seal(public, json.dumps(material).encode(), bound)
         changes.append(KeyPut(name, use.value, use, 0, None, sealed))
-    store = Store(data / "gateway.db", secrets.token_hex(16), site_key)
+    store = Store(data / "gateway.db", secrets.token_hex(16), root_key)
     try:
         delta = Delta(0, 1, tuple(changes))
-        asyncio.run(store.run(lambda tx: apply(tx, delta, site_key, now_ms, name)))
+        asyncio.run(store.run(lambda tx: apply(tx, delta, store.identifier_key, now_ms, name)))
     finally:
         store.close()
 

@@ -14,7 +14,7 @@ from statistics import median
 
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
-from gateway import keys
+from gateway import rekey
 from gateway.app import remote_source
 from gateway.clock import ShopClock
 from gateway.config import AnchorTable, Config
@@ -169,7 +169,7 @@ async def walk(
     clock, health, collector = ShopClock(1.0), Health(), Collector()
     rng = random.Random(secrets.randbits(64))
     remote = any(table.scheme == "mqtt" for table in tables)  # a scanner is told digests under the site's key
-    resolver = only(beacon, keys.site_key(config.gateway.data_dir) if remote else secrets.token_bytes(32))
+    resolver = only(beacon, rekey.vault(config.gateway.data_dir).identifier_key if remote else secrets.token_bytes(32))
     ears = Ears(resolver, collector, clock, health)
     supervisor = Supervisor(clock, health, rng)
     points: list[Point] = []

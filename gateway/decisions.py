@@ -4,12 +4,14 @@ These functions run in the writer thread, so they see the transaction and their 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
-from gateway.core.consent import given, may
+from gateway.core.arrivals import Arrived
+from gateway.core.consent import given
+from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL, Field, No
 from gateway.core.handshake import Handshake
-from gateway.core.model import Decision, Event, Offer, OfferLine, Proof, Purpose, StaffCard, Tap
+from gateway.core.model import Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
 from gateway.core.offers import Person, Situation, decide, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.stage import WELCOME_MS, Dialogue
@@ -17,7 +19,11 @@ from gateway.records import Tx
 
 CARD_OFFERS = 3  # what a colleague can say in one breath
 
+OTHERWISE = "de"  # the language where a member's own may not be read
+
 Made = tuple[Decision, Offer | None]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,9 @@ class Decisions:
         None for a colleague: nothing is decided and nothing is told about where colleagues are.
         """
         person = tx.person(change.member_id, change.at_ms)
-        if person is None or not may(Purpose.RECOGNISE_BLE, person.consents, change.at_ms).ok:
+        if person is None or not person.profile.may(Purpose.RECOGNISE_BLE, change.at_ms).ok:
             return []
-        if person.member.staff:
+        if person.staff:
             return None
         zone = change.zone or ""
         body = {"visit_id": visit_id, "member_id": change.member_id, "zone": zone}
@@ -59,6 +65,31 @@ class Decisions:
             person = tx.person(change.member_id, change.at_ms) or person
         return made
 
+    def announce(self, tx: Tx, change: PresenceChange, recognised_by: Purpose) -> Arrived | None:
+        """What tablets are told of a member who came in and wants to be greeted, or None; no card opens by it.
+
+        `recognised_by`: the purpose that let this arrival be seen at all.
+        """
+        if change.kind != "entered":
+            return None
+        person = tx.person(change.member_id, change.at_ms)
+        if person is None or person.staff or not person.profile.may(recognised_by, change.at_ms).ok:
+            return None
+        name = person.profile.read_or("", CALL_NAME, Purpose.GREET_ON_ENTRY, change.at_ms)
+        if not name:
+            return None
+        arrived = Arrived(
+            arrival_id=self._new_id(),
+            member_id=person.member_id,
+            label=name,
+            usual=person.profile.read_or((), USUAL, Purpose.GREET_ON_ENTRY, change.at_ms),
+            zone=change.zone or "",
+            at_ms=change.at_ms,
+        )
+        body = {"arrival_id": arrived.arrival_id, "member_id": arrived.member_id, "zone": arrived.zone}
+        tx.emit(Event("visit.announced", change.at_ms, body))
+        return arrived
+
     def admit(self, tx: Tx, tap: Tap) -> Literal["new", "spent", "nobody"]:
         """Spend the proof of a member's tap; "nobody" where the tap may not be resolved, and nothing is kept."""
         if _tapper(tx, tap) is None or tap.member_id is None or tap.guard is None:
@@ -70,7 +101,7 @@ class Decisions:
         person = _tapper(tx, tap)
         if person is None:
             return "nobody"
-        if person.member.staff:
+        if person.staff:
             return "colleague"
         body = {"visit_id": arrival.visit_id, "member_id": tap.member_id, "zone": arrival.change.zone or ""}
         tx.emit(Event(f"visit.{arrival.change.kind}", tap.at_ms, body | {"via": arrival.via}))
@@ -79,7 +110,7 @@ class Decisions:
     def identify(self, tx: Tx, tap: Tap, till: str) -> bool:
         """Whether the tap says who buys at this till."""
         person = _tapper(tx, tap)
-        if person is None or person.member.staff:
+        if person is None or person.staff:
             return False
         body = {"till": till, "member_id": tap.member_id, "proof": tap.proof, "receiver": tap.reader}
         tx.emit(Event("sale.identified", tap.at_ms, body))
@@ -90,19 +121,19 @@ class Decisions:
         person = _tapper(tx, tap)
         if person is None:
             return None
-        decision, offer = self._decide(tx, "tap", tap.at_ms, zone, screen, person, proof=tap.proof)
-        member, consents = person.member, person.consents
-        greets = may(Purpose.PUBLIC_PERSONAL_GREETING, consents, tap.at_ms).ok and member.call_name
+        noted: list[Reason] = []
+        call_name = _read(person, CALL_NAME, Purpose.PUBLIC_PERSONAL_GREETING, tap.at_ms, noted)
+        decision, offer = self._decide(tx, "tap", tap.at_ms, zone, screen, person, proof=tap.proof, noted=tuple(noted))
         return Dialogue(
             dialogue_id=decision.decision_id,
-            member_id=member.member_id,
-            language=member.language,
-            call_name=member.call_name if greets else None,
+            member_id=person.member_id,
+            language=person.profile.read_or(OTHERWISE, LANGUAGE, Purpose.RECOGNISE_NFC, tap.at_ms),
+            call_name=call_name or None,
             slide=slide_of(offer) if offer is not None else None,
             more=offer.more if offer is not None else {},
             offer_id=decision.offer_id,
             decision_id=decision.decision_id,
-            may_ask_advice=may(Purpose.STAFF_ADVICE, consents, tap.at_ms).ok,
+            may_ask_advice=person.profile.may(Purpose.STAFF_ADVICE, tap.at_ms).ok,
             step="welcome" if door else "offer" if offer is not None else "nothing",
             expires_at_ms=tap.at_ms + (WELCOME_MS if door and offer is not None else idle_ms),
             proof=tap.proof,
@@ -120,37 +151,46 @@ class Decisions:
     ) -> str | None:
         """What tablets may call the member who asks for advice, or None without consent to it."""
         person = tx.person(member_id, now_ms)
-        if person is None or not may(Purpose.STAFF_ADVICE, person.consents, now_ms).ok:
+        if person is None or not person.profile.may(Purpose.STAFF_ADVICE, now_ms).ok:
             return None
-        if not may(Purpose.RECOGNISE_NFC, person.consents, now_ms).ok:
+        if not person.profile.may(Purpose.RECOGNISE_NFC, now_ms).ok:
             return None
         body = {"handshake_id": handshake_id, "member_id": member_id, "zone": zone, "via": via}
         tx.emit(Event("handshake.asked", now_ms, body))
-        return person.member.call_name
+        return person.profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
 
     def card(self, tx: Tx, handshake: Handshake, tablet: str, now_ms: int, until_ms: int) -> StaffCard | None:
         """The card for the colleague who accepted, or None if the consent to advice is not in force now."""
         person = tx.person(handshake.member_id, now_ms)
-        if person is None or not may(Purpose.STAFF_ADVICE, person.consents, now_ms).ok:
+        if person is None or not person.profile.may(Purpose.STAFF_ADVICE, now_ms).ok:
             return None
         body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "tablet": tablet}
         tx.emit(Event("handshake.accepted", now_ms, body))
-        member = person.member
-        history = may(Purpose.PURCHASE_HISTORY, person.consents, now_ms).ok
-        personal = may(Purpose.PERSONALISE_OFFERS, person.consents, now_ms).ok
+        profile = person.profile
+        purposes = [
+            purpose
+            for purpose in (Purpose.STAFF_ADVICE, Purpose.PURCHASE_HISTORY, Purpose.PERSONALISE_OFFERS)
+            if profile.may(purpose, now_ms).ok
+        ]
+        detail = {"handshake_id": handshake.handshake_id, "zone": handshake.zone, "via": handshake.via}
+        tx.audit(now_ms, handshake.member_id, f"tablet:{tablet}", "card.opened", detail, purposes)
+
+        def read(field: Field[T], otherwise: T) -> T:
+            return profile.read_or(otherwise, field, Purpose.STAFF_ADVICE, now_ms)
+
         situation = Situation(
             "", now_ms, "tap", handshake.zone, "", person, (), tx.offers(), tx.shop(), handshake.proof
         )
         best = sift(situation)[1][:CARD_OFFERS]
         return StaffCard(
             handshake_id=handshake.handshake_id,
-            call_name=member.call_name,
-            language=member.language,
+            call_name=read(CALL_NAME, ""),
+            language=read(LANGUAGE, OTHERWISE),
             zone=handshake.zone,
             via=handshake.via,
             asked_at_ms=handshake.asked_at_ms,
-            usual=member.usual if history else (),
-            talking_points=member.talking_points if personal else (),
+            usual=read(USUAL, ()),
+            talking_points=read(TALKING_POINTS, ()),
             offers=tuple(OfferLine(offer.offer_id, offer.title, offer.badge) for offer in best),
             consents=given(person.consents, now_ms),
             closes_at_ms=until_ms,
@@ -166,10 +206,13 @@ class Decisions:
         person: Person,
         others: tuple[Person, ...] = (),
         proof: Proof = Proof.BEARER,
+        noted: tuple[Reason, ...] = (),
     ) -> Made:
+        """`noted`: reasons that are known already, kept with those of the offers."""
         offers = tx.offers()
         situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
         decision = decide(situation)
+        decision = replace(decision, reasons=(*noted, *decision.reasons))
         tx.record(decision)
         return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
 
@@ -177,6 +220,15 @@ class Decisions:
 def _tapper(tx: Tx, tap: Tap) -> Person | None:
     """Who tapped, or None for a stranger and for a member who may not be recognised by a tap now."""
     person = tx.person(tap.member_id, tap.at_ms) if tap.member_id is not None else None
-    if person is None or not may(Purpose.RECOGNISE_NFC, person.consents, tap.at_ms).ok:
+    if person is None or not person.profile.may(Purpose.RECOGNISE_NFC, tap.at_ms).ok:
         return None
     return person
+
+
+def _read(person: Person, field: Field[T], purpose: Purpose, at_ms: int, noted: list[Reason]) -> T | None:
+    """The field, or None with the reason noted under the field's name ("@" begins no offer's id)."""
+    found = person.profile.read(field, purpose, at_ms)
+    if isinstance(found, No):
+        noted.append(Reason(f"@{field.name}", found.reason))
+        return None
+    return found

@@ -4,6 +4,7 @@ import asyncio
 import platform
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +18,17 @@ from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
-from gateway import keys
+from gateway import erasures, keys
 from gateway.app import DATABASE, check, name_of
 from gateway.clock import ShopClock
 from gateway.core import notice as notices
 from gateway.core import sealing
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import ShopConfig
+from gateway.dbfile import broken_logs, examined, kept_keys, kept_shop
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
 from gateway.recognition import NOTICE_HELP
-from gateway.store import kept_keys, kept_shop
 from gateway.terminal import grouped
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
@@ -73,8 +74,11 @@ async def examine(config_path: Path | None) -> list[Finding]:
     present = await adapters()
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
+    findings += _root(config.gateway.data_dir)
+    findings.append(_ledger(config.gateway.data_dir / erasures.NAME))
     findings += _keys(config, ShopClock(1.0).now_ms())
     findings.append(_notice(config))
+    findings += _consents(config.gateway.data_dir)
     findings.append(await _broker(config.mqtt))
     return findings
 
@@ -180,9 +184,62 @@ def _data(data_dir: Path) -> Finding:
     existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
     free_mb = shutil.disk_usage(existing).free // 1_000_000
     found = f"{data_dir}{'' if existing == data_dir else ' (will be made)'}, {free_mb:,} MB free"
+    if existing == data_dir and stat.S_IMODE(data_dir.stat().st_mode) & 0o077:
+        return Finding("Data folder", "wrong", f"{found}; others may read it", f"chmod 700 {data_dir}")
     if free_mb < LOW_DISK_MB:
         return Finding("Data folder", "wrong", found, f"Free at least {LOW_DISK_MB} MB on that disk.")
     return Finding("Data folder", "ok", found)
+
+
+def _root(data_dir: Path) -> list[Finding]:
+    """Where the root key lies, which is as much as the sealing is worth, and whether everything opens with it."""
+    what, path = "The key of this box", data_dir / DATABASE
+    try:
+        found = keys.roots(data_dir, make=False)
+        if not found:
+            return [Finding(what, "missing", "none yet", "The first start makes it.")]
+        unopened = examined(path, *(root.key for root in found))
+    except ConfigError as error:
+        if not (data_dir / keys.ROOT).exists() and keys.systemd_brings(keys.ROOT):
+            return [Finding(what, "ok", "systemd brings it; what is stored can be looked at by the service alone")]
+        return [
+            Finding(what, "wrong", str(error), "The service does not start like this. docs/keys.md has the ways out.")
+        ]
+    findings = [_place(what, found[-1], data_dir)]
+    if unopened:
+        told = ", ".join(f"{table} {count}" for table, count in sorted(unopened.items()))
+        step = "Headquarters sends them again while the service runs. If it comes back, replace the card."
+        findings.append(Finding("Stored members", "wrong", f"values that do not open: {told}", step))
+    return findings
+
+
+def _place(what: str, root: keys.Root, data_dir: Path) -> Finding:
+    if root.from_systemd:
+        return Finding(what, "ok", "systemd brings it")
+    if root.path.stat().st_dev != data_dir.stat().st_dev:
+        return Finding(what, "ok", f"{root.path}, on another disk than the data")
+    found = (
+        f"{root.path}, on the same disk as the data.\n"
+        "It protects copies of the database, and protects against nothing that takes the whole card."
+    )
+    step = "Let systemd bring it, bound to a TPM: LoadCredentialEncrypted=site.key:... (docs/keys.md)."
+    return Finding(what, "missing", found, step)
+
+
+def _ledger(path: Path) -> Finding:
+    """Whether the ledger of erasures is what was written."""
+    what = "Ledger of erasures"
+    try:
+        found = erasures.read(path)
+    except ConfigError as error:
+        return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
+    if found is None:
+        return Finding(what, "ok", "none yet: nobody was erased here")
+    told = f"{path}, {len(found.entries):,} erased"
+    if found.damaged:
+        step = "Nothing: the next start mends it, and nobody is recognised until headquarters has told all again."
+        return Finding(what, "missing", f"{told}, {found.damaged:,} entries damaged", step)
+    return Finding(what, "ok", f"{told}{', the last one half written' if found.torn else ''}")
 
 
 def _notice(config: local.Config) -> Finding:
@@ -212,6 +269,22 @@ def _keys(config: local.Config, now_ms: int) -> list[Finding]:
         return [Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")]
     ours = Finding("This gateway's public key", "ok", grouped(sealing.public_key(private).hex()))
     return [ours, _terminal_keys(rows, private, name_of(config), now_ms), *_unused(config, rows, now_ms)]
+
+
+def _consents(data_dir: Path) -> list[Finding]:
+    """Whether every member's consent log is as it was written."""
+    what = "Consent logs"
+    try:
+        roots = keys.roots(data_dir, make=False)
+        broken = broken_logs(data_dir / DATABASE, *(root.key for root in roots)) if roots else None
+    except ConfigError as error:
+        return [Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")]
+    if broken is None:
+        return []
+    if broken:
+        step = "Nobody of them is recognised. Headquarters sees who it is (consent.tampered): hq resend MEMBER."
+        return [Finding(what, "wrong", f"{broken:,} were changed from outside", step)]
+    return [Finding(what, "ok", "as they were written")]
 
 
 def _terminal_keys(rows: tuple[Sealed, ...], private: bytes, gateway: str, now_ms: int) -> Finding:

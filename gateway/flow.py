@@ -6,17 +6,17 @@ applies transactions and resumes callers in order, so what a withdrawal clears s
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from gateway.advice import Advice
 from gateway.apply import Touched, apply, taken_from
 from gateway.binding import Binding
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
-from gateway.core.changes import Delta
+from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
-from gateway.core.model import Act, Event, Purpose, ShopConfig, Sighting, Tap
+from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
 from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.presence import Presence
@@ -26,32 +26,29 @@ from gateway.core.stage import Stage
 from gateway.core.tills import Tills
 from gateway.decisions import Decisions
 from gateway.errors import StoreError
+from gateway.forgetting import Followed, Forgetting
 from gateway.handovers import self_service
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
+from gateway.life import Life, Stale
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
+from gateway.works import Spawn, Works
 
-T = TypeVar("T")
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
-
-# Changes and taps that wait for their commit. 256 at 50 works a commit and 100 ms a flush (a slow SD card) is half a
-# second of delay; more would show people things they have walked away from.
-MAX_IN_FLIGHT = 256
-PURGE_AGAIN_MS = 1_000  # each try may hold up commits for records.PURGE_WAIT_MS
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
-
-DISK_HELP = "Free space on the data disk or replace the card."
+FORGET_AT_ONCE = 200  # members between two turns of the loop: about 2 ms here, 10 ms on a Pi
 
 
 class Flow:
     """The one owner of the shop's live state; every method runs on the event loop."""
+
+    _serves = True  # members by name; see Life
 
     def __init__(
         self,
@@ -81,21 +78,23 @@ class Flow:
         self._new_id = new_id
         self._decisions = Decisions(new_id)
         self.shop = ShopConfig()  # what HQ configured
-        self._spawn = spawn
-        self._wake = wake
+        works = self._works = Works(store, clock, health, spawn, wake)
+        self._begin, self._begin_always, self._commit = works.begin, works.begin_always, works.commit
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
-        self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition.bound)
+        self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
         self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        seen, talks = (presence, self._stage), (self._advice, self._decisions)
-        self._visits = Visits(*seen, *talks, self._commit, self._begin, new_id, self._show, lambda: self.shop)
-        self._open_self_service(surfaces, public_url)
+        begin, commit = self._begin, self._commit
+        self._visits = Visits(
+            presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
+        )
+        lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
             decisions=self._decisions,
@@ -105,20 +104,18 @@ class Flow:
             binding=self._binding,
             visits=self._visits,
             selfservice=self.selfservice,
-            clock=clock,
-            health=health,
-            commit=self._commit,
-            new_id=new_id,
-            show=self._show,
-            shop=lambda: self.shop,
+            lent=lent,
             denies=denies,
         )
-        self._in_flight = 0
-        self._changes: set[asyncio.Future[Any]] = set()
-        self._purge_ms: int | None = None
+        self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
+        wipe, wipe_all = self._forget, self._forget_all
+        ended, erased = self._binding.drop, self.selfservice.erased
+        self._forgetting = Forgetting(
+            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended, erased
+        )
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
-    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> None:
+    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> Lent:
         lent = Lent(
             clock=self._clock,
             health=self._health,
@@ -130,6 +127,7 @@ class Flow:
             forget=self._forget,
             erase=self.on_erase,
             consent=self.on_consent,
+            memory=self.memory_of,
             changed=lambda: self._lapses.changed(),
             site_key=self._site_key,
             public_url=(public_url or "").rstrip("/"),
@@ -137,6 +135,7 @@ class Flow:
         )
         made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
+        return lent
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -148,12 +147,18 @@ class Flow:
         """Tills at which a tap says who buys."""
         return self._tills.names
 
+    @property
+    def stale(self) -> Stale:
+        """How old what headquarters sent is."""
+        return self.life.stale
+
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
         if self._keychain is not None:
             own = self._keychain.gateway
             await self._keychain.load()
             await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
+        await self._forgetting.start()
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -161,6 +166,8 @@ class Flow:
 
     def sighted(self, sighting: Sighting) -> None:
         """A member was heard. Almost all sightings end here, in memory."""
+        if self.recognition.held:
+            return
         change = self._presence.observe(sighting)
         if change is not None:
             self._visits.changed(change)
@@ -171,6 +178,8 @@ class Flow:
 
     def tapped(self, tap: Tap) -> None:
         """Somebody showed a card or phone."""
+        if self.recognition.held and tap.member_id is not None:
+            tap = Tap(None, tap.reader, tap.at_ms, trouble=Trouble.AGAIN)  # they may have been erased elsewhere
         self._begin(self._taps.on_tap(tap))
 
     def awaits(self, reader: str) -> bool:
@@ -185,6 +194,8 @@ class Flow:
 
     async def on_code(self, screen: str, dialogue_id: str, code: str) -> Literal["ok", "wrong", "gone", "wait"]:
         """The person at the screen typed a one-time code."""
+        if self.recognition.held:
+            return "wait"
         return await self._binding.on_code(screen, dialogue_id, code)
 
     def sale_at(self, till: str) -> tuple[str, str, int, int | None] | None:
@@ -222,33 +233,43 @@ class Flow:
 
     async def on_consent(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
         """What a member decided in this shop; it counts everywhere before this returns. Raises as Choices.decide."""
-        return await self._to_its_end(self._choices.decide(member_id, choices, act))
+        return await self._works.to_its_end(self._choices.decide(member_id, choices, act))
 
-    async def on_erase(self, member_id: str, channel: str) -> Literal["ok"]:
-        """A member asked here to be forgotten: gone from every surface at once, and headquarters hears of it."""
-        event = Event("erasure.requested", self._clock.now_ms(), {"member_id": member_id, "channel": channel})
+    # --- in: the shop's own acts for a member ------------------------------------------------------------------
 
-        def erase(tx: Tx) -> None:
-            tx.erase_member(member_id)
-            tx.emit(event)
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """What memory alone knows of a member, for their export; None where it knows nothing."""
+        visit = self._visits.visit_of(member_id)
+        return {
+            "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
+            "visit_id": visit[0] if visit is not None else None,
+            "screens": list(self._stage.screens_of(member_id)) or None,
+            "request": self._advice.request_of(member_id),
+            "till": self._tills.till_of(member_id),
+        }
 
-        self._forget(member_id)
-        await self._commit(erase, vital=True)
-        await self._follow(Touched(erased={member_id}, recognised={member_id: ()}))
-        return "ok"
+    async def act(self, work: Callable[[Tx], Touched]) -> None:
+        """Commit what the shop itself does for a member, and follow it at once on every surface."""
+        touched = await self._commit(work, vital=True)
+        await self._follow(touched)
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
-        return await self._to_its_end(self._change(delta))
+        return await self._works.to_its_end(self._change(delta))
 
-    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """Whoever asked may be cancelled, because the line broke: what is committed is followed all the same."""
-        change = asyncio.ensure_future(work)
-        self._changes.add(change)
-        change.add_done_callback(self._changes.discard)
-        return await asyncio.shield(change)
+    async def on_erasures(self, batch: Erasures) -> Followed:
+        """Obey a message of headquarters' stream of erasures, and say what was cleared."""
+        return await self._works.to_its_end(self._forgetting.on_erasures(batch))
+
+    async def on_head(self, erase_seq: int) -> None:
+        """Headquarters' newest erasure: until it is done here, nobody is known."""
+        await self._works.to_its_end(self._forgetting.on_head(erase_seq))
+
+    async def on_erase(self, member_id: str, channel: str) -> Literal["ok", "gone"]:
+        """A member asked in the shop to be forgotten: done here at once; "gone" = nobody. As Forgetting.request."""
+        return await self._works.to_its_end(self._forgetting.request(member_id, channel))
 
     async def _change(self, delta: Delta) -> str:
         now_ms = self._clock.now_ms()
@@ -265,10 +286,7 @@ class Flow:
         return touched.outcome
 
     def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
-        """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons.
-
-        `trusted`: the time comes from a clock that is synchronised; `world`: it is the world's, no simulation's.
-        """
+        """Let go of what is over. `trusted`: the clock is synchronised; `world`: it is no simulation's."""
         self._visits.expire(now_ms)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
@@ -277,14 +295,13 @@ class Flow:
         expired = self._advice.expire(now_ms)
         if expired:
             self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
-        if self._purge_ms is not None and now_ms >= self._purge_ms:
-            self._purge_ms = None
-            self._begin(self._purge(), always=True)
+        self._forgetting.tick(now_ms)
         if now_ms >= self._forget_proofs_ms:
             self._forget_proofs_ms = now_ms + FORGET_PROOFS_MS
             self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
         self._lapses.tick(now_ms, trusted, world)
+        self.life.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -296,21 +313,22 @@ class Flow:
             part.shift(delta_ms)
         self.selfservice.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
+        self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
         self._lapses.clock_stepped()
+        self.life.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
-        while self._in_flight:
-            await self._store.run(lambda tx: None, vital=True)
+        await self._works.settled()
 
     # --- show (after the commit) -----------------------------------------------------------------------------
 
     async def _follow(self, touched: Touched) -> None:
+        if touched.refused_offers:
+            self._health.count("hq.refused_offers", touched.refused_offers)
         for member_id in touched.cleared:
             self._forget(member_id)
-        for member_id in touched.erased:
-            self.selfservice.erased(member_id)
         self.recognition.follow(touched.recognised)
         self._lapses.changed()
         for name in touched.counts:
@@ -322,37 +340,51 @@ class Flow:
             await self._read_shop()
         if touched.shop or touched.catalogue:
             await self._refresh_loops(everywhere=touched.shop)
+        if touched.suppressed:
+            self._health.count("erase.suppressed", touched.suppressed)
         if touched.erased:
-            await self._purge()
+            self._forgetting.followed(touched.erased)
 
-    def _forget(self, member_id: str) -> None:
-        """Wipe a member from every surface, at once."""
-        self._visits.forget(member_id)
-        for screen in self._stage.forget(member_id):
+    def _forget(self, member_id: str) -> dict[str, int]:
+        """Wipe a member from every surface, at once; how many places of each kind that were."""
+        screens = self._stage.forget(member_id)
+        for screen in screens:
             self._show(screen)
-        self._tills.forget(member_id)
-        self._advice.forget(member_id)
+        places = {
+            "visits": self._visits.forget(member_id),
+            "screens": len(screens),
+            "tills": self._tills.forget(member_id),
+            "requests": self._advice.forget(member_id),
+        }
+        return {place: count for place, count in places.items() if count}
 
-    async def _purge(self) -> None:
-        """Erased bytes leave the write-ahead log too; while somebody reads the file, a little later."""
-        try:
-            done = await self._store.purge()
-        except StoreError:
-            done = False
-        if not done:
-            self._health.count("store.purge_waits")
-            self._purge_ms = self._clock.now_ms() + PURGE_AGAIN_MS
+    def _forget_all(self) -> None:
+        """Wipe everybody from every surface."""
+        for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
+            self._forget(member_id)
+
+    def _aged(self, stale: Stale) -> None:
+        """Tablets hear how old profiles are; members are recognised, or nobody for the time being."""
+        serves = stale.state != "paused"
+        if serves != self._serves:
+            self._serves = serves
+            self.recognition.allow(self.shop.notice, serves=serves)
+        self._advice.refresh()
+
+    async def _wiped(self, members: list[str]) -> None:
+        """These profiles are no more in the file: nor anywhere else."""
+        for number, member_id in enumerate(members):
+            self._forget(member_id)
+            if number % FORGET_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._forgetting.wiped()
 
     async def _forget_proofs(self, now_ms: int) -> None:
-        def forget(tx: Tx) -> None:
-            tx.forget_guards(now_ms)
-            tx.purge_bindings(now_ms)
-
-        await self._commit(forget, GROUP_MS)
+        await self._commit(lambda tx: tx.forget_past(now_ms), GROUP_MS)
 
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-        self.recognition.allow(self.shop.notice)
+        self.recognition.allow(self.shop.notice, serves=self._serves)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
@@ -363,33 +395,3 @@ class Flow:
 
     def _show(self, screen: str) -> None:
         self._surfaces.show(screen, self._stage.render(screen, self._clock.now_ms()))
-
-    def _begin(self, work: Coroutine[Any, Any, None], *, always: bool = False) -> None:
-        """Run `work` beside the loop. What comes from outside may be dropped; what only lets go (`always`) may not."""
-        if self._in_flight >= MAX_IN_FLIGHT and not always:
-            self._health.count("flow.overload")
-            work.close()
-            return
-        self._in_flight += 1
-        self._spawn(self._finish(work))
-
-    def _begin_always(self, work: Coroutine[Any, Any, None]) -> None:
-        self._begin(work, always=True)
-
-    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except StoreError:
-            self._health.count("flow.not_committed")  # health says why; nothing was shown
-        finally:
-            self._in_flight -= 1
-
-    async def _commit(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
-        try:
-            value = await self._store.run(work, within_ms, vital=vital)
-        except StoreError as error:
-            self._health.set("disk", "down", self._clock.now_ms(), str(error), DISK_HELP)
-            raise
-        self._health.set("disk", "ok", self._clock.now_ms())
-        self._wake()
-        return value

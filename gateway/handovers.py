@@ -8,7 +8,7 @@ from gateway.choices import Choices, Lent
 from gateway.core.handover import Locks
 from gateway.core.ports import Surfaces
 from gateway.core.stage import Stage
-from gateway.core.tokens import LINK_TABLET_MS, Link, Links, Sessions
+from gateway.core.tokens import LINK_TABLET_MS, Link, Links, Sessions, new_token
 from gateway.recognition import Recognition
 from gateway.selfservice import SelfService
 
@@ -39,6 +39,7 @@ class Handovers:
         self._shop = lent.shop
         self._public_url = lent.public_url
         self._locks = Locks(lent.random)
+        self.run = new_token(lent.random)  # names this run of the gateway, by which a locked tablet tells a restart
 
     async def hand_over(self, tablet: str, handshake_id: str | None, pin: str) -> Handed:
         """Lock the tablet and give its customer a session: the member whose card is open, or None = somebody new."""
@@ -67,15 +68,17 @@ class Handovers:
         token = self._links.issue(Link("mine", "phone", tablet, member_id), self._clock.now_ms(), LINK_TABLET_MS)
         return Handed("ok", f"/h/{token}", f"{self._public_url}/h/{token}")
 
-    def is_locked(self, tablet: str) -> bool:
-        """Whether a customer holds this tablet."""
-        return self._locks.is_locked(tablet)
+    def is_locked(self, tablet: str, run: str | None) -> bool:
+        """Whether a customer holds this tablet. `run`: the one in which it says that it was locked.
 
-    def lock_for_good(self, tablet: str) -> None:
-        """The tablet says that it was locked, and we have forgotten by whom: only the manager opens it."""
-        if not self._locks.is_locked(tablet):
-            self._locks.lock_for_good(tablet)
-            self._surfaces.lock(tablet, True)
+        Of an earlier run nobody remembers the number, so only the manager opens it.
+        """
+        if run is not None and run != self.run:
+            if not self._locks.is_locked(tablet):
+                self._locks.lock_for_good(tablet)
+                self._surfaces.lock(tablet, True)
+            return True
+        return self._locks.is_locked(tablet)
 
     def unlock(self, tablet: str, pin: str) -> Literal["ok", "wrong", "locked"]:
         """A colleague takes the tablet back; the customer's session on it ends."""

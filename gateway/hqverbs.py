@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from drivers import sun
 from gateway import app
@@ -48,6 +48,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     serve.add_argument("--mqtt-port", type=int, default=1883, help="the broker")
     serve.add_argument("--mqtt-username", help="for the broker")
     serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
+    serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
@@ -64,10 +65,22 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     beacon.add_argument("--clock", type=whole(0, 2**32 - 1), default=0, help="what the beacon's clock shows now, s")
     _add_key_verbs(verb)
     verb("resend", _hq_resend, "send a member's consents anew, for shops that call them changed").add_argument("member")
-    verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
+    _add_erasure_verbs(verb)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     events.add_argument("--after", type=int, default=0)
     events.add_argument("--limit", type=int, default=1000)
+
+
+def _add_erasure_verbs(verb: Verb) -> None:
+    """Erasures, who has done them, and what shops asked for: docs/mqtt.md."""
+    verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
+    listed = verb("erasures", _hq_erasures, "the newest erasures, and which gateways have not confirmed them")
+    listed.add_argument("--limit", type=whole(1, 10_000), default=50)
+    listed.add_argument("--receipts", type=whole(1, 2**62), metavar="NUMBER", help="what each gateway cleared for one")
+    listed.add_argument("--pending", action="store_true", help="what shops asked for and an operator has to decide")
+    approve = verb("approve-erasure", _hq_approve, "follow a shop's request that waits: every shop forgets the member")
+    approve.add_argument("member")
+    verb("refuse-erasure", _hq_refuse, "strike a shop's request that waits").add_argument("member")
 
 
 def _add_key_verbs(verb: Verb) -> None:
@@ -113,7 +126,10 @@ def _hq_serve(arguments: argparse.Namespace) -> int:
     address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
 
     async def serve() -> None:
-        task = asyncio.ensure_future(service.run(arguments.db, address, arguments.host, arguments.port, _now_ms, say))
+        where = arguments.host, arguments.port
+        task = asyncio.ensure_future(
+            service.run(arguments.db, address, *where, _now_ms, say, keep_days=arguments.keep_days)
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
@@ -160,10 +176,45 @@ def _hq_resend(arguments: argparse.Namespace) -> int:
 
 
 def _hq_erase(arguments: argparse.Namespace) -> int:
-    known, version = service.erase(arguments.db, arguments.member)
+    known, version = service.erase(arguments.db, arguments.member, _now_ms())
     out.print(f"erased; version {version}", highlight=False)
     if not known:
         out.print("This headquarters knew no such member; every shop was told all the same.", highlight=False)
+    return 0
+
+
+def _hq_erasures(arguments: argparse.Namespace) -> int:
+    """0 = all gateways have done all of them, and nothing waits; 1 = not so."""
+    if arguments.pending:
+        return _print_rows(service.pending_erasures(arguments.db))
+    if arguments.receipts is not None:
+        _print_rows(service.receipts(arguments.db, arguments.receipts))
+        return 0
+    rows, gateways = service.erasures(arguments.db, arguments.limit)
+    _print_rows(rows)
+    late = [row for row in gateways if row["erase_behind"]]
+    for row in late:
+        name = f"{row['tenant']}/{row['store']}/{row['gateway']}"
+        state = "connected" if row["online"] else "away"
+        say(f"{name} ({state}) has not confirmed {row['erase_behind']}; it knows nobody until it has heard of them.")
+    return 1 if late else 0
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> int:
+    for row in rows:
+        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    return 1 if rows else 0
+
+
+def _hq_approve(arguments: argparse.Namespace) -> int:
+    service.settle_erasure(arguments.db, arguments.member, _now_ms(), follow=True)
+    out.print("erased", highlight=False)
+    return 0
+
+
+def _hq_refuse(arguments: argparse.Namespace) -> int:
+    service.settle_erasure(arguments.db, arguments.member, _now_ms(), follow=False)
+    out.print("struck", highlight=False)
     return 0
 
 

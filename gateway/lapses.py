@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from gateway.advice import Commit
 from gateway.apply import Recognised, recognised
+from gateway.core.consent import CLOCK_SLACK_MS
 from gateway.core.model import ConsentState, Event
 from gateway.health import Health
+from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import Store
 from gateway.tables.consents import SYNCHRONISED
@@ -24,12 +26,16 @@ PAGE = 100  # grants that run out, followed in one commit: 30 ms on x86-64
 # by more than consent.CLOCK_SLACK_MS is in doubt, so writing it much more often would gain nothing.
 FLOOR_EVERY_MS = 600_000
 
+# A synchronised clock that shows an earlier time for so long is right, and what showed the later one was not.
+BELIEVED_MS = 3_600_000
+
 PART = "consents"
+CLOCK_HELP = "Connect the box to a network with a time server, or set its clock (timedatectl)."
 HELP = "Nobody of them is recognised. Headquarters sees who it is (consent.tampered) and sends them anew: hq resend."
 
 
 class Lapses:
-    """`forget` wipes a member from every surface, `follow` brings what may be recognised into memory."""
+    """`forget` wipes a member from every surface."""
 
     def __init__(
         self,
@@ -37,18 +43,20 @@ class Lapses:
         commit: Any,
         health: Health,
         begin: Callable[[Coroutine[Any, Any, None]], None],
-        forget: Callable[[str], None],
-        follow: Callable[[str, Recognised], None],
+        forget: Callable[[str], object],
+        recognition: Recognition,
     ) -> None:
         self._store = store
         self._commit: Commit = commit
         self._health = health
         self._begin = begin
         self._forget = forget
-        self._follow = follow
+        self._recognition = recognition
+        self._in_doubt = False
         self._due_ms: int | None = None  # None = look now
         self._floor_ms = 0
         self._again_ms = 0
+        self._below_ms: int | None = None  # since when a synchronised clock is below the floor
         self._trusted: bool | None = None
         self._busy = False
 
@@ -69,14 +77,25 @@ class Lapses:
         """What was due by the former time is looked at by the new one."""
         self._due_ms = None
         self._floor_ms = self._again_ms = 0
+        self._below_ms = None
 
     async def _note(self, shown_ms: int, trusted: bool) -> None:
-        def write(tx: Tx) -> None:
-            tx.put_meta("clock", SYNCHRONISED if trusted else "doubtful")
-            if shown_ms:
-                tx.show_time(shown_ms)
+        """`shown_ms`: the world's time, 0 = nobody knows it."""
 
-        await self._commit(write)
+        def write(tx: Tx) -> bool:
+            tx.put_meta("clock", SYNCHRONISED if trusted else "doubtful")
+            below = 0 < shown_ms < tx.floor_ms - CLOCK_SLACK_MS
+            if not below:
+                tx.show_time(shown_ms)
+            elif insists:
+                tx.put_meta("floor_ms", str(shown_ms))
+            return below and not insists
+
+        insists = self._below_ms is not None and shown_ms - self._below_ms >= BELIEVED_MS
+        below = await self._commit(write)
+        if insists and not below:
+            self._health.count("clock.floor_lowered")
+        self._below_ms = (shown_ms if self._below_ms is None else self._below_ms) if below else None
 
     async def _look(self, now_ms: int) -> None:
         """Read first: a commit that writes nothing would say of a full disk that it takes what it is given."""
@@ -99,32 +118,41 @@ class Lapses:
             self._busy = False
         for member_id, credentials in held.items():
             self._forget(member_id)
-            self._follow(member_id, credentials)
+            self._recognition.bound(member_id, credentials)
         if next_ms is not None and self._due_ms is not None:
             self._due_ms = min(self._due_ms, next_ms)
-        self._report(found.broken, now_ms)
+        self._report(found, now_ms)
 
-    def _report(self, broken: int, now_ms: int) -> None:
-        if broken:
-            told = f"the consent logs of {broken} members were changed from outside"
+    def _report(self, found: "_Found", now_ms: int) -> None:
+        in_doubt = now_ms < found.floor_ms - CLOCK_SLACK_MS
+        if in_doubt is not self._in_doubt:
+            self._in_doubt = in_doubt
+            self._recognition.read_again()  # of everybody, because the clock came into doubt or out of it
+        if found.broken:
+            told = f"the consent logs of {found.broken} members were changed from outside"
             self._health.set(PART, "degraded", now_ms, told, HELP)
+        elif in_doubt:
+            told = "the clock is behind the latest time that was ever shown, so nobody is recognised"
+            self._health.set(PART, "degraded", now_ms, told, CLOCK_HELP)
         elif any(part.name == PART for part in self._health.parts):
             self._health.set(PART, "ok", now_ms)
 
 
 class _Found(NamedTuple):
-    """`lapsed`, `waits`, `untold`: whether there is anything of the kind; `broken`: how many logs are."""
+    """`lapsed`, `waits`, `untold`: whether there is anything of the kind; `broken`: how many logs are; `floor_ms`: the
+    latest time shown."""
 
     lapsed: bool
     waits: bool
     untold: bool
     broken: int
+    floor_ms: int
 
 
 def _find(tx: Tx, now_ms: int) -> _Found:
     ahead = int(tx.meta("lapsed_ms") or 0) > now_ms  # written by a clock that was wrong: to be written anew
     next_ms = tx.next_lapse(_since(tx, now_ms))
-    return _Found(ahead or (next_ms is not None and next_ms <= now_ms), tx.waits(), tx.untold, tx.broken)
+    return _Found(ahead or (next_ms is not None and next_ms <= now_ms), tx.waits(), tx.untold, tx.broken, tx.floor_ms)
 
 
 def _since(tx: Tx, now_ms: int) -> int:

@@ -60,6 +60,28 @@ def taps_and_keys(db: Database) -> None:
 
 
 @gateway()
+def sealed_at_rest(db: Database) -> None:
+    """Personal fields are sealed from now on, under keys that lie here wrapped.
+
+    What was in clear before is thrown away; headquarters sends all of it again, because we have version 0 of its line.
+    Events that it has not confirmed stay: `dbfile` seals them once there are keys, and then rewrites the file.
+    """
+    for statement in (
+        """CREATE TABLE data_key (key_id INTEGER PRIMARY KEY AUTOINCREMENT, use TEXT NOT NULL, wrapped BLOB NOT NULL,
+           made_ms INTEGER NOT NULL)""",
+        "DROP TABLE member",
+        "CREATE TABLE member (member_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "DELETE FROM credential",
+        "DELETE FROM consent",
+        "ALTER TABLE outbox ADD COLUMN member_id TEXT",
+        "UPDATE outbox SET member_id = json_extract(body, '$.member_id')",
+        "INSERT INTO meta SELECT 'clear_left', '1' WHERE EXISTS (SELECT 1 FROM meta)",
+        "DELETE FROM meta WHERE key = 'hq_version'",
+    ):
+        db.execute(statement)
+
+
+@gateway()
 def consent_chain(db: Database) -> None:
     """The consent log as a chain for each member, with its head apart, and the records that wait.
 
@@ -84,6 +106,34 @@ def consent_chain(db: Database) -> None:
            WHEN EXISTS (SELECT 1 FROM consent_head WHERE member_id = OLD.member_id)
            BEGIN SELECT RAISE(ABORT, 'the consent log is append-only'); END""",
         "DELETE FROM meta WHERE key = 'hq_version'",
+    ):
+        db.execute(statement)
+
+
+@gateway()
+def erasures(db: Database) -> None:
+    """Who was erased, as keyed hashes; `places`: what was cleared, as JSON."""
+    db.execute(
+        """CREATE TABLE erasure (digest BLOB PRIMARY KEY, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+           places TEXT NOT NULL) WITHOUT ROWID"""
+    )
+
+
+@gateway()
+def audit_and_ageing(db: Database) -> None:
+    """Who looked at whom, since when each row is surely here, and what stays of old decisions: counts."""
+    for statement in (
+        """CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
+           kept_from_ms INTEGER NOT NULL, member_id TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+           purpose TEXT NOT NULL, detail TEXT NOT NULL)""",
+        "CREATE INDEX audit_member ON audit (member_id, seq)",
+        "CREATE INDEX audit_age ON audit (kept_from_ms)",
+        "ALTER TABLE decision ADD COLUMN kept_from_ms INTEGER NOT NULL DEFAULT 0",
+        "UPDATE decision SET kept_from_ms = at_ms",
+        "CREATE INDEX decision_age ON decision (kept_from_ms, screen)",
+        """CREATE TABLE decision_day (day_ms INTEGER NOT NULL, zone TEXT NOT NULL, screen TEXT NOT NULL,
+           trigger TEXT NOT NULL, offer_id TEXT NOT NULL, count INTEGER NOT NULL,
+           UNIQUE (day_ms, zone, screen, trigger, offer_id))""",
     ):
         db.execute(statement)
 

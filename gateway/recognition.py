@@ -12,7 +12,7 @@ from gateway.core.model import Notice
 from gateway.core.ports import Clock
 from gateway.core.roster import Learned
 from gateway.errors import StoreError
-from gateway.health import Health
+from gateway.health import Health, State
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
 
@@ -21,6 +21,8 @@ PAGE = 50
 AGAIN_S = 1.0  # between two tries to read from a disk that refuses
 READ_HELP = "Free space on the data disk or replace the card. Some members are not recognised meanwhile."
 NOTICE_HELP = "At headquarters: store-gateway hq push-config with a whole notice (docs/mqtt.md)."
+BEHIND = "headquarters erased members whom this shop has not been told of; nobody is recognised until it is"
+BEHIND_HELP = "Nothing to do here while the line to headquarters is up. Check the network if it stays so."
 
 Begin = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -37,12 +39,35 @@ class Recognition:
         self._allowed = False  # there is a whole privacy notice
         self._denied: set[str] = set()  # withdrew while the disk could not take it; obeyed until it does
         self._readings = 0
+        self._unread = True  # they could not be read the last time, or not yet
+        self._held = False  # not caught up with HQ's erasures
 
-    def allow(self, notice: Notice | None) -> None:
-        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on."""
+    @property
+    def held(self) -> bool:
+        """Whether nobody may be known now, because some of them may have been erased."""
+        return self._held
+
+    def hold(self, held: bool) -> None:
+        """Know nobody while `held`. What is in memory stays there, so that all are known again at once."""
+        if held != self._held:
+            self._held = held
+            state: State = "degraded" if held else "ok"
+            texts = (BEHIND, BEHIND_HELP) if held else ("", "")
+            self._health.set("erasures", state, self._clock.now_ms(), *texts)
+
+    def erased(self, member_id: str) -> None:
+        """This member's erasure is committed: nothing in memory says who it was."""
+        self._resolver.drop_member(member_id)
+        self._denied.discard(member_id)
+
+    def allow(self, notice: Notice | None, *, serves: bool = True) -> None:
+        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on.
+
+        Nor while the shop does not serve members by name, because headquarters was away for too long.
+        """
         missing = notices.missing(notice)
-        allowed = not missing
-        if allowed:
+        allowed = serves and not missing
+        if not missing:
             self._health.set("notice", "ok", self._clock.now_ms())
         else:
             found = f"nobody is recognised: the privacy notice has no {', '.join(missing)}"
@@ -70,8 +95,9 @@ class Recognition:
         self._resolver.drop_member(member_id)
 
     def denies(self, member_id: str) -> bool:
-        """Whether this member withdrew while the disk could not take it: what the disk says does not count."""
-        return member_id in self._denied
+        """Whether what the disk says of this member does not count: they withdrew and it could not take that, or some
+        erasure may not have come here yet."""
+        return self._held or member_id in self._denied
 
     @property
     def is_behind(self) -> bool:
@@ -97,6 +123,10 @@ class Recognition:
     def clock_stepped(self, delta_ms: int) -> None:
         """Follow a step of the clock, and read again what a wrong clock took for the past or the future."""
         self._resolver.clock_stepped(delta_ms, self._clock.now_ms())
+        self.read_again()
+
+    def read_again(self) -> None:
+        """What consents allow has changed for everybody."""
         if self._allowed:
             self._begin(self._read())
 
@@ -128,10 +158,13 @@ class Recognition:
             except StoreError as error:
                 if self._readings != reading:
                     return {}
+                self._unread = True
                 self._health.set("members", "degraded", self._clock.now_ms(), f"cannot be read: {error}", READ_HELP)
                 await asyncio.sleep(AGAIN_S)
             else:
-                self._health.set("members", "ok", self._clock.now_ms())
+                if self._unread:  # else the part may have other troubles, see gateway.resealing
+                    self._unread = False
+                    self._health.set("members", "ok", self._clock.now_ms())
                 return page
 
     def _set(self, members: Mapping[str, Recognised]) -> None:

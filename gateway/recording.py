@@ -16,7 +16,7 @@ from pathlib import Path
 from drivers.mask import KEY_BYTES, Mask
 from drivers.record import Recorder
 from drivers.sources import Source, open_source
-from gateway import app, keys
+from gateway import app, rekey
 from gateway.apply import recognised_after
 from gateway.clock import ShopClock
 from gateway.config import Config
@@ -107,9 +107,8 @@ async def _members(config: Config, now_ms: int) -> Resolver:
     path = config.gateway.data_dir / app.DATABASE
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected the gateway's database, whose members are to be kept")
-    site_key = keys.site_key(config.gateway.data_dir)
-    resolver = Resolver(site_key)
-    store = Store(path, secrets.token_hex(16), site_key)
+    store = Store(path, secrets.token_hex(16), rekey.root_key(config.gateway.data_dir))
+    resolver = Resolver(store.identifier_key)
     try:
         if missing((await store.run(lambda tx: tx.shop())).notice):
             return resolver  # without a whole privacy notice nobody is a member to us

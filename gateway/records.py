@@ -1,9 +1,11 @@
 """What one transaction may do with the shop's tables; their SQL stands in gateway.tables, all DDL in migrations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from gateway.core.changes import Erased
 from gateway.core.consent import Consents
+from gateway.core.gate import Profile
 from gateway.core.model import (
     Act,
     AgeGate,
@@ -18,9 +20,14 @@ from gateway.core.model import (
 )
 from gateway.core.offers import DAY_MS, Person
 from gateway.core.receipt import Receipt, receipt_of
+from gateway.core.sensitive import categories
 from gateway.errors import PeerError
+from gateway.tables.ageing import Ageing
+from gateway.tables.audit import Audit
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
+from gateway.tables.datakeys import DataKeys
+from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.members import Members
 from gateway.tables.taps import TapsAndKeys
@@ -28,13 +35,20 @@ from gateway.tables.taps import TapsAndKeys
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
+class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
-    def person(self, member_id: str, now_ms: int) -> Person | None:
-        """Profile, consents in force and the last day's contacts, or None for an unknown member."""
+    def profile(self, member_id: str) -> Profile | None:
+        """A member's profile behind its gate, with the consents in force; None for an unknown member."""
         member = self.member(member_id)
-        return None if member is None else Person(member, self.consents(member_id), self.contacts(member_id, now_ms))
+        if member is None:
+            return None
+        return Profile(member, self.consents(member_id), categories(self.shop().sensitive))
+
+    def person(self, member_id: str, now_ms: int) -> Person | None:
+        """The same with the last day's contacts."""
+        profile = self.profile(member_id)
+        return None if profile is None else Person(profile, self.contacts(member_id, now_ms))
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""
@@ -47,6 +61,13 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
             member = Member(member.member_id, language=member.language, staff=member.staff, age=member.age)
         super().put_member(member)
         self.set_age(member.member_id, member.age)
+
+    def restore_consents(self, member_id: str, records: Sequence[ConsentRecord], now_ms: int) -> None:
+        """As the log does it; what is known of the member's age stands in the profile as well."""
+        super().restore_consents(member_id, records, now_ms)
+        member = self.member(member_id)
+        if member is not None:
+            self.set_age(member_id, member.age)
 
     def put_shop(self, config: ShopConfig) -> None:
         """Keep HQ's configuration, and what consents depend on in it."""
@@ -109,17 +130,54 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
         records = [record for record in self.log(member_id) or () if record.receipt_id == receipt_id]
         return receipt_of(receipt_id, records, self.shop().notice) if receipt_id and records else None
 
-    def erase_member(self, member_id: str) -> None:
-        """Delete what is stored about a member; events not yet at HQ lose pseudonym and card and keep the fact."""
-        self.drop_log(member_id)
-        for table in ("member", "credential", "decision", "tap_guard", "binding"):
-            self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
-        self._db.execute(
-            """UPDATE outbox SET body = json_remove(json_set(body, '$.member_id', 'erased'), '$.value', '$.call_name',
-               '$.language', '$.age')
-               WHERE json_extract(body, '$.member_id') = ?""",
-            [member_id],
-        )
+    def erase_member(
+        self, member_id: str, seq: int = 0, at_ms: int = 0, seen: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """Delete what is stored about a member and never take it in again; what was cleared, by table.
+
+        Events not yet at HQ lose pseudonym and card and keep the fact. `seq`: headquarters' number of the order, 0 = it
+        was given here. `seen`: what was cleared in memory for it, for the receipt.
+        """
+        places = self.clear_tables(member_id)
+        self.drop_log(member_id)  # what was read of it, too
+        told = self.strip_outbox(member_id)
+        if told:
+            places["outbox"] = told
+        self.owe_sweep()
+        self.keep_erasure(Erased(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
+        return places
+
+    def audit(
+        self,
+        at_ms: int,
+        member_id: str,
+        actor: str,
+        action: str,
+        detail: Mapping[str, object] | str = "",
+        purposes: Sequence[str] = (),
+    ) -> None:
+        """Note that somebody looks at a member or acts for them, and tell HQ; whoever looks does it in the same
+        transaction, so that there is no view without its note.
+
+        `actor`: "tablet:ID", "operator" or "member". `action`: a word such as "card.opened". `purposes`: those that
+        gave what was seen. `detail` holds no personal value. The export shows all of it to the member.
+        """
+        more = {"text": detail} if isinstance(detail, str) and detail else {**detail} if detail else {}
+        self.note(at_ms, member_id, actor, action, " ".join(purposes), more)
+        body = {"member_id": member_id, "actor": actor, "action": action, "purposes": [*purposes], "detail": more}
+        self.emit(Event("audit.viewed", at_ms, body))
+
+    def wipe_profiles(self) -> list[str]:
+        """Delete profiles and credentials and end one-time codes; whose they were. HQ will send everything anew.
+
+        Consents, what a card's counter showed, decisions, audit and the outbox stay.
+        """
+        rows = self._all("SELECT member_id FROM member UNION SELECT member_id FROM credential")
+        for table in ("member", "credential"):
+            self._db.execute(f"DELETE FROM {table}")
+        self.spend_bindings()
+        self.put_meta("hq_version", "0")
+        return [str(row[0]) for row in rows]
 
     def holders_after(self, member_id: str, limit: int) -> list[tuple[str, tuple[Credential, ...], Consents]]:
         """The next members who hold a credential, in the order of their ids, with credentials and consents in force."""
@@ -138,6 +196,10 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History):
             return bool(self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0] == 0)
         finally:
             self._one(f"PRAGMA busy_timeout = {usual_ms}")
+
+    def let_go_of_pages(self) -> None:
+        """Keep no page in memory: the next read sees the file as it is. Outside a transaction, after `truncate_log`."""
+        self._db.execute("PRAGMA shrink_memory").fetchall()
 
     def free_pages(self) -> int:
         """Pages of the file that hold nothing and will be used again."""

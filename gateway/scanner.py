@@ -220,7 +220,7 @@ def load(path: Path) -> ScannerConfig:
 
 def _site_key(config: ScannerConfig) -> bytes | None:
     path = config.scanner.site_key_file
-    return None if path is None else keys.copied_site_key(path)
+    return None if path is None else keys.copied_identifier_key(path)
 
 
 def _name(table: SourceTable) -> str:

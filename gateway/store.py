@@ -7,26 +7,22 @@ so a withdrawal that was submitted after a decision also reaches the screens aft
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from sqlite_utils import Database
-
+from gateway import erasures, wipe
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
-from gateway.core.keyring import Sealed
-from gateway.core.model import ShopConfig
-from gateway.core.vault import Vault
-from gateway.errors import ConfigError, StoreError
-from gateway.migrations import migrate
+from gateway.dbfile import open_file
+from gateway.errors import StoreError
 from gateway.records import Tx
-from gateway.tables.catalogue import Catalogue
-from gateway.tables.taps import TapsAndKeys
 
 T = TypeVar("T")
 
@@ -36,7 +32,8 @@ GROUP_MS = 40
 MAX_GROUP = 50
 # 10,000 works x about 1 kB = 10 MB; a disk that is 10,000 commits behind is a broken disk.
 MAX_QUEUE = 10_000
-BUSY_TIMEOUT_S = 5.0
+# Pages wiped between two commits: 1 MB is 5 ms here, and on a slow SD card 100 ms.
+WIPE_PAGES = 256
 PAGE_BYTES = 4_096  # SQLite's default, which nothing here changes
 
 
@@ -68,15 +65,22 @@ class _Job:
 class Store:
     """Open with `Store(path, new_epoch, root_key)`; `new_epoch` (32 hex digits) names the outbox if the file is new.
 
-    Raises ConfigError if the file cannot be opened or a newer release wrote it.
+    `identifier_key`: static identifiers and one-time codes are kept as hashes under it. Raises ConfigError if the file
+    cannot be opened (also with another root key) or a newer release wrote it.
     """
 
-    def __init__(self, path: Path, new_epoch: str, root_key: bytes) -> None:
-        self._db = _connect(path)
-        self._tx = Tx(self._db, Vault(root_key))
+    def __init__(self, path: Path, new_epoch: str, root_key: bytes, now_ms: int = 0) -> None:
+        self._ledger = erasures.Ledger(path.with_name(erasures.NAME))
+        self._tx = open_file(path, root_key, now_ms)
+        self._db = self._tx.db
+        self.identifier_key = self._tx.identifier_key
+        # Open as long as the database is: closing it would end the locks that SQLite holds on the same file.
+        self._file = os.open(path, os.O_RDWR)
         with self._db.atomic():
             if self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)
+            self.recovery = erasures.recover(self._tx, self._ledger)
+        self._ledger.found = None  # 250 bytes an entry, and from now on the database knows them
         self.epoch = str(self._tx.meta("epoch"))
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))
@@ -95,6 +99,25 @@ class Store:
     async def purge(self) -> bool:
         """Nothing that was deleted is left in the write-ahead log. False = somebody reads it, try again."""
         return await self._submit(Tx.truncate_log, 0, alone=True)
+
+    async def sweep(self, needles: Collection[bytes] | None) -> Literal["clean", "busy", "held"]:
+        """Overwrite the copies of deleted rows in the file that hold one of `needles`, None = all copies there are.
+
+        "busy" = somebody reads the file, try again; "held" = a needle stands in a row that is there. Needles are
+        searched beside the writer thread, and only pages that hold one are written.
+        """
+        if not await self.purge():
+            return "busy"
+        pages: Collection[int] = wipe.all_pages(self._file) if needles is None else await self._pages_with(needles)
+        listed = sorted(pages)
+        for start in range(0, len(listed), WIPE_PAGES):
+            batch = listed[start : start + WIPE_PAGES]
+            if not await self._submit(partial(self._wipe, pages=batch), 0, alone=True):
+                return "busy"
+        return "held" if needles is not None and listed and await self._pages_with(needles) else "clean"
+
+    async def _pages_with(self, needles: Collection[bytes]) -> Collection[int]:
+        return await asyncio.to_thread(wipe.pages_with, self._file, needles)
 
     async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
         """Up to `limit` unconfirmed events after `seq`, oldest first."""
@@ -118,6 +141,10 @@ class Store:
     async def hq_version(self) -> int:
         """The version of HQ's line that is applied here."""
         return await self.run(lambda tx: tx.hq_version, vital=True)
+
+    async def erase_seq(self) -> int:
+        """The number up to which HQ's erasures are done here."""
+        return await self.run(lambda tx: tx.erase_seq, vital=True)
 
     async def next_boot(self) -> int:
         """A boot number never used before, stored before it is used."""
@@ -156,6 +183,7 @@ class Store:
                 self._commit(group)
                 job = follower or self._jobs.get()
         self._db.close()
+        os.close(self._file)
 
     def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None]:
         """`first` and its company, and a job that came meanwhile but can't share their commit.
@@ -186,7 +214,8 @@ class Store:
             try:
                 self._commit_together(group)
                 return
-            except sqlite3.Error as error:
+            except (sqlite3.Error, StoreError) as error:
+                self._tx.take_erased()
                 if last or self._ballast.thrown or "full" not in str(error):
                     refused = StoreError(f"the disk refused: {error}")
                     break
@@ -206,76 +235,34 @@ class Store:
         with self._db.atomic():
             for job in group:
                 results.append(self._attempt(job))
+            self._ledger.append(self._tx.take_erased())  # on the disk before the commit: never does it know less
         for job, (value, problem) in zip(group, results, strict=True):
             job.settle(value, problem)
 
     def _attempt(self, job: _Job) -> tuple[object, BaseException | None]:
         """One work inside its savepoint: its own mistake takes back its own writes and nobody else's."""
         assert job.work is not None
+        before = self._tx.unwritten
         try:
             with self._db.atomic():
                 return job.work(self._tx), None
         except sqlite3.OperationalError:
             raise  # full disk, read-only file system: the whole group goes back
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: the caller who awaits this work gets it
+            self._tx.take_erased(before)
             return None, error
 
     def _run_alone(self, job: _Job) -> None:
         assert job.work is not None
         try:
             job.settle(job.work(self._tx), None)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             job.settle(None, StoreError(f"the disk refused: {error}"))
 
-
-def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
-    """The terminal keys in the file at `path`, sealed, for whoever only looks; None without such a file."""
-    none: tuple[Sealed, ...] = ()
-    return _looked_up(path, lambda db: TapsAndKeys(db, Vault(bytes(32))).terminal_keys(), none)
-
-
-def kept_shop(path: Path) -> ShopConfig | None:
-    """What headquarters configured, from the file at `path`, for whoever only looks; None without such a file."""
-    return _looked_up(path, lambda db: Catalogue(db, Vault(bytes(32))).shop(), ShopConfig())
-
-
-def _looked_up(path: Path, read: Callable[[Database], T], of_older: T) -> T | None:
-    """What `read` finds in the file at `path`; `of_older` where an older release made it. Raises ConfigError.
-
-    Makes nothing, also no log beside the file, which would belong to whoever looked.
-    """
-    if not path.exists():
-        return None
-    running = path.with_name(f"{path.name}-wal").exists()
-    try:
-        mode = "mode=ro" if running else "immutable=1"
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
-            return read(Database(connection))
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return of_older
-        raise ConfigError(f"{path}: the database cannot be read: {error}") from error
-    except sqlite3.Error as error:
-        raise ConfigError(f"{path}: the database cannot be read: {error}") from error
-
-
-def _connect(path: Path) -> Database:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
-    try:
-        path.chmod(0o600)
-        # WAL with FULL: what was committed survives a power cut. Both belong to the connection, so set them each time.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "trusted_schema = OFF"):
-            connection.execute(f"PRAGMA {pragma}").fetchone()
-        db = Database(connection)
-        migrate(db)
-    except (OSError, sqlite3.Error) as error:
-        connection.close()
-        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
-    except ConfigError:
-        connection.close()
-        raise
-    return db
+    def _wipe(self, tx: Tx, pages: Sequence[int]) -> bool:
+        """Overwrite what these pages hold beside their rows, while no copy of them is in the log or in memory."""
+        if not tx.truncate_log():
+            return False
+        tx.let_go_of_pages()
+        wipe.wipe(self._file, pages)
+        return True

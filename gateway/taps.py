@@ -6,19 +6,19 @@ A proof that counts once takes nothing away but at the screen that it is shown t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from gateway.advice import Advice, Commit
+from gateway.advice import Advice
 from gateway.binding import Binding
+from gateway.choices import Lent
 from gateway.config import ReceiverTable
-from gateway.core.model import Proof, ShopConfig, Tap, Trouble
-from gateway.core.ports import Clock
+from gateway.core.arrivals import Arrived
+from gateway.core.model import Proof, Purpose, Tap, Trouble
 from gateway.core.proof import may_redeem
 from gateway.core.stage import Dialogue, Stage, hint, join
 from gateway.core.tills import Sale, Tills
 from gateway.decisions import Arrival, Decisions
 from gateway.errors import StoreError
-from gateway.health import Health
 from gateway.records import Tx
 from gateway.selfservice import SelfService
 from gateway.visits import Visits
@@ -35,6 +35,7 @@ class _Made:
     who: Literal["guest", "colleague", "nobody"] | None  # whose visit changed
     sale: bool
     dialogue: Dialogue | None
+    announced: Arrived | None
 
 
 class Taps:
@@ -51,12 +52,7 @@ class Taps:
         binding: Binding,
         visits: Visits,
         selfservice: SelfService,
-        clock: Clock,
-        health: Health,
-        commit: Any,
-        new_id: Callable[[], str],
-        show: Callable[[str], None],
-        shop: Callable[[], ShopConfig],
+        lent: Lent,
         denies: Callable[[str], bool],
     ) -> None:
         self._receivers = receivers
@@ -67,12 +63,12 @@ class Taps:
         self._binding = binding
         self._visits = visits
         self._selfservice = selfservice
-        self._clock = clock
-        self._health = health
-        self._commit: Commit = commit
-        self._new_id = new_id
-        self._show = show
-        self._shop = shop
+        self._clock = lent.clock
+        self._health = lent.health
+        self._commit = lent.commit
+        self._new_id = lent.new_id
+        self._show = lent.show
+        self._shop = lent.shop
         self._denies = denies
         self._taps = 0
         self._latest: dict[str, int] = {}  # "screen/ID" or "till/ID" -> number of its latest tap
@@ -135,8 +131,11 @@ class Taps:
     ) -> None:
         """Commit what a member's tap means for the visit, the sale and the screen, and only then follow it."""
         shop = self._shop()
+        greets = arrival is not None and self._advice.greets(arrival.change.member_id)
         try:
-            made = await self._commit(lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms))
+            made = await self._commit(
+                lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms, greets)
+            )
         except StoreError:
             if arrival is not None:
                 self._visits.taken_back(arrival)
@@ -144,7 +143,7 @@ class Taps:
         if self._denied(tap):
             return  # all that was theirs is wiped already
         if arrival is not None and made.who is not None:
-            self._visits.settled(arrival, made.who)
+            self._visits.settled(arrival, made.who, made.announced)
         now_ms = self._clock.now_ms()  # ends count from now, for the clock may have been set while the disk wrote
         if tap.member_id and receiver.till and made.sale and self._is_latest(_till(receiver), number):
             self._tills.identify(Sale(receiver.till, tap.member_id, tap.proof, now_ms + shop.sale_ms))
@@ -156,15 +155,24 @@ class Taps:
             self._show(screen)
 
     def _decide(
-        self, tx: Tx, tap: Tap, receiver: ReceiverTable, arrival: Arrival | None, screen: str | None, idle_ms: int
+        self,
+        tx: Tx,
+        tap: Tap,
+        receiver: ReceiverTable,
+        arrival: Arrival | None,
+        screen: str | None,
+        idle_ms: int,
+        greets: bool,
     ) -> _Made:
         """All that one tap decides, in one transaction (in the writer thread)."""
         who = self._decisions.visit(tx, tap, arrival) if arrival is not None else None
         sale = receiver.till is not None and self._decisions.identify(tx, tap, receiver.till)
-        dialogue = None
+        dialogue = announced = None
         if screen is not None:
             dialogue = self._decisions.greet(tx, tap, screen, receiver.zone, idle_ms, door=receiver.door)
-        return _Made(who, sale, dialogue)
+        if arrival is not None and greets:
+            announced = self._decisions.announce(tx, arrival.change, Purpose.RECOGNISE_NFC)
+        return _Made(who, sale, dialogue, announced)
 
     async def _answered(self, tap: Tap, screen: str) -> bool:
         """Whether this tap belongs to the dialogue that stands here; the second one says yes.

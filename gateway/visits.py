@@ -5,11 +5,12 @@ from typing import Any, Literal
 
 from gateway.advice import Advice, Commit
 from gateway.config import ReceiverTable
-from gateway.core.model import Decision, Event, Offer, ShopConfig
+from gateway.core.arrivals import Arrived
+from gateway.core.model import Decision, Event, Offer, Purpose, ShopConfig
 from gateway.core.offers import slide_of
 from gateway.core.presence import Presence, PresenceChange
 from gateway.core.stage import Stage, ZoneOffer
-from gateway.decisions import Arrival, Decisions
+from gateway.decisions import Arrival, Decisions, Made
 from gateway.records import Tx
 from gateway.store import GROUP_MS
 
@@ -46,11 +47,17 @@ class Visits:
     def __contains__(self, member_id: str) -> bool:
         return member_id in self._open
 
+    def visit_of(self, member_id: str) -> tuple[str, str] | None:
+        """A member's open visit: its id, and the zone that was known last."""
+        return self._open.get(member_id)
+
     # --- by a beacon, or by silence --------------------------------------------------------------------------
 
     def changed(self, change: PresenceChange, *, always: bool = False) -> None:
         """Presence says something new: what rested on the old goes at once."""
         self._take_down(change)
+        if change.kind == "left":
+            self._advice.left(change.member_id)
         self._begin(self._on_presence(change, *self._note(change)), always=always)
 
     def expire(self, now_ms: int) -> None:
@@ -58,10 +65,15 @@ class Visits:
         for change in self._presence.expire(now_ms):
             self.changed(change, always=True)
 
-    def forget(self, member_id: str) -> None:
-        """Drop a member without a trace."""
-        self._open.pop(member_id, None)
+    @property
+    def members(self) -> set[str]:
+        """Everybody whose visit is under way."""
+        return set(self._open)
+
+    def forget(self, member_id: str) -> int:
+        """Drop a member without a trace; how many visits that were."""
         self._presence.forget(member_id)
+        return 0 if self._open.pop(member_id, None) is None else 1
 
     async def _on_presence(self, change: PresenceChange, visit_id: str, zone: str) -> None:
         """A member entered, moved, stayed, became unknown or doubtful, or left; `zone` is the last that was known."""
@@ -80,9 +92,19 @@ class Visits:
         screens = self._stage.screens_in(zone)
         here = (m for m in self._presence.members_in(zone) if m != change.member_id)
         company = tuple(m for m in here if not self._advice.is_colleague(m))
-        arrived = await self._commit(lambda tx: self._decisions.arrive(tx, change, visit_id, screens, company))
+        greets = self._advice.greets(change.member_id)
+
+        def arrive(tx: Tx) -> tuple[list[Made] | None, Arrived | None]:
+            made = self._decisions.arrive(tx, change, visit_id, screens, company)
+            return made, self._decisions.announce(tx, change, Purpose.RECOGNISE_BLE) if greets else None
+
+        arrived, announced = await self._commit(arrive)
+        if self._open.get(change.member_id, ("", ""))[0] != visit_id:
+            return  # withdrew, or left, while the disk wrote
+        if announced is not None:
+            self._advice.announce(announced)
         if self._presence.zone_of(change.member_id) != zone:
-            return  # walked on, or withdrew, while the disk wrote
+            return  # walked on while the disk wrote
         self._advice.colleague_is(change.member_id, zone if arrived is None else None)
         if arrived is None:
             return
@@ -115,13 +137,17 @@ class Visits:
         elif not heard:
             del self._open[member_id]
 
-    def settled(self, arrival: Arrival, who: Literal["guest", "colleague", "nobody"]) -> None:
-        """The tap is committed; no screen says anything unasked because of it."""
+    def settled(
+        self, arrival: Arrival, who: Literal["guest", "colleague", "nobody"], announced: Arrived | None = None
+    ) -> None:
+        """The tap is committed; no screen says anything unasked because of it, tablets greet whom they may."""
         member_id, zone = arrival.change.member_id, arrival.change.zone
         if who == "nobody":
             if not self._presence.checked_out(member_id):
                 self._open.pop(member_id, None)
             return
+        if announced is not None and self._open.get(member_id, ("", ""))[0] == arrival.visit_id:
+            self._advice.announce(announced)
         if self._presence.zone_of(member_id) != zone:
             return  # walked on, or withdrew, while the disk wrote
         self._advice.colleague_is(member_id, zone if who == "colleague" else None)

@@ -1,14 +1,31 @@
-"""Down messages become calls: a delta for the shop, an ack and a head for the sender. Counts and drops all else."""
+"""Down messages become calls: deltas and erasures for the shop, acks for the sender, heads for both. Counts and drops
+all else."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from gateway.core.changes import Delta
+from gateway.core.changes import Delta, EraseReceipt, Erasures
 from gateway.errors import PeerError
 from gateway.health import Health
-from sync import messages, topics
+from sync import erase_messages, messages, topics
 from sync.messages import Ack, Head
 from sync.topics import Topics
+
+
+class Followed(Protocol):
+    """What became of a message of the erasure stream; `gateway.forgetting` makes it."""
+
+    @property
+    def outcome(self) -> str:
+        """ "done", or "gap" = an order before it is missing."""
+
+    @property
+    def seq(self) -> int:
+        """All orders up to this number are done."""
+
+    @property
+    def receipts(self) -> Sequence[EraseReceipt]:
+        """What each of the message's orders cleared."""
 
 
 class FlowPort(Protocol):
@@ -19,6 +36,12 @@ class FlowPort(Protocol):
 
         Raises PeerError for a delta that cannot be applied, StoreError when the disk refuses.
         """
+
+    async def on_erasures(self, batch: Erasures) -> Followed:
+        """Erase these members and commit; once more changes nothing. Raises as above."""
+
+    async def on_head(self, erase_seq: int) -> None:
+        """HQ's newest erasure: until it is done here, the shop knows nobody. Raises as above."""
 
 
 class LinkPort(Protocol):
@@ -33,6 +56,9 @@ class LinkPort(Protocol):
     async def applied(self, version: int) -> None:
         """We work with `version` now: HQ wants to know."""
 
+    async def erased(self, seq: int, receipts: Sequence[EraseReceipt]) -> None:
+        """All erasures up to `seq` are done: HQ wants to know, and what these cleared."""
+
     def ask(self) -> None:
         """A delta is missing: ask HQ for it, at most once a second. Never blocks."""
 
@@ -45,6 +71,7 @@ class Inbox:
         self._link = link
         self._health = health
         self._readers: dict[str, Callable[[bytes], Awaitable[None]]] = {
+            place.down(topics.ERASE): self._erase,
             place.down(topics.DELTA): self._delta,
             place.down(topics.ACK): self._ack,
             place.down(topics.HEAD): self._head,
@@ -77,8 +104,19 @@ class Inbox:
             case "stale":
                 self._health.count("hq.stale")
 
+    async def _erase(self, payload: bytes) -> None:
+        done = await self._flow.on_erasures(erase_messages.parse_erase(payload))
+        self._health.count("hq.erasures")
+        if done.outcome == "gap":
+            self._health.count("hq.erase_gaps")
+            self._link.ask()
+        else:
+            await self._link.erased(done.seq, done.receipts)
+
     async def _ack(self, payload: bytes) -> None:
         await self._link.acked(messages.parse_ack(payload))
 
     async def _head(self, payload: bytes) -> None:
-        await self._link.headed(messages.parse_head(payload))
+        head = messages.parse_head(payload)
+        await self._flow.on_head(head.erase_seq)
+        await self._link.headed(head)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.core.changes import Change, Delta, OutboxRow
 from gateway.errors import PeerError
-from sync import ops
+from sync import leftout, ops
 from sync.fields import INT64_MAX, Ms, validate
 
 WIRE_VERSION = 1
@@ -31,7 +31,7 @@ MAX_EVENTS = 50
 MAX_EVENTS_BYTES = 32 * 1024
 
 REASONS = frozenset(
-    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
+    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text", "purpose"}
 )  # fixed words, because they become counter names
 
 _Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -63,19 +63,23 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Req:
-    """The gateway has HQ version `have` and asks for what follows; HQ has confirmed its events up to `acked`."""
+    """The gateway has HQ version `have` and asks for what follows; HQ has confirmed its events up to `acked`, and
+    erasures are done up to `erase_seq`."""
 
     have: int
     epoch: str
     acked: int = 0
+    erase_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """HQ's newest version; `boot` changes when HQ restarts."""
+    """HQ's newest version and erasure; `boot` changes when HQ restarts; `at_ms`: HQ's time, None = it does not tell."""
 
     version: int
     boot: int
+    erase_seq: int = 0
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class _Wire(BaseModel):
 class _Delta(_Wire):
     parent: _Count
     version: _Count
+    at_ms: Ms = 0
     ops: list[Any]
 
 
@@ -122,6 +127,7 @@ class _Req(_Wire):
     have: _Count
     epoch: _Epoch
     acked: _Count
+    erase_seq: _Count
 
 
 class _Applied(_Wire):
@@ -131,6 +137,8 @@ class _Applied(_Wire):
 class _Head(_Wire):
     version: _Count
     boot: _Count
+    erase_seq: _Count
+    at_ms: Ms | None = None
 
 
 class _Ack(_Wire):
@@ -159,28 +167,30 @@ def op_of(change: Change) -> dict[str, Any]:
 # --- messages -----------------------------------------------------------------------------------------------
 
 
-def delta(parent: int, version: int, listed: Sequence[dict[str, Any]]) -> bytes:
-    """HQ's changes after `parent` up to `version`. ValueError above MAX_PAYLOAD_BYTES: the caller splits."""
-    return _dump("delta", parent=parent, version=version, ops=list(listed))
+def delta(parent: int, version: int, listed: Sequence[dict[str, Any]], at_ms: int = 0) -> bytes:
+    """HQ's changes after `parent` up to `version`, sent at `at_ms`. ValueError above MAX_PAYLOAD_BYTES: split them."""
+    return dump("delta", parent=parent, version=version, at_ms=at_ms, ops=list(listed))
 
 
 def parse_delta(payload: bytes) -> Delta:
-    """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes)."""
-    wire = _parse(payload, "delta", _Delta)
+    """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes).
+    A bad offer refuses itself alone (`Delta.refused`)."""
+    wire = parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")
-    return Delta(wire.parent, wire.version, tuple(ops.parse_or_park(op) for op in wire.ops))
+    changes, refused = leftout.parse(wire.ops)
+    return Delta(wire.parent, wire.version, changes, wire.at_ms, refused)
 
 
 def events(epoch: str, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes:
     """A batch of 1-50 rows whose bodies are JSON objects. ValueError above MAX_PAYLOAD_BYTES."""
     listed = [{"seq": r.seq, "at_ms": r.at_ms, "type": r.type, "body": json.loads(r.body)} for r in rows]
-    return _dump("events", epoch=epoch, first=first, last=last, events=listed)
+    return dump("events", epoch=epoch, first=first, last=last, events=listed)
 
 
 def parse_events(payload: bytes) -> EventBatch:
     """Raises PeerError; "range" where the numbers do not rise from `first` to exactly `last`."""
-    wire = _parse(payload, "events", _Events)
+    wire = parse(payload, "events", _Events)
     seqs = [event.seq for event in wire.events]
     rising = all(a < b for a, b in itertools.pairwise(seqs))
     if not rising or not wire.first <= seqs[0] or seqs[-1] != wire.last or wire.last - wire.first > MAX_SPAN:
@@ -191,55 +201,57 @@ def parse_events(payload: bytes) -> EventBatch:
 
 def state(online: bool, boot: int, epoch: str, version: int, key: bytes) -> bytes:
     """Birth or will; `key`: the 32 bytes under which HQ seals for this gateway."""
-    return _dump("state", online=online, boot=boot, epoch=epoch, version=version, key=key.hex())
+    return dump("state", online=online, boot=boot, epoch=epoch, version=version, key=key.hex())
 
 
 def parse_state(payload: bytes) -> State:
     """Raises PeerError."""
-    wire = _parse(payload, "state", _State)
+    wire = parse(payload, "state", _State)
     return State(wire.online, wire.boot, wire.epoch, wire.version, bytes.fromhex(wire.key))
 
 
-def req(have: int, epoch: str, acked: int = 0) -> bytes:
-    """A gateway's question for everything after HQ version `have`; it holds no event up to `acked` any more."""
-    return _dump("req", have=have, epoch=epoch, acked=acked)
+def req(have: int, epoch: str, acked: int = 0, erase_seq: int = 0) -> bytes:
+    """A gateway's question for everything after HQ version `have` and erasure `erase_seq`; it holds no event up to
+    `acked` any more."""
+    return dump("req", have=have, epoch=epoch, acked=acked, erase_seq=erase_seq)
 
 
 def parse_req(payload: bytes) -> Req:
     """Raises PeerError."""
-    wire = _parse(payload, "req", _Req)
-    return Req(wire.have, wire.epoch, wire.acked)
+    wire = parse(payload, "req", _Req)
+    return Req(wire.have, wire.epoch, wire.acked, wire.erase_seq)
 
 
 def applied(version: int) -> bytes:
     """A gateway's receipt: it works with HQ version `version` now."""
-    return _dump("applied", version=version)
+    return dump("applied", version=version)
 
 
 def parse_applied(payload: bytes) -> int:
     """The version that the gateway has applied. Raises PeerError."""
-    return _parse(payload, "applied", _Applied).version
+    return parse(payload, "applied", _Applied).version
 
 
-def head(version: int, boot: int) -> bytes:
-    """HQ's newest version and boot number."""
-    return _dump("head", version=version, boot=boot)
+def head(version: int, boot: int, erase_seq: int = 0, at_ms: int | None = None) -> bytes:
+    """HQ's newest version, its boot number, its newest erasure and its time (ms)."""
+    told = {} if at_ms is None else {"at_ms": at_ms}
+    return dump("head", version=version, boot=boot, erase_seq=erase_seq, **told)
 
 
 def parse_head(payload: bytes) -> Head:
     """Raises PeerError."""
-    wire = _parse(payload, "head", _Head)
-    return Head(wire.version, wire.boot)
+    wire = parse(payload, "head", _Head)
+    return Head(wire.version, wire.boot, wire.erase_seq, wire.at_ms)
 
 
 def ack(epoch: str, seq: int) -> bytes:
     """HQ's receipt, sent after its own commit."""
-    return _dump("ack", epoch=epoch, seq=seq)
+    return dump("ack", epoch=epoch, seq=seq)
 
 
 def parse_ack(payload: bytes) -> Ack:
     """Raises PeerError."""
-    wire = _parse(payload, "ack", _Ack)
+    wire = parse(payload, "ack", _Ack)
     return Ack(wire.epoch, wire.seq)
 
 
@@ -251,7 +263,8 @@ def compact(value: object) -> str:
 # --- one way in, one way out --------------------------------------------------------------------------------
 
 
-def _dump(kind: str, **fields: object) -> bytes:
+def dump(kind: str, **fields: object) -> bytes:
+    """A message of this kind. ValueError above MAX_PAYLOAD_BYTES."""
     payload = compact({"v": WIRE_VERSION, "type": kind, **fields}).encode()
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"{kind} message of {len(payload)} bytes, the limit is {MAX_PAYLOAD_BYTES}")
@@ -277,14 +290,28 @@ def load_object(payload: bytes) -> dict[str, Any]:
     return value
 
 
-def _parse(payload: bytes, kind: str, model: type[_M]) -> _M:
+def parse(payload: bytes, kind: str, model: type[_M]) -> _M:
+    """A message of this kind. Raises PeerError."""
+    found, value = _typed(payload)
+    if found != kind:
+        raise PeerError("type")
+    return validate(model, value)
+
+
+def kind_of(payload: bytes) -> str:
+    """Which message it says it is, for a topic that carries several kinds. Raises PeerError."""
+    return _typed(payload)[0]
+
+
+def _typed(payload: bytes) -> tuple[str, dict[str, Any]]:
     value = load_object(payload)
     version = value.pop("v", None)
     if type(version) is not int or version != WIRE_VERSION:  # True and 1.0 equal 1
         raise PeerError("version")
-    if value.pop("type", None) != kind:
+    kind = value.pop("type", None)
+    if not isinstance(kind, str):
         raise PeerError("type")
-    return validate(model, value)
+    return kind, value
 
 
 def _no_nan(_: str) -> NoReturn:

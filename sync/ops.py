@@ -25,12 +25,15 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
 )
+from gateway.core.gate import overreach
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
     AgeGate,
     ClockQuality,
     ConsentRecord,
     ConsentState,
+    Habit,
+    Keep,
     Member,
     Notice,
     Offer,
@@ -43,6 +46,7 @@ from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import credentials
 from sync.fields import EXACT, INT64_MAX, Id, Ms, Word, validate
+from sync.notices import NoticeBody
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
 MAX_TEXT = 2_000  # characters of one sentence or paragraph
@@ -51,12 +55,12 @@ MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_ZONES = 256  # of a shop
 MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
-MAX_NOTICE = 8_000  # characters of a privacy notice; some 3,000 of each language fit one printed page
-MAX_NOTICE_LANGUAGES = 4  # 4 x 8,000 characters of up to two bytes are 64 KB of the message's 96 KiB
-MAX_CONSENT_DAYS = 3_650
 MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has 1,000
 MAX_WORD = 64  # characters of a purpose or state that nobody knows
 MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
+MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
+MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept, or counts, for longer
+MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -67,12 +71,15 @@ _Text = Annotated[
     dict[_Language, Annotated[str, StringConstraints(max_length=MAX_TEXT)]], Field(max_length=MAX_LANGUAGES)
 ]
 _Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
+_Category = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")]  # "" or "alcohol.wine"
+_CategoryWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
 _IdOrNone = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
+_Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
 _JoinUrl = Annotated[
     str,
     StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
@@ -91,6 +98,12 @@ class _Body(BaseModel):
 class _TalkingPointBody(_Body):
     text: _Text
     because: _Text
+    category: _Category = ""
+
+
+class _HabitBody(_Body):
+    text: Word
+    category: _Category = ""
 
 
 class _MemberBody(_Body):
@@ -98,7 +111,7 @@ class _MemberBody(_Body):
     call_name: _Short = ""
     language: _Language = "de"
     interests: _Words = []
-    usual: _Words = []
+    usual: Annotated[list[Word | _HabitBody], Field(max_length=MAX_ITEMS)] = []
     talking_points: Annotated[list[_TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
     staff: bool = False
     age: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
@@ -164,31 +177,24 @@ class _OfferBody(_Body):
     valid_from_ms: Ms = 0
     valid_until_ms: Ms | None = None
     cap_per_member: _Small | None = None
+    purpose: Annotated[Purpose, Field(strict=False)] = Purpose.PERSONALISE_OFFERS
+    category: _Category = ""
 
 
 class _OfferRef(_Body):
     offer_id: Id
 
 
-# A browser would change a carriage return, and what is shown must have the hash of what was sent.
-_NoticeText = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$", min_length=1, max_length=MAX_NOTICE)
-]
-
-
-class _NoticeBody(_Body):
-    version: Word
-    controller: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-    contact: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-    notice_id: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")] = ""
-    text: Annotated[dict[_Language, _NoticeText], Field(max_length=MAX_NOTICE_LANGUAGES)] = {}
-    jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "EU"
+class _KeepBody(_Body):
+    decisions: _Days = Keep().decisions
+    audit: _Days = Keep().audit
+    counts: _Days = Keep().counts
 
 
 class _ConfigBody(_Body):
     store_name: _Text = {}
     zones: Annotated[dict[_PlaceId, _Text], Field(max_length=MAX_ZONES)] = {}
-    notice: _NoticeBody | None = None
+    notice: NoticeBody | None = None
     contacts_per_day: _Small = ShopConfig().contacts_per_day
     contact_gap_ms: Ms = ShopConfig().contact_gap_ms
     zone_offer_ms: Ms = ShopConfig().zone_offer_ms
@@ -199,8 +205,11 @@ class _ConfigBody(_Body):
     bearer_limit_cents: _Small = ShopConfig().bearer_limit_cents
     join_url: _JoinUrl = ""
     bind_prefixes: Annotated[list[_Prefix], Field(max_length=MAX_PREFIXES)] = []
-    consent_days: Annotated[int, Field(ge=0, le=MAX_CONSENT_DAYS)] = 0
+    consent_days: Annotated[int, Field(ge=0, le=MAX_KEEP_DAYS)] = 0
     child_programme: bool = False
+    sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
+    retention: _KeepBody = _KeepBody()
+    stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
 
 
 class _KeyRef(_Body):
@@ -226,7 +235,8 @@ class _BindingBody(_BindingRef):
 
 
 def parse(op: object) -> Change:
-    """One operation. Raises PeerError: "op" for one that this version does not know, "fields", "range"."""
+    """One operation. Raises PeerError: "op" for one that this version does not know, "fields", "range", and "purpose"
+    with the field's name for an offer whose rule reads what its purpose may not."""
     if not isinstance(op, dict) or not isinstance(op.get("op"), str):
         raise PeerError("op")
     if op.keys() != {"op", "body"}:
@@ -250,22 +260,22 @@ def parse(op: object) -> Change:
                 raise PeerError("fields", "member_id")
             return ConsentRestore(restore.member_id, records)
         case "offer.put":
-            wire = validate(_OfferBody, body)
-            return OfferPut(Offer(**dict(wire) | {"zones": tuple(wire.zones), "interests": tuple(wire.interests)}))
+            return OfferPut(_offer(validate(_OfferBody, body)))
         case "offer.drop":
             return OfferDrop(validate(_OfferRef, body).offer_id)
         case "config.put":
             config = validate(_ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
-            own = {"notice": notice, "bind_prefixes": tuple(config.bind_prefixes)}
-            return ConfigPut(ShopConfig(**dict(config) | own))
+            lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
+            keep = {"retention": Keep(**dict(config.retention))}
+            return ConfigPut(ShopConfig(**dict(config) | {"notice": notice} | lists | keep))
     return _parse_secret(op["op"], body)
 
 
 def parse_or_park(op: object) -> Change:
     """As `parse`, for a gateway: a consent that this version can't read waits instead of sinking its whole delta."""
     try:
-        return parse(op)
+        return parse(_without_unknown(op))
     except PeerError:
         if not isinstance(op, dict) or op.get("op") != "consent.add" or not isinstance(op.get("body"), dict):
             raise
@@ -288,6 +298,17 @@ def parse_or_park(op: object) -> Change:
     return ConsentPark(ref.event_id, ref.member_id, purpose[:MAX_WORD], state[:MAX_WORD], reason, text)
 
 
+def _without_unknown(op: object) -> object:
+    """A member's log without the records for purposes that this version does not know: they allow nothing here."""
+    if not isinstance(op, dict) or op.get("op") != "consent.restore" or not isinstance(op.get("body"), dict):
+        return op
+    records = op["body"].get("records")
+    if not isinstance(records, list):
+        return op
+    known = [one for one in records if not isinstance(one, dict) or one.get("purpose") in list(Purpose)]
+    return {**op, "body": {**op["body"], "records": known}}
+
+
 def consent(body: object) -> ConsentRecord:
     """A consent record from its body. Raises PeerError."""
     return ConsentRecord(**dict(validate(_ConsentBody, body)))
@@ -308,10 +329,20 @@ def _parse_secret(name: str, body: object) -> Change:
     raise PeerError("op")
 
 
+def _offer(wire: _OfferBody) -> Offer:
+    offer = Offer(**dict(wire) | {"zones": tuple(wire.zones), "interests": tuple(wire.interests)})
+    too_far = overreach(offer)
+    if too_far is not None:
+        raise PeerError("purpose", too_far)
+    return offer
+
+
 def _member(wire: _MemberBody) -> Member:
-    points = tuple(TalkingPoint(point.text, point.because) for point in wire.talking_points)
-    words = tuple(wire.interests), tuple(wire.usual)
-    return Member(wire.member_id, wire.call_name, wire.language, *words, points, wire.staff, wire.age)
+    points = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
+    usual = tuple(one if isinstance(one, str) else Habit(one.text, one.category) for one in wire.usual)
+    return Member(
+        wire.member_id, wire.call_name, wire.language, tuple(wire.interests), usual, points, wire.staff, wire.age
+    )
 
 
 def dump(change: Change) -> dict[str, Any]:

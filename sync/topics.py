@@ -17,12 +17,13 @@ REQ = "req"
 STATE = "state"
 # Leaves of `down/`, from HQ.
 DELTA = "delta"
+ERASE = "erase"
 HEAD = "head"
 # On both sides: `up/ack` = applied, `down/ack` = committed at HQ.
 ACK = "ack"
 
 UP_LEAVES = (STATE, REQ, EVENTS, ACK)
-DOWN_LEAVES = (HEAD, DELTA, ACK)
+DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK)
 
 # Remote ears, `rg/1/{tenant}/{store}/{gateway}/{way}/{scanner}`: the scanner's id takes the seventh and last level, so
 # the way is in the sixth, and the type stands in the payload. Nothing of it is for headquarters.

@@ -6,13 +6,14 @@ what a message means in sync.inbox.
 
 import asyncio
 import random
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gateway.core.changes import OutboxRow
+from gateway.core.changes import EraseReceipt, OutboxRow
 from gateway.core.ports import Clock
 from gateway.errors import UnavailableError
 from gateway.health import Health
-from sync import messages, topics
+from sync import erase_messages, messages, topics
 from sync.backoff import Backoff
 from sync.inbox import FlowPort, Inbox
 from sync.link import Transport
@@ -33,6 +34,10 @@ MAX_ASK_EVERY_S = 300.0
 HEAD_GRACE_S = 2.0
 # With HQ's ack every 200 ms and the first two probes after 10 and 30 s, 30 s of silence is no accident.
 SILENT_MS = 30_000
+# Headquarters' head says whether we are up to date, and what time it is. A broker keeps the last one, so only one that
+# came after we asked shows that somebody is there. 24 questions a day are 5 KB.
+TOUCH_EVERY_S = 3_600.0
+FIRST_TOUCH_S = 60.0
 # Shorter connections do not reset the back-off: two gateways with one client id throw each other out for ever.
 STABLE_MS = 30_000
 
@@ -61,6 +66,9 @@ class Store(Protocol):
     async def hq_version(self) -> int:
         """The HQ version that the shop works with, 0 = none yet."""
 
+    async def erase_seq(self) -> int:
+        """The number up to which HQ's erasures are done, 0 = none yet."""
+
 
 class Uplink:
     """One gateway's line to HQ. Lives on the event loop; `run` is its only task."""
@@ -75,7 +83,9 @@ class Uplink:
         health: Health,
         rng: random.Random,
         public_key: bytes,
+        with_hq: Callable[[int | None], None] = lambda at_ms: None,
     ) -> None:
+        """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells."""
         self._place = place
         self._transport = transport
         self._store = store
@@ -88,7 +98,9 @@ class Uplink:
         self._wake = asyncio.Event()
         self._ask = asyncio.Event()
         self._news = asyncio.Event()
-        self._head_version = 0
+        self._head_version = self._head_erase_seq = 0
+        self._heads = 0  # of this connection; the first may be one that the broker kept
+        self._with_hq = with_hq
 
     def wake(self) -> None:
         """Events were committed: send them. Never blocks; call it on the event loop."""
@@ -102,7 +114,9 @@ class Uplink:
             try:
                 await self._connect()
                 connected_ms = self._real_ms()
-                await first_to_end(self._send(), self._receive(), self._ask_for_gaps(), self._watch_head())
+                await first_to_end(
+                    self._send(), self._receive(), self._ask_for_gaps(), self._watch_head(), self._touch()
+                )
             except UnavailableError as error:
                 self._report_loss(error)
             finally:
@@ -122,8 +136,10 @@ class Uplink:
 
     async def headed(self, head: Head) -> None:
         """See LinkPort."""
-        self._head_version = head.version
+        self._head_version, self._head_erase_seq = head.version, head.erase_seq
+        self._heads += 1
         self._news.set()
+        self._compare(await self._store.hq_version(), head.at_ms)
         if self._sender.head(head.boot):
             self._ask.set()  # what HQ sent or we asked before it restarted may be lost
             self._wake.set()
@@ -131,6 +147,11 @@ class Uplink:
     async def applied(self, version: int) -> None:
         """See LinkPort."""
         await self._transport.publish(self._place.up(topics.ACK), messages.applied(version))
+        self._compare(version, None)
+
+    async def erased(self, seq: int, receipts: Sequence[EraseReceipt]) -> None:
+        """See LinkPort."""
+        await self._transport.publish(self._place.up(topics.ACK), erase_messages.erased(seq, receipts))
 
     def ask(self) -> None:
         """See LinkPort."""
@@ -139,6 +160,7 @@ class Uplink:
     # --- one connection -------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
+        self._heads = 0
         boot = await self._store.next_boot()
         version = await self._store.hq_version()
         state = self._place.up(topics.STATE)
@@ -190,16 +212,20 @@ class Uplink:
         except TimeoutError:
             return
 
-    async def _request(self) -> int:
+    async def _have(self) -> tuple[int, int]:
+        """What the shop works with: HQ's version, and up to where its erasures are done."""
+        return await self._store.hq_version(), await self._store.erase_seq()
+
+    async def _request(self) -> tuple[int, int]:
         self._ask.clear()
-        have = await self._store.hq_version()
+        version, erase_seq = have = await self._have()
         await self._transport.publish(
-            self._place.up(topics.REQ), messages.req(have, self._store.epoch, self._sender.acked)
+            self._place.up(topics.REQ), messages.req(version, self._store.epoch, self._sender.acked, erase_seq)
         )
         return have
 
     async def _ask_for_gaps(self) -> None:
-        pause_s, asked = ASK_EVERY_S, await self._store.hq_version()  # _connect has just asked
+        pause_s, asked = ASK_EVERY_S, await self._have()  # _connect has just asked
         while True:
             await asyncio.sleep(pause_s)
             await self._ask.wait()
@@ -211,13 +237,25 @@ class Uplink:
         while True:
             await self._news.wait()
             self._news.clear()
-            before = await self._store.hq_version()
+            before = await self._have()
             await asyncio.sleep(HEAD_GRACE_S)
-            have = await self._store.hq_version()
-            if have < self._head_version:
+            have = await self._have()
+            if have[0] < self._head_version or have[1] < self._head_erase_seq:
                 if have == before:
                     self._ask.set()
                 self._news.set()  # look again until we are there
+
+    async def _touch(self) -> None:
+        """Ask now and then, so that headquarters tells its version and time."""
+        pause_s = FIRST_TOUCH_S
+        while True:
+            await asyncio.sleep(max(ASK_EVERY_S, pause_s / self._clock.speed))
+            self._ask.set()
+            pause_s = TOUCH_EVERY_S
+
+    def _compare(self, have: int, at_ms: int | None) -> None:
+        if self._heads > 1 and have == self._head_version:
+            self._with_hq(at_ms)
 
     # --- time and health ------------------------------------------------------------------------------------
 

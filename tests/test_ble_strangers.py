@@ -104,7 +104,7 @@ async def service(folder: Path, source: str, **environment: str) -> AsyncIterato
 
 
 async def fill(data: Path) -> None:
-    site_key, now_ms = keys.site_key(data), time.time_ns() // 1_000_000
+    root_key, now_ms = keys.site_key(data), time.time_ns() // 1_000_000
     changes: list[Any] = list(basics())
     rng = random.Random(1)
     for number in range(MEMBERS + 1):
@@ -116,8 +116,8 @@ async def fill(data: Path) -> None:
             CredentialPut(f"{name}-ble", name, kind, key if number else KEY),
             ConsentAdd(record),
         ]
-    store = Store(data / "gateway.db", "e" * 32, site_key)
-    await store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), site_key, now_ms))
+    store = Store(data / "gateway.db", "e" * 32, root_key)
+    await store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), store.identifier_key, now_ms))
     store.close()
 
 

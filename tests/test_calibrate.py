@@ -16,10 +16,12 @@ from gateway.config import Config
 from gateway.core.model import Sighting
 from gateway.errors import ConfigError, UnavailableError
 from gateway.health import Health
+from gateway.keys import site_key, write_identifier_key
 from gateway.mapfile import load_radio_map, load_survey
 from gateway.scanner import Scanner
+from gateway.store import Store
 from tests.rigs.broker import Broker
-from tests.rigs.earshot import RECEIVER, scanner_config, until, write_site_key
+from tests.rigs.earshot import RECEIVER, scanner_config, until
 
 BEACON, SITE_KEY = bytes(range(20)), bytes(range(32))
 RECORDED = Path(__file__).parent / "recordings" / "zones"
@@ -150,14 +152,16 @@ async def test_a_walk_needs_a_bluetooth_source(tmp_path: Path) -> None:
 @pytest.mark.broker
 async def test_a_remote_scanner_takes_part_in_the_walk(tmp_path: Path) -> None:
     told: list[str] = []
-    (tmp_path / "data").mkdir()
-    write_site_key(tmp_path / "data")
+    root_key = site_key(tmp_path / "data")
+    store = Store(tmp_path / "data" / "gateway.db", "e" * 32, root_key)
+    write_identifier_key(tmp_path / "copy.key", store.identifier_key)
+    store.close()
     air = [replay.Adv(200 * number, "hci0", -64, frames.encode_ibeacon(BEACON, -59)) for number in range(100)]
     (tmp_path / "air.jsonl").write_text("".join(map(replay.to_line, air)))
     with Broker() as broker:
         remote = {"path": "mqtt:scanner/wine", "receiver": RECEIVER}
         config = shop(tmp_path, remote, mqtt={"host": "127.0.0.1", "port": broker.port})
-        there = Scanner(scanner_config(broker.port, tmp_path / "data" / "site.key", tmp_path / "air.jsonl"))
+        there = Scanner(scanner_config(broker.port, tmp_path / "copy.key", tmp_path / "air.jsonl"))
         stop = asyncio.Event()
         running = asyncio.create_task(there.run(stop))
         ask = answers("1 1", "2 2", "3 3", "")

@@ -1,6 +1,7 @@
 """Decisions inside a transaction: the consents of that instant, the record, and only the fields that purposes allow."""
 
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from sqlite_utils import Database
 from gateway.apply import apply
 from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake
-from gateway.core.model import Guard, Member, Offer, Proof, Purpose, Tap
+from gateway.core.model import Guard, Habit, Member, Offer, Proof, Purpose, ShopConfig, TalkingPoint, Tap
 from gateway.core.presence import PresenceChange
 from gateway.core.vault import Vault
 from gateway.decisions import CARD_OFFERS, Arrival, Decisions
@@ -72,6 +73,63 @@ def test_a_greeting_carries_the_name_only_by_consent(shop) -> None:
     assert dialogue.expires_at_ms == START_MS + 9
 
 
+def test_only_who_comes_in_is_announced(shop) -> None:
+    tx, decisions = shop
+    for kind in ("moved", "dwelled", "left"):
+        assert decisions.announce(tx, replace(ARRIVAL, kind=kind), Purpose.RECOGNISE_BLE) is None
+    assert types(tx) == []
+    assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE).label == "Mia"
+    assert types(tx) == ["visit.announced"]
+
+
+def test_why_nobody_was_called_by_name_stands_in_the_decision(shop) -> None:
+    tx, decisions = shop
+    apply(tx, Delta(1, 2, member("tom", Purpose.RECOGNISE_NFC)), SITE_KEY, START_MS)
+    dialogue = decisions.greet(tx, Tap("tom", "r", START_MS), "bar", "coffee", 9)
+    assert (dialogue.call_name, dialogue.language) == (None, "de")
+    made = json.loads(tx.outbox_after(0, 100)[-1].body)
+    assert made["reasons"][0] == ["@call_name", "consent.not_given"]
+    decisions.greet(tx, Tap("mia", "r", START_MS), "bar", "coffee", 9)
+    assert "@call_name" not in tx.outbox_after(0, 100)[-1].body
+
+
+CARD_FIELDS = ("call_name", "language", "usual", "talking_points", "offers")
+OPENED_BY = {
+    Purpose.STAFF_ADVICE: {"call_name", "language"},
+    Purpose.PURCHASE_HISTORY: {"usual"},
+    Purpose.PERSONALISE_OFFERS: {"talking_points", "offers"},
+}
+
+
+@pytest.mark.parametrize("purpose", [None, *(p for p in Purpose if p is not Purpose.STAFF_ADVICE)])
+def test_each_purpose_alone_opens_its_fields_of_the_card_and_none_opens_none(shop, purpose: Purpose | None) -> None:
+    tx, decisions = shop
+    tx.drop_offer("loop")
+    wanted = (Purpose.STAFF_ADVICE, *([purpose] if purpose is not None else []))
+    changes = (*member("tom", *wanted), *member("kim", *([purpose] if purpose is not None else [])))
+    apply(tx, Delta(1, 2, changes), SITE_KEY, START_MS)
+    tx.put_member(replace(tx.member("tom"), language="en"))
+    card = decisions.card(tx, replace(ASKED, member_id="tom"), "t1", START_MS, START_MS + 5)
+    plain = {"call_name": "", "language": "de"}
+    opened = {name for name in CARD_FIELDS if getattr(card, name) != plain.get(name, ())}
+    assert opened == OPENED_BY[Purpose.STAFF_ADVICE] | OPENED_BY.get(purpose, set())
+    assert set(card.consents) == {one.value for one in wanted}
+    assert decisions.card(tx, replace(ASKED, member_id="kim"), "t1", START_MS, START_MS + 5) is None
+
+
+def test_the_card_says_nothing_sensitive(shop) -> None:
+    tx, decisions = shop
+    wine = TalkingPoint(TEXT, TEXT, "alcohol")
+    tx.put_member(Member("mia", "Mia", "de", ("coffee",), (Habit("Chianti", "alcohol.wine"), "Tea"), (wine,)))
+    tx.put_offer(Offer("chianti", TEXT, TEXT, interests=("coffee",), category="alcohol.wine", priority=9))
+    card = decisions.card(tx, ASKED, "t1", START_MS, START_MS + 5)
+    assert (card.usual, card.talking_points) == (("Tea",), ())
+    assert "chianti" not in [line.offer_id for line in card.offers]
+    tx.put_shop(ShopConfig(sensitive=("tea",)))
+    tx.put_member(Member("mia", "Mia", usual=(Habit("Darjeeling", "tea"),)))
+    assert decisions.card(tx, ASKED, "t1", START_MS, START_MS + 5).usual == ()
+
+
 def test_a_card_needs_the_consent_of_its_own_instant(shop) -> None:
     tx, decisions = shop
     card = decisions.card(tx, ASKED, "t1", START_MS, START_MS + 5)
@@ -79,7 +137,7 @@ def test_a_card_needs_the_consent_of_its_own_instant(shop) -> None:
     assert len(card.offers) <= CARD_OFFERS
     other = Handshake("h2", "ben", "Ben", "wine", "tap", START_MS, START_MS + 9)
     assert decisions.card(tx, other, "t1", START_MS, START_MS + 5) is None
-    assert types(tx) == ["handshake.accepted"]
+    assert types(tx) == ["handshake.accepted", "audit.viewed"]
 
 
 def test_a_proof_is_spent_for_members_who_may_be_recognised_only(shop) -> None:

@@ -182,21 +182,21 @@ bodies = jsons | st.dictionaries(fields, values | choices | jsons, max_size=9)
 @given(
     st.sampled_from([url for url in POSTS if url not in ENDS]), bodies, st.sampled_from(["phone", "tablet", "stranger"])
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_json_breaks_a_route(fuzzed: "Fuzzed", url: str, body: Any, who: str) -> None:
     status = fuzzed.send(who, url, body)
-    assert status in (200, 401, 422, 423), status
+    assert status in (200, 401, 413, 422, 423), status
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_break_a_route(fuzzed: "Fuzzed", body: bytes) -> None:
     for url in POSTS:
         assert 400 <= fuzzed.send_raw("phone", url, body) < 500
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_address_breaks_a_route(fuzzed: "Fuzzed", name: str) -> None:
     for url in ("/h/{}", "/h/{}.svg", "/me/receipt/{}", "/me/receipt/{}.svg", "/api/v1/me/receipts/{}"):
         assert fuzzed.get(url.format(re.sub(r"[^!-~]|[/?#%]", "x", name) or "x")) in (200, 401, 404, 410, 429)

@@ -265,9 +265,9 @@ def test_every_proof_on_the_privacy_page_exists() -> None:
 def test_every_event_type_is_documented() -> None:
     text = doc("docs/mqtt.md")
     names = ("advice.py", "apply.py", "binding.py", "decisions.py", "taps.py", "visits.py", "tables/history.py")
-    names += ("lapses.py", "records.py", "tables/consents.py", "tables/parked.py")
+    names += ("forgetting.py", "lapses.py", "records.py", "tables/consents.py", "tables/parked.py")
     source = "".join((ROOT / "gateway" / name).read_text() for name in names)
-    found = re.findall(r'"((?:visit|decision|offer|handshake|consent|credential|sale)\.[a-z]+)"', source)
+    found = re.findall(r'"((?:visit|decision|offer|handshake|consent|credential|sale|erasure)\.[a-z]+)"', source)
     assert len(set(found)) > 10
     for name in found:
         assert f"`{name}`" in text, name

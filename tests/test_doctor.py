@@ -1,21 +1,26 @@
 """The doctor says in plain words what is missing and what to do."""
 
 import asyncio
+import contextlib
+import os
+import shutil
 import socket
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway import __main__, doctor
+from gateway import __main__, doctor, erasures
+from gateway.app import DATABASE
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing
-from gateway.core.changes import Delta
+from gateway.core.changes import Delta, Erased
 from gateway.core.keyring import KeyUse
-from gateway.core.model import Notice, ShopConfig
+from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
 from gateway.errors import ConfigError
-from gateway.keys import gateway_key
+from gateway.keys import gateway_key, site_key
 from gateway.store import Store
 from tests.rigs.shop import NOTICE
 from tests.rigs.terminalkeys import sealed, secret
@@ -262,3 +267,108 @@ async def test_other_readers_are_looked_at(
     assert found["Source pcsc:"].state == ("ok" if installed and runs else "wrong")
     assert found[f"Source serial:{port}"].state == ("ok" if runs else "wrong")
     assert installed or "pcsc" in found["Source pcsc:"].step
+
+
+async def finding(path: Path, what: str) -> doctor.Finding | None:
+    return next((one for one in await doctor.examine(path) if one.what == what), None)
+
+
+async def test_the_doctor_says_where_the_root_key_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, data = tmp_path / "g.toml", tmp_path / "data"
+    monkeypatch.setattr("gateway.keys.UNIT", tmp_path / "store-gateway.service")
+    path.write_text(FILE.format(data=data, port=9))
+    found = await finding(path, "The key of this box")
+    assert (found.state, found.found) == ("missing", "none yet")
+    assert not data.exists()
+    root = site_key(data)
+    Store(data / "gateway.db", "e" * 32, root).close()
+    found = await finding(path, "The key of this box")
+    assert found.state == "missing"
+    assert "on the same disk as the data" in found.found
+    assert "protects against nothing that takes the whole card" in found.found
+    assert "LoadCredentialEncrypted=" in found.step
+    everything = "".join(one.found + one.step for one in await doctor.examine(path))
+    assert root.hex() not in everything
+    (data / "site.key").chmod(0o644)
+    found = await finding(path, "The key of this box")
+    assert (found.state, "others can read" in found.found) == ("wrong", True)
+    (data / "site.key").chmod(0o600)
+    (data / "site.key").write_text("33" * 32)
+    found = await finding(path, "The key of this box")
+    assert (found.state, "root key does not open it" in found.found) == ("wrong", True)
+    (data / "site.key").unlink()
+    found = await finding(path, "The key of this box")
+    assert (found.state, "is not there" in found.found) == ("wrong", True)
+    (tmp_path / "store-gateway.service").write_text("LoadCredentialEncrypted=site.key:/x\n")
+    found = await finding(path, "The key of this box")
+    assert (found.state, found.found.startswith("systemd brings it")) == ("ok", True)
+    assert not (data / "site.key").exists()
+
+
+async def test_a_key_on_another_disk_is_said_to_be(tmp_path: Path) -> None:
+    path, data, other = tmp_path / "g.toml", tmp_path / "data", Path("/dev/shm") / f"doctor-{os.getpid()}"
+    path.write_text(FILE.format(data=data, port=9))
+    site_key(data)
+    if not other.parent.is_dir() or other.parent.stat().st_dev == data.stat().st_dev:
+        pytest.skip("no second file system here")
+    other.mkdir(mode=0o700)
+    try:
+        shutil.move(data / "site.key", other / "site.key")
+        (data / "site.key").symlink_to(other / "site.key")
+        found = await finding(path, "The key of this box")
+        assert (found.state, "on another disk than the data" in found.found) == ("ok", True)
+    finally:
+        shutil.rmtree(other)
+
+
+async def test_the_doctor_counts_what_does_not_open_and_looks_at_the_folder(tmp_path: Path) -> None:
+    path, data = tmp_path / "g.toml", tmp_path / "data"
+    path.write_text(FILE.format(data=data, port=9))
+    store = Store(data / "gateway.db", "e" * 32, site_key(data))
+    await store.run(lambda tx: tx.put_member(Member("m1", "Muster")))
+    assert await finding(path, "Stored members") is None
+    await store.run(lambda tx: tx._db.execute("UPDATE member SET body = x'00'"))
+    store.close()
+    found = await finding(path, "Stored members")
+    assert (found.state, found.found) == ("wrong", "values that do not open: member 1")
+    data.chmod(0o750)
+    found = await finding(path, "Data folder")
+    assert (found.state, found.step) == ("wrong", f"chmod 700 {data}")
+
+
+async def test_the_ledger_of_erasures_is_looked_at(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(FILE.format(data=tmp_path, port=1))
+    path = tmp_path / erasures.NAME
+
+    async def found() -> doctor.Finding:
+        return {finding.what: finding for finding in await doctor.examine(config)}["Ledger of erasures"]
+
+    assert (await found()).found.startswith("none yet")
+    erasures.Ledger(path).append([Erased(bytes(16), 1, 5), Erased(b"\x01" * 16, 2, 5)])
+    assert (await found()).found.endswith("2 erased")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    assert "half written" in (await found()).found
+    path.write_bytes(whole[:-1] + b"?")
+    assert (await found()).state == "missing"
+    path.write_bytes(b"rubbish")
+    assert (await found()).state == "wrong"
+
+
+async def test_a_consent_log_that_was_changed_is_told_without_a_name(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n')
+    assert "Consent logs" not in {finding.what for finding in await doctor.examine(config)}
+    store = Store(data / DATABASE, "e" * 32, site_key(data))
+    given = ConsentRecord("e", "pseudonym-0", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1)
+    await store.run(lambda tx: [tx.add_consent(replace(given, member_id=f"pseudonym-{n}")) for n in range(3)])
+    store.close()
+    (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
+    assert found.state == "ok"
+    with contextlib.closing(sqlite3.connect(data / DATABASE)) as db, db:
+        db.execute("UPDATE consent_head SET mac = x'00' WHERE member_id = 'pseudonym-1'")
+    (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
+    assert (found.state, found.found) == ("wrong", "1 were changed from outside")
+    assert "hq resend" in found.step

@@ -62,12 +62,20 @@ def named(system: System, name: str) -> list[dict[str, Any]]:
     return [one for one in get(f"{system.hq_url}/api/v1/members") or [] if one["call_name"] == name]
 
 
+def states(system: System, name: str) -> dict[str, str]:
+    """What headquarters holds of the consents of the member of this name."""
+    return {purpose: one["state"] for member in named(system, name) for purpose, one in member["consents"].items()}
+
+
 def test_headquarters_learns_who_joined_also_after_an_outage_and_a_kill(tmp_path: Path) -> None:
     with System(tmp_path, TABLES) as system:
         tablet = Tablet(system)
         join(tablet, NAME)
         (member,) = wait_for(lambda: named(system, NAME), "headquarters to know who joined")
         assert len(member["member_id"]) == 32
+        wait_for(lambda: states(system, NAME).get("recognise_nfc") == "given", "headquarters to know the consents")
+        assert set(states(system, NAME).values()) == {"given", "refused"}
+        assert set(states(system, NAME)) == {purpose.value for purpose in Purpose}
 
         system.broker.stop()
         join(tablet, f"{NAME} offline")
@@ -77,6 +85,9 @@ def test_headquarters_learns_who_joined_also_after_an_outage_and_a_kill(tmp_path
         assert named(system, f"{NAME} offline") == []
         system.broker.start()
         wait_for(lambda: named(system, f"{NAME} offline"), "headquarters to hear of the outage")
+        wait_for(
+            lambda: states(system, f"{NAME} offline").get("recognise_nfc") == "given", "the consents of the outage"
+        )
         enrolled = wait_for(
             lambda: (
                 (found := [e for e in system.events() if e["type"] == "member.enrolled"]) and len(found) == 2 and found

@@ -33,6 +33,8 @@ from gateway.core.model import (
 from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS, PresenceChange
 from gateway.core.stage import READ_MS
 from gateway.errors import PeerError, StoreError
+from gateway.tables.rows import MEMBER_BODY
+from sync import messages, ops
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
 ALL = tuple(Purpose)
@@ -62,11 +64,25 @@ async def test_every_screen_begins_neutral_and_catalogue_changes_show_at_once(sh
     assert [slide.slide_id for slide in shop.walls.screens["bar"].slides] == ["loop"]
 
 
+async def test_a_bad_offer_does_not_hold_up_a_withdrawal(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    assert shop.walls.screens["bar"].level == "L3"
+    greedy = {"offer_id": "espresso", "title": TEXT, "text": TEXT, "interests": ["tea"], "purpose": "greet_on_entry"}
+    withdrawn = ops.dump(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, seq=2))
+    wire = messages.delta(shop.version, shop.version + 1, [{"op": "offer.put", "body": greedy}, withdrawn])
+    assert await shop.flow.on_hq_change(messages.parse_delta(wire)) == "applied"
+    assert shop.walls.screens["bar"].level == "L1"
+    assert shop.health.counts["hq.refused_offers"] == 1
+    assert await shop.bodies("offer.refused") == [{"offer_id": "espresso", "reason": "purpose", "field": "interests"}]
+    former = await shop.store.run(lambda tx: {offer.offer_id: offer for offer in tx.offers()})
+    assert former["espresso"].interests == ("coffee",)
+
+
 async def test_standing_in_a_zone_shows_an_offer_and_tells_hq_why(shop: Shop) -> None:
     await shop.stand("mia", "coffee-ble")
     content = shop.walls.screens["bar"]
     assert (content.level, content.slides[0].slide_id, content.dialogue) == ("L2", "espresso", None)
-    assert await shop.types() == ["visit.entered", "decision.made"]
+    assert await shop.types() == ["visit.entered", "decision.made", "visit.announced"]
     decision = json.loads((await shop.events())[1][1])
     assert decision["offer_id"] == "espresso"
     assert ["espresso", "chosen"] in decision["reasons"]
@@ -102,7 +118,7 @@ async def test_a_no_is_stored_with_its_reason(shop: Shop) -> None:
     await shop.push(consent("mia", Purpose.PERSONALISE_OFFERS, ConsentState.WITHDRAWN, 5))
     await shop.stand("mia", "coffee-ble")
     assert level(shop) == "L1"
-    decision = json.loads((await shop.events())[-1][1])
+    (decision,) = await shop.bodies("decision.made")
     assert (decision["offer_id"], decision["reasons"]) == (None, [["*", "consent.withdrawn"]])
 
 
@@ -179,7 +195,7 @@ async def test_the_handshake_from_tap_to_close(shop: Shop) -> None:
     assert await shop.flow.on_close(entry.handshake_id, "tablet-b") == "gone"
     assert await shop.flow.on_close(entry.handshake_id, "tablet-a") == "ok"
     assert (shop.walls.cards, shop.walls.entries) == ({}, ())
-    assert await shop.types() == ["handshake.asked", "handshake.accepted", "handshake.closed"]
+    assert await shop.types() == ["handshake.asked", "handshake.accepted", "audit.viewed", "handshake.closed"]
 
 
 async def test_the_card_holds_only_what_the_purposes_allow(shop: Shop) -> None:
@@ -363,7 +379,7 @@ async def test_a_clock_step_ends_nothing(shop: Shop) -> None:
 
 
 async def test_more_than_the_disk_can_take_is_counted_and_dropped(shop: Shop, monkeypatch) -> None:
-    monkeypatch.setattr("gateway.flow.MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr("gateway.works.MAX_IN_FLIGHT", 2)
     for _ in range(5):
         shop.flow.tapped(Tap("mia", "coffee-nfc", shop.clock.ms))
     assert shop.health.counts["flow.overload"] == 3
@@ -386,7 +402,7 @@ async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Sho
     bringing.cancel()  # the line breaks while the disk writes
     with pytest.raises(asyncio.CancelledError):
         await bringing
-    await asyncio.gather(*shop.flow._changes)
+    await asyncio.gather(*shop.flow._works._asked)
     assert level(shop) == "L1"
     assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
 
@@ -427,7 +443,7 @@ async def test_a_card_that_is_handed_on_is_its_new_owners(shop: Shop) -> None:
 async def test_overload_never_keeps_a_card_open(shop: Shop, monkeypatch) -> None:
     await shop.tap("mia", "advice-nfc")
     await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t")
-    monkeypatch.setattr("gateway.flow.MAX_IN_FLIGHT", 0)
+    monkeypatch.setattr("gateway.works.MAX_IN_FLIGHT", 0)
     await shop.tick(shop.flow.shop.card_ms)
     assert (shop.walls.cards, shop.walls.entries) == ({}, ())
     assert (await shop.types())[-1] == "handshake.closed"
@@ -437,12 +453,13 @@ async def test_accepting_twice_is_one_view(shop: Shop) -> None:
     await asyncio.gather(*(shop.flow._taps.on_tap(Tap("mia", "advice-nfc", shop.clock.ms)) for _ in range(3)))
     (entry,) = shop.walls.entries
     assert [await shop.flow.on_accept(entry.handshake_id, "t") for _ in range(3)] == ["open"] * 3
-    assert await shop.types() == ["handshake.asked", "handshake.accepted"]
+    assert await shop.types() == ["handshake.asked", "handshake.accepted", "audit.viewed"]
 
 
 async def test_a_card_that_cannot_be_read_ends_the_request(shop: Shop) -> None:
     await shop.tap("mia", "advice-nfc")
-    await shop.store.run(lambda tx: tx._db.execute('UPDATE member SET body = \'{"call_name": ["x"]}\''))
+    body = await shop.store.run(lambda tx: tx._seal(MEMBER_BODY, b'{"call_name": ["x"]}', "mia"))
+    await shop.store.run(lambda tx: tx._db.execute("UPDATE member SET body = ?", [body]))
     with pytest.raises(ValueError, match="call_name"):
         await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t")
     assert (shop.walls.entries, shop.walls.cards) == ((), {})
@@ -454,6 +471,7 @@ async def test_a_purge_that_somebody_holds_up_is_tried_again(shop: Shop, tmp_pat
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM member").fetchall()  # a backup that is under way
     await shop.push(MemberErase("mia"))
+    await shop.settle()
     assert shop.health.counts["store.purge_waits"] >= 1
     reader.close()
     await shop.tick(1_000)

@@ -9,7 +9,7 @@ import pytest
 from display.cookies import COOKIE as TABLET_COOKIE
 from display.selfservice import LOCKED
 from gateway.core.changes import ConfigPut
-from gateway.core.handover import MAX_WRONG
+from gateway.core.handover import MAX_LOCKS, MAX_WRONG
 from gateway.core.model import CredentialKind, Proof, Purpose, ShopConfig, Token
 from gateway.core.tokens import LINK_TABLET_MS
 from tests.rigs.own import BASE, Browser, Own, agreed, own_shop
@@ -287,6 +287,23 @@ async def test_after_five_wrong_numbers_only_the_managers_link_opens_it(own: Own
     await tablet.client.get("/tablet", params={"key": KEY})
     assert (await tablet.client.get("/api/v1/tablet/readers")).status_code == 200
     assert (await tablet.me())["status"] == 401
+
+
+async def test_a_request_that_was_under_way_while_the_tablet_was_unlocked_locks_nothing(own: Own) -> None:
+    tablet = await enrolling(own)
+    stale = tablet.client.cookies[LOCKED]
+    await tablet.post("tablet/unlock", {"pin": PIN})
+    tablet.client.cookies.set(LOCKED, stale)  # sent before the answer came
+    assert (await tablet.client.get("/api/v1/tablet/readers")).status_code == 200
+    assert not own.shop.walls.locked
+
+
+async def test_after_a_restart_a_full_list_of_locks_opens_nothing(own: Own) -> None:
+    for number in range(MAX_LOCKS):
+        await own.shop.flow.handovers.hand_over(f"t{number}", None, PIN)
+    tablet = await own.tablet()
+    tablet.client.cookies.set(LOCKED, "of-an-earlier-run")
+    assert (await tablet.client.get("/api/v1/tablet/readers")).status_code == 423
 
 
 async def test_after_a_restart_the_tablet_is_locked_still_and_waits_for_the_manager(tmp_path: Path) -> None:

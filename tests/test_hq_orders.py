@@ -91,6 +91,16 @@ def test_text_in_another_encoding_is_named(db: Path, tmp_path: Path) -> None:
         service.import_file(db, tmp_path / "ops.jsonl")
 
 
+def test_an_offer_that_reads_what_its_purpose_may_not_is_refused_before_anything_is_sent(
+    db: Path, tmp_path: Path
+) -> None:
+    greedy = {"op": "offer.put", "body": OFFER["body"] | {"purpose": "greet_on_entry", "interests": ["tea"]}}
+    path = written(tmp_path / "offers.jsonl", OFFER, greedy)
+    with pytest.raises(ConfigError, match=rf"{path}:2: .*a field which its purpose may not read \(interests\)"):
+        service.publish_offers(db, path)
+    assert service.publish_offers(db, written(path, OFFER)) == (1, 1), "nothing of the file was recorded before"
+
+
 def test_a_file_of_offers_may_hold_nothing_else(db: Path, tmp_path: Path) -> None:
     assert service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER)) == (1, 1)
     with pytest.raises(ConfigError, match=r"expected an op of offer\.put, offer\.drop; found 'member\.put'"):

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from gateway.core import sealing
-from gateway.core.changes import Delta, KeyPut, OutboxRow
+from gateway.core.changes import Delta, EraseReceipt, Erasures, KeyPut, OutboxRow
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
-from sync import link, messages, topics
+from sync import erase_messages, link, messages, topics
 from sync.hq import orders, server, service
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -49,7 +49,10 @@ class Gateway:
         self.boot = 0
         self.heads: list[messages.Head] = []
         self.deltas: list[Delta] = []
-        self.acked = 0
+        self.acked = self.erase_seq = 0
+        self.orders: list[Erasures] = []
+        self.order_of_arrival: list[str] = []
+        self.confirms = True
         self._reader: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
@@ -68,7 +71,7 @@ class Gateway:
         return self.heads[-1].boot if self.heads else 0
 
     async def ask(self) -> None:
-        await self.transport.publish(self.where.up(topics.REQ), messages.req(self.version, EPOCH))
+        await self.transport.publish(self.where.up(topics.REQ), messages.req(self.version, EPOCH, 0, self.erase_seq))
 
     async def send(self, first: int, last: int, epoch: str = EPOCH) -> None:
         rows = [OutboxRow(n, NOW_MS + n, "visit.entered", json.dumps({"n": n})) for n in range(first, last + 1)]
@@ -84,7 +87,10 @@ class Gateway:
     async def _read(self) -> None:
         async for message in self.transport.messages():
             _, _, leaf = topics.parse(message.topic)
-            if leaf == topics.HEAD:
+            self.order_of_arrival.append(leaf)
+            if leaf == topics.ERASE:
+                await self._erase(erase_messages.parse_erase(message.payload))
+            elif leaf == topics.HEAD:
                 self.heads.append(messages.parse_head(message.payload))
             elif leaf == topics.ACK:
                 ack = messages.parse_ack(message.payload)
@@ -99,6 +105,14 @@ class Gateway:
                 else:
                     await self.ask()
             message.done()
+
+    async def _erase(self, batch: Erasures) -> None:
+        self.orders.append(batch)
+        if not self.confirms:
+            return
+        self.erase_seq = max(self.erase_seq, batch.seq)
+        receipts = [EraseReceipt(order.seq, {"member": 1}) for order in batch.orders]
+        await self.transport.publish(self.where.up(topics.ACK), erase_messages.erased(self.erase_seq, receipts))
 
 
 class Headquarters:
@@ -279,7 +293,8 @@ async def test_rubbish_is_counted_and_dropped(tmp_path: Path) -> None:
             await publish(SHOP.up(topics.EVENTS), b"\xff\xfe not JSON")
             await publish(SHOP.up(topics.STATE), messages.req(1, EPOCH))
             await publish(
-                SHOP.up(topics.REQ), b'{"v":1,"type":"req","have":-1,"acked":0,"epoch":"' + EPOCH.encode() + b'"}'
+                SHOP.up(topics.REQ),
+                b'{"v":1,"type":"req","have":-1,"acked":0,"erase_seq":0,"epoch":"' + EPOCH.encode() + b'"}',
             )
             await publish("rg/1/ACME/munich-1/gw-1/up/events", b"{}")
             await publish(SHOP.up(topics.ACK), b"{" * 97 * 1024)
@@ -429,3 +444,57 @@ async def test_a_sealed_key_travels_to_its_gateway_alone(tmp_path: Path) -> None
                 await until(lambda: all(row["behind"] == 0 for row in hq.ledger.gateways()))
             finally:
                 await other.close()
+
+
+def erase(member_id: str) -> dict[str, Any]:
+    return {"op": "member.erase", "body": {"member_id": member_id}}
+
+
+async def test_erasures_come_before_everything_and_are_confirmed(tmp_path: Path) -> None:
+    with Broker() as broker:
+        ledger = Ledger(tmp_path / "hq.db")
+        ledger.record_ops([member("m-x"), *(erase(f"m-{n}") for n in range(erase_messages.MAX_ORDERS + 5))], NOW_MS)
+        ledger.close()
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await until(lambda: gateway.version == 1 + erase_messages.MAX_ORDERS + 5)
+            first = next(at for at, leaf in enumerate(gateway.order_of_arrival) if leaf == topics.DELTA)
+            before = gateway.order_of_arrival[:first]
+            assert before.count(topics.ERASE) >= 2
+            assert [len(batch.orders) for batch in gateway.orders[:2]] == [erase_messages.MAX_ORDERS, 5]
+            assert gateway.orders[1].parent == gateway.orders[0].seq
+            assert gateway.heads[-1].erase_seq == erase_messages.MAX_ORDERS + 5
+            await until(lambda: hq.ledger.gateways()[0]["erase_behind"] == 0)
+            assert hq.ledger.receipts(1)[0]["places"] == {"member": 1}
+            told = len(gateway.order_of_arrival)
+            hq.record([erase("m-late")])
+            await until(lambda: gateway.erase_seq == erase_messages.MAX_ORDERS + 6)
+            news = gateway.order_of_arrival[told:]
+            assert news[0] == topics.ERASE  # a shop that is there is never behind what the head says
+
+
+async def test_what_is_not_confirmed_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ERASE_AGAIN_S", 0.1)
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await until(lambda: bool(gateway.heads))
+            gateway.confirms = False
+            hq.record([erase("m-1")])
+            await until(lambda: len(gateway.orders) >= 3)
+            assert hq.ledger.gateways()[0]["erase_behind"] == 1
+            gateway.confirms = True
+            await until(lambda: hq.ledger.gateways()[0]["erase_behind"] == 0)
+
+
+async def test_headquarters_from_a_backup_numbers_its_erasures_above_what_a_shop_knows(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await until(lambda: bool(gateway.heads))
+            hq.record([erase("m-1")])
+            await until(lambda: gateway.erase_seq == 1)
+            gateway.erase_seq = 9
+            await gateway.ask()
+            await until(lambda: gateway.erase_seq == 10)
+            assert gateway.orders[-1].orders[0].member_id == "m-1"
+            hq.record([erase("m-2")])
+            await until(lambda: gateway.erase_seq > 10)
+            assert gateway.orders[-1].orders[-1].member_id == "m-2"

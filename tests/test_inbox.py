@@ -2,17 +2,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.changes import Delta
+from gateway.core.changes import Delta, EraseReceipt, Erasure, Erasures
 from gateway.errors import PeerError, StoreError
+from gateway.forgetting import Followed
 from gateway.health import Health
-from sync import messages
+from sync import erase_messages, messages
 from sync.inbox import Inbox
 from sync.messages import Ack, Head
-from sync.topics import ACK, DELTA, HEAD, Topics
+from sync.topics import ACK, DELTA, ERASE, HEAD, Topics
 
 PLACE = Topics("t", "s", "g")
 EPOCH = "ab" * 16
 DELTA_6_TO_7 = messages.delta(6, 7, [{"op": "member.erase", "body": {"member_id": "m1"}}])
+
+
+ERASE_7 = erase_messages.erase(6, [Erasure(7, "m1")])
 
 
 class World:
@@ -29,6 +33,18 @@ class World:
         if self.answer == "full disk":
             raise StoreError("disk full")
         return self.answer
+
+    async def on_erasures(self, batch: Erasures) -> Followed:
+        self.told.append(batch)
+        if self.answer == "full disk":
+            raise StoreError("disk full")
+        return Followed("gap" if self.answer == "gap" else "done", batch.seq, (EraseReceipt(7, {"member": 1}),))
+
+    async def on_head(self, erase_seq: int) -> None:
+        self.told.append(("erasures", erase_seq))
+
+    async def erased(self, seq: int, receipts: tuple[EraseReceipt, ...]) -> None:
+        self.told.append(("erased", seq, receipts))
 
     async def acked(self, ack: Ack) -> None:
         if ack.seq > 100:
@@ -47,10 +63,16 @@ class World:
 
 async def test_each_topic_reaches_its_reader() -> None:
     world = World()
-    await world.inbox.handle(PLACE.down(HEAD), messages.head(7, 3))
+    await world.inbox.handle(PLACE.down(HEAD), messages.head(7, 3, 5))
     await world.inbox.handle(PLACE.down(ACK), messages.ack(EPOCH, 9))
     await world.inbox.handle(PLACE.down(DELTA), DELTA_6_TO_7)
-    assert world.told == [Head(7, 3), Ack(EPOCH, 9), messages.parse_delta(DELTA_6_TO_7), ("applied", 7)]
+    assert world.told == [
+        ("erasures", 5),
+        Head(7, 3, 5),
+        Ack(EPOCH, 9),
+        messages.parse_delta(DELTA_6_TO_7),
+        ("applied", 7),
+    ]
     assert world.health.counts == {"hq.deltas": 1}
 
 
@@ -62,7 +84,23 @@ async def test_a_delta_that_does_not_fit(answer: str, then: list[str], count: st
     assert world.health.counts == {count: 1}
 
 
+async def test_an_erasure_is_confirmed_with_its_receipts() -> None:
+    world = World()
+    await world.inbox.handle(PLACE.down(ERASE), ERASE_7)
+    assert world.told == [Erasures(6, 7, (Erasure(7, "m1"),)), ("erased", 7, (EraseReceipt(7, {"member": 1}),))]
+    assert world.health.counts == {"hq.erasures": 1}
+
+
+async def test_an_erasure_before_which_one_is_missing_is_asked_for() -> None:
+    world = World("gap")
+    await world.inbox.handle(PLACE.down(ERASE), ERASE_7)
+    assert world.told[1:] == ["ask"]
+    assert world.health.counts == {"hq.erasures": 1, "hq.erase_gaps": 1}
+
+
 async def test_a_full_disk_is_not_the_peers_fault() -> None:
+    with pytest.raises(StoreError):
+        await World("full disk").inbox.handle(PLACE.down(ERASE), ERASE_7)
     with pytest.raises(StoreError):
         await World("full disk").inbox.handle(PLACE.down(DELTA), DELTA_6_TO_7)
 
@@ -86,7 +124,7 @@ async def test_rubbish_is_counted_and_dropped(topic: str, payload: bytes, reason
     assert world.health.counts == {f"hq.dropped.{reason}": 1}
 
 
-@given(st.sampled_from([HEAD, DELTA, ACK]), st.binary())
+@given(st.sampled_from([HEAD, DELTA, ERASE, ACK]), st.binary())
 async def test_any_payload_is_one_count(leaf: str, payload: bytes) -> None:
     world = World()
     await world.inbox.handle(PLACE.down(leaf), payload)
@@ -94,4 +132,4 @@ async def test_any_payload_is_one_count(leaf: str, payload: bytes) -> None:
 
 
 def test_subscriptions_are_exact() -> None:
-    assert set(World().inbox.subscriptions) == {PLACE.down(leaf) for leaf in (HEAD, DELTA, ACK)}
+    assert set(World().inbox.subscriptions) == {PLACE.down(leaf) for leaf in (HEAD, DELTA, ERASE, ACK)}

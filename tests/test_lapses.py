@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.changes import ConsentAdd, ConsentPark, ConsentRestore
+from gateway.core.changes import ConsentAdd, ConsentPark, ConsentRestore, Delta
 from gateway.core.consent import CLOCK_SLACK_MS, may
 from gateway.core.model import Act, ConsentState, Purpose
 from gateway.errors import PeerError, StoreError
-from gateway.lapses import AGAIN_MS, FLOOR_EVERY_MS, PASS_MS
+from gateway.lapses import AGAIN_MS, BELIEVED_MS, FLOOR_EVERY_MS, PASS_MS
 from gateway.tables.parked import FAR_MS
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
@@ -135,6 +135,45 @@ async def test_the_time_is_written_down_seldom(shop: Shop) -> None:
         assert written == str(START_MS + (FLOOR_EVERY_MS if ms == 1 else 0))
 
 
+async def test_a_clock_behind_the_world_is_reported_and_believed_after_an_hour(shop: Shop) -> None:
+    wrong_ms = START_MS + 90 * 24 * HOUR_MS
+    await shop.store.run(lambda tx: tx.show_time(wrong_ms))
+    passed = 0
+    while passed < BELIEVED_MS:
+        shop.flow.on_tick(shop.clock.ms, True, True)
+        await shop.settle()
+        assert await reason(shop, BLE) == "consent.clock_in_doubt"
+        assert {part.name: part.state for part in shop.health.parts}["consents"] == "degraded"
+        shop.clock.ms += FLOOR_EVERY_MS
+        passed += FLOOR_EVERY_MS
+    for _ in range(2):
+        shop.flow.on_tick(shop.clock.ms, True, True)
+        await shop.settle()
+        shop.clock.ms += PASS_MS
+    assert await reason(shop, BLE) == "consent.given"
+    assert shop.health.counts["clock.floor_lowered"] == 1
+    assert {part.name: part.state for part in shop.health.parts}["consents"] == "ok"
+
+
+async def test_a_clock_in_doubt_is_never_believed_against_what_was_shown(shop: Shop) -> None:
+    await shop.store.run(lambda tx: tx.show_time(START_MS + HOUR_MS))
+    for _ in range(9):
+        shop.flow.on_tick(shop.clock.ms, False, True)
+        await shop.settle()
+        shop.clock.ms += FLOOR_EVERY_MS // 2
+    assert await reason(shop, BLE) == "consent.clock_in_doubt"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_headquarters_time_counts_where_the_shops_own_clock_is_in_doubt(shop: Shop, trusted: bool) -> None:
+    shop.flow.on_tick(shop.clock.ms, trusted)
+    await shop.settle()
+    shop.version += 1
+    delta = Delta(shop.version - 1, shop.version, (), START_MS + HOUR_MS)
+    assert await shop.flow.on_hq_change(delta) == "applied"
+    assert await reason(shop, BLE) == ("consent.given" if trusted else "consent.clock_in_doubt")
+
+
 # --- logs that were changed, records that waited ----------------------------------------------------------------
 
 
@@ -166,12 +205,13 @@ async def test_a_delta_with_a_consent_that_nobody_can_read_is_applied_and_its_no
     body = json.dumps({"event_id": "e9", "member_id": "mia", "purpose": "recognise_nfc", "state": "paused"})
     park = ConsentPark("e9", "mia", "recognise_nfc", "paused", "unknown_state", body)
     strange = replace(park, event_id="e10", purpose="read_minds", state="given", body=body.replace("nfc", "minds"))
-    assert await shop.push(strange, consent("mia", BLE, ConsentState.REFUSED, 8), park) == "applied"
+    assert await shop.push(strange, park) == "applied"
     assert shop.step() is None
+    assert await shop.push(replace(strange, event_id="e11"), consent("mia", BLE, ConsentState.REFUSED, 8)) == "applied"
     assert (await reason(shop, NFC), await reason(shop, BLE)) == ("consent.withdrawn", "consent.refused")
     told = [(one["event_id"], one["reason"]) for one in await shop.bodies("consent.parked")]
-    assert told == [("e10", "unknown_state"), ("e9", "unknown_state")]
-    assert shop.health.counts["consent.parked"] == 2
+    assert told == [("e10", "unknown_state"), ("e9", "unknown_state"), ("e11", "unknown_state")]
+    assert shop.health.counts["consent.parked"] == 3
 
 
 async def test_what_waited_for_its_day_counts_then(shop: Shop) -> None:

@@ -142,6 +142,11 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     offers = tmp_path / "offers.jsonl"
     offers.write_text(json.dumps({"op": "offer.put", "body": {"offer_id": "o1", "title": {}, "text": {}}}))
     assert "1 change recorded" in hq("publish-offers", offers)
+    assert "erased" in hq("erase", "m-012")
+    assert json.loads(hq("erasures"))["seq"] == 1
+    assert hq("erasures", "--pending") == hq("erasures", "--receipts", "1") == ""
+    for verb in ("approve-erasure", "refuse-erasure"):
+        assert __main__.main(["hq", verb, "--db", str(db), "m-012"]) == 78
     shop = tmp_path / "shop.json"
     shop.write_text('{"store_name": {"de": "Muster"}}')
     assert "recorded" in hq("push-config", shop)

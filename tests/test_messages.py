@@ -6,9 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.changes import Delta, MemberErase, OfferDrop, OutboxRow
+from gateway.core.changes import Delta, EraseReceipt, Erasure, MemberErase, OfferDrop, OutboxRow
 from gateway.errors import PeerError
-from sync import messages
+from sync import erase_messages, messages
+from sync.fields import MAX_MS
 
 EPOCH = "0123456789abcdef" * 2
 KEY = bytes(range(32))
@@ -31,6 +32,8 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "applied": messages.parse_applied,
     "head": messages.parse_head,
     "ack": messages.parse_ack,
+    "erase": erase_messages.parse_erase,
+    "erased": erase_messages.parse_erased,
 }
 SAMPLES = {
     "delta": messages.delta(4, 6, [{"op": "member.erase", "body": {"member_id": "m1"}}]),
@@ -40,6 +43,8 @@ SAMPLES = {
     "applied": messages.applied(7),
     "head": messages.head(7, 2),
     "ack": messages.ack(EPOCH, 5),
+    "erase": erase_messages.erase(4, [Erasure(5, "m1"), Erasure(6, "m2")]),
+    "erased": erase_messages.erased(6, [EraseReceipt(5, {"member": 1}), EraseReceipt(6, {})]),
 }
 every = pytest.mark.parametrize("kind", sorted(PARSERS))
 
@@ -55,9 +60,11 @@ def reason(kind: str, payload: bytes) -> str:
 @given(counts, counts, epochs, st.booleans())
 def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> None:
     assert messages.parse_state(messages.state(online, n, epoch, m, KEY)) == messages.State(online, n, epoch, m, KEY)
-    assert messages.parse_req(messages.req(n, epoch, n)) == messages.Req(n, epoch, n)
+    assert messages.parse_req(messages.req(n, epoch, n, m)) == messages.Req(n, epoch, n, m)
     assert messages.parse_applied(messages.applied(n)) == n
-    assert messages.parse_head(messages.head(n, m)) == messages.Head(n, m)
+    assert messages.parse_head(messages.head(n, m, n)) == messages.Head(n, m, n)
+    told = min(n, MAX_MS)
+    assert messages.parse_head(messages.head(n, m, n, told)) == messages.Head(n, m, n, told)
     assert messages.parse_ack(messages.ack(epoch, n)) == messages.Ack(epoch, n)
 
 
@@ -110,7 +117,7 @@ def test_version_type_and_fields_are_exact(kind: str) -> None:
         assert reason(kind, json.dumps(fields | {"v": version}).encode()) == "version"
     assert reason(kind, json.dumps(fields | {"type": "other"}).encode()) == "type"
     assert reason(kind, json.dumps(fields | {"surplus": 1}).encode()) == "fields"
-    for name in fields.keys() - {"v", "type"}:
+    for name in fields.keys() - {"v", "type", "at_ms"}:  # an older headquarters does not say its time
         assert reason(kind, json.dumps({k: v for k, v in fields.items() if k != name}).encode()) == "fields"
 
 

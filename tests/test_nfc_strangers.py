@@ -88,15 +88,15 @@ class Desk:
 def fill(data: Path) -> None:
     """A member for each kind of credential, and the shop's keys."""
     data.mkdir(mode=0o700)
-    site_key, now_ms = keys.site_key(data), time.time_ns() // 1_000_000
+    root_key, now_ms = keys.site_key(data), time.time_ns() // 1_000_000
     changes: list[Any] = [ConfigPut(ShopConfig(notice=NOTICE))]
     for at, own in enumerate(tapping.members()):
         record = ConsentRecord(f"m-{at}-1", f"m-{at}", Purpose.RECOGNISE_NFC, ConsentState.GIVEN, 1, hq_seq=1)
         credential = CredentialPut(f"m-{at}-nfc", f"m-{at}", own.kind, own.value)
         changes += [MemberPut(Member(f"m-{at}")), credential, ConsentAdd(record)]
     changes += tapping.sealed(GATEWAY, sealing.public_key(keys.gateway_key(data)))
-    store = Store(data / "gateway.db", "e" * 32, site_key)
-    asyncio.run(store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), site_key, now_ms, GATEWAY)))
+    store = Store(data / "gateway.db", "e" * 32, root_key)
+    asyncio.run(store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), store.identifier_key, now_ms, GATEWAY)))
     store.close()
 
 

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.gate import Profile
 from gateway.core.model import (
+    AgeGate,
     ConsentRecord,
     ConsentState,
     Contact,
@@ -17,14 +20,22 @@ from gateway.core.model import (
     ShopConfig,
 )
 from gateway.core.offers import DAY_MS, Person, Situation, decide, public_slides, sift, slide_of
+from gateway.core.sensitive import BUILT_IN
 
 NOW_MS = 10 * DAY_MS
 TEXT = {"de": "Hallo", "en": "Hello"}
 
 
-def person(name: str, *interests: str, purposes: tuple[Purpose, ...] = tuple(Purpose), contacts=()) -> Person:
+def person(
+    name: str,
+    *interests: str,
+    purposes: tuple[Purpose, ...] = tuple(Purpose),
+    contacts=(),
+    age: str = "16plus",
+) -> Person:
     consents = {p: ConsentRecord(f"{name}{p}", name, p, ConsentState.GIVEN, 1, hq_seq=1) for p in purposes}
-    return Person(Member(name, name.title(), interests=interests), consents, tuple(contacts))
+    member = Member(name, name.title(), interests=interests, age=AgeGate(age))
+    return Person(Profile(member, consents), tuple(contacts))
 
 
 def offer(offer_id: str, **more: object) -> Offer:
@@ -109,6 +120,78 @@ def test_two_members_get_only_what_fits_both() -> None:
 def test_company_without_consent_silences_the_screen() -> None:
     quiet = person("m2", "coffee", purposes=(Purpose.RECOGNISE_BLE,))
     assert reasons(situation(offer("o1"), others=(quiet,))) == {"*": "company_without_consent"}
+
+
+def test_somebody_elses_missing_consent_is_no_reason_of_its_own() -> None:
+    both = (Purpose.PERSONALISE_OFFERS, Purpose.GREET_ON_ENTRY)
+    other = person("m2", "coffee", purposes=(Purpose.GREET_ON_ENTRY,))
+    entry = offer("entry", interests=(), purpose=Purpose.GREET_ON_ENTRY)
+    one = situation(offer("o1"), entry, who=person("m1", "coffee", purposes=both), others=(other,))
+    assert reasons(one) == {"o1": "company_without_consent", "entry": "chosen"}
+
+
+def test_an_offer_needs_the_consent_to_its_own_purpose() -> None:
+    entry = offer("entry", interests=(), purpose=Purpose.GREET_ON_ENTRY)
+    greeted = person("m1", "coffee", purposes=(Purpose.GREET_ON_ENTRY,))
+    assert reasons(situation(offer("o1"), entry, who=greeted)) == {"o1": "consent.not_given", "entry": "chosen"}
+    assert reasons(situation(entry, who=person("m1", purposes=(Purpose.PERSONALISE_OFFERS,)))) == {
+        "*": "consent.not_given"
+    }
+
+
+def test_a_rule_that_reads_too_much_finds_the_gate_shut() -> None:
+    greedy = offer("greedy", purpose=Purpose.GREET_ON_ENTRY)  # no way of loading lets it come this far
+    assert reasons(situation(greedy))["greedy"] == "gate.purpose"
+    assert reasons(situation(greedy, trigger="tap"))["greedy"] == "gate.purpose"
+
+
+def test_what_somebody_bought_causes_nothing_in_public() -> None:
+    again = offer("again", interests=(), purpose=Purpose.PURCHASE_HISTORY)
+    assert reasons(situation(again))["again"] == "not_public_safe"
+    assert decide(situation(again, trigger="tap")).offer_id == "again"
+
+
+@pytest.mark.parametrize("category", [*BUILT_IN, "alcohol.wine", "fishing"])
+@pytest.mark.parametrize("trigger", ["zone", "tap"])
+def test_a_sensitive_offer_is_for_nobody_because_of_who_they_are(category: str, trigger: str) -> None:
+    shop = ShopConfig(sensitive=("fishing",))
+    for audience in ("everyone", "members"):
+        one = situation(offer("o1", category=category, audience=audience), trigger=trigger, shop=shop)
+        assert reasons(one) == {"o1": "sensitive", "*": "nothing_eligible"}
+        assert sift(one)[1] == (), "nor does a colleague's card list it"
+    loop = offer("o1", category=category, audience="everyone")
+    assert [slide.slide_id for slide in public_slides([loop], "coffee", NOW_MS)] == ["o1"]
+
+
+def test_a_sensitive_interest_fits_nothing() -> None:
+    one = situation(offer("o1", interests=("alcohol",)), who=person("m1", "alcohol"))
+    assert reasons(one)["o1"] == "interests"
+
+
+@pytest.mark.parametrize("trigger", ["zone", "tap"])
+@pytest.mark.parametrize(
+    ("age", "reason"),
+    [("unknown", "age.unknown"), ("under16", "age.under16"), ("16plus", "sensitive"), ("guardian", "sensitive")],
+)
+def test_an_offer_for_children_asks_for_a_known_age_first(trigger: str, age: str, reason: str) -> None:
+    toys = offer("toys", category="children.toys", interests=())
+    assert reasons(situation(toys, who=person("m1", age=age), trigger=trigger))["toys"] == reason
+
+
+def test_nothing_fits_a_child_whom_nobody_allowed() -> None:
+    child = person("m1", "coffee", age="under16")
+    assert reasons(situation(offer("o1"), who=child))["o1"] == "age.under16"
+    assert reasons(situation(offer("o1"), others=(child,)))["o1"] == "company_without_consent"
+
+
+@pytest.mark.parametrize("trigger", ["zone", "tap"])
+@pytest.mark.parametrize("where", ["title", "text", "badge", "more"])
+def test_an_offer_that_calls_somebody_by_name_is_not_shown(trigger: str, where: str) -> None:
+    names = offer("names", priority=9, **{where: {"de": "Nur für M1!"}})
+    one = situation(offer("o1"), names, trigger=trigger)
+    assert reasons(one) == {"names": "names_somebody", "o1": "chosen"}
+    others = situation(names, who=person("m2", "coffee"), others=(person("m1", "coffee"),), trigger=trigger)
+    assert decide(others).offer_id is None
 
 
 def test_the_budget_of_the_day_and_the_pause_between_contacts() -> None:

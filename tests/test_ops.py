@@ -28,6 +28,7 @@ from gateway.core.model import (
     ClockQuality,
     ConsentRecord,
     ConsentState,
+    Habit,
     Member,
     Notice,
     Offer,
@@ -39,7 +40,7 @@ from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import ops
 from sync.fields import INT64_MAX, MAX_MS
-from sync.ops import MAX_CONSENT_DAYS, MAX_PARKED_TEXT, MAX_RESTORED
+from sync.ops import MAX_KEEP_DAYS, MAX_PARKED_TEXT, MAX_RESTORED
 from tests import test_credentials as credentials
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
@@ -48,7 +49,9 @@ plain = st.characters(exclude_categories=["Cs"])
 printed = st.characters(exclude_categories=["Cs", "Cc"])
 gateways = st.from_regex(r"[a-z0-9]{1,24}/[a-z0-9]{1,24}/[a-z0-9]{1,24}", fullmatch=True)
 short = st.text(plain, max_size=40)
-words = st.lists(st.text(plain, min_size=1, max_size=20), max_size=4).map(tuple)
+word = st.text(plain, min_size=1, max_size=20)
+words = st.lists(word, max_size=4).map(tuple)
+categories = st.from_regex(r"([a-z0-9][a-z0-9_.-]{0,63})?", fullmatch=True)
 texts = st.dictionaries(st.sampled_from(["de", "en", "fr"]), st.text(plain, max_size=60), max_size=3)
 ms = st.integers(0, MAX_MS)
 small = st.integers(0, 1000)
@@ -87,8 +90,8 @@ changes: st.SearchStrategy[Change] = st.one_of(
             short,
             st.sampled_from(["de", "en"]),
             words,
-            words,
-            st.lists(st.builds(TalkingPoint, texts, texts), max_size=3).map(tuple),
+            st.lists(word | st.builds(Habit, word, categories), max_size=4).map(tuple),
+            st.lists(st.builds(TalkingPoint, texts, texts, categories), max_size=3).map(tuple),
             st.booleans(),
             st.sampled_from(AgeGate),
         ),
@@ -117,6 +120,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
             valid_until_ms=st.none() | ms,
             cap_per_member=st.none() | small,
             value_cents=small,
+            category=categories,
         ),
     ),
     st.builds(OfferDrop, ids),
@@ -146,9 +150,10 @@ changes: st.SearchStrategy[Change] = st.one_of(
             card_ms=ms,
             sale_ms=ms,
             bearer_limit_cents=small,
-            consent_days=st.integers(0, MAX_CONSENT_DAYS),
+            consent_days=st.integers(0, MAX_KEEP_DAYS),
             child_programme=st.booleans(),
             join_url=st.sampled_from(["", "https://join.example", "https://join.example:8443/new?shop=1&x=%20#top"]),
+            sensitive=st.lists(places, max_size=3).map(tuple),
             bind_prefixes=st.sampled_from([(), ("https://card.example/",), ("https://a.example:8443/c?id=",) * 16]),
         ),
     ),
@@ -162,6 +167,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
 
 
 KEY = {"gateway": "acme/munich/gw", "key_id": "k", "use": "hce", "from_ms": 0, "sealed": "c2VhbGVk"}
+OFFER = {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"}, "interests": ["tea"]}
 CODE = {"binding_id": "b", "member_id": "m", "code": "12345678", "valid_until_ms": 5}
 
 
@@ -243,6 +249,15 @@ def test_anything_else_is_a_peer_error(junk: Any) -> None:
         ({"op": "key.put", "body": KEY | {"from_ms": -1}}, "range"),
         ({"op": "key.put", "body": KEY | {"material": {}}}, "fields"),
         ({"op": "key.drop", "body": {"key_id": "k"}}, "fields"),
+        ({"op": "offer.put", "body": OFFER | {"purpose": "greet_on_entry"}}, "purpose"),
+        ({"op": "offer.put", "body": OFFER | {"purpose": "purchase_history"}}, "purpose"),
+        ({"op": "offer.put", "body": OFFER | {"purpose": "recognise_ble", "interests": []}}, "purpose"),
+        ({"op": "offer.put", "body": OFFER | {"purpose": "anything"}}, "fields"),
+        ({"op": "offer.put", "body": OFFER | {"category": "Alcohol"}}, "fields"),
+        ({"op": "config.put", "body": {"sensitive": ["alcohol.wine"]}}, "fields"),
+        ({"op": "config.put", "body": {"sensitive": ["x"] * 65}}, "fields"),
+        ({"op": "member.put", "body": {"member_id": "m1", "age": "17"}}, "fields"),
+        ({"op": "member.put", "body": {"member_id": "m1", "usual": [{"category": "tea"}]}}, "fields"),
         ({"op": "binding.put", "body": CODE | {"code": "1234567"}}, "fields"),
         ({"op": "binding.put", "body": CODE | {"code": 12345678}}, "fields"),
         ({"op": "binding.put", "body": CODE | {"code": "1234567\u0663"}}, "fields"),
@@ -255,6 +270,22 @@ def test_reasons(op: object, reason: str) -> None:
     assert caught.value.reason == reason
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None, "the refused input must not travel with the error"
+
+
+def test_the_field_that_an_offer_may_not_read_is_named() -> None:
+    with pytest.raises(PeerError) as caught:
+        ops.parse({"op": "offer.put", "body": OFFER | {"purpose": "greet_on_entry"}})
+    assert caught.value.field == "interests"
+    for fine in ({"purpose": "greet_on_entry", "interests": []}, {"purpose": "greet_on_entry", "audience": "everyone"}):
+        assert isinstance(ops.parse({"op": "offer.put", "body": OFFER | fine}), OfferPut)
+
+
+def test_plain_habits_stay_plain() -> None:
+    habits = ["Espresso", {"text": "Chianti", "category": "alcohol.wine"}]
+    change = ops.parse({"op": "member.put", "body": {"member_id": "m-1", "usual": habits}})
+    assert isinstance(change, MemberPut)
+    assert change.member.usual == ("Espresso", Habit("Chianti", "alcohol.wine"))
+    assert ops.dump(change)["body"]["usual"] == habits
 
 
 def test_the_largest_key_fits_its_op() -> None:
@@ -272,9 +303,10 @@ def test_partial_config_takes_the_defaults() -> None:
     [
         (ops._MemberBody, Member),
         (ops._TalkingPointBody, TalkingPoint),
+        (ops._HabitBody, Habit),
         (ops._ConsentBody, ConsentRecord),
         (ops._OfferBody, Offer),
-        (ops._NoticeBody, Notice),
+        (ops.NoticeBody, Notice),
         (ops._ConfigBody, ShopConfig),
     ],
 )
@@ -340,6 +372,19 @@ def test_a_members_log_is_of_that_member_alone_and_bounded() -> None:
     for records in ([CONSENT] * (MAX_RESTORED + 1), [CONSENT | {"member_id": "m-2"}]):
         with pytest.raises(PeerError, match="fields"):
             ops.parse({"op": "consent.restore", "body": body | {"records": records}})
+
+
+def test_a_members_log_is_taken_without_purposes_that_nobody_knows() -> None:
+    strange = CONSENT | {"purpose": "read_minds"}
+    op = {"op": "consent.restore", "body": {"member_id": "m-1", "records": [CONSENT, strange]}}
+    with pytest.raises(PeerError):
+        ops.parse(op)
+    restore = ops.parse_or_park(op)
+    assert isinstance(restore, ConsentRestore)
+    assert [record.purpose for record in restore.records] == [Purpose.RECOGNISE_BLE]
+    for spoiled in ({"records": 5}, {"records": [CONSENT | {"state": "paused"}]}, {"records": [5]}):
+        with pytest.raises(PeerError):
+            ops.parse_or_park({"op": "consent.restore", "body": op["body"] | spoiled})
 
 
 def test_what_an_import_does_not_say_is_unknown() -> None:

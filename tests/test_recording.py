@@ -90,9 +90,8 @@ def test_members_and_anchors_are_kept_where_the_operator_says_so(tmp_path: Path)
 async def fill(base: Config) -> None:
     changes = tuple(ops.parse(op) for op in population(1, 4))
     data_dir = base.gateway.data_dir
-    key = site_key(data_dir)
-    store = Store(data_dir / "gateway.db", "e" * 32, key)
-    await store.run(lambda tx: apply(tx, Delta(0, 1, changes), key, 1_900_000_000_000))
+    store = Store(data_dir / "gateway.db", "e" * 32, site_key(data_dir))
+    await store.run(lambda tx: apply(tx, Delta(0, 1, changes), store.identifier_key, 1_900_000_000_000))
     store.close()
 
 

@@ -360,7 +360,9 @@ def test_two_processes_a_scanner_and_a_gateway(tmp_path: Path) -> None:
         '[[receiver]]\nid = "wine-ble"\nzone = "wine"\n[[screen]]\nid = "wine"\nzone = "wine"\n'
     )
     with System(tmp_path, tables) as system:
-        file = write(tmp_path, "sim:1?members=12", f'site_key_file = "{system.data}/site.key"\n', system.broker.port)
+        key = tmp_path / "copy.key"
+        assert main(["scanner-key", "--config", str(system.config), "--out", str(key)]) == 0
+        file = write(tmp_path, "sim:1?members=12", f'site_key_file = "{key}"\n', system.broker.port)
         place = file.read_text().replace('"acme"', '"test"').replace('"berlin"', '"musterstadt"')
         file.write_text(place)
         process = Process(["scanner", "--config", str(file)], tmp_path / "scanner.log")

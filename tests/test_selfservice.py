@@ -1,15 +1,24 @@
 """People and their own data over the real application: links, sessions, choices, and who gets none of them."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway import acts
 from gateway.core.changes import ConfigPut, MemberErase, MemberPut
 from gateway.core.model import AgeGate, ConsentState, Member, Purpose, ShopConfig
-from gateway.core.tokens import CONFIRM_MS, IDLE_MS, LINK_SCREEN_MS, MAX_WRONG_SOURCE, SESSION_MS, WRONG_WINDOW_MS
+from gateway.core.tokens import (
+    CONFIRM_MS,
+    IDLE_MS,
+    LINK_SCREEN_MS,
+    MAX_WRONG,
+    MAX_WRONG_SOURCE,
+    SESSION_MS,
+    WRONG_WINDOW_MS,
+    Link,
+)
 from gateway.errors import StoreError
 from gateway.selfservice import MAX_ACTS
 from tests.rigs.own import BASE, Own, agreed, own_shop, together
@@ -181,6 +190,21 @@ async def test_wrong_links_from_one_place_have_to_wait_and_others_do_not(own: Ow
     assert (await vandal.open("/h/" + "b" * 26)).status_code == 410
 
 
+async def test_wrong_links_from_everywhere_have_to_wait_for_a_minute(own: Own) -> None:
+    me = own.shop.flow.selfservice
+    said = [await me.open("c" * 26, f"192.0.2.{number}") for number in range(MAX_WRONG + 1)]
+    assert said == ["late"] * MAX_WRONG + ["wait"]
+    own.shop.clock.ms += WRONG_WINDOW_MS
+    assert await me.open("c" * 26, "192.0.2.1") == "late"
+
+
+async def test_right_links_from_one_place_never_wait(own: Own) -> None:
+    links = own.shop.flow.selfservice._links
+    for number in range(MAX_WRONG_SOURCE + 1):
+        token = links.issue(Link("enrol", "tablet", f"t{number}"), own.shop.clock.ms, LINK_SCREEN_MS)
+        assert (await own.browser().open(f"/h/{token}")).status_code == 303
+
+
 # --- forget me here ----------------------------------------------------------------------------------------------
 
 
@@ -196,6 +220,31 @@ async def test_forget_me_here_takes_one_more_touch_and_the_screen_is_neutral_at_
     assert gone == {Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC}
     await own.shop.tap("mia", "coffee-nfc")
     assert own.shop.step() == "join"
+
+
+async def test_forget_me_here_waits_for_no_disk(own: Own, monkeypatch) -> None:
+    await own.shop.stand("mia", "wine-ble")
+    await own.shop.tap("mia", "coffee-nfc")
+    await own.shop.tap("mia", "advice-nfc")
+    await own.shop.tap("mia", "coffee-nfc")
+    assert [entry.label for entry in own.shop.walls.entries] == ["Mia"]
+    await own.touch("my_data")
+    await own.touch("forget_me")
+    run, written = own.shop.store.run, asyncio.Event()
+
+    async def slow(*more, **named):
+        await written.wait()
+        return await run(*more, **named)
+
+    monkeypatch.setattr(own.shop.store, "run", slow)
+    touched = asyncio.ensure_future(own.touch("forget_yes"))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not touched.done()
+    assert own.shown().dialogue is None
+    assert own.shop.walls.entries == ()
+    written.set()
+    assert await touched == "ok"
 
 
 async def test_forget_me_can_be_thought_over(own: Own) -> None:
@@ -392,8 +441,21 @@ async def test_forget_erases_and_ends_every_session_of_that_person(own: Own) -> 
     assert [(await one.me())["status"] for one in (phone, second, bens)] == [401, 401, 200]
     assert not await own.shop.store.run(lambda tx: tx.has_member("mia"))
     assert "erasure.requested" in await own.shop.types()
+    kept = own.shop.flow.selfservice._sessions._sessions.values()
+    assert [session.member_id for session in kept] == ["ben"]
     await own.shop.tap("mia", "coffee-nfc")
     assert own.shop.step() == "join"
+
+
+async def test_nobody_sees_anything_while_the_shop_lacks_an_erasure(own: Own) -> None:
+    phone = await own.phone()
+    await own.shop.tap("ben", "door-nfc")
+    await own.touch("my_data", "hall")
+    link = own.link("hall")
+    await own.shop.flow.on_head(7)
+    assert (await phone.me())["status"] == 401
+    assert (await phone.open("/api/v1/me/data")).status_code == 401
+    assert (await own.browser().open(link)).status_code == 410
 
 
 async def test_an_erasure_by_headquarters_ends_the_session(own: Own) -> None:
@@ -430,7 +492,7 @@ async def test_the_data_are_a_file_and_a_page_and_nobody_elses(own: Own) -> None
     assert file.headers["content-disposition"].startswith("attachment")
     assert file.headers["cache-control"] == "no-store"
     assert "mia" in file.text
-    assert "ben" not in file.text.lower()
+    assert '"ben' not in file.text.lower()
     page = await phone.open("/me/data")
     assert page.status_code == 200
     assert "{{" not in page.text
@@ -462,18 +524,21 @@ async def test_a_receipt_is_the_persons_own_and_travels_by_a_link_that_shows_not
     assert (await other.post("me/choices", {"choices": {"staff_advice": False}}))["status"] == 401
 
 
-async def test_who_saw_what_is_on_record(own: Own, monkeypatch) -> None:
-    noted: list[tuple[str, str, str]] = []
-    monkeypatch.setattr(acts, "audit", lambda tx, at, who, actor, action, detail: noted.append((who, actor, action)))
+async def test_who_saw_what_is_on_record(own: Own) -> None:
     phone = await own.phone()
     await phone.open("/api/v1/me/data")
     await phone.post("me/choices", {"choices": {"marketing_push": False}})
-    assert noted == [
-        ("mia", "screen:bar", "link.made"),
-        ("mia", "screen:bar", "session.opened"),
-        ("mia", "screen:bar", "data.read"),
-        ("mia", "web:bar", "consent.chosen"),
+    rows = await own.shop.store.run(lambda tx: tx.audits("mia"))
+    assert [(row["actor"], row["action"]) for row in rows] == [
+        ("screen:bar", "link.made"),
+        ("screen:bar", "session.opened"),
+        ("screen:bar", "data.read"),
+        ("web:bar", "consent.chosen"),
     ]
+    assert "link.made" in (await phone.open("/api/v1/me/data")).text
+    assert (
+        "One-time link" in (await phone.open("/me/data")).text or "Einmal-Link" in (await phone.open("/me/data")).text
+    )
 
 
 async def test_what_cannot_be_put_on_record_is_not_shown(own: Own, monkeypatch) -> None:

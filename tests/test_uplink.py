@@ -4,8 +4,9 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from gateway.core.changes import EraseReceipt, Erasure
 from gateway.errors import StoreError, UnavailableError
-from sync import messages, topics, uplink
+from sync import erase_messages, messages, topics, uplink
 from sync.outbox import STALL_MS, WINDOW
 from sync.topics import Topics
 from tests.rigs.broker import KINDS, Broker
@@ -255,11 +256,11 @@ async def test_rubbish_on_every_down_topic_is_counted_and_the_link_stays_up(brok
         counts = shop.health.counts
         dropped = {name.removeprefix("hq.dropped."): n for name, n in counts.items() if name.startswith("hq.dropped.")}
         assert dropped == {
-            "not_json": 6,
-            "nesting": 3,
-            "too_large": 3,
-            "version": 3,
-            "type": 3,
+            "not_json": 8,
+            "nesting": 4,
+            "too_large": 4,
+            "version": 4,
+            "type": 4,
             "ack_epoch": 1,
             "ack_ahead": 1,
             "op": 1,
@@ -289,3 +290,66 @@ async def test_a_full_disk_ends_the_run_with_its_own_error(one_broker: Broker) -
         shop.broken_disk = False
         async with running(shop):
             await until(lambda: not shop.rows)
+
+
+async def test_an_erasure_is_done_and_confirmed_over_the_line(broker: Broker) -> None:
+    shop, hq = Shop(broker.port), Hq(broker.port)
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.erase_reqs == [0])
+        await hq.down(topics.ERASE, erase_messages.erase(0, [Erasure(1, "m1"), Erasure(2, "m2")]))
+        await until(lambda: bool(hq.erased))
+        assert hq.erased == [erase_messages.Erased(2, (EraseReceipt(1, {"member": 1}), EraseReceipt(2, {"member": 1})))]
+        assert shop.forgotten == ["m1", "m2"]
+        await hq.down(topics.ERASE, erase_messages.erase(0, [Erasure(1, "m1")]))  # the confirmation was lost
+        await until(lambda: len(hq.erased) == 2)
+        assert hq.erased[1].seq == 2
+
+
+async def test_an_erasure_that_never_came_is_asked_for(one_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "HEAD_GRACE_S", 0.05)
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.erase_reqs == [0])
+        await hq.down(topics.ERASE, erase_messages.erase(2, [Erasure(3, "m3")]))  # what was before it got lost
+        await until(lambda: shop.health.counts.get("hq.erase_gaps") == 1)
+        await until(lambda: len(hq.erase_reqs) == 2)
+        await hq.down(topics.HEAD, messages.head(0, hq.boot, 3), retain=True)
+        await until(lambda: len(hq.erase_reqs) >= 3)
+        assert shop.told == 3
+        await hq.down(topics.ERASE, erase_messages.erase(0, [Erasure(1, "m1"), Erasure(3, "m3")]))
+        await until(lambda: shop.erased == 3)
+
+
+async def test_only_a_head_that_came_after_we_asked_shows_that_headquarters_is_there(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "FIRST_TOUCH_S", 0.0)
+    monkeypatch.setattr(uplink, "TOUCH_EVERY_S", 0.0)
+    monkeypatch.setattr(uplink, "ASK_EVERY_S", 0.05)
+    monkeypatch.setattr(uplink, "MAX_ASK_EVERY_S", 0.05)
+    gone, hq = Hq(broker.port), Hq(broker.port)
+    async with headquarters(gone):
+        pass  # it left its head at the broker
+    shop = Shop(broker.port)
+    async with running(shop):
+        await until(lambda: shop.boot == 1 and shop.part is not None)
+        await asyncio.sleep(0.3)
+        assert shop.with_hq == []
+        hq.tells_ms = 77
+        async with headquarters(hq):
+            await until(lambda: 77 in shop.with_hq)
+
+
+async def test_a_version_that_we_do_not_have_is_not_being_with_headquarters(
+    one_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "FIRST_TOUCH_S", 0.0)
+    monkeypatch.setattr(uplink, "ASK_EVERY_S", 0.05)
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    hq.version, hq.answers, hq.tells_ms = 3, False, 5
+    async with headquarters(hq), running(shop):
+        await until(lambda: len(hq.reqs) >= 3)
+        assert shop.with_hq == []
+        await hq.publish_delta(0, 3)
+        await until(lambda: hq.applied == [3])
+        await until(lambda: None in shop.with_hq)

@@ -30,7 +30,18 @@ SCREEN_FIELDS = {
     "dialogue_id", "step", "language", "call_name", "slide", "more", "choices", "ttl_ms",
     "link", "url", "code", "digits",
 }  # fmt: skip
-QUEUE_FIELDS = {"handshake_id", "label", "guest", "zone", "via", "waited_ms", "state", "mine", "colleagues_near"}
+QUEUE_FIELDS = {
+    "handshake_id",
+    "label",
+    "guest",
+    "zone",
+    "via",
+    "waited_ms",
+    "state",
+    "mine",
+    "colleagues_near",
+    "usual",
+}
 CARD_FIELDS = {
     "handshake_id", "call_name", "language", "zone", "via", "waited_ms", "usual", "talking_points", "offers",
     "consents", "ttl_ms", "text", "because", "offer_id", "title", "badge",
@@ -67,7 +78,16 @@ cards = st.builds(
     st.tuples(st.builds(OfferLine, words, texts, texts)), st.tuples(words), times,
 )  # fmt: skip
 entries = st.builds(
-    QueueEntry, words, words, words, vias, times, st.sampled_from(["asked", "open"]), st.just("OTHERTABLET")
+    QueueEntry,
+    words,
+    words,
+    words,
+    vias | st.just("door"),
+    times,
+    st.sampled_from(["asked", "open", "arrived"]),
+    st.just("OTHERTABLET"),
+    st.integers(0, 9),
+    st.tuples(words),
 )
 
 

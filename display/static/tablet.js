@@ -15,7 +15,10 @@ const RED_MS = 25_000;
 const LOCKED = 423; // what this tablet's routes answer while a customer holds it
 const BASE = new URL(".", import.meta.url).pathname;
 
-const ORDER = { asked: 0, mine: 1, taken: 2 };
+const ORDER = { asked: 0, mine: 1, arrived: 2, taken: 3 };
+
+/** What a row is to this tablet: a request that waits, is ours or another's; or somebody who just came in. */
+const kindOf = (entry) => (["asked", "arrived"].includes(entry.state) ? entry.state : entry.mine ? "mine" : "taken");
 
 /** One request in the list; made once and then changed in place, so that a finger never misses its button. */
 class Row {
@@ -39,21 +42,22 @@ class Row {
     say(this.name, entry.label || word(language, "guest", { n: entry.guest }));
     say(this.place, pick(shop.zones[entry.zone], language) || entry.zone);
     const near = entry.colleagues_near;
-    const how = word(language, entry.via);
-    say(this.how, near ? `${how} · ${word(language, near === 1 ? "colleagueNear" : "colleaguesNear", { n: near })}` : how);
+    const how = [word(language, entry.via), ...entry.usual];
+    if (near) how.push(word(language, near === 1 ? "colleagueNear" : "colleaguesNear", { n: near }));
+    say(this.how, how.join(" · "));
     const asked = entry.state === "asked";
-    this.node.dataset.state = asked ? "asked" : entry.mine ? "mine" : "taken";
+    this.node.dataset.state = kindOf(entry);
     this.button.hidden = !asked;
     if (!this.busy) say(this.button, word(language, "accept"));
     this.state.hidden = asked;
-    say(this.state, word(language, entry.mine ? "mine" : "taken"));
+    if (!asked) say(this.state, word(language, kindOf(entry)));
     this.tick();
   }
 
   tick() {
     const waited = performance.now() - this.since;
     const share = waited / Math.max(1, this.limit);
-    this.node.dataset.urgent = String(share > 0.6);
+    this.node.dataset.urgent = String(share > 0.6 && this.entry.state !== "arrived");
     const seconds = Math.max(0, Math.floor(waited / 1000));
     this.ring.set(share, seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m`);
   }
@@ -78,6 +82,7 @@ class StaffTablet extends HTMLElement {
     this.emptyTitle = el("h2");
     this.emptyText = el("p");
     this.empty = el("div.empty", {}, el("img.medal", { alt: "", src: `${BASE}art/tea.svg` }), this.emptyTitle, this.emptyText);
+    this.aged = el("p.aged", { role: "status", hidden: "" });
     this.toast = el("p.toast", { role: "status", hidden: "" });
     this.card = new Card((id) => this.#close(id));
     this.faults = new Faults();
@@ -86,7 +91,7 @@ class StaffTablet extends HTMLElement {
     this.append(
       el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.handover.node, this.toggle),
       el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
-      this.faults.node, this.toast);
+      this.aged, this.faults.node, this.toast);
     this.#speak(this.language);
     this.#line();
     setInterval(() => this.#tick(), TICK_MS);
@@ -101,6 +106,7 @@ class StaffTablet extends HTMLElement {
     this.#lostAt = null;
     this.dataset.live = "yes";
     if (data.shop) this.#named(data.shop);
+    if (data.profiles) this.#aged(data.profiles);
     if (name === "snapshot") this.beside.connected();
     if (data.troubles) this.#troubles(data.troubles);
     if (data.queue) this.#queue(data.queue);
@@ -134,6 +140,14 @@ class StaffTablet extends HTMLElement {
     this.faults.speak(this.language, shop.zones);
   }
 
+  /** How long profiles still serve without headquarters; nothing while they are fresh. */
+  #aged(profiles) {
+    this.profiles = profiles;
+    this.aged.hidden = profiles.state === "fresh";
+    const name = profiles.state === "soon" && profiles.days_left === 1 ? "profiles_tomorrow" : `profiles_${profiles.state}`;
+    if (!this.aged.hidden) say(this.aged, word(this.language, name, { n: profiles.days_left }));
+  }
+
   #troubles(found) {
     this.faults.show(found);
     this.beside.troubles(found);
@@ -157,7 +171,7 @@ class StaffTablet extends HTMLElement {
   /** Bring the rows in line with `entries`, those still waiting first, each group by time. */
   #queue(entries) {
     this.#last = entries;
-    const rank = (entry) => ORDER[entry.state === "asked" ? "asked" : entry.mine ? "mine" : "taken"];
+    const rank = (entry) => ORDER[kindOf(entry)];
     const sorted = [...entries].sort((a, b) => rank(a) - rank(b) || b.waited_ms - a.waited_ms);
     for (const id of [...this.#rows.keys()]) {
       if (sorted.some((entry) => entry.handshake_id === id)) continue;
@@ -230,6 +244,7 @@ class StaffTablet extends HTMLElement {
     say(this.emptyText, word(language, "emptyText"));
     this.card.speak(language);
     this.handover.speak(language);
+    if (this.profiles) this.#aged(this.profiles);
     if (this.#last !== null) this.#queue(this.#last);
     this.#line();
   }

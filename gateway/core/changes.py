@@ -1,5 +1,6 @@
 """What HQ may change in a shop, one frozen value a change. `sync.messages` parses them, `gateway.flow` applies them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.core.keyring import KeyUse
@@ -133,12 +134,64 @@ Change = (
 
 
 @dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """An offer.put of a delta that is passed over: what stood under its id stays, and HQ is told.
+
+    `offer_id` "" = not even that could be read. `reason`: of a PeerError; `field`: only where it is a word of ours.
+    """
+
+    offer_id: str
+    reason: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all."""
+    """Changes that lead from HQ version `parent` to `version`; applied whole or not at all.
+
+    `refused`: the one kind of change that may be left out, because a bad offer must not hold up a withdrawal behind it.
+    `at_ms`: HQ's time when it sent them, 0 = not said.
+    """
 
     parent: int
     version: int
     changes: tuple[Change, ...]
+    at_ms: int = 0
+    refused: tuple[OfferRefused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Headquarters' order number `seq` of its line of erasures: forget everything about this member."""
+
+    seq: int
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erasures:
+    """All erasures that headquarters ordered after number `parent` up to `seq`, by rising number."""
+
+    parent: int
+    seq: int
+    orders: tuple[Erasure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """An erasure that is done, without the pseudonym: its keyed hash. `seq` 0 = asked for here, not numbered yet."""
+
+    digest: bytes
+    seq: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class EraseReceipt:
+    """What a shop cleared for order `seq`: rows by table, places by kind of surface; nothing of the member."""
+
+    seq: int
+    places: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,11 @@ class Handshakes:
             return None
         return self._all.pop(handshake_id)
 
+    @property
+    def members(self) -> set[str]:
+        """Everybody who asks or whose card is open."""
+        return {handshake.member_id for handshake in self._all.values()}
+
     def forget(self, member_id: str) -> list[Handshake]:
         """End all of a member's handshakes and return them."""
         return self._take(lambda handshake: handshake.member_id == member_id)

@@ -149,19 +149,33 @@ class Tap:
 
 @dataclass(frozen=True, slots=True)
 class TalkingPoint:
+    """`category`: of what it is about, "" = none that matters; a sensitive one is never told (core.sensitive)."""
+
     text: Text
     because: Text
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """Something that a member usually takes, with its category as in TalkingPoint."""
+
+    text: str
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person who opted in, by pseudonym, with the fields HQ sent for this store."""
+    """A person who opted in, by pseudonym, with the fields HQ sent for this store.
+
+    All but `member_id` and `staff` are profile fields: they are read through gateway.core.gate alone.
+    """
 
     member_id: str
     call_name: str = ""
     language: str = "de"
     interests: tuple[str, ...] = ()
-    usual: tuple[str, ...] = ()
+    usual: tuple[str | Habit, ...] = ()
     talking_points: tuple[TalkingPoint, ...] = ()
     staff: bool = False  # a colleague: may carry a phone that is known by its address, and is never a customer
     age: AgeGate = AgeGate.UNKNOWN
@@ -169,7 +183,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """`zones` empty = the whole shop; `interests` empty = fits everybody; `audience` everyone = shown anonymously."""
+    """`zones` empty = the whole shop; `interests` empty = fits everybody; `audience` everyone = shown anonymously.
+
+    `purpose`: why a member's data may cause it; one of gate.OFFER_PURPOSES. `category`: of what it offers, "" = none
+    that matters; a sensitive one (core.sensitive) is shown in the anonymous loop or to nobody.
+    """
 
     offer_id: str
     title: Text
@@ -186,6 +204,8 @@ class Offer:
     valid_from_ms: int = 0
     valid_until_ms: int | None = None
     cap_per_member: int | None = None
+    purpose: Purpose = Purpose.PERSONALISE_OFFERS
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +227,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How many days the shop keeps what it wrote about members; gateway.retention says what each of them is for."""
+
+    decisions: int = 90  # by pseudonym; then counts without a person
+    audit: int = 365
+    counts: int = 730
+
+
+@dataclass(frozen=True, slots=True)
 class ShopConfig:
     """What HQ decides for the shop; the hardware stays in the local file."""
 
@@ -225,6 +254,9 @@ class ShopConfig:
     bind_prefixes: tuple[str, ...] = ()  # a plain NDEF text may be bound only below one of these addresses
     consent_days: int = 0  # how long a consent that is given in the shop counts; 0 = without end
     child_programme: bool = False  # there is something for children, so a member of unknown age may be one
+    sensitive: tuple[str, ...] = ()  # categories beside the built-in ones of core.sensitive, which always count
+    retention: Keep = field(default_factory=Keep)
+    stale_days: int = 7  # so long profiles and credentials serve without headquarters; then they are wiped
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,16 +355,20 @@ class ScreenContent:
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """A request for advice as every tablet sees it: no identifier, no profile."""
+    """A request for advice as every tablet sees it: no identifier, no profile.
+
+    State "arrived" is no request: a member who wants to be greeted came in. It opens no card, and it alone has `usual`.
+    """
 
     handshake_id: str
     label: str  # call name where the member allowed it, else "" (the page writes "Guest")
     zone: str
-    via: Literal["tap", "screen"]
+    via: Literal["tap", "screen", "door"]
     asked_at_ms: int
-    state: Literal["asked", "open"]
+    state: Literal["asked", "open", "arrived"]
     tablet: str | None  # who accepted
     colleagues_near: int = 0  # whose phones were heard in that zone
+    usual: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,24 @@ class Tills:
         sale = self._sales.get(till)
         return sale if sale is not None and now_ms < sale.until_ms else None
 
+    def till_of(self, member_id: str) -> str | None:
+        """The till that this member stands at."""
+        return next((till for till, sale in self._sales.items() if sale.member_id == member_id), None)
+
     def done(self, till: str) -> bool:
         """The sale is over; False if nobody stood there."""
         return self._sales.pop(till, None) is not None
 
-    def forget(self, member_id: str) -> None:
-        """Nothing of this member stays at any till."""
+    @property
+    def members(self) -> set[str]:
+        """Who stands at a till."""
+        return {sale.member_id for sale in self._sales.values()}
+
+    def forget(self, member_id: str) -> int:
+        """Nothing of this member stays at any till; at how many they stood."""
+        before = len(self._sales)
         self._sales = {till: sale for till, sale in self._sales.items() if sale.member_id != member_id}
+        return before - len(self._sales)
 
     def expire(self, now_ms: int) -> None:
         """Let go of sales whose time is over."""

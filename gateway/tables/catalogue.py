@@ -19,6 +19,7 @@ class Catalogue(Rows):
     def __init__(self, db: Database, vault: Vault) -> None:
         super().__init__(db, vault)
         self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
+        self._shop: tuple[str, ShopConfig] | None = None
 
     def offers(self) -> tuple[Offer, ...]:
         """The catalogue, parsed once per version."""
@@ -37,9 +38,13 @@ class Catalogue(Rows):
         self._db.execute("DELETE FROM offer WHERE offer_id = ?", [offer_id])
 
     def shop(self) -> ShopConfig:
-        """What HQ configured, or the defaults."""
+        """What HQ configured, or the defaults; parsed again only if it is another text."""
         body = self.meta("shop")
-        return _CONFIG.validate_json(body) if body else ShopConfig()
+        if body is None:
+            return ShopConfig()
+        if self._shop is None or self._shop[0] != body:
+            self._shop = body, _CONFIG.validate_json(body)
+        return self._shop[1]
 
     def put_shop(self, config: ShopConfig) -> None:
         self.put_meta("shop", as_json(asdict(config)))

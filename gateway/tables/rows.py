@@ -1,19 +1,67 @@
-"""What the tables share: how a row is read, put and written as JSON, and the few values that stand alone."""
+"""What the tables share: how a row is read, put, sealed and written as JSON, and the few values that stand alone."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
+from gateway.core.model import CredentialKind
 from gateway.core.vault import Vault
+from gateway.errors import SealError
+
+# Rows that did not open are remembered so that each counts once. More are counted as this many; 100 kB at most.
+MAX_UNOPENED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column of sealed values. Each is bound to its row by the values of `bound`, whose first is the primary key.
+
+    `only`: in SQL, which rows have a sealed value. `before`: less than every primary key.
+    """
+
+    table: str
+    column: str
+    bound: tuple[str, ...]
+    only: str = "true"
+    before: str | int = ""
+
+    def place(self, *values: object) -> str:
+        """Where a value belongs, for the vault; `values` of the columns `bound`."""
+        return f"{self.table}.{self.column}/{'/'.join(map(str, values))}"
+
+
+MEMBER_BODY = SealedColumn("member", "body", ("member_id",))
+_KEYED = ", ".join(f"'{kind}'" for kind in CredentialKind if kind.keyed)  # the others have keyed hashes
+CREDENTIAL_SECRET = SealedColumn("credential", "secret", ("credential_id", "member_id"), f"kind IN ({_KEYED})")
+OUTBOX_BODY = SealedColumn("outbox", "body", ("seq",), before=0)
+# All of them: what is not listed here keeps its old key alive for ever (`tables.datakeys` seals these anew).
+SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY)
+
+FLOOR = "surely_ms"  # the key under which gateway.life keeps a time that has surely come
 
 
 class Rows:
-    """One transaction's connection. Its tables' methods read and write; nothing is visible outside before COMMIT."""
+    """One transaction's connection. Its tables' methods read and write; nothing is visible outside before COMMIT.
+
+    `unopened`: the column and primary key of sealed values that did not open.
+    """
 
     def __init__(self, db: Database, vault: Vault) -> None:
         self._db = db
         self._vault = vault
+        self.unopened: set[tuple[SealedColumn, object]] = set()
+
+    @property
+    def db(self) -> Database:
+        """The connection, for who begins and ends transactions."""
+        return self._db
+
+    @property
+    def identifier_key(self) -> bytes:
+        """Under which static identifiers and one-time codes are hashed (32 bytes)."""
+        return self._vault.identifier_key
 
     def meta(self, key: str) -> str | None:
         row = self._one("SELECT value FROM meta WHERE key = ?", key)
@@ -22,10 +70,30 @@ class Rows:
     def put_meta(self, key: str, value: str) -> None:
         self._put("meta", key=key, value=value)
 
+    def drop_meta(self, key: str) -> None:
+        self._db.execute("DELETE FROM meta WHERE key = ?", [key])
+
     @property
     def hq_version(self) -> int:
         """The version of HQ's line that this database holds."""
         return int(self.meta("hq_version") or 0)
+
+    def _seal(self, column: SealedColumn, clear: bytes, *bound: object) -> bytes:
+        """`clear` for the row that these values name."""
+        return self._vault.seal(column.place(*bound), clear)
+
+    def _open(self, column: SealedColumn, sealed: bytes, *bound: object) -> bytes | None:
+        """What was sealed for this row; None, and remembered, if it does not open."""
+        try:
+            return self._vault.open(column.place(*bound), sealed)
+        except SealError:
+            if len(self.unopened) < MAX_UNOPENED:
+                self.unopened.add((column, bound[0]))
+            return None
+
+    def kept_from(self, at_ms: int) -> int:
+        """Since when a row of `at_ms` counts as kept: no clock that is behind may make it look old."""
+        return max(at_ms, int(self.meta(FLOOR) or 0))
 
     def _put(self, table: str, **values: object) -> None:
         marks = ", ".join("?" * len(values))

@@ -66,7 +66,7 @@ class Enrolments(Versions):
         """The shop forgets this member. Each such answer goes to all shops and stays, so they are counted, too."""
         if not self._counted_today("refused", received_at_ms, where):
             return "enrolments.flood"
-        self._record(MemberErase(member_id))
+        self._record(MemberErase(member_id), received_at_ms)
         return reason
 
     def _counted_today(self, what: Literal["made", "refused"], at_ms: int, where: tuple[str, str, str]) -> bool:

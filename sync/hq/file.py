@@ -87,7 +87,27 @@ def m004_consents(db: Database) -> None:
 
 
 @migrations()
-def m005_enrolments(db: Database) -> None:
+def m005_erasures(db: Database) -> None:
+    """A line of its own for erasures, how far each gateway is in it, receipts, and what shops asked for."""
+    for statement in (
+        """CREATE TABLE erasure (seq INTEGER PRIMARY KEY AUTOINCREMENT, member_id TEXT NOT NULL UNIQUE,
+           at_ms INTEGER NOT NULL, source TEXT NOT NULL)""",
+        "CREATE INDEX erasure_at ON erasure (at_ms)",
+        """INSERT INTO erasure (member_id, at_ms, source) SELECT op ->> '$.body.member_id', 0, '' FROM change
+           WHERE key >= 'erase:' AND key < 'erase;' ORDER BY version""",
+        "ALTER TABLE gateway ADD COLUMN erase_seq INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE gateway ADD COLUMN erased_at_ms INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE erase_receipt (seq INTEGER NOT NULL, tenant TEXT NOT NULL, store TEXT NOT NULL,
+           gateway TEXT NOT NULL, at_ms INTEGER NOT NULL, places TEXT NOT NULL,
+           UNIQUE (seq, tenant, store, gateway))""",
+        """CREATE TABLE erase_pending (member_id TEXT PRIMARY KEY, tenant TEXT NOT NULL, store TEXT NOT NULL,
+           gateway TEXT NOT NULL, asked_ms INTEGER NOT NULL, why TEXT NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m006_enrolments(db: Database) -> None:
     """How many members each gateway made today, and how many were refused."""
     db.execute(
         """CREATE TABLE enrolment (day INTEGER, tenant TEXT, store TEXT, gateway TEXT, made INTEGER NOT NULL,

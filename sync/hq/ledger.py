@@ -3,6 +3,7 @@
 import json
 from typing import NamedTuple
 
+from gateway.core.changes import MemberErase
 from gateway.errors import PeerError
 from sync import messages
 from sync.hq.consents import RECORDED, Consents
@@ -20,15 +21,18 @@ MAX_AHEAD = 100
 
 
 BOUND = "credential.bound"  # the event that a shop tells when somebody used a one-time code
+ERASE_ME = "erasure.requested"  # and when somebody asked there to be forgotten
 
 
 class Ingested(NamedTuple):
     """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed, and,
-    behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not."""
+    behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
+    of requests for erasure, "done" or why not."""
 
     watermark: int
     refused: tuple[str, ...] = ()
     unheeded: tuple[str, ...] = ()
+    erasures: tuple[str, ...] = ()
 
 
 class Ledger(Consents, Enrolments):
@@ -67,14 +71,15 @@ class Ledger(Consents, Enrolments):
     def ingest(self, where: Topics, batch: messages.EventBatch, received_at_ms: int) -> Ingested:
         """Commit a batch, each event once, and with it what it brings to all shops."""
         place = (where.tenant, where.store, where.gateway, batch.epoch)
-        refused, unheeded, bound = [], [], False
+        refused, unheeded, erasures, bound = [], [], [], False
         with self._write():
             self._saw(where, received_at_ms)
             for row in batch.rows:
                 body = json.loads(row.body)
                 member_id = body.get("member_id") if isinstance(body, dict) else None
-                if isinstance(member_id, str) and self._is_erased(member_id):
-                    member_id, body = None, {}
+                asked = member_id
+                if row.type == ERASE_ME or (isinstance(member_id, str) and self._is_erased(member_id)):
+                    member_id, body = None, {}  # who asks to be forgotten is for the line of erasures alone
                 said = dict(body)
                 if row.type == BOUND:
                     body.pop("value", None)  # it stands in the credential.put, and goes when that goes
@@ -96,10 +101,41 @@ class Ledger(Consents, Enrolments):
                     refused.append(self._enrol(said, received_at_ms, _place(where)))
                 if news and said and row.type == RECORDED:
                     unheeded.append(self._take_act(said, received_at_ms, where))
+                if news and row.type == ERASE_ME:
+                    erasures.append(self._erase_at(asked, _place(where), received_at_ms))
             watermark = self._advance(place, batch.first, batch.last)
-        if bound:
-            self._truncate_log()  # the code is used, and stands there still
-        return Ingested(watermark, *(tuple(one for one in why if one is not None) for why in (refused, unheeded)))
+        if bound or "done" in erasures:
+            self._truncate_log()  # the code is used, the member forgotten, and both stand there still
+        told = (tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures))
+        return Ingested(watermark, *told)
+
+    def _erase_at(self, member_id: object, place: tuple[str, str, str], now_ms: int) -> str:
+        """Follow a shop's request for erasure inside its transaction: everywhere at once, or when an operator says so.
+
+        The shop is not believed: it asks for members whom it was sent or told of, and for few of them a day. What it
+        erased in its own files it has erased, whatever is decided here. Returns "done" or why not, for a counter.
+        """
+        try:
+            change = messages.parse_op({"op": "member.erase", "body": {"member_id": member_id}})
+        except PeerError as error:
+            return error.reason
+        assert isinstance(change, MemberErase)
+        why = self._judge(change.member_id, place, now_ms)
+        if why == "erased":
+            return why
+        if why is not None:
+            return self._wait(change.member_id, place, now_ms, why)
+        self._record(change, now_ms, "/".join(place))
+        return "done"
+
+    def approve_erasure(self, member_id: str, now_ms: int) -> bool:
+        """An operator follows a request that waits; False if there is none."""
+        with self._write():
+            if not self._one("SELECT count(*) FROM erase_pending WHERE member_id = ?", (member_id,)):
+                return False
+            self._record(MemberErase(member_id), now_ms)
+        self._truncate_log()
+        return True
 
     def resume(self, where: Topics, epoch: str, acked: int) -> int:
         """The watermark, at least `acked`: what a gateway was told to delete can't be missing any more.
@@ -182,15 +218,44 @@ class Ledger(Consents, Enrolments):
         )
 
     def gateways(self) -> list[Row]:
-        """Every gateway with its columns, `behind` (versions that it lacks) and `gap` (events wait for
-        an earlier batch that never came)."""
+        """Every gateway with its columns, `behind` (versions that it lacks), `erase_behind` (erasures) and `gap`
+        (events wait for an earlier batch that never came)."""
         rows = self._read(
             """SELECT *, EXISTS (SELECT 1 FROM ahead WHERE ahead.tenant = gateway.tenant AND ahead.store =
                gateway.store AND ahead.gateway = gateway.gateway AND ahead.epoch = gateway.epoch) AS gap,
-               max(0, (SELECT coalesce(max(version), 0) FROM change) - applied_version) AS behind
+               max(0, (SELECT coalesce(max(version), 0) FROM change) - applied_version) AS behind,
+               (SELECT count(*) FROM erasure WHERE seq > gateway.erase_seq) AS erase_behind
                FROM gateway ORDER BY tenant, store, gateway"""
         )
         return [{**row, "online": bool(row["online"]), "gap": bool(row["gap"])} for row in rows]
+
+    def newest_ms(self) -> int | None:
+        """When the newest event came in; None without any."""
+        rows = self._read("SELECT received_at_ms FROM event ORDER BY id DESC LIMIT 1")
+        return int(rows[0]["received_at_ms"]) if rows else None
+
+    def forget_events(self, before_ms: int, limit: int) -> int:
+        """Delete up to `limit` events that came in before `before_ms`; how many. No gateway has to be told.
+
+        The newest one keeps its place, because the next gets its number from it; what it says goes.
+        """
+        with self._write():
+            self._db.execute(
+                """UPDATE event SET member_id = NULL, body = '{}'
+                   WHERE id = (SELECT max(id) FROM event) AND received_at_ms < ?""",
+                (before_ms,),
+            )
+            return int(
+                self._db.execute(
+                    """DELETE FROM event WHERE id IN (SELECT id FROM event WHERE received_at_ms < ?
+                       AND id < (SELECT max(id) FROM event) ORDER BY id LIMIT ?)""",
+                    (before_ms, limit),
+                ).rowcount
+            )
+
+    def cut_log(self) -> None:
+        """What was deleted leaves the write-ahead log too."""
+        self._truncate_log()
 
     def events(self, after: int | None, limit: int) -> list[Row]:
         """Events by `id` above `after`, oldest first, in the order they came in; None = the newest `limit`."""

@@ -50,10 +50,10 @@ def check_notice(ledger: Ledger, op: Row) -> None:
         )
 
 
-def record(ledger: Ledger, ops: Sequence[Row]) -> int:
+def record(ledger: Ledger, ops: Sequence[Row], now_ms: int = 0) -> int:
     """Record ops that were read from a file; ConfigError where the ledger contradicts them."""
     try:
-        return ledger.record_ops(ops)
+        return ledger.record_ops(ops, now_ms)
     except PeerError as error:
         why = _REFUSED[error.reason] if error.reason in _REFUSED else _found(error)
         raise ConfigError(f"nothing was recorded: {why}") from None
@@ -234,6 +234,7 @@ _FOUND = {
     "op": "found no op of this version",
     "fields": "found an unknown or missing field, or a value of the wrong kind",
     "text": "found text that is no Unicode",
+    "purpose": "found an offer that reads a field which its purpose may not read",
     "version": "found another version",
     "type": "found another type",
 }

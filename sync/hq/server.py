@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gateway.errors import PeerError, StoreError, UnavailableError
 from gateway.health import Health
-from sync import link, messages, topics
+from sync import erase_messages, link, messages, topics
 from sync.backoff import Backoff
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -16,12 +16,16 @@ from sync.topics import Topics
 # Contract: at most one cumulative acknowledgement per gateway in this time; a burst of batches costs one message.
 ACK_EVERY_MS = 200
 
-# Room for the delta's envelope beside its ops: {"v":1,"type":"delta","parent":..,"version":..,"ops":[]} with two
-# 19-digit numbers is 90 bytes.
+# Room for the delta's envelope beside its ops: {"v":1,"type":"delta","parent":..,"version":..,"at_ms":..,"ops":[]}
+# with three 19-digit numbers is 120 bytes.
 DELTA_OPS_BYTES = messages.MAX_PAYLOAD_BYTES - 256
 
 # Gateways fed at once: 20 deltas of 96 KiB are 2 MB, and one each fills the window of the connection.
 ROUND = link.WINDOW
+
+# Erasures are sent again to gateways that have not confirmed them. A confirmation takes a commit and a flush: 100 ms on
+# a slow SD card.
+ERASE_AGAIN_S = 15.0
 
 PULSE_WAIT_MS = 60_000  # only bounds an idle wait; every change rings
 
@@ -77,7 +81,9 @@ class _Session:
         # Per gateway, at most ledger.MAX_GATEWAYS entries of about 300 bytes each:
         self._holds: dict[Topics, int] = {}  # the version that it holds or was sent
         self._online: set[Topics] = set()
-        self._heads: dict[Topics, int] = {}  # the version of the retained head
+        self._heads: dict[Topics, tuple[int, int]] = {}  # version and erasure of the retained head
+        self._erased: dict[Topics, int] = {}  # up to where it has confirmed erasures
+        self._erase_sent: dict[Topics, int] = {}  # and was sent them
         self._hungry: dict[Topics, None] = {}  # to be fed, in order
         self._acks: dict[tuple[Topics, str], int] = {}
         self._food = asyncio.Event()
@@ -88,6 +94,7 @@ class _Session:
         for row in await asyncio.to_thread(self._ledger.gateways):
             where = Topics(row["tenant"], row["store"], row["gateway"])
             self._holds[where] = row["applied_version"]
+            self._erased[where] = self._erase_sent[where] = row["erase_seq"]
             if row["online"]:
                 self._online.add(where)
             self._feed_soon(where)
@@ -97,6 +104,7 @@ class _Session:
             tasks.create_task(self._acknowledge(), name="hq acknowledge")
             tasks.create_task(self._feed_all(), name="hq feed")
             tasks.create_task(self._watch_versions(), name="hq versions")
+            tasks.create_task(self._remind(), name="hq erasures")
 
     # --- from the gateways ----------------------------------------------------------------------------------
 
@@ -121,6 +129,8 @@ class _Session:
                 self._health.count(f"{what}{reason}")  # fixed words of ours
             for reason in done.unheeded:
                 self._health.count(f"hq.consents.{reason}")
+            for outcome in done.erasures:
+                self._health.count(f"hq.erasures.{outcome}")  # likewise
             self._acks[where, batch.epoch] = done.watermark
             self._ackable.set()
         elif leaf == topics.STATE:
@@ -130,25 +140,42 @@ class _Session:
             elif state.online:
                 self._online.add(where)
                 self._holds[where] = state.version
+                self._erase_sent[where] = self._erased.setdefault(where, 0)
                 self._feed_soon(where)
             else:
                 self._online.discard(where)
         elif leaf == topics.REQ:
-            req = messages.parse_req(payload)
-            await asyncio.to_thread(self._ledger.saw_version, where, req.have, now_ms, req.epoch)
-            if await asyncio.to_thread(self._ledger.overtake, req.have):
-                self._health.count("hq.restored_behind_a_gateway")
-                self._health.set("ledger", "degraded", now_ms, "older than what a shop knows: restored from a backup?")
-            self._acks[where, req.epoch] = await asyncio.to_thread(self._ledger.resume, where, req.epoch, req.acked)
-            self._ackable.set()
-            self._online.add(where)
-            self._holds[where] = req.have
-            self._heads.pop(where, None)  # the answer repeats the head, for brokers that retain nothing
-            self._feed_soon(where)
+            await self._take_request(where, messages.parse_req(payload), now_ms)
         elif leaf == topics.ACK:
-            version = messages.parse_applied(payload)
-            await asyncio.to_thread(self._ledger.saw_version, where, version, now_ms)
+            await self._take_receipt(where, payload, now_ms)
         self._pulse.ring()
+
+    async def _take_request(self, where: Topics, req: messages.Req, now_ms: int) -> None:
+        await asyncio.to_thread(self._ledger.saw_version, where, req.have, now_ms, req.epoch)
+        await asyncio.to_thread(self._ledger.saw_erased, where, req.erase_seq, (), now_ms)
+        behind = await asyncio.to_thread(self._ledger.overtake, req.have)
+        if await asyncio.to_thread(self._ledger.overtake_erasures, req.erase_seq):
+            behind = True
+            self._erase_sent = dict(self._erased)  # the numbers are others now: everybody gets all of them again
+        if behind:
+            self._health.count("hq.restored_behind_a_gateway")
+            self._health.set("ledger", "degraded", now_ms, "older than what a shop knows: restored from a backup?")
+        self._acks[where, req.epoch] = await asyncio.to_thread(self._ledger.resume, where, req.epoch, req.acked)
+        self._ackable.set()
+        self._online.add(where)
+        self._holds[where] = req.have
+        self._erased[where] = self._erase_sent[where] = req.erase_seq
+        self._heads.pop(where, None)  # the answer repeats the head, for brokers that retain nothing
+        self._feed_soon(where)
+
+    async def _take_receipt(self, where: Topics, payload: bytes, now_ms: int) -> None:
+        """What a gateway has applied, or whom it has erased."""
+        if messages.kind_of(payload) != "erased":
+            await asyncio.to_thread(self._ledger.saw_version, where, messages.parse_applied(payload), now_ms)
+            return
+        done = erase_messages.parse_erased(payload)
+        await asyncio.to_thread(self._ledger.saw_erased, where, done.seq, done.receipts, now_ms)
+        self._erased[where] = done.seq
 
     # --- to the gateways ------------------------------------------------------------------------------------
 
@@ -191,11 +218,36 @@ class _Session:
                     for where in round_of:
                         meals.create_task(self._feed(where))
 
+    async def _remind(self) -> None:
+        """Send erasures again to gateways that are there and have not confirmed them."""
+        while True:
+            await asyncio.sleep(ERASE_AGAIN_S)
+            for where in self._online:
+                if self._erased.get(where, 0) < self._erase_sent.get(where, 0):
+                    self._erase_sent[where] = self._erased.get(where, 0)
+                    self._feed_soon(where)
+
+    async def _feed_erasures(self, where: Topics) -> bool:
+        """Send the next erasures that this gateway was not sent on this connection; False = there are none."""
+        parent = self._erase_sent.get(where, 0)
+        orders = await asyncio.to_thread(self._ledger.erasures_after, parent, erase_messages.MAX_ORDERS)
+        if not orders:
+            return False
+        if self._erase_sent.get(where, 0) == parent:  # no request came in between
+            self._erase_sent[where] = orders[-1].seq
+            await self._transport.publish(where.down(topics.ERASE), erase_messages.erase(parent, orders))
+        return True
+
     async def _feed(self, where: Topics) -> None:
-        version = await asyncio.to_thread(self._ledger.version)
-        if self._heads.get(where) != version:
-            self._heads[where] = version
-            await self._transport.publish(where.down(topics.HEAD), messages.head(version, self._boot), retain=True)
+        """Erasures before anything else, then the head that tells of them, then changes."""
+        if where in self._online and await self._feed_erasures(where):
+            self._feed_soon(where)
+            return
+        version, erase_seq = await asyncio.to_thread(self._ledger.newest)
+        if self._heads.get(where) != (version, erase_seq):
+            self._heads[where] = version, erase_seq
+            payload = messages.head(version, self._boot, erase_seq, self._now_ms())
+            await self._transport.publish(where.down(topics.HEAD), payload, retain=True)
         parent = self._holds[where]
         if where not in self._online or parent == version:
             return
@@ -205,7 +257,9 @@ class _Session:
         ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES, where.name)
         if self._holds[where] == parent:  # no request came in between
             self._holds[where] = reached
-            await self._transport.publish(where.down(topics.DELTA), messages.delta(parent, reached, ops))
+            await self._transport.publish(
+                where.down(topics.DELTA), messages.delta(parent, reached, ops, self._now_ms())
+            )
         self._feed_soon(where)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.core import eid
 from gateway.core.model import Purpose
+from gateway.core.reckoning import DAY_MS, Reckoning
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import link
@@ -22,6 +23,9 @@ from sync.hq.pulse import Pulse
 # to the gateways it stays inside the second that a withdrawal may take.
 POLL_MS = 200
 FORGET_CODES_S = 30
+LOOK_S = 60.0  # at the clock, for what ages
+LET_GO_S = 3_600.0  # between two looks for events that are too old
+FORGET_AT_ONCE = 500  # events in one transaction: 20 ms
 
 
 async def run(
@@ -31,9 +35,11 @@ async def run(
     http_port: int,
     now_ms: Callable[[], int],
     ready: Callable[[str], None] | None = None,
+    keep_days: int | None = None,
 ) -> None:
     """Serve gateways and console until cancelled; `ready` gets the console's URL. ConfigError = can't listen there,
-    StoreError = the ledger's disk refuses. A missing broker is waited for."""
+    StoreError = the ledger's disk refuses. A missing broker is waited for. `keep_days`: how long events are kept, None
+    = until their member is erased."""
     ledger = await asyncio.to_thread(Ledger, db)
     pulse, health = Pulse(), Health()
     try:
@@ -43,6 +49,8 @@ async def run(
             parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
             parts.create_task(_watch(ledger, pulse), name="hq watch")
             parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")
+            if keep_days is not None:
+                parts.create_task(_let_go(ledger, health, now_ms, keep_days), name="hq retention")
     except BaseExceptionGroup as group:
         raise _first(group) from None
     finally:
@@ -66,6 +74,33 @@ async def _forget_codes(ledger: Ledger, now_ms: Callable[[], int]) -> None:
         with suppress(StoreError):  # a full disk is the server's to report; this is tried again
             await asyncio.to_thread(ledger.forget_codes, now_ms())
         await asyncio.sleep(FORGET_CODES_S)
+
+
+async def _let_go(ledger: Ledger, health: Health, now_ms: Callable[[], int], keep_days: int) -> None:
+    """Events go after `keep_days`, counted by a time that no jump of the clock moves (gateway.core.reckoning)."""
+    loop = asyncio.get_running_loop()
+    newest_ms = await asyncio.to_thread(ledger.newest_ms)
+    begun_ms = newest_ms if newest_ms is not None else now_ms()
+    reckoning = Reckoning(begun_ms, begun_ms, round(loop.time() * 1000))
+    next_s = 0.0
+    while True:
+        reckoning.look(now_ms(), round(loop.time() * 1000))
+        if loop.time() >= next_s and reckoning.state == "sure":
+            with suppress(StoreError):  # as above
+                gone = await forget_events(ledger, reckoning.surely_ms - keep_days * DAY_MS)
+                health.count("hq.events_let_go", gone)
+                next_s = loop.time() + LET_GO_S
+        await asyncio.sleep(LOOK_S)
+
+
+async def forget_events(ledger: Ledger, before_ms: int) -> int:
+    """Delete all events that came in before, a few at a time; how many."""
+    total = 0
+    while gone := await asyncio.to_thread(ledger.forget_events, before_ms, FORGET_AT_ONCE):
+        total += gone
+    if total:
+        await asyncio.to_thread(ledger.cut_log)
+    return total
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -110,12 +145,42 @@ def resend(db: Path, member_id: str) -> int:
         return ledger.resend(member_id)
 
 
-def erase(db: Path, member_id: str) -> tuple[bool, int]:
+def erase(db: Path, member_id: str, now_ms: int = 0) -> tuple[bool, int]:
     """Order every shop to forget this member and forget them here; whether they were known, and the version. Unknown
     ones are erased as well, because a shop may know what this HQ lost."""
     with _ledger(db) as ledger:
         known = ledger.has_member(member_id)
-        return known, orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}])
+        return known, orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}], now_ms)
+
+
+def erasures(db: Path, limit: int = 200) -> tuple[list[Row], list[Row]]:
+    """The newest erasures, and every gateway with what it lacks of them."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.erasures(limit), ledger.gateways()
+
+
+def receipts(db: Path, seq: int) -> list[Row]:
+    """What each gateway cleared for one erasure."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.receipts(seq)
+
+
+def pending_erasures(db: Path) -> list[Row]:
+    """What shops asked for and an operator has to decide."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.pending_erasures()
+
+
+def settle_erasure(db: Path, member_id: str, now_ms: int, *, follow: bool) -> None:
+    """Follow a request of a shop that waits, or strike it. Raises ConfigError if there is none."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        done = ledger.approve_erasure(member_id, now_ms) if follow else ledger.refuse_erasure(member_id)
+    if not done:
+        raise ConfigError(f"member {member_id}: no request waits for them; see hq erasures --pending")
 
 
 def push_key(db: Path, path: Path, gateway: str) -> tuple[int, list[tuple[str, str]]]:

@@ -25,7 +25,8 @@ from gateway.core.model import ConsentRecord, Notice
 from gateway.errors import PeerError
 from sync import credentials, messages
 from sync.credentials import Bound
-from sync.hq.file import File, Row, disk, dump
+from sync.hq.erasures import Erasures
+from sync.hq.file import Row, disk, dump
 
 # One op must fit a delta beside its envelope (messages.MAX_PAYLOAD_BYTES), with room to spare. A member with
 # 20 talking points in two languages has about 8 KB.
@@ -42,12 +43,20 @@ OFFLINE_MS = 7 * 24 * 3_600_000
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 
-class Versions(File):
+class Versions(Erasures):
     """All that HQ ordered, in the order in which gateways get it."""
 
     def version(self) -> int:
         """The number of the newest op; 0 = none yet."""
         return int(self._read("SELECT coalesce(max(version), 0) AS version FROM change")[0]["version"])
+
+    def newest(self) -> tuple[int, int]:
+        """The numbers of the newest op and of the newest erasure, of one instant."""
+        (row,) = self._read(
+            """SELECT (SELECT coalesce(max(version), 0) FROM change) AS version,
+               (SELECT coalesce(max(seq), 0) FROM erasure) AS erase_seq"""
+        )
+        return int(row["version"]), int(row["erase_seq"])
 
     def overtake(self, version: int) -> bool:
         """Number everything anew above `version` if this ledger is behind it; True if it was.
@@ -61,7 +70,7 @@ class Versions(File):
             self._db.execute("UPDATE change SET version = version + ?", (version,))
             return True
 
-    def record_ops(self, ops: Sequence[object]) -> int:
+    def record_ops(self, ops: Sequence[object], now_ms: int = 0) -> int:
         """Check all `ops`, then commit all of them; returns the version after the last. PeerError = nothing recorded.
 
         What changes nothing takes no number: the same put again, a consent event that is in the log, an op about
@@ -72,13 +81,14 @@ class Versions(File):
             raise PeerError("op")  # it is made of what is recorded here, see Consents.resend
         with self._write():
             for change in changes:
-                self._record(change)
+                self._record(change, now_ms)
             version = int(self._one("SELECT coalesce(max(version), 0) FROM change"))
         if any(isinstance(change, MemberErase | BindingDrop) for change in changes):
             self._truncate_log()
         return version
 
-    def _record(self, change: Change) -> bool:
+    def _record(self, change: Change, now_ms: int = 0, source: str = "") -> bool:
+        """Inside a transaction. `now_ms`, `source`: when an erasure was ordered, and by which gateway if by one."""
         version = self._one("SELECT coalesce(max(version), 0) FROM change") + 1
         key, member_id = _key(change)
         if isinstance(change, ConsentAdd):
@@ -88,6 +98,7 @@ class Versions(File):
             raise PeerError("too_large")
         before = self._db.execute("SELECT member_id, op, until_ms FROM change WHERE key = ?", (key,)).fetchone()
         if isinstance(change, MemberErase):
+            self._order_erasure(change.member_id, now_ms, source)
             self._forget(change.member_id)
         elif self._is_erased(member_id):
             return False

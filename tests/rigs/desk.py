@@ -317,7 +317,7 @@ def service(folder: Path, rig: Pn532Rig, apple_vas: bool = False) -> Iterator[Se
 
 def _fill(data: Path, name: str) -> None:
     """The people and the sealed keys, as headquarters' first delta would bring them."""
-    site_key, private = keys.site_key(data), keys.gateway_key(data)
+    root_key, private = keys.site_key(data), keys.gateway_key(data)
     sealed = [
         terminalkeys.sealed(use.value, use, gateway=name, private=private, content=json.dumps(material).encode())
         for use, material in MATERIALS.items()
@@ -326,8 +326,8 @@ def _fill(data: Path, name: str) -> None:
         ConsentAdd(replace(one.record, given_at_ms=1)) if isinstance(one, ConsentAdd) else one for one in known()
     ]
     delta = Delta(0, 1, (*basics(), *long_ago, *sealed))
-    store = Store(data / "gateway.db", secrets.token_hex(16), site_key)
+    store = Store(data / "gateway.db", secrets.token_hex(16), root_key)
     try:
-        asyncio.run(store.run(lambda tx: apply(tx, delta, site_key, START_MS, name)))
+        asyncio.run(store.run(lambda tx: apply(tx, delta, store.identifier_key, START_MS, name)))
     finally:
         store.close()

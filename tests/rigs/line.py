@@ -3,10 +3,11 @@
 import asyncio
 import random
 
-from gateway.core.changes import Delta, OutboxRow
+from gateway.core.changes import Delta, EraseReceipt, Erasures, OutboxRow
 from gateway.errors import StoreError
+from gateway.forgetting import Followed
 from gateway.health import Health, Part
-from sync import messages, topics
+from sync import erase_messages, messages, topics
 from sync.link import Address, Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
@@ -26,14 +27,17 @@ class Shop:
     def __init__(self, port: int) -> None:
         self.rows: list[OutboxRow] = []
         self.seq = self.watermark = self.boot = self.version = 0
-        self.pushed_ms = 0
+        self.pushed_ms = self.erased = self.told = 0
+        self.forgotten: list[str] = []
         self.broken_disk = False
         self.deltas: list[Delta] = []
         self.deleted: list[int] = []
         self.health = Health()
         rng = random.Random(3)
         transport = Transport(Address("127.0.0.1", port), "gw-acme-berlin-gw1", rng)
-        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY)
+        self.with_hq: list[int | None] = []
+        touched = self.with_hq.append
+        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY, touched)
 
     def happen(self, count: int, size: int = 20) -> None:
         for _ in range(count):
@@ -76,6 +80,9 @@ class Shop:
     async def hq_version(self) -> int:
         return self.version
 
+    async def erase_seq(self) -> int:
+        return self.erased
+
     # Flow
 
     async def on_hq_change(self, delta: Delta) -> str:
@@ -86,6 +93,16 @@ class Shop:
         self.deltas.append(delta)
         self.version = delta.version
         return "applied"
+
+    async def on_erasures(self, batch: Erasures) -> Followed:
+        if batch.parent <= self.erased:
+            self.erased = max(self.erased, batch.seq)
+            self.forgotten += [order.member_id for order in batch.orders]
+            return Followed("done", self.erased, tuple(EraseReceipt(one.seq, {"member": 1}) for one in batch.orders))
+        return Followed("gap", self.erased, ())
+
+    async def on_head(self, erase_seq: int) -> None:
+        self.told = erase_seq
 
 
 class Hq:
@@ -100,8 +117,11 @@ class Hq:
         self.most_unacked = 0
         self.mute = False
         self.answers = True
+        self.tells_ms: int | None = None  # HQ's time in the head with which it answers a request
         self.reqs: list[int] = []
         self.applied: list[int] = []
+        self.erased: list[erase_messages.Erased] = []
+        self.erase_reqs: list[int] = []
         self.states: list[messages.State] = []
         self.order: list[str] = []
 
@@ -125,6 +145,12 @@ class Hq:
                 mark = max(mark, last)
         return mark
 
+    def confirmed(self, payload: bytes) -> None:
+        if messages.kind_of(payload) == "erased":
+            self.erased.append(erase_messages.parse_erased(payload))
+        else:
+            self.applied.append(messages.parse_applied(payload))
+
     async def serve(self) -> None:
         async for message in self.line.messages():
             _, _, leaf = topics.parse(message.topic)
@@ -137,11 +163,15 @@ class Hq:
                 if not self.mute:
                     await self.down(topics.ACK, messages.ack(batch.epoch, self.watermark))
             elif leaf == topics.REQ:
-                self.reqs.append(messages.parse_req(message.payload).have)
+                req = messages.parse_req(message.payload)
+                self.reqs.append(req.have)
+                self.erase_reqs.append(req.erase_seq)
+                if self.tells_ms is not None:
+                    await self.down(topics.HEAD, messages.head(self.version, self.boot, 0, self.tells_ms), retain=True)
                 if self.answers and self.reqs[-1] < self.version:
                     await self.publish_delta(self.reqs[-1], self.version)
             elif leaf == topics.ACK:
-                self.applied.append(messages.parse_applied(message.payload))
+                self.confirmed(message.payload)
             else:
                 self.states.append(messages.parse_state(message.payload))
             message.done()

@@ -23,8 +23,9 @@ BASE = "http://gateway.shop:8080"
 class Own:
     """A shop, its application, and as many browsers as a test wants."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, base: str = BASE) -> None:
         self.shop = shop
+        self.base = base
         self.hub = Hub(shop.clock, shop.health)
         _follow(shop, self.hub)
         self.app: FastAPI = create_app(
@@ -34,7 +35,7 @@ class Own:
             shop.clock,
             KEY,
             "1.2.3",
-            public_url=BASE,
+            public_url=base,
             me=shop.flow.selfservice,
             handovers=shop.flow.handovers,
         )
@@ -43,7 +44,7 @@ class Own:
     def browser(self, address: str = "192.0.2.7") -> "Browser":
         """A browser with cookies of its own."""
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1))
-        client = httpx.AsyncClient(transport=transport, base_url=BASE)
+        client = httpx.AsyncClient(transport=transport, base_url=self.base)
         self._browsers.append(client)
         return Browser(client)
 
@@ -83,7 +84,7 @@ class Own:
         """The address in the code that a screen shows."""
         dialogue = self.shown(screen).dialogue
         assert dialogue is not None
-        assert re.fullmatch(rf"{BASE}/h/[a-z2-7]{{26}}", dialogue.link)
+        assert re.fullmatch(rf"{self.base}/h/[a-z2-7]{{26}}", dialogue.link)
         return dialogue.link
 
     async def close(self) -> None:
@@ -126,8 +127,8 @@ def agreed(language: str = "en", **more: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def own_shop(path: Path, *changes: Change) -> AsyncIterator[Own]:
-    own = Own(await open_shop(path, *changes, public_url=BASE))
+async def own_shop(path: Path, *changes: Change, base: str = BASE) -> AsyncIterator[Own]:
+    own = Own(await open_shop(path, *changes, public_url=base), base)
     await own.shop.tick()  # the clock is synchronised, so what is given counts
     try:
         yield own

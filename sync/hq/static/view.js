@@ -56,6 +56,7 @@ export function shop(language, gateway) {
       node("dd", {}, gateway.gateway, " ·"),
       node("dd", {}, gateway.online ? say("online") : say("offline"), " ·"),
       node("dd", {}, say("lastSeen", moment(language, gateway.last_seen_ms))),
+      gateway.erase_behind ? node("dd", { class: "pill late" }, say("eraseBehind", gateway.erase_behind)) : null,
       gateway.gap ? node("dd", { class: "pill late" }, say("gap")) : null,
       gateway.pending_key ? node("dd", { class: "pill late" }, say("otherKey")) : null));
 }

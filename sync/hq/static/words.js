@@ -8,7 +8,7 @@ const WORDS = {
     skip: "Zum Inhalt", search: "Mitglieder suchen", searchHint: "Name oder Pseudonym",
     live: (v) => `Live · Stand ${v}`, connecting: "Verbinde …", stale: "Keine Verbindung zur Zentrale",
     themeLight: "Zu heller Ansicht wechseln", themeDark: "Zu dunkler Ansicht wechseln", other: "English",
-    online: "online", offline: "offline", inStep: "aktuell", behind: (n) => (n === 1 ? "1 Änderung fehlt" : `${n} Änderungen fehlen`), notGiven: "nicht erteilt",
+    online: "online", offline: "offline", inStep: "aktuell", behind: (n) => (n === 1 ? "1 Änderung fehlt" : `${n} Änderungen fehlen`), eraseBehind: (n) => (n === 1 ? "1 Löschung nicht bestätigt" : `${n} Löschungen nicht bestätigt`), notGiven: "nicht erteilt",
     gap: "Ereignisse fehlen", otherKey: "zeigt einen anderen Schlüssel", lastSeen: (t) => `zuletzt gesehen ${t}`, never: "noch nie",
     shopsCount: (on, all) => `${on} von ${all} online`, eventsCount: (n) => `${n} in dieser Ansicht`,
     membersCount: (n) => (n >= 200 ? "die ersten 200" : String(n)), offersCount: (n) => `${n} aktiv`,
@@ -34,7 +34,7 @@ const WORDS = {
     skip: "Skip to content", search: "Search members", searchHint: "Name or pseudonym",
     live: (v) => `Live · version ${v}`, connecting: "Connecting …", stale: "No connection to headquarters",
     themeLight: "Switch to the light look", themeDark: "Switch to the dark look", other: "Deutsch",
-    online: "online", offline: "offline", inStep: "up to date", behind: (n) => (n === 1 ? "1 change behind" : `${n} changes behind`), notGiven: "not given",
+    online: "online", offline: "offline", inStep: "up to date", behind: (n) => (n === 1 ? "1 change behind" : `${n} changes behind`), eraseBehind: (n) => (n === 1 ? "1 erasure not confirmed" : `${n} erasures not confirmed`), notGiven: "not given",
     gap: "events missing", otherKey: "shows another key", lastSeen: (t) => `last seen ${t}`, never: "never",
     shopsCount: (on, all) => `${on} of ${all} online`, eventsCount: (n) => `${n} in view`,
     membersCount: (n) => (n >= 200 ? "the first 200" : String(n)), offersCount: (n) => `${n} running`,
@@ -107,6 +107,10 @@ const WHY = {
   not_public_safe: { de: "keines darf öffentlich erscheinen", en: "none may be shown in public" },
   nothing_eligible: { de: "kein Angebot passt", en: "no offer fits" },
   "proof.bearer_limit": { de: "zu wertvoll für eine kopierbare Karte", en: "worth too much for a card that can be copied" },
+  sensitive: { de: "geht niemanden etwas an", en: "nobody else's business" },
+  names_somebody: { de: "nennt jemanden beim Namen", en: "calls somebody by name" },
+  "age.unknown": { de: "Alter nicht bekannt", en: "age not known" }, "age.under16": { de: "unter 16", en: "under 16" },
+  "gate.purpose": { de: "Zweck darf das nicht lesen", en: "the purpose may not read that" },
   in_the_loop: { de: "läuft dort ohnehin", en: "it runs there anyway" },
 };
 
@@ -128,6 +132,8 @@ const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abge
 // One sentence per event type; `body` is untrusted: every field may be missing.
 const EVENTS = { // b: the body with its ids replaced by names
   "visit.entered": { de: (b) => `Besuch beginnt: ${b.zone}`, en: (b) => `Visit begins: ${b.zone}` },
+  "visit.announced": { de: (b) => `Dem Personal angekündigt: ${b.zone}`, en: (b) => `Announced to staff: ${b.zone}` },
+  "offer.refused": { de: (b) => `Angebot abgelehnt: ${b.offer_id}${b.field ? ` (${b.field})` : ""}`, en: (b) => `Offer refused: ${b.offer_id}${b.field ? ` (${b.field})` : ""}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
   "visit.dwelled": { de: (b) => `Bleibt bei: ${b.zone}`, en: (b) => `Stays at: ${b.zone}` },
   "sale.identified": { de: (b) => `An der Kasse erkannt: ${b.till}${proof(b, "de")}`, en: (b) => `Recognised at the till: ${b.till}${proof(b, "en")}` },
@@ -143,6 +149,7 @@ const EVENTS = { // b: the body with its ids replaced by names
   "offer.declined": { de: (b) => `„Nicht jetzt“ zu ${b.offer}`, en: (b) => `“Not now” to ${b.offer}` },
   "handshake.asked": { de: (b) => `Bittet um Beratung: ${b.zone}`, en: (b) => `Asks for advice: ${b.zone}` },
   "handshake.accepted": { de: () => "Beratung übernommen", en: () => "A colleague took over" },
+  "audit.viewed": { de: () => "Daten angesehen oder bearbeitet", en: () => "Data was looked at or acted on" },
   "handshake.closed": { de: (b) => `Beratung zu Ende: ${pick(CLOSED[b.reason], "de", b.reason)}`, en: (b) => `Advice ended: ${pick(CLOSED[b.reason], "en", b.reason)}` },
   "consent.recorded": {
     de: (b) => `Im Laden entschieden: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,
@@ -153,6 +160,7 @@ const EVENTS = { // b: the body with its ids replaced by names
     de: () => "Einwilligungen wurden im Laden verändert: es gilt dort keine, bis sie neu gesendet sind (hq resend)",
     en: () => "The consent log was changed in the shop: none counts there until it is sent anew (hq resend)",
   },
+  "erasure.requested": { de: () => "Jemand bat im Laden, vergessen zu werden", en: () => "Somebody asked in the shop to be forgotten" },
   "consent.applied": {
     de: (b) => `Laden hat umgesetzt: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,
     en: (b) => `Shop has applied: ${pick(PURPOSES[b.purpose], "en", b.purpose)} ${pick(STATES[b.state], "en", b.state)}`,

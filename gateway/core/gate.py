@@ -1,0 +1,174 @@
+"""The gate: which purpose may read which field of a profile. The only way to a field; a "no" has a reason. Pure.
+
+A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody can read it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+from gateway.core.consent import Consents, Verdict, may
+from gateway.core.model import AgeGate, Habit, Member, Offer, Purpose, TalkingPoint, Text
+from gateway.core.sensitive import aims_at_children, categories, harmless, is_sensitive
+
+T = TypeVar("T")
+
+# What can be a reason to choose an offer for somebody. Being recognised or greeted by name is none, and nothing here
+# pushes anything to a phone.
+OFFER_PURPOSES = frozenset({Purpose.PERSONALISE_OFFERS, Purpose.PURCHASE_HISTORY, Purpose.GREET_ON_ENTRY})
+
+# What may change a public screen without a gesture (L2). What somebody bought may not: it would tell the room.
+PUBLIC_PURPOSES = OFFER_PURPOSES - {Purpose.PURCHASE_HISTORY}
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """A field that may not be read now; `reason` is a stable code: "consent.*", "gate.purpose" or "age.under16"."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Generic[T]):
+    """A field of a profile. `purposes`: who may read it -> everything that must be given for that, itself included.
+
+    `of_children`: also where the member is under 16 and nobody agreed for them.
+    """
+
+    name: str
+    purposes: Mapping[Purpose, tuple[Purpose, ...]]
+    _taken_from: Callable[[Member, frozenset[str]], T]
+    of_children: bool = False
+
+
+def _alone(*purposes: Purpose) -> dict[Purpose, tuple[Purpose, ...]]:
+    return {purpose: (purpose,) for purpose in purposes}
+
+
+def _with(needed: Purpose, *purposes: Purpose) -> dict[Purpose, tuple[Purpose, ...]]:
+    return {purpose: (purpose, needed) for purpose in purposes}
+
+
+def _usual(member: Member, sensitive: frozenset[str]) -> tuple[str, ...]:
+    habits = (one if isinstance(one, Habit) else Habit(one) for one in member.usual)
+    return tuple(habit.text for habit in habits if not is_sensitive(habit.category, sensitive))
+
+
+def _points(member: Member, sensitive: frozenset[str]) -> tuple[TalkingPoint, ...]:
+    return tuple(point for point in member.talking_points if not is_sensitive(point.category, sensitive))
+
+
+CALL_NAME: Field[str] = Field(
+    "call_name",
+    _alone(Purpose.PUBLIC_PERSONAL_GREETING, Purpose.STAFF_ADVICE, Purpose.GREET_ON_ENTRY),
+    lambda member, sensitive: member.call_name,
+)
+LANGUAGE: Field[str] = Field("language", _alone(*Purpose), lambda member, sensitive: member.language, of_children=True)
+AGE: Field[AgeGate] = Field("age", _alone(*Purpose), lambda member, sensitive: member.age, of_children=True)
+INTERESTS: Field[tuple[str, ...]] = Field(
+    "interests",
+    _alone(Purpose.PERSONALISE_OFFERS),
+    lambda member, sensitive: harmless(member.interests, sensitive),
+)
+USUAL: Field[tuple[str, ...]] = Field(
+    "usual",
+    _alone(Purpose.PURCHASE_HISTORY) | _with(Purpose.PURCHASE_HISTORY, Purpose.STAFF_ADVICE, Purpose.GREET_ON_ENTRY),
+    _usual,
+)
+TALKING_POINTS: Field[tuple[TalkingPoint, ...]] = Field(
+    "talking_points", _with(Purpose.PERSONALISE_OFFERS, Purpose.STAFF_ADVICE), _points
+)
+
+FIELDS: dict[str, Field[Any]] = {
+    field.name: field for field in (CALL_NAME, LANGUAGE, AGE, INTERESTS, USUAL, TALKING_POINTS)
+}
+
+
+class Profile:
+    """A member behind the gate: the pseudonym, whether it is a colleague, the consents, and `read` for all else.
+
+    `sensitive`: the categories that count in this shop; what has one of them is left out of whatever is read.
+    """
+
+    __slots__ = ("_sensitive", "_unguarded", "consents", "member_id", "staff")
+
+    def __init__(self, member: Member, consents: Consents, sensitive: frozenset[str] = categories()) -> None:
+        self.member_id = member.member_id
+        self.staff = member.staff
+        self.consents = consents
+        self._unguarded = member
+        self._sensitive = sensitive
+
+    def may(self, purpose: Purpose, now_ms: int) -> Verdict:
+        """Whether the member's data may be used for `purpose` at `now_ms`."""
+        return may(purpose, self.consents, now_ms)
+
+    def read(self, field: Field[T], purpose: Purpose, now_ms: int) -> T | No:
+        """The field for this purpose at `now_ms`, without anything sensitive; or why not."""
+        needed = field.purposes.get(purpose)
+        if needed is None:
+            return No("gate.purpose")
+        for one in needed:
+            verdict = may(one, self.consents, now_ms)
+            if not verdict.ok:
+                return No(verdict.reason)
+        if self._unguarded.age is AgeGate.UNDER_16 and not field.of_children:
+            return No("age.under16")
+        return field._taken_from(self._unguarded, self._sensitive)
+
+    def read_or(self, otherwise: T, field: Field[T], purpose: Purpose, now_ms: int) -> T:
+        """The same, with `otherwise` in place of a no."""
+        found = self.read(field, purpose, now_ms)
+        return otherwise if isinstance(found, No) else found
+
+    def is_named_in(self, *texts: Text) -> bool:
+        """Whether one of these texts says the call name, as a whole word: a safeguard, and it gives nothing away."""
+        name = self._unguarded.call_name.strip()
+        if not name:
+            return False
+        return any(_says(sentence, name) for text in texts for sentence in text.values())
+
+    def own(self, field: Field[T]) -> T:
+        """The field for the person themself, also what is sensitive: access to one's own data needs no purpose."""
+        return field._taken_from(self._unguarded, frozenset())
+
+    def for_the_person(self) -> dict[str, Any]:
+        """All of it as JSON has it, for the person themself alone, as `own`."""
+        return asdict(self._unguarded)
+
+
+def _says(sentence: str, name: str) -> bool:
+    """Whether `name` is a word of `sentence`, in capitals or not. No pattern is made of it: `re` keeps those."""
+    sentence, name = sentence.casefold(), name.casefold()
+    at = sentence.find(name)
+    while at >= 0:
+        before, after = sentence[:at][-1:], sentence[at + len(name) :][:1]
+        if not (_is_of_a_word(before) or _is_of_a_word(after)):
+            return True
+        at = sentence.find(name, at + 1)
+    return False
+
+
+def _is_of_a_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def references(offer: Offer) -> frozenset[str]:
+    """The names of the profile fields that the offer's rule reads to say whom it fits."""
+    named = set()
+    if offer.audience == "members":
+        if offer.interests:
+            named.add(INTERESTS.name)
+        if aims_at_children(offer.category):
+            named.add(AGE.name)
+    return frozenset(named)
+
+
+def overreach(offer: Offer) -> str | None:
+    """The first thing about the offer that reaches too far: "purpose" itself, or a field that its purpose may not read.
+
+    Such an offer is refused wherever it is loaded.
+    """
+    if offer.purpose not in OFFER_PURPOSES:
+        return "purpose"
+    return next((name for name in sorted(references(offer)) if offer.purpose not in FIELDS[name].purposes), None)

@@ -1,0 +1,41 @@
+"""What of a delta may be left out so that the rest is not held up: an offer that is wrong, and nothing else. Pure.
+
+A delta that is refused comes again and again, and with it waits everything behind it. A withdrawal must not wait for
+an offer to be mended. Of anything else a gateway that skipped it would not know what it lacks.
+"""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from gateway.core.changes import Change, OfferRefused
+from gateway.errors import PeerError
+from sync import ops
+from sync.fields import Id, validate
+
+
+class _Named(BaseModel):
+    offer_id: Id
+
+
+def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefused, ...]]:
+    """The operations of a delta in their order, and the offers that are passed over. Raises PeerError for the rest."""
+    changes: list[Change] = []
+    refused: list[OfferRefused] = []
+    for op in listed:
+        try:
+            changes.append(ops.parse_or_park(op))
+        except PeerError as error:
+            if not isinstance(op, dict) or op.get("op") != "offer.put":
+                raise
+            refused.append(_refused(op.get("body"), error))
+    return tuple(changes), tuple(refused)
+
+
+def _refused(body: object, error: PeerError) -> OfferRefused:
+    """`field` only where it is a word of ours: of another error it may be the peer's."""
+    try:
+        known = validate(_Named, body).offer_id
+    except PeerError:
+        known = ""
+    return OfferRefused(known, error.reason, error.field if error.reason == "purpose" else "")
