@@ -3,7 +3,6 @@
 A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody can read it.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
@@ -127,8 +126,7 @@ class Profile:
         name = self._unguarded.call_name.strip()
         if not name:
             return False
-        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-        return any(word.search(sentence) for text in texts for sentence in text.values())
+        return any(_says(sentence, name) for text in texts for sentence in text.values())
 
     def own(self, field: Field[T]) -> T:
         """The field for the person themself, also what is sensitive: access to one's own data needs no purpose."""
@@ -137,6 +135,22 @@ class Profile:
     def for_the_person(self) -> dict[str, Any]:
         """All of it as JSON has it, for the person themself alone, as `own`."""
         return asdict(self._unguarded)
+
+
+def _says(sentence: str, name: str) -> bool:
+    """Whether `name` is a word of `sentence`, in capitals or not. No pattern is made of it: `re` keeps those."""
+    sentence, name = sentence.casefold(), name.casefold()
+    at = sentence.find(name)
+    while at >= 0:
+        before, after = sentence[:at][-1:], sentence[at + len(name) :][:1]
+        if not (_is_of_a_word(before) or _is_of_a_word(after)):
+            return True
+        at = sentence.find(name, at + 1)
+    return False
+
+
+def _is_of_a_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def references(offer: Offer) -> frozenset[str]:
