@@ -1,8 +1,6 @@
 """Routes of the customer's own page and of tablets that go into a customer's hands; they decide nothing."""
 
-import json
 from collections.abc import Mapping
-from html import escape
 from typing import Annotated, Literal
 
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
@@ -12,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from display import cookies, wire
 from display.pages import Pages, qr_svg
 from display.path import Path
-from gateway.acts import Look
+from gateway.acts import Look, readable
 from gateway.core.model import AgeGate, Notice, Purpose
 from gateway.core.ports import Clock
 from gateway.core.tokens import is_token
@@ -203,7 +201,7 @@ def _add_page(app: FastAPI, path: Path, me: SelfService, clock: Clock, pages: Pa
         language = await me.language(cookie)
         title, back = ("Ihre Daten", "Zurück") if language == "de" else ("Your data", "Back")
         values = {"language": language, "title": title, "back": back, "body": DATA_SLOT}
-        return _page(pages.shell("me_data.html", values).replace(DATA_SLOT, _readable(found, language), 1))
+        return _page(pages.shell("me_data.html", values).replace(DATA_SLOT, readable(found, language), 1))
 
     @app.get("/api/v1/me", tags=["me"])
     async def state(cookie: _Session = None) -> Response:
@@ -315,11 +313,6 @@ def _said(answer: Answer | None, *, code: bool) -> Response:
         body |= {"receipt_id": answer.receipt_id or None, "at_ms": answer.at_ms}
         body |= {"code": answer.code or None} if code else {}
     return _answer(body)
-
-
-def _readable(found: Mapping[str, object], language: str) -> str:
-    """The data as a fragment of a page."""
-    return f"<pre>{escape(json.dumps(found, ensure_ascii=False, indent=1))}</pre>"
 
 
 def _answer(body: object, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -3,11 +3,14 @@
 These functions run in the writer thread, like those of gateway.decisions.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Literal
 
 from gateway.core.consent import Consents
+from gateway.core.gate import AGE, CALL_NAME, LANGUAGE, Profile
 from gateway.core.model import Act, AgeGate, ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.onetime import CODE_DIGITS, code_digest
 from gateway.core.receipt import Receipt, as_json
@@ -57,21 +60,21 @@ class Newcomer:
 
 def look(tx: Tx, member_id: str, code: bytes | None, now_ms: int) -> Look | None:
     """The person's own page, None for somebody who is no member any more. `code`: the keyed hash of theirs."""
-    member = tx.member(member_id)
-    if member is None:
+    profile = tx.profile(member_id)
+    if profile is None:
         return None
-    consents = tx.consents(member_id)
-    purposes = held(consents, now_ms)
+    purposes = held(profile.consents, now_ms)
     agreed = any(one.purpose is Purpose.RECOGNISE_NFC and one.state == "given" for one in purposes)
     code_open = code is not None and agreed and tx.binding(code, now_ms) is not None
-    return Look(member.call_name, member.language, _age(member, consents), purposes, code_open)
+    return Look(profile.own(CALL_NAME), profile.own(LANGUAGE), _age(profile), purposes, code_open)
 
 
-def _age(member: Member, consents: Consents) -> AgeGate:
+def _age(profile: Profile) -> AgeGate:
     """What headquarters knows of the member's age, or else what the member said last when they decided something."""
-    if member.age is not AgeGate.UNKNOWN:
-        return member.age
-    said = [record for record in consents.values() if record.age_gate is not AgeGate.UNKNOWN]
+    known = profile.own(AGE)
+    if known is not AgeGate.UNKNOWN:
+        return known
+    said = [record for record in profile.consents.values() if record.age_gate is not AgeGate.UNKNOWN]
     return max(said, key=lambda record: record.given_at_ms).age_gate if said else AgeGate.UNKNOWN
 
 
@@ -168,11 +171,10 @@ def receipt(tx: Tx, member_id: str, receipt_id: str) -> dict[str, object] | None
 
 def copy(tx: Tx, member_id: str, actor: str, now_ms: int) -> dict[str, object] | None:
     """Everything that is stored about a member, for themselves; None = no member any more."""
-    member = tx.member(member_id)
-    if member is None:
+    if not tx.has_member(member_id):
         return None
     audit(tx, now_ms, member_id, actor, "data.read", "")
-    return {"member": asdict(member), "consents": [asdict(one) for one in tx.log(member_id) or ()], "at_ms": now_ms}
+    return export(tx, member_id, now_ms)
 
 
 def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: int) -> bool:
@@ -185,8 +187,20 @@ def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: i
     return _state(record, now_ms) != "given" or record.notice_version != act.notice_version
 
 
-# --- what other parts of the store do --------------------------------------------------------------------------
+# --- until the parts of access and audit are there -------------------------------------------------------------
 
 
 def audit(tx: Tx, at_ms: int, member_id: str, actor: str, action: str, detail: str) -> None:
     """Keep who did or saw what of a member, in the same transaction."""
+
+
+def export(tx: Tx, member_id: str, now_ms: int) -> dict[str, object]:
+    """Profile and consents; nothing of somebody unknown."""
+    profile = tx.profile(member_id)
+    consents = [asdict(one) for one in tx.log(member_id) or ()]
+    return {"member": profile.for_the_person() if profile is not None else {}, "consents": consents, "at_ms": now_ms}
+
+
+def readable(data: Mapping[str, object], language: str) -> str:
+    """The data as a fragment of a page, escaped."""
+    return f"<pre>{escape(json.dumps(data, ensure_ascii=False, indent=1))}</pre>"

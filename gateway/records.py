@@ -36,13 +36,17 @@ PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behin
 class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
-    def person(self, member_id: str, now_ms: int) -> Person | None:
-        """Profile, consents in force and the last day's contacts, or None for an unknown member."""
+    def profile(self, member_id: str) -> Profile | None:
+        """A member's profile behind its gate, with the consents in force; None for an unknown member."""
         member = self.member(member_id)
         if member is None:
             return None
-        profile = Profile(member, self.consents(member_id), categories(self.shop().sensitive))
-        return Person(profile, self.contacts(member_id, now_ms))
+        return Profile(member, self.consents(member_id), categories(self.shop().sensitive))
+
+    def person(self, member_id: str, now_ms: int) -> Person | None:
+        """The same with the last day's contacts."""
+        profile = self.profile(member_id)
+        return None if profile is None else Person(profile, self.contacts(member_id, now_ms))
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""

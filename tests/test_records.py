@@ -9,11 +9,13 @@ import pytest
 from sqlite_utils import Database
 
 from gateway.core.consent import may
+from gateway.core.gate import CALL_NAME, No
 from gateway.core.model import (
     Act,
     AgeGate,
     ConsentRecord,
     ConsentState,
+    Contact,
     Credential,
     CredentialKind,
     Decision,
@@ -47,6 +49,19 @@ def tx():
 
 def decision(number: int, at_ms: int, offer_id: str | None, trigger: str = "zone") -> Decision:
     return Decision(f"d{number}", at_ms, trigger, "m1", "coffee", "bar", offer_id, (Reason("*", "x"),))
+
+
+def test_a_person_is_a_profile_behind_its_gate_with_what_they_were_shown(tx: Tx) -> None:
+    assert (tx.profile("m1"), tx.person("m1", NOW_MS)) == (None, None)
+    tx.put_member(MEMBER)
+    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1))
+    tx.record(decision(1, NOW_MS, "o1", "tap"))
+    person = tx.person("m1", NOW_MS)
+    assert (person.member_id, person.staff, set(person.consents)) == ("m1", False, {Purpose.STAFF_ADVICE})
+    assert person.contacts == (Contact(NOW_MS, "o1", True),)
+    for profile in (person.profile, tx.profile("m1")):
+        assert profile.read(CALL_NAME, Purpose.STAFF_ADVICE, NOW_MS) == "Mia"
+        assert profile.read(CALL_NAME, Purpose.GREET_ON_ENTRY, NOW_MS) == No("consent.not_given")
 
 
 def test_erasure_reaches_every_table_that_holds_the_pseudonym(tx: Tx) -> None:
