@@ -24,7 +24,8 @@ bench: $(VENV)/.peers
 
 # The long form of the kill tests; a short form is in `make test`.
 chaos: $(VENV)/.dev
-	CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 $(BIN)/python -m pytest tests/test_chaos.py -s --timeout 3600 $(ARGS)
+	CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest tests/test_chaos.py \
+		tests/test_rekey.py tests/test_resealing.py -s --timeout 3600 $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.

@@ -283,7 +283,7 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     Tablet = Annotated[str, Depends(tablets.ours)]  # noqa: N806 - a type, made here because it needs the key
 
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
+        return {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale), "build": pages.build}
 
     async def tap(act: Callable[[str, str], Awaitable[str]], handshake_id: str, tablet: str) -> Result:
         return _result(await act(handshake_id[:64], tablet))

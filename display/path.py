@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.core.model import ShopConfig
+from gateway.life import Stale
 
 Choice = Literal[
     "yes", "more", "not_now", "advice", "more_time", "code", "cancel",
@@ -26,6 +27,10 @@ class Path(Protocol):
 
     @property
     def shop(self) -> ShopConfig: ...
+
+    @property
+    def stale(self) -> Stale:
+        """How old what headquarters sent is."""
 
     async def on_screen(self, screen: str, dialogue_id: str, choice: str) -> str:
         """ "ok", "gone" or "refused"."""

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from display import cookies, wire
 from display.pages import Pages, qr_svg
 from display.path import Path
-from gateway.acts import Look, readable
+from gateway.acts import Look
 from gateway.core.model import AgeGate, Notice, Purpose
 from gateway.core.ports import Clock
 from gateway.core.tokens import is_token
 from gateway.handovers import Handovers
+from gateway.readable import readable
 from gateway.selfservice import Answer, Form, Me, SelfService
 
 FRESH = {"Cache-Control": "no-store"}

@@ -7,6 +7,7 @@ from display.faults import PART, Ear, cause_of
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
 from gateway.core.notice import missing
 from gateway.health import Part
+from gateway.life import Stale
 
 Json = dict[str, object]
 
@@ -131,6 +132,11 @@ def trouble(value: Part, ear: Ear, now_ms: int, speed: float) -> Json:
         "action": value.action,
         "for_ms": real_ms(now_ms - value.since_ms, speed),
     }
+
+
+def stale(value: Stale) -> Json:
+    """How old profiles are: "fresh", "soon", "paused" or "wiped", and how many days are left."""
+    return {"state": value.state, "days_left": value.days_left}
 
 
 def shop(value: ShopConfig, speed: float) -> Json:

@@ -289,6 +289,7 @@ def _for_everyone() -> list[dict[str, Any]]:
             ("Weiß, rosé und rot aus der Region.", "White, rosé and red from the region."),
             ("Regional", "Local"),
             ("Am Regal steht, welcher Hang zu welcher Flasche gehört.", "The shelf shows which slope fills a bottle."),
+            category="alcohol.wine",  # it runs in the loop, and is nobody's answer
         ),
         _offer(
             "totebag", "bag", ["till"], [],
@@ -366,6 +367,7 @@ def _offer(
     badge: tuple[str, str],
     more: tuple[str, str],
     public_safe: bool = True,
+    category: str = "",
 ) -> dict[str, Any]:
     return {
         "offer_id": f"o-{name}",
@@ -379,4 +381,5 @@ def _offer(
         "audience": "members" if interests else "everyone",
         "public_safe": public_safe,
         "priority": 2 if interests else 1,
+        "category": category,
     }

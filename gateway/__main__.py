@@ -25,6 +25,7 @@ from gateway import (
     hqverbs,
     keys,
     logs,
+    memberverbs,
     preflight,
     recording,
     rehearse,
@@ -293,6 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     survey.add_argument(
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
+    memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
 

@@ -3,17 +3,16 @@
 These functions run in the writer thread, like those of gateway.decisions.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from html import escape
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.core.consent import Consents
-from gateway.core.gate import AGE, CALL_NAME, LANGUAGE, Profile
+from gateway.core.gate import AGE, CALL_NAME, LANGUAGE
 from gateway.core.model import Act, AgeGate, ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.onetime import CODE_DIGITS, code_digest
 from gateway.core.receipt import Receipt, as_json
+from gateway.export import export
 from gateway.records import Tx
 
 State = Literal["given", "refused", "withdrawn", "expired", "none"]
@@ -60,21 +59,23 @@ class Newcomer:
 
 def look(tx: Tx, member_id: str, code: bytes | None, now_ms: int) -> Look | None:
     """The person's own page, None for somebody who is no member any more. `code`: the keyed hash of theirs."""
-    profile = tx.profile(member_id)
-    if profile is None:
+    person = tx.person(member_id, now_ms)
+    if person is None:
         return None
-    purposes = held(profile.consents, now_ms)
+    profile = person.profile
+    consents = profile.consents
+    purposes = held(consents, now_ms)
     agreed = any(one.purpose is Purpose.RECOGNISE_NFC and one.state == "given" for one in purposes)
     code_open = code is not None and agreed and tx.binding(code, now_ms) is not None
-    return Look(profile.own(CALL_NAME), profile.own(LANGUAGE), _age(profile), purposes, code_open)
+    age = _age(profile.own(AGE), consents)
+    return Look(profile.own(CALL_NAME), profile.own(LANGUAGE), age, purposes, code_open)
 
 
-def _age(profile: Profile) -> AgeGate:
-    """What headquarters knows of the member's age, or else what the member said last when they decided something."""
-    known = profile.own(AGE)
+def _age(known: AgeGate, consents: Consents) -> AgeGate:
+    """What headquarters knows of a member's age, or else what the member said last when they decided something."""
     if known is not AgeGate.UNKNOWN:
         return known
-    said = [record for record in profile.consents.values() if record.age_gate is not AgeGate.UNKNOWN]
+    said = [record for record in consents.values() if record.age_gate is not AgeGate.UNKNOWN]
     return max(said, key=lambda record: record.given_at_ms).age_gate if said else AgeGate.UNKNOWN
 
 
@@ -119,7 +120,7 @@ def decide(
 ) -> Receipt:
     """Record what a member decided. Raises PeerError("gone") for somebody unknown here."""
     receipt = tx.record_act(member_id, choices, act, now_ms, new_id)
-    audit(tx, now_ms, member_id, f"{act.channel}:{act.device_id}", "consent.chosen", ",".join(sorted(choices)))
+    tx.audit(now_ms, member_id, f"{act.channel}:{act.device_id}", "consent.chosen", ",".join(sorted(choices)))
     return receipt
 
 
@@ -148,7 +149,7 @@ def enrol(
         "valid_until_ms": until_ms,
     }
     tx.emit(Event(MEMBER_ENROLLED, now_ms, body))
-    audit(tx, now_ms, new.member_id, f"{act.channel}:{act.device_id}", "member.enrolled", "")
+    tx.audit(now_ms, new.member_id, f"{act.channel}:{act.device_id}", "member.enrolled")
     all_choices = {purpose: choices.get(purpose, False) for purpose in Purpose}
     return tx.record_act(new.member_id, all_choices, act, now_ms, new_id).receipt_id
 
@@ -169,12 +170,12 @@ def receipt(tx: Tx, member_id: str, receipt_id: str) -> dict[str, object] | None
     return as_json(found) if found is not None else None
 
 
-def copy(tx: Tx, member_id: str, actor: str, now_ms: int) -> dict[str, object] | None:
+def copy(tx: Tx, member_id: str, actor: str, memory: Mapping[str, object], now_ms: int) -> dict[str, object] | None:
     """Everything that is stored about a member, for themselves; None = no member any more."""
     if not tx.has_member(member_id):
         return None
-    audit(tx, now_ms, member_id, actor, "data.read", "")
-    return export(tx, member_id, now_ms)
+    tx.audit(now_ms, member_id, actor, "data.read")
+    return export(tx, member_id, now_ms, memory)
 
 
 def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: int) -> bool:
@@ -185,22 +186,3 @@ def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: i
     if not yes:
         return record.state not in (ConsentState.REFUSED, ConsentState.WITHDRAWN)
     return _state(record, now_ms) != "given" or record.notice_version != act.notice_version
-
-
-# --- until the parts of access and audit are there -------------------------------------------------------------
-
-
-def audit(tx: Tx, at_ms: int, member_id: str, actor: str, action: str, detail: str) -> None:
-    """Keep who did or saw what of a member, in the same transaction."""
-
-
-def export(tx: Tx, member_id: str, now_ms: int) -> dict[str, object]:
-    """Profile and consents; nothing of somebody unknown."""
-    profile = tx.profile(member_id)
-    consents = [asdict(one) for one in tx.log(member_id) or ()]
-    return {"member": profile.for_the_person() if profile is not None else {}, "consents": consents, "at_ms": now_ms}
-
-
-def readable(data: Mapping[str, object], language: str) -> str:
-    """The data as a fragment of a page, escaped."""
-    return f"<pre>{escape(json.dumps(data, ensure_ascii=False, indent=1))}</pre>"

@@ -82,6 +82,11 @@ class Advice:
         if self._arrivals.end(member_id):
             self._ring()
 
+    def request_of(self, member_id: str) -> str | None:
+        """Whether this member's request for advice is "asked" or "open", None without one."""
+        handshake = self._handshakes.of(member_id)
+        return None if handshake is None else handshake.state
+
     async def tapped(self, member_id: str, zone: str, reader: str, proof: Proof) -> None:
         """A member tapped at a reader for advice: the tablet beside it opens, or all tablets ring."""
         tablet = self._beside.get(reader)
@@ -229,6 +234,10 @@ class Advice:
                 tx.tell(Event("handshake.closed", now_ms, body))
 
         await self._commit(tell, GROUP_MS)
+
+    def refresh(self) -> None:
+        """Send tablets the queue again, and with it what stands beside it."""
+        self._ring()
 
     def _ring(self) -> None:
         near = list(self._colleagues.values())

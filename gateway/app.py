@@ -16,7 +16,7 @@ from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
-from gateway import keys, rekey
+from gateway import hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core import sealing
@@ -24,6 +24,7 @@ from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
 from gateway.core.presence import Presence
 from gateway.dbfile import DATABASE as DATABASE
+from gateway.desk import Desk
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
@@ -124,6 +125,7 @@ class Gateway:
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
+        self.desk = Desk(self._store, self._flow, clock, self._new_id)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
@@ -131,6 +133,9 @@ class Gateway:
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""
         await self._flow.start()
+        if not end_with_sources:  # a recording's time is its own: nothing ages by it
+            await self._flow.life.start(self._clock.trusted)
+            self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
@@ -199,17 +204,9 @@ class Gateway:
     async def _serve(self, ready: Callable[[Opened], None] | None) -> None:
         http = self._config.http
         version = importlib.metadata.version("store-gateway")
-        app = create_app(
-            self._flow,
-            self._hub,
-            self.health,
-            self._clock,
-            self._tablet_key,
-            version,
-            public_url=http.public_url,
-            me=self._flow.selfservice,
-            handovers=self._flow.handovers,
-        )
+        shown = (self._flow, self._hub, self.health, self._clock)
+        me, handovers = self._flow.selfservice, self._flow.handovers
+        app = create_app(*shown, self._tablet_key, version, public_url=http.public_url, me=me, handovers=handovers)
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
@@ -226,7 +223,8 @@ class Gateway:
         place = Topics(who.tenant, who.store, who.id)
         transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
         public_key = sealing.public_key(self._gateway_key)
-        return Uplink(place, transport, self._store, self._flow, self._clock, self.health, rng, public_key)
+        ports = self._store, self._flow, self._clock, self.health, rng, public_key, self._flow.life.with_hq
+        return Uplink(place, transport, *ports)
 
     def _hold(self, keyring: Keyring) -> None:
         """Readers' threads see the new ring at their next tap; the one that they look at stays whole."""

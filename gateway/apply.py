@@ -96,9 +96,10 @@ def _about(change: Change) -> str | None:
             return member.member_id
         case ConsentAdd(record):
             return record.member_id
-        case CredentialPut() | BindingPut():
-            return change.member_id
-    return None
+        case MemberErase():
+            return None
+    member_id: str | None = getattr(change, "member_id", None)  # every other change that is about somebody says so
+    return member_id
 
 
 def taken_from(delta: Delta) -> set[str]:
@@ -203,7 +204,7 @@ def _apply_consent(tx: Tx, change: ConsentAdd | ConsentPark | ConsentRestore, no
         case ConsentAdd(record):
             member_id = record.member_id
             outcome = tx.take_consent(record, now_ms)
-            if outcome in ("parked", "differs", "tampered"):
+            if outcome in ("parked", "differs", "tampered", "full"):
                 touched.counts.append(f"consent.{outcome}")
             news = outcome not in ("known", "numbered")  # else it was followed when it first came, or was made here
             if news and record.state is not ConsentState.GIVEN:

@@ -210,8 +210,8 @@ async def _shown(desk: _Desk, reader: int, member: int, page: _Page, name: str) 
 
 async def _fill(data: Path, members: int) -> None:
     """Members with a beacon, a pass and two consents, written by the store itself."""
-    site_key = keys.site_key(data)
-    store = Store(data / DATABASE, secrets.token_hex(16), site_key)
+    store = Store(data / DATABASE, secrets.token_hex(16), keys.site_key(data))
+    site_key = store.identifier_key
     for first in range(0, members, BATCH):
         await store.run(partial(_put, site_key=site_key, numbers=range(first, min(first + BATCH, members))))
     store.close()
@@ -231,7 +231,12 @@ def _put(tx: Tx, site_key: bytes, numbers: range) -> None:
 
 def _ops(measured: int) -> Iterator[dict[str, Any]]:
     """A shop with a notice, and the members who are measured."""
-    notice = {"version": "1", "controller": "Benchmark", "contact": "benchmark@shop.example"}
+    notice = {
+        "version": "1",
+        "controller": "Benchmark",
+        "contact": "benchmark@shop.example",
+        "text": {"en": "Benchmark."},
+    }
     shop = {"notice": notice, "dialogue_ms": 600_000, "card_ms": 600_000, "contacts_per_day": 1_000}
     yield {"op": "config.put", "body": shop}
     for number in range(measured):

@@ -31,7 +31,8 @@ class Lent:
     """What the flow lends to those who work for it here.
 
     `forget` wipes a member from every surface, `erase` forgets them everywhere, `consent` records to its end what
-    somebody decided. `changed`: consents came or went. `public_url` "": phones cannot reach us, tablets can.
+    somebody decided. `memory`: what no file knows of a member. `changed`: consents came or went. `public_url` "":
+    phones cannot reach us, tablets can.
     """
 
     clock: Clock
@@ -44,6 +45,7 @@ class Lent:
     forget: Callable[[str], object]
     erase: Callable[[str, str], Awaitable[str]]
     consent: Callable[[str, Mapping[Purpose, bool], Act], Awaitable[Receipt]]
+    memory: Callable[[str], Mapping[str, object]]
     changed: Callable[[], None]
     site_key: bytes
     public_url: str
@@ -67,6 +69,11 @@ class Choices:
         self._owed: dict[str, tuple[dict[Purpose, bool], Act]] = {}
         self._owed_ms = 0
 
+    @property
+    def held(self) -> bool:
+        """Whether nobody may be known now, because some members may have been erased elsewhere."""
+        return self._recognition.held
+
     async def noted(self, member_id: str, actor: str, action: str) -> bool:
         """Keep on record that somebody gets to see something; False for nobody's, and then there is nothing to see.
 
@@ -77,7 +84,7 @@ class Choices:
         def note(tx: Tx) -> bool:
             known = tx.has_member(member_id)
             if known:
-                acts.audit(tx, now_ms, member_id, actor, action, "")
+                tx.audit(now_ms, member_id, actor, action)
             return known
 
         return await self._commit(note)

@@ -28,8 +28,9 @@ T = TypeVar("T")
 
 DATABASE = "gateway.db"
 BUSY_TIMEOUT_S = 5.0
+CHECKED_AT_ONCE = 500  # members, for whoever looks at the file without the service
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
-_OURS = {".db", ".db-wal", ".db-shm", ".db-journal", ".ballast", ".key", ".new", ".next"}
+_OURS = {".db", ".db-wal", ".db-shm", ".db-journal", ".ballast", ".key", ".new", ".next", ".ledger"}
 
 WRONG_ROOT = (
     "{path}: this box's root key does not open it. Bring back the site.key (or the credential) with which it was "
@@ -148,6 +149,27 @@ def examined(path: Path, *roots: bytes) -> Counter[str] | None:
     vault = vault_of(path, *roots)
     nothing: Counter[str] = Counter()
     return None if vault is None else looked_up(path, lambda db: DataKeys(db, vault).open_all(), nothing)
+
+
+def broken_logs(path: Path, *roots: bytes) -> int | None:
+    """Members whose consent log in the file at `path` was changed from outside; None without such a file.
+
+    Raises ConfigError, also if none of `roots` is its root.
+    """
+    vault = vault_of(path, *roots)
+    if vault is None:
+        return None
+
+    def count(db: Database) -> int:
+        tx, found, after = Tx(db, vault), 0, ""
+        while True:
+            last, broken = tx.check_consents(after, CHECKED_AT_ONCE)
+            found += len(broken)
+            if last is None:
+                return found
+            after = last
+
+    return looked_up(path, count, 0)
 
 
 def looked_up(path: Path, read: Callable[[Database], T], of_older: T) -> T | None:

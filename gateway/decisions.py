@@ -166,9 +166,17 @@ class Decisions:
             return None
         body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "tablet": tablet}
         tx.emit(Event("handshake.accepted", now_ms, body))
+        profile = person.profile
+        purposes = [
+            purpose
+            for purpose in (Purpose.STAFF_ADVICE, Purpose.PURCHASE_HISTORY, Purpose.PERSONALISE_OFFERS)
+            if profile.may(purpose, now_ms).ok
+        ]
+        detail = {"handshake_id": handshake.handshake_id, "zone": handshake.zone, "via": handshake.via}
+        tx.audit(now_ms, handshake.member_id, f"tablet:{tablet}", "card.opened", detail, purposes)
 
         def read(field: Field[T], otherwise: T) -> T:
-            return person.profile.read_or(otherwise, field, Purpose.STAFF_ADVICE, now_ms)
+            return profile.read_or(otherwise, field, Purpose.STAFF_ADVICE, now_ms)
 
         situation = Situation(
             "", now_ms, "tap", handshake.zone, "", person, (), tx.offers(), tx.shop(), handshake.proof

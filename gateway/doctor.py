@@ -25,7 +25,7 @@ from gateway.core import notice as notices
 from gateway.core import sealing
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import ShopConfig
-from gateway.dbfile import examined, kept_keys, kept_shop
+from gateway.dbfile import broken_logs, examined, kept_keys, kept_shop
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
 from gateway.preflight import check
@@ -78,6 +78,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings += _root(config.gateway.data_dir)
     findings.append(_ledger(config.gateway.data_dir / erasures.NAME))
     findings += _keys(config, ShopClock(1.0).now_ms())
+    findings += _consents(config.gateway.data_dir)
     findings.append(_notice(config))
     findings.append(await _broker(config.mqtt))
     return findings
@@ -269,6 +270,22 @@ def _keys(config: local.Config, now_ms: int) -> list[Finding]:
         return [Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")]
     ours = Finding("This gateway's public key", "ok", grouped(sealing.public_key(private).hex()))
     return [ours, _terminal_keys(rows, private, name_of(config), now_ms), *_unused(config, rows, now_ms)]
+
+
+def _consents(data_dir: Path) -> list[Finding]:
+    """Whether every member's consent log is as it was written."""
+    what = "Consent logs"
+    try:
+        roots = keys.roots(data_dir, make=False)
+        broken = broken_logs(data_dir / DATABASE, *(root.key for root in roots)) if roots else None
+    except ConfigError as error:
+        return [Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")]
+    if broken is None:
+        return []
+    if broken:
+        step = "Nobody of them is recognised. Headquarters sees who it is (consent.tampered): hq resend MEMBER."
+        return [Finding(what, "wrong", f"{broken:,} were changed from outside", step)]
+    return [Finding(what, "ok", "as they were written")]
 
 
 def _terminal_keys(rows: tuple[Sealed, ...], private: bytes, gateway: str, now_ms: int) -> Finding:

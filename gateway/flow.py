@@ -4,11 +4,13 @@ Each entry does the same three steps: decide inside one transaction, COMMIT, the
 applies transactions and resumes callers in order, so what a withdrawal clears stays cleared.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Literal
 
 from gateway.advice import Advice
+from gateway.apply import Touched, apply, taken_from
 from gateway.binding import Binding
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
@@ -23,12 +25,13 @@ from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
 from gateway.decisions import Decisions
-from gateway.following import Following
+from gateway.errors import StoreError
 from gateway.forgetting import Followed, Forgetting
 from gateway.handovers import self_service
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
+from gateway.life import Life, Stale
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
@@ -39,10 +42,13 @@ from gateway.works import Spawn, Works
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
+FORGET_AT_ONCE = 200  # members between two turns of the loop: about 2 ms here, 10 ms on a Pi
 
 
 class Flow:
     """The one owner of the shop's live state; every method runs on the event loop."""
+
+    _serves = True  # members by name; see Life
 
     def __init__(
         self,
@@ -72,7 +78,7 @@ class Flow:
         self._new_id = new_id
         self._decisions = Decisions(new_id)
         self.shop = ShopConfig()  # what HQ configured
-        self._works = works = Works(store, clock, health, spawn, wake)
+        works = self._works = Works(store, clock, health, spawn, wake)
         self._begin, self._begin_always, self._commit = works.begin, works.begin_always, works.commit
         self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
@@ -84,10 +90,11 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        seen, talks = (presence, self._stage), (self._advice, self._decisions)
-        begin, commit = works.begin, works.commit
-        self._visits = Visits(*seen, *talks, commit, begin, new_id, self._show, lambda: self.shop)
-        self._open_self_service(surfaces, public_url)
+        begin, commit = self._begin, self._commit
+        self._visits = Visits(
+            presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
+        )
+        lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
             decisions=self._decisions,
@@ -97,23 +104,18 @@ class Flow:
             binding=self._binding,
             visits=self._visits,
             selfservice=self.selfservice,
-            clock=clock,
-            health=health,
-            commit=self._commit,
-            new_id=new_id,
-            show=self._show,
-            shop=lambda: self.shop,
+            lent=lent,
             denies=denies,
         )
-        wipe, wipe_all, ended = self._forget_for_good, self._forget_all, self._binding.drop
+        self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
+        wipe, wipe_all = self._forget, self._forget_all
+        ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
-            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended
+            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended, erased
         )
-        parts = (self.recognition, self._lapses, self._binding, self._forgetting)
-        self._following = Following(works, clock, health, keychain, site_key, *parts, self._forget, self._look)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
-    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> None:
+    def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> Lent:
         lent = Lent(
             clock=self._clock,
             health=self._health,
@@ -125,6 +127,7 @@ class Flow:
             forget=self._forget,
             erase=self.on_erase,
             consent=self.on_consent,
+            memory=self.memory_of,
             changed=lambda: self._lapses.changed(),
             site_key=self._site_key,
             public_url=(public_url or "").rstrip("/"),
@@ -132,6 +135,7 @@ class Flow:
         )
         made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
+        return lent
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -143,6 +147,11 @@ class Flow:
         """Tills at which a tap says who buys."""
         return self._tills.names
 
+    @property
+    def stale(self) -> Stale:
+        """How old what headquarters sent is."""
+        return self.life.stale
+
     async def start(self) -> None:
         """Load what survived the restart: members and catalogue, never presence; every screen begins neutral."""
         if self._keychain is not None:
@@ -150,7 +159,8 @@ class Flow:
             await self._keychain.load()
             await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
         await self._forgetting.start()
-        await self._look(shop=True)
+        await self._read_shop()
+        await self._refresh_loops(everywhere=True)
 
     # --- in: radio and readers -------------------------------------------------------------------------------
 
@@ -225,11 +235,29 @@ class Flow:
         """What a member decided in this shop; it counts everywhere before this returns. Raises as Choices.decide."""
         return await self._works.to_its_end(self._choices.decide(member_id, choices, act))
 
+    # --- in: the shop's own acts for a member ------------------------------------------------------------------
+
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """What memory alone knows of a member, for their export; None where it knows nothing."""
+        visit = self._visits.visit_of(member_id)
+        return {
+            "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
+            "visit_id": visit[0] if visit is not None else None,
+            "screens": list(self._stage.screens_of(member_id)) or None,
+            "request": self._advice.request_of(member_id),
+            "till": self._tills.till_of(member_id),
+        }
+
+    async def act(self, work: Callable[[Tx], Touched]) -> None:
+        """Commit what the shop itself does for a member, and follow it at once on every surface."""
+        touched = await self._commit(work, vital=True)
+        await self._follow(touched)
+
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
-        return await self._works.to_its_end(self._following.change(delta))
+        return await self._works.to_its_end(self._change(delta))
 
     async def on_erasures(self, batch: Erasures) -> Followed:
         """Obey a message of headquarters' stream of erasures, and say what was cleared."""
@@ -240,15 +268,25 @@ class Flow:
         await self._works.to_its_end(self._forgetting.on_head(erase_seq))
 
     async def on_erase(self, member_id: str, channel: str) -> Literal["ok", "gone"]:
-        """A member asked in the shop to be forgotten: done here at once, and headquarters is told. "gone" = nobody by
-        that pseudonym. Raises StoreError; it is obeyed in memory all the same, and is to be asked for again."""
+        """A member asked in the shop to be forgotten: done here at once; "gone" = nobody. As Forgetting.request."""
         return await self._works.to_its_end(self._forgetting.request(member_id, channel))
 
-    def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
-        """Let go of what is over: presence, zone offers, dialogues, requests, cards, windows of beacons.
+    async def _change(self, delta: Delta) -> str:
+        now_ms = self._clock.now_ms()
+        try:
+            own = self._keychain.gateway if self._keychain is not None else ""
+            touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms, own), vital=True)
+        except StoreError:
+            for member_id in taken_from(delta):  # it comes again until the disk takes it, and is obeyed from now on
+                self._forget(member_id)
+                self.recognition.forget(member_id)
+            raise
+        if touched.outcome == "applied":
+            await self._follow(touched)
+        return touched.outcome
 
-        `trusted`: the time comes from a clock that is synchronised; `world`: it is the world's, no simulation's.
-        """
+    def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
+        """Let go of what is over. `trusted`: the clock is synchronised; `world`: it is no simulation's."""
         self._visits.expire(now_ms)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
@@ -263,6 +301,7 @@ class Flow:
             self._begin(self._forget_proofs(now_ms), always=True)
         self.recognition.tick(now_ms, trusted)
         self._lapses.tick(now_ms, trusted, world)
+        self.life.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
             self._begin(self._refresh_loops())
@@ -277,12 +316,34 @@ class Flow:
         self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
         self._lapses.clock_stepped()
+        self.life.clock_stepped(delta_ms)
 
     async def settled(self) -> None:
         """Wait until everything that came in so far is committed and shown."""
         await self._works.settled()
 
     # --- show (after the commit) -----------------------------------------------------------------------------
+
+    async def _follow(self, touched: Touched) -> None:
+        if touched.refused_offers:
+            self._health.count("hq.refused_offers", touched.refused_offers)
+        for member_id in touched.cleared:
+            self._forget(member_id)
+        self.recognition.follow(touched.recognised)
+        self._lapses.changed()
+        for name in touched.counts:
+            self._health.count(name)
+        self._binding.drop(touched.bindings)
+        if touched.keys and self._keychain is not None:
+            await self._keychain.load()
+        if touched.shop:
+            await self._read_shop()
+        if touched.shop or touched.catalogue:
+            await self._refresh_loops(everywhere=touched.shop)
+        if touched.suppressed:
+            self._health.count("erase.suppressed", touched.suppressed)
+        if touched.erased:
+            self._forgetting.followed(touched.erased)
 
     def _forget(self, member_id: str) -> dict[str, int]:
         """Wipe a member from every surface, at once; how many places of each kind that were."""
@@ -297,29 +358,33 @@ class Flow:
         }
         return {place: count for place, count in places.items() if count}
 
-    def _forget_for_good(self, member_id: str) -> dict[str, int]:
-        """The same of somebody who is erased, with every link and session of theirs."""
-        self.selfservice.erased(member_id)
-        return self._forget(member_id)
-
     def _forget_all(self) -> None:
         """Wipe everybody from every surface."""
         for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
             self._forget(member_id)
 
+    def _aged(self, stale: Stale) -> None:
+        """Tablets hear how old profiles are; members are recognised, or nobody for the time being."""
+        serves = stale.state != "paused"
+        if serves != self._serves:
+            self._serves = serves
+            self.recognition.allow(self.shop.notice, serves=serves)
+        self._advice.refresh()
+
+    async def _wiped(self, members: list[str]) -> None:
+        """These profiles are no more in the file: nor anywhere else."""
+        for number, member_id in enumerate(members):
+            self._forget(member_id)
+            if number % FORGET_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._forgetting.wiped()
+
     async def _forget_proofs(self, now_ms: int) -> None:
-        def forget(tx: Tx) -> None:
-            tx.forget_guards(now_ms)
-            tx.purge_bindings(now_ms)
+        await self._commit(lambda tx: tx.forget_past(now_ms), GROUP_MS)
 
-        await self._commit(forget, GROUP_MS)
-
-    async def _look(self, shop: bool) -> None:
-        """Read anew what screens show, and with `shop` what headquarters configured."""
-        if shop:
-            self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
-            self.recognition.allow(self.shop.notice)
-        await self._refresh_loops(everywhere=shop)
+    async def _read_shop(self) -> None:
+        self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
+        self.recognition.allow(self.shop.notice, serves=self._serves)
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

@@ -40,7 +40,7 @@ class Followed(NamedTuple):
 
 class Forgetting:
     """All erasures; every method runs on the event loop. `forget` wipes a member from every surface and counts the
-    places, `forget_all` everybody; `ended` is told the one-time codes that count no more."""
+    places, `forget_all` everybody; `ended` is told the one-time codes that count no more, `erased` who was erased."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Forgetting:
         forget: Callable[[str], dict[str, int]],
         forget_all: Callable[[], None],
         ended: Callable[[set[str]], None],
+        erased: Callable[[str], None],
     ) -> None:
         self._store = store
         self._recognition = recognition
@@ -63,6 +64,7 @@ class Forgetting:
         self._forget = forget
         self._forget_all = forget_all
         self._ended = ended
+        self._erased = erased
         self._known = 0
         self._sought: set[str] = set()  # copies of these may stand in the file; more than MAX_SOUGHT = of anybody
         self._everything = False
@@ -153,6 +155,11 @@ class Forgetting:
         """A delta erased these members; it is committed."""
         self._gone(member_ids, set())
 
+    def wiped(self) -> None:
+        """Many profiles are gone from the tables at once: their bytes follow."""
+        self._everything = True
+        self._begin(self._sweep())
+
     # --- out of memory, out of the files ---------------------------------------------------------------------
 
     def _out_of_memory(self, member_id: str) -> dict[str, int]:
@@ -165,6 +172,7 @@ class Forgetting:
         for member_id in member_ids:
             self._forget(member_id)
             self._recognition.erased(member_id)
+            self._erased(member_id)
             self._sought.add(member_id)
         if len(self._sought) > MAX_SOUGHT:
             self._everything = True

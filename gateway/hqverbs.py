@@ -48,6 +48,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     serve.add_argument("--mqtt-port", type=int, default=1883, help="the broker")
     serve.add_argument("--mqtt-username", help="for the broker")
     serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
+    serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
@@ -125,7 +126,10 @@ def _hq_serve(arguments: argparse.Namespace) -> int:
     address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
 
     async def serve() -> None:
-        task = asyncio.ensure_future(service.run(arguments.db, address, arguments.host, arguments.port, _now_ms, say))
+        where = arguments.host, arguments.port
+        task = asyncio.ensure_future(
+            service.run(arguments.db, address, *where, _now_ms, say, keep_days=arguments.keep_days)
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)

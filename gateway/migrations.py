@@ -119,6 +119,25 @@ def erasures(db: Database) -> None:
     )
 
 
+@gateway()
+def audit_and_ageing(db: Database) -> None:
+    """Who looked at whom, since when each row is surely here, and what stays of old decisions: counts."""
+    for statement in (
+        """CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
+           kept_from_ms INTEGER NOT NULL, member_id TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+           purpose TEXT NOT NULL, detail TEXT NOT NULL)""",
+        "CREATE INDEX audit_member ON audit (member_id, seq)",
+        "CREATE INDEX audit_age ON audit (kept_from_ms)",
+        "ALTER TABLE decision ADD COLUMN kept_from_ms INTEGER NOT NULL DEFAULT 0",
+        "UPDATE decision SET kept_from_ms = at_ms",
+        "CREATE INDEX decision_age ON decision (kept_from_ms, screen)",
+        """CREATE TABLE decision_day (day_ms INTEGER NOT NULL, zone TEXT NOT NULL, screen TEXT NOT NULL,
+           trigger TEXT NOT NULL, offer_id TEXT NOT NULL, count INTEGER NOT NULL,
+           UNIQUE (day_ms, zone, screen, trigger, offer_id))""",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

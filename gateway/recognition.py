@@ -20,9 +20,9 @@ from gateway.store import GROUP_MS, Store
 PAGE = 50
 AGAIN_S = 1.0  # between two tries to read from a disk that refuses
 READ_HELP = "Free space on the data disk or replace the card. Some members are not recognised meanwhile."
+NOTICE_HELP = "At headquarters: store-gateway hq push-config with a whole notice (docs/mqtt.md)."
 BEHIND = "headquarters erased members whom this shop has not been told of; nobody is recognised until it is"
 BEHIND_HELP = "Nothing to do here while the line to headquarters is up. Check the network if it stays so."
-NOTICE_HELP = "At headquarters: store-gateway hq push-config with a whole notice (docs/mqtt.md)."
 
 Begin = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -60,11 +60,14 @@ class Recognition:
         self._resolver.drop_member(member_id)
         self._denied.discard(member_id)
 
-    def allow(self, notice: Notice | None) -> None:
-        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on."""
+    def allow(self, notice: Notice | None, *, serves: bool = True) -> None:
+        """With a whole privacy notice everybody who agreed is read in; without one nobody is recognised from now on.
+
+        Nor while the shop does not serve members by name, because headquarters was away for too long.
+        """
         missing = notices.missing(notice)
-        allowed = not missing
-        if allowed:
+        allowed = serves and not missing
+        if not missing:
             self._health.set("notice", "ok", self._clock.now_ms())
         else:
             found = f"nobody is recognised: the privacy notice has no {', '.join(missing)}"

@@ -1,6 +1,6 @@
 """What one transaction may do with the shop's tables; their SQL stands in gateway.tables, all DDL in migrations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from gateway.core.changes import Erased
@@ -22,6 +22,8 @@ from gateway.core.offers import DAY_MS, Person
 from gateway.core.receipt import Receipt, receipt_of
 from gateway.core.sensitive import categories
 from gateway.errors import PeerError
+from gateway.tables.ageing import Ageing
+from gateway.tables.audit import Audit
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
@@ -33,7 +35,7 @@ from gateway.tables.taps import TapsAndKeys
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures):
+class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
     def profile(self, member_id: str) -> Profile | None:
@@ -59,6 +61,13 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
             member = Member(member.member_id, language=member.language, staff=member.staff, age=member.age)
         super().put_member(member)
         self.set_age(member.member_id, member.age)
+
+    def restore_consents(self, member_id: str, records: Sequence[ConsentRecord], now_ms: int) -> None:
+        """As the log does it; what is known of the member's age stands in the profile as well."""
+        super().restore_consents(member_id, records, now_ms)
+        member = self.member(member_id)
+        if member is not None:
+            self.set_age(member_id, member.age)
 
     def put_shop(self, config: ShopConfig) -> None:
         """Keep HQ's configuration, and what consents depend on in it."""
@@ -137,6 +146,38 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         self.owe_sweep()
         self.keep_erasure(Erased(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
         return places
+
+    def audit(
+        self,
+        at_ms: int,
+        member_id: str,
+        actor: str,
+        action: str,
+        detail: Mapping[str, object] | str = "",
+        purposes: Sequence[str] = (),
+    ) -> None:
+        """Note that somebody looks at a member or acts for them, and tell HQ; whoever looks does it in the same
+        transaction, so that there is no view without its note.
+
+        `actor`: "tablet:ID", "operator" or "member". `action`: a word such as "card.opened". `purposes`: those that
+        gave what was seen. `detail` holds no personal value. The export shows all of it to the member.
+        """
+        more = {"text": detail} if isinstance(detail, str) and detail else {**detail} if detail else {}
+        self.note(at_ms, member_id, actor, action, " ".join(purposes), more)
+        body = {"member_id": member_id, "actor": actor, "action": action, "purposes": [*purposes], "detail": more}
+        self.emit(Event("audit.viewed", at_ms, body))
+
+    def wipe_profiles(self) -> list[str]:
+        """Delete profiles and credentials and end one-time codes; whose they were. HQ will send everything anew.
+
+        Consents, what a card's counter showed, decisions, audit and the outbox stay.
+        """
+        rows = self._all("SELECT member_id FROM member UNION SELECT member_id FROM credential")
+        for table in ("member", "credential"):
+            self._db.execute(f"DELETE FROM {table}")
+        self.spend_bindings()
+        self.put_meta("hq_version", "0")
+        return [str(row[0]) for row in rows]
 
     def holders_after(self, member_id: str, limit: int) -> list[tuple[str, tuple[Credential, ...], Consents]]:
         """The next members who hold a credential, in the order of their ids, with credentials and consents in force."""

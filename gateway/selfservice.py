@@ -92,6 +92,7 @@ class SelfService:
         self._shop = lent.shop
         self._forget = lent.forget
         self._erase = lent.erase
+        self._memory = lent.memory
         self._site_key = lent.site_key
         self._public_url = lent.public_url
         self._random = lent.random
@@ -158,7 +159,7 @@ class SelfService:
             self._health.count("self.wait")
             return "wait"
         link = self._links.spend(token, now_ms)
-        if link is None:
+        if link is None or (link.member_id is not None and self._choices.held):
             self._health.count("self.link_refused")
             return "late"
         self._guesses.give_back(source)
@@ -271,7 +272,8 @@ class SelfService:
         if session is None or session.member_id is None:
             return None
         member_id, actor, now_ms = session.member_id, f"{session.link.via}:{session.link.place}", self._clock.now_ms()
-        return await self._commit(lambda tx: acts.copy(tx, member_id, actor, now_ms))
+        memory = self._memory(member_id)
+        return await self._commit(lambda tx: acts.copy(tx, member_id, actor, memory, now_ms))
 
     async def language(self, cookie: str | None) -> str:
         """In which language the person reads."""
@@ -321,6 +323,8 @@ class SelfService:
         """The session, also one that waits; but not if the screen that it waits for shows something else."""
         session = self._sessions.get(cookie, self._clock.now_ms())
         if session is None or (session.link.kind == "receipt" and not receipts):
+            return None
+        if session.member_id is not None and self._choices.held:
             return None
         if session.digits:
             dialogue = self._stage.dialogue_at(session.link.place)

@@ -6,20 +6,19 @@ A proof that counts once takes nothing away but at the screen that it is shown t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from gateway.advice import Advice, Commit
+from gateway.advice import Advice
 from gateway.binding import Binding
+from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.arrivals import Arrived
-from gateway.core.model import Proof, Purpose, ShopConfig, Tap, Trouble
-from gateway.core.ports import Clock
+from gateway.core.model import Proof, Purpose, Tap, Trouble
 from gateway.core.proof import may_redeem
 from gateway.core.stage import Dialogue, Stage, hint, join
 from gateway.core.tills import Sale, Tills
 from gateway.decisions import Arrival, Decisions
 from gateway.errors import StoreError
-from gateway.health import Health
 from gateway.records import Tx
 from gateway.selfservice import SelfService
 from gateway.visits import Visits
@@ -53,12 +52,7 @@ class Taps:
         binding: Binding,
         visits: Visits,
         selfservice: SelfService,
-        clock: Clock,
-        health: Health,
-        commit: Any,
-        new_id: Callable[[], str],
-        show: Callable[[str], None],
-        shop: Callable[[], ShopConfig],
+        lent: Lent,
         denies: Callable[[str], bool],
     ) -> None:
         self._receivers = receivers
@@ -69,12 +63,12 @@ class Taps:
         self._binding = binding
         self._visits = visits
         self._selfservice = selfservice
-        self._clock = clock
-        self._health = health
-        self._commit: Commit = commit
-        self._new_id = new_id
-        self._show = show
-        self._shop = shop
+        self._clock = lent.clock
+        self._health = lent.health
+        self._commit = lent.commit
+        self._new_id = lent.new_id
+        self._show = lent.show
+        self._shop = lent.shop
         self._denies = denies
         self._taps = 0
         self._latest: dict[str, int] = {}  # "screen/ID" or "till/ID" -> number of its latest tap

@@ -47,6 +47,10 @@ class Visits:
     def __contains__(self, member_id: str) -> bool:
         return member_id in self._open
 
+    def visit_of(self, member_id: str) -> tuple[str, str] | None:
+        """A member's open visit: its id, and the zone that was known last."""
+        return self._open.get(member_id)
+
     # --- by a beacon, or by silence --------------------------------------------------------------------------
 
     def changed(self, change: PresenceChange, *, always: bool = False) -> None:

@@ -1,6 +1,6 @@
-"""Works that the path has begun: how many may be under way, how they are committed, how they come to their end.
+"""Work that the path begins: so much at once and no more, committed, and to its end whoever asked for it.
 
-What a work does is nothing of this module's business.
+Knows nothing of what is committed. Lives on the event loop.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ DISK_HELP = "Free space on the data disk or replace the card."
 
 
 class Works:
-    """Lives on the event loop. `spawn` runs a work as a task, `wake` tells the link that there may be news."""
+    """`spawn` runs a coroutine beside the loop; `wake` tells the line to headquarters that there is something new."""
 
     def __init__(self, store: Store, clock: Clock, health: Health, spawn: Spawn, wake: Callable[[], None]) -> None:
         self._store = store
@@ -33,7 +33,7 @@ class Works:
         self._spawn = spawn
         self._wake = wake
         self._in_flight = 0
-        self._changes: set[asyncio.Future[Any]] = set()
+        self._asked: set[asyncio.Future[Any]] = set()
 
     def begin(self, work: Coroutine[Any, Any, None], *, always: bool = False) -> None:
         """Run `work` beside the loop. What comes from outside may be dropped; what only lets go (`always`) may not."""
@@ -45,11 +45,11 @@ class Works:
         self._spawn(self._finish(work))
 
     def begin_always(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside the loop, however many there are."""
+        """The same for what may not be dropped."""
         self.begin(work, always=True)
 
     async def commit(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
-        """As `Store.run`; health follows what the disk says, and the link is woken. Raises StoreError."""
+        """The value of `work` after its commit. Raises StoreError, and health says so."""
         try:
             value = await self._store.run(work, within_ms, vital=vital)
         except StoreError as error:
@@ -62,12 +62,12 @@ class Works:
     async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Whoever asked may be cancelled, because the line broke: what is committed is followed all the same."""
         change = asyncio.ensure_future(work)
-        self._changes.add(change)
-        change.add_done_callback(self._changes.discard)
+        self._asked.add(change)
+        change.add_done_callback(self._asked.discard)
         return await asyncio.shield(change)
 
     async def settled(self) -> None:
-        """Wait until everything that was begun so far is committed and shown."""
+        """Wait until everything that was begun so far is committed and followed."""
         while self._in_flight:
             await self._store.run(lambda tx: None, vital=True)
 

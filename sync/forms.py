@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
-from gateway.core.model import AgeGate, ClockQuality, ConsentState, Purpose, ShopConfig
+from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
 from gateway.core.sealing import OVERHEAD_BYTES
 from sync.fields import EXACT, INT64_MAX, Id, Ms, Word
@@ -24,6 +24,8 @@ MAX_PARKED_TEXT = 4_000  # characters of a consent that waits; an honest one has
 MAX_WORD = 64  # characters of a purpose or state that nobody knows
 MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
 MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
+MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept longer
+MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -39,6 +41,7 @@ _CategoryWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0
 _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
 _IdOrNone = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")]
+_Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
@@ -184,6 +187,14 @@ class NoticeBody(Body):
     jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "EU"
 
 
+class KeepBody(Body):
+    """core.model.Keep, in days."""
+
+    decisions: _Days = Keep().decisions
+    audit: _Days = Keep().audit
+    counts: _Days = Keep().counts
+
+
 class ConfigBody(Body):
     """core.model.ShopConfig; what is not said has its default."""
 
@@ -203,6 +214,8 @@ class ConfigBody(Body):
     consent_days: Annotated[int, Field(ge=0, le=MAX_CONSENT_DAYS)] = 0
     child_programme: bool = False
     sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
+    retention: KeepBody = KeepBody()
+    stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
 
 
 class KeyRef(Body):

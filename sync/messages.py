@@ -74,11 +74,12 @@ class Req:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """HQ's newest version and erasure; `boot` changes when HQ restarts."""
+    """HQ's newest version and erasure; `boot` changes when HQ restarts; `at_ms`: HQ's time, None = it does not tell."""
 
     version: int
     boot: int
     erase_seq: int = 0
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class _Head(_Wire):
     version: _Count
     boot: _Count
     erase_seq: _Count
+    at_ms: Ms | None = None
 
 
 class _Ack(_Wire):
@@ -230,15 +232,16 @@ def parse_applied(payload: bytes) -> int:
     return parse(payload, "applied", _Applied).version
 
 
-def head(version: int, boot: int, erase_seq: int = 0) -> bytes:
-    """HQ's newest version, its boot number and its newest erasure."""
-    return dump("head", version=version, boot=boot, erase_seq=erase_seq)
+def head(version: int, boot: int, erase_seq: int = 0, at_ms: int | None = None) -> bytes:
+    """HQ's newest version, its boot number, its newest erasure and its time (ms)."""
+    told = {} if at_ms is None else {"at_ms": at_ms}
+    return dump("head", version=version, boot=boot, erase_seq=erase_seq, **told)
 
 
 def parse_head(payload: bytes) -> Head:
     """Raises PeerError."""
     wire = parse(payload, "head", _Head)
-    return Head(wire.version, wire.boot, wire.erase_seq)
+    return Head(wire.version, wire.boot, wire.erase_seq, wire.at_ms)
 
 
 def ack(epoch: str, seq: int) -> bytes:

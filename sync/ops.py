@@ -36,6 +36,7 @@ from gateway.core.model import (
     ConsentRecord,
     ConsentState,
     Habit,
+    Keep,
     Member,
     Notice,
     Offer,
@@ -81,15 +82,15 @@ def parse(op: object) -> Change:
             config = validate(forms.ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
             lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
-            own = {"notice": notice, **lists}
-            return ConfigPut(ShopConfig(**dict(config) | own))
+            keep = {"retention": Keep(**dict(config.retention))}
+            return ConfigPut(ShopConfig(**dict(config) | {"notice": notice} | lists | keep))
     return _parse_secret(op["op"], body)
 
 
 def parse_or_park(op: object) -> Change:
     """As `parse`, for a gateway: a consent that this version can't read waits instead of sinking its whole delta."""
     try:
-        return parse(op)
+        return parse(_without_unknown(op))
     except PeerError:
         if not isinstance(op, dict) or op.get("op") != "consent.add" or not isinstance(op.get("body"), dict):
             raise
@@ -110,6 +111,17 @@ def parse_or_park(op: object) -> Change:
     if len(text) > forms.MAX_PARKED_TEXT:
         text = json.dumps({"purpose": purpose, "state": state})
     return ConsentPark(ref.event_id, ref.member_id, purpose[: forms.MAX_WORD], state[: forms.MAX_WORD], reason, text)
+
+
+def _without_unknown(op: object) -> object:
+    """A member's log without the records for purposes that this version does not know: they allow nothing here."""
+    if not isinstance(op, dict) or op.get("op") != "consent.restore" or not isinstance(op.get("body"), dict):
+        return op
+    records = op["body"].get("records")
+    if not isinstance(records, list):
+        return op
+    known = [one for one in records if not isinstance(one, dict) or one.get("purpose") in list(Purpose)]
+    return {**op, "body": {**op["body"], "records": known}}
 
 
 def consent(body: object) -> ConsentRecord:

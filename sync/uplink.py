@@ -6,7 +6,7 @@ what a message means in sync.inbox.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.core.changes import EraseReceipt, OutboxRow
@@ -34,6 +34,10 @@ MAX_ASK_EVERY_S = 300.0
 HEAD_GRACE_S = 2.0
 # With HQ's ack every 200 ms and the first two probes after 10 and 30 s, 30 s of silence is no accident.
 SILENT_MS = 30_000
+# Headquarters' head says whether we are up to date, and what time it is. A broker keeps the last one, so only one that
+# came after we asked shows that somebody is there. 24 questions a day are 5 KB.
+TOUCH_EVERY_S = 3_600.0
+FIRST_TOUCH_S = 60.0
 # Shorter connections do not reset the back-off: two gateways with one client id throw each other out for ever.
 STABLE_MS = 30_000
 
@@ -79,7 +83,9 @@ class Uplink:
         health: Health,
         rng: random.Random,
         public_key: bytes,
+        with_hq: Callable[[int | None], None] = lambda at_ms: None,
     ) -> None:
+        """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells."""
         self._place = place
         self._transport = transport
         self._store = store
@@ -93,6 +99,8 @@ class Uplink:
         self._ask = asyncio.Event()
         self._news = asyncio.Event()
         self._head_version = self._head_erase_seq = 0
+        self._heads = 0  # of this connection; the first may be one that the broker kept
+        self._with_hq = with_hq
 
     def wake(self) -> None:
         """Events were committed: send them. Never blocks; call it on the event loop."""
@@ -106,7 +114,9 @@ class Uplink:
             try:
                 await self._connect()
                 connected_ms = self._real_ms()
-                await first_to_end(self._send(), self._receive(), self._ask_for_gaps(), self._watch_head())
+                await first_to_end(
+                    self._send(), self._receive(), self._ask_for_gaps(), self._watch_head(), self._touch()
+                )
             except UnavailableError as error:
                 self._report_loss(error)
             finally:
@@ -127,7 +137,9 @@ class Uplink:
     async def headed(self, head: Head) -> None:
         """See LinkPort."""
         self._head_version, self._head_erase_seq = head.version, head.erase_seq
+        self._heads += 1
         self._news.set()
+        self._compare(await self._store.hq_version(), head.at_ms)
         if self._sender.head(head.boot):
             self._ask.set()  # what HQ sent or we asked before it restarted may be lost
             self._wake.set()
@@ -135,6 +147,7 @@ class Uplink:
     async def applied(self, version: int) -> None:
         """See LinkPort."""
         await self._transport.publish(self._place.up(topics.ACK), messages.applied(version))
+        self._compare(version, None)
 
     async def erased(self, seq: int, receipts: Sequence[EraseReceipt]) -> None:
         """See LinkPort."""
@@ -147,6 +160,7 @@ class Uplink:
     # --- one connection -------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
+        self._heads = 0
         boot = await self._store.next_boot()
         version = await self._store.hq_version()
         state = self._place.up(topics.STATE)
@@ -230,6 +244,18 @@ class Uplink:
                 if have == before:
                     self._ask.set()
                 self._news.set()  # look again until we are there
+
+    async def _touch(self) -> None:
+        """Ask now and then, so that headquarters tells its version and time."""
+        pause_s = FIRST_TOUCH_S
+        while True:
+            await asyncio.sleep(max(ASK_EVERY_S, pause_s / self._clock.speed))
+            self._ask.set()
+            pause_s = TOUCH_EVERY_S
+
+    def _compare(self, have: int, at_ms: int | None) -> None:
+        if self._heads > 1 and have == self._head_version:
+            self._with_hq(at_ms)
 
     # --- time and health ------------------------------------------------------------------------------------
 

@@ -114,7 +114,7 @@ async def test_a_copy_and_a_receipt_are_of_one_person(shop: Shop) -> None:
     assert found["receipt_id"] == receipt.receipt_id
     assert await shop.store.run(lambda tx: acts.receipt(tx, "ben", receipt.receipt_id)) is None
     assert await shop.store.run(lambda tx: acts.receipt(tx, "mia", "another")) is None
-    assert await shop.store.run(lambda tx: acts.copy(tx, "nobody", "web:bar", START_MS)) is None
+    assert await shop.store.run(lambda tx: acts.copy(tx, "nobody", "web:bar", {}, START_MS)) is None
 
 
 async def test_an_erasure_before_headquarters_heard_of_it_leaves_no_name(shop: Shop) -> None:

@@ -6,22 +6,28 @@ from dataclasses import replace
 import pytest
 from sqlite_utils import Database
 
-from gateway.apply import apply, recognised
+from gateway.apply import apply, recognised, taken_from
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
+    ConfigPut,
+    ConsentAdd,
+    ConsentPark,
+    ConsentRestore,
     CredentialDrop,
     CredentialPut,
     Delta,
     KeyDrop,
     KeyPut,
     MemberErase,
+    MemberPut,
     OfferDrop,
     OfferRefused,
 )
+from gateway.core.consent import may
 from gateway.core.identity import static_digest
 from gateway.core.keyring import KeyUse, Sealed
-from gateway.core.model import ConsentState, CredentialKind, Purpose
+from gateway.core.model import AgeGate, ConsentState, CredentialKind, Notice, Purpose, ShopConfig
 from gateway.core.onetime import code_digest
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
@@ -146,3 +152,85 @@ def test_a_dropped_code_is_told_and_an_old_one_forgotten(tx: Tx) -> None:
 def test_an_erased_members_code_goes_too(tx: Tx) -> None:
     push(tx, *member("mia"), BindingPut("b1", "mia", "31415926", START_MS + 1), MemberErase("mia"))
     assert list(tx._db["binding"].rows) == []
+
+
+# --- consents ----------------------------------------------------------------------------------------------------
+
+
+def kinds(tx: Tx) -> list[str]:
+    return [row.type for row in tx.outbox_after(0, 100)]
+
+
+def test_a_replayed_withdrawal_is_confirmed_once(tx: Tx) -> None:
+    push(tx, *member("mia", Purpose.STAFF_ADVICE))
+    no = consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, 5)
+    assert push(tx, no).cleared == {"mia"}
+    touched = push(tx, no, ConsentAdd(replace(no.record, hq_seq=77)))
+    assert (touched.cleared, touched.counts) == (set(), [])
+    assert kinds(tx) == ["consent.applied"]
+
+
+def test_a_record_that_says_something_else_is_counted_and_takes_away(tx: Tx) -> None:
+    push(tx, *member("mia", Purpose.RECOGNISE_NFC))
+    given = consent("mia", Purpose.RECOGNISE_NFC).record
+    touched = push(tx, ConsentAdd(replace(given, notice_version="9")))
+    assert (touched.counts, touched.cleared) == (["consent.differs"], {"mia"})
+    assert touched.recognised == {"mia": ()}
+    assert kinds(tx) == ["consent.parked"]
+
+
+def test_a_consent_that_comes_before_its_member_counts_when_the_member_comes(tx: Tx) -> None:
+    (put, *rest) = member("mia", Purpose.RECOGNISE_NFC)
+    push(tx, *rest)
+    assert tx.person("mia", START_MS) is None
+    push(tx, put)
+    person = tx.person("mia", START_MS)
+    assert person is not None
+    assert may(Purpose.RECOGNISE_NFC, person.consents, START_MS).ok
+    assert kinds(tx) == []
+
+
+def test_a_whole_log_from_headquarters_is_followed_at_once(tx: Tx) -> None:
+    push(tx, *member("mia", Purpose.RECOGNISE_NFC))
+    given = consent("mia", Purpose.RECOGNISE_NFC).record
+    tx._db.execute("UPDATE consent_head SET mac = x'00'")
+    assert recognised(tx, "mia", START_MS) == ()
+    touched = push(tx, ConsentRestore("mia", (given,)))
+    assert [c.credential_id for c, _, _ in touched.recognised["mia"]] == ["mia-card"]
+    assert touched.cleared == {"mia"}
+
+
+def test_somebody_who_turns_out_too_young_is_cleared_and_known_no_more(tx: Tx) -> None:
+    (put, *rest) = member("mia", Purpose.RECOGNISE_NFC)
+    push(tx, put, *rest)
+    touched = push(tx, MemberPut(replace(put.member, age=AgeGate.UNDER_16)))
+    assert (touched.cleared, touched.recognised) == ({"mia"}, {"mia": ()})
+
+
+def test_whom_a_delta_denies_something(tx: Tx) -> None:
+    park = ConsentPark("e1", "a", "recognise_nfc", "paused", "unknown_state", "{}")
+    changes = (
+        park,
+        replace(park, member_id="b", purpose="read_minds"),
+        replace(park, member_id="c", state="given", reason="fields"),
+        consent("d", Purpose.STAFF_ADVICE),
+        consent("e", Purpose.STAFF_ADVICE, ConsentState.EXPIRED),
+        MemberErase("f"),
+        ConsentRestore("g", ()),
+    )
+    assert taken_from(Delta(0, 1, changes)) == {"a", "e", "f", "g"}
+
+
+def test_a_notice_that_comes_late_lets_what_waited_be_recognised(tx: Tx) -> None:
+    notice = Notice("3", "Muster GmbH", "privacy@muster.example", text={"de": "Hallo"})
+    push(tx, ConfigPut(ShopConfig(notice=notice)), *member("mia"))
+    mended = replace(notice, text={"de": "Guten Tag"})
+    named = replace(
+        consent("mia", Purpose.RECOGNISE_NFC).record,
+        notice_version="3",
+        language="de",
+        notice_sha256=mended.sha256("de"),
+    )
+    assert push(tx, ConsentAdd(named)).recognised == {"mia": ()}
+    touched = push(tx, ConfigPut(ShopConfig(notice=mended)))
+    assert [c.credential_id for c, _, _ in touched.recognised["mia"]] == ["mia-card"]

@@ -19,8 +19,15 @@ def test_it_prints_what_the_gate_adds_with_both_figures(monkeypatch: pytest.Monk
     }
     for name in ("alone", "in_company"):
         peers = results[f"gate_adds_{name}_us"].peers
-        assert results[f"gate_adds_{name}_us"].value == peers["with"] - peers["without"]
         assert results[f"gate_ratio_{name}"].value == peers["with"] / peers["without"] > 0
+
+
+def test_the_difference_is_that_of_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = iter([10.0, 7.0, 110.0, 105.0, 20.0, 18.0])  # the machine was busy in the second round
+    monkeypatch.setattr(bench_gate, "ROUNDS", 3)
+    monkeypatch.setattr(bench_gate, "_taken_us", lambda situation: next(taken))
+    one = bench_gate._situation(bench_gate.Profile, 0)
+    assert bench_gate._compare(one, one) == (20.0, 18.0, 3.0)
 
 
 def test_one_of_them_stands_open_and_both_decide_for_an_offer() -> None:

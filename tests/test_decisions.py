@@ -137,7 +137,7 @@ def test_a_card_needs_the_consent_of_its_own_instant(shop) -> None:
     assert len(card.offers) <= CARD_OFFERS
     other = Handshake("h2", "ben", "Ben", "wine", "tap", START_MS, START_MS + 9)
     assert decisions.card(tx, other, "t1", START_MS, START_MS + 5) is None
-    assert types(tx) == ["handshake.accepted"]
+    assert types(tx) == ["handshake.accepted", "audit.viewed"]
 
 
 def test_a_proof_is_spent_for_members_who_may_be_recognised_only(shop) -> None:

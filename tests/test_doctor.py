@@ -1,21 +1,24 @@
 """The doctor says in plain words what is missing and what to do."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway import __main__, doctor, erasures
+from gateway.app import DATABASE
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing
 from gateway.core.changes import Delta, Erased
 from gateway.core.keyring import KeyUse
-from gateway.core.model import Member, Notice, ShopConfig
+from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
 from gateway.errors import ConfigError
 from gateway.keys import gateway_key, site_key
 from gateway.store import Store
@@ -351,3 +354,21 @@ async def test_the_ledger_of_erasures_is_looked_at(tmp_path: Path) -> None:
     assert (await found()).state == "missing"
     path.write_bytes(b"rubbish")
     assert (await found()).state == "wrong"
+
+
+async def test_a_consent_log_that_was_changed_is_told_without_a_name(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n')
+    assert "Consent logs" not in {finding.what for finding in await doctor.examine(config)}
+    store = Store(data / DATABASE, "e" * 32, site_key(data))
+    given = ConsentRecord("e", "pseudonym-0", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1)
+    await store.run(lambda tx: [tx.add_consent(replace(given, member_id=f"pseudonym-{n}")) for n in range(3)])
+    store.close()
+    (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
+    assert found.state == "ok"
+    with contextlib.closing(sqlite3.connect(data / DATABASE)) as db, db:
+        db.execute("UPDATE consent_head SET mac = x'00' WHERE member_id = 'pseudonym-1'")
+    (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
+    assert (found.state, found.found) == ("wrong", "1 were changed from outside")
+    assert "hq resend" in found.step

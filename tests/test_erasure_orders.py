@@ -7,13 +7,17 @@ import asyncio
 import os
 import shutil
 import tempfile
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.changes import Delta, Erasure, Erasures, MemberErase
-from gateway.core.model import CredentialKind, Purpose, Token
+from gateway.apply import _about as about_whom
+from gateway.core.changes import Change, Delta, Erasure, Erasures, MemberErase
+from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Purpose, Token
 from tests.rigs.shop import Shop, basics, member
 
 STEPS = int(os.environ.get("ERASURE_STEPS", "30"))
@@ -135,3 +139,15 @@ def test_nobody_who_was_erased_comes_back(steps: list[tuple[str, int]]) -> None:
         asyncio.run(live())
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("kind", get_args(Change), ids=lambda kind: kind.__name__)
+def test_no_kind_of_change_brings_an_erased_member_back(kind: type) -> None:
+    """Also one that is added later: whatever field says whom it is about, the ledger has to be asked about them."""
+    record = ConsentRecord("e-1", NAMES[0], Purpose.STAFF_ADVICE, ConsentState.GIVEN, 1)
+    about = {"member": Member(NAMES[0]), "record": record, "member_id": NAMES[0]}
+    names = {one.name for one in fields(kind)}
+    change = object.__new__(kind)
+    for name in names:
+        object.__setattr__(change, name, about.get(name))
+    assert about_whom(change) == (NAMES[0] if names & about.keys() and kind is not MemberErase else None)

@@ -195,7 +195,7 @@ async def test_the_handshake_from_tap_to_close(shop: Shop) -> None:
     assert await shop.flow.on_close(entry.handshake_id, "tablet-b") == "gone"
     assert await shop.flow.on_close(entry.handshake_id, "tablet-a") == "ok"
     assert (shop.walls.cards, shop.walls.entries) == ({}, ())
-    assert await shop.types() == ["handshake.asked", "handshake.accepted", "handshake.closed"]
+    assert await shop.types() == ["handshake.asked", "handshake.accepted", "audit.viewed", "handshake.closed"]
 
 
 async def test_the_card_holds_only_what_the_purposes_allow(shop: Shop) -> None:
@@ -402,7 +402,7 @@ async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Sho
     bringing.cancel()  # the line breaks while the disk writes
     with pytest.raises(asyncio.CancelledError):
         await bringing
-    await asyncio.gather(*shop.flow._works._changes)
+    await asyncio.gather(*shop.flow._works._asked)
     assert level(shop) == "L1"
     assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
 
@@ -453,7 +453,7 @@ async def test_accepting_twice_is_one_view(shop: Shop) -> None:
     await asyncio.gather(*(shop.flow._taps.on_tap(Tap("mia", "advice-nfc", shop.clock.ms)) for _ in range(3)))
     (entry,) = shop.walls.entries
     assert [await shop.flow.on_accept(entry.handshake_id, "t") for _ in range(3)] == ["open"] * 3
-    assert await shop.types() == ["handshake.asked", "handshake.accepted"]
+    assert await shop.types() == ["handshake.asked", "handshake.accepted", "audit.viewed"]
 
 
 async def test_a_card_that_cannot_be_read_ends_the_request(shop: Shop) -> None:

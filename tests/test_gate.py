@@ -224,8 +224,6 @@ INVENTED = {"gateway/bench_gate.py"}  # measures with members who do not exist
 OWN_ACCESS = {
     "gateway/acts.py",
     "gateway/export.py",
-    "gateway/selfservice.py",
-    "display/selfservice.py",
 }  # what a person is shown of theirs
 
 

@@ -1,6 +1,6 @@
 """Points 6, 10, 12, 13 and 22 of the privacy checklist, on a whole shop; each is shown to fail when its rule is broken.
 
-Point 9 is tests/test_public.py. Of point 13 the consents of children are tests/test_consent.py.
+Point 9 is tests/test_public.py. Of point 13 the gate's own rule is in tests/test_gate.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from gateway import records
-from gateway.core import consent as consent_rules
 from gateway.core import gate, offers
 from gateway.core.changes import Change, ConfigPut, MemberPut, OfferDrop, OfferPut
 from gateway.core.consent import Verdict
@@ -161,11 +159,6 @@ def ages_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AgeGate, "known", property(lambda self: True))
 
 
-def children_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (gate, consent_rules, records):  # read, consented to, stored: each of them says no
-        monkeypatch.setattr(module, "AgeGate", type("NoGate", (), {"UNDER_16": None}))
-
-
 def a_name_goes_with_an_offer(monkeypatch: pytest.MonkeyPatch) -> None:
     greet = Decisions.greet
 
@@ -181,7 +174,6 @@ BROKEN = [
     (point_10_two_members_get_no_offer_that_fits_only_one, others_are_not_asked),
     (point_12_sensitive_things_cause_nothing_on_a_screen_and_are_no_talking_point, nothing_is_sensitive),
     (point_13_a_child_has_no_profile_and_a_product_for_children_needs_a_known_age, ages_are_not_looked_at),
-    (point_13_a_child_has_no_profile_and_a_product_for_children_needs_a_known_age, children_are_read),
     (point_22_nothing_but_offers_depends_on_offers, a_name_goes_with_an_offer),
 ]
 

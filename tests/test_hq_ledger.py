@@ -1,6 +1,8 @@
 """HQ's ledger on a real SQLite file: events that arrive in any order, gateways and their keys, what a console asks."""
 
+import asyncio
 import random
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.reckoning import DAY_MS
 from gateway.errors import PeerError
+from gateway.health import Health
 from sync import messages
+from sync.hq import service
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
 from tests.rigs.orders import EPOCH, KEY, SHOP, batch, consent, member, offer
@@ -44,6 +49,62 @@ def test_members_are_found_by_name_and_pseudonym(ledger: Ledger) -> None:
     assert len(ledger.members(1)) == 1
     assert ledger.has_member("m-1")
     assert not ledger.has_member("m-9")
+
+
+# --- how long events are kept -------------------------------------------------------------------------------
+
+
+def test_old_events_go_a_few_at_a_time_and_numbers_are_not_given_again(ledger: Ledger) -> None:
+    for number in range(1, 8):
+        ledger.ingest(SHOP, batch(number, number, member_id="m-1"), received_at_ms=number)
+    assert ledger.newest_ms() == 7
+    assert [ledger.forget_events(5, 3), ledger.forget_events(5, 3)] == [3, 1]
+    assert [row["seq"] for row in ledger.events(0, 10)] == [5, 6, 7]
+    assert ledger.forget_events(100, 9) == 2
+    (last,) = ledger.events(0, 10)
+    assert (last["id"], last["member_id"], last["body"]) == (7, None, {})
+    ledger.ingest(SHOP, batch(8, 8), received_at_ms=8)
+    assert [row["id"] for row in ledger.events(0, 10)] == [7, 8]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(6_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited in vain")
+
+
+async def test_an_event_is_let_go_after_its_days_and_leaves_no_byte(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "hq.db")
+    ledger.ingest(SHOP, batch(1, 600, member_id="pseudonym-77", said="abracadabra"), received_at_ms=DAY_MS)
+    ledger.ingest(SHOP, batch(601, 601), received_at_ms=40 * DAY_MS)
+    health = Health()
+    running = asyncio.create_task(service._let_go(ledger, health, lambda: 40 * DAY_MS, 30))
+    await until(lambda: "hq.events_let_go" in health.counts)
+    running.cancel()
+    assert health.counts["hq.events_let_go"] == 600
+    assert len(ledger.events(0, 1000)) == 1
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "hq.db", tmp_path / "hq.db-wal"))
+    ledger.close()
+    assert b"abracadabra" not in stored
+
+
+async def test_a_clock_that_jumped_lets_nothing_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "LOOK_S", 0.001)
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        ledger.ingest(SHOP, batch(1, 9), received_at_ms=DAY_MS)
+        looks = 0
+
+        def jumped() -> int:
+            nonlocal looks
+            looks += 1
+            return 400 * DAY_MS
+
+        running = asyncio.create_task(service._let_go(ledger, Health(), jumped, 30))
+        await until(lambda: looks >= 20)
+        running.cancel()
+        assert len(ledger.events(0, 100)) == 9
 
 
 # --- events -------------------------------------------------------------------------------------------------

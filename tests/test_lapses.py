@@ -205,12 +205,13 @@ async def test_a_delta_with_a_consent_that_nobody_can_read_is_applied_and_its_no
     body = json.dumps({"event_id": "e9", "member_id": "mia", "purpose": "recognise_nfc", "state": "paused"})
     park = ConsentPark("e9", "mia", "recognise_nfc", "paused", "unknown_state", body)
     strange = replace(park, event_id="e10", purpose="read_minds", state="given", body=body.replace("nfc", "minds"))
-    assert await shop.push(strange, consent("mia", BLE, ConsentState.REFUSED, 8), park) == "applied"
+    assert await shop.push(strange, park) == "applied"
     assert shop.step() is None
+    assert await shop.push(replace(strange, event_id="e11"), consent("mia", BLE, ConsentState.REFUSED, 8)) == "applied"
     assert (await reason(shop, NFC), await reason(shop, BLE)) == ("consent.withdrawn", "consent.refused")
     told = [(one["event_id"], one["reason"]) for one in await shop.bodies("consent.parked")]
-    assert told == [("e10", "unknown_state"), ("e9", "unknown_state")]
-    assert shop.health.counts["consent.parked"] == 2
+    assert told == [("e10", "unknown_state"), ("e9", "unknown_state"), ("e11", "unknown_state")]
+    assert shop.health.counts["consent.parked"] == 3
 
 
 async def test_what_waited_for_its_day_counts_then(shop: Shop) -> None:

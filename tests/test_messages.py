@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.core.changes import Delta, EraseReceipt, Erasure, MemberErase, OfferDrop, OutboxRow
 from gateway.errors import PeerError
 from sync import erase_messages, messages
+from sync.fields import MAX_MS
 
 EPOCH = "0123456789abcdef" * 2
 KEY = bytes(range(32))
@@ -62,6 +63,8 @@ def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> N
     assert messages.parse_req(messages.req(n, epoch, n, m)) == messages.Req(n, epoch, n, m)
     assert messages.parse_applied(messages.applied(n)) == n
     assert messages.parse_head(messages.head(n, m, n)) == messages.Head(n, m, n)
+    told = min(n, MAX_MS)
+    assert messages.parse_head(messages.head(n, m, n, told)) == messages.Head(n, m, n, told)
     assert messages.parse_ack(messages.ack(epoch, n)) == messages.Ack(epoch, n)
 
 

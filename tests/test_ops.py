@@ -39,7 +39,7 @@ from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import forms, ops
 from sync.fields import INT64_MAX, MAX_MS
-from sync.forms import MAX_CONSENT_DAYS, MAX_PARKED_TEXT, MAX_RESTORED
+from sync.forms import MAX_KEEP_DAYS, MAX_PARKED_TEXT, MAX_RESTORED
 from tests import test_credentials as credentials
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
@@ -149,7 +149,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
             card_ms=ms,
             sale_ms=ms,
             bearer_limit_cents=small,
-            consent_days=st.integers(0, MAX_CONSENT_DAYS),
+            consent_days=st.integers(0, MAX_KEEP_DAYS),
             child_programme=st.booleans(),
             join_url=st.sampled_from(["", "https://join.example", "https://join.example:8443/new?shop=1&x=%20#top"]),
             sensitive=st.lists(places, max_size=3).map(tuple),
@@ -355,6 +355,19 @@ def test_a_members_log_is_of_that_member_alone_and_bounded() -> None:
     for records in ([CONSENT] * (MAX_RESTORED + 1), [CONSENT | {"member_id": "m-2"}]):
         with pytest.raises(PeerError, match="fields"):
             ops.parse({"op": "consent.restore", "body": body | {"records": records}})
+
+
+def test_a_members_log_is_taken_without_purposes_that_nobody_knows() -> None:
+    strange = CONSENT | {"purpose": "read_minds"}
+    op = {"op": "consent.restore", "body": {"member_id": "m-1", "records": [CONSENT, strange]}}
+    with pytest.raises(PeerError):
+        ops.parse(op)
+    restore = ops.parse_or_park(op)
+    assert isinstance(restore, ConsentRestore)
+    assert [record.purpose for record in restore.records] == [Purpose.RECOGNISE_BLE]
+    for spoiled in ({"records": 5}, {"records": [CONSENT | {"state": "paused"}]}, {"records": [5]}):
+        with pytest.raises(PeerError):
+            ops.parse_or_park({"op": "consent.restore", "body": op["body"] | spoiled})
 
 
 def test_what_an_import_does_not_say_is_unknown() -> None:

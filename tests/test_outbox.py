@@ -171,6 +171,7 @@ def test_a_clock_set_back_does_not_stretch_the_wait() -> None:
     "bad",
     [
         OutboxRow(2, 1, "a", "not json"),
+        OutboxRow(2, 1, "a", ""),  # it did not open
         OutboxRow(2, 1, "a", '{"x":NaN}'),
         OutboxRow(2, 1, "a", '{"x":"\\ud800"}'),
         OutboxRow(2, 1, "a", '{"x":' + "9" * 30 + "}"),

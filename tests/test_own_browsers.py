@@ -1,174 +1,185 @@
-"""Self-service as people meet it: a real Chromium as screen, phone and tablet before the real path and store."""
+"""Screen, phone and tablet in real browsers against a real shop: who sees what, and what is left where."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from gateway.core.model import ConsentState, Proof, Purpose
+from gateway.core.model import Purpose
 from gateway.serving import serve
-from tests.rigs.broker import free_port
 from tests.rigs.browser import chromium_path
-from tests.rigs.own import Own, own_shop
+from tests.rigs.looks import faults
+from tests.rigs.own import BASE, Own, own_shop
 from tests.rigs.shop import member
 from tests.rigs.shopfront import KEY
-from tests.test_handovers import CARD
+from tests.test_pages import stored
 
 pytestmark = pytest.mark.browser
 
-WAIT_MS = 20_000
-EXPECTED = ("401", "404", "410", "423")  # a page that asks whether its session is over is told so
+WAIT_MS = 15_000  # patience, not an expectation
 
 
-@dataclass
-class Shopping:
-    """A served shop, and browsers with cookies of their own."""
+class Place:
+    """A shop whose pages are served, and the browsers in it."""
 
-    own: Own
-    browser: Browser
-    complaints: list[str]
+    def __init__(self, own: Own, url: str, browser: Browser) -> None:
+        self.own = own
+        self.url = url
+        self._browser = browser
+        self.complaints: list[str] = []
 
-    async def page(self, url: str, width: int, height: int) -> Page:
-        context = await self.browser.new_context(locale="en-GB", viewport={"width": width, "height": height})
+    async def device(self, width: int, height: int) -> Page:
+        """A browser of its own, with its own cookies."""
+        context = await self._browser.new_context(locale="de-DE", viewport={"width": width, "height": height})
         page = await context.new_page()
         page.set_default_timeout(WAIT_MS)
-        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        await page.goto(f"{self.own.base}{url}")
         return page
 
     async def screen(self) -> Page:
-        return await self.page("/screen?id=bar", 1080, 1920)
+        page = await self.device(1080, 1920)
+        await page.goto(f"{self.url}/screen?id=bar")
+        await expect(page.locator("html")).to_have_attribute("data-level", re.compile("L[01]"))
+        return page
 
-    async def press(self, page: Page, choice: str) -> None:
-        await page.locator(f"[data-choice={choice}]").click()
+    async def scanned(self, screen: Page) -> Page:
+        """A phone that opens the address in the code which the screen shows."""
+        address = await screen.locator(".address").inner_text()
+        phone = await self.device(360, 640)
+        await phone.goto(f"http://{address}".replace(BASE, self.url))
+        return phone
 
 
 @asynccontextmanager
-async def shopping(path: Path) -> AsyncIterator[Shopping]:
-    port = free_port()
+async def place(path: Path, *purposes: Purpose) -> AsyncIterator[Place]:
+    """A shop with Mia, who gave `purposes`."""
     expect.set_options(timeout=WAIT_MS)
-    async with (
-        own_shop(path, *member("mia", *Purpose), base=f"http://127.0.0.1:{port}") as own,
-        async_playwright() as play,
-    ):
-        ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        running = asyncio.create_task(serve(own.app, "127.0.0.1", port, ready.set_result, own.hub.close))
-        await ready
+    async with own_shop(path, *member("mia", *purposes)) as own, async_playwright() as play:
         browser = await play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
-        made = Shopping(own, browser, [])
+        ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(serve(own.app, "127.0.0.1", 0, ready.set_result, own.hub.close))
         try:
-            yield made
+            one = Place(own, f"http://127.0.0.1:{await ready}", browser)
+            yield one
+            assert one.complaints == []
         finally:
             await browser.close()
             running.cancel()
             await asyncio.wait({running})
-    assert [said for said in made.complaints if not any(part in said for part in EXPECTED)] == []
 
 
-async def test_tap_scan_confirm_withdraw_and_the_screen_is_empty(tmp_path: Path) -> None:
-    async with shopping(tmp_path) as shop:
-        own, screen = shop.own, await shop.screen()
-        await own.shop.tap("mia", "coffee-nfc")
-        await expect(screen.locator(".talk")).to_contain_text("Mia")
-        await shop.press(screen, "my_data")
-        await expect(screen.locator(".talk img").first).to_be_visible()
-        await expect(screen.locator("html")).to_have_attribute("data-step", "my_data")
-        assert await screen.locator("img[src*='/h/']").evaluate(
-            "async image => (await image.decode(), image.naturalWidth)"
-        )
-        phone = await shop.page(own.link().removeprefix(own.base), 360, 640)
-        digits = own.shown().dialogue.digits
-        await expect(phone.locator("p.digits")).to_have_text(digits)
-        await expect(screen.locator(".talk")).to_contain_text(digits)
-        assert "Mia" not in await phone.locator("body").inner_text()
-        await shop.press(screen, "mine")
-        await expect(phone.locator("h1")).to_contain_text("Mia")
-        assert phone.url.endswith("/me")  # no token stays behind
-        switch = phone.locator("[data-purpose=recognise_nfc] input")
-        await expect(switch).to_be_checked()
-        await phone.locator("[data-purpose=recognise_nfc]").click()
-        await expect(phone.locator("[data-purpose=recognise_nfc]")).to_have_attribute("data-state", "withdrawn")
-        await expect(screen.locator("html")).to_have_attribute("data-level", "L1")
-        assert "Mia" not in await screen.locator("body").inner_text()
-        held = await own.shop.store.run(lambda tx: tx.consents("mia"))
-        assert held[Purpose.RECOGNISE_NFC].state is ConsentState.WITHDRAWN
-        await phone.goto(f"{own.base}/me/data")
-        await expect(phone.locator("main")).to_contain_text("mia")
-
-
-async def test_forget_me_here_is_three_touches_at_the_screen(tmp_path: Path) -> None:
-    async with shopping(tmp_path) as shop:
+async def test_from_the_tap_to_the_phone_and_back_to_a_neutral_screen(tmp_path: Path) -> None:
+    async with place(tmp_path, Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS, Purpose.STAFF_ADVICE) as shop:
         screen = await shop.screen()
         await shop.own.shop.tap("mia", "coffee-nfc")
-        for choice in ("my_data", "forget_me", "forget_yes"):
-            await shop.press(screen, choice)
-        await expect(screen.locator("html")).to_have_attribute("data-level", "L1")
+        await screen.locator("[data-choice=my_data]").click()
+        assert await screen.locator(".plate img").evaluate("async image => (await image.decode(), image.naturalWidth)")
+        phone = await shop.scanned(screen)
+        await expect(screen.locator(".number")).to_have_text(re.compile(r"^\d\d$"))
+        await expect(phone.locator(".digits")).to_have_text(await screen.locator(".number").inner_text())
+        assert "Mia" not in await stored(phone)
+        await screen.locator("[data-choice=mine]").click()
+        await expect(phone.locator("my-page")).to_have_attribute("data-view", "member")
+        on = await phone.locator("[data-purpose]:has(:checked)").evaluate_all("all => all.map(n => n.dataset.purpose)")
+        assert sorted(on) == ["personalise_offers", "recognise_nfc", "staff_advice"]
+        assert await faults(phone, "my-page", scrolls=True) == []
+        await phone.locator("[data-purpose=recognise_nfc] input").click()
+        await expect(phone.locator("[data-purpose=recognise_nfc] .state")).to_contain_text("Zurückgenommen")
+        await expect(screen.locator("html")).to_have_attribute("data-dialogue", "")
         await shop.own.shop.tap("mia", "coffee-nfc")
-        await expect(screen.locator("html")).to_have_attribute("data-step", "join")
-
-
-async def test_hand_over_join_give_back_unlock_and_the_card_binds(tmp_path: Path) -> None:
-    async with shopping(tmp_path) as shop:
-        own = shop.own
-        tablet = await shop.page(f"/tablet?key={KEY}", 1280, 800)
-        await tablet.locator("button.hand").click()
-        await tablet.locator("[data-way=handEnrol]").click()
-        for digit in "2468":
-            await tablet.locator(f".pin [data-key='{digit}']").click()
-        await tablet.locator("dialog.handover button.primary").click()
-        await expect(tablet.locator("my-page")).to_have_attribute("data-view", "new")
-        assert await tablet.locator("input[role=switch]:checked").count() == 0
-        await tablet.locator("#call-name").fill("Zora")
-        await tablet.locator("input[name=age][value='16plus']").check()
-        await tablet.locator("[data-purpose=recognise_nfc]").click()
-        await tablet.locator("[data-act=meSave]").click()
-        await expect(tablet.locator("my-page")).to_have_attribute("data-view", "welcome")
-        code = "".join(await tablet.locator("p.digits.code span").all_inner_texts())
-        assert len(code) == 8
-        await tablet.locator("[data-act=meBack]").click()
-        await expect(tablet.locator("my-page")).to_have_attribute("data-view", "ended")
-        assert "Zora" not in await tablet.content()
-        assert code not in (await tablet.content()).replace(" ", "")
-        await tablet.goto(f"{own.base}/tablet")
-        await tablet.wait_for_url("**/me")  # where it asks for the colleague's number
-        assert await tablet.evaluate("fetch('/api/v1/tablet/readers').then(answer => answer.status)") == 423
-        for digit in "2468":
-            await tablet.locator(f".pin [data-key='{digit}']").click()
-        await tablet.wait_for_url("**/tablet")
-        assert await tablet.evaluate("fetch('/api/v1/tablet/readers').then(answer => answer.status)") == 200
-
-        screen = await shop.screen()
-        await own.shop.tap(None, "coffee-nfc")
-        await shop.press(screen, "code")
-        await screen.keyboard.type(code)
-        await expect(screen.locator("html")).to_have_attribute("data-step", "hold")
-        await own.shop.tap(None, "coffee-nfc", Proof.SIGNED, token=CARD)
-        await expect(screen.locator("html")).to_have_attribute("data-step", "bound")
-
-
-async def test_a_card_that_is_open_becomes_the_customers_tablet_and_phone(tmp_path: Path) -> None:
-    async with shopping(tmp_path) as shop:
-        own = shop.own
-        tablet = await shop.page(f"/tablet?key={KEY}", 1280, 800)
-        await own.shop.tap("mia", "advice-nfc")
-        await tablet.locator("li.row button").first.click()
-        await expect(tablet.locator("body")).to_contain_text("Mia")
-        await tablet.locator("button.hand").click()
-        await tablet.locator("[data-way=handPhone]").click()
-        image = tablet.locator("dialog.handover img")
-        assert await image.evaluate("async image => (await image.decode(), image.naturalWidth)")
-        source = await image.get_attribute("src")
-        assert source is not None
-        phone = await shop.page(source.removesuffix(".svg"), 360, 640)
-        await expect(phone.locator("h1")).to_contain_text("Mia")
+        await expect(screen.locator(".talk h1")).to_have_text("Werden Sie Stammgast")  # a stranger again
         await phone.locator("[data-act=meForgetAsk]").click()
         await phone.locator("[data-act=meForgetYes]").click()
         await expect(phone.locator("my-page")).to_have_attribute("data-view", "forgotten")
-        assert "Mia" not in await phone.content()
-        assert not await own.shop.store.run(lambda tx: tx.has_member("mia"))
-        await expect(tablet.locator("body")).not_to_contain_text("Mia")
+        assert "mia" not in (await stored(phone)).lower()
+
+
+async def test_a_photograph_of_the_code_opens_nothing(tmp_path: Path) -> None:
+    async with place(tmp_path, Purpose.RECOGNISE_NFC) as shop:
+        screen = await shop.screen()
+        await shop.own.shop.tap("mia", "coffee-nfc")
+        await screen.locator("[data-choice=my_data]").click()
+        thief = await shop.scanned(screen)
+        await expect(thief.locator(".digits")).to_be_visible()
+        await screen.locator("[data-choice=not_mine]").click()
+        await expect(thief.locator("my-page")).to_have_attribute("data-view", "expired")
+        assert "mia" not in (await stored(thief)).lower()
+
+
+async def test_not_recognised_here_any_more_after_two_touches(tmp_path: Path) -> None:
+    async with place(tmp_path, Purpose.RECOGNISE_NFC, Purpose.RECOGNISE_BLE) as shop:
+        screen = await shop.screen()
+        await shop.own.shop.tap("mia", "coffee-nfc")
+        await screen.locator("[data-choice=my_data]").click()
+        await screen.locator("[data-choice=forget_me]").click()
+        await screen.locator("[data-choice=forget_yes]").click()
+        await expect(screen.locator("html")).to_have_attribute("data-dialogue", "")
+        assert len(shop.own.shop.resolver) == 0
+
+
+async def test_somebody_joins_on_a_handed_tablet_which_comes_back_empty(tmp_path: Path) -> None:
+    async with place(tmp_path, Purpose.RECOGNISE_NFC) as shop:
+        tablet = await shop.device(1280, 800)
+        await tablet.goto(f"{shop.url}/tablet?key={KEY}")
+        await tablet.locator(".hand").click()
+        await tablet.locator("[data-way=handEnrol]").click()
+        await tablet.keyboard.type("2580")
+        await tablet.locator(".handover .primary").click()
+        await expect(tablet.locator("my-page")).to_have_attribute("data-view", "new")
+        assert tablet.url.endswith("/me")
+        await tablet.goto(f"{shop.url}/tablet")  # the customer looks round
+        await tablet.wait_for_url("**/me")
+        await tablet.locator("#call-name").fill("Vera")
+        await tablet.locator("input[value='16plus']").check()
+        await tablet.locator("[data-purpose=recognise_nfc] input").check()
+        await tablet.locator("[data-act=meSave]").click()
+        await expect(tablet.locator("my-page")).to_have_attribute("data-view", "welcome")
+        code = re.sub(r"\D", "", await tablet.locator(".digits.code").inner_text())
+        assert len(code) == 8
+        assert await tablet.locator("img.code").evaluate("async image => (await image.decode(), image.naturalWidth)")
+        await tablet.locator("[data-act=meBack]").click()
+        await expect(tablet.locator("my-page")).to_have_attribute("data-view", "ended")
+        for name in ("Vera", code, "2580"):
+            assert name not in await stored(tablet)
+        await tablet.reload()
+        await expect(tablet.locator(".pin")).to_be_visible()
+        await tablet.keyboard.type("0000")
+        await expect(tablet.locator(".hint")).to_have_text("Diese PIN stimmt nicht.")
+        await tablet.keyboard.type("2580")
+        await tablet.wait_for_url("**/tablet")
+        await expect(tablet.locator("staff-tablet")).to_have_attribute("data-live", "yes")
+
+
+async def test_who_refuses_everything_joins_and_gets_a_receipt_that_says_so(tmp_path: Path) -> None:
+    async with place(tmp_path, Purpose.RECOGNISE_NFC) as shop:
+        tablet = await shop.device(1280, 800)
+        await tablet.goto(f"{shop.url}/tablet?key={KEY}")
+        await tablet.locator(".hand").click()
+        await tablet.locator("[data-way=handEnrol]").click()
+        await tablet.keyboard.type("2580")
+        await tablet.locator(".handover .primary").click()
+        await tablet.locator("input[value='16plus']").check()
+        await tablet.locator("[data-act=meRefuse]").click()
+        await expect(tablet.locator(".lede")).to_contain_text("Sie sind Mitglied und haben alles abgelehnt.")
+        source = await tablet.locator("img.code").get_attribute("src")
+        assert source is not None
+        await tablet.goto(f"{shop.url}{source.removesuffix('.svg')}")
+        await expect(tablet.locator("[data-state=refused]")).to_have_count(len(Purpose))
+
+
+async def test_what_is_stored_is_a_page_with_a_way_back(tmp_path: Path) -> None:
+    async with place(tmp_path, Purpose.RECOGNISE_NFC) as shop:
+        screen = await shop.screen()
+        await shop.own.shop.tap("mia", "coffee-nfc")
+        await screen.locator("[data-choice=my_data]").click()
+        phone = await shop.scanned(screen)
+        await screen.locator("[data-choice=mine]").click()
+        await phone.locator("a[href='/me/data']").click()
+        await expect(phone.locator("main")).to_contain_text("recognise_nfc")
+        assert (await faults(phone, "main", scrolls=True)) == []
+        await phone.locator(".back a").click()
+        await expect(phone.locator("my-page")).to_have_attribute("data-view", "member")

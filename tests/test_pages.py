@@ -12,6 +12,7 @@ from display.cookies import COOKIE
 from display.pages import ROOT, Pages, code_path, join_target, qr_svg
 from display.wire import ART
 from gateway.core.model import Notice, ScreenContent, ShopConfig
+from gateway.life import Stale
 from tests.rigs.browser import chromium_path
 from tests.rigs.shopfront import (
     KEY,
@@ -377,6 +378,27 @@ async def test_a_lost_gateway_turns_the_tablet_red_and_empties_it() -> None:
         shop.hub.close()
         await expect(page.locator(".link")).to_have_attribute("data-state", "lost")
         assert "Anna" not in await stored(page)
+
+
+@pytest.mark.browser
+async def test_a_tablet_says_how_long_profiles_still_serve() -> None:
+    async with window() as shop, browser_page(shop) as page:
+        await page.goto(f"{shop.url}/tablet?key={KEY}")
+        await expect(page.locator(".aged")).to_be_hidden()
+        for stale, said in (
+            (Stale("soon", 2), "In 2 Tagen"),
+            (Stale("soon", 1), "Morgen"),
+            (Stale("paused", 0), "anonym bedient"),
+            (Stale("wiped", 0), "sind gelöscht"),
+        ):
+            shop.path.stale = stale
+            shop.hub.queue(())
+            await expect(page.locator(".aged")).to_contain_text(said)
+        await page.locator('[data-role="language"]').click()
+        await expect(page.locator(".aged")).to_contain_text("profiles are deleted")
+        shop.path.stale = Stale("fresh", 7)
+        shop.hub.queue(())
+        await expect(page.locator(".aged")).to_be_hidden()
 
 
 @pytest.mark.browser

@@ -67,7 +67,7 @@ def test_a_person_is_a_profile_behind_its_gate_with_what_they_were_shown(tx: Tx)
 def test_erasure_reaches_every_table_that_holds_the_pseudonym(tx: Tx) -> None:
     tx.put_member(MEMBER)
     tx.put_credential(Credential("c1", "m1", CredentialKind.EID, bytes(16)))
-    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5))
+    tx.add_consent(ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 5, hq_seq=1))
     tx.record(decision(1, NOW_MS, "o1"))
     tx.emit(Event("visit.entered", 1, {"member_id": "m2"}))
     tx.erase_member("m1")
@@ -203,4 +203,12 @@ def test_a_shop_for_children_takes_nobody_of_unknown_age(shop: Tx) -> None:
     shop.add_consent(ConsentRecord("e9", "m1", ADVICE, ConsentState.GIVEN, 5, hq_seq=1))
     assert may(ADVICE, shop.consents("m1"), NOW_MS).ok
     shop.put_shop(ShopConfig(notice=NOTICE, child_programme=True))
+    assert may(ADVICE, shop.consents("m1"), NOW_MS).reason == "consent.age"
+
+
+def test_a_broken_head_does_not_make_anybody_older(shop: Tx) -> None:
+    shop.put_member(replace(MEMBER, age=AgeGate.UNDER_16))
+    shop.add_consent(ConsentRecord("e9", "m1", ADVICE, ConsentState.GIVEN, 5, hq_seq=1))
+    shop._db.execute("UPDATE consent_head SET mac = x'00'")
+    shop.restore_consents("m1", [ConsentRecord("e9", "m1", ADVICE, ConsentState.GIVEN, 5, hq_seq=1)], NOW_MS)
     assert may(ADVICE, shop.consents("m1"), NOW_MS).reason == "consent.age"

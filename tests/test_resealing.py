@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway import resealing
+from gateway.__main__ import main
 from gateway.core.model import Credential, CredentialKind, Event, Member
 from gateway.dbfile import ask_rekey, examined
 from gateway.errors import ConfigError
@@ -190,6 +191,7 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from gateway import resealing
+from gateway.__main__ import main
 from gateway.health import Health
 from gateway.store import Store
 from tests.rigs.shop import Clock
@@ -255,6 +257,29 @@ def test_headquarters_makes_good_what_does_not_open(tmp_path: Path) -> None:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
             assert db.execute("SELECT count(*) FROM credential").fetchone()[0] > harmed
         db.close()
+
+
+@pytest.mark.broker
+def test_the_verbs_change_both_keys_of_a_running_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.logs.set_up", lambda: None)
+    monkeypatch.setattr("gateway.keys.UNIT", tmp_path / "no.service")
+    with System(tmp_path, '[[receiver]]\nid = "a"\nzone = "a"\n') as system:
+        path, before = system.data / "gateway.db", site_key(system.data)
+        for verb in (["rotate-key", "--root"], ["rotate-key"]):
+            assert main([*verb, "--config", str(system.config)]) == 0
+        wait_for(lambda: key_ids(path) == [3], "the service to seal everything anew")
+        root = site_key(system.data)
+        assert root != before
+        assert (marks(path), examined(path, root)) == ({3}, {})
+        system.gateway.kill()
+        system.gateway.start()
+        wait_for(lambda: system.status(), "the gateway's pages")
+        wait_for(lambda: parts(system).get("sealing") == "ok", "the sealing's state")
+        assert "degraded" not in {parts(system)[name] for name in ("members", "sealing")}
+
+
+def parts(system: System) -> dict[str, str]:
+    return {part["name"]: part["state"] for part in system.status().get("parts", [])}
 
 
 async def test_a_new_key_that_could_not_be_loaded_is_loaded_later(tmp_path: Path) -> None:

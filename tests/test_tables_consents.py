@@ -11,6 +11,7 @@ from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentStat
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
+from gateway.tables import consents
 from gateway.tables.consents import MAX_TOLD
 
 ADVICE = Purpose.STAFF_ADVICE
@@ -229,6 +230,26 @@ def test_what_ran_out_is_found_in_pages_and_in_order(tx: Tx) -> None:
     assert [one.member_id for one in found] == ["m0", "m2"]  # m1 withdrew: nothing of theirs ends
     read, found = tx.lapsed(*read, NOW_MS + 1, 3)
     assert (read, [one.member_id for one in found]) == (None, ["m3"])
+
+
+def test_a_log_is_bounded_and_always_takes_a_withdrawal(tx: Tx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consents, "MAX_LOG", 2)
+    act = replace(GIVEN, event_id="e3", purpose=Purpose.RECOGNISE_BLE, hq_seq=0, clock=ClockQuality.SYNCHRONISED)
+    for record in (GIVEN, act):
+        assert tx.take_consent(record, NOW_MS) == "added"
+    again = replace(GIVEN, event_id="e4", given_at_ms=9, hq_seq=4)
+    assert tx.take_consent(again, NOW_MS) == "full"
+    assert tx.take_consent(replace(act, hq_seq=3), NOW_MS) == "numbered"
+    assert tx.take_consent(WITHDRAWN, NOW_MS) == "added"
+    assert tx.take_consent(replace(WITHDRAWN, event_id="e5", hq_seq=6), NOW_MS) == "full"
+    assert tx.take_consent(replace(GIVEN, event_id="e6", given_at_ms=9, hq_seq=7), NOW_MS) == "full"
+    assert reason(tx) == "consent.withdrawn"
+    assert len(tx.log("m1") or ()) == 4
+    assert events(tx) == ["consent.parked"] * 2
+    tx.restore_consents("m1", [WITHDRAWN], NOW_MS)
+    assert tx.log("m1") == [WITHDRAWN], "HQ left out what has its number and decides nothing any more"
+    assert tx.take_consent(replace(GIVEN, event_id="e6", given_at_ms=9, hq_seq=7), NOW_MS) == "added"
+    assert reason(tx) == "consent.given"
 
 
 def test_all_chains_are_checked_page_by_page(tx: Tx) -> None:

@@ -318,3 +318,38 @@ async def test_an_erasure_that_never_came_is_asked_for(one_broker: Broker, monke
         assert shop.told == 3
         await hq.down(topics.ERASE, erase_messages.erase(0, [Erasure(1, "m1"), Erasure(3, "m3")]))
         await until(lambda: shop.erased == 3)
+
+
+async def test_only_a_head_that_came_after_we_asked_shows_that_headquarters_is_there(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "FIRST_TOUCH_S", 0.0)
+    monkeypatch.setattr(uplink, "TOUCH_EVERY_S", 0.0)
+    monkeypatch.setattr(uplink, "ASK_EVERY_S", 0.05)
+    monkeypatch.setattr(uplink, "MAX_ASK_EVERY_S", 0.05)
+    gone, hq = Hq(broker.port), Hq(broker.port)
+    async with headquarters(gone):
+        pass  # it left its head at the broker
+    shop = Shop(broker.port)
+    async with running(shop):
+        await until(lambda: shop.boot == 1 and shop.part is not None)
+        await asyncio.sleep(0.3)
+        assert shop.with_hq == []
+        hq.tells_ms = 77
+        async with headquarters(hq):
+            await until(lambda: 77 in shop.with_hq)
+
+
+async def test_a_version_that_we_do_not_have_is_not_being_with_headquarters(
+    one_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "FIRST_TOUCH_S", 0.0)
+    monkeypatch.setattr(uplink, "ASK_EVERY_S", 0.05)
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    hq.version, hq.answers, hq.tells_ms = 3, False, 5
+    async with headquarters(hq), running(shop):
+        await until(lambda: len(hq.reqs) >= 3)
+        assert shop.with_hq == []
+        await hq.publish_delta(0, 3)
+        await until(lambda: hq.applied == [3])
+        await until(lambda: None in shop.with_hq)

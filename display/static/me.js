@@ -2,11 +2,10 @@
 
 import { AGES, ages, Choices, clock } from "./choices.js";
 import { ask, el, say } from "./dom.js";
-import { PinPad } from "./pin.js";
+import { ending } from "./ending.js";
 import { readable, sheet } from "./sheet.js";
 import { deviceLanguage, other, spoken, word } from "./words.js";
 
-const BASE = new URL(".", import.meta.url).pathname;
 const TICK_MS = 1000;
 const LOOK_MS = 1500; // how often a phone asks whether the screen has confirmed it
 const SOON_MS = 60_000; // warned this long before it closes; WCAG 2.2, 2.2.1 asks for 20 s
@@ -25,6 +24,7 @@ class MyPage extends HTMLElement {
   #joined = false; // somebody has just become a member here
   #fresh = false; // the notice has just changed: unfold it
   #busy = false;
+  #last = null; // how it ended
 
   connectedCallback() {
     history.replaceState(null, "", "/me"); // no token stays behind
@@ -220,10 +220,12 @@ class MyPage extends HTMLElement {
 
   #receipt(id) {
     if (!id) return null;
+    const text = el("p.soft", {}, this.#word("meReceiptText"));
+    if (!this.#data.handover) return el("section.block", {}, el("h2", {}, this.#word("meReceipt")), text, this.#receiptLink(id));
     const code = el("img.code", { alt: this.#word("meReceiptCode"), src: `/me/receipt/${encodeURIComponent(id)}.svg` });
     code.addEventListener("error", () => code.remove()); // a shop whose pages no phone can reach
-    return el("section.block", {}, el("h2", {}, this.#word("meReceipt")), el("p.soft", {}, this.#word("meReceiptText")), code,
-      this.#receiptLink(id));
+    text.append(` ${this.#word("meReceiptScan")}`);
+    return el("section.block", {}, el("h2", {}, this.#word("meReceipt")), text, code);
   }
 
   #ownData() {
@@ -377,29 +379,8 @@ class MyPage extends HTMLElement {
     const held = this.#data?.handover ?? (await ask("/api/v1/tablet/readers")).status === LOCKED;
     const at = clock(Date.now(), this.language);
     this.#wipe();
-    this.#how = { how, held, at };
-    this.#last();
-  }
-
-  #how = null;
-
-  #last() {
-    const { how, held, at } = this.#how;
-    const title = this.#word({ forgotten: "meForgottenTitle", expired: "meExpiredTitle", ended: held ? "meBackTitle" : "meEndedTitle" }[how]);
-    const text = { forgotten: "meForgottenText", expired: held ? "meExpiredHeld" : "meExpiredText", ended: held ? "meBackText" : "meEndedText" }[how];
-    this.#show(how, el("section.note", {},
-      el("img.picture", { alt: "", src: `${BASE}art/${how === "expired" ? "tea" : "flowers"}.svg` }),
-      this.#title(title), el("p.lede", {}, this.#word(text, { t: at }))),
-      held ? this.#lock() : null);
-  }
-
-  #lock() {
-    const pad = new PinPad(this.language, this.#word("meStaff"), async (pin) => {
-      const { body } = await ask("/api/v1/tablet/unlock", { pin });
-      if (body?.result === "ok") location.replace("/tablet");
-      return { ok: "", wrong: this.#word("pinWrong"), locked: this.#word("pinLocked") }[body?.result] ?? this.#word("meFailed");
-    });
-    return el("section.staff", {}, el("h2", {}, this.#word("meStaff")), pad.node);
+    this.#last = { how, held, at };
+    this.#show(how, ...ending(this.language, this.#last));
   }
 
   #trouble(words, again) {
@@ -409,7 +390,7 @@ class MyPage extends HTMLElement {
   #speak(language) {
     this.#chosen = this.language = language;
     if (this.#data) this.#fill(this.#data.ttl_ms ? { ...this.#data, ttl_ms: this.#ends - performance.now() } : this.#data);
-    else if (this.#how) this.#last();
+    else if (this.#last) this.#show(this.#last.how, ...ending(this.language, this.#last));
   }
 }
 

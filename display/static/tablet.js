@@ -82,6 +82,7 @@ class StaffTablet extends HTMLElement {
     this.emptyTitle = el("h2");
     this.emptyText = el("p");
     this.empty = el("div.empty", {}, el("img.medal", { alt: "", src: `${BASE}art/tea.svg` }), this.emptyTitle, this.emptyText);
+    this.aged = el("p.aged", { role: "status", hidden: "" });
     this.toast = el("p.toast", { role: "status", hidden: "" });
     this.card = new Card((id) => this.#close(id));
     this.faults = new Faults();
@@ -90,7 +91,7 @@ class StaffTablet extends HTMLElement {
     this.append(
       el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.handover.node, this.toggle),
       el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
-      this.faults.node, this.toast);
+      this.aged, this.faults.node, this.toast);
     this.#speak(this.language);
     this.#line();
     setInterval(() => this.#tick(), TICK_MS);
@@ -105,6 +106,7 @@ class StaffTablet extends HTMLElement {
     this.#lostAt = null;
     this.dataset.live = "yes";
     if (data.shop) this.#named(data.shop);
+    if (data.profiles) this.#aged(data.profiles);
     if (name === "snapshot") this.beside.connected();
     if (data.troubles) this.#troubles(data.troubles);
     if (data.queue) this.#queue(data.queue);
@@ -136,6 +138,14 @@ class StaffTablet extends HTMLElement {
     say(this.shopName, pick(shop.name, this.language));
     this.beside.speak(this.language, shop.zones);
     this.faults.speak(this.language, shop.zones);
+  }
+
+  /** How long profiles still serve without headquarters; nothing while they are fresh. */
+  #aged(profiles) {
+    this.profiles = profiles;
+    this.aged.hidden = profiles.state === "fresh";
+    const name = profiles.state === "soon" && profiles.days_left === 1 ? "profiles_tomorrow" : `profiles_${profiles.state}`;
+    if (!this.aged.hidden) say(this.aged, word(this.language, name, { n: profiles.days_left }));
   }
 
   #troubles(found) {
@@ -234,6 +244,7 @@ class StaffTablet extends HTMLElement {
     say(this.emptyText, word(language, "emptyText"));
     this.card.speak(language);
     this.handover.speak(language);
+    if (this.profiles) this.#aged(this.profiles);
     if (this.#last !== null) this.#queue(this.#last);
     this.#line();
   }

@@ -227,6 +227,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How many days the shop keeps what it wrote about members; gateway.retention says what each of them is for."""
+
+    decisions: int = 90  # by pseudonym; then counts without a person
+    audit: int = 365
+    counts: int = 730
+
+
+@dataclass(frozen=True, slots=True)
 class ShopConfig:
     """What HQ decides for the shop; the hardware stays in the local file."""
 
@@ -246,6 +255,8 @@ class ShopConfig:
     consent_days: int = 0  # how long a consent that is given in the shop counts; 0 = without end
     child_programme: bool = False  # there is something for children, so a member of unknown age may be one
     sensitive: tuple[str, ...] = ()  # categories beside the built-in ones of core.sensitive, which always count
+    retention: Keep = field(default_factory=Keep)
+    stale_days: int = 7  # so long profiles and credentials serve without headquarters; then they are wiped
 
 
 @dataclass(frozen=True, slots=True)

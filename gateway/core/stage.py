@@ -242,13 +242,17 @@ class Stage:
         found = {dialogue.member_id for dialogue in self._dialogues.values() if dialogue.member_id is not None}
         return found.union(*(offer.members for offer in self._offers.values()))
 
+    def screens_of(self, member_id: str) -> tuple[str, ...]:
+        """The screens that show something because of this member."""
+        hit = {s for s, dialogue in self._dialogues.items() if dialogue.member_id == member_id}
+        return tuple(sorted(hit | {s for s, offer in self._offers.items() if member_id in offer.members}))
+
     def forget(self, member_id: str) -> tuple[str, ...]:
         """Wipe everything that this member caused; the screens that changed."""
-        hit = {s for s, dialogue in self._dialogues.items() if dialogue.member_id == member_id}
-        hit |= {s for s, offer in self._offers.items() if member_id in offer.members}
+        hit = self.screens_of(member_id)
         for screen in hit:
             self._drop(screen, lambda d: d.member_id == member_id, lambda o: member_id in o.members)
-        return tuple(sorted(hit))
+        return hit
 
     def left(self, member_id: str, screens: Iterable[str]) -> tuple[str, ...]:
         """Take down the zone offers at `screens` that rest on this member; the screens that changed."""

@@ -33,6 +33,10 @@ class Tills:
         sale = self._sales.get(till)
         return sale if sale is not None and now_ms < sale.until_ms else None
 
+    def till_of(self, member_id: str) -> str | None:
+        """The till that this member stands at."""
+        return next((till for till, sale in self._sales.items() if sale.member_id == member_id), None)
+
     def done(self, till: str) -> bool:
         """The sale is over; False if nobody stood there."""
         return self._sales.pop(till, None) is not None

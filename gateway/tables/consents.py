@@ -2,8 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from sqlite_utils import Database
 
@@ -14,27 +14,40 @@ from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Event, Purp
 from gateway.core.vault import Vault
 from gateway.tables.parked import COLUMNS, FAR_MS, NAME, REASONS, ParkedConsents, parked_of, with_parked
 
+# A log is read at every decision: 500 entries are 10 ms on x86-64, and nobody decides so often in earnest. Then a log
+# takes nothing more but a no to what is given, until HQ sends it anew, which is shorter.
+MAX_LOG = 500
 MAX_TOLD = 1_000  # members whose broken chain is told in one run; health says that there are more
 # Members in a shop at one time, with those who left lately. A log of 20 entries is 20 kB in memory, so 5 MB at most.
 MAX_READ = 256
 SYNCHRONISED = "synchronised"  # the value of meta "clock" while it is
 
-# "numbered": the act of this shop came back from HQ with its number. "tampered", "differs": not stored.
-Added = Literal["added", "known", "numbered", "differs", "tampered", "parked"]
+# "numbered": the act of this shop came back from HQ with its number. "differs", "tampered", "full": not stored.
+Added = Literal["added", "known", "numbered", "differs", "tampered", "full", "parked"]
 
 _NO = (ConsentState.WITHDRAWN, ConsentState.REFUSED, ConsentState.EXPIRED)
 _ENTRY = "number, ends_ms, body, prev, mac"
 
 
-class _Read(NamedTuple):
-    """A log as it was read and checked: while its bytes are the same, so is all that follows from them. `records`
-    None = the chain is broken."""
+@dataclass(slots=True)
+class _Read:
+    """A log as it was read and checked: while its bytes are the same, so is all that follows from them.
 
-    head: Any
+    `closed`: the head's row; `head` and `records` None = the chain is broken.
+    """
+
+    closed: Any
     rows: list[Any]
-    age: AgeGate
+    head: Head | None
     records: list[ConsentRecord] | None
-    forced: dict[Purpose, ConsentRecord]
+    _forced: dict[Purpose, ConsentRecord] | None = None
+
+    @property
+    def forced(self) -> dict[Purpose, ConsentRecord]:
+        """What is in force by the records alone."""
+        if self._forced is None:
+            self._forced = in_force(self.records or ())
+        return self._forced
 
 
 class ConsentLog(ParkedConsents):
@@ -49,18 +62,8 @@ class ConsentLog(ParkedConsents):
 
     def consents(self, member_id: str) -> Standing:
         """The records in force for a member, from the whole log, after its chain was checked."""
-        head = self._one("SELECT body, mac FROM consent_head WHERE member_id = ?", member_id)
-        rows = self._all(f"SELECT {_ENTRY} FROM consent WHERE member_id = ? ORDER BY number", member_id)
         parked = self._all(f"SELECT {COLUMNS} FROM consent_parked WHERE member_id = ?", member_id)
-        read = self._read.get(member_id)
-        if read is None or (read.head, read.rows) != (head, rows):
-            read = self._check_whole(member_id, head, rows)
-        if rows:  # of whoever was erased nothing is remembered
-            self._read[member_id] = read
-            self._read.move_to_end(member_id)
-            if len(self._read) > MAX_READ:
-                self._read.popitem(last=False)
-        return self._standing(read, parked)
+        return self._standing(self._read_whole(member_id), parked)
 
     def consents_between(self, first: str, last: str) -> dict[str, Standing]:
         """The same for all members from `first` to `last` of whom anything is kept."""
@@ -85,6 +88,12 @@ class ConsentLog(ParkedConsents):
         rows = self._all(f"SELECT {_ENTRY} FROM consent WHERE member_id = ? ORDER BY number", member_id)
         return self._checked(member_id, rows, self._head(member_id))
 
+    def consent_history(self, member_id: str) -> list[ConsentRecord]:
+        """Everything that can be read about a member, oldest first; of a broken log too, which allows nothing."""
+        entries = self.log(member_id)
+        found = self._legible(member_id) if entries is None else entries
+        return sorted(found, key=lambda record: (record.given_at_ms, record.event_id))
+
     def set_age(self, member_id: str, age: AgeGate) -> None:
         """What is known of a member's age. A broken head stays as it is: nothing of that member counts anyway."""
         head = self._head(member_id)
@@ -101,7 +110,8 @@ class ConsentLog(ParkedConsents):
         if record.given_at_ms > now_ms + FAR_MS and self.meta("clock") == SYNCHRONISED:
             self.park_record(record, "future", now_ms)
             return "parked"
-        if record.state is ConsentState.GIVEN and shows_other_notice(record, self.notices()):
+        named = record.state is ConsentState.GIVEN and record.notice_sha256
+        if named and shows_other_notice(record, self.notices()):
             self.park_record(record, "notice", now_ms)
             return "parked"
         outcome = self.add_consent(record)
@@ -109,7 +119,9 @@ class ConsentLog(ParkedConsents):
             self.park_record(record, "differs", now_ms)
         elif outcome == "tampered" and record.state is not ConsentState.GIVEN:
             self.park_record(record, "tampered", now_ms)
-        elif outcome != "tampered":
+        elif outcome == "full" and record.state is ConsentState.GIVEN:
+            self.park_record(record, "full", now_ms)
+        elif outcome not in ("tampered", "full"):
             self._db.execute(
                 "DELETE FROM consent_parked WHERE member_id = ? AND event_id = ? AND reason <> 'differs'",
                 [record.member_id, record.event_id],
@@ -118,18 +130,21 @@ class ConsentLog(ParkedConsents):
 
     def add_consent(self, record: ConsentRecord) -> Added:
         """Append to the log; a record that is there already changes nothing, and nothing follows a broken chain."""
-        head, entries = self._head(record.member_id), self.log(record.member_id)
-        if head is None or entries is None:
+        read = self._read_whole(record.member_id)
+        entries = read.records
+        if entries is None:
             return "tampered"
         copies = [entry for entry in entries if entry.event_id == record.event_id]
         if not all(is_same_act(copy, record) for copy in copies):
             if not is_void(copies, record):
                 return "differs"
-            self._append(record.member_id, head, record)
+            self._append(record, read)
             return "added"
         if copies and (not record.hq_seq or any(copy.hq_seq for copy in copies)):
             return "known"
-        self._append(record.member_id, head, record)
+        if len(entries) >= MAX_LOG and not copies and not _takes_away(record, read):
+            return "full"
+        self._append(record, read)
         return "numbered" if copies else "added"
 
     def look_again(self, reasons: Iterable[str], now_ms: int) -> set[str]:
@@ -161,12 +176,12 @@ class ConsentLog(ParkedConsents):
         doubted = self._one("SELECT 1 FROM consent_parked WHERE member_id = ?", member_id) is not None
         if entries is None or doubted:
             kept = entries if entries is not None else self._legible(member_id)
-            mine = [one for one in kept if not one.hq_seq and (entries is not None or one.state in _NO)]
+            told = {one.event_id for one in (*records, *kept) if one.hq_seq}  # HQ has these, and maybe left them out
+            mine = [one for one in kept if one.event_id not in told and (entries is not None or one.state in _NO)]
             waiting = self.parked(member_id)
             age = (self._head(member_id) or Head()).age
             self.drop_log(member_id)
             self.set_age(member_id, age)
-            told = {record.event_id for record in records}
             mine += [one.record for one in waiting if one.denies and not one.record.hq_seq]
             records = [*records, *(record for record in mine if record.event_id not in told)]
         for record in records:
@@ -238,23 +253,39 @@ class ConsentLog(ParkedConsents):
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _check_whole(self, member_id: str, head_row: Any, rows: list[Any]) -> "_Read":
-        head = self._open_head(member_id, head_row)
-        records = self._checked(member_id, rows, head)
-        if records is None or head is None:
-            return _Read(head_row, rows, AgeGate.UNKNOWN, None, {})
-        return _Read(head_row, rows, head.age, records, in_force(records))
+    def _read_whole(self, member_id: str) -> _Read:
+        """A member's log, checked unless it was before."""
+        closed = self._one("SELECT body, mac FROM consent_head WHERE member_id = ?", member_id)
+        rows = self._all(f"SELECT {_ENTRY} FROM consent WHERE member_id = ? ORDER BY number", member_id)
+        read = self._read.get(member_id)
+        if read is None or (read.closed, read.rows) != (closed, rows):
+            read = self._check_whole(member_id, closed, rows)
+        if rows:  # of whoever was erased nothing is remembered
+            self._remember(member_id, read)
+        return read
 
-    def _standing(self, read: "_Read", parked: Sequence[Any]) -> Standing:
-        if read.records is None:
+    def _remember(self, member_id: str, read: _Read) -> None:
+        self._read[member_id] = read
+        self._read.move_to_end(member_id)
+        if len(self._read) > MAX_READ:
+            self._read.popitem(last=False)
+
+    def _check_whole(self, member_id: str, closed: Any, rows: list[Any]) -> _Read:
+        head = self._open_head(member_id, closed)
+        records = self._checked(member_id, rows, head)
+        return _Read(closed, rows, head if records is not None else None, records)
+
+    def _standing(self, read: _Read, parked: Sequence[Any]) -> Standing:
+        if read.records is None or read.head is None:
             return Standing(tampered=True)
+        age = read.head.age
         waiting = [one for one in map(parked_of, parked) if one is not None]
         forced = in_force(with_parked(read.records, waiting)) if waiting else read.forced
         named = any(record.notice_sha256 for record in forced.values())
         return Standing(
             forced,
-            age=read.age,
-            child_programme=not read.age.known and self.meta("child_programme") == "1",
+            age=age,
+            child_programme=not age.known and self.meta("child_programme") == "1",
             floor_ms=self.floor_ms,
             notices=self.notices() if named else {},
             parked={Purpose(one.purpose): REASONS.get(one.reason, one.reason) for one in waiting if not one.denies},
@@ -275,14 +306,20 @@ class ConsentLog(ParkedConsents):
     def _open_head(self, member_id: str, row: Any) -> Head | None:
         return Head() if row is None else chain.open_head(self._vault, member_id, *row)
 
-    def _put_head(self, member_id: str, head: Head) -> None:
+    def _put_head(self, member_id: str, head: Head) -> tuple[bytes, bytes]:
         body, mac = chain.seal_head(self._vault, member_id, head)
         self._put("consent_head", member_id=member_id, body=body, mac=mac)
+        return body, mac
 
-    def _append(self, member_id: str, head: Head, record: ConsentRecord) -> None:
-        entry, head = chain.next_entry(self._vault, head, record)
-        self._db.execute("INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?)", [member_id, *entry])
-        self._put_head(member_id, head)
+    def _append(self, record: ConsentRecord, read: _Read) -> None:
+        assert read.head is not None
+        assert read.records is not None
+        entry, head = chain.next_entry(self._vault, read.head, record)
+        self._db.execute("INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?)", [record.member_id, *entry])
+        closed = self._put_head(record.member_id, head)
+        # Our own bytes need not be checked; if this is taken back, what is read then is other bytes.
+        now = _Read(closed, [*read.rows, tuple(entry)], head, [*read.records, record])
+        self._remember(record.member_id, now)
 
     def drop_log(self, member_id: str) -> None:
         """Everything about a member. The head first: the log does not let go of anything while it stands."""
@@ -302,3 +339,8 @@ class ConsentLog(ParkedConsents):
             if record.member_id == member_id:
                 found.append(record)
         return found
+
+
+def _takes_away(record: ConsentRecord, read: _Read) -> bool:
+    before = read.forced.get(record.purpose)
+    return record.state in _NO and before is not None and before.state is ConsentState.GIVEN

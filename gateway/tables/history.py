@@ -2,14 +2,13 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Contact, Decision, Event
 from gateway.core.offers import DAY_MS
 from gateway.tables.rows import OUTBOX_BODY, Rows, as_json
 
-# Of events that HQ has not confirmed: what a card shows, and who joined.
-PERSONAL = ("value", "call_name", "language", "age")
 MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them
 
 
@@ -30,6 +29,7 @@ class History(Rows):
             offer_id=decision.offer_id,
             reasons=reasons,
             hq_version=self.hq_version,
+            kept_from_ms=self.kept_from(decision.at_ms),
         )
         body = {key: value for key, value in asdict(decision).items() if key not in ("at_ms", "reasons")}
         told = json.loads(reasons)[-MAX_TOLD_REASONS:]  # what settled it comes last
@@ -54,13 +54,13 @@ class History(Rows):
         ]
 
     def strip_outbox(self, member_id: str) -> int:
-        """A member's events that HQ has not confirmed lose what says who it was and keep the fact; how many."""
+        """A member's events that HQ has not confirmed lose pseudonym, card and name and keep the fact; how many."""
         # Without an index: reading 100,000 rows at an erasure is cheaper than a page more with every commit.
         rows = self._all("SELECT seq, body FROM outbox WHERE member_id = ?", member_id)
         for seq, sealed in rows:
             body = json.loads(self._open(OUTBOX_BODY, sealed, seq) or b"{}") | {"member_id": "erased"}
-            for key in PERSONAL:
-                body.pop(key, None)
+            for personal in ("value", "call_name", "language", "age"):
+                body.pop(personal, None)
             self._db.execute(
                 "UPDATE outbox SET body = ?, member_id = NULL WHERE seq = ?", [self._seal_event(seq, body), seq]
             )
@@ -76,14 +76,11 @@ class History(Rows):
     def acknowledge(self, seq: int) -> bool:
         """HQ holds everything up to `seq`: the only statement that deletes from the outbox.
 
-        True = one of them said what a card or phone shows, who joined, or who asked to be forgotten: it has to leave
-        the write-ahead log too.
+        True = one of them said what a card or phone shows, who joined or who asked to be forgotten: it has to leave the
+        write-ahead log too.
         """
-        shows = self._all(
-            """SELECT 1 FROM outbox WHERE seq <= ?
-               AND type IN ('credential.bound', 'erasure.requested', 'member.enrolled') LIMIT 1""",
-            seq,
-        )
+        kinds = "'credential.bound', 'member.enrolled', 'erasure.requested'"
+        shows = self._all(f"SELECT 1 FROM outbox WHERE seq <= ? AND type IN ({kinds}) LIMIT 1", seq)
         self._db.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
         self.put_meta("acked_seq", str(max(seq, self.acked_seq)))
         return bool(shows)
@@ -95,6 +92,21 @@ class History(Rows):
     def waiting(self) -> int:
         """Events that HQ has not confirmed."""
         return int(self._all("SELECT count(*) FROM outbox")[0][0])
+
+    def decisions(self, member_id: str) -> list[dict[str, Any]]:
+        """Every decision about a member that is kept, oldest first; `reasons` as pairs of candidate and code."""
+        names = ("decision_id", "at_ms", "trigger", "zone", "screen", "offer_id", "reasons", "kept_from_ms")
+        rows = self._all(f"SELECT {', '.join(names)} FROM decision WHERE member_id = ? ORDER BY at_ms", member_id)
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [row | {"reasons": json.loads(row["reasons"])} for row in found]
+
+    def waiting_about(self, member_id: str) -> list[OutboxRow]:
+        """Events about a member that HQ has not confirmed."""
+        rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE member_id = ? ORDER BY seq", member_id)
+        return [
+            OutboxRow(seq, at_ms, kind, (self._open(OUTBOX_BODY, sealed, seq) or b"{}").decode())
+            for seq, at_ms, kind, sealed in rows
+        ]
 
     def contacts(self, member_id: str, now_ms: int) -> tuple[Contact, ...]:
         """What a member was shown in the last day."""

@@ -92,6 +92,15 @@ class ParkedConsents(History):
         rows = self._all(f"SELECT {COLUMNS} FROM consent_parked WHERE member_id = ?", member_id)
         return [one for one in map(parked_of, rows) if one is not None]
 
+    def parked_texts(self, member_id: str) -> list[tuple[str, str, bool, int, str]]:
+        """What waits about a member, as it came: event id, reason, whether it denies, since when (ms), JSON text."""
+        rows = self._all(
+            """SELECT event_id, reason, denies, parked_at_ms, body FROM consent_parked WHERE member_id = ?
+               ORDER BY parked_at_ms, event_id, reason""",
+            member_id,
+        )
+        return [(str(a), str(b), bool(c), int(d), bytes(e).decode(errors="replace")) for a, b, c, d, e in rows]
+
     def _is_parked(self, member_id: str, event_id: str, reason: str) -> bool:
         at = "member_id = ? AND event_id = ? AND reason = ?"
         return self._one(f"SELECT 1 FROM consent_parked WHERE {at}", member_id, event_id, reason) is not None

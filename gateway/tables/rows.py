@@ -39,6 +39,8 @@ OUTBOX_BODY = SealedColumn("outbox", "body", ("seq",), before=0)
 # All of them: what is not listed here keeps its old key alive for ever (`tables.datakeys` seals these anew).
 SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY)
 
+FLOOR = "surely_ms"  # the key under which gateway.life keeps a time that has surely come
+
 
 class Rows:
     """One transaction's connection. Its tables' methods read and write; nothing is visible outside before COMMIT.
@@ -88,6 +90,10 @@ class Rows:
             if len(self.unopened) < MAX_UNOPENED:
                 self.unopened.add((column, bound[0]))
             return None
+
+    def kept_from(self, at_ms: int) -> int:
+        """Since when a row of `at_ms` counts as kept: no clock that is behind may make it look old."""
+        return max(at_ms, int(self.meta(FLOOR) or 0))
 
     def _put(self, table: str, **values: object) -> None:
         marks = ", ".join("?" * len(values))

@@ -84,6 +84,33 @@ class TapsAndKeys(Rows):
         """The ids of a member's one-time codes."""
         return {str(row[0]) for row in self._all("SELECT binding_id FROM binding WHERE member_id = ?", member_id)}
 
+    def spend_bindings(self) -> None:
+        """End all one-time codes."""
+        self._db.execute(f"UPDATE binding SET code = {SPENT} WHERE length(code) = {DIGEST_BYTES}")
+
+    def guards(self, member_id: str) -> list[tuple[int, int | None]]:
+        """What is remembered of a member's proofs: count and when it may be forgotten; None = never."""
+        return [
+            (int(count), until)
+            for count, until in self._all(
+                "SELECT count, until_ms FROM tap_guard WHERE member_id = ? ORDER BY until_ms, count", member_id
+            )
+        ]
+
+    def bindings(self, member_id: str) -> list[tuple[str, int, bool]]:
+        """A member's one-time codes: id, end of their time (ms), whether they are still open."""
+        rows = self._all(
+            f"""SELECT binding_id, valid_until_ms, length(code) = {DIGEST_BYTES} FROM binding WHERE member_id = ?
+                ORDER BY valid_until_ms""",
+            member_id,
+        )
+        return [(str(binding_id), int(until_ms), bool(is_open)) for binding_id, until_ms, is_open in rows]
+
     def purge_bindings(self, now_ms: int) -> None:
         """Forget one-time codes that are out of date, and the ids of those that were used."""
         self._db.execute("DELETE FROM binding WHERE valid_until_ms <= ?", [now_ms])
+
+    def forget_past(self, now_ms: int) -> None:
+        """Let go of proofs and one-time codes whose time is over."""
+        self.forget_guards(now_ms)
+        self.purge_bindings(now_ms)

@@ -229,6 +229,34 @@ class Ledger(Consents, Enrolments):
         )
         return [{**row, "online": bool(row["online"]), "gap": bool(row["gap"])} for row in rows]
 
+    def newest_ms(self) -> int | None:
+        """When the newest event came in; None without any."""
+        rows = self._read("SELECT received_at_ms FROM event ORDER BY id DESC LIMIT 1")
+        return int(rows[0]["received_at_ms"]) if rows else None
+
+    def forget_events(self, before_ms: int, limit: int) -> int:
+        """Delete up to `limit` events that came in before `before_ms`; how many. No gateway has to be told.
+
+        The newest one keeps its place, because the next gets its number from it; what it says goes.
+        """
+        with self._write():
+            self._db.execute(
+                """UPDATE event SET member_id = NULL, body = '{}'
+                   WHERE id = (SELECT max(id) FROM event) AND received_at_ms < ?""",
+                (before_ms,),
+            )
+            return int(
+                self._db.execute(
+                    """DELETE FROM event WHERE id IN (SELECT id FROM event WHERE received_at_ms < ?
+                       AND id < (SELECT max(id) FROM event) ORDER BY id LIMIT ?)""",
+                    (before_ms, limit),
+                ).rowcount
+            )
+
+    def cut_log(self) -> None:
+        """What was deleted leaves the write-ahead log too."""
+        self._truncate_log()
+
     def events(self, after: int | None, limit: int) -> list[Row]:
         """Events by `id` above `after`, oldest first, in the order they came in; None = the newest `limit`."""
         if after is None:

@@ -246,7 +246,7 @@ class _Session:
         version, erase_seq = await asyncio.to_thread(self._ledger.newest)
         if self._heads.get(where) != (version, erase_seq):
             self._heads[where] = version, erase_seq
-            payload = messages.head(version, self._boot, erase_seq)
+            payload = messages.head(version, self._boot, erase_seq, self._now_ms())
             await self._transport.publish(where.down(topics.HEAD), payload, retain=True)
         parent = self._holds[where]
         if where not in self._online or parent == version:

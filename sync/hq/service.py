@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.core import eid
 from gateway.core.model import Purpose
+from gateway.core.reckoning import DAY_MS, Reckoning
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import link
@@ -22,6 +23,9 @@ from sync.hq.pulse import Pulse
 # to the gateways it stays inside the second that a withdrawal may take.
 POLL_MS = 200
 FORGET_CODES_S = 30
+LOOK_S = 60.0  # at the clock, for what ages
+LET_GO_S = 3_600.0  # between two looks for events that are too old
+FORGET_AT_ONCE = 500  # events in one transaction: 20 ms
 
 
 async def run(
@@ -31,9 +35,11 @@ async def run(
     http_port: int,
     now_ms: Callable[[], int],
     ready: Callable[[str], None] | None = None,
+    keep_days: int | None = None,
 ) -> None:
     """Serve gateways and console until cancelled; `ready` gets the console's URL. ConfigError = can't listen there,
-    StoreError = the ledger's disk refuses. A missing broker is waited for."""
+    StoreError = the ledger's disk refuses. A missing broker is waited for. `keep_days`: how long events are kept, None
+    = until their member is erased."""
     ledger = await asyncio.to_thread(Ledger, db)
     pulse, health = Pulse(), Health()
     try:
@@ -43,6 +49,8 @@ async def run(
             parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
             parts.create_task(_watch(ledger, pulse), name="hq watch")
             parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")
+            if keep_days is not None:
+                parts.create_task(_let_go(ledger, health, now_ms, keep_days), name="hq retention")
     except BaseExceptionGroup as group:
         raise _first(group) from None
     finally:
@@ -66,6 +74,33 @@ async def _forget_codes(ledger: Ledger, now_ms: Callable[[], int]) -> None:
         with suppress(StoreError):  # a full disk is the server's to report; this is tried again
             await asyncio.to_thread(ledger.forget_codes, now_ms())
         await asyncio.sleep(FORGET_CODES_S)
+
+
+async def _let_go(ledger: Ledger, health: Health, now_ms: Callable[[], int], keep_days: int) -> None:
+    """Events go after `keep_days`, counted by a time that no jump of the clock moves (gateway.core.reckoning)."""
+    loop = asyncio.get_running_loop()
+    newest_ms = await asyncio.to_thread(ledger.newest_ms)
+    begun_ms = newest_ms if newest_ms is not None else now_ms()
+    reckoning = Reckoning(begun_ms, begun_ms, round(loop.time() * 1000))
+    next_s = 0.0
+    while True:
+        reckoning.look(now_ms(), round(loop.time() * 1000))
+        if loop.time() >= next_s and reckoning.state == "sure":
+            with suppress(StoreError):  # as above
+                gone = await forget_events(ledger, reckoning.surely_ms - keep_days * DAY_MS)
+                health.count("hq.events_let_go", gone)
+                next_s = loop.time() + LET_GO_S
+        await asyncio.sleep(LOOK_S)
+
+
+async def forget_events(ledger: Ledger, before_ms: int) -> int:
+    """Delete all events that came in before, a few at a time; how many."""
+    total = 0
+    while gone := await asyncio.to_thread(ledger.forget_events, before_ms, FORGET_AT_ONCE):
+        total += gone
+    if total:
+        await asyncio.to_thread(ledger.cut_log)
+    return total
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

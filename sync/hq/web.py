@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import serving
 from gateway.core import consent
-from gateway.core.model import Purpose
+from gateway.core.consent import Standing
+from gateway.core.model import AgeGate, Purpose
 from gateway.errors import PeerError, StoreError
 from gateway.health import Health
 from sync.hq import orders
@@ -176,7 +177,7 @@ def _members(ledger: Ledger, limit: int, search: str, now_ms: int) -> list[Row]:
     """Members with, per purpose ever asked, the state in force: "given" only where it is valid now."""
     rows = []
     for member in ledger.members(limit, search):
-        records = ledger.consents(member["member_id"])
+        records = Standing(ledger.consents(member["member_id"]), age=AgeGate(member.get("age", AgeGate.UNKNOWN)))
         states = {
             purpose.value: {
                 "state": consent.may(purpose, records, now_ms).reason.removeprefix("consent."),

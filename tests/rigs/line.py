@@ -35,7 +35,9 @@ class Shop:
         self.health = Health()
         rng = random.Random(3)
         transport = Transport(Address("127.0.0.1", port), "gw-acme-berlin-gw1", rng)
-        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY)
+        self.with_hq: list[int | None] = []
+        touched = self.with_hq.append
+        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY, touched)
 
     def happen(self, count: int, size: int = 20) -> None:
         for _ in range(count):
@@ -115,6 +117,7 @@ class Hq:
         self.most_unacked = 0
         self.mute = False
         self.answers = True
+        self.tells_ms: int | None = None  # HQ's time in the head with which it answers a request
         self.reqs: list[int] = []
         self.applied: list[int] = []
         self.erased: list[erase_messages.Erased] = []
@@ -163,6 +166,8 @@ class Hq:
                 req = messages.parse_req(message.payload)
                 self.reqs.append(req.have)
                 self.erase_reqs.append(req.erase_seq)
+                if self.tells_ms is not None:
+                    await self.down(topics.HEAD, messages.head(self.version, self.boot, 0, self.tells_ms), retain=True)
                 if self.answers and self.reqs[-1] < self.version:
                     await self.publish_delta(self.reqs[-1], self.version)
             elif leaf == topics.ACK:

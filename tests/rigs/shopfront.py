@@ -25,6 +25,7 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.health import Health
+from gateway.life import Stale
 from gateway.serving import serve
 
 KEY = "manager-key-for-tests"
@@ -74,6 +75,7 @@ class FakePath:
     tills: frozenset[str] = frozenset({"till-1"})
     sale: tuple[str, str, int, int | None] | None = None
     shop: ShopConfig = SHOP
+    stale: Stale = Stale("fresh", 7)  # noqa: RUF009 - frozen
     readers: tuple[tuple[str, str], ...] = (("advice-nfc", "wine"),)
     beside: str | None = None
     answers: dict[str, str | Exception] = field(default_factory=dict)

@@ -149,6 +149,7 @@ const EVENTS = { // b: the body with its ids replaced by names
   "offer.declined": { de: (b) => `„Nicht jetzt“ zu ${b.offer}`, en: (b) => `“Not now” to ${b.offer}` },
   "handshake.asked": { de: (b) => `Bittet um Beratung: ${b.zone}`, en: (b) => `Asks for advice: ${b.zone}` },
   "handshake.accepted": { de: () => "Beratung übernommen", en: () => "A colleague took over" },
+  "audit.viewed": { de: () => "Daten angesehen oder bearbeitet", en: () => "Data was looked at or acted on" },
   "handshake.closed": { de: (b) => `Beratung zu Ende: ${pick(CLOSED[b.reason], "de", b.reason)}`, en: (b) => `Advice ended: ${pick(CLOSED[b.reason], "en", b.reason)}` },
   "consent.recorded": {
     de: (b) => `Im Laden entschieden: ${pick(PURPOSES[b.purpose], "de", b.purpose)} ${pick(STATES[b.state], "de", b.state)}`,

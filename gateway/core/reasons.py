@@ -1,0 +1,64 @@
+"""Why something was shown or not, as sentences in German and English, for the member who asks. Pure."""
+
+from gateway.core.model import Text
+
+# One sentence per stable code of core.offers, core.consent and core.proof; tests hold that none is missing.
+_SENTENCES: dict[str, tuple[str, str]] = {
+    "chosen": ("Es passte und stand an erster Stelle.", "It fitted and came first."),
+    "ranked_lower": ("Ein anderes Angebot stand davor.", "Another offer came before it."),
+    "nothing_eligible": ("Kein Angebot kam in Frage.", "No offer was eligible."),
+    "schedule": ("Es galt zu dieser Zeit nicht.", "It was not valid at that time."),
+    "zone": ("Es gilt nicht für diesen Bereich.", "It is not for this zone."),
+    "not_public_safe": (
+        "Es darf nicht auf einem öffentlichen Bildschirm stehen.",
+        "It may not stand on a public screen.",
+    ),
+    "in_the_loop": ("Es läuft dort ohnehin für alle.", "It runs there for everybody anyway."),
+    "interests": ("Es passt zu keinem der gespeicherten Interessen.", "It fits none of the interests that are stored."),
+    "does_not_fit_company": (
+        "Es hätte nicht zu allen gepasst, die dort standen.",
+        "It would not have fitted everybody who stood there.",
+    ),
+    "company_without_consent": (
+        "Wer sonst dort stand, hat dem nicht zugestimmt.",
+        "Somebody else who stood there has not agreed to that.",
+    ),
+    "budget.day": ("Für diesen Tag war genug gezeigt.", "Enough had been shown on that day."),
+    "budget.pause": ("Die Pause nach dem letzten Angebot lief noch.", "The pause after the last offer was not over."),
+    "cap.member": ("Es war schon oft genug gezeigt worden.", "It had been shown often enough."),
+    "proof.bearer_limit": (
+        "Es ist zu viel wert für eine Karte, die man kopieren kann.",
+        "It is worth too much for a card that can be copied.",
+    ),
+    "consent.given": ("Die Einwilligung galt.", "The consent was in force."),
+    "consent.not_given": ("Es gab keine Einwilligung dazu.", "There was no consent to it."),
+    "consent.refused": ("Die Einwilligung war abgelehnt.", "The consent was refused."),
+    "consent.withdrawn": ("Die Einwilligung war widerrufen.", "The consent was withdrawn."),
+    "consent.expired": ("Die Einwilligung war abgelaufen.", "The consent had expired."),
+    "consent.superseded": ("Die Einwilligung war ersetzt.", "The consent was superseded."),
+    "consent.from_the_future": (
+        "Die Einwilligung galt zu dieser Zeit noch nicht.",
+        "The consent was not yet in force at that time.",
+    ),
+    "sensitive": (
+        "Die Warengruppe ist zu persönlich dafür.",
+        "The category is too personal for it.",
+    ),
+    "names_somebody": (
+        "Es hätte den Namen einer Person genannt, die dort stand.",
+        "It would have said the name of somebody who stood there.",
+    ),
+    "age.unknown": ("Das Alter ist nicht bekannt.", "The age is not known."),
+    "age.under16": ("Dafür ist ein höheres Alter nötig.", "It needs a higher age."),
+}
+
+
+def sentence(code: str) -> Text:
+    """What a code means; one that nobody knows is given as it is, because it may not be left out."""
+    german, english = _SENTENCES.get(code, (f"Grund: {code}", f"Reason: {code}"))
+    return {"de": german, "en": english}
+
+
+def is_known(code: str) -> bool:
+    """Whether the code has a sentence of its own."""
+    return code in _SENTENCES

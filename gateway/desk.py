@@ -1,0 +1,131 @@
+"""What the shop itself owes a member: to show, export, withdraw and erase what it holds. Each is noted in the audit.
+
+An operator asks by `store-gateway member`; the running service answers through gateway.hatch, and with the service
+stopped the command does the same on the file. Knows no socket and no terminal.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.apply import Touched, recognised
+from gateway.core.consent import given
+from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL
+from gateway.core.model import Act, Purpose
+from gateway.core.ports import Clock
+from gateway.errors import PeerError, StoreError
+from gateway.export import export
+from gateway.records import Tx
+from gateway.store import Store
+
+ACTOR = "operator"
+CHANNEL = "operator"  # of the consent records that are made here
+
+Answer = dict[str, Any]
+
+
+class Ask(BaseModel):
+    """One request of an operator; `purposes` empty = all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verb: Literal["show", "export", "withdraw", "erase"]
+    member_id: str = Field(min_length=1, max_length=128)
+    purposes: list[Purpose] = Field(default=[], max_length=len(Purpose))
+
+
+class Shop(Protocol):
+    """The path (gateway.flow), as far as it is needed here."""
+
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """What memory alone knows of a member."""
+
+    async def act(self, work: Callable[[Tx], Touched]) -> None:
+        """Commit, and follow on every surface. Raises StoreError."""
+
+    async def on_erase(self, member_id: str, channel: str) -> str:
+        """Forget a member here at once, and have headquarters follow: "ok" or "gone". Raises StoreError."""
+
+
+class Desk:
+    """Lives on the event loop."""
+
+    def __init__(self, store: Store, shop: Shop, clock: Clock, new_id: Callable[[], str]) -> None:
+        self._store = store
+        self._shop = shop
+        self._clock = clock
+        self._new_id = new_id
+
+    async def answer(self, asked: object) -> Answer:
+        """{"result": "ok", ..}, or "gone" for a pseudonym that nothing is stored about, "wrong" for no request,
+        "disk" where the disk refuses: then nothing was done and nothing is shown."""
+        try:
+            ask = Ask.model_validate(asked)
+        except ValidationError:
+            return {"result": "wrong"}
+        try:
+            match ask.verb:
+                case "show":
+                    return await self._store.run(lambda tx: self._show(tx, ask.member_id))
+                case "export":
+                    memory = self._shop.memory_of(ask.member_id)
+                    return await self._store.run(lambda tx: self._export(tx, ask.member_id, memory))
+                case "withdraw":
+                    await self._shop.act(lambda tx: self._withdraw(tx, ask))
+                case "erase":
+                    await self._store.run(lambda tx: self._must_be_known(tx, ask.member_id))
+                    await self._shop.on_erase(ask.member_id, CHANNEL)
+        except PeerError:
+            return {"result": "gone"}
+        except StoreError:
+            return {"result": "disk"}
+        return {"result": "ok", "at_ms": self._clock.now_ms()}
+
+    def _show(self, tx: Tx, member_id: str) -> Answer:
+        """No more than a tablet's card may have, and what is in force."""
+        self._must_be_known(tx, member_id)
+        now_ms = self._clock.now_ms()
+        tx.audit(now_ms, member_id, ACTOR, "member.shown", {})
+        profile, consents = tx.profile(member_id), tx.consents(member_id)
+        shown: Answer = {"profile": profile is not None, "consents": list(given(consents, now_ms))}
+        if profile is not None:
+            points = profile.read_or((), TALKING_POINTS, Purpose.STAFF_ADVICE, now_ms)
+            usual: tuple[str, ...] = profile.read_or((), USUAL, Purpose.STAFF_ADVICE, now_ms)
+            shown |= {
+                "call_name": profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms),
+                "language": profile.read_or("", LANGUAGE, Purpose.STAFF_ADVICE, now_ms),
+                "usual": list(usual),
+                "talking_points": [dict(point.text) for point in points],
+                "staff": profile.staff,
+            }
+        shown["credentials"] = sorted(one.kind.value for one in tx.credentials(member_id))
+        return {"result": "ok", "at_ms": now_ms, "member": shown}
+
+    def _export(self, tx: Tx, member_id: str, memory: dict[str, object]) -> Answer:
+        self._must_be_known(tx, member_id)
+        now_ms = self._clock.now_ms()
+        tx.audit(now_ms, member_id, ACTOR, "member.exported", {})
+        return {"result": "ok", "at_ms": now_ms, "export": export(tx, member_id, now_ms, memory)}
+
+    def _withdraw(self, tx: Tx, ask: Ask) -> Touched:
+        self._must_be_known(tx, ask.member_id)
+        now_ms, member_id = self._clock.now_ms(), ask.member_id
+        purposes = ask.purposes or list(Purpose)
+        tx.audit(now_ms, member_id, ACTOR, "member.withdrawn", {}, purposes)
+        choices = dict.fromkeys(purposes, False)
+        tx.record_act(member_id, choices, Act(channel=CHANNEL, method="operator"), now_ms, self._new_id)
+        held = {member_id: recognised(tx, member_id, now_ms)}
+        return Touched(members={member_id}, cleared={member_id}, recognised=held)
+
+    def _must_be_known(self, tx: Tx, member_id: str) -> None:
+        """PeerError("gone") for somebody about whom nothing is stored."""
+        known = (
+            tx.has_member(member_id)
+            or tx.consent_history(member_id)
+            or tx.credentials(member_id)
+            or tx.decisions(member_id)
+            or tx.audits(member_id)
+        )
+        if not known:
+            raise PeerError("gone")

@@ -1,0 +1,337 @@
+"""Everything the shop holds about one member, opened and explained: the answer to a request for access.
+
+`COVERED` names the section of each table that holds a pseudonym; a test reads the schema and fails for a table that
+is in neither list. The form is published as docs/export.schema.json.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from gateway.core.consent import may
+from gateway.core.model import Purpose, ShopConfig
+from gateway.core.reasons import sentence
+from gateway.readable import readable
+from gateway.records import Tx
+from gateway.tables.rows import as_json
+
+__all__ = ["COVERED", "NOT_PERSONAL", "Export", "export", "readable", "schema"]
+
+FORMAT: Literal["store-gateway export 1"] = "store-gateway export 1"
+
+COVERED = {
+    "member": "profile",
+    "credential": "credentials",
+    "consent": "consents",
+    "consent_head": "consents",
+    "consent_parked": "unclear",
+    "decision": "decisions",
+    "audit": "views",
+    "outbox": "waiting",
+    "tap_guard": "proofs",
+    "binding": "codes",
+}
+
+# Tables in which no row belongs to a member, each with its reason.
+NOT_PERSONAL = {
+    "meta": "single values of the box itself",
+    "offer": "headquarters' catalogue, the same for everybody",
+    "terminal_key": "keys of readers",
+    "decision_day": "counts of at least five people",
+    "data_key": "keys under which values are sealed",
+    "notice": "hashes of the privacy notices that were shown",
+    "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
+    "_sqlite_migrations": "which migrations ran",
+    "sqlite_sequence": "SQLite's own counters",
+}
+
+Words = dict[str, str]  # language -> sentence
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Open(BaseModel):
+    """A stored value with all its fields, also those that a later release adds."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class About(_Form):
+    """What a section is for, where it came from and how long it stays."""
+
+    purpose: Words
+    source: Words
+    kept: Words
+
+
+class ProfileRow(_Open):
+    member_id: str
+    call_name: str
+    language: str
+
+
+class CredentialRow(_Form):
+    credential_id: str
+    kind: str
+    clock_offset_s: int
+
+
+class ConsentRow(_Open):
+    event_id: str
+    purpose: str
+    state: str
+    given_at_ms: int
+    valid_until_ms: int | None
+    notice_version: str
+    channel: str
+
+
+class UnclearRow(_Form):
+    """A record that cannot be followed; `denies`: what it takes away is obeyed all the same."""
+
+    event_id: str
+    reason: str
+    denies: bool
+    at_ms: int
+    text: str
+
+
+class InForce(_Form):
+    purpose: str
+    ok: bool
+    reason: str
+    words: Words
+
+
+class ReasonRow(_Form):
+    candidate: str
+    code: str
+    words: Words
+
+
+class DecisionRow(_Form):
+    decision_id: str
+    at_ms: int
+    trigger: str
+    zone: str
+    screen: str
+    offer_id: str | None
+    offer: Words | None
+    reasons: list[ReasonRow]
+
+
+class ViewRow(_Form):
+    at_ms: int
+    actor: str
+    action: str
+    purposes: list[str]
+    detail: dict[str, Any]
+
+
+class WaitingRow(_Form):
+    seq: int
+    at_ms: int
+    type: str
+    body: dict[str, Any]
+
+
+class ProofRow(_Form):
+    count: int
+    until_ms: int | None
+
+
+class CodeRow(_Form):
+    binding_id: str
+    valid_until_ms: int
+    open: bool
+
+
+class Receipt(_Form):
+    receipt_id: str
+    at_ms: int
+    purposes: dict[str, str]
+
+
+class Export(_Form):
+    """All sections; `about` has one entry for each of them."""
+
+    format: Literal["store-gateway export 1"]
+    made_at_ms: int
+    member_id: str
+    shop: Words
+    controller: str
+    contact: str
+    notice_version: str
+    profile: ProfileRow | None
+    credentials: list[CredentialRow]
+    consents: list[ConsentRow]
+    unclear: list[UnclearRow]
+    in_force: list[InForce]
+    receipts: list[Receipt]
+    decisions: list[DecisionRow]
+    views: list[ViewRow]
+    waiting: list[WaitingRow]
+    proofs: list[ProofRow]
+    codes: list[CodeRow]
+    memory: dict[str, Any]
+    about: dict[str, About]
+    elsewhere: Words
+
+
+def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """All that is stored about a member, as docs/export.schema.json says; empty sections for somebody unknown.
+
+    `memory`: what no file holds (gateway.flow.memory_of). Keys and codes themselves are never in it. Whoever calls
+    this notes it with `tx.audit`, before, so that the member sees this view too.
+    """
+    shop, profile = tx.shop(), tx.profile(member_id)
+    consents = [_plain(record) for record in tx.consent_history(member_id)]
+    notice = shop.notice
+    found = Export(
+        format=FORMAT,
+        made_at_ms=now_ms,
+        member_id=member_id,
+        shop=dict(shop.store_name),
+        controller=notice.controller if notice is not None else "",
+        contact=notice.contact if notice is not None else "",
+        notice_version=notice.version if notice is not None else "",
+        profile=None if profile is None else ProfileRow.model_validate(json.loads(as_json(profile.for_the_person()))),
+        credentials=[
+            CredentialRow(credential_id=one.credential_id, kind=one.kind.value, clock_offset_s=one.offset_s)
+            for one in tx.credentials(member_id)
+        ],
+        consents=[ConsentRow.model_validate(record) for record in consents],
+        unclear=[
+            UnclearRow(event_id=event_id, reason=reason, denies=denies, at_ms=at_ms, text=text)
+            for event_id, reason, denies, at_ms, text in tx.parked_texts(member_id)
+        ],
+        in_force=_in_force(tx, member_id, now_ms),
+        receipts=_receipts(consents),
+        decisions=_decisions(tx, member_id),
+        views=[ViewRow.model_validate({key: row[key] for key in ViewRow.model_fields}) for row in tx.audits(member_id)],
+        waiting=[
+            WaitingRow(seq=row.seq, at_ms=row.at_ms, type=row.type, body=json.loads(row.body))
+            for row in tx.waiting_about(member_id)
+        ],
+        proofs=[ProofRow(count=count, until_ms=until_ms) for count, until_ms in tx.guards(member_id)],
+        codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
+        memory={key: value for key, value in (memory or {}).items() if value is not None},
+        about=_about(shop),
+        elsewhere=_ELSEWHERE,
+    )
+    return found.model_dump(mode="json")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of an export, as docs/export.schema.json publishes it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Export.model_json_schema()}
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(as_json(asdict(value)))
+    return plain
+
+
+def _in_force(tx: Tx, member_id: str, now_ms: int) -> list[InForce]:
+    consents = tx.consents(member_id)
+    found = []
+    for purpose in Purpose:
+        verdict = may(purpose, consents, now_ms)
+        words = dict(sentence(verdict.reason))
+        found.append(InForce(purpose=purpose.value, ok=verdict.ok, reason=verdict.reason, words=words))
+    return found
+
+
+def _receipts(consents: list[dict[str, Any]]) -> list[Receipt]:
+    """One for each act, oldest first; records that name no receipt are in the log alone."""
+    acts: dict[str, list[dict[str, Any]]] = {}
+    for record in consents:
+        if record.get("receipt_id"):
+            acts.setdefault(record["receipt_id"], []).append(record)
+    return [
+        Receipt(
+            receipt_id=receipt_id,
+            at_ms=records[0]["given_at_ms"],
+            purposes={record["purpose"]: record["state"] for record in records},
+        )
+        for receipt_id, records in acts.items()
+    ]
+
+
+def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
+    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    found = []
+    for row in tx.decisions(member_id):
+        reasons = [
+            ReasonRow(candidate=candidate, code=code, words=dict(sentence(code))) for candidate, code in row["reasons"]
+        ]
+        kept = {key: row[key] for key in DecisionRow.model_fields if key in row}
+        found.append(DecisionRow.model_validate(kept | {"offer": offers.get(row["offer_id"]), "reasons": reasons}))
+    return found
+
+
+def _words(german: str, english: str) -> Words:
+    return {"de": german, "en": english}
+
+
+_HQ = _words("von der Zentrale gesendet", "sent by headquarters")
+_HERE = _words("in diesem Laden entstanden", "made in this shop")
+_BOTH = _words("in Läden und bei der Zentrale entstanden", "made in shops and at headquarters")
+
+_ELSEWHERE = _words(
+    "Die Zentrale hält zusätzlich, was Läden ihr gemeldet haben: Besuche mit Bereich und Zeit, Entscheidungen, "
+    "Beratungen, Verkäufe. Darüber gibt die verantwortliche Stelle Auskunft, die oben steht.",
+    "Headquarters also holds what shops have reported to it: visits with zone and time, decisions, advice and sales. "
+    "The controller named above answers for that.",
+)
+
+# What each section is for; where it came from.
+_PURPOSES: dict[str, tuple[str, str, Words]] = {
+    "profile": ("Ansprache, Angebote, Beratung", "greeting, offers, advice", _HQ),
+    "credentials": (
+        "Wiedererkennen von Karte, Handy oder Anhänger; gespeichert als Prüfwert oder Schlüssel",
+        "to recognise a card, phone or fob; stored as a keyed hash or a key",
+        _HQ,
+    ),
+    "consents": ("Nachweis, wozu Ja oder Nein gesagt wurde", "proof of what was agreed to or refused", _BOTH),
+    "unclear": ("Einwilligungen, denen nicht gefolgt werden kann", "consents that cannot be followed", _HQ),
+    "decisions": ("damit sich jede Entscheidung erklären lässt", "so that every decision can be explained", _HERE),
+    "views": ("wer diese Daten gesehen oder benutzt hat", "who has seen or used this data", _HERE),
+    "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
+    "proofs": ("damit ein kopierter Nachweis nichts öffnet", "so that a copied proof opens nothing", _HERE),
+    "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _HQ),
+    "memory": ("wo jemand ist und was gerade offen ist", "where somebody is and what is open just now", _HERE),
+}
+
+
+def _about(shop: ShopConfig) -> dict[str, About]:
+    keep, stale = shop.retention, shop.stale_days
+    sent = _words(
+        f"bis die Zentrale es ändert oder löscht, oder {stale} Tage ohne Zentrale",
+        f"until headquarters changes or erases it, or {stale} days without headquarters",
+    )
+    kept = {
+        "profile": sent,
+        "credentials": sent,
+        "consents": _words("bis zur Löschung", "until erased"),
+        "unclear": _words("bis sie klar sind, oder bis zur Löschung", "until they are clear, or until erased"),
+        "decisions": _days(keep.decisions),
+        "views": _days(keep.audit),
+        "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),
+        "proofs": _words("Minuten; Zähler einer Karte bis zur Löschung", "minutes; a card's counter until erased"),
+        "codes": _words("Minuten", "minutes"),
+        "memory": _words("nur im Arbeitsspeicher, Minuten", "in memory only, minutes"),
+    }
+    return {
+        name: About(purpose=_words(german, english), source=source, kept=kept[name])
+        for name, (german, english, source) in _PURPOSES.items()
+    }
+
+
+def _days(days: int) -> Words:
+    return _words(f"{days} Tage, oder bis zur Löschung", f"{days} days, or until erased")

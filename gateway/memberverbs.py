@@ -1,0 +1,104 @@
+"""The verbs of `store-gateway member`: what an operator does for a member, by the running service or on its file."""
+
+import argparse
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from gateway import config, hatch
+from gateway.app import DATABASE, Gateway
+from gateway.clock import ShopClock
+from gateway.config import Config
+from gateway.core.model import Purpose
+from gateway.errors import ConfigError, StoreError
+from gateway.readable import readable
+from gateway.terminal import Defaults, out, say
+
+_PAGE = '<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{member}</title>{body}</html>\n'
+
+
+def add_verbs(parser: argparse.ArgumentParser, default_config: Path) -> None:
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text, formatter_class=Defaults)
+        sub.set_defaults(verb=_run, act=name)
+        sub.add_argument("member", help="the pseudonym")
+        sub.add_argument("--config", type=Path, default=default_config, help="the configuration file")
+        return sub
+
+    verb("show", "what a tablet's card may have, and what is in force")
+    made = verb("export", "everything that is stored about a member, as JSON or as a page")
+    made.add_argument("--out", type=Path, help="a new file that only its owner can read; standard output without")
+    made.add_argument("--page", choices=["de", "en"], help="a page to print in this language instead of JSON")
+    withdraw = verb("withdraw", "withdraw a member's consents, here at once and everywhere by headquarters")
+    withdraw.add_argument(
+        "--purpose", action="append", choices=[p.value for p in Purpose], help="may be repeated; all of them without"
+    )
+    verb("erase", "forget a member, here at once and everywhere by headquarters")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    asked = {"verb": arguments.act, "member_id": arguments.member, "purposes": vars(arguments).get("purpose") or []}
+    answer = do(loaded, asked)
+    match answer["result"]:
+        case "gone":
+            say("Nothing is stored here about this pseudonym.", "yellow")
+            return 1
+        case "disk":
+            raise StoreError("the disk refuses: nothing was done")
+        case "ok":
+            _tell(arguments, answer)
+            return 0
+    raise ConfigError("expected a pseudonym of 1 to 128 characters")
+
+
+def do(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:
+    """The answer of the running service, or what it would have done, done on its file."""
+    data_dir = loaded.gateway.data_dir
+    if not (data_dir / DATABASE).exists():
+        raise ConfigError(f"{data_dir / DATABASE}: no such file; expected the gateway's database")
+    answer = hatch.ask(data_dir, asked)
+    return answer if answer is not None else asyncio.run(_alone(loaded, asked))
+
+
+async def _alone(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:
+    """The whole path without its devices, pages and line; events wait on the disk for the service."""
+    gateway = Gateway(loaded, ShopClock(), asyncio.Event())
+    try:
+        return await gateway.desk.answer(asked)
+    finally:
+        await gateway.close()
+
+
+def _tell(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
+    if arguments.act == "show":
+        for name, value in answer["member"].items():
+            text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+            out.print(f"{name:15} {escape(text)}", highlight=False, soft_wrap=True)
+    elif arguments.act == "export":
+        _write(arguments, answer["export"])
+    else:
+        done = {"withdraw": "withdrawn", "erase": "erased"}[arguments.act]
+        out.print(f"{done} in this shop; headquarters is told as soon as the line is up", highlight=False)
+
+
+def _write(arguments: argparse.Namespace, data: dict[str, Any]) -> None:
+    text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    if arguments.page is not None:
+        text = _PAGE.format(language=arguments.page, member="store-gateway", body=readable(data, arguments.page))
+    if arguments.out is None:
+        out.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+        return
+    try:
+        new = os.open(arguments.out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(new, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"{arguments.out}: cannot be written ({error.strerror}); expected a new file") from error
+    say(f"{arguments.out}: written, readable for its owner only. Hand it over and delete it.")

@@ -1,0 +1,134 @@
+"""How long each table's rows are kept, why, and the daily run that lets them go: a few rows a commit.
+
+Nothing here reads a clock. Rows age by the time that has surely come (gateway.core.reckoning).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from gateway.core.model import Keep
+from gateway.core.reckoning import Jump
+from gateway.records import Tx
+from gateway.tables.ageing import DAY_MS, Aged
+
+T = TypeVar("T")
+
+# Rows of one commit. 200 decisions with 30 reasons each took 8 ms with their flush (median of 100 commits, x86-64 under
+# load), so about 40 ms on a Pi: less than what a tap behind it is noticed by. 20,000 decisions a day are 100 commits.
+ROWS = 200
+# A row may go a little late, but not early: two clocks may differ by minutes and still agree.
+SLACK_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Rows of a table that are kept for `days` and then go, and why so long."""
+
+    where: Aged
+    days: Callable[[Keep], int]
+    why: str
+    stamped: bool = True  # its column says since when a row is here, as far as that is known
+
+
+RULES = (
+    Rule(
+        Aged("decision", "decision_id", "kept_from_ms"),
+        lambda keep: keep.decisions,
+        "to answer a member who asks why; then counts per day without a person",
+    ),
+    Rule(
+        Aged("audit", "seq", "kept_from_ms"),
+        lambda keep: keep.audit,
+        "to answer a member who asks who saw what; a year covers what an authority looks into",
+    ),
+    Rule(
+        Aged("decision_day", "rowid", "day_ms"),
+        lambda keep: keep.counts,
+        "to compare a season with the one before; no count is of fewer than five people",
+        stamped=False,
+    ),
+)
+
+# Rows that carry their own end, looked for by somebody else: the column, and who lets them go.
+OWN_END = {
+    "tap_guard": ("until_ms", "gateway.flow, every ten minutes; a tag's counter has no end while the tag may be shown"),
+    "binding": ("valid_until_ms", "gateway.flow, every ten minutes"),
+    "terminal_key": ("until_ms", "gateway.keychain, some time after the key's own end"),
+}
+
+# Tables that need no period, each with its reason.
+NO_PERIOD = {
+    "meta": "single values of the box itself, no member's",
+    "member": "until headquarters changes or erases it, or is away too long (gateway.life)",
+    "credential": "as the member it belongs to",
+    "consent": "the proof of what was agreed to; until the member is erased",
+    "consent_head": "as the log that it closes",
+    "consent_parked": "until it can be followed, or the member is erased; bounded in number (gateway.tables.parked)",
+    "notice": "hashes of notices, nobody's data; what a consent names must be known as long as the consent",
+    "erasure": "so that nobody who was erased comes back, also from a backup; keyed hashes",
+    "data_key": "until everything under it is sealed anew (gateway.resealing)",
+    "offer": "headquarters' catalogue, nobody's data",
+    "outbox": "until headquarters confirms it; no other statement may delete from it",
+    "_sqlite_migrations": "which migrations ran",
+    "sqlite_sequence": "SQLite's own counters",
+}
+
+
+class Run(Protocol):
+    """The store's way to commit one work (gateway.store)."""
+
+    def __call__(self, work: Callable[[Tx], T]) -> Awaitable[T]: ...
+
+
+async def let_go(run: Run, keep: Keep, surely_ms: int) -> dict[str, int]:
+    """Delete what is too old at `surely_ms`; how many rows of which table. Raises StoreError when the disk refuses."""
+    gone = {}
+    for rule in RULES:
+        if rule.stamped:  # from the future: a clock was ahead. Such a row ages from now on, or it would stay for ever.
+            await _all(run, _anew(rule.where, surely_ms + DAY_MS, None, surely_ms))
+        before_ms = surely_ms - rule.days(keep) * DAY_MS - SLACK_MS
+        if rule.where.table == "decision":
+            gone["decision"] = await _count_and_drop(run, rule.where, before_ms)
+        else:
+            gone[rule.where.table] = await _drop(run, rule.where, before_ms)
+    return gone
+
+
+async def after_jump(run: Run, jump: Jump) -> None:
+    """The clock was wrong: what was written since it last agreed may be younger than it says, and ages from now on."""
+    for rule in RULES:
+        if rule.stamped and jump.to_ms > jump.from_ms:
+            await _all(run, _anew(rule.where, jump.sure_ms, jump.to_ms, jump.to_ms))
+
+
+async def _count_and_drop(run: Run, where: Aged, before_ms: int) -> int:
+    """Whole days of decisions, oldest first: counted for each screen, then deleted."""
+    end_ms, gone = before_ms - before_ms % DAY_MS, 0
+    while True:
+        oldest_ms = await run(lambda tx: tx.oldest(where))
+        if oldest_ms is None or oldest_ms >= end_ms:
+            return gone
+        day_ms = oldest_ms - oldest_ms % DAY_MS
+        for screen in await run(partial(Tx.screens_of, day_ms=day_ms)):
+            await run(partial(Tx.count_decisions, day_ms=day_ms, screen=screen))
+        gone += await _drop(run, where, day_ms + DAY_MS)
+
+
+def _anew(where: Aged, from_ms: int, until_ms: int | None, to_ms: int) -> Callable[[Tx], int]:
+    return lambda tx: tx.age_anew(where, from_ms, until_ms, to_ms, ROWS)
+
+
+async def _drop(run: Run, where: Aged, before_ms: int) -> int:
+    return await _all(run, lambda tx: tx.drop_before(where, before_ms, ROWS))
+
+
+async def _all(run: Run, piece: Callable[[Tx], int]) -> int:
+    """Do a work piece by piece until a piece is not full; how many rows in all."""
+    total = 0
+    while True:
+        done = await run(piece)
+        total += done
+        if done < ROWS:
+            return total

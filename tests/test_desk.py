@@ -1,0 +1,112 @@
+"""What the shop owes a member, on a real path: done at once, noted, told; nothing about somebody unknown."""
+
+import itertools
+import json
+
+import pytest
+
+from gateway.core.model import Purpose
+from gateway.desk import Desk
+from gateway.errors import StoreError
+from tests.rigs.shop import Shop, member, open_shop
+
+ALL = tuple(Purpose)
+
+
+@pytest.fixture
+async def shop(tmp_path):
+    one = await open_shop(tmp_path, *member("mia", *ALL), *member("quentin", *ALL, interests=("tea",)))
+    yield one
+    await one.settle()
+    one.store.close()
+
+
+@pytest.fixture
+def desk(shop: Shop) -> Desk:
+    ids = itertools.count()
+    return Desk(shop.store, shop.flow, shop.clock, lambda: f"desk{next(ids)}")
+
+
+async def views(shop: Shop, name: str = "mia") -> list[str]:
+    return [row["action"] for row in await shop.store.run(lambda tx: tx.audits(name))]
+
+
+async def test_showing_gives_no_more_than_a_tablets_card_and_is_noted(shop: Shop, desk: Desk) -> None:
+    answer = await desk.answer({"verb": "show", "member_id": "mia"})
+    assert answer["result"] == "ok"
+    assert set(answer["member"]) == {
+        *("profile", "consents", "call_name", "language", "usual", "talking_points", "staff", "credentials")
+    }
+    assert answer["member"]["credentials"] == ["ibeacon", "ndef"]
+    assert "coffee" not in json.dumps(answer)  # interests
+    assert await views(shop) == ["member.shown"]
+
+
+async def test_an_export_holds_its_own_note_and_what_memory_knows(shop: Shop, desk: Desk) -> None:
+    await shop.stand("mia", "coffee-ble")
+    await shop.tap("mia", "till-nfc")
+    await shop.tap("mia", "advice-nfc")
+    data = (await desk.answer({"verb": "export", "member_id": "mia"}))["export"]
+    assert [view["action"] for view in data["views"]] == ["member.exported"]
+    assert (data["memory"]["till"], data["memory"]["request"]) == ("till-1", "asked")
+    assert data["memory"]["visit_id"]
+    assert data["memory"]["zone"]
+    assert "quentin" not in json.dumps(data).lower()
+
+
+async def test_withdrawing_clears_every_surface_and_is_told(shop: Shop, desk: Desk) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    assert shop.step() == "offer"
+    answer = await desk.answer({"verb": "withdraw", "member_id": "mia", "purposes": ["recognise_nfc"]})
+    assert answer["result"] == "ok"
+    assert shop.step() is None
+    await shop.tap("mia", "coffee-nfc")
+    assert shop.step() == "join"
+    (told,) = await shop.bodies("consent.recorded")
+    assert (told["purpose"], told["state"], told["member_id"]) == ("recognise_nfc", "withdrawn", "mia")
+    assert await views(shop) == ["member.withdrawn"]
+
+
+async def test_withdrawing_names_no_purpose_and_means_all(shop: Shop, desk: Desk) -> None:
+    await desk.answer({"verb": "withdraw", "member_id": "mia"})
+    assert (await desk.answer({"verb": "show", "member_id": "mia"}))["member"]["consents"] == []
+    assert len(shop.resolver) == 2  # quentin's
+
+
+async def test_erasing_leaves_nothing_and_nobody_else_is_touched(shop: Shop, desk: Desk) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    await shop.tap("mia", "advice-nfc")
+    assert (await desk.answer({"verb": "erase", "member_id": "mia"}))["result"] == "ok"
+    assert (shop.step(), shop.walls.entries) == (None, ())
+    assert await shop.store.run(lambda tx: tx.member("mia")) is None
+    assert await views(shop) == []
+    assert await shop.bodies("erasure.requested") != []
+    await shop.tap("mia", "coffee-nfc")
+    assert shop.step() == "join"
+    await shop.tap("quentin", "coffee-nfc")
+    assert shop.walls.screens["bar"].dialogue.call_name == "Quentin"
+
+
+@pytest.mark.parametrize("verb", ["show", "export", "withdraw", "erase"])
+async def test_nothing_is_done_for_somebody_unknown(shop: Shop, desk: Desk, verb: str) -> None:
+    before = await shop.events()
+    assert await desk.answer({"verb": verb, "member_id": "nobody"}) == {"result": "gone"}
+    assert await shop.events() == before
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [None, [], {}, {"verb": "drop", "member_id": "mia"}, {"verb": "show", "member_id": ""}, {"verb": "show"},
+     {"verb": "withdraw", "member_id": "mia", "purposes": ["everything"]}, {"verb": "show", "member_id": "m", "x": 1}],
+)  # fmt: skip
+async def test_what_is_no_request_is_refused(desk: Desk, asked: object) -> None:
+    assert await desk.answer(asked) == {"result": "wrong"}
+
+
+@pytest.mark.parametrize("verb", ["show", "export", "withdraw", "erase"])
+async def test_a_disk_that_refuses_shows_and_does_nothing(shop: Shop, desk: Desk, monkeypatch, verb: str) -> None:
+    async def full(work, within_ms=0, *, vital=False):
+        raise StoreError("the disk refused: it is full")
+
+    monkeypatch.setattr(shop.store, "run", full)
+    assert await desk.answer({"verb": verb, "member_id": "mia"}) == {"result": "disk"}

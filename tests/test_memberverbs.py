@@ -1,0 +1,130 @@
+"""`store-gateway member`: the same acts by the running service and on the file of a stopped one."""
+
+import json
+import secrets
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drivers.people import population
+from gateway import keys
+from gateway.__main__ import main
+from gateway.apply import apply
+from gateway.core.changes import ConsentAdd, Delta
+from gateway.core.model import Purpose
+from gateway.store import Store
+from tests.rigs.broker import free_port
+from tests.rigs.shop import basics, member
+from tests.rigs.system import Process, System, wait_for
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        f'[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{tmp_path / "data"}"\n'
+        f'[http]\nport = {free_port()}\n[[screen]]\nid = "bar"\nzone = "coffee"\n'
+    )
+    return path
+
+
+@pytest.fixture
+async def filled(config: Path, tmp_path: Path) -> Path:
+    key = keys.site_key(tmp_path / "data")
+    store = Store(tmp_path / "data" / "gateway.db", secrets.token_hex(16), key)
+    people = [*member("mia", *Purpose), *member("ben", *Purpose)]
+    long_ago = [
+        ConsentAdd(replace(one.record, given_at_ms=1_000)) if isinstance(one, ConsentAdd) else one for one in people
+    ]
+    delta = Delta(0, 1, (*basics(), *long_ago))
+    await store.run(lambda tx: apply(tx, delta, key, 1))
+    store.close()
+    return config
+
+
+def run(config: Path, *arguments: str) -> int:
+    return main(["member", arguments[0], "--config", str(config), *arguments[1:]])
+
+
+def acts(config: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """All four verbs, and what they leave."""
+    assert run(config, "show", "mia") == 0
+    shown = capfd.readouterr().out
+    assert "Mia" in shown
+    assert "Espresso" in shown
+    assert "ibeacon" in shown
+    assert "purchase_history" in shown
+    assert run(config, "withdraw", "mia", "--purpose", "purchase_history", "--purpose", "staff_advice") == 0
+    assert run(config, "show", "mia") == 0
+    assert "purchase_history" not in capfd.readouterr().out
+    file, page = tmp_path / "mia.json", tmp_path / "mia.html"
+    assert run(config, "export", "mia", "--out", str(file)) == 0
+    assert run(config, "export", "mia", "--out", str(page), "--page", "de") == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    data = json.loads(file.read_text())
+    assert [view["action"] for view in data["views"]] == [
+        "member.shown",
+        "member.withdrawn",
+        "member.shown",
+        "member.exported",
+    ]
+    assert "Auskunft" in page.read_text()
+    assert run(config, "export", "mia", "--out", str(file)) == 78
+    capfd.readouterr()
+    assert run(config, "export", "mia") == 0
+    assert json.loads(capfd.readouterr().out)["profile"]["call_name"] == "Mia"
+    assert run(config, "erase", "mia") == 0
+    assert run(config, "show", "mia") == 1
+    assert run(config, "show", "ben") == 0
+    capfd.readouterr()
+
+
+def test_with_the_service_stopped_the_file_is_used(
+    filled: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    acts(filled, capfd, tmp_path)
+    assert not (tmp_path / "data" / "operator.sock").exists()
+
+
+def test_the_running_service_does_it_itself(filled: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    service = Process(["run", "--config", str(filled)], tmp_path / "gateway.log")
+    service.start()
+    try:
+        wait_for((tmp_path / "data" / "operator.sock").is_socket, "the operator's socket")
+        acts(filled, capfd, tmp_path)
+    finally:
+        assert service.stop() == 0
+    log = (tmp_path / "gateway.log").read_text()
+    assert "mia" not in log.lower()
+    assert "Traceback" not in log
+
+
+def test_a_gateway_without_data_is_told(config: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(config, "show", "mia") == 78
+    assert "no such file" in capfd.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.broker
+def test_headquarters_hears_of_every_act_and_the_shop_hears_headquarters(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with System(tmp_path, '[[screen]]\nid = "bar"\nzone = "coffee"\n') as system:
+        who = str(next(op["body"]["member_id"] for op in population(1, 12) if op["op"] == "member.put"))
+        for verb in ("show", "export", "withdraw", "erase"):
+            assert run(system.config, verb, who) == 0
+        capfd.readouterr()
+        wait_for(lambda: "erasure.requested" in [event["type"] for event in system.events()], "the erasure at HQ")
+        # what was told about somebody who is erased in the shop before it was sent names nobody any more
+        told = [event["body"].get("action") for event in system.events() if event["type"] == "audit.viewed"]
+        assert told == ["member.shown", "member.exported", "member.withdrawn"]
+        parts = {part["name"]: part["state"] for part in system.status()["parts"]}
+        assert parts["profiles"] == "ok"
+    with closing(sqlite3.connect(system.data / "gateway.db")) as db:
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+    assert abs(int(meta["surely_ms"]) - time.time() * 1000) < 600_000

@@ -1,0 +1,29 @@
+"""Every code that a decision may give has a sentence in both languages."""
+
+import re
+from pathlib import Path
+
+from gateway.core.model import ConsentState
+from gateway.core.reasons import is_known, sentence
+
+CORE = Path(__file__).parents[1] / "gateway" / "core"
+
+
+def test_every_code_has_its_sentences() -> None:
+    source = (CORE / "offers.py").read_text()
+    codes = set(re.findall(r'return "([a-z_.]+)"', source)) | set(re.findall(r'Reason\([^,]+, "([a-z_.]+)"', source))
+    codes |= set(re.findall(r'(?:else|if) "([a-z_.]+)"', source)) - {"tap", "zone", "members", "everyone"}
+    codes |= set(re.findall(r'"(consent\.[a-z_]+)"', (CORE / "consent.py").read_text()))
+    codes |= set(re.findall(r'"(proof\.[a-z_]+)"', (CORE / "proof.py").read_text()))
+    codes |= {f"consent.{state}" for state in ConsentState}
+    assert len(codes) > 15
+    for code in codes:
+        assert is_known(code), code
+        german, english = sentence(code)["de"], sentence(code)["en"]
+        assert german != english
+        assert german.endswith(".")
+        assert english.endswith(".")
+
+
+def test_a_code_of_a_later_release_is_told_as_it_is() -> None:
+    assert sentence("of_2030") == {"de": "Grund: of_2030", "en": "Reason: of_2030"}
