@@ -6,8 +6,9 @@ from html import escape
 from gateway.core.model import Notice, ShopConfig
 from gateway.core.notice import HEADING, blocks
 
-# Beyond this many characters in both languages together a sheet of A4 would need letters too small to read at a door.
-LONG_CHARS = 6_400
+# What two columns of a sheet of A4 hold beside the rest, with room for long addresses and a few more areas: 1,600 were
+# seen to fit. A longer text gets a sheet of its own for each language.
+LONG_CHARS = 1_500
 NAMES = {"de": "Deutsch", "en": "English", "fr": "Français", "it": "Italiano", "nl": "Nederlands", "pl": "Polski"}
 OWN = ("de", "en")  # languages in which the page's own sentences are written
 _MISSING_DE = {"controller": "Verantwortliche Stelle", "contact": "Kontakt", "version": "Fassung", "text": "Text"}

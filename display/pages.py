@@ -76,7 +76,7 @@ class Pages:
             for one in shown
             for values in [notices.sheet_values(shop, shop.notice, one, zones)]
         ]
-        long = sum(len(shop.notice.text[one]) for one in shown) > notices.LONG_CHARS or len(shown) > len(notices.OWN)
+        long = max(len(shop.notice.text[one]) for one in shown) > notices.LONG_CHARS or len(shown) > len(notices.OWN)
         values = {
             "count": str(len(shown)),
             "length": "long" if long else "short",
