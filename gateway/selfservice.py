@@ -210,10 +210,11 @@ class SelfService:
 
     async def choose(self, cookie: str | None, form: Form) -> Answer | None:
         """Give or withdraw the purposes that the form names; None without a session that may."""
-        session = self._confirmed(cookie)
+        gives = any(form.choices.values())
+        session = self._confirmed(cookie, denies=not gives)
         if session is None or session.member_id is None:
             return None
-        gives, member_id = any(form.choices.values()), session.member_id
+        member_id = session.member_id
         session.acts += 1
         if gives and session.acts > MAX_ACTS:
             self._health.count("self.too_many_acts")
@@ -258,7 +259,7 @@ class SelfService:
 
     async def forget(self, cookie: str | None) -> Literal["ok"] | None:
         """Erase the person everywhere; every session of theirs ends. None without a session that may."""
-        session = self._confirmed(cookie)
+        session = self._confirmed(cookie, denies=True)
         if session is None or session.member_id is None:
             return None
         member_id = session.member_id
@@ -319,12 +320,15 @@ class SelfService:
 
     # --- inside ----------------------------------------------------------------------------------------------
 
-    def _session(self, cookie: str | None, *, receipts: bool = False) -> Session | None:
-        """The session, also one that waits; but not if the screen that it waits for shows something else."""
+    def _session(self, cookie: str | None, *, receipts: bool = False, denies: bool = False) -> Session | None:
+        """The session, also one that waits; but not if the screen that it waits for shows something else.
+
+        While an erasure may be missing here, none but of who joined in it; what only takes away (`denies`) always.
+        """
         session = self._sessions.get(cookie, self._clock.now_ms())
         if session is None or (session.link.kind == "receipt" and not receipts):
             return None
-        if session.member_id is not None and self._choices.held:
+        if session.link.member_id is not None and self._choices.held and not denies:
             return None
         if session.digits:
             dialogue = self._stage.dialogue_at(session.link.place)
@@ -334,8 +338,8 @@ class SelfService:
                 return None
         return session
 
-    def _confirmed(self, cookie: str | None) -> Session | None:
-        session = self._session(cookie)
+    def _confirmed(self, cookie: str | None, *, denies: bool = False) -> Session | None:
+        session = self._session(cookie, denies=denies)
         return None if session is None or session.digits else session
 
     def _may_see(self, cookie: str | None, receipt_id: str) -> Session | None:

@@ -1,7 +1,6 @@
 """Acts of consent over a real broker: what is decided in one shop counts in the other, and a changed log is healed."""
 
 import asyncio
-import itertools
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -9,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.changes import ConfigPut
 from gateway.core.consent import may
-from gateway.core.model import Act, AgeGate, Purpose
+from gateway.core.model import Act, AgeGate, Purpose, ShopConfig
 from gateway.errors import UnavailableError
 from gateway.health import Health
-from sync import link
+from sync import link, ops
 from sync.hq import server
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -21,20 +21,20 @@ from sync.topics import Topics
 from sync.uplink import Uplink
 from tests.rigs import shop as rig
 from tests.rigs.broker import KINDS, Broker, Kind
-from tests.rigs.shop import START_MS, Shop
+from tests.rigs.shop import NOTICE, START_MS, Shop
 
 pytestmark = pytest.mark.broker
 
 NFC, ADVICE = Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE
 ENOUGH_S = 30  # only ends a hanging test
-NOTICE = {"version": "1", "controller": "Muster GmbH", "contact": "privacy@muster.example"}
 CARD = {"credential_id": "c-1", "member_id": "mia", "kind": "ndef", "value": b"https://card.example/mia".hex()}
 OPS = [
-    {"op": "config.put", "body": {"notice": NOTICE, "zones": {"coffee": {"en": "Coffee"}}}},
+    ops.dump(ConfigPut(ShopConfig(notice=NOTICE))),
     {"op": "member.put", "body": {"member_id": "mia", "call_name": "Mia", "age": "16plus"}},
     {"op": "credential.put", "body": CARD},
 ]
-ACT = Act("tablet", "toggle", "tablet-1", language="de", age_gate=AgeGate.OVER_16, notice_version="1")
+SHOWN = {"language": "en", "notice_version": NOTICE.version, "notice_sha256": NOTICE.sha256("en")}
+ACT = Act("tablet", "toggle", "tablet-1", age_gate=AgeGate.OVER_16, **SHOWN)
 
 
 class Live(rig.Clock):
@@ -57,10 +57,10 @@ async def until(condition: Callable[[], object]) -> None:
 @asynccontextmanager
 async def opened(path: Path, port: int, name: str) -> AsyncIterator[Shop]:
     """A shop on its own line."""
-    shop, place, ids = Shop(path), Topics("acme", "munich-1", name), itertools.count()
+    shop, place = Shop(path), Topics("acme", "munich-1", name)
     transport = link.Transport(link.Address("127.0.0.1", port), f"gw-{name}", random.Random(name))
     uplink = Uplink(place, transport, shop.store, shop.flow, shop.clock, shop.health, random.Random(2), bytes(32))
-    shop.flow._wake, shop.flow._new_id = uplink.wake, lambda: f"{name}-{next(ids)}"
+    shop.on_wake, shop.ids = uplink.wake, f"{name}-"
     await shop.flow.start()
     await shop.store.run(lambda tx: tx.put_meta("store_id", place.name))
     await shop.tick()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.changes import ConfigPut, MemberErase, MemberPut
+from gateway.core.changes import ConfigPut, Erasure, Erasures, MemberErase, MemberPut
 from gateway.core.model import AgeGate, ConsentState, Member, Purpose, ShopConfig
 from gateway.core.tokens import (
     CONFIRM_MS,
@@ -457,6 +457,42 @@ async def test_nobody_sees_anything_while_the_shop_lacks_an_erasure(own: Own) ->
     assert (await phone.me())["status"] == 401
     assert (await phone.open("/api/v1/me/data")).status_code == 401
     assert (await own.browser().open(link)).status_code == 410
+
+
+async def test_a_shop_that_lacks_an_erasure_still_takes_a_no_and_no_yes(own: Own) -> None:
+    phone = await own.phone()
+    await own.shop.flow.on_head(7)
+    assert (await phone.post("me/choices", agreed(choices={"marketing_push": True})))["status"] == 401
+    said = await phone.post("me/choices", {"choices": {"recognise_nfc": False}})
+    assert said["result"] == "ok"
+    await own.shop.flow.on_erasures(Erasures(0, 7, (Erasure(7, "ben"),)))
+    assert (await phone.states())["recognise_nfc"] == "withdrawn"
+    await own.shop.tap("mia", "coffee-nfc")
+    assert own.shop.step() == "join"
+
+
+async def test_a_shop_that_lacks_an_erasure_still_forgets(own: Own) -> None:
+    phone = await own.phone()
+    await own.shop.flow.on_head(7)
+    assert (await phone.post("me/forget"))["result"] == "ok"
+    assert await own.shop.store.run(lambda tx: tx.is_erased("mia"))
+
+
+async def test_who_joins_while_the_shop_lacks_an_erasure_sees_their_own_page(own: Own) -> None:
+    tablet = await own.tablet()
+    await own.shop.flow.on_head(7)
+    handed = await tablet.post("tablet/handover", {"kind": "enrol", "handshake_id": None, "pin": "1234"})
+    assert (await tablet.open(handed["url"])).status_code == 303
+    said = await tablet.post("me/enrol", agreed(choices={"recognise_nfc": True}, call_name="Noa"))
+    assert said["result"] == "ok"
+    assert ((await tablet.me())["call_name"], (await tablet.me())["code"]) == ("Noa", said["code"])
+
+
+async def test_an_erasure_of_the_stream_ends_the_session(own: Own) -> None:
+    phone = await own.phone()
+    await own.shop.flow.on_erasures(Erasures(0, 1, (Erasure(1, "mia"),)))
+    assert (await phone.me())["status"] == 401
+    assert (await phone.open("/api/v1/me/data")).status_code == 401
 
 
 async def test_an_erasure_by_headquarters_ends_the_session(own: Own) -> None:

@@ -109,6 +109,8 @@ class Shop:
         self.resolver = Resolver(SITE_KEY)
         self.store = Store(path / "gateway.db", "e" * 32, SITE_KEY)
         self.woken = 0
+        self.on_wake = lambda: None
+        self.ids = "id"  # what ids that are made here begin with
         ids = itertools.count(1)
         self.tasks: list = []
         self.flow = Flow(
@@ -120,7 +122,7 @@ class Shop:
             receivers={receiver.id: receiver for receiver in RECEIVERS},
             screens=SCREENS,
             site_key=SITE_KEY,
-            new_id=lambda: f"id{next(ids):04d}",
+            new_id=lambda: f"{self.ids}{next(ids):04d}",
             spawn=self._spawn,
             wake=self._wake,
             public_url=public_url,
@@ -132,6 +134,7 @@ class Shop:
 
     def _wake(self) -> None:
         self.woken += 1
+        self.on_wake()
 
     async def settle(self) -> None:
         """Wait for all work that is under way; raises what it raised."""
