@@ -17,8 +17,8 @@ ENROLLED = "member.enrolled"  # the event that a shop tells when somebody became
 PERSONAL = ("call_name", "language", "age")  # they stand in the member.put, and go when that goes
 
 # Each takes two minutes at a tablet in a colleague's hand, so ten tablets make 3,600 in a day of twelve hours, and a
-# shop on its best day a tenth of it. A stolen gateway makes as many, each with a row of 300 bytes: 300 kB a day.
-MAX_A_DAY = 1_000
+# shop on its best day a tenth of it. A stolen gateway makes as many, each with a row of 300 bytes: 120 kB a day.
+MAX_A_DAY = 400
 DAY_MS = 86_400_000
 
 
