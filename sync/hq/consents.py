@@ -14,8 +14,8 @@ from sync.topics import Topics
 RECORDED = "consent.recorded"  # the event that a shop tells when a member decided there
 
 # Grants and answers to refused ones that one gateway may put on the line of versions in a day: as many people as
-# join in a day (enrolments.MAX_A_DAY), with all eight purposes. What a stolen gateway makes up ends here; a withdrawal is
-# never counted.
+# join in a day (enrolments.MAX_A_DAY), with all eight purposes. What a stolen gateway makes up ends here; a withdrawal
+# is never counted.
 MAX_GRANTS_A_DAY = 3_200
 _DAY_MS = 86_400_000
 _KEPT_DAYS = 7
