@@ -7,7 +7,7 @@ import pytest
 from gateway import choices as module
 from gateway.choices import OWED_AGAIN_MS
 from gateway.core.changes import MemberErase
-from gateway.core.model import Act, AgeGate, ConsentState, Purpose
+from gateway.core.model import Act, AgeGate, ConsentState, CredentialKind, Purpose, Token
 from gateway.errors import PeerError, StoreError
 from tests.rigs.shop import NOTICE, Shop, member, open_shop
 
@@ -54,8 +54,12 @@ async def test_a_withdrawal_clears_screens_cards_and_the_resolver(shop: Shop) ->
 
 
 async def test_giving_lets_a_card_be_known_at_once_and_clears_nothing(shop: Shop) -> None:
+    card = Token(CredentialKind.NDEF, b"https://card.example/ben")
+    assert shop.resolver.resolve(card, shop.clock.ms) is None
     await shop.tap("mia", "coffee-nfc")
     assert await shop.flow._choices.follow("ben", {NFC: True}, ACT)
+    found = shop.resolver.resolve(card, shop.clock.ms)
+    assert found is not None
     assert shop.step() == "offer"
     await shop.tap("ben", "door-nfc")
     assert shop.step("hall") != "join"

@@ -84,6 +84,7 @@ async def test_not_mine_ends_the_phone_and_the_screen_at_once(own: Own) -> None:
     phone = await own.scan()
     assert await own.touch("not_mine") == "ok"
     assert own.shown().dialogue is None
+    assert len(own.shop.flow.selfservice._sessions) == 0
     assert (await phone.me())["status"] == 401
     assert own.shop.health.counts["self.not_mine"] == 1
 
@@ -557,6 +558,9 @@ async def test_a_receipt_is_the_persons_own_and_travels_by_a_link_that_shows_not
     assert (await other.me())["status"] == 401
     assert (await other.open("/api/v1/me/data")).status_code == 401
     assert (await other.open("/api/v1/me/receipts/another")).status_code == 404
+    later = (await phone.post("me/choices", {"choices": {"staff_advice": False}}))["receipt_id"]
+    assert (await phone.open(f"/api/v1/me/receipts/{later}")).status_code == 200
+    assert (await other.open(f"/api/v1/me/receipts/{later}")).status_code == 404
     assert (await other.post("me/choices", {"choices": {"staff_advice": False}}))["status"] == 401
 
 

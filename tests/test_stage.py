@@ -284,6 +284,7 @@ def test_what_ends_on_the_way_is_wiped_at_once() -> None:
         for step in before:
             assert one.answer("bar", "d1", step, 0, IDLE_MS) is not None
             one.put_link("bar", "d1", "http://shop/h/x")
+        assert (one.render("bar", 0).dialogue.link == "") is (before[-1] == "forget_me")
         assert one.answer("bar", "d1", choice, 0, IDLE_MS) is not None
         assert one.render("bar", 0).dialogue is None
         assert not one.ask_whose("bar", "d1", "42", 0)
