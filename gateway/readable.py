@@ -85,14 +85,14 @@ _FIELDS = {
 }
 
 _VALUES = {
-    "recognise_ble": ("Erkennen am Funk", "Recognition by radio"),
-    "recognise_nfc": ("Erkennen beim Antippen", "Recognition by a tap"),
-    "personalise_offers": ("Persönliche Angebote", "Personal offers"),
-    "public_personal_greeting": ("Gruß mit Namen am Bildschirm", "Greeting by name on a screen"),
-    "staff_advice": ("Beratung durch das Personal", "Advice by staff"),
-    "greet_on_entry": ("Gruß am Eingang", "Greeting at the entrance"),
-    "purchase_history": ("Einkäufe berücksichtigen", "Use of purchase history"),
-    "marketing_push": ("Nachrichten aufs Handy", "Messages to the phone"),
+    "recognise_ble": ("Erkennen per Bluetooth", "Recognition by Bluetooth"),
+    "recognise_nfc": ("Erkennen per Karte", "Recognition by card"),
+    "personalise_offers": ("Eigene Angebote", "Own offers"),
+    "public_personal_greeting": ("Begrüßung am Bildschirm", "Greeting on screen"),
+    "staff_advice": ("Beratung", "Advice"),
+    "greet_on_entry": ("Begrüßung am Eingang", "Greeting at the door"),
+    "purchase_history": ("Einkäufe merken", "Remember purchases"),
+    "marketing_push": ("Nachrichten", "Messages"),
     "given": ("gegeben", "given"),
     "refused": ("abgelehnt", "refused"),
     "withdrawn": ("widerrufen", "withdrawn"),

@@ -94,6 +94,7 @@ def test_the_purposes_are_explained_in_the_words_of_the_toggles() -> None:
             assert name is not None
             assert why is not None
             assert f"<dt>{name[1]}</dt><dd>{why[1]}</dd>" in page
+            assert f'"{name[1]}"' in (ROOT.parents[1] / "gateway" / "readable.py").read_text()  # the copy of one's data
 
 
 def test_one_language_or_all() -> None:

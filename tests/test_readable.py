@@ -58,8 +58,8 @@ def test_whatever_stands_in_a_profile_is_text() -> None:
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("de", ["Rufname", "Beratung durch das Personal", "widerrufen", "Es passte.", "Feinkost Muster", "Ansprache"]),
-        ("en", ["Call name", "Advice by staff", "withdrawn", "It fitted.", "Muster Fine Foods", "greeting"]),
+        ("de", ["Rufname", "Beratung", "widerrufen", "Es passte.", "Feinkost Muster", "Ansprache"]),
+        ("en", ["Call name", "Advice", "withdrawn", "It fitted.", "Muster Fine Foods", "greeting"]),
         ("fr", ["Call name", "Headquarters has more."]),
     ],
 )

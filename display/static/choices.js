@@ -84,7 +84,7 @@ export class Choices {
 /** The question of age. @returns {HTMLElement} with `.value`, null until something was chosen */
 export function ages(language, changed) {
   const inputs = AGES.map((age) => el("input", { type: "radio", name: "age", value: age, autocomplete: "off" }));
-  const node = el("fieldset.ages", {}, el("legend", { tabindex: "-1" }, word(language, "meAge")), el("p.soft", {}, word(language, "meAgeWhy")),
+  const node = el("fieldset.ages", {}, el("legend", { tabindex: "-1" }, word(language, "meAge")), el("p.need", {}, word(language, "meAgeFirst")), el("p.soft", {}, word(language, "meAgeWhy")),
     ...AGES.map((age, at) => el("label.option", {}, inputs[at], el("span", {}, word(language, `meAge_${age}`)))));
   for (const input of inputs) input.addEventListener("change", () => changed(input.value));
   Object.defineProperty(node, "value", {
