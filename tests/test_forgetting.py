@@ -13,6 +13,7 @@ from gateway.errors import PeerError, StoreError
 from gateway.forgetting import LATE_MS, MAX_SOUGHT, MAX_STEP
 from gateway.recognition import Recognition
 from gateway.records import Tx
+from gateway.selfservice import Form
 from gateway.tables import erasures
 from tests.rigs import shop as rig
 from tests.rigs import traces
@@ -418,12 +419,33 @@ async def everywhere(shop: Shop) -> None:
     assert view is not None
     assert await shop.flow.on_screen("bar", view.dialogue_id, "code") == "ok"
     assert await shop.flow.on_code("bar", view.dialogue_id, "12345678") == "ok"
+    await on_their_own_page(shop)
+
+
+async def on_their_own_page(shop: Shop) -> None:
+    """A phone that the screen confirmed and that chose something, and a link that nobody has opened yet."""
+    me, hall = shop.flow.selfservice, shop.walls.screens["hall"].dialogue
+    assert hall is not None
+    assert await shop.flow.on_screen("hall", hall.dialogue_id, "my_data") == "ok"
+    shown = shop.walls.screens["hall"].dialogue
+    assert shown is not None
+    opened = await me.open(shown.link.rsplit("/", 1)[1], "192.0.2.7")
+    assert not isinstance(opened, str)
+    assert await shop.flow.on_screen("hall", hall.dialogue_id, "mine") == "ok"
+    assert await me.data(opened.cookie) is not None
+    done = await me.choose(opened.cookie, Form({Purpose.MARKETING_PUSH: False}, "en", None, "", ""))
+    assert done is not None
+    assert done.result == "ok"
+    await shop.tap(marked(), "advice-nfc")
+    handshake_id = shop.walls.entries[0].handshake_id
+    assert await shop.flow.on_accept(handshake_id, "tablet-1") == "open"
+    assert (await shop.flow.handovers.link_for("tablet-1", handshake_id)).result == "ok"
 
 
 @pytest.mark.parametrize("way", ["stream", "delta", "asked"])
 async def test_nothing_in_memory_says_who_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr(rig, "Walls", Relay)
-    one = Shop(tmp_path)
+    one = Shop(tmp_path, "http://gateway.shop")
     await one.flow.start()
     await everywhere(one)
     assert traces.in_heap() == {NUMBER}  # or the search would not see it

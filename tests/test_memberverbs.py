@@ -116,13 +116,18 @@ def test_headquarters_hears_of_every_act_and_the_shop_hears_headquarters(
 ) -> None:
     with System(tmp_path, '[[screen]]\nid = "bar"\nzone = "coffee"\n') as system:
         who = str(next(op["body"]["member_id"] for op in population(1, 12) if op["op"] == "member.put"))
-        for verb in ("show", "export", "withdraw", "erase"):
+
+        def viewed() -> list[dict[str, object]]:
+            return [event["body"] for event in system.events() if event["type"] == "audit.viewed"]
+
+        for verb in ("show", "export", "withdraw"):
             assert run(system.config, verb, who) == 0
+        acts = ["member.shown", "member.exported", "member.withdrawn"]
+        wait_for(lambda: [body["action"] for body in viewed()] == acts, "headquarters to hear of every act")
+        assert run(system.config, "erase", who) == 0
         capfd.readouterr()
         wait_for(lambda: "erasure.requested" in [event["type"] for event in system.events()], "the erasure at HQ")
-        # what was told about somebody who is erased in the shop before it was sent names nobody any more
-        told = [event["body"].get("action") for event in system.events() if event["type"] == "audit.viewed"]
-        assert told == ["member.shown", "member.exported", "member.withdrawn"]
+        assert viewed() == [{}, {}, {}]  # that somebody looked stays, at whom goes
         parts = {part["name"]: part["state"] for part in system.status()["parts"]}
         assert parts["profiles"] == "ok"
     with closing(sqlite3.connect(system.data / "gateway.db")) as db:
