@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from drivers.people import people, population
 from gateway import recording
 from gateway.apply import apply
 from gateway.config import AnchorTable, Config, GatewayTable, ReceiverTable, SourceTable
-from gateway.core.changes import Delta
+from gateway.core.changes import ConsentAdd, Delta
 from gateway.core.model import CredentialKind
 from gateway.emulator.chip import Pn532Rig
 from gateway.errors import ConfigError
@@ -88,7 +89,10 @@ def test_members_and_anchors_are_kept_where_the_operator_says_so(tmp_path: Path)
 
 
 async def fill(base: Config) -> None:
-    changes = tuple(ops.parse(op) for op in population(1, 4))
+    sent = tuple(ops.parse(op) for op in population(1, 4))
+    changes = tuple(
+        ConsentAdd(replace(one.record, hq_seq=1)) if isinstance(one, ConsentAdd) else one for one in sent
+    )  # as headquarters numbers them
     data_dir = base.gateway.data_dir
     store = Store(data_dir / "gateway.db", "e" * 32, site_key(data_dir))
     await store.run(lambda tx: apply(tx, Delta(0, 1, changes), store.identifier_key, 1_900_000_000_000))
