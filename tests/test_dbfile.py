@@ -75,7 +75,8 @@ def test_a_new_file_is_private_from_its_first_byte(tmp_path: Path) -> None:
 def test_our_own_folder_and_files_are_closed_to_others(tmp_path: Path) -> None:
     path = tmp_path / "data" / "gateway.db"
     Store(path, "e" * 32, ROOT).close()
-    path.with_name("site.key").touch()
+    for name in ("site.key", "erasures.ledger", "operator.sock"):
+        path.with_name(name).touch()
     path.chmod(0o644)
     path.parent.chmod(0o755)
     Store(path, "e" * 32, ROOT).close()

@@ -14,7 +14,7 @@ from drivers.people import people, population
 from gateway import recording
 from gateway.apply import apply
 from gateway.config import AnchorTable, Config, GatewayTable, ReceiverTable, SourceTable
-from gateway.core.changes import ConsentAdd, Delta
+from gateway.core.changes import Change, ConsentAdd, Delta
 from gateway.core.model import CredentialKind
 from gateway.emulator.chip import Pn532Rig
 from gateway.errors import ConfigError
@@ -88,11 +88,13 @@ def test_members_and_anchors_are_kept_where_the_operator_says_so(tmp_path: Path)
     assert kept[1] != replaced[1]  # every recording has a key of its own
 
 
+def numbered(change: Change, number: int) -> Change:
+    """As headquarters sends it: a grant without its number counts only where the clock was right."""
+    return ConsentAdd(replace(change.record, hq_seq=number)) if isinstance(change, ConsentAdd) else change
+
+
 async def fill(base: Config) -> None:
-    sent = tuple(ops.parse(op) for op in population(1, 4))
-    changes = tuple(
-        ConsentAdd(replace(one.record, hq_seq=1)) if isinstance(one, ConsentAdd) else one for one in sent
-    )  # as headquarters numbers them
+    changes = tuple(numbered(ops.parse(op), number) for number, op in enumerate(population(1, 4), 1))
     data_dir = base.gateway.data_dir
     store = Store(data_dir / "gateway.db", "e" * 32, site_key(data_dir))
     await store.run(lambda tx: apply(tx, Delta(0, 1, changes), store.identifier_key, 1_900_000_000_000))

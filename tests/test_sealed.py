@@ -40,7 +40,7 @@ def health(system: System) -> str:
 
 def kept(system: System) -> dict[str, bytes]:
     """Databases, write-ahead logs and log output of both ends."""
-    files = [*system.data.iterdir(), *system.folder.glob("*.log"), *system.folder.glob("hq.db*")]
+    files = [*filter(Path.is_file, system.data.iterdir()), *system.folder.glob("*.log"), *system.folder.glob("hq.db*")]
     return {str(path.relative_to(system.folder)): path.read_bytes() for path in files if path.suffix != ".key"}
 
 
