@@ -16,6 +16,11 @@ def test_every_code_has_its_sentences() -> None:
     codes |= set(re.findall(r'"(consent\.[a-z_]+)"', (CORE / "consent.py").read_text()))
     codes |= set(re.findall(r'"(proof\.[a-z_]+)"', (CORE / "proof.py").read_text()))
     codes |= {f"consent.{state}" for state in ConsentState}
+    doubts = re.findall(r'^ {8}return "([a-z_]+)"', (CORE / "consent.py").read_text(), re.MULTILINE)
+    codes |= {f"consent.{doubt}" for doubt in doubts}
+    parked = ("unknown_purpose", "unknown_state", "fields", "differs", "notice", "tampered")
+    codes |= {f"consent.{reason}" for reason in parked} | {"gate.purpose"}
+    assert "consent.clock_in_doubt" in codes
     assert len(codes) > 15
     for code in codes:
         assert is_known(code), code

@@ -40,6 +40,27 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Die Einwilligung galt zu dieser Zeit noch nicht.",
         "The consent was not yet in force at that time.",
     ),
+    "consent.tampered": (
+        "Die gespeicherten Einwilligungen wurden von außen verändert; bis das geklärt ist, gilt keine.",
+        "The stored consents were changed from outside; until that is settled none counts.",
+    ),
+    "consent.age": ("Für diese Einwilligung fehlt das Alter.", "The age for this consent is missing or too low."),
+    "consent.notice": (
+        "Zugestimmt wurde einem anderen Text als dem Datenschutzhinweis.",
+        "What was agreed to is another text than the privacy notice.",
+    ),
+    "consent.clock_in_doubt": (
+        "Die Uhr war nicht verlässlich, und die Zentrale hat die Einwilligung noch nicht bestätigt.",
+        "The clock was in doubt, and headquarters has not confirmed the consent yet.",
+    ),
+    "consent.unknown_purpose": ("Diesen Zweck kennt der Laden nicht.", "The shop does not know this purpose."),
+    "consent.unknown_state": ("Der Stand der Einwilligung ist unklar.", "The state of the consent is unclear."),
+    "consent.fields": ("Die Einwilligung ist nicht lesbar.", "The consent cannot be read."),
+    "consent.differs": (
+        "Zu dieser Einwilligung gibt es zwei verschiedene Angaben.",
+        "There are two different statements about this consent.",
+    ),
+    "gate.purpose": ("Dieser Zweck darf das nicht lesen.", "This purpose may not read that."),
     "sensitive": (
         "Die Warengruppe ist zu persönlich dafür.",
         "The category is too personal for it.",
