@@ -91,7 +91,7 @@ def test_nothing_personal_is_in_clear(left) -> None:
 
 def test_the_search_finds_what_headquarters_holds_and_what_is_planted(left) -> None:
     _, hay, hq, secret = left
-    for one in secret:
+    for one in secret[::8]:  # each search takes a second
         assert search({"hq": hq}, [one]) != []
     name = "data/gateway.db"
     assert search({name: hay[name][:5_000] + secret[0] + hay[name][5_000:]}, secret) != []

@@ -119,7 +119,7 @@ async def test_not_recognised_here_any_more_after_two_touches(tmp_path: Path) ->
         await screen.locator("[data-choice=forget_yes]").click()
         await expect(screen.locator("html")).to_have_attribute("data-dialogue", "")  # at once, before the disk has it
         async with asyncio.timeout(WAIT_MS / 1000):
-            while len(shop.own.shop.resolver):
+            while len(shop.own.shop.resolver):  # noqa: ASYNC110 - a resolver tells nobody that it changed
                 await asyncio.sleep(0.02)
 
 
