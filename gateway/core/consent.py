@@ -149,16 +149,23 @@ def _merged(records: list[ConsentRecord]) -> Iterator[ConsentRecord]:
     acts: dict[str, list[ConsentRecord]] = {}
     for record in records:
         acts.setdefault(record.event_id, []).append(record)
+    contradicted: list[ConsentRecord] = []
     for copies in acts.values():
         first = copies[0]
         if all(is_same_act(first, copy) for copy in copies[1:]):
             numbers = [copy.hq_seq for copy in copies if copy.hq_seq] or [0]
             number = min(numbers) if first.state is ConsentState.GIVEN else max(numbers)
             yield first if first.hq_seq == number else replace(first, hq_seq=number)
-        elif any(copy.state is ConsentState.SUPERSEDED for copy in copies):
-            yield from (copy for copy in copies if copy.state in _NO)
         else:
-            yield from map(_no_grant, copies)
+            contradicted += _contradicted(copies)
+    yield from contradicted  # last in the log: no grant that this shop made counts as made in their knowledge
+
+
+def _contradicted(copies: list[ConsentRecord]) -> Iterable[ConsentRecord]:
+    copies.sort(key=repr)  # which of them came first tells nothing
+    if any(copy.state is ConsentState.SUPERSEDED for copy in copies):
+        return (copy for copy in copies if copy.state in _NO)
+    return map(_no_grant, copies)
 
 
 def _no_grant(copy: ConsentRecord) -> ConsentRecord:
