@@ -120,7 +120,7 @@ def decide(
 ) -> Receipt:
     """Record what a member decided. Raises PeerError("gone") for somebody unknown here."""
     receipt = tx.record_act(member_id, choices, act, now_ms, new_id)
-    tx.audit(now_ms, member_id, f"{act.channel}:{act.device_id}", "consent.chosen", ",".join(sorted(choices)))
+    tx.audit(now_ms, member_id, _actor(act), "consent.chosen", ",".join(sorted(choices)))
     return receipt
 
 
@@ -149,7 +149,7 @@ def enrol(
         "valid_until_ms": until_ms,
     }
     tx.emit(Event(MEMBER_ENROLLED, now_ms, body))
-    tx.audit(now_ms, new.member_id, f"{act.channel}:{act.device_id}", "member.enrolled")
+    tx.audit(now_ms, new.member_id, _actor(act), "member.enrolled")
     all_choices = {purpose: choices.get(purpose, False) for purpose in Purpose}
     return tx.record_act(new.member_id, all_choices, act, now_ms, new_id).receipt_id
 
@@ -186,3 +186,8 @@ def _is_new(purpose: Purpose, yes: bool, consents: Consents, act: Act, now_ms: i
     if not yes:
         return record.state not in (ConsentState.REFUSED, ConsentState.WITHDRAWN)
     return _state(record, now_ms) != "given" or record.notice_version != act.notice_version
+
+
+def _actor(act: Act) -> str:
+    """By what it was done, as the audit has it: "tablet:ID", "operator"."""
+    return f"{act.channel}:{act.device_id}" if act.device_id else act.channel

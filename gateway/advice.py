@@ -193,8 +193,8 @@ class Advice:
 
     @property
     def members(self) -> set[str]:
-        """Everybody who asks or whose card is open, and the colleagues on the floor."""
-        return self._handshakes.members | self._colleagues.keys()
+        """Everybody who asks, whose card is open or who is announced, and the colleagues on the floor."""
+        return self._handshakes.members | self._arrivals.members | self._colleagues.keys()
 
     def forget(self, member_id: str) -> int:
         """Wipe a member from every tablet, at once; how many requests and cards that were."""

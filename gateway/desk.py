@@ -4,12 +4,11 @@ An operator asks by `store-gateway member`; the running service answers through 
 stopped the command does the same on the file. Knows no socket and no terminal.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.apply import Touched, recognised
 from gateway.core.consent import given
 from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL
 from gateway.core.model import Act, Purpose
@@ -41,8 +40,8 @@ class Shop(Protocol):
     def memory_of(self, member_id: str) -> dict[str, object]:
         """What memory alone knows of a member."""
 
-    async def act(self, work: Callable[[Tx], Touched]) -> None:
-        """Commit, and follow on every surface. Raises StoreError."""
+    async def on_consent(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> object:
+        """Record what was decided, and follow it everywhere. Raises PeerError for nobody's, StoreError."""
 
     async def on_erase(self, member_id: str, channel: str) -> str:
         """Forget a member here at once, and have headquarters follow: "ok" or "gone". Raises StoreError."""
@@ -51,15 +50,14 @@ class Shop(Protocol):
 class Desk:
     """Lives on the event loop."""
 
-    def __init__(self, store: Store, shop: Shop, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(self, store: Store, shop: Shop, clock: Clock) -> None:
         self._store = store
         self._shop = shop
         self._clock = clock
-        self._new_id = new_id
 
     async def answer(self, asked: object) -> Answer:
         """{"result": "ok", ..}, or "gone" for a pseudonym that nothing is stored about, "wrong" for no request,
-        "disk" where the disk refuses: then nothing was done and nothing is shown."""
+        "disk" where the disk refuses: then nothing is stored and nothing shown, but a withdrawal is obeyed."""
         try:
             ask = Ask.model_validate(asked)
         except ValidationError:
@@ -72,7 +70,8 @@ class Desk:
                     memory = self._shop.memory_of(ask.member_id)
                     return await self._store.run(lambda tx: self._export(tx, ask.member_id, memory))
                 case "withdraw":
-                    await self._shop.act(lambda tx: self._withdraw(tx, ask))
+                    choices = dict.fromkeys(ask.purposes or Purpose, False)
+                    await self._shop.on_consent(ask.member_id, choices, Act(CHANNEL, "operator"))
                 case "erase":
                     await self._store.run(lambda tx: self._must_be_known(tx, ask.member_id))
                     await self._shop.on_erase(ask.member_id, CHANNEL)
@@ -107,16 +106,6 @@ class Desk:
         now_ms = self._clock.now_ms()
         tx.audit(now_ms, member_id, ACTOR, "member.exported", {})
         return {"result": "ok", "at_ms": now_ms, "export": export(tx, member_id, now_ms, memory)}
-
-    def _withdraw(self, tx: Tx, ask: Ask) -> Touched:
-        self._must_be_known(tx, ask.member_id)
-        now_ms, member_id = self._clock.now_ms(), ask.member_id
-        purposes = ask.purposes or list(Purpose)
-        tx.audit(now_ms, member_id, ACTOR, "member.withdrawn", {}, purposes)
-        choices = dict.fromkeys(purposes, False)
-        tx.record_act(member_id, choices, Act(channel=CHANNEL, method="operator"), now_ms, self._new_id)
-        held = {member_id: recognised(tx, member_id, now_ms)}
-        return Touched(members={member_id}, cleared={member_id}, recognised=held)
 
     def _must_be_known(self, tx: Tx, member_id: str) -> None:
         """PeerError("gone") for somebody about whom nothing is stored."""

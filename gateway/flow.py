@@ -4,7 +4,6 @@ Each entry does the same three steps: decide inside one transaction, COMMIT, the
 applies transactions and resumes callers in order, so what a withdrawal clears stays cleared.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -33,7 +32,6 @@ from gateway.keychain import Keychain
 from gateway.lapses import Lapses
 from gateway.life import Life, Stale
 from gateway.recognition import Recognition
-from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
@@ -42,7 +40,6 @@ from gateway.works import Spawn, Works
 LOOP_REFRESH_MS = 30_000  # offers begin and end within half a minute of their time
 # Spent proofs and codes of the past are 100 bytes each; a busy reader makes 600 of them an hour.
 FORGET_PROOFS_MS = 600_000
-FORGET_AT_ONCE = 200  # members between two turns of the loop: about 2 ms here, 10 ms on a Pi
 
 
 class Flow:
@@ -248,11 +245,6 @@ class Flow:
             "till": self._tills.till_of(member_id),
         }
 
-    async def act(self, work: Callable[[Tx], Touched]) -> None:
-        """Commit what the shop itself does for a member, and follow it at once on every surface."""
-        touched = await self._commit(work, vital=True)
-        await self._follow(touched)
-
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
@@ -371,12 +363,9 @@ class Flow:
             self.recognition.allow(self.shop.notice, serves=serves)
         self._advice.refresh()
 
-    async def _wiped(self, members: list[str]) -> None:
-        """These profiles are no more in the file: nor anywhere else."""
-        for number, member_id in enumerate(members):
-            self._forget(member_id)
-            if number % FORGET_AT_ONCE == 0:
-                await asyncio.sleep(0)
+    def _wiped(self) -> None:
+        """No profile is in the file any more: nor is any elsewhere."""
+        self._forget_all()
         self._forgetting.wiped()
 
     async def _forget_proofs(self, now_ms: int) -> None:

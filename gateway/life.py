@@ -3,7 +3,7 @@
 All of it is judged by the reckoned time (gateway.core.reckoning), which `tick` lets pass and which outlives a restart.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,8 +42,8 @@ class Stale:
 
 
 class Life:
-    """Lives on the event loop; `start`, then `tick`. `wiped` is told who is to be forgotten, `changed` how old what
-    headquarters sent is; while it is "paused" nobody may be served by name."""
+    """Lives on the event loop; `start`, then `tick`. `wiped` follows when all profiles are gone, `changed` hears how
+    old what headquarters sent is; while it is "paused" nobody may be served by name."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Life:
         health: Health,
         begin: Begin,
         shop: Callable[[], ShopConfig],
-        wiped: Callable[[list[str]], Awaitable[None]],
+        wiped: Callable[[], None],
         changed: Callable[[Stale], None],
     ) -> None:
         self._store = store
@@ -185,23 +185,21 @@ class Life:
         self._say(Stale("paused", 0))  # nobody is served by name from here on, even if the disk refuses
         now_ms, surely_ms = self._clock.now_ms(), reckoning.surely_ms
 
-        def wipe(tx: Tx) -> list[str]:
+        def wipe(tx: Tx) -> int:
             members = tx.wipe_profiles()
             tx.put_meta("wiped_ms", str(surely_ms))
             tx.put_meta("with_hq_ms", str(surely_ms))
             if members:
-                tx.emit(Event("profiles.wiped", now_ms, {"members": len(members)}))
+                tx.emit(Event("profiles.wiped", now_ms, {"members": members}))
             return members
 
         members = await self._store.run(wipe, vital=True)
-        self._with_hq_ms, self._heard_ms = (
-            surely_ms,
-            None,
-        )  # should its newest never be reached, the next days are counted from here
+        # Should its newest never be reached, the next days are counted from here.
+        self._with_hq_ms, self._heard_ms = surely_ms, None
         self._is_wiped = True
-        self._health.count("life.wiped", len(members))
+        self._health.count("life.wiped", members)
         self._say(Stale("wiped", 0))
-        await self._wiped(members)
+        self._wiped()
 
     def _say(self, stale: Stale) -> None:
         before, self.stale = self.stale, stale
@@ -240,9 +238,8 @@ class Life:
         self._kept_hq = with_hq_ms, unsure
 
     async def _let_go(self, reckoning: Reckoning) -> None:
-        for table, rows in (
-            await retention.let_go(self._store.run, self._shop().retention, reckoning.surely_ms)
-        ).items():
+        gone = await retention.let_go(self._store.run, self._shop().retention, reckoning.surely_ms)
+        for table, rows in gone.items():
             if rows:
                 self._health.count(f"retention.{table}", rows)
 

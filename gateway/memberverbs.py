@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
             say("Nothing is stored here about this pseudonym.", "yellow")
             return 1
         case "disk":
-            raise StoreError("the disk refuses: nothing was done")
+            raise StoreError("the disk refuses: nothing is stored")
         case "ok":
             _tell(arguments, answer)
             return 0

@@ -101,7 +101,6 @@ _VALUES = {
     "card.opened": ("Karte auf einem Tablet geöffnet", "Card opened on a tablet"),
     "member.shown": ("an der Box angesehen", "looked at on the box"),
     "member.exported": ("Auskunft erstellt", "Export made"),
-    "member.withdrawn": ("Widerruf eingetragen", "Withdrawal entered"),
     "link.made": ("Einmal-Link zu den eigenen Daten", "One-time link to their own data"),
     "session.opened": ("Eigene Seite geöffnet", "Own page opened"),
     "data.read": ("Eigene Daten gelesen", "Own data read"),

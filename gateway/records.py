@@ -167,17 +167,19 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         body = {"member_id": member_id, "actor": actor, "action": action, "purposes": [*purposes], "detail": more}
         self.emit(Event("audit.viewed", at_ms, body))
 
-    def wipe_profiles(self) -> list[str]:
-        """Delete profiles and credentials and end one-time codes; whose they were. HQ will send everything anew.
+    def wipe_profiles(self) -> int:
+        """Delete profiles and credentials and end one-time codes; of how many. HQ will send everything anew.
 
         Consents, what a card's counter showed, decisions, audit and the outbox stay.
         """
-        rows = self._all("SELECT member_id FROM member UNION SELECT member_id FROM credential")
+        (count,) = self._one(
+            "SELECT count(*) FROM (SELECT member_id FROM member UNION SELECT member_id FROM credential)"
+        )
         for table in ("member", "credential"):
             self._db.execute(f"DELETE FROM {table}")
         self.spend_bindings()
         self.put_meta("hq_version", "0")
-        return [str(row[0]) for row in rows]
+        return int(count)
 
     def holders_after(self, member_id: str, limit: int) -> list[tuple[str, tuple[Credential, ...], Consents]]:
         """The next members who hold a credential, in the order of their ids, with credentials and consents in force."""

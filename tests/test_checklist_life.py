@@ -133,7 +133,7 @@ async def test_16_decisions_are_kept_for_ninety_days_and_no_longer(shop: Shop, m
 
 async def unseen_views(shop: Shop) -> int:
     """Views of a member that left no note: one card, one look and one export by an operator."""
-    desk = Desk(shop.store, shop.flow, shop.clock, lambda: f"desk{shop.clock.ms}")
+    desk = Desk(shop.store, shop.flow, shop.clock)
     await shop.tap("mia", "advice-nfc")
     views = [await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t1") == "open"]
     for verb in ("show", "export"):

@@ -1,6 +1,5 @@
 """What the shop owes a member, on a real path: done at once, noted, told; nothing about somebody unknown."""
 
-import itertools
 import json
 
 import pytest
@@ -23,8 +22,7 @@ async def shop(tmp_path):
 
 @pytest.fixture
 def desk(shop: Shop) -> Desk:
-    ids = itertools.count()
-    return Desk(shop.store, shop.flow, shop.clock, lambda: f"desk{next(ids)}")
+    return Desk(shop.store, shop.flow, shop.clock)
 
 
 async def views(shop: Shop, name: str = "mia") -> list[str]:
@@ -64,7 +62,9 @@ async def test_withdrawing_clears_every_surface_and_is_told(shop: Shop, desk: De
     assert shop.step() == "join"
     (told,) = await shop.bodies("consent.recorded")
     assert (told["purpose"], told["state"], told["member_id"]) == ("recognise_nfc", "withdrawn", "mia")
-    assert await views(shop) == ["member.withdrawn"]
+    assert await views(shop) == ["consent.chosen"]
+    (noted,) = await shop.bodies("audit.viewed")
+    assert noted["actor"] == "operator"
 
 
 async def test_withdrawing_names_no_purpose_and_means_all(shop: Shop, desk: Desk) -> None:

@@ -69,7 +69,7 @@ def acts(config: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Non
     data = json.loads(file.read_text())
     assert [view["action"] for view in data["views"]] == [
         "member.shown",
-        "member.withdrawn",
+        "consent.chosen",
         "member.shown",
         "member.exported",
     ]
@@ -122,7 +122,7 @@ def test_headquarters_hears_of_every_act_and_the_shop_hears_headquarters(
 
         for verb in ("show", "export", "withdraw"):
             assert run(system.config, verb, who) == 0
-        acts = ["member.shown", "member.exported", "member.withdrawn"]
+        acts = ["member.shown", "member.exported", "consent.chosen"]
         wait_for(lambda: [body["action"] for body in viewed()] == acts, "headquarters to hear of every act")
         assert run(system.config, "erase", who) == 0
         capfd.readouterr()

@@ -115,8 +115,8 @@ def shop(tx: Tx) -> Tx:
 
 
 def decide(tx: Tx, choices: dict[Purpose, bool], now_ms: int = NOW_MS, act: Act = ACT):
-    numbers = itertools.count(now_ms)
-    return tx.record_act("m1", choices, act, now_ms, lambda: f"id{next(numbers)}")
+    numbers = itertools.count()
+    return tx.record_act("m1", choices, act, now_ms, lambda: f"id{now_ms}-{next(numbers)}")
 
 
 def told(tx: Tx) -> list[dict[str, object]]:

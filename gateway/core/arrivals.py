@@ -58,6 +58,11 @@ class Arrivals:
         """End a member's announcement: they left, or were greeted by asking; False if there was none."""
         return self._all.pop(member_id, None) is not None
 
+    @property
+    def members(self) -> set[str]:
+        """Everybody who is announced, or was a moment ago."""
+        return self._all.keys() | self._greeted.keys()
+
     def forget(self, member_id: str) -> bool:
         """The same, and that there was one."""
         self._greeted.pop(member_id, None)
