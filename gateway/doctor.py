@@ -6,7 +6,7 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
-from gateway import erasures, keys
+from gateway import erasures, keys, ledgerfile, withdrawals
 from gateway.app import DATABASE, name_of
 from gateway.clock import ShopClock
 from gateway.core import notice as notices
@@ -76,7 +76,8 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
     findings += _root(config.gateway.data_dir)
-    findings.append(_ledger(config.gateway.data_dir / erasures.NAME))
+    findings.append(_erasures(config.gateway.data_dir))
+    findings.append(_withdrawals(config.gateway.data_dir))
     findings += _keys(config, ShopClock(1.0).now_ms())
     findings += _consents(config.gateway.data_dir)
     findings.append(_notice(config))
@@ -227,19 +228,41 @@ def _place(what: str, root: keys.Root, data_dir: Path) -> Finding:
     return Finding(what, "missing", found, step)
 
 
-def _ledger(path: Path) -> Finding:
+def _erasures(data_dir: Path) -> Finding:
     """Whether the ledger of erasures is what was written."""
-    what = "Ledger of erasures"
+    return _ledger(
+        data_dir,
+        erasures.KIND,
+        "none yet: nobody was erased here",
+        lambda found: f"{len(erasures.by_digest(found)):,} erased",
+        "Nothing: the next start mends it, and nobody is recognised until headquarters has told all again.",
+    )
+
+
+def _withdrawals(data_dir: Path) -> Finding:
+    """Whether the ledger of withdrawals is what was written."""
+    return _ledger(
+        data_dir,
+        withdrawals.KIND,
+        "none yet: nobody withdrew here",
+        lambda found: f"{len(found.entries):,} changes",
+        "Nothing, unless a backup is put back: let the gateway reach headquarters then before it recognises anybody.",
+    )
+
+
+def _ledger(
+    data_dir: Path, kind: ledgerfile.LedgerKind, none_yet: str, count: Callable[[ledgerfile.Found], str], damaged: str
+) -> Finding:
+    what, path = kind.title.removeprefix("the ").capitalize(), data_dir / kind.name
     try:
-        found = erasures.read(path)
+        found = ledgerfile.read(path, kind)
     except ConfigError as error:
         return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
     if found is None:
-        return Finding(what, "ok", "none yet: nobody was erased here")
-    told = f"{path}, {len(found.entries):,} erased"
+        return Finding(what, "ok", none_yet)
+    told = f"{path}, {count(found)}"
     if found.damaged:
-        step = "Nothing: the next start mends it, and nobody is recognised until headquarters has told all again."
-        return Finding(what, "missing", f"{told}, {found.damaged:,} entries damaged", step)
+        return Finding(what, "missing", f"{told}, {found.damaged:,} entries damaged", damaged)
     return Finding(what, "ok", f"{told}{', the last one half written' if found.torn else ''}")
 
 

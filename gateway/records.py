@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from gateway.core.changes import Erased
+from gateway.core.changes import LedgerEntry
 from gateway.core.consent import Consents
 from gateway.core.gate import Profile
 from gateway.core.model import (
@@ -144,7 +144,7 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         if told:
             places["outbox"] = told
         self.owe_sweep()
-        self.keep_erasure(Erased(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
+        self.keep_erasure(LedgerEntry(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
         return places
 
     def audit(

@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from gateway import erasures, wipe
+from gateway import erasures, wipe, withdrawals
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.dbfile import open_file
 from gateway.errors import StoreError
+from gateway.ledgerfile import Ledger
 from gateway.records import Tx
 
 T = TypeVar("T")
@@ -70,7 +71,8 @@ class Store:
     """
 
     def __init__(self, path: Path, new_epoch: str, root_key: bytes, now_ms: int = 0) -> None:
-        self._ledger = erasures.Ledger(path.with_name(erasures.NAME))
+        self._erasures = Ledger(path.parent, erasures.KIND)
+        self._withdrawals = Ledger(path.parent, withdrawals.KIND)
         self._tx = open_file(path, root_key, now_ms)
         self._db = self._tx.db
         self.identifier_key = self._tx.identifier_key
@@ -79,8 +81,8 @@ class Store:
         with self._db.atomic():
             if self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)
-            self.recovery = erasures.recover(self._tx, self._ledger)
-        self._ledger.found = None  # 250 bytes an entry, and from now on the database knows them
+            self.recovery = erasures.recover(self._tx, self._erasures)
+            self.withdrawn_again = withdrawals.recover(self._tx, self._withdrawals)
         self.epoch = str(self._tx.meta("epoch"))
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))
@@ -215,7 +217,7 @@ class Store:
                 self._commit_together(group)
                 return
             except (sqlite3.Error, StoreError) as error:
-                self._tx.take_erased()
+                self._tx.take_news()
                 if last or self._ballast.thrown or "full" not in str(error):
                     refused = StoreError(f"the disk refused: {error}")
                     break
@@ -235,9 +237,18 @@ class Store:
         with self._db.atomic():
             for job in group:
                 results.append(self._attempt(job))
-            self._ledger.append(self._tx.take_erased())  # on the disk before the commit: never does it know less
+            self._write_ledgers()
         for job, (value, problem) in zip(group, results, strict=True):
             job.settle(value, problem)
+
+    def _write_ledgers(self) -> None:
+        """On the disk before the commit: never do they know less than the database."""
+        news = self._tx.take_news()
+        self._erasures.append([entry for ledger, entry in news if ledger == "erasures"])
+        withdrawn = [entry for ledger, entry in news if ledger == "withdrawals"]
+        self._withdrawals.append(withdrawn)
+        if withdrawn:
+            self._tx.note_withdrawals(self._withdrawals.count)
 
     def _attempt(self, job: _Job) -> tuple[object, BaseException | None]:
         """One work inside its savepoint: its own mistake takes back its own writes and nobody else's."""
@@ -249,7 +260,7 @@ class Store:
         except sqlite3.OperationalError:
             raise  # full disk, read-only file system: the whole group goes back
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: the caller who awaits this work gets it
-            self._tx.take_erased(before)
+            self._tx.take_news(before)
             return None, error
 
     def _run_alone(self, job: _Job) -> None:

@@ -1,9 +1,13 @@
-"""What every test gets: the garbage of the one before is gone."""
+"""What every test gets: the garbage of the one before is gone, and no example fails because the machine was slow."""
 
 import gc
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway import __main__, doctor, erasures
+from gateway import __main__, doctor, erasures, withdrawals
 from gateway.app import DATABASE
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing
-from gateway.core.changes import Delta, Erased
+from gateway.core.changes import Delta, LedgerEntry
 from gateway.core.keyring import KeyUse
 from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
 from gateway.errors import ConfigError
 from gateway.keys import gateway_key, site_key
+from gateway.ledgerfile import Ledger, LedgerKind
 from gateway.store import Store
 from tests.rigs.shop import NOTICE
 from tests.rigs.terminalkeys import sealed, secret
@@ -336,17 +337,24 @@ async def test_the_doctor_counts_what_does_not_open_and_looks_at_the_folder(tmp_
     assert (found.state, found.step) == ("wrong", f"chmod 700 {data}")
 
 
-async def test_the_ledger_of_erasures_is_looked_at(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "what", "two"),
+    [
+        (erasures.KIND, "Ledger of erasures", "2 erased"),
+        (withdrawals.KIND, "Ledger of withdrawals", "2 changes"),
+    ],
+)
+async def test_the_ledgers_are_looked_at(tmp_path: Path, kind: LedgerKind, what: str, two: str) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text(FILE.format(data=tmp_path, port=1))
-    path = tmp_path / erasures.NAME
+    path = tmp_path / kind.name
 
     async def found() -> doctor.Finding:
-        return {finding.what: finding for finding in await doctor.examine(config)}["Ledger of erasures"]
+        return {finding.what: finding for finding in await doctor.examine(config)}[what]
 
     assert (await found()).found.startswith("none yet")
-    erasures.Ledger(path).append([Erased(bytes(16), 1, 5), Erased(b"\x01" * 16, 2, 5)])
-    assert (await found()).found.endswith("2 erased")
+    Ledger(tmp_path, kind).append([LedgerEntry(bytes(16), 1, 5), LedgerEntry(b"\x01" * 16, 2, 5)])
+    assert (await found()).found.endswith(two)
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
     assert "half written" in (await found()).found

@@ -1,6 +1,5 @@
 """The ledger beside the database: written first, torn ends, and what it makes of databases from backups."""
 
-import os
 import shutil
 import signal
 import sqlite3
@@ -11,24 +10,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway import erasures
-from gateway.core.changes import Erased
+from gateway.core.changes import LedgerEntry
 from gateway.core.model import Event, Member
+from gateway.erasures import KIND
 from gateway.errors import ConfigError, StoreError
+from gateway.ledgerfile import MAGIC_BYTES, Ledger, read
 from gateway.store import Store
 
 EPOCH = "e" * 32
 KEY = bytes(32)
-
-digests = st.binary(min_size=16, max_size=16)
-entries = st.lists(st.builds(Erased, digests, st.integers(0, 2**63 - 1), st.integers(0, 2**53)), max_size=8)
-
-
-def one(number: int, seq: int = 0) -> Erased:
-    return Erased(number.to_bytes(16, "big"), seq, 1_000 + number)
 
 
 def open_store(folder: Path) -> Store:
@@ -53,97 +45,13 @@ async def erase(folder: Path, *member_ids: str, seq: int = 0) -> None:
     store.close()
 
 
-# --- the file ---------------------------------------------------------------------------------------------------
-
-
-@given(entries)
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, written: list[Erased]) -> None:
-    path = tmp_path_factory.mktemp("ledger") / erasures.NAME
-    ledger = erasures.Ledger(path)
-    ledger.append(written[:3])
-    ledger.append(written[3:])
-    found = erasures.read(path)
-    if not written:
-        assert found is None
-        return
-    assert found is not None
-    assert (found.torn, found.damaged) == (0, 0)
-    assert found.entries.keys() == {entry.digest for entry in written}
-    for digest, entry in found.entries.items():
-        assert entry.seq == max(other.seq for other in written if other.digest == digest)
-
-
-def test_nobody_else_may_read_it_and_it_names_nobody(tmp_path: Path) -> None:
-    ledger = erasures.Ledger(tmp_path / erasures.NAME)
-    ledger.append([one(1, 7)])
-    assert (tmp_path / erasures.NAME).stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / erasures.NAME).stat().st_size == len(erasures.MAGIC) + erasures.ENTRY_BYTES
-
-
-@pytest.mark.parametrize("lost", [*range(1, erasures.ENTRY_BYTES), erasures.ENTRY_BYTES])
-def test_a_torn_end_is_left_out_and_written_over(tmp_path: Path, lost: int) -> None:
-    path = tmp_path / erasures.NAME
-    erasures.Ledger(path).append([one(1), one(2), one(3)])
-    os.truncate(path, path.stat().st_size - lost)
-    ledger = erasures.Ledger(path)
-    assert ledger.found is not None
-    assert ledger.found.torn == (erasures.ENTRY_BYTES - lost) % erasures.ENTRY_BYTES
-    assert ledger.found.entries.keys() == {one(1).digest, one(2).digest}
-    ledger.append([one(4)])
-    again = erasures.read(path)
-    assert again is not None
-    assert (again.torn, again.damaged) == (0, 0)
-    assert again.entries.keys() == {one(n).digest for n in (1, 2, 4)}
-
-
-@pytest.mark.parametrize("size", range(len(erasures.MAGIC)))
-def test_a_power_cut_in_the_very_first_entry(tmp_path: Path, size: int) -> None:
-    path = tmp_path / erasures.NAME
-    path.write_bytes(erasures.MAGIC[:size])
-    ledger = erasures.Ledger(path)
-    ledger.append([one(1)])
-    found = erasures.read(path)
-    assert found is not None
-    assert list(found.entries) == [one(1).digest]
-
-
-def test_a_damaged_entry_is_counted_and_costs_no_other(tmp_path: Path) -> None:
-    path = tmp_path / erasures.NAME
-    erasures.Ledger(path).append([one(1), one(2), one(3)])
-    data = bytearray(path.read_bytes())
-    data[len(erasures.MAGIC) + erasures.ENTRY_BYTES + 3] ^= 1
-    path.write_bytes(data)
-    found = erasures.read(path)
-    assert found is not None
-    assert (found.damaged, found.entries.keys()) == (1, {one(1).digest, one(3).digest})
+# --- beside the database ------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_no_ledger_stops_the_start(tmp_path: Path) -> None:
-    (tmp_path / erasures.NAME).write_bytes(b"something else")
+    (tmp_path / KIND.name).write_bytes(b"something else")
     with pytest.raises(ConfigError, match=r"no ledger of erasures.*remove the file"):
         open_store(tmp_path)
-
-
-def test_a_disk_that_refuses_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / erasures.NAME
-    ledger = erasures.Ledger(path)
-    ledger.append([one(1)])
-    real = os.fsync
-
-    def refuse(fd: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(StoreError, match="full"):
-        ledger.append([one(2)])
-    monkeypatch.setattr(os, "fsync", real)
-    ledger.append([one(3)])
-    found = erasures.read(path)
-    assert found is not None
-    assert found.entries.keys() == {one(1).digest, one(3).digest}
-
-
-# --- beside the database ------------------------------------------------------------------------------------------
 
 
 async def test_the_ledger_is_written_before_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,13 +59,13 @@ async def test_the_ledger_is_written_before_the_commit(tmp_path: Path, monkeypat
     await fill(tmp_path, "m-1")
     store = open_store(tmp_path)
     seen = []
-    real = erasures.Ledger.append
+    real = Ledger.append
 
-    def append(ledger: erasures.Ledger, news: list[Erased]) -> None:
+    def append(ledger: Ledger, news: list[LedgerEntry]) -> None:
         real(ledger, news)
         seen.append((len(news), names(tmp_path)))
 
-    monkeypatch.setattr(erasures.Ledger, "append", append)
+    monkeypatch.setattr(Ledger, "append", append)
     await store.run(lambda tx: tx.erase_member("m-1"))
     store.close()
     assert (1, ["m-1"]) in seen
@@ -170,16 +78,16 @@ async def test_a_commit_whose_ledger_cannot_be_written_does_not_happen(
     await fill(tmp_path, "m-1")
     store = open_store(tmp_path)
 
-    def refuse(ledger: erasures.Ledger, news: list[Erased]) -> None:
+    def refuse(ledger: Ledger, news: list[LedgerEntry]) -> None:
         if news:
             raise StoreError("the ledger of erasures: broken")
 
-    monkeypatch.setattr(erasures.Ledger, "append", refuse)
+    monkeypatch.setattr(Ledger, "append", refuse)
     with pytest.raises(StoreError, match="ledger"):
         await store.run(lambda tx: tx.erase_member("m-1"))
     monkeypatch.undo()
     await store.run(lambda tx: tx.put_meta("a", "b"))
-    assert erasures.read(tmp_path / erasures.NAME) is None
+    assert read(tmp_path / KIND.name, KIND) is None
     await store.run(lambda tx: tx.erase_member("m-1"))
     store.close()
     assert names(tmp_path) == []
@@ -188,20 +96,20 @@ async def test_a_commit_whose_ledger_cannot_be_written_does_not_happen(
 async def test_a_full_disk_still_takes_an_erasure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(tmp_path, "m-1")
     store = open_store(tmp_path)
-    real, refused = erasures.Ledger.append, []
+    real, refused = Ledger.append, []
 
-    def append(ledger: erasures.Ledger, news: list[Erased]) -> None:
+    def append(ledger: Ledger, news: list[LedgerEntry]) -> None:
         if news and not refused:
             refused.append(len(news))
             raise StoreError("the ledger of erasures: disk is full")
         real(ledger, news)
 
-    monkeypatch.setattr(erasures.Ledger, "append", append)
+    monkeypatch.setattr(Ledger, "append", append)
     await store.run(lambda tx: tx.erase_member("m-1", 3, 5), vital=True)
     store.close()
-    found = erasures.read(tmp_path / erasures.NAME)
+    found = read(tmp_path / KIND.name, KIND)
     assert found is not None
-    assert [entry.seq for entry in found.entries.values()] == [3]
+    assert [entry.seq for entry in found.entries] == [3]
     assert (refused, names(tmp_path)) == ([1], [])
     assert not (tmp_path / "gateway.ballast").exists()  # it made room
 
@@ -217,7 +125,7 @@ async def test_a_work_that_fails_after_an_erasure_leaves_no_entry(tmp_path: Path
     with pytest.raises(ValueError, match="on purpose"):
         await store.run(fail)
     store.close()
-    assert erasures.read(tmp_path / erasures.NAME) is None
+    assert read(tmp_path / KIND.name, KIND) is None
     assert names(tmp_path) == ["m-1"]
 
 
@@ -254,32 +162,32 @@ async def test_a_request_that_the_backup_does_not_know_is_made_again(tmp_path: P
 async def test_a_ledger_that_is_missing_or_older_leaves_doubt_and_is_made_good(tmp_path: Path) -> None:
     await fill(tmp_path, "m-1", "m-2")
     await erase(tmp_path, "m-1", seq=1)
-    shutil.copy(tmp_path / erasures.NAME, tmp_path / "older")
+    shutil.copy(tmp_path / KIND.name, tmp_path / "older")
     await erase(tmp_path, "m-2", seq=2)
-    (tmp_path / erasures.NAME).unlink()
+    (tmp_path / KIND.name).unlink()
     for _ in range(2):
         store = open_store(tmp_path)
         assert store.recovery.doubt
         assert await store.run(lambda tx: tx.erasures_doubted)  # until headquarters has spoken, also after a restart
         store.close()
-        found = erasures.read(tmp_path / erasures.NAME)
+        found = read(tmp_path / KIND.name, KIND)
         assert found is not None
-        assert sorted(entry.seq for entry in found.entries.values()) == [1, 2]
-        shutil.copy(tmp_path / "older", tmp_path / erasures.NAME)
+        assert sorted(entry.seq for entry in found.entries) == [1, 2]
+        shutil.copy(tmp_path / "older", tmp_path / KIND.name)
 
 
 async def test_a_damaged_ledger_leaves_doubt_and_is_made_good(tmp_path: Path) -> None:
     await fill(tmp_path, "m-1", "m-2")
     await erase(tmp_path, "m-1", "m-2", seq=1)
-    path = tmp_path / erasures.NAME
+    path = tmp_path / KIND.name
     data = bytearray(path.read_bytes())
-    data[len(erasures.MAGIC)] ^= 1
+    data[MAGIC_BYTES] ^= 1
     path.write_bytes(data)
     store = open_store(tmp_path)
     assert store.recovery.doubt
     await store.run(lambda tx: tx.erase_member("m-3", 2, 5))
     store.close()
-    found = erasures.read(path)
+    found = read(path, KIND)
     assert found is not None
     assert (len(found.entries), found.damaged, found.torn) == (3, 0, 0)
     again = open_store(tmp_path)
@@ -291,7 +199,7 @@ async def test_a_fresh_shop_has_no_doubt_and_no_file(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     assert store.recovery == erasures.Recovery()
     store.close()
-    assert not (tmp_path / erasures.NAME).exists()
+    assert not (tmp_path / KIND.name).exists()
 
 
 async def test_what_waits_in_the_outbox_of_a_backup_loses_the_erased(tmp_path: Path) -> None:
@@ -310,10 +218,10 @@ async def test_what_waits_in_the_outbox_of_a_backup_loses_the_erased(tmp_path: P
 KILLED = """
 import asyncio, os, signal, sqlite3, sys
 from pathlib import Path
-from gateway import erasures
+from gateway.ledgerfile import Ledger
 from gateway.store import Store
 
-real = erasures.Ledger.append
+real = Ledger.append
 
 def append(ledger, news):
     if news and sys.argv[2] == "before":
@@ -322,7 +230,7 @@ def append(ledger, news):
     if news and sys.argv[2] == "after":
         os.kill(os.getpid(), signal.SIGKILL)
 
-erasures.Ledger.append = append
+Ledger.append = append
 
 async def main():
     store = Store(Path(sys.argv[1]) / "gateway.db", "e" * 32, bytes(32))
@@ -346,7 +254,7 @@ async def test_killed_before_between_and_after_ledger_and_commit(tmp_path: Path,
     alive = await store.run(lambda tx: [tx.has_member(name) for name in ("m-1", "m-2")])
     store.close()
     assert alive == [moment == "before", True]  # before: nobody was told that it is done
-    assert (erasures.read(tmp_path / erasures.NAME) is None) == (moment == "before")
+    assert (read(tmp_path / KIND.name, KIND) is None) == (moment == "before")
 
 
 CYCLED = """

@@ -3,7 +3,7 @@
 import pytest
 from sqlite_utils import Database
 
-from gateway.core.changes import Erased
+from gateway.core.changes import LedgerEntry
 from gateway.core.model import Credential, CredentialKind, Event, Guard, Member
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
@@ -82,18 +82,18 @@ def test_once_more_adds_to_the_receipt_and_keeps_the_higher_number(tx: Tx) -> No
     tx.erase_member("m-1", 9, 6)
     tx.erase_member("m-1", 3, 7)
     digest = tx.digest("m-1")
-    assert tx.erasures() == {digest: Erased(digest, 9, 5)}
+    assert tx.erasures() == {digest: LedgerEntry(digest, 9, 5)}
     assert tx.erase_receipt("m-1") == {"member": 1, "tap_guard": 1}
-    assert tx.take_erased() == [Erased(digest, 0, 5), Erased(digest, 9, 5)]
-    assert tx.take_erased() == []
+    assert tx.take_news() == [("erasures", LedgerEntry(digest, seq, 5)) for seq in (0, 9)]
+    assert tx.take_news() == []
 
 
 def test_what_a_failed_work_erased_is_not_for_the_ledger(tx: Tx) -> None:
     tx.erase_member("m-1", 1, 5)
     before = tx.unwritten
     tx.erase_member("m-2", 2, 5)
-    assert [one.seq for one in tx.take_erased(before)] == [2]
-    assert [one.seq for one in tx.take_erased()] == [1]
+    assert [one.seq for _, one in tx.take_news(before)] == [2]
+    assert [one.seq for _, one in tx.take_news()] == [1]
 
 
 def test_members_are_found_by_their_digests_in_every_table(tx: Tx) -> None:

@@ -177,9 +177,12 @@ class Erasures:
     orders: tuple[Erasure, ...]
 
 
+DIGEST_BYTES = 16  # two of a million members share one with a probability of 10^-27
+
+
 @dataclass(frozen=True, slots=True)
-class Erased:
-    """An erasure that is done, without the pseudonym: its keyed hash. `seq` 0 = asked for here, not numbered yet."""
+class LedgerEntry:
+    """What a ledger beside the database says of somebody, by a keyed hash. `seq`: HQ's number, 0 = none yet."""
 
     digest: bytes
     seq: int

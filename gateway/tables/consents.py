@@ -13,6 +13,7 @@ from gateway.core.consent import Standing, in_force, is_same_act, is_void, shows
 from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Event, Purpose
 from gateway.core.vault import Vault
 from gateway.tables.parked import COLUMNS, FAR_MS, NAME, REASONS, ParkedConsents, parked_of, with_parked
+from gateway.tables.withdrawals import Withdrawals
 
 # A log is read at every decision: 500 entries are 10 ms on x86-64, and nobody decides so often in earnest. Then a log
 # takes nothing more but a no to what is given, until HQ sends it anew, which is shorter.
@@ -50,7 +51,7 @@ class _Read:
         return self._forced
 
 
-class ConsentLog(ParkedConsents):
+class ConsentLog(ParkedConsents, Withdrawals):
     """The tables `consent` and `consent_head`. What is in force is computed from all that is kept of a member."""
 
     def __init__(self, db: Database, vault: Vault) -> None:
@@ -320,6 +321,18 @@ class ConsentLog(ParkedConsents):
         # Our own bytes need not be checked; if this is taken back, what is read then is other bytes.
         now = _Read(closed, [*read.rows, tuple(entry)], head, [*read.records, record])
         self._remember(record.member_id, now)
+        if any(before.purpose is record.purpose for before in read.records):
+            self._note_change(record, read, now)
+
+    def _note_change(self, record: ConsentRecord, before: _Read, now: _Read) -> None:
+        """The ledger of withdrawals is to know what this record ended, gave again, or gave its number."""
+        was, is_given = (_gives(read, record.purpose) for read in (before, now))
+        if was and not is_given:
+            self._took_back(record.member_id, record.purpose, record.hq_seq, record.given_at_ms)
+        elif is_given and not was:
+            self._gave_again(record.member_id, record.purpose)
+        elif not was and record.hq_seq and now.forced.get(record.purpose, record).event_id == record.event_id:
+            self._took_back(record.member_id, record.purpose, record.hq_seq, record.given_at_ms)
 
     def drop_log(self, member_id: str) -> None:
         """Everything about a member. The head first: the log does not let go of anything while it stands."""
@@ -342,5 +355,9 @@ class ConsentLog(ParkedConsents):
 
 
 def _takes_away(record: ConsentRecord, read: _Read) -> bool:
-    before = read.forced.get(record.purpose)
-    return record.state in _NO and before is not None and before.state is ConsentState.GIVEN
+    return record.state in _NO and _gives(read, record.purpose)
+
+
+def _gives(read: _Read, purpose: Purpose) -> bool:
+    record = read.forced.get(purpose)
+    return record is not None and record.state is ConsentState.GIVEN

@@ -3,13 +3,10 @@
 import json
 from collections.abc import Collection, Mapping
 
-from sqlite_utils import Database
+from gateway.core.changes import DIGEST_BYTES, LedgerEntry
+from gateway.tables.ledgers import Ledgers
+from gateway.tables.rows import as_json
 
-from gateway.core.changes import Erased
-from gateway.core.vault import Vault
-from gateway.tables.rows import Rows, as_json
-
-DIGEST_BYTES = 16  # two of a million members share one with a probability of 10^-27
 MAX_PLACE_COUNT = 1_000_000_000  # what one receipt says of one place, at most
 
 # Tables whose rows about a member go, in this order. A table with a member_id column stands here or in EDITED, or the
@@ -21,12 +18,8 @@ CLEARED = (
 EDITED = {"outbox": "member_id"}
 
 
-class Erasures(Rows):
+class Erasures(Ledgers):
     """The table `erasure`, and how far headquarters' line of erasures is followed."""
-
-    def __init__(self, db: Database, vault: Vault) -> None:
-        super().__init__(db, vault)
-        self._news: list[Erased] = []  # of this group of works, not in the ledger's file yet
 
     @property
     def erase_seq(self) -> int:
@@ -68,10 +61,10 @@ class Erasures(Rows):
         """Whether this member was erased: whatever comes about them later is to change nothing."""
         return self._one("SELECT 1 FROM erasure WHERE digest = ?", self.digest(member_id)) is not None
 
-    def erasures(self) -> dict[bytes, Erased]:
+    def erasures(self) -> dict[bytes, LedgerEntry]:
         """Everybody who was erased, by digest: 250 bytes each. For the start of the service only."""
         rows = self._all("SELECT digest, seq, at_ms FROM erasure")
-        return {row[0]: Erased(row[0], row[1], row[2]) for row in rows}
+        return {row[0]: LedgerEntry(row[0], row[1], row[2]) for row in rows}
 
     def members_of(self, digests: Collection[bytes]) -> dict[bytes, str]:
         """Whose digests these are among all members that any table knows. Reads all of them: 2 s for a million."""
@@ -90,7 +83,7 @@ class Erasures(Rows):
             places[table] = int(self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id]).rowcount)
         return {table: count for table, count in places.items() if count}
 
-    def keep_erasure(self, one: Erased, places: Mapping[str, int] | None = None) -> None:
+    def keep_erasure(self, one: LedgerEntry, places: Mapping[str, int] | None = None) -> None:
         """Remember who was erased and what was cleared. Once more adds to the receipt and keeps the higher number."""
         row = self._one("SELECT seq, at_ms, places FROM erasure WHERE digest = ?", one.digest)
         seq, at_ms, before = (one.seq, one.at_ms, "{}") if row is None else (max(row[0], one.seq), row[1], row[2])
@@ -99,7 +92,7 @@ class Erasures(Rows):
             cleared[place] = min(cleared.get(place, 0) + count, MAX_PLACE_COUNT)
         self._put("erasure", digest=one.digest, seq=seq, at_ms=at_ms, places=as_json(cleared))
         if row is None or seq > row[0]:
-            self._news.append(Erased(one.digest, seq, at_ms))
+            self._note("erasures", LedgerEntry(one.digest, seq, at_ms))
 
     def erase_receipt(self, member_id: str) -> dict[str, int]:
         """What was cleared for an erased member, by place."""
@@ -109,13 +102,3 @@ class Erasures(Rows):
     def asks_for_erasure(self) -> bool:
         """Whether headquarters has not confirmed yet that somebody asked here to be forgotten."""
         return self._one("SELECT 1 FROM outbox WHERE type = 'erasure.requested' LIMIT 1") is not None
-
-    @property
-    def unwritten(self) -> int:
-        """Erasures of this group that the ledger's file does not hold yet."""
-        return len(self._news)
-
-    def take_erased(self, down_to: int = 0) -> list[Erased]:
-        """Hand over what the ledger's file does not hold yet, but for the first `down_to`."""
-        news, self._news = self._news[down_to:], self._news[:down_to]
-        return news
