@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench chaos strangers taps test-pcsc test-vm install clean
+.PHONY: demo test check bench chaos lives strangers taps test-pcsc test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -26,6 +26,11 @@ bench: $(VENV)/.peers
 chaos: $(VENV)/.dev
 	CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest tests/test_chaos.py \
 		tests/test_rekey.py tests/test_resealing.py -s --timeout 3600 $(ARGS)
+
+# 10,000 steps in the lives of profiles, then the same for clocks and for erasures; short forms are in `make test`.
+lives: $(VENV)/.dev
+	LIFE_STEPS=10000 LIFE_EXAMPLES=500 ERASURE_STEPS=400 $(BIN)/python -m pytest tests/test_profile_life.py \
+		tests/test_life_clocks.py tests/test_erasure_orders.py -s --timeout 7200 $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.

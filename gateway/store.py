@@ -64,7 +64,8 @@ class _Job:
 
 
 class Store:
-    """Open with `Store(path, new_epoch, root_key)`; `new_epoch` (32 hex digits) names the outbox if the file is new.
+    """Open with `Store(path, new_epoch, root_key)`; `new_epoch` (32 hex digits) names the outbox if the file is new
+    or was put back from a backup.
 
     `identifier_key`: static identifiers and one-time codes are kept as hashes under it. Raises ConfigError if the file
     cannot be opened (also with another root key) or a newer release wrote it.
@@ -83,6 +84,10 @@ class Store:
                 self._tx.put_meta("epoch", new_epoch)
             self.recovery = erasures.recover(self._tx, self._erasures)
             self.withdrawn_again = withdrawals.recover(self._tx, self._withdrawals)
+            if self.recovery.erased or self.withdrawn_again:
+                self._tx.put_meta(
+                    "epoch", new_epoch
+                )  # headquarters has had other events under the former one's numbers
         self.epoch = str(self._tx.meta("epoch"))
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))

@@ -49,6 +49,8 @@ def shop(clone: Path):
     command = ["make", "demo"] if fresh else ["make", "demo", f"VENV={VENV}", "-o", f"{VENV}/.runtime"]
     output = clone / "output.txt"
     environment = os.environ | {"PYTHONPATH": str(clone), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    for name in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES"):  # what pytest was given through make is not the demo's
+        environment.pop(name, None)
     with output.open("wb") as out:
         process = subprocess.Popen(
             command,

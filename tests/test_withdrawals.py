@@ -101,12 +101,17 @@ async def test_what_headquarters_numbered_is_withdrawn_again_by_its_number(tmp_p
     assert (before["m-1"], after["m-1"], waiting) == ([False, True], [True, True], 0)
 
 
-async def test_what_was_given_again_is_not_taken_back(tmp_path: Path) -> None:
+async def test_what_was_given_again_waits_for_headquarters_and_is_not_told_as_withdrawn(tmp_path: Path) -> None:
+    """The grant in the backup is another one than the one that was given again, which may have an end."""
     await do(tmp_path, begin)
     back_up(tmp_path)
-    await do(tmp_path, decides({BLE: False, NFC: False}, NOW_MS), decides({BLE: True}, NOW_MS + 1_000))
+    await do(tmp_path, decides({BLE: False}, NOW_MS), decides({BLE: True}, NOW_MS + 1_000))
     restore(tmp_path)
-    assert await do(tmp_path, says) == [{"m-1": [True, False], "m-2": [True, True]}]
+    given_again = ConsentRecord("again", "m-1", BLE, ConsentState.GIVEN, NOW_MS + 1_000, hq_seq=9)
+    before, waiting, _, after = await do(
+        tmp_path, says, lambda tx: tx.waiting(), lambda tx: tx.take_consent(given_again, NOW_MS + 9_000), says
+    )
+    assert (before["m-1"], waiting, after["m-1"]) == ([False, True], 0, [True, True])
 
 
 async def test_a_withdrawal_that_the_disk_refused_is_made_at_the_next_start(

@@ -102,12 +102,12 @@ class Walls:
 class Shop:
     """`await open()` first, `close()` last."""
 
-    def __init__(self, path: Path, public_url: str | None = None) -> None:
+    def __init__(self, path: Path, public_url: str | None = None, epoch: str = "e" * 32) -> None:
         self.clock = Clock()
         self.walls = Walls()
         self.health = Health()
         self.resolver = Resolver(SITE_KEY)
-        self.store = Store(path / "gateway.db", "e" * 32, SITE_KEY)
+        self.store = Store(path / "gateway.db", epoch, SITE_KEY)
         self.woken = 0
         self.on_wake = lambda: None
         self.ids = "id"  # what ids that are made here begin with
