@@ -7,7 +7,8 @@ from sqlite_utils import Database
 
 from gateway import life, retention
 from gateway.core.model import Decision, Purpose, Reason
-from gateway.core.reckoning import DAY_MS, Reckoning
+from gateway.core.reckoning import Reckoning
+from gateway.core.spans import DAY_MS
 from gateway.desk import Desk
 from gateway.export import COVERED, NOT_PERSONAL, export
 from gateway.migrations import migrate

@@ -42,6 +42,7 @@ NO_NAMESAKE = {
     "gateway/core/act.py",
     "gateway/core/changes.py",
     "gateway/core/ports.py",
+    "gateway/core/spans.py",
     "sync/hq/service.py",
     "gateway/hqverbs.py",
 }

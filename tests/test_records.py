@@ -27,7 +27,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
-from gateway.core.offers import DAY_MS
+from gateway.core.spans import DAY_MS
 from gateway.core.vault import Vault
 from gateway.errors import PeerError
 from gateway.migrations import migrate

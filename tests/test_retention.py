@@ -8,11 +8,11 @@ from sqlite_utils import Database
 from gateway import retention
 from gateway.core.model import Decision, Keep, Reason
 from gateway.core.reckoning import Jump
+from gateway.core.spans import DAY_MS
 from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.retention import NO_PERIOD, OWN_END, ROWS, RULES, SLACK_MS
 from gateway.store import Store
-from gateway.tables.ageing import DAY_MS
 
 NOW_MS = 20_000 * DAY_MS + 5_000
 KEEP = Keep()

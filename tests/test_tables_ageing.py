@@ -4,10 +4,11 @@ import pytest
 from sqlite_utils import Database
 
 from gateway.core.model import Decision, Reason
+from gateway.core.spans import DAY_MS
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
-from gateway.tables.ageing import DAY_MS, FEWEST_PEOPLE, Aged
+from gateway.tables.ageing import FEWEST_PEOPLE, Aged
 
 NOW_MS = 1_800_000_000_000
 TODAY_MS = NOW_MS - NOW_MS % DAY_MS

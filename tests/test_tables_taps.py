@@ -14,7 +14,7 @@ from gateway.core.model import (
     Member,
     TalkingPoint,
 )
-from gateway.core.offers import DAY_MS
+from gateway.core.spans import DAY_MS
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx

@@ -5,11 +5,11 @@ Table and column names come from gateway.retention's own list, never from outsid
 
 from typing import NamedTuple
 
+from gateway.core.spans import DAY_MS
 from gateway.tables.rows import Rows
 
 # A count of fewer people could be one person's habit. k = 5 as for everything else that leaves a group.
 FEWEST_PEOPLE = 5
-DAY_MS = 86_400_000
 
 
 class Aged(NamedTuple):
