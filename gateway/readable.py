@@ -98,6 +98,12 @@ _VALUES = {
     "withdrawn": ("widerrufen", "withdrawn"),
     "expired": ("abgelaufen", "expired"),
     "superseded": ("ersetzt", "superseded"),
+    "tablets": ("alle Tablets", "all tablets"),
+    "member.announced": ("Beim Kommen auf den Tablets angekündigt", "Announced on the tablets on coming in"),
+    "advice.asked": (
+        "Mit Rufnamen auf den Tablets, nach Bitte um Beratung",
+        "Called by name on the tablets, on asking for advice",
+    ),
     "card.opened": ("Karte auf einem Tablet geöffnet", "Card opened on a tablet"),
     "member.shown": ("an der Box angesehen", "looked at on the box"),
     "member.exported": ("Auskunft erstellt", "Export made"),

@@ -79,7 +79,40 @@ def test_only_who_comes_in_is_announced(shop) -> None:
         assert decisions.announce(tx, replace(ARRIVAL, kind=kind), Purpose.RECOGNISE_BLE) is None
     assert types(tx) == []
     assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE).label == "Mia"
-    assert types(tx) == ["visit.announced"]
+    assert types(tx) == ["visit.announced", "audit.viewed"]
+
+
+def views(tx: Tx, member_id: str) -> list[tuple[str, str, list[str]]]:
+    return [(row["actor"], row["action"], row["purposes"]) for row in tx.audits(member_id)]
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_an_announcement_is_noted_with_the_purposes_of_what_it_says(shop, history: bool) -> None:
+    tx, decisions = shop
+    wanted = [Purpose.RECOGNISE_BLE, Purpose.GREET_ON_ENTRY] + [Purpose.PURCHASE_HISTORY] * history
+    apply(tx, Delta(1, 2, member("tom", *wanted)), SITE_KEY, START_MS)
+    arrived = decisions.announce(tx, replace(ARRIVAL, member_id="tom"), Purpose.RECOGNISE_BLE)
+    assert arrived.usual == (("Espresso",) if history else ())
+    assert views(tx, "tom") == [("tablets", "member.announced", wanted[1:])]
+
+
+def test_without_a_habit_to_say_the_consent_to_habits_is_not_named(shop) -> None:
+    tx, decisions = shop
+    tx.put_member(Member("mia", "Mia", usual=()))
+    assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE) is not None
+    assert views(tx, "mia") == [("tablets", "member.announced", ["greet_on_entry"])]
+
+
+def test_a_request_for_advice_is_noted_where_it_says_the_name_and_only_there(shop) -> None:
+    tx, decisions = shop
+    assert decisions.ask(tx, "h1", "mia", "wine", "tap", START_MS) == "Mia"
+    assert views(tx, "mia") == [("tablets", "advice.asked", ["staff_advice"])]
+    assert types(tx) == ["handshake.asked", "audit.viewed"]
+    tx.put_member(Member("mia"))
+    assert decisions.ask(tx, "h2", "mia", "wine", "tap", START_MS) == ""  # tablets say "guest" and a number
+    assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE) is None
+    assert len(views(tx, "mia")) == 1
+    assert types(tx)[2:] == ["handshake.asked"]
 
 
 def test_why_nobody_was_called_by_name_stands_in_the_decision(shop) -> None:
