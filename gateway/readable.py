@@ -82,6 +82,8 @@ _FIELDS = {
     "screens": ("Bildschirme", "Screens"),
     "visit_id": ("Besuch", "Visit"),
     "request": ("Beratung", "Advice"),
+    "announced": ("Auf den Tablets angekündigt", "Announced on the tablets"),
+    "announced_at_ms": ("Zuletzt angekündigt", "Last announced"),
 }
 
 _VALUES = {
