@@ -5,16 +5,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from sqlite_utils import Database
 
 from gateway.apply import apply
 from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake
 from gateway.core.model import Guard, Habit, Member, Offer, Proof, Purpose, ShopConfig, TalkingPoint, Tap
 from gateway.core.presence import PresenceChange
-from gateway.core.vault import Vault
 from gateway.decisions import CARD_OFFERS, Arrival, Decisions
-from gateway.migrations import migrate
 from gateway.records import Tx
 from tests.rigs.shop import SITE_KEY, START_MS, TEXT, basics, member
 
@@ -23,15 +20,11 @@ ASKED = Handshake("h1", "mia", "Mia", "wine", "tap", START_MS, START_MS + 9)
 
 
 @pytest.fixture
-def shop():
-    db = Database(memory=True)
-    migrate(db)
-    tx = Tx(db, Vault(bytes(32)))
+def shop(tx: Tx) -> tuple[Tx, Decisions]:
     changes = (*basics(), *member("mia", *Purpose), *member("ben", Purpose.RECOGNISE_BLE), *member("eva"))
     apply(tx, Delta(0, 1, changes), SITE_KEY, START_MS)
     ids = itertools.count()
-    yield tx, Decisions(lambda: f"d{next(ids)}")
-    db.close()
+    return tx, Decisions(lambda: f"d{next(ids)}")
 
 
 def types(tx: Tx) -> list[str]:

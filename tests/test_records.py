@@ -39,14 +39,6 @@ MEMBER = Member("m1", "Mia", "de", ("coffee",), ("Espresso",), (TalkingPoint(TEX
 NOW_MS = 10 * DAY_MS
 
 
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
-
-
 def decision(number: int, at_ms: int, offer_id: str | None, trigger: str = "zone") -> Decision:
     return Decision(f"d{number}", at_ms, trigger, "m1", "coffee", "bar", offer_id, (Reason("*", "x"),))
 

@@ -1,26 +1,13 @@
 """What goes by its age, in pieces; what stays of decisions is nobody's."""
 
-import pytest
-from sqlite_utils import Database
-
 from gateway.core.model import Decision, Reason
 from gateway.core.spans import DAY_MS
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables.ageing import FEWEST_PEOPLE, Aged
 
 NOW_MS = 1_800_000_000_000
 TODAY_MS = NOW_MS - NOW_MS % DAY_MS
 DECISIONS = Aged("decision", "decision_id", "kept_from_ms")
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def decide(tx: Tx, number: int, at_ms: int, member: str = "m1", offer: str | None = "o1", screen: str = "bar") -> None:

@@ -4,24 +4,13 @@ import json
 import sqlite3
 
 import pytest
-from sqlite_utils import Database
 
 from gateway.core.model import Purpose
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables.rows import FLOOR
 from tests.rigs.shop import Shop, member, open_shop
 
 NOW_MS = 1_800_000_000_000
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def test_a_note_is_kept_in_order_and_told(tx: Tx) -> None:
