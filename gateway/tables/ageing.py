@@ -59,12 +59,6 @@ class Ageing(Rows):
             ).rowcount
         )
 
-    def decision_days(self) -> list[tuple[int, str, str, str, str, int]]:
-        """All counts: day, zone, screen, trigger, offer ("" = none), count."""
-        return self._all(
-            "SELECT day_ms, zone, screen, trigger, offer_id, count FROM decision_day ORDER BY 1, 2, 3, 4, 5"
-        )
-
     def _change(self, change: str, where: Aged, condition: str, values: tuple[int, ...], limit: int) -> int:
         chosen = f"SELECT {where.key} FROM {where.table} WHERE {condition} ORDER BY {where.column} LIMIT ?"
         return int(self._db.execute(f"{change} WHERE ({where.key}) IN ({chosen})", [*values, limit]).rowcount)
