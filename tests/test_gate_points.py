@@ -101,7 +101,7 @@ async def point_10_two_members_get_no_offer_that_fits_only_one(folder: Path) -> 
 def delicate() -> tuple[Change, ...]:
     wine = TalkingPoint(TEXT, TEXT, "alcohol")
     mia = Member("mia", "Mia", "de", ("coffee",), (Habit("Chianti", "alcohol.wine"),), (wine,))
-    shop = ShopConfig(notice=basics()[0].config.notice, sensitive=("fishing",))  # type: ignore[union-attr]
+    shop = ShopConfig(notice=basics()[0].config.notice, sensitive=("fishing",))
     fancy = Offer("espresso", TEXT, TEXT, interests=("coffee",), public_safe=True, category="fishing")
     return (*member("mia", *Purpose), MemberPut(mia), ConfigPut(shop), OfferPut(fancy))
 
