@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.core.model import ShopConfig
+from gateway.core.onetime import CODE_FORM
 from gateway.life import Stale
 
 Choice = Literal[
@@ -72,7 +73,7 @@ class Code(_Form):
     """The one-time code that somebody typed at a screen."""
 
     dialogue_id: str = Field(min_length=1, max_length=64)
-    code: str = Field(pattern=r"^[0-9]{8}$")
+    code: str = Field(pattern=CODE_FORM)
 
 
 class Beside(_Form):

@@ -219,7 +219,7 @@ async def _connected(on_end: Callable[[], None]) -> tuple[MessageBus, asyncio.Ta
 
 async def _wait_for_end(bus: MessageBus) -> None:
     # How it ended is no news, but must be picked up.
-    await asyncio.gather(bus.wait_for_disconnect(), return_exceptions=True)  # type: ignore[no-untyped-call]
+    await asyncio.gather(bus.wait_for_disconnect(), return_exceptions=True)  # type: ignore[no-untyped-call]  # dbus-fast gives it none
 
 
 async def _read(bus: MessageBus, path: str, name: str) -> Any:

@@ -51,7 +51,7 @@ RESET_S = 0.006
 UDP_MS = 100
 
 
-class _GaveUpError(nfc.clf.Error):  # type: ignore[misc]
+class _GaveUpError(nfc.clf.Error):  # type: ignore[misc]  # nfcpy has no types
     """A card took too much, or we were told to stop. No CommunicationError, because nfcpy retries those."""
 
 
@@ -150,7 +150,7 @@ class Card:
             self._clf.exchange(b"\xc2", 0.01)  # S(DESELECT), ISO 14443-4, section 8
 
 
-class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
+class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]  # nfcpy has no types
     """nfcpy's reader with a limit to what one card may take, and a loop of our own instead of `connect`."""
 
     device: Any  # nfcpy's driver of the open reader, or None
@@ -270,7 +270,7 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]
             chipset.in_communicate_thru(frame, 0.01)
 
 
-class _Type2Tag(nfc.tag.tt2.Type2Tag):  # type: ignore[misc]
+class _Type2Tag(nfc.tag.tt2.Type2Tag):  # type: ignore[misc]  # nfcpy has no types
     """nfcpy's Type 2 tag, but gone when it is gone: nfcpy's keeps the error of a lost answer, which holds the frames of
     the whole tap, and so chip number and contents, until Python collects cycles, in a quiet shop much later."""
 
@@ -287,7 +287,7 @@ class _Type2Tag(nfc.tag.tt2.Type2Tag):  # type: ignore[misc]
         raise nfc.tag.tt2.Type2TagCommandError(lost)
 
 
-class _Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]
+class _Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]  # nfcpy has no types
     """nfcpy's PN532 without the commands that would tell or ask what is known, and with a longer patience."""
 
     def __init__(self, transport: Uart, log: logging.Logger) -> None:
@@ -327,7 +327,7 @@ class _Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]
             self.garbled = reply != chip.SENS_REQ
 
 
-class _Udp(nfc.clf.udp.Device):  # type: ignore[misc]
+class _Udp(nfc.clf.udp.Device):  # type: ignore[misc]  # nfcpy has no types
     """nfcpy's simulated reader, which does not wait a second for a card that is not there."""
 
     _sensing = False

@@ -87,6 +87,10 @@ class Advice:
         handshake = self._handshakes.of(member_id)
         return None if handshake is None else handshake.state
 
+    def announced(self, member_id: str) -> tuple[bool, int | None]:
+        """Whether tablets announce this member now, and when they last began to (ms), None if not that we know."""
+        return self._arrivals.announced(member_id)
+
     async def tapped(self, member_id: str, zone: str, reader: str, proof: Proof) -> None:
         """A member tapped at a reader for advice: the tablet beside it opens, or all tablets ring."""
         tablet = self._beside.get(reader)

@@ -197,7 +197,7 @@ class PlainBluez:
         if self._bus is not None:
             self._bus.disconnect()
             with suppress(EOFError, OSError):  # the daemon was stopped before us
-                await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+                await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast gives it none
             self._bus = None
 
     async def _sweep(self, after_s: float) -> None:

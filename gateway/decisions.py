@@ -3,9 +3,9 @@
 These functions run in the writer thread, so they see the transaction and their arguments and no live state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from gateway.core.arrivals import Arrived
 from gateway.core.consent import given
@@ -20,6 +20,8 @@ from gateway.records import Tx
 CARD_OFFERS = 3  # what a colleague can say in one breath
 
 OTHERWISE = "de"  # the language where a member's own may not be read
+
+ALL_TABLETS = "tablets"  # who sees, in the audit, what stands in the list that every tablet shows
 
 Made = tuple[Decision, Offer | None]
 
@@ -88,6 +90,10 @@ class Decisions:
         )
         body = {"arrival_id": arrived.arrival_id, "member_id": arrived.member_id, "zone": arrived.zone}
         tx.emit(Event("visit.announced", change.at_ms, body))
+        seen: list[Field[Any]] = [CALL_NAME, USUAL] if arrived.usual else [CALL_NAME]
+        detail = {"arrival_id": arrived.arrival_id, "zone": arrived.zone}
+        purposes = _opened(seen, Purpose.GREET_ON_ENTRY)
+        tx.audit(change.at_ms, arrived.member_id, ALL_TABLETS, "member.announced", detail, purposes)
         return arrived
 
     def admit(self, tx: Tx, tap: Tap) -> Literal["new", "spent", "nobody"]:
@@ -157,7 +163,12 @@ class Decisions:
             return None
         body = {"handshake_id": handshake_id, "member_id": member_id, "zone": zone, "via": via}
         tx.emit(Event("handshake.asked", now_ms, body))
-        return person.profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
+        label = person.profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
+        if label:  # without one they are a guest with a number, and nothing of the profile is seen
+            detail = {"handshake_id": handshake_id, "zone": zone, "via": via}
+            purposes = _opened([CALL_NAME], Purpose.STAFF_ADVICE)
+            tx.audit(now_ms, member_id, ALL_TABLETS, "advice.asked", detail, purposes)
+        return label
 
     def card(self, tx: Tx, handshake: Handshake, tablet: str, now_ms: int, until_ms: int) -> StaffCard | None:
         """The card for the colleague who accepted, or None if the consent to advice is not in force now."""
@@ -223,6 +234,11 @@ def _tapper(tx: Tx, tap: Tap) -> Person | None:
     if person is None or not person.profile.may(Purpose.RECOGNISE_NFC, tap.at_ms).ok:
         return None
     return person
+
+
+def _opened(seen: Sequence[Field[Any]], purpose: Purpose) -> list[Purpose]:
+    """Everything that had to be given so that these fields were seen for `purpose`, each once."""
+    return list(dict.fromkeys(needed for field in seen for needed in field.purposes[purpose]))
 
 
 def _read(person: Person, field: Field[T], purpose: Purpose, at_ms: int, noted: list[Reason]) -> T | None:

@@ -325,7 +325,7 @@ def _about(shop: ShopConfig) -> dict[str, About]:
         "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),
         "proofs": _words("Minuten; Zähler einer Karte bis zur Löschung", "minutes; a card's counter until erased"),
         "codes": _words("Minuten", "minutes"),
-        "memory": _words("nur im Arbeitsspeicher, Minuten", "in memory only, minutes"),
+        "memory": _words("nur im Arbeitsspeicher, Minuten bis eine Stunde", "in memory only, minutes to an hour"),
     }
     return {
         name: About(purpose=_words(german, english), source=source, kept=kept[name])

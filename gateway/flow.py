@@ -237,11 +237,14 @@ class Flow:
     def memory_of(self, member_id: str) -> dict[str, object]:
         """What memory alone knows of a member, for their export; None where it knows nothing."""
         visit = self._visits.visit_of(member_id)
+        announced, announced_at_ms = self._advice.announced(member_id)
         return {
             "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
             "visit_id": visit[0] if visit is not None else None,
             "screens": list(self._stage.screens_of(member_id)) or None,
             "request": self._advice.request_of(member_id),
+            "announced": announced or None,
+            "announced_at_ms": announced_at_ms,
             "till": self._tills.till_of(member_id),
         }
 

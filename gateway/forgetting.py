@@ -25,7 +25,7 @@ MAX_SOUGHT = 20
 AGAIN_MS = 1_000  # each try may hold up commits for records.PURGE_WAIT_MS
 HELD_MS = 60_000  # headquarters takes what asks for an erasure within a second, or is away for long
 LATE_MS = 60_000  # a doctor or a backup reads the file for seconds
-PART = "erasure"
+PART = "wiping"
 LATE = "what was erased still stands in the database's files, because another program reads them"
 LATE_HELP = "End the other program that has gateway.db open, such as a backup or a database viewer."
 

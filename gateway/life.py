@@ -10,7 +10,8 @@ from typing import Any, Literal
 from gateway import retention
 from gateway.core.model import Event, ShopConfig
 from gateway.core.ports import Clock
-from gateway.core.reckoning import DAY_MS, Jump, Reckoning
+from gateway.core.reckoning import Jump, Reckoning
+from gateway.core.spans import DAY_MS
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store

@@ -82,6 +82,8 @@ _FIELDS = {
     "screens": ("Bildschirme", "Screens"),
     "visit_id": ("Besuch", "Visit"),
     "request": ("Beratung", "Advice"),
+    "announced": ("Auf den Tablets angekündigt", "Announced on the tablets"),
+    "announced_at_ms": ("Zuletzt angekündigt", "Last announced"),
 }
 
 _VALUES = {
@@ -98,6 +100,12 @@ _VALUES = {
     "withdrawn": ("widerrufen", "withdrawn"),
     "expired": ("abgelaufen", "expired"),
     "superseded": ("ersetzt", "superseded"),
+    "tablets": ("alle Tablets", "all tablets"),
+    "member.announced": ("Beim Kommen auf den Tablets angekündigt", "Announced on the tablets on coming in"),
+    "advice.asked": (
+        "Mit Rufnamen auf den Tablets, nach Bitte um Beratung",
+        "Called by name on the tablets, on asking for advice",
+    ),
     "card.opened": ("Karte auf einem Tablet geöffnet", "Card opened on a tablet"),
     "member.shown": ("an der Box angesehen", "looked at on the box"),
     "member.exported": ("Auskunft erstellt", "Export made"),

@@ -18,9 +18,10 @@ from gateway.core.model import (
     Purpose,
     ShopConfig,
 )
-from gateway.core.offers import DAY_MS, Person
+from gateway.core.offers import Person
 from gateway.core.receipt import Receipt, receipt_of
 from gateway.core.sensitive import categories
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit

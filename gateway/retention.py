@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 
 from gateway.core.model import Keep
 from gateway.core.reckoning import Jump
+from gateway.core.spans import DAY_MS
 from gateway.records import Tx
-from gateway.tables.ageing import DAY_MS, Aged
+from gateway.tables.ageing import Aged
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpose, ShopConfig
-from gateway.core.onetime import CODE_DIGITS
+from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
 from sync.fields import EXACT, INT64_MAX, Id, Ms, Word
 
@@ -244,5 +244,5 @@ class BindingBody(BindingRef):
     """changes.BindingPut."""
 
     member_id: Id
-    code: Annotated[str, StringConstraints(pattern=rf"^[0-9]{{{CODE_DIGITS}}}$")]
+    code: Annotated[str, StringConstraints(pattern=CODE_FORM)]
     valid_until_ms: Ms

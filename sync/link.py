@@ -232,7 +232,7 @@ class _Connection:
             client.will_set(will_topic, will_payload, qos=1, retain=True)
         where = (self._address.host, self._address.port, keepalive_s)
         if self._v5:
-            limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho gives it none
             limits.ReceiveMaximum = RECEIVE_MAXIMUM
             limits.MaximumPacketSize = MAX_PACKET_BYTES
             client.connect_async(*where, clean_start=True, properties=limits)

@@ -30,7 +30,7 @@ async def test_colleagues_are_counted_by_zone(shop: Shop) -> None:
 
 async def test_what_changes_nothing_rings_nobody(shop: Shop) -> None:
     rung: list[tuple] = []
-    shop.walls.queue = rung.append  # type: ignore[method-assign]
+    shop.walls.queue = rung.append
     advice = shop.flow._advice
     advice.colleague_is("a", None)
     advice.colleague_is("a", "wine")
@@ -131,7 +131,7 @@ async def test_of_two_who_tap_at_once_beside_one_tablet_one_is_accepted(shop: Sh
 
 async def test_a_card_that_opens_at_once_rings_on_no_tablet_before(shop: Shop) -> None:
     rung: list[tuple] = []
-    shop.walls.queue = rung.append  # type: ignore[method-assign]
+    shop.walls.queue = rung.append
     shop.flow.on_reader("t", "advice-nfc")
     await shop.tap("mia", "advice-nfc")
     assert [[entry.state for entry in entries] for entries in rung] == [["open"]]

@@ -3,9 +3,6 @@
 import json
 from dataclasses import replace
 
-import pytest
-from sqlite_utils import Database
-
 from gateway.apply import apply, recognised, taken_from
 from gateway.core.changes import (
     BindingDrop,
@@ -29,18 +26,8 @@ from gateway.core.identity import static_digest
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import AgeGate, ConsentState, CredentialKind, Notice, Purpose, ShopConfig
 from gateway.core.onetime import code_digest
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 from tests.rigs.shop import SITE_KEY, START_MS, basics, consent, member
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def push(tx: Tx, *changes, parent: int | None = None, version: int | None = None):

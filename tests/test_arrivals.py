@@ -9,6 +9,8 @@ from gateway.core import arrivals
 from gateway.core.arrivals import AGAIN_MS, GREET_MS, MAX_ARRIVED, MAX_GREETED, Arrivals, Arrived
 from gateway.core.changes import MemberPut
 from gateway.core.model import ConsentState, Member, Purpose, Sighting, Tap
+from gateway.export import export
+from gateway.readable import readable
 from tests.rigs.shop import Shop, consent, member, open_shop
 
 GREET = (Purpose.GREET_ON_ENTRY, Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC)
@@ -64,6 +66,17 @@ def test_nobody_is_greeted_twice_within_an_hour() -> None:
     assert not here.is_due("m1", AGAIN_MS - 1)
     here.forget("m1")
     assert here.is_due("m1", 1)
+
+
+def test_it_knows_who_is_announced_and_who_was() -> None:
+    here = Arrivals()
+    assert here.announced("m1") == (False, None)
+    here.add(arrived(1, 5))
+    assert here.announced("m1") == (True, 5)
+    here.end("m1")
+    assert here.announced("m1") == (False, 5)
+    here.forget("m1")
+    assert here.announced("m1") == (False, None)
 
 
 def test_times_follow_a_step_of_the_clock() -> None:
@@ -205,6 +218,23 @@ async def test_a_withdrawal_that_the_disk_could_not_take_counts_here_too(shop: S
     await shop.stand("mia", "coffee-ble")
     await shop.tap("eva", "door-nfc")
     assert labels(shop) == [("arrived", "Eva", ())]
+
+
+async def test_the_export_shows_the_member_that_they_are_announced_and_were(shop: Shop) -> None:
+    def known() -> tuple[object, object]:
+        found = shop.flow.memory_of("mia")
+        return found["announced"], found["announced_at_ms"]
+
+    assert known() == (None, None)
+    await shop.tap("mia", "door-nfc")
+    at_ms = shop.clock.ms
+    data = await shop.store.run(lambda tx: export(tx, "mia", at_ms, shop.flow.memory_of("mia")))
+    assert (data["memory"]["announced"], data["memory"]["announced_at_ms"]) == (True, at_ms)
+    assert "Announced on the tablets" in readable(data, "en")
+    await shop.tick(GREET_MS)
+    assert known() == (None, at_ms)
+    await shop.tick(AGAIN_MS)
+    assert known() == (None, None)
 
 
 async def test_it_follows_the_clock(shop: Shop) -> None:

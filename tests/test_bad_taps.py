@@ -43,12 +43,12 @@ NOW_S = START_MS // 1000
 
 
 def wallet(collector: bytes, private: object = WALLET_KEY, **options: object) -> Spec:
-    held = smarttap.merchant(collector, 1, private.public_key(), [google(0)])  # type: ignore[attr-defined]
+    held = smarttap.merchant(collector, 1, private.public_key(), [google(0)])
     return cards.phone([smarttap.applet([held], **options)])
 
 
 def iphone(pass_type: str, private: object = APPLE_KEY, unix_s: int = NOW_S, **options: object) -> Spec:
-    held = vas.nfc_pass(pass_type, private.public_key(), apple(0))  # type: ignore[attr-defined]
+    held = vas.nfc_pass(pass_type, private.public_key(), apple(0))
     return cards.phone([vas.applet([held], unix_s, **options)], listens="ecp")
 
 
@@ -57,7 +57,7 @@ def tag(meta: bytes = META, file: bytes = FILE, number: str | None = None) -> Sp
 
 
 def app(**options: object) -> Spec:
-    return cards.phone([hce.spec("phone 0", [READER], **({"tenant": TENANT} | options))])  # type: ignore[arg-type]
+    return cards.phone([hce.spec("phone 0", [READER], **({"tenant": TENANT} | options))])
 
 
 OTHER_KEY = b"k" * 16

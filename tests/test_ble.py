@@ -266,7 +266,7 @@ async def test_a_missing_property_does_no_harm(bluez: FakeBluez, name: str) -> N
 
 async def test_resolvable_addresses_and_service_uuids_are_handed_on(bluez: FakeBluez) -> None:
     listener, ears = Listener(), Noting()
-    ear = BleSource(SourceTable(path="ble:hci0", receiver="till"), ears, listener.clock, listener.health)  # type: ignore[arg-type]
+    ear = BleSource(SourceTable(path="ble:hci0", receiver="till"), ears, listener.clock, listener.health)
     services = {FEAA: b"\x30\xee" + EID_NOW}
     heard = {"RSSI": -60, "ServiceData": services, "UUIDs": [FEAA], "AddressType": "random"}
     ear._on_advertisement("/org/bluez/hci0/dev_5A_77_66_55_44_33", heard)

@@ -1,6 +1,7 @@
 """The import contracts hold, cover every module, and catch a planted violation; the house rules on sizes and clocks."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ CLOCK_READERS = {
     "gateway/bench_ingest.py",
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",
+    "gateway/bench_proof.py",
     "gateway/bench_seal.py",
     "gateway/bench_tap.py",
     "gateway/bench_withdraw.py",
@@ -42,6 +44,7 @@ NO_NAMESAKE = {
     "gateway/core/act.py",
     "gateway/core/changes.py",
     "gateway/core/ports.py",
+    "gateway/core/spans.py",
     "sync/hq/service.py",
     "gateway/hqverbs.py",
 }
@@ -127,6 +130,20 @@ def test_clocks_and_broad_excepts_stay_in_their_place(path: Path) -> None:
         if isinstance(node, ast.ExceptHandler) and is_broad(node.type):
             raises_again = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
             assert raises_again or name in ("gateway/supervise.py", "gateway/store.py"), f"{name}:{node.lineno}"
+
+
+def test_whatever_a_checker_is_told_to_pass_over_has_its_reason_beside_it() -> None:
+    mark, reason = (
+        re.compile(r"# (noqa|type: ignore)\b"),
+        re.compile(r"# noqa: \w+ - \w|# type: ignore\[[\w-]+\]  # \w"),
+    )
+    found = 0
+    for path in (*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if mark.search(line) and path != Path(__file__):
+                assert reason.search(line), f"{path.relative_to(ROOT)}:{number}"
+                found += 1
+    assert found > 20
 
 
 def is_broad(kind: ast.expr | None) -> bool:

@@ -5,16 +5,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from sqlite_utils import Database
 
 from gateway.apply import apply
 from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake
 from gateway.core.model import Guard, Habit, Member, Offer, Proof, Purpose, ShopConfig, TalkingPoint, Tap
 from gateway.core.presence import PresenceChange
-from gateway.core.vault import Vault
 from gateway.decisions import CARD_OFFERS, Arrival, Decisions
-from gateway.migrations import migrate
 from gateway.records import Tx
 from tests.rigs.shop import SITE_KEY, START_MS, TEXT, basics, member
 
@@ -23,15 +20,11 @@ ASKED = Handshake("h1", "mia", "Mia", "wine", "tap", START_MS, START_MS + 9)
 
 
 @pytest.fixture
-def shop():
-    db = Database(memory=True)
-    migrate(db)
-    tx = Tx(db, Vault(bytes(32)))
+def shop(tx: Tx) -> tuple[Tx, Decisions]:
     changes = (*basics(), *member("mia", *Purpose), *member("ben", Purpose.RECOGNISE_BLE), *member("eva"))
     apply(tx, Delta(0, 1, changes), SITE_KEY, START_MS)
     ids = itertools.count()
-    yield tx, Decisions(lambda: f"d{next(ids)}")
-    db.close()
+    return tx, Decisions(lambda: f"d{next(ids)}")
 
 
 def types(tx: Tx) -> list[str]:
@@ -79,7 +72,40 @@ def test_only_who_comes_in_is_announced(shop) -> None:
         assert decisions.announce(tx, replace(ARRIVAL, kind=kind), Purpose.RECOGNISE_BLE) is None
     assert types(tx) == []
     assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE).label == "Mia"
-    assert types(tx) == ["visit.announced"]
+    assert types(tx) == ["visit.announced", "audit.viewed"]
+
+
+def views(tx: Tx, member_id: str) -> list[tuple[str, str, list[str]]]:
+    return [(row["actor"], row["action"], row["purposes"]) for row in tx.audits(member_id)]
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_an_announcement_is_noted_with_the_purposes_of_what_it_says(shop, history: bool) -> None:
+    tx, decisions = shop
+    wanted = [Purpose.RECOGNISE_BLE, Purpose.GREET_ON_ENTRY] + [Purpose.PURCHASE_HISTORY] * history
+    apply(tx, Delta(1, 2, member("tom", *wanted)), SITE_KEY, START_MS)
+    arrived = decisions.announce(tx, replace(ARRIVAL, member_id="tom"), Purpose.RECOGNISE_BLE)
+    assert arrived.usual == (("Espresso",) if history else ())
+    assert views(tx, "tom") == [("tablets", "member.announced", wanted[1:])]
+
+
+def test_without_a_habit_to_say_the_consent_to_habits_is_not_named(shop) -> None:
+    tx, decisions = shop
+    tx.put_member(Member("mia", "Mia", usual=()))
+    assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE) is not None
+    assert views(tx, "mia") == [("tablets", "member.announced", ["greet_on_entry"])]
+
+
+def test_a_request_for_advice_is_noted_where_it_says_the_name_and_only_there(shop) -> None:
+    tx, decisions = shop
+    assert decisions.ask(tx, "h1", "mia", "wine", "tap", START_MS) == "Mia"
+    assert views(tx, "mia") == [("tablets", "advice.asked", ["staff_advice"])]
+    assert types(tx) == ["handshake.asked", "audit.viewed"]
+    tx.put_member(Member("mia"))
+    assert decisions.ask(tx, "h2", "mia", "wine", "tap", START_MS) == ""  # tablets say "guest" and a number
+    assert decisions.announce(tx, ARRIVAL, Purpose.RECOGNISE_BLE) is None
+    assert len(views(tx, "mia")) == 1
+    assert types(tx)[2:] == ["handshake.asked"]
 
 
 def test_why_nobody_was_called_by_name_stands_in_the_decision(shop) -> None:

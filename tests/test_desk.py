@@ -45,7 +45,7 @@ async def test_an_export_holds_its_own_note_and_what_memory_knows(shop: Shop, de
     await shop.tap("mia", "till-nfc")
     await shop.tap("mia", "advice-nfc")
     data = (await desk.answer({"verb": "export", "member_id": "mia"}))["export"]
-    assert [view["action"] for view in data["views"]] == ["member.exported"]
+    assert [view["action"] for view in data["views"]] == ["member.announced", "advice.asked", "member.exported"]
     assert (data["memory"]["till"], data["memory"]["request"]) == ("till-1", "asked")
     assert data["memory"]["visit_id"]
     assert data["memory"]["zone"]

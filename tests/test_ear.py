@@ -138,7 +138,7 @@ async def test_a_stream_of_frames_does_not_hold_up_the_questions(broker: Broker)
                 scanner.heard(token, -61)
                 scanner.heard(ANCHOR, -61)
 
-            await until(lambda asked=asked: len(gateway.of(Ask)) > asked, crowd)  # type: ignore[misc]
+            await until(lambda asked=asked: len(gateway.of(Ask)) > asked, crowd)
 
 
 async def test_its_end_is_told_by_its_will_and_a_broker_that_comes_back_by_a_birth(broker: Broker) -> None:

@@ -43,7 +43,7 @@ tokens = st.sampled_from(sorted(VALUE_BYTES)).flatmap(
 frames = st.builds(Frame, tokens, st.integers(-127, 20), st.integers(0, 60_000))
 buckets = st.sampled_from(sorted(PREFIX_BYTES)).flatmap(
     lambda family: st.binary(min_size=PREFIX_BYTES[family], max_size=PREFIX_BYTES[family]).map(
-        lambda prefix: Bucket(family, prefix)  # type: ignore[arg-type]
+        lambda prefix: Bucket(family, prefix)
     )
 )
 contents = st.tuples(buckets, st.integers(0, 3_600_000), st.integers(0, 5)).flatmap(
@@ -196,7 +196,7 @@ def test_a_wrong_frame_refuses_the_message(row: list[object], expected: str) -> 
 
 def test_bounds_of_what_a_scanner_may_send() -> None:
     row = ["eid", "00" * 8, -61, 0]
-    assert len(ear_messages.parse_up(altered("heard", frames=[row] * MAX_FRAMES)).frames) == MAX_FRAMES  # type: ignore[union-attr]
+    assert len(ear_messages.parse_up(altered("heard", frames=[row] * MAX_FRAMES)).frames) == MAX_FRAMES
     assert reason("up", altered("heard", frames=[row] * (MAX_FRAMES + 1))) == "fields"
     assert reason("up", altered("heard", frames=[])) == "fields"
     assert reason("up", altered("ask", buckets=[["static", "5e"]] * (MAX_ASKED + 1))) == "fields"

@@ -1,7 +1,6 @@
 """gateway.emulator.chip: the rig under the real nfcpy and the real pyserial, as a driver would use it."""
 
 import logging
-import os
 import termios
 import time
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ MESSAGE = bytes.fromhex("d1010e550473686f702e746573742f632f31")
 VAS_ONLY = bytes.fromhex("6a01000002e4d2")
 
 
-class Tty(nfc.clf.transport.TTY):  # type: ignore[misc]
+class Tty(nfc.clf.transport.TTY):
     def close(self) -> None:
         # nfcpy throws away what was not sent yet, after 1 ms: on a pseudo-terminal, what the chip did not read yet.
         if self.tty is not None:
@@ -310,7 +309,7 @@ def test_wrong_orders_are_refused_and_change_nothing(rig: Pn532Rig) -> None:
         rig.wedge("stuck")
     rig.unplug()
     rig.replug()
-    assert os.path.exists(rig.path)  # noqa: PTH110
+    assert Path(rig.path).exists()
 
 
 def test_nothing_is_left_behind() -> None:

@@ -38,7 +38,7 @@ def fixed(algorithm: str = hce.P256, **more: object) -> hce.App:
         [hce.compressed(READER)],
         algorithm,
         ephemeral="store-gateway test ephemeral",
-        **more,  # type: ignore[arg-type]
+        **more,
     )
     return hce.make(json.loads(json.dumps(spec)))
 
@@ -167,4 +167,4 @@ def test_without_a_fixed_ephemeral_no_two_answers_are_the_same() -> None:
 def test_a_spec_that_means_nothing_is_a_mistake() -> None:
     for more in ({"algorithm": "rsa"}, {"lie": "a bit"}):
         with pytest.raises(ValueError, match="no such"):
-            hce.spec("a", [], **more)  # type: ignore[arg-type]
+            hce.spec("a", [], **more)

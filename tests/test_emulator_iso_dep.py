@@ -32,7 +32,7 @@ class Echo:
 
 
 def active(*applets: Applet, **manners: object) -> IsoDep:
-    card = IsoDep(b"\x04\x01\x02\x03\x04\x05\x06", list(applets) or [Echo()], Manners(**{"ats": ATS, **manners}))  # type: ignore[arg-type]
+    card = IsoDep(b"\x04\x01\x02\x03\x04\x05\x06", list(applets) or [Echo()], Manners(**{"ats": ATS, **manners}))
     card.select()
     assert card.answer(RATS) == (manners.get("ats", ATS))
     return card

@@ -13,7 +13,7 @@ def ask(applet: ndef.Ndef, *apdus: str) -> list[str]:
 
 
 def opened(**more: object) -> ndef.Ndef:
-    applet = ndef.make(ndef.applet(MESSAGE, **more))  # type: ignore[arg-type]
+    applet = ndef.make(ndef.applet(MESSAGE, **more))
     assert applet.answer(SELECT) == b"\x90\x00"
     return applet
 

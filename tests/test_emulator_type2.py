@@ -9,7 +9,7 @@ UID = bytes.fromhex("04a1b2c3d4e5f6")
 
 def tag(ndef: bytes | None = b"\xd0\x00\x00", chip: str = "ntag213", **more: object) -> Type2:
     options = {"cc": None, "announce": None, "lock_tlv": False} | more
-    made = Type2(UID, CHIPS[chip], memory(CHIPS[chip], UID, ndef, **options))  # type: ignore[arg-type]
+    made = Type2(UID, CHIPS[chip], memory(CHIPS[chip], UID, ndef, **options))
     made.select()
     return made
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
 from gateway.core.model import (
     ConsentRecord,
@@ -22,9 +21,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
-from gateway.core.vault import Vault
 from gateway.export import COVERED, NOT_PERSONAL, Export, _receipts, export, readable, schema
-from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables.rows import FLOOR
 
@@ -34,17 +31,13 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    one = Tx(db, Vault(bytes(32)))
-    one.put_shop(ShopConfig({"de": "Muster"}, notice=Notice("7", "Muster GmbH", "privacy@muster.example")))
-    one.put_offer(Offer("o1", {"de": "Espresso", "en": "Espresso"}, {}))
-    one.put_meta(FLOOR, "5")
+def tx(tx: Tx) -> Tx:
+    tx.put_shop(ShopConfig({"de": "Muster"}, notice=Notice("7", "Muster GmbH", "privacy@muster.example")))
+    tx.put_offer(Offer("o1", {"de": "Espresso", "en": "Espresso"}, {}))
+    tx.put_meta(FLOOR, "5")
     for name in ("Ada", "Bob"):
-        fill(one, name)
-    yield one
-    db.close()
+        fill(tx, name)
+    return tx
 
 
 def fill(tx: Tx, name: str) -> None:

@@ -293,14 +293,14 @@ async def test_while_somebody_reads_the_files_it_is_tried_again_and_then_said(sh
     await shop.settle()
     assert in_files(tmp_path, b"mia") != []
     await shop.tick(1_000)
-    assert part(shop, "erasure")[0] == "none"
+    assert part(shop, "wiping")[0] == "none"
     await shop.tick(LATE_MS)
     await shop.tick(1_000)
-    assert part(shop, "erasure")[0] == "degraded"
+    assert part(shop, "wiping")[0] == "degraded"
     assert shop.health.counts["store.purge_waits"] >= 3
     reader.close()
     await shop.tick(1_000)
-    assert part(shop, "erasure")[0] == "ok"
+    assert part(shop, "wiping")[0] == "ok"
     assert in_files(tmp_path, b"mia") == []
 
 

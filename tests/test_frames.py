@@ -291,6 +291,6 @@ def test_fields_that_no_structure_holds_are_refused(fields: Any, reason: str) ->
 
 def outcome(decoder: object, *args: object) -> object:
     try:
-        return decoder(*args)  # type: ignore[operator]
+        return decoder(*args)
     except PeerError as error:
         return error.reason

@@ -3,7 +3,7 @@
 Point 9 is tests/test_public.py. Of point 13 the gate's own rule is in tests/test_gate.py.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,8 @@ from gateway.core.consent import Verdict
 from gateway.core.gate import Profile
 from gateway.core.model import AgeGate, Habit, Member, Offer, Purpose, ShopConfig, TalkingPoint
 from gateway.decisions import Decisions
+from tests.rigs.points import Break, Point, each_break, each_point, fails
 from tests.rigs.shop import TEXT, basics, member, open_shop
-
-Point = Callable[[Path], Awaitable[None]]
 
 
 async def effects(folder: Path, *changes: Change, name: str = "mia") -> set[str]:
@@ -102,7 +101,7 @@ async def point_10_two_members_get_no_offer_that_fits_only_one(folder: Path) -> 
 def delicate() -> tuple[Change, ...]:
     wine = TalkingPoint(TEXT, TEXT, "alcohol")
     mia = Member("mia", "Mia", "de", ("coffee",), (Habit("Chianti", "alcohol.wine"),), (wine,))
-    shop = ShopConfig(notice=basics()[0].config.notice, sensitive=("fishing",))  # type: ignore[union-attr]
+    shop = ShopConfig(notice=basics()[0].config.notice, sensitive=("fishing",))
     fancy = Offer("espresso", TEXT, TEXT, interests=("coffee",), public_safe=True, category="fishing")
     return (*member("mia", *Purpose), MemberPut(mia), ConfigPut(shop), OfferPut(fancy))
 
@@ -178,15 +177,13 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("point", dict.fromkeys(point for point, _ in BROKEN), ids=lambda point: point.__name__)
+@each_point(BROKEN)
 async def test_it_holds(point: Point, tmp_path: Path) -> None:
     await point(tmp_path)
 
 
-@pytest.mark.parametrize(("point", "broken"), BROKEN, ids=lambda one: one.__name__)
+@each_break(BROKEN)
 async def test_it_fails_where_its_rule_is_broken(
-    point: Point, broken: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    point: Point, broken: Break, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken(monkeypatch)
-    with pytest.raises(AssertionError):
-        await point(tmp_path)
+    await fails(point, broken, tmp_path, monkeypatch)

@@ -329,7 +329,7 @@ async def test_after_a_restart_the_tablet_is_locked_still_and_waits_for_the_mana
 async def test_a_card_never_opens_by_itself_on_a_tablet_in_a_customers_hands(own: Own) -> None:
     tablet = await own.tablet()
     stream = own.hub.watch_tablet(name(tablet))
-    own.shop.walls.sees = own.hub.sees  # type: ignore[method-assign]
+    own.shop.walls.sees = own.hub.sees
     assert (await tablet.post("tablet/reader", {"receiver": "advice-nfc"}))["result"] == "ok"
     await hand(tablet)
     await own.shop.tap("mia", "advice-nfc")

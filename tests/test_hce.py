@@ -47,7 +47,7 @@ def talk(*keys: HceKey, seed: int = 1) -> Talk:
 
 def app(readers: tuple[HceKey, ...] = (READER,), algorithm: str = phone.P256, **more: object) -> phone.App:
     points = [POINTS[key.key_id] for key in readers]
-    return phone.make(phone.spec("a phone", points, algorithm, **more))  # type: ignore[arg-type]
+    return phone.make(phone.spec("a phone", points, algorithm, **more))
 
 
 class Wire:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.core.changes import OutboxRow
+from gateway.core.spans import DAY_MS
 from sync import messages
 from sync.hq import enrolments
-from sync.hq.enrolments import DAY_MS, ENROLLED
+from sync.hq.enrolments import ENROLLED
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
 from tests.rigs.orders import ALL, EPOCH, SHOP, bound, member

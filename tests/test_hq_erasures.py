@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
+from gateway.core.spans import DAY_MS
 from sync import messages
 from sync.hq import erasures, file
 from sync.hq.ledger import Ledger
@@ -161,7 +162,7 @@ def test_a_stolen_gateway_cannot_erase_the_chains_members(ledger: Ledger) -> Non
     outcomes = [ledger.ingest(SHOP, asked(n, name), NOW_MS).erasures[0] for n, name in enumerate(names, 1)]
     assert (outcomes.count("done"), outcomes.count("too_many")) == (erasures.SHOP_A_DAY, 10)
     assert len(ledger.members(100)) == len(ledger.pending_erasures()) == 10
-    later = NOW_MS + erasures.DAY_MS + 1
+    later = NOW_MS + DAY_MS + 1
     assert ledger.ingest(SHOP, asked(1_000, names[-1]), later).erasures == ("done",)
     assert len(ledger.pending_erasures()) == 9  # what was erased waits no more
 

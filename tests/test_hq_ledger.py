@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.reckoning import DAY_MS
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from gateway.health import Health
 from sync import messages

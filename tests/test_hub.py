@@ -108,8 +108,8 @@ async def test_all_tablets_see_the_queue_and_only_one_sees_that_it_is_his() -> N
     await take(mine, 1), await take(theirs, 1)
     display.queue((request(1), accepted(request(2), "a" * 32)))
     first, second = (await take(mine, 1))[0].body, (await take(theirs, 1))[0].body
-    assert [entry["mine"] for entry in first["queue"]] == [False, True]  # type: ignore[attr-defined]
-    assert [entry["mine"] for entry in second["queue"]] == [False, False]  # type: ignore[attr-defined]
+    assert [entry["mine"] for entry in first["queue"]] == [False, True]
+    assert [entry["mine"] for entry in second["queue"]] == [False, False]
     assert "a" * 32 not in str(second) and display.tablets_connected == 2
     assert display.sees("a" * 32) and not display.sees("c" * 32)
 
@@ -119,7 +119,7 @@ async def test_a_guest_keeps_the_number_while_others_leave() -> None:
     display.queue((request(1), request(2, label="Anna"), request(3)))
     display.queue((request(3), request(4)))
     body = (await take(display.watch_tablet("a" * 32), 1))[0].body
-    numbers = {entry["handshake_id"]: entry["guest"] for entry in body["queue"]}  # type: ignore[attr-defined]
+    numbers = {entry["handshake_id"]: entry["guest"] for entry in body["queue"]}
     assert numbers == {"handshake-3": 2, "handshake-4": 1}
 
 
@@ -198,7 +198,7 @@ async def test_close_ends_waiting_streams_and_refuses_new_ones() -> None:
     assert display.watch_screen("coffee") is None and display.watch_tablet("a" * 32) is None
 
 
-async def test_the_hub_beats_by_itself(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+async def test_the_hub_beats_by_itself(monkeypatch) -> None:
     monkeypatch.setattr(hub_module, "BEAT_S", 0)
     display = hub(HandClock(now_ms=77))
     stream = display.watch_tablet("a" * 32)
@@ -253,7 +253,7 @@ async def test_a_reader_that_is_back_before_the_second_look_alarms_nobody() -> N
     stream = display.watch_tablet("a" * 32)
     await take(stream, 1)
     for state in ("down", "ok", "down", "ok"):
-        health.set("receiver:till-nfc", state, 1)  # type: ignore[arg-type]
+        health.set("receiver:till-nfc", state, 1)
         display.look()
     assert stream is not None and not stream._due
 
@@ -269,7 +269,7 @@ async def test_screens_hear_of_no_trouble() -> None:
     assert stream is not None and not stream._due
 
 
-async def test_the_hub_looks_by_itself(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+async def test_the_hub_looks_by_itself(monkeypatch) -> None:
     monkeypatch.setattr(hub_module, "LOOK_S", 0)
     health = Health()
     display = Hub(HandClock(), health, {})

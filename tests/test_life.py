@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.model import Decision, Purpose, Reason, ShopConfig
-from gateway.core.reckoning import DAY_MS, SECOND_LOOK_MS
+from gateway.core.reckoning import SECOND_LOOK_MS
+from gateway.core.spans import DAY_MS
 from gateway.errors import StoreError
 from gateway.life import FIRST_RUN_MS, KEEP_EVERY_MS, LOOK_MS, PART, WARN_FROM, Stale
 from gateway.records import Tx

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.model import Decision, Purpose, Reason
-from gateway.core.reckoning import DAY_MS
+from gateway.core.spans import DAY_MS
 from tests.rigs.shop import Shop, member, open_shop
 
 HOUR_MS = 3_600_000

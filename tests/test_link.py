@@ -30,7 +30,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 
 def transport(port: int, name: str = "a", protocol: str = "auto") -> Transport:
-    address = Address("127.0.0.1", port, protocol)  # type: ignore[arg-type]
+    address = Address("127.0.0.1", port, protocol)
     return Transport(address, f"test-{name}", random.Random(1))
 
 

@@ -164,7 +164,7 @@ def test_serial_ports_that_we_open_ourselves(target: str, port: str | None) -> N
 
 
 def test_readers_are_device_nodes() -> None:
-    assert all(os.path.exists(path) for path in nfc.readers())  # noqa: PTH110
+    assert all(Path(path).exists() for path in nfc.readers())
 
 
 def test_a_path_is_checked_without_loading_nfcpy() -> None:

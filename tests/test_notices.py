@@ -45,7 +45,7 @@ def told_hashes(page: str) -> dict[str, str]:
     """The hash that the page names, by language."""
     parts = re.split(r'<section class="sheet" lang="(\w+)"', page)[1:]
     return {
-        language: re.search(r'class="full">([0-9a-f]{64})<', part)[1]  # type: ignore[index]
+        language: re.search(r'class="full">([0-9a-f]{64})<', part)[1]
         for language, part in zip(parts[::2], parts[1::2], strict=True)
     }
 
@@ -165,7 +165,7 @@ async def test_a_longer_notice_takes_more_sheets_rather_than_being_cut(chars: in
 async def test_the_notice_can_be_read_on_a_phone_and_a_tablet(size: tuple[int, int], scheme: str) -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.set_viewport_size({"width": size[0], "height": size[1]})
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await page.emulate_media(color_scheme=scheme)
         await page.goto(f"{shop.url}/notice")
         assert await faults(page, "body", scrolls=True) == []
         await page.locator("nav a", has_text="English").click()

@@ -19,8 +19,9 @@ from gateway.core.model import (
     Reason,
     ShopConfig,
 )
-from gateway.core.offers import DAY_MS, Person, Situation, decide, public_slides, sift, slide_of
+from gateway.core.offers import Person, Situation, decide, public_slides, sift, slide_of
 from gateway.core.sensitive import BUILT_IN
+from gateway.core.spans import DAY_MS
 
 NOW_MS = 10 * DAY_MS
 TEXT = {"de": "Hallo", "en": "Hello"}

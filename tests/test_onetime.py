@@ -1,20 +1,26 @@
 """One-time codes: their form, and the keyed hash under which a shop keeps them."""
 
+from typing import Annotated
+
 import pytest
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from gateway.core.identity import static_digest
 from gateway.core.model import CredentialKind
-from gateway.core.onetime import DIGEST_BYTES, code_digest, is_code
+from gateway.core.onetime import CODE_FORM, DIGEST_BYTES, code_digest
+
+CODE = TypeAdapter(Annotated[str, StringConstraints(pattern=CODE_FORM)])
 
 
 @pytest.mark.parametrize("text", ["00000000", "12345678"])
 def test_eight_digits_are_a_code(text: str) -> None:
-    assert is_code(text)
+    assert CODE.validate_python(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "1234567", "123456789", "1234567a", " 1234567", "1234567\n", "١٢٣٤٥٦٧٨"])
 def test_anything_else_is_none(text: str) -> None:
-    assert not is_code(text)
+    with pytest.raises(ValidationError):
+        CODE.validate_python(text)
 
 
 def test_each_shop_has_its_own_hash_and_no_card_has_the_same() -> None:

@@ -64,7 +64,7 @@ async def test_each_state_can_be_read_and_reached(state: str, size: tuple[int, i
     async with own_page(own, size) as page:
         await view(page, state)
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             for _ in ("de", "en"):
                 assert await faults(page, "my-page", scrolls=True) == []
                 await page.locator("[data-role=language]").click()
@@ -352,7 +352,7 @@ async def test_without_a_script_the_page_says_how_else() -> None:
     own = OwnPages()
     async with window() as shop, browser_page(shop) as page:
         mount(shop.app, own)
-        context = await page.context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
+        context = await page.context.browser.new_context(java_script_enabled=False)
         plain = await context.new_page()
         await plain.goto(f"{shop.url}/me")
         assert "Bitte JavaScript einschalten" in await plain.content()

@@ -25,7 +25,7 @@ STEPS: dict[str, tuple[tuple[str, ...], str, str]] = {
 
 def content(step: str, language: str = "de", link: str = LINK) -> ScreenContent:
     link, digits = (link if step == "my_data" else ""), ("42" if step == "confirm" else "")
-    view = DialogueView(f"d-{step}", step, language, None, None, {}, STEPS[step][0], 60_000, link, digits)  # type: ignore[arg-type]
+    view = DialogueView(f"d-{step}", step, language, None, None, {}, STEPS[step][0], 60_000, link, digits)
     return ScreenContent("L3", (slide(),), view)
 
 

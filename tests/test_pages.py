@@ -1,5 +1,6 @@
 """The pages in a real Chromium against the real server: what is shown, what a tap does, and what disappears."""
 
+import ast
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -110,6 +111,31 @@ def test_every_sentence_is_there_in_both_languages() -> None:
         for part in (german, english.partition("\n  },")[0])
     ]
     assert slots[0] == slots[1] and len(slots[0]) > 100
+
+
+def parts_of_health() -> set[str]:
+    """What the gateway's modules call the parts that stand on the status page, as their sources say."""
+    names: set[str] = set()
+    for path in (ROOT.parents[1] / "gateway").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        named = {
+            target.id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for match in re.finditer(r"health\.set\(([\w\"]+),", path.read_text()):
+            name = match[1].strip('"') if match[1].startswith('"') else named.get(match[1])
+            names |= {name} if isinstance(name, str) else set()
+    return names
+
+
+def test_every_part_has_a_name_on_the_status_page() -> None:
+    words = (ROOT / "words.js").read_text()
+    parts = parts_of_health()
+    assert {"disk", "erasures", "wiping"} <= parts
+    assert {part for part in parts if words.count(f" part_{part}: ") != 2} == set()
 
 
 def contrast(one: str, other: str) -> float:

@@ -118,7 +118,7 @@ async def test_a_card_is_read_once_while_it_rests_and_again_when_it_comes_back(s
         for taps in (1, 2):
             one.clock.at_ms += 10_000
             with vpcd.Card(Type4()):
-                await one.until(lambda taps=taps: len(one.ears.shown) == taps)  # type: ignore[misc]
+                await one.until(lambda taps=taps: len(one.ears.shown) == taps)
                 await asyncio.sleep(3 * pcsc.WAIT_MS / 1000)
             await asyncio.sleep(3 * pcsc.WAIT_MS / 1000)
         assert one.ears.shown == [OURS, OURS]
@@ -201,7 +201,7 @@ def test_a_tag_without_apdus_is_read_block_by_block() -> None:
     memory = bytes(12) + bytes.fromhex("e1101200") + b"\x03" + bytes([len(MESSAGE)]) + MESSAGE + b"\xfe" + bytes(64)
 
     class Storage(Script):
-        def SCardTransmit(self, card: int, protocol: int, apdu: list[int]) -> tuple[int, list[int]]:  # noqa: N802
+        def SCardTransmit(self, card: int, protocol: int, apdu: list[int]) -> tuple[int, list[int]]:  # noqa: N802 - its name
             if apdu[1] == 0xCA:
                 return 0, [*bytes.fromhex("04a1b2c3d4e5f6"), 0x90, 0x00]
             at = apdu[3] * 4
@@ -255,7 +255,7 @@ def test_the_thread_keeps_nothing_of_a_card_while_it_waits_for_the_next() -> Non
 
     clock = MovingClock()
     terminal = Terminal("test/shop", clock, bytes)
-    pcsc.listen(Once(), terminal, clock, stop, lambda lost: None, shown.append)  # type: ignore[arg-type]
+    pcsc.listen(Once(), terminal, clock, stop, lambda lost: None, shown.append)
     assert len(shown) == 1
     assert kept == []
 

@@ -1,6 +1,8 @@
 """The page of an export: all of it, in the member's language, and nothing of it is markup."""
 
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +76,12 @@ def test_nothing_is_left_out_because_nobody_has_a_word_for_it() -> None:
     assert {"made_up_field", "x", "of_2030", f"{10**18} ms", "1970-01-01 00:00:00 UTC"} <= set(words)
     assert "Nothing is stored." in words
     assert "2027-01-15 08:00:00 UTC" in words
+
+
+def test_every_kind_of_view_has_words_for_the_person_who_was_seen() -> None:
+    sources = [path.read_text() for path in (Path(__file__).parents[1] / "gateway").glob("*.py")]
+    views = {view for source in sources for view in re.findall(r'tx\.audit\([^)]*?"([a-z]+\.[a-z]+)"', source)}
+    assert {"member.announced", "advice.asked", "card.opened"} <= views
+    for view in sorted(views):
+        page = Reader(readable({"views": [{"action": view}]}, "de"))
+        assert view not in page.words, view

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.reckoning import AGREES_MS, BACK_AFTER_MS, DAY_MS, SECOND_LOOK_MS, Jump, Reckoning
+from gateway.core.reckoning import AGREES_MS, BACK_AFTER_MS, SECOND_LOOK_MS, Jump, Reckoning
+from gateway.core.spans import DAY_MS
 
 T0_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000

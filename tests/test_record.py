@@ -30,7 +30,7 @@ def recorder(path: Path, clock: StillClock | None = None) -> Recorder:
 def records(path: Path) -> list[replay.Record]:
     found = list(replay.scan(path))
     assert all(isinstance(item, replay.Adv | replay.Touch) for item in found)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def test_a_strangers_frame_is_replaced_and_the_shops_own_are_kept(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
-from gateway.core.offers import DAY_MS
+from gateway.core.spans import DAY_MS
 from gateway.core.vault import Vault
 from gateway.errors import PeerError
 from gateway.migrations import migrate
@@ -37,14 +37,6 @@ from sync import ops
 TEXT = {"de": "Grüße", "en": "Greetings"}
 MEMBER = Member("m1", "Mia", "de", ("coffee",), ("Espresso",), (TalkingPoint(TEXT, TEXT),))
 NOW_MS = 10 * DAY_MS
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def decision(number: int, at_ms: int, offer_id: str | None, trigger: str = "zone") -> Decision:

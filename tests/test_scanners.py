@@ -36,7 +36,7 @@ class Hand:
         self.said: list[Epoch | Answer] = []
 
     async def say(self, payload: bytes, way: str = topics.EAR_UP) -> None:
-        await self.line.publish(PLACE.ear(way, "wine"), payload)  # type: ignore[arg-type]
+        await self.line.publish(PLACE.ear(way, "wine"), payload)
 
     async def born(self) -> None:
         await self.line.publish(

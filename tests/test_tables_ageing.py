@@ -1,25 +1,13 @@
 """What goes by its age, in pieces; what stays of decisions is nobody's."""
 
-import pytest
-from sqlite_utils import Database
-
 from gateway.core.model import Decision, Reason
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
+from gateway.core.spans import DAY_MS
 from gateway.records import Tx
-from gateway.tables.ageing import DAY_MS, FEWEST_PEOPLE, Aged
+from gateway.tables.ageing import FEWEST_PEOPLE, Aged
 
 NOW_MS = 1_800_000_000_000
 TODAY_MS = NOW_MS - NOW_MS % DAY_MS
 DECISIONS = Aged("decision", "decision_id", "kept_from_ms")
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def decide(tx: Tx, number: int, at_ms: int, member: str = "m1", offer: str | None = "o1", screen: str = "bar") -> None:
@@ -63,7 +51,7 @@ def test_counts_are_kept_for_five_people_and_never_for_fewer(tx: Tx) -> None:
     assert tx.screens_of(TODAY_MS) == ["bar", "hall"]
     for _ in range(2):
         assert [tx.count_decisions(TODAY_MS, screen) for screen in ("bar", "hall")] == [2, 0]
-    assert tx.decision_days() == [
+    assert tx.db.execute("SELECT * FROM decision_day ORDER BY offer_id").fetchall() == [
         (TODAY_MS, "coffee", "bar", "zone", "", 5),
         (TODAY_MS, "coffee", "bar", "zone", "o1", 5),
     ]

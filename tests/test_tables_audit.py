@@ -4,24 +4,13 @@ import json
 import sqlite3
 
 import pytest
-from sqlite_utils import Database
 
 from gateway.core.model import Purpose
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables.rows import FLOOR
 from tests.rigs.shop import Shop, member, open_shop
 
 NOW_MS = 1_800_000_000_000
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def test_a_note_is_kept_in_order_and_told(tx: Tx) -> None:
@@ -68,17 +57,27 @@ async def test_every_opened_card_leaves_a_note_with_the_purposes_that_gave_its_f
     await shop.tap("mia", "advice-nfc")
     entry = shop.walls.entries[0]
     assert await shop.flow.on_accept(entry.handshake_id, "t1") == "open"
-    (row,) = await shop.store.run(lambda tx: tx.audits("mia"))
+    row = (await shop.store.run(lambda tx: tx.audits("mia")))[-1]
     assert (row["actor"], row["action"]) == ("tablet:t1", "card.opened")
     assert row["purposes"] == ["staff_advice", "purchase_history", "personalise_offers"]
     assert row["detail"]["handshake_id"] == entry.handshake_id
 
 
+REFUSE = "CREATE TRIGGER no_note BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
+
+
 async def test_without_its_note_no_card_opens(shop: Shop) -> None:
-    refuse = "CREATE TRIGGER no_note BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
-    await shop.store.run(lambda tx: tx._db.execute(refuse))
     await shop.tap("mia", "advice-nfc")
+    await shop.store.run(lambda tx: tx._db.execute(REFUSE))
     with pytest.raises(sqlite3.IntegrityError):
         await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t1")
     assert (shop.walls.cards, shop.walls.entries) == ({}, ())
     assert "handshake.accepted" not in await shop.types()
+
+
+@pytest.mark.parametrize("reader", ["advice-nfc", "door-nfc"])
+async def test_without_its_note_no_tablet_says_a_name(shop: Shop, reader: str) -> None:
+    await shop.store.run(lambda tx: tx._db.execute(REFUSE))
+    with pytest.raises(sqlite3.IntegrityError):
+        await shop.tap("mia", reader)
+    assert (shop.walls.entries, await shop.types()) == ((), [])

@@ -1,26 +1,13 @@
 """The catalogue and the configuration: always the newest."""
 
-import pytest
-from sqlite_utils import Database
-
 from gateway.core.model import (
     Notice,
     Offer,
     ShopConfig,
 )
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 
 TEXT = {"de": "Grüße", "en": "Greetings"}
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def test_the_catalogue_is_always_the_newest(tx: Tx) -> None:

@@ -20,14 +20,6 @@ GIVEN = ConsentRecord("e1", "m1", ADVICE, ConsentState.GIVEN, 5, None, 1, "v1", 
 WITHDRAWN = ConsentRecord("e2", "m1", ADVICE, ConsentState.WITHDRAWN, 7, hq_seq=2)
 
 
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
-
-
 def reason(tx: Tx, purpose: Purpose = ADVICE, member_id: str = "m1") -> str:
     return may(purpose, tx.consents(member_id), NOW_MS).reason
 

@@ -8,7 +8,6 @@ from sqlite_utils import Database
 from gateway.core.model import Credential, CredentialKind, Event, Member
 from gateway.core.vault import KEY_ID_BYTES, Vault
 from gateway.errors import SealError
-from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.rows import CREDENTIAL_SECRET, MAX_UNOPENED, MEMBER_BODY, OUTBOX_BODY, SEALED
@@ -18,9 +17,7 @@ FOB = bytes(range(100, 116))
 
 
 @pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
+def tx(db: Database) -> Tx:
     keys = DataKeys(db, Vault(bytes(32)))
     keys.make_keys(ROOT, 5)
     one = Tx(db, keys.unlock(ROOT))
@@ -29,8 +26,7 @@ def tx():
         one.put_credential(Credential(f"c{n}", f"m{n}", CredentialKind.EID, FOB))
         one.emit(Event("visit.entered", n, {"member_id": f"m{n}"}))
     one.put_credential(Credential("card", "m1", CredentialKind.NDEF, bytes(16)))
-    yield one
-    db.close()
+    return one
 
 
 def marks(tx: Tx) -> set[bytes]:

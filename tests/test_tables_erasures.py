@@ -1,31 +1,16 @@
 """The list of what an erasure clears is whole, and what stays of the erased is a keyed hash and a receipt."""
 
-import pytest
 from sqlite_utils import Database
 
 from gateway.core.changes import LedgerEntry
 from gateway.core.model import Credential, CredentialKind, Event, Guard, Member
 from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables import erasures
 
 # Columns that say whom a row is about. `credential.member_id` and its kin are found by their name; a table that names a
 # member otherwise has to be added here and to the list that is tested.
 NAMES_A_MEMBER = ("member_id", "member", "pseudonym")
-
-
-@pytest.fixture
-def db():
-    one = Database(memory=True)
-    migrate(one)
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def tx(db: Database) -> Tx:
-    return Tx(db, Vault(bytes(32)))
 
 
 def unlisted(db: Database) -> set[str]:

@@ -2,9 +2,6 @@
 
 import json
 
-import pytest
-from sqlite_utils import Database
-
 from gateway.core.model import (
     Contact,
     Decision,
@@ -13,22 +10,12 @@ from gateway.core.model import (
     Reason,
     TalkingPoint,
 )
-from gateway.core.offers import DAY_MS
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
+from gateway.core.spans import DAY_MS
 from gateway.records import Tx
 
 TEXT = {"de": "Grüße", "en": "Greetings"}
 MEMBER = Member("m1", "Mia", "de", ("coffee",), ("Espresso",), (TalkingPoint(TEXT, TEXT),))
 NOW_MS = 10 * DAY_MS
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def decision(number: int, at_ms: int, offer_id: str | None, trigger: str = "zone") -> Decision:

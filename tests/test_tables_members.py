@@ -2,31 +2,18 @@
 
 from dataclasses import replace
 
-import pytest
-from sqlite_utils import Database
-
 from gateway.core.model import (
     Credential,
     CredentialKind,
     Member,
     TalkingPoint,
 )
-from gateway.core.offers import DAY_MS
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
+from gateway.core.spans import DAY_MS
 from gateway.records import Tx
 
 TEXT = {"de": "Grüße", "en": "Greetings"}
 MEMBER = Member("m1", "Mia", "de", ("coffee",), ("Espresso",), (TalkingPoint(TEXT, TEXT),))
 NOW_MS = 10 * DAY_MS
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 def test_a_member_comes_back_as_it_was(tx: Tx) -> None:

@@ -4,12 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from sqlite_utils import Database
 
 from gateway.core.consent import may
 from gateway.core.model import ConsentRecord, ConsentState, Notice, Purpose
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables import parked
 from gateway.tables.consents import SYNCHRONISED
@@ -21,13 +18,9 @@ GIVEN = ConsentRecord("e1", "m1", ADVICE, ConsentState.GIVEN, NOW_MS - 9, hq_seq
 
 
 @pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    made = Tx(db, Vault(bytes(32)))
-    made.put_meta("clock", SYNCHRONISED)
-    yield made
-    db.close()
+def tx(tx: Tx) -> Tx:
+    tx.put_meta("clock", SYNCHRONISED)
+    return tx
 
 
 def reason(tx: Tx, now_ms: int = NOW_MS) -> str:

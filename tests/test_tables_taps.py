@@ -5,31 +5,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from sqlite_utils import Database
-
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import (
     Guard,
     Member,
     TalkingPoint,
 )
-from gateway.core.offers import DAY_MS
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
+from gateway.core.spans import DAY_MS
 from gateway.records import Tx
 
 TEXT = {"de": "Grüße", "en": "Greetings"}
 MEMBER = Member("m1", "Mia", "de", ("coffee",), ("Espresso",), (TalkingPoint(TEXT, TEXT),))
 NOW_MS = 10 * DAY_MS
-
-
-@pytest.fixture
-def tx():
-    db = Database(memory=True)
-    migrate(db)
-    yield Tx(db, Vault(bytes(32)))
-    db.close()
 
 
 # --- proofs that count once ----------------------------------------------------------------------------------------

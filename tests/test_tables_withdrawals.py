@@ -1,22 +1,12 @@
 """Which records of the consent log the ledger of withdrawals hears of, and whom its digests mean."""
 
 import pytest
-from sqlite_utils import Database
 
 from gateway.core.changes import LedgerEntry
 from gateway.core.model import ConsentRecord, ConsentState, Purpose
-from gateway.core.vault import Vault
-from gateway.migrations import migrate
 from gateway.records import Tx
 
 BLE, ADVICE = Purpose.RECOGNISE_BLE, Purpose.STAFF_ADVICE
-
-
-@pytest.fixture
-def tx() -> Tx:
-    db = Database(memory=True)
-    migrate(db)
-    return Tx(db, Vault(bytes(32)))
 
 
 def add(

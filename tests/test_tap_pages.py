@@ -39,8 +39,8 @@ STEPS: dict[str, tuple[str, bool, tuple[str, ...], str, str]] = {
 def content(step: str, language: str = "de", ttl_ms: int = 60_000, dialogue_id: str = "") -> ScreenContent:
     level, named, choices, _, _ = STEPS[step]
     name = "Anna" if named else None
-    view = DialogueView(dialogue_id or f"d-{step}", step, language, name, None, {}, choices, ttl_ms)  # type: ignore[arg-type]
-    return ScreenContent(level, (slide(),), view)  # type: ignore[arg-type]
+    view = DialogueView(dialogue_id or f"d-{step}", step, language, name, None, {}, choices, ttl_ms)
+    return ScreenContent(level, (slide(),), view)
 
 
 async def open_step(shop: Window, page: Page, step: str, language: str = "de", ttl_ms: int = 60_000) -> None:

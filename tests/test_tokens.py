@@ -33,7 +33,7 @@ def counting():
 
 
 def link(member_id: str = "m1", via: str = "phone", place: str = "t1", kind: str = "mine") -> Link:
-    return Link(kind, via, place, member_id)  # type: ignore[arg-type]
+    return Link(kind, via, place, member_id)
 
 
 def test_the_numbers_keep_their_inequalities() -> None:

@@ -105,7 +105,7 @@ async def test_broker_killed_and_restarted_in_mid_stream_loses_nothing(broker: B
             async with headquarters(hq):
                 shop.happen(200, size=400)
                 wanted = len(held) + 60
-                await until(lambda wanted=wanted: len(held) >= wanted)  # type: ignore[misc]
+                await until(lambda wanted=wanted: len(held) >= wanted)
                 broker.kill()
                 shop.happen(30)
             await until(lambda: shop.part is not None and shop.part.state == "degraded")

@@ -3,7 +3,6 @@
 Points 1 and 2 are tests/test_leaks.py and tests/test_nfc_leaks.py, which plant a leak to show that they would find one.
 """
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from gateway.core.stage import Stage
 from gateway.flow import Flow
 from gateway.records import Tx
 from gateway.store import Store
+from tests.rigs.points import Break, Point, each_break, each_point, fails
 from tests.rigs.shop import Shop, consent, member, open_shop
-
-Point = Callable[[Path], Awaitable[None]]
 
 ALL = tuple(Purpose)
 RECOGNISING = (Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC)
@@ -136,7 +134,9 @@ def holding(folder: Path) -> list[str]:
 
 
 def every_consent_counts_as_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    always: Callable[..., Verdict] = lambda *_, **__: Verdict(True, "open")  # noqa: E731
+    def always(*_: Any, **__: Any) -> Verdict:
+        return Verdict(True, "open")
+
     monkeypatch.setattr(Profile, "may", always)
     for module in (rules, decisions, apply):
         for name in ("may", "recognisable"):
@@ -189,15 +189,13 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("point", dict.fromkeys(point for point, _ in BROKEN), ids=lambda point: point.__name__)
+@each_point(BROKEN)
 async def test_it_holds(point: Point, tmp_path: Path) -> None:
     await point(tmp_path)
 
 
-@pytest.mark.parametrize(("point", "broken"), BROKEN, ids=lambda one: one.__name__)
+@each_break(BROKEN)
 async def test_it_fails_where_its_rule_is_broken(
-    point: Point, broken: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    point: Point, broken: Break, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken(monkeypatch)
-    with pytest.raises(AssertionError):
-        await point(tmp_path)
+    await fails(point, broken, tmp_path, monkeypatch)

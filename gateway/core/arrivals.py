@@ -58,6 +58,10 @@ class Arrivals:
         """End a member's announcement: they left, or were greeted by asking; False if there was none."""
         return self._all.pop(member_id, None) is not None
 
+    def announced(self, member_id: str) -> tuple[bool, int | None]:
+        """Whether tablets show this member now, and when they were announced last (ms); None = not that we know."""
+        return member_id in self._all, self._greeted.get(member_id)
+
     @property
     def members(self) -> set[str]:
         """Everybody who is announced, or was a moment ago."""

@@ -12,8 +12,7 @@ from gateway.core.gate import AGE, INTERESTS, PUBLIC_PURPOSES, No, Profile
 from gateway.core.model import Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
 from gateway.core.proof import may_redeem
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
-
-DAY_MS = 86_400_000
+from gateway.core.spans import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ makes nothing old, and a box that was switched off for a month knows it an hour 
 from dataclasses import dataclass
 from typing import Literal
 
-DAY_MS = 86_400_000
+from gateway.core.spans import DAY_MS
+
 # A time server's mistake or a hand at the clock is corrected within minutes, as a rule; what a month of data hangs on
 # can wait an hour.
 SECOND_LOOK_MS = 3_600_000

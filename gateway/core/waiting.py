@@ -44,6 +44,8 @@ class Waiting:
 
     def replace(self, entries: Iterable[tuple[int, int]]) -> None:
         """Only these (row, second) wait from now on."""
-        self.__init__()  # type: ignore[misc]
+        self._rows.clear()
+        self._seconds.clear()
+        self._entries = 0
         for row, second in entries:
             self.add(row, second)

@@ -5,11 +5,11 @@ Table and column names come from gateway.retention's own list, never from outsid
 
 from typing import NamedTuple
 
+from gateway.core.spans import DAY_MS
 from gateway.tables.rows import Rows
 
 # A count of fewer people could be one person's habit. k = 5 as for everything else that leaves a group.
 FEWEST_PEOPLE = 5
-DAY_MS = 86_400_000
 
 
 class Aged(NamedTuple):
@@ -57,12 +57,6 @@ class Ageing(Rows):
                    HAVING count(DISTINCT member_id) >= ?""",
                 [day_ms, day_ms, day_ms + DAY_MS, screen, FEWEST_PEOPLE],
             ).rowcount
-        )
-
-    def decision_days(self) -> list[tuple[int, str, str, str, str, int]]:
-        """All counts: day, zone, screen, trigger, offer ("" = none), count."""
-        return self._all(
-            "SELECT day_ms, zone, screen, trigger, offer_id, count FROM decision_day ORDER BY 1, 2, 3, 4, 5"
         )
 
     def _change(self, change: str, where: Aged, condition: str, values: tuple[int, ...], limit: int) -> int:

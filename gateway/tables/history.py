@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Contact, Decision, Event
-from gateway.core.offers import DAY_MS
+from gateway.core.spans import DAY_MS
 from gateway.tables.rows import OUTBOX_BODY, Rows, as_json
 
 MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them

@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.core import consent
 from gateway.core.changes import ConsentAdd, ConsentRestore
 from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Purpose
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from sync import forms, ops
 from sync.hq.versions import CLOCK_SLACK_MS, OFFLINE_MS, Versions, record_of
@@ -17,7 +18,6 @@ RECORDED = "consent.recorded"  # the event that a shop tells when a member decid
 # join in a day (enrolments.MAX_A_DAY), with all eight purposes. What a stolen gateway makes up ends here; a withdrawal
 # is never counted.
 MAX_GRANTS_A_DAY = 3_200
-_DAY_MS = 86_400_000
 _KEPT_DAYS = 7
 
 _NO = (ConsentState.WITHDRAWN, ConsentState.REFUSED, ConsentState.EXPIRED)
@@ -69,7 +69,7 @@ class Consents(Versions):
             self._record(ConsentAdd(record))
             return None
         reason = self._why_not(record, received_at_ms)
-        if not self._counted(where, received_at_ms // _DAY_MS, reason is None):
+        if not self._counted(where, received_at_ms // DAY_MS, reason is None):
             return "many"
         void = replace(record, state=ConsentState.SUPERSEDED, method=f"refused.{reason}")
         self._record(ConsentAdd(record if reason is None else void))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, StringConstraints
 
 from gateway.core.changes import BindingPut, MemberErase, MemberPut
 from gateway.core.model import AgeGate, Member
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from sync.fields import EXACT, Id, Ms, validate
 from sync.hq.versions import CODE_MINUTES_MAX, Versions
@@ -19,7 +20,6 @@ PERSONAL = ("call_name", "language", "age")  # they stand in the member.put, and
 # Each takes two minutes at a tablet in a colleague's hand, so ten tablets make 3,600 in a day of twelve hours, and a
 # shop on its best day a tenth of it. A stolen gateway makes as many, each with a row of 300 bytes: 120 kB a day.
 MAX_A_DAY = 400
-DAY_MS = 86_400_000
 
 
 class _Enrolled(BaseModel):

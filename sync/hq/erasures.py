@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from gateway.core.changes import EraseReceipt, Erasure
+from gateway.core.spans import DAY_MS
 from sync.hq.file import File, Row, dump
 from sync.topics import Topics
 
-DAY_MS = 24 * 3_600_000
 # Shops may have members erased everywhere, because people ask for it there. A stolen gateway could ask for all of them:
 # what goes beyond these numbers waits for an operator. A shop of 1,000 tills is not asked for it more often than this
 # on a usual day, and even many stolen gateways together take the chain no more members than the second.

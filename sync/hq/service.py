@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gateway.core import eid
 from gateway.core.model import Purpose
-from gateway.core.reckoning import DAY_MS, Reckoning
+from gateway.core.reckoning import Reckoning
+from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import link

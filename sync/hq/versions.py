@@ -22,6 +22,7 @@ from gateway.core.changes import (
     OfferPut,
 )
 from gateway.core.model import ConsentRecord, Notice
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from sync import credentials, messages
 from sync.credentials import Bound
@@ -34,12 +35,12 @@ MAX_OP_BYTES = 64 * 1024
 
 # A shop that was offline may report late that a code was used; after a quarter of a year it is refused. A row has
 # 105 bytes, so a chain with 10,000 codes a day keeps 95 MB.
-BINDING_MEMORY_MS = 90 * 24 * 3_600_000
+BINDING_MEMORY_MS = 90 * DAY_MS
 # How far a shop's clock may be off when it says that a code was still valid.
 CLOCK_SLACK_MS = 300_000
 # An event tells its own time, so a stolen gateway could date it back to any code that it ever saw. A shop is without
 # its line for hours, at most for a holiday; what happened longer ago than this is taken to have happened then.
-OFFLINE_MS = 7 * 24 * 3_600_000
+OFFLINE_MS = 7 * DAY_MS
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 

@@ -129,7 +129,7 @@ class FakeBluez(PlainBluez):
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     """Wait for what happens in another program."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110 - another program tells nobody
             await asyncio.sleep(0.005)
 
 

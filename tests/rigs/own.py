@@ -161,8 +161,8 @@ def _follow(shop: Shop, hub: Hub) -> None:
         lock(tablet, locked)
         hub.lock(tablet, locked)
 
-    walls.show, walls.queue, walls.open_card = both_show, both_queue, both_open  # type: ignore[method-assign]
-    walls.close_card, walls.lock = both_close, both_lock  # type: ignore[method-assign]
+    walls.show, walls.queue, walls.open_card = both_show, both_queue, both_open
+    walls.close_card, walls.lock = both_close, both_lock
 
 
 async def together(*works: Any) -> list[Any]:

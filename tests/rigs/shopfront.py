@@ -129,7 +129,7 @@ def talk(step: str = "offer", ttl_ms: int = 20_000, call_name: str | None = "Ann
     offering = step in ("offer", "more")
     return DialogueView(
         "dialogue-1",
-        step,  # type: ignore[arg-type]
+        step,
         "de",
         call_name,
         slide() if offering or step == "accepted" else None,
