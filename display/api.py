@@ -221,7 +221,7 @@ def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock
             "now_ms": clock.now_ms(),
             "state": health.state,
             "parts": [wire.part(one, faults.ear_of(one, hub.ears)) for one in health.parts],
-            "counts": health.counts,
+            "counts": health.told(clock.now_ms()),
             "shop": wire.shop(path.shop, clock.speed),
             "screens": [
                 {"id": screen, "zone": zone, "connected": hub.screens_connected(screen)}

@@ -97,6 +97,16 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return 1 if any(finding.state == "wrong" for finding in findings) else 0
 
 
+def _counts(arguments: argparse.Namespace) -> int:
+    counted = memberverbs.counts(_load(arguments.config))
+    if arguments.json:
+        out.print_json(data=counted)
+        return 0
+    for name, count in counted.items():
+        out.print(f"{name:30} {count:>10,}", highlight=False)
+    return 0
+
+
 def _check_config(arguments: argparse.Namespace) -> int:
     if config.is_scanner(arguments.file):
         scanner.load(arguments.file)
@@ -253,6 +263,11 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--folder", type=Path, help="keep data and logs here")
     look = verb("doctor", _doctor, "what is there, what is missing, and the next step")
     look.add_argument("--config", type=Path, help="a configuration file to check as well")
+    counted = verb(
+        "counts", _counts, "what the running service has counted, exactly; pages tell strangers' by the minute"
+    )
+    counted.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
+    counted.add_argument("--json", action="store_true", help="print JSON instead of a table")
     verb("check-config", _check_config, "check a configuration file").add_argument("file", type=Path)
     ear = verb("scanner", _scanner, "a remote ear: forwards members' frames to its gateway, and nothing else")
     ear.add_argument("--config", type=Path, default=SCANNER_CONFIG, help="the scanner's configuration file")

@@ -15,6 +15,7 @@ from gateway.core.model import Act, Purpose
 from gateway.core.ports import Clock
 from gateway.errors import PeerError, StoreError
 from gateway.export import export
+from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import Store
 
@@ -25,12 +26,12 @@ Answer = dict[str, Any]
 
 
 class Ask(BaseModel):
-    """One request of an operator; `purposes` empty = all of them."""
+    """One request of an operator; `purposes` empty = all of them. All but "counts" are about a member."""
 
     model_config = ConfigDict(extra="forbid")
 
-    verb: Literal["show", "export", "withdraw", "erase"]
-    member_id: str = Field(min_length=1, max_length=128)
+    verb: Literal["show", "export", "withdraw", "erase", "counts"]
+    member_id: str = Field(default="", max_length=128)
     purposes: list[Purpose] = Field(default=[], max_length=len(Purpose))
 
 
@@ -50,10 +51,11 @@ class Shop(Protocol):
 class Desk:
     """Lives on the event loop."""
 
-    def __init__(self, store: Store, shop: Shop, clock: Clock) -> None:
+    def __init__(self, store: Store, shop: Shop, clock: Clock, health: Health) -> None:
         self._store = store
         self._shop = shop
         self._clock = clock
+        self._health = health
 
     async def answer(self, asked: object) -> Answer:
         """{"result": "ok", ..}, or "gone" for a pseudonym that nothing is stored about, "wrong" for no request,
@@ -61,6 +63,10 @@ class Desk:
         try:
             ask = Ask.model_validate(asked)
         except ValidationError:
+            return {"result": "wrong"}
+        if ask.verb == "counts":
+            return {"result": "ok", "counts": self._health.counts}
+        if not ask.member_id:
             return {"result": "wrong"}
         try:
             match ask.verb:

@@ -5,6 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+# What is counted of people who are no members. Elsewhere these move once a minute and by no fewer than LEAST, so that
+# nobody who watches them sees one person come.
+OF_STRANGERS = ("ble.strangers", "ble.not_ours", "ble.find_hub", "ble.ios_overflow", "ble.malformed.", "nfc.strangers")
+LEAST = 5
+TOLD_EVERY_MS = 60_000
+
 State = Literal["ok", "degraded", "down"]
 
 
@@ -27,6 +33,8 @@ class Health:
         self.journal = journal
         self._counts: Counter[str] = Counter()
         self._parts: dict[str, Part] = {}
+        self._told: dict[str, int] = {}
+        self._told_minute = 0
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter; `name` is a literal such as "ble.strangers"."""
@@ -43,7 +51,18 @@ class Health:
 
     @property
     def counts(self) -> dict[str, int]:
+        """All of them, as they are: for this box alone."""
         return dict(sorted(self._counts.items()))
+
+    def told(self, now_ms: int) -> dict[str, int]:
+        """The counters as whoever is not on this box may see them; strangers' are a minute old and coarse."""
+        ours = {name: count for name, count in self._counts.items() if not name.startswith(OF_STRANGERS)}
+        if now_ms // TOLD_EVERY_MS != self._told_minute:
+            self._told_minute = now_ms // TOLD_EVERY_MS
+            for name in self._counts.keys() - ours.keys():
+                if self._counts[name] - self._told.get(name, 0) >= LEAST:
+                    self._told[name] = self._counts[name]
+        return dict(sorted((ours | self._told).items()))
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -14,7 +14,7 @@ from gateway.app import DATABASE, Gateway
 from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.model import Purpose
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import ConfigError, StoreError, UnavailableError
 from gateway.readable import readable
 from gateway.terminal import Defaults, out, say
 
@@ -56,6 +56,14 @@ def _run(arguments: argparse.Namespace) -> int:
             _tell(arguments, answer)
             return 0
     raise ConfigError("expected a pseudonym of 1 to 128 characters")
+
+
+def counts(loaded: Config) -> dict[str, int]:
+    """The running service's counters as they are. Raises UnavailableError without one."""
+    answer = hatch.ask(loaded.gateway.data_dir, {"verb": "counts"})
+    if answer is None:
+        raise UnavailableError(f"no service runs on {loaded.gateway.data_dir}; start it, then ask again")
+    return dict(answer["counts"])
 
 
 def do(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:

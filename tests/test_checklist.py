@@ -21,6 +21,8 @@ POINTS = {
         "an unknown identifier ends in the callback",
         ("test_ears", "test_strangers_are_counted_by_kind_and_leave_nothing"),
         ("test_nfc_leaks", "test_the_search_finds_a_planted_leak"),
+        ("test_ears", "test_point_2_of_strangers_only_a_counter_by_the_minute_leaves"),
+        ("test_ears", "test_point_2_is_seen_to_be_broken_by_counters_as_they_are"),
     ),
     3: (
         "no event without consent to be recognised",

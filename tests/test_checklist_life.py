@@ -136,7 +136,7 @@ async def test_16_decisions_are_kept_for_ninety_days_and_no_longer(shop: Shop, m
 async def unseen_views(shop: Shop) -> int:
     """Views of a member that left no note: announced at the door, by name in the tablets' list, one card, one look and
     one export by an operator."""
-    desk = Desk(shop.store, shop.flow, shop.clock)
+    desk = Desk(shop.store, shop.flow, shop.clock, shop.health)
     views = []
     for reader, state in (("door-nfc", "arrived"), ("advice-nfc", "asked")):
         await shop.tap("mia", reader)

@@ -22,7 +22,7 @@ async def shop(tmp_path):
 
 @pytest.fixture
 def desk(shop: Shop) -> Desk:
-    return Desk(shop.store, shop.flow, shop.clock)
+    return Desk(shop.store, shop.flow, shop.clock, shop.health)
 
 
 async def views(shop: Shop, name: str = "mia") -> list[str]:

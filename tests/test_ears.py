@@ -10,6 +10,7 @@ from drivers.flood import MAX_SAME_PER_S
 from gateway.core.keyring import Held, Keyring, SunKey
 from gateway.core.model import Credential, CredentialKind, Guard, Proof, Sighting, Tap, Token, Trouble
 from gateway.emulator import sun as emulated
+from gateway.health import Health
 from tests.rigs.listener import (
     ANCHOR,
     EID_NOW,
@@ -69,6 +70,37 @@ def test_strangers_are_counted_by_kind_and_leave_nothing() -> None:
     assert holds(reachable, IDENTITY_KEY)  # the search finds what is there
     for trace in (STRANGE_EID, STRANGE_BEACON, STRANGE_URL, "stranger.example"):
         assert not holds(reachable, trace)
+
+
+def minutes_seen(listener: Listener) -> list[dict[str, int]]:
+    """What somebody sees who asks each second while one stranger passes, then four more."""
+    seen = []
+    for second in range(180):
+        if second in (70, 71, 72, 73, 74):
+            listener.ears.heard("till", -50, frames.encode_eid(STRANGE_EID, -18))
+            listener.ears.touched("till", tags.encode_uri(STRANGE_URL))
+        seen.append(listener.health.told(NOW_MS - NOW_MS % 60_000 + second * 1_000))
+    return seen
+
+
+def shows_one_person(seen: list[dict[str, int]]) -> bool:
+    """Whether any counter moved by fewer than five, or within a minute."""
+    moved = [
+        (at, name) for at in range(1, len(seen)) for name in seen[at] if seen[at][name] != seen[at - 1].get(name, 0)
+    ]
+    return any(at % 60 or seen[at][name] - seen[at - 1].get(name, 0) < 5 for at, name in moved)
+
+
+def test_point_2_of_strangers_only_a_counter_by_the_minute_leaves() -> None:
+    seen = minutes_seen(Listener())
+    assert seen[119] == {}
+    assert seen[120] == {"ble.strangers": 5, "nfc.strangers": 5}
+    assert not shows_one_person(seen)
+
+
+def test_point_2_is_seen_to_be_broken_by_counters_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Health, "told", lambda health, now_ms: health.counts)
+    assert shows_one_person(minutes_seen(Listener()))
 
 
 def test_a_members_card_is_a_tap_with_the_member() -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from drivers.people import population
-from gateway import keys
+from gateway import keys, memberverbs
 from gateway.__main__ import main
 from gateway.apply import apply
+from gateway.config import load
 from gateway.core.changes import ConsentAdd, Delta
 from gateway.core.model import Purpose
+from gateway.errors import UnavailableError
 from gateway.store import Store
 from tests.rigs.broker import free_port
 from tests.rigs.shop import basics, member
@@ -133,3 +135,16 @@ def test_headquarters_hears_of_every_act_and_the_shop_hears_headquarters(
     with closing(sqlite3.connect(system.data / "gateway.db")) as db:
         meta = dict(db.execute("SELECT key, value FROM meta"))
     assert abs(int(meta["surely_ms"]) - time.time() * 1000) < 600_000
+
+
+@pytest.mark.broker
+def test_what_was_counted_is_told_exactly_by_the_running_service_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with System(tmp_path, "") as system:
+        loaded = load(system.config)
+        wait_for(lambda: memberverbs.counts(loaded), "something to be counted")
+        assert main(["counts", "--config", str(system.config), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out).keys() <= memberverbs.counts(loaded).keys()
+    with pytest.raises(UnavailableError, match="no service runs"):
+        memberverbs.counts(loaded)

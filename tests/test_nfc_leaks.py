@@ -110,7 +110,7 @@ class Hand:
         self._evidence.kinds.add(held.kind)
 
     def _taps(self) -> int:
-        counts = self._system.status().get("counts", {})
+        counts = self._system.counts()
         return sum(count for name, count in counts.items() if name.startswith(("nfc.", "binding.")))
 
 
@@ -229,7 +229,7 @@ def one_run(
         hands[0].tap(emulated.phone([], uid) if uid.startswith("08") else emulated.classic(uid))
     if binds:
         bind(system, watchers, found, hands[0], own)
-    for name, count in system.status()["counts"].items():
+    for name, count in system.counts().items():
         found.counts[name] = found.counts.get(name, 0) + count
     assert system.gateway.stop() == 0
     watchers.close()

@@ -23,7 +23,7 @@ from gateway.core.changes import ConfigPut, ConsentAdd, CredentialPut, Delta, Me
 from gateway.core.model import ConsentRecord, ConsentState, Member, Purpose, ShopConfig
 from gateway.emulator.chip import Pn532Rig
 from gateway.store import Store
-from tests.rigs import tapping, traces
+from tests.rigs import system, tapping, traces
 from tests.rigs.broker import free_port
 from tests.rigs.flooded import PLANTED, PLANTED_INTEGERS, Flooded, unit_environment
 from tests.rigs.shop import NOTICE
@@ -61,8 +61,7 @@ class Desk:
         wait_for(self._listens, "the reader")
 
     def counts(self) -> dict[str, int]:
-        status = get(self._url)
-        return {name: count for name, count in status["counts"].items() if name.startswith("nfc.")} if status else {}
+        return {name: count for name, count in system.counts(self.data).items() if name.startswith("nfc.")}
 
     def tap(self, spec: dict[str, Any], drop_after: int | None = None) -> None:
         """Until it was delivered, or was no news."""

@@ -33,7 +33,7 @@ from gateway.store import Store
 from tests.rigs import terminalkeys
 from tests.rigs.broker import free_port
 from tests.rigs.shop import START_MS, Shop, basics, member, open_shop
-from tests.rigs.system import Process, get, wait_for
+from tests.rigs.system import Process, counts, get, wait_for
 from tests.rigs.wallets import key as p256
 
 LIMIT_S = 60  # a loaded CI machine; an idle one needs 5 s at most
@@ -275,7 +275,7 @@ class Service:
         return get(f"{self.url}/api/v1/status") or {}
 
     def counts(self) -> dict[str, int]:
-        return dict(self.status().get("counts", {}))
+        return counts(self.data)
 
     def wait_ready(self, reader: str = "coffee-nfc") -> None:
         def listens() -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from drivers.people import population
-from gateway import keys
+from gateway import hatch, keys
 from gateway.broker import Broker
 from sync.hq import service
 from tests.rigs.broker import free_port
@@ -152,10 +152,20 @@ class System:
         """The gateway's own status."""
         return get(f"{self.url}/api/v1/status") or {}
 
+    def counts(self) -> dict[str, int]:
+        """What the gateway counted, exactly."""
+        return counts(self.data)
+
     def receiver_is_up(self, receiver: str) -> bool:
         """Whether this receiver listens; one that has heard nothing yet says "degraded"."""
         parts = {part["name"]: part["state"] for part in self.status().get("parts", [])}
         return parts.get(f"receiver:{receiver}") in ("ok", "degraded")
+
+
+def counts(data: Path) -> dict[str, int]:
+    """What the service on this folder counted, exactly; {} while there is none."""
+    answer = hatch.ask(data, {"verb": "counts"})
+    return {} if answer is None else dict(answer["counts"])
 
 
 def get(url: str) -> Any:
