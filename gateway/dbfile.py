@@ -30,7 +30,7 @@ DATABASE = "gateway.db"
 BUSY_TIMEOUT_S = 5.0
 CHECKED_AT_ONCE = 500  # members, for whoever looks at the file without the service
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
-_OURS = {".db", ".db-wal", ".db-shm", ".db-journal", ".ballast", ".key", ".new", ".next", ".ledger", ".sock"}
+_OURS = {".db", ".db-wal", ".db-shm", ".db-journal", ".ballast", ".key", ".new", ".next", ".ledger", ".run", ".sock"}
 
 WRONG_ROOT = (
     "{path}: this box's root key does not open it. Bring back the site.key (or the credential) with which it was "

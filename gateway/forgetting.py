@@ -77,8 +77,8 @@ class Forgetting:
         recovery = self._store.recovery
         if recovery.erased:
             self._health.count("erase.restored", recovery.erased)
-        if self._store.withdrawn_again:
-            self._health.count("consent.restored", self._store.withdrawn_again)
+        if self._store.withdrawn_again.again:
+            self._health.count("consent.restored", self._store.withdrawn_again.again)
         have, self._known, doubted, owed = await self._store.run(_standing, vital=True)
         self._recognition.hold(doubted or self._known > have)
         if owed:

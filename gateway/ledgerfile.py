@@ -54,6 +54,18 @@ class Ledger:
         """Entries in the file, damaged ones too."""
         return max(0, self._size - MAGIC_BYTES) // ENTRY_BYTES
 
+    @property
+    def first(self) -> LedgerEntry | None:
+        """The first entry; None without one, or if it cannot be read."""
+        if not self.count:
+            return None
+        try:
+            with self._path.open("rb") as file:
+                file.seek(MAGIC_BYTES)
+                return _parse(file.read(ENTRY_BYTES))
+        except OSError:
+            return None
+
     def read(self) -> Found | None:
         """Everything in the file. Raises ConfigError."""
         return read(self._path, self._kind)
@@ -83,11 +95,13 @@ class Ledger:
             raise StoreError(f"{self._kind.title}: {error.strerror}") from error
 
     def _write(self, data: bytes) -> None:
-        new = self._size == 0
         fd = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
         try:
+            if os.fstat(fd).st_size < self._size:
+                self._size = 0  # somebody took it away: the next start sees what is missing
+            new = self._size == 0
             os.ftruncate(fd, self._size)  # a torn end, or what a full disk took the half of
-            os.pwrite(fd, self._kind.magic + data if new else data, self._size)
+            _write_whole(fd, self._kind.magic + data if new else data, self._size)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -139,6 +153,16 @@ def _parse(data: bytes) -> LedgerEntry | None:
         return None
     seq = int.from_bytes(body[DIGEST_BYTES : DIGEST_BYTES + _NUMBER_BYTES], "big")
     return LedgerEntry(body[:DIGEST_BYTES], seq, int.from_bytes(body[DIGEST_BYTES + _NUMBER_BYTES :], "big"))
+
+
+def _write_whole(fd: int, data: bytes, at: int) -> None:
+    """A disk that becomes full meanwhile takes a part and says so only when it is asked again."""
+    written = 0
+    while written < len(data):
+        count = os.pwrite(fd, data[written:], at + written)
+        if not count:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written += count
 
 
 def _sync_folder(folder: Path) -> None:

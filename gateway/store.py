@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from gateway import erasures, wipe, withdrawals
+from gateway import erasures, lastrun, wipe, withdrawals
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.dbfile import open_file
@@ -79,15 +79,14 @@ class Store:
         self.identifier_key = self._tx.identifier_key
         # Open as long as the database is: closing it would end the locks that SQLite holds on the same file.
         self._file = os.open(path, os.O_RDWR)
+        restored = lastrun.begin(self._tx, path.parent)
         with self._db.atomic():
-            if self._tx.meta("epoch") is None:
-                self._tx.put_meta("epoch", new_epoch)
             self.recovery = erasures.recover(self._tx, self._erasures)
             self.withdrawn_again = withdrawals.recover(self._tx, self._withdrawals)
-            if self.recovery.erased or self.withdrawn_again:
-                self._tx.put_meta(
-                    "epoch", new_epoch
-                )  # headquarters has had other events under the former one's numbers
+            is_old = restored or self.recovery.erased > 0 or self.withdrawn_again.older
+            if is_old or self._tx.meta("epoch") is None:
+                self._tx.put_meta("epoch", new_epoch)  # under the former one HQ has other events with these numbers
+        lastrun.end(self._tx, path.parent)
         self.epoch = str(self._tx.meta("epoch"))
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))
@@ -152,6 +151,16 @@ class Store:
     async def erase_seq(self) -> int:
         """The number up to which HQ's erasures are done here."""
         return await self.run(lambda tx: tx.erase_seq, vital=True)
+
+    async def last_number(self) -> int:
+        """The newest number that an event of this outbox has."""
+        return await self.run(lambda tx: tx.last_number, vital=True)
+
+    async def renumber(self, new_epoch: str) -> None:
+        """Headquarters has numbers of this outbox that nobody here has given: this is a backup of it, and goes on under
+        another name (32 hex digits)."""
+        await self.run(lambda tx: tx.put_meta("epoch", new_epoch), vital=True)
+        self.epoch = new_epoch
 
     async def next_boot(self) -> int:
         """A boot number never used before, stored before it is used."""
@@ -250,10 +259,7 @@ class Store:
         """On the disk before the commit: never do they know less than the database."""
         news = self._tx.take_news()
         self._erasures.append([entry for ledger, entry in news if ledger == "erasures"])
-        withdrawn = [entry for ledger, entry in news if ledger == "withdrawals"]
-        self._withdrawals.append(withdrawn)
-        if withdrawn:
-            self._tx.note_withdrawals(self._withdrawals.count)
+        withdrawals.append(self._tx, self._withdrawals, [entry for ledger, entry in news if ledger == "withdrawals"])
 
     def _attempt(self, job: _Job) -> tuple[object, BaseException | None]:
         """One work inside its savepoint: its own mistake takes back its own writes and nobody else's."""

@@ -48,9 +48,18 @@ class Sender:
         self._waiting_since_ms: int | None = None  # since when HQ owes an ack, None = it owes nothing
 
     @property
+    def epoch(self) -> str:
+        return self._epoch
+
+    @property
     def in_flight(self) -> int:
         """Batches published and not confirmed, at most WINDOW."""
         return len(self._in_flight)
+
+    @property
+    def highest(self) -> int:
+        """The newest number that this process has published, or knows to be confirmed."""
+        return self._highest
 
     @property
     def acked(self) -> int:

@@ -60,6 +60,12 @@ class Store(Protocol):
     async def acknowledge(self, seq: int) -> None:
         """HQ has all up to `seq`: delete them. Doing it twice changes nothing."""
 
+    async def last_number(self) -> int:
+        """The newest number that any event was ever given."""
+
+    async def renumber(self, new_epoch: str) -> None:
+        """Go on under another epoch: this database is a backup."""
+
     async def acknowledged(self) -> int:
         """Up to where HQ has confirmed: every row above it is still to be sent."""
 
@@ -95,6 +101,7 @@ class Uplink:
         self._public_key = public_key
         self._inbox = Inbox(place, flow, self, health)
         self._sender = Sender(store.epoch)
+        self._may_be_backup = True
         self._wake = asyncio.Event()
         self._ask = asyncio.Event()
         self._news = asyncio.Event()
@@ -130,9 +137,20 @@ class Uplink:
 
     async def acked(self, ack: Ack) -> None:
         """See LinkPort."""
+        if self._may_be_backup and ack.epoch == self._store.epoch:
+            await self._renumber_backup(ack.seq)
         if self._sender.ack(ack.epoch, ack.seq, self._real_ms()):
             await self._store.acknowledge(self._sender.acked)
             self._wake.set()
+
+    async def _renumber_backup(self, seq: int) -> None:
+        """Headquarters' first word in this run tells of numbers that nobody here ever gave: then this database is a
+        backup, and what happens now would be taken for what happened then."""
+        self._may_be_backup = False
+        if seq > self._sender.highest and seq > await self._store.last_number():
+            await self._store.renumber(f"{self._rng.getrandbits(128):032x}")
+            self._health.count("hq.renumbered")
+            raise UnavailableError("this database is a backup: its events go on under another name")
 
     async def headed(self, head: Head) -> None:
         """See LinkPort."""
@@ -161,6 +179,8 @@ class Uplink:
 
     async def _connect(self) -> None:
         self._heads = 0
+        if self._sender.epoch != self._store.epoch:
+            self._sender = Sender(self._store.epoch)
         boot = await self._store.next_boot()
         version = await self._store.hq_version()
         state = self._place.up(topics.STATE)

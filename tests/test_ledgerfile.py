@@ -79,6 +79,27 @@ def test_a_damaged_entry_is_counted_and_costs_no_other(tmp_path: Path) -> None:
     assert found_in(tmp_path) == Found([one(1), one(3), one(4)], 0, 0)
 
 
+def test_a_disk_that_takes_a_part_is_asked_for_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, real = Ledger(tmp_path, KIND), os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: real(fd, data[:10], at))
+    ledger.append([one(1), one(2)])
+    assert found_in(tmp_path) == Found([one(1), one(2)], 0, 0)
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: 0)
+    with pytest.raises(StoreError, match="full"):
+        ledger.append([one(3)])
+    assert ledger.count == 2
+
+
+def test_a_file_that_was_taken_away_or_put_back_shorter_begins_anew(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, KIND)
+    ledger.append([one(1), one(2)])
+    (tmp_path / KIND.name).unlink()
+    assert ledger.first is None
+    ledger.append([one(3)])
+    assert found_in(tmp_path) == Found([one(3)], 0, 0)
+    assert (ledger.count, ledger.first) == (1, one(3))
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     Ledger(tmp_path, KIND).append([one(1)])
     other = LedgerKind(KIND.name, b"SGOTHER1", "the ledger of others", "all is lost")

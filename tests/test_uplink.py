@@ -78,6 +78,22 @@ async def test_events_arrive_and_only_then_are_deleted(broker: Broker) -> None:
         await until(lambda: shop.part is not None and shop.part.state == "ok")
 
 
+async def test_a_backup_goes_on_under_another_name_and_loses_nothing(one_broker: Broker) -> None:
+    shop = Shop(one_broker.port)
+    shop.happen(5)
+    async with headquarters(Hq(one_broker.port)) as hq:
+        async with running(shop):
+            await until(lambda: not shop.rows)
+        backup = Shop(one_broker.port)
+        backup.seq = backup.watermark = 2  # the whole disk as it was after two events, also what is beside the database
+        backup.happen(1)
+        async with running(backup):
+            await until(lambda: not backup.rows)
+        assert backup.epoch != EPOCH
+        assert backup.health.counts["hq.renumbered"] == 1
+        assert hq.held[backup.epoch, 3] == 1
+
+
 async def test_greeting_comes_in_order_and_carries_the_boot_number(broker: Broker) -> None:
     shop = Shop(broker.port)
     shop.boot, shop.version = 41, 7
@@ -245,6 +261,8 @@ async def test_rubbish_on_every_down_topic_is_counted_and_the_link_stays_up(brok
     ]
     async with headquarters(hq), running(shop):
         await until(lambda: hq.reqs == [0])
+        shop.happen(1)
+        await until(lambda: not shop.rows)
         for leaf in topics.DOWN_LEAVES:
             for payload, _ in spoiled:
                 await hq.down(leaf, payload)
@@ -266,7 +284,7 @@ async def test_rubbish_on_every_down_topic_is_counted_and_the_link_stays_up(brok
             "op": 1,
         }
         assert counts["hq.connections"] == 1
-        assert shop.deleted == [1]
+        assert shop.deleted == [1, 2]
 
 
 async def test_messages_to_other_gateways_are_not_even_subscribed(one_broker: Broker) -> None:

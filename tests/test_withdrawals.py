@@ -12,7 +12,7 @@ from gateway.errors import ConfigError, StoreError
 from gateway.ledgerfile import Ledger, read
 from gateway.records import Tx
 from gateway.store import Store
-from gateway.withdrawals import KIND
+from gateway.withdrawals import KIND, Restored
 
 EPOCH, KEY = "e" * 32, bytes(32)
 BLE, NFC = Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC
@@ -76,7 +76,7 @@ async def test_a_database_from_a_backup_withdraws_again_and_tells(tmp_path: Path
     await do(tmp_path, decides({BLE: False}, NOW_MS))
     restore(tmp_path)
     store = open_store(tmp_path)
-    assert store.withdrawn_again == 1
+    assert store.withdrawn_again.again == 1
     assert await store.run(says) == {"m-1": [False, True], "m-2": [True, True]}
     told = [json.loads(row.body) for row in await store.outbox_after(0, 9)]
     assert [(one["member_id"], one["purpose"], one["state"], one["given_at_ms"]) for one in told] == [
@@ -84,7 +84,7 @@ async def test_a_database_from_a_backup_withdraws_again_and_tells(tmp_path: Path
     ]
     store.close()
     again = open_store(tmp_path)
-    assert again.withdrawn_again == 0
+    assert again.withdrawn_again == Restored()
     again.close()
 
 
@@ -121,7 +121,7 @@ async def test_a_withdrawal_that_the_disk_refused_is_made_at_the_next_start(
     store = open_store(tmp_path)
     real = Tx.note_withdrawals
 
-    def refuse(tx: Tx, count: int) -> None:
+    def refuse(tx: Tx, first: bytes, count: int) -> None:
         raise StoreError("refused between the two")
 
     monkeypatch.setattr(Tx, "note_withdrawals", refuse)
@@ -130,7 +130,7 @@ async def test_a_withdrawal_that_the_disk_refused_is_made_at_the_next_start(
     monkeypatch.setattr(Tx, "note_withdrawals", real)
     store.close()
     again = open_store(tmp_path)
-    assert again.withdrawn_again == 1
+    assert again.withdrawn_again.again == 1
     assert (await again.run(says))["m-1"] == [False, True]
     again.close()
 
@@ -153,7 +153,7 @@ async def test_whoever_was_erased_stays_nobody(tmp_path: Path) -> None:
     await do(tmp_path, decides({BLE: False}, NOW_MS), lambda tx: tx.erase_member("m-1", 1, NOW_MS))
     restore(tmp_path)
     store = open_store(tmp_path)
-    assert (store.recovery.erased, store.withdrawn_again) == (1, 0)
+    assert (store.recovery.erased, store.withdrawn_again.again) == (1, 0)
     assert await store.run(lambda tx: (tx.has_member("m-1"), tx.log("m-1"))) == (False, [])
     store.close()
 
@@ -165,12 +165,111 @@ async def test_it_names_nobody(tmp_path: Path) -> None:
     assert b"recognise" not in data
 
 
-async def test_without_the_file_a_whole_database_serves_as_before(tmp_path: Path) -> None:
+async def test_without_the_file_nobody_is_known_until_headquarters_has_spoken_and_it_is_made_anew(
+    tmp_path: Path,
+) -> None:
     await do(tmp_path, begin, decides({BLE: False}, NOW_MS))
     (tmp_path / KIND.name).unlink()
-    assert (await do(tmp_path, says))[0]["m-1"] == [False, True]
-    await do(tmp_path, decides({NFC: False}, NOW_MS + 1_000))
-    assert Ledger(tmp_path, KIND).count == 1
+    store = open_store(tmp_path)
+    assert store.withdrawn_again == Restored(0, True, True)
+    assert await store.run(lambda tx: tx.erasures_doubted)
+    assert (await store.run(says))["m-1"] == [False, True]
+    store.close()
+    assert Ledger(tmp_path, KIND).count == 2  # which file it is, and the one withdrawal
+    store = open_store(tmp_path)
+    assert store.withdrawn_again == Restored()
+    store.close()
+
+
+@pytest.mark.parametrize("how", ["lost", "older", "damaged"])
+async def test_a_ledger_that_is_not_what_was_written_leaves_doubt_beside_a_backup(tmp_path: Path, how: str) -> None:
+    await do(tmp_path, begin, decides({NFC: False}, NOW_MS, "m-2"))
+    shutil.copy(tmp_path / KIND.name, tmp_path / "older")
+    back_up(tmp_path)
+    await do(tmp_path, decides({BLE: False}, NOW_MS + 2))
+    path = tmp_path / KIND.name
+    match how:
+        case "lost":
+            path.unlink()
+        case "older":
+            await do(tmp_path, decides({BLE: True}, NOW_MS + 3))
+            back_up(tmp_path)
+            shutil.copy(tmp_path / "older", path)
+        case "damaged":
+            data = bytearray(path.read_bytes())
+            data[-5] ^= 1
+            path.write_bytes(data)
+    restore(tmp_path)
+    store = open_store(tmp_path)
+    assert store.withdrawn_again.doubt
+    assert await store.run(lambda tx: tx.erasures_doubted)
+    store.close()
+    again = open_store(tmp_path)
+    assert again.withdrawn_again == Restored()
+    again.close()
+
+
+def parks(tx: Tx) -> None:
+    body = {"event_id": "p", "member_id": "m-1", "purpose": "recognise_ble", "state": "withdrawn", "x": 1}
+    tx.park("p", "m-1", "fields", json.dumps(body), True, NOW_MS)
+
+
+def breaks(tx: Tx) -> None:
+    tx.db.execute("UPDATE consent_head SET mac = x'00' WHERE member_id = 'm-1'")
+
+
+def contradicts(tx: Tx) -> None:
+    tx.take_consent(ConsentRecord("m-1-recognise_ble", "m-1", BLE, ConsentState.WITHDRAWN, NOW_MS, hq_seq=9), NOW_MS)
+
+
+def heals(tx: Tx) -> None:
+    tx.restore_consents("m-1", [ConsentRecord("w", "m-1", BLE, ConsentState.WITHDRAWN, NOW_MS, hq_seq=9)], NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "works",
+    [(parks,), (contradicts,), (breaks, decides({BLE: False}, NOW_MS)), (breaks, heals)],
+    ids=["parked", "contradicted", "broken", "sent anew"],
+)
+async def test_a_no_that_never_came_into_the_log_as_it_was_is_kept_too(tmp_path: Path, works: tuple) -> None:
+    await do(tmp_path, begin)
+    back_up(tmp_path)
+    await do(tmp_path, *works)
+    restore(tmp_path)
+    assert not (await do(tmp_path, says))[0]["m-1"][0]
+
+
+async def test_a_grant_by_a_clock_that_was_ahead_is_withdrawn_again_too(tmp_path: Path) -> None:
+    ahead = ConsentRecord("ahead", "m-1", BLE, ConsentState.GIVEN, NOW_MS + 50_000, hq_seq=7)
+    await do(tmp_path, begin, lambda tx: tx.take_consent(ahead, NOW_MS))
+    back_up(tmp_path)
+    await do(tmp_path, decides({BLE: False}, NOW_MS), decides({BLE: True}, NOW_MS + 51_000))
+    restore(tmp_path)
+    assert not (await do(tmp_path, says))[0]["m-1"][0]
+
+
+async def test_a_long_ledger_is_written_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.withdrawals.COMPACT_AT", 10)
+    await do(tmp_path, begin)
+    back_up(tmp_path)
+    for round_ in range(6):
+        await do(tmp_path, *(decides({BLE: yes}, NOW_MS + 10 * round_ + yes) for yes in (False, True)))
+    assert Ledger(tmp_path, KIND).count < 10
+    await do(tmp_path, decides({NFC: False}, NOW_MS + 90))
+    restore(tmp_path)
+    assert (await do(tmp_path, says))[0]["m-1"] == [False, False]
+
+
+async def test_a_file_that_is_taken_away_meanwhile_stops_nothing(tmp_path: Path) -> None:
+    await do(tmp_path, begin, decides({BLE: False}, NOW_MS))
+    store = open_store(tmp_path)
+    (tmp_path / KIND.name).unlink()
+    await store.run(decides({NFC: False}, NOW_MS + 1))
+    store.close()
+    again = open_store(tmp_path)
+    assert again.withdrawn_again.doubt
+    assert (await again.run(says))["m-1"] == [False, False]
+    again.close()
 
 
 def test_another_file_in_its_place_stops_the_start(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from sqlite_utils import Database
 
 from gateway.core import chain
 from gateway.core.chain import Head
+from gateway.core.changes import LedgerEntry
 from gateway.core.consent import Standing, in_force, is_same_act, is_void, shows_other_notice
 from gateway.core.model import AgeGate, ConsentRecord, ConsentState, Event, Purpose
 from gateway.core.vault import Vault
 from gateway.tables.parked import COLUMNS, FAR_MS, NAME, REASONS, ParkedConsents, parked_of, with_parked
-from gateway.tables.withdrawals import Withdrawals
 
 # A log is read at every decision: 500 entries are 10 ms on x86-64, and nobody decides so often in earnest. Then a log
 # takes nothing more but a no to what is given, until HQ sends it anew, which is shorter.
@@ -51,7 +51,7 @@ class _Read:
         return self._forced
 
 
-class ConsentLog(ParkedConsents, Withdrawals):
+class ConsentLog(ParkedConsents):
     """The tables `consent` and `consent_head`. What is in force is computed from all that is kept of a member."""
 
     def __init__(self, db: Database, vault: Vault) -> None:
@@ -185,6 +185,9 @@ class ConsentLog(ParkedConsents, Withdrawals):
             self.set_age(member_id, age)
             mine += [one.record for one in waiting if one.denies and not one.record.hq_seq]
             records = [*records, *(record for record in mine if record.event_id not in told)]
+            for record in records:  # in place of a log that is gone: what it said is not known any more
+                if record.state in _NO:
+                    self._took_back(record)
         for record in records:
             self.take_consent(record, now_ms)
 
@@ -325,14 +328,21 @@ class ConsentLog(ParkedConsents, Withdrawals):
             self._note_change(record, read, now)
 
     def _note_change(self, record: ConsentRecord, before: _Read, now: _Read) -> None:
-        """The ledger of withdrawals is to know what this record ended, gave again, or gave its number."""
+        """The ledger of withdrawals is to know every end of what was given, its number, and what was given again."""
         was, is_given = (_gives(read, record.purpose) for read in (before, now))
-        if was and not is_given:
-            self._took_back(record.member_id, record.purpose, record.hq_seq, record.given_at_ms)
+        if record.state in _NO or (was and not is_given):
+            self._took_back(record)
         elif is_given and not was:
             self._gave_again(record.member_id, record.purpose)
-        elif not was and record.hq_seq and now.forced.get(record.purpose, record).event_id == record.event_id:
-            self._took_back(record.member_id, record.purpose, record.hq_seq, record.given_at_ms)
+
+    def withdrawn_in_force(self) -> list[LedgerEntry]:
+        """What a ledger that was lost has to say: every consent that was withdrawn. Reads all logs."""
+        entries = []
+        for (name,) in self._all("SELECT DISTINCT CAST(member_id AS BLOB) FROM consent"):
+            for record in self.consents(name.decode(errors="replace")).values():
+                if record.state is ConsentState.WITHDRAWN:
+                    entries.append(self.withdrawal_entry(record))
+        return entries
 
     def drop_log(self, member_id: str) -> None:
         """Everything about a member. The head first: the log does not let go of anything while it stands."""

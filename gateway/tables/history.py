@@ -35,11 +35,16 @@ class History(Rows):
         told = json.loads(reasons)[-MAX_TOLD_REASONS:]  # what settled it comes last
         self.emit(Event("decision.made", decision.at_ms, body | {"reasons": told}))
 
+    @property
+    def last_number(self) -> int:
+        """The newest number of the outbox, 0 = none was given yet."""
+        last = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+        return 0 if last is None else int(last[0])
+
     def emit(self, event: Event) -> None:
         """Append an event to the outbox."""
         # The number is known before the row is there, because the body is sealed for it.
-        last = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
-        seq = 1 if last is None else last[0] + 1
+        seq = self.last_number + 1
         self._db.execute(
             "INSERT INTO outbox (seq, at_ms, type, body, member_id) VALUES (?, ?, ?, ?, ?)",
             [seq, event.at_ms, event.type, self._seal_event(seq, event.body), event.body.get("member_id")],

@@ -14,6 +14,7 @@ from gateway.core.consent import shows_other_notice
 from gateway.core.model import ConsentRecord, ConsentState, Event, Notice, Purpose
 from gateway.tables.history import History
 from gateway.tables.rows import as_json
+from gateway.tables.withdrawals import Withdrawals
 
 # A record of more than a day in the future is wrong, not early: no two synchronised clocks differ by that.
 FAR_MS = 24 * 3_600_000
@@ -42,7 +43,7 @@ class Parked:
     place: int
 
 
-class ParkedConsents(History):
+class ParkedConsents(History, Withdrawals):
     """The tables `consent_parked` and `notice`."""
 
     def park(self, event_id: str, member_id: str, reason: str, body: str, denies: bool, now_ms: int) -> bool:
@@ -60,6 +61,10 @@ class ParkedConsents(History):
             parked_at_ms=now_ms,
             body=body.encode(),
         )
+        if denies:
+            parked = parked_of((body.encode(), reason.encode(), denies, place, now_ms))
+            if parked is not None:
+                self._took_back(replace(parked.record, member_id=member_id))
         self.emit(Event("consent.parked", now_ms, {"member_id": member_id, "event_id": event_id, "reason": reason}))
         return True
 

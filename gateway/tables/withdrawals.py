@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from gateway.core.changes import DIGEST_BYTES, LedgerEntry
-from gateway.core.model import Purpose
+from gateway.core.model import ConsentRecord, Purpose
 from gateway.tables.ledgers import Ledgers
 
 
@@ -11,12 +11,16 @@ class Withdrawals(Ledgers):
     """No table of its own: the log of consents says all of it, and how much of it the ledger's file holds."""
 
     @property
-    def withdrawals_noted(self) -> int:
-        """Entries of the ledger that this database knows."""
-        return int(self.meta("withdrawals") or 0)
+    def withdrawals_noted(self) -> tuple[bytes | None, int]:
+        """Which file of the ledger this database knows, by its first entry, and how many entries of it."""
+        kept = self.meta("withdrawals")
+        if kept is None:
+            return None, 0
+        first, count = kept.split(":")
+        return bytes.fromhex(first), int(count)
 
-    def note_withdrawals(self, count: int) -> None:
-        self.put_meta("withdrawals", str(count))
+    def note_withdrawals(self, first: bytes, count: int) -> None:
+        self.put_meta("withdrawals", f"{first.hex()}:{count}")
 
     def withdrawal_digest(self, member_id: str, purpose: Purpose) -> bytes:
         """16 bytes that only this shop can compute."""
@@ -34,9 +38,13 @@ class Withdrawals(Ledgers):
                 if digest in digests:
                     yield member_id, purpose, digest
 
-    def _took_back(self, member_id: str, purpose: Purpose, seq: int, at_ms: int) -> None:
-        """A consent ended by a record of `at_ms` with headquarters' number `seq`, 0 = none yet."""
-        self._note("withdrawals", LedgerEntry(self.withdrawal_digest(member_id, purpose), seq, max(at_ms, 1)))
+    def withdrawal_entry(self, record: ConsentRecord) -> LedgerEntry:
+        """What the ledger says of a record that ends a consent."""
+        digest = self.withdrawal_digest(record.member_id, record.purpose)
+        return LedgerEntry(digest, max(record.hq_seq, 0), max(record.given_at_ms, 1))
+
+    def _took_back(self, record: ConsentRecord) -> None:
+        self._note("withdrawals", self.withdrawal_entry(record))
 
     def _gave_again(self, member_id: str, purpose: Purpose) -> None:
         """What was taken back is given again, as an entry without a time says."""

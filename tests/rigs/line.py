@@ -77,6 +77,12 @@ class Shop:
     async def acknowledged(self) -> int:
         return self.watermark
 
+    async def last_number(self) -> int:
+        return self.seq
+
+    async def renumber(self, new_epoch: str) -> None:
+        self.epoch = new_epoch
+
     async def hq_version(self) -> int:
         return self.version
 
@@ -113,6 +119,7 @@ class Hq:
         self.boot = boot
         self.version = 0
         self.held: dict[tuple[str, int], int] = {}  # (epoch, seq) -> how often it arrived
+        self.epoch = ""
         self.spans: set[tuple[int, int]] = set()
         self.most_unacked = 0
         self.mute = False
@@ -159,6 +166,9 @@ class Hq:
                 batch = messages.parse_events(message.payload)
                 for row in batch.rows:
                     self.held[batch.epoch, row.seq] = self.held.get((batch.epoch, row.seq), 0) + 1
+                if self.epoch not in ("", batch.epoch):  # another outbox; what is before, its gateway has confirmed
+                    self.spans = {(1, batch.first - 1)}
+                self.epoch = batch.epoch
                 self.spans.add((batch.first, batch.last))
                 if not self.mute:
                     await self.down(topics.ACK, messages.ack(batch.epoch, self.watermark))
