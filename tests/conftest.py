@@ -1,9 +1,13 @@
-"""What every test gets: the garbage of the one before is gone."""
+"""What every test gets: the garbage of the one before is gone; what some share; in which order modules run."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
+
+from tests.rigs import browser, figures
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +17,32 @@ def _collected(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "bluez" in request.fixturenames or "FakeBluez" in vars(request.module):
         gc.collect()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_chromium() -> AsyncIterator[None]:
+    """For `tests.rigs.browser.shared`."""
+    async with browser.sharing():
+        yield
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> figures.Tell:
+    return lambda line: record_property(figures.PROPERTY, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = figures.told(report for reports in terminalreporter.stats.values() for report in reports)
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that ask for much time begin first, so that no worker is left alone with one at the end."""
+    asked_s: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        asked_s[item.path] = max(asked_s.get(item.path, 0.0), marker.args[0] if marker else 0.0)
+    items.sort(key=lambda item: -asked_s[item.path])

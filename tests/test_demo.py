@@ -16,6 +16,7 @@ import pytest
 
 from gateway import demo
 from tests.rigs.browser import chromium
+from tests.rigs.figures import Tell
 from tests.rigs.system import wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +69,7 @@ def shop(clone: Path):
 @pytest.mark.browser
 @pytest.mark.broker
 @pytest.mark.timeout(400)
-def test_make_demo_in_a_fresh_clone(shop, capsys: pytest.CaptureFixture[str]) -> None:
+def test_make_demo_in_a_fresh_clone(shop, tell: Tell) -> None:
     process, output = shop
     patience_s = 300 if "DEMO_FRESH" in os.environ else OPEN_S
     began_s = time.monotonic()
@@ -96,12 +97,11 @@ def test_make_demo_in_a_fresh_clone(shop, capsys: pytest.CaptureFixture[str]) ->
     stopped_s = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     process.wait(20)
-    with capsys.disabled():
-        print(
-            f"\nmake demo: pages after {opened_s - began_s:.1f} s, then a changed screen after "
-            f"{changed_s - opened_s:.1f} s and the event at headquarters after {arrived_s - opened_s:.1f} s; "
-            f"Ctrl-C took {time.monotonic() - stopped_s:.2f} s"
-        )
+    tell(
+        f"make demo: pages after {opened_s - began_s:.1f} s, then a changed screen after "
+        f"{changed_s - opened_s:.1f} s and the event at headquarters after {arrived_s - opened_s:.1f} s; "
+        f"Ctrl-C took {time.monotonic() - stopped_s:.2f} s"
+    )
     text = output.read_text()
     assert "m-001 is in the shop" in text
     assert "Traceback" not in text
