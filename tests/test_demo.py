@@ -50,6 +50,8 @@ def shop(clone: Path):
     command = ["make", "demo"] if fresh else ["make", "demo", f"VENV={VENV}", "-o", f"{VENV}/.runtime"]
     output = clone / "output.txt"
     environment = os.environ | {"PYTHONPATH": str(clone), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    for name in ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ARGS"):  # of a `make test ARGS=...` that runs this
+        environment.pop(name, None)
     with output.open("wb") as out:
         process = subprocess.Popen(
             command,
