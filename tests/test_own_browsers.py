@@ -57,13 +57,14 @@ class Place:
 async def place(path: Path, *purposes: Purpose) -> AsyncIterator[Place]:
     """A shop with Mia, who gave `purposes`."""
     expect.set_options(timeout=WAIT_MS)
-    async with own_shop(path, *member("mia", *purposes)) as own, shared() as browser:
+    async with own_shop(path, *member("mia", *purposes)) as own:
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(serve(own.app, "127.0.0.1", 0, ready.set_result, own.hub.close))
         try:
-            one = Place(own, f"http://127.0.0.1:{await ready}", browser)
-            yield one
-            assert one.complaints == []
+            async with shared() as browser:
+                one = Place(own, f"http://127.0.0.1:{await ready}", browser)
+                yield one
+                assert one.complaints == []
         finally:
             running.cancel()
             await asyncio.wait({running})

@@ -51,16 +51,14 @@ class Shopping:
 async def shopping(path: Path) -> AsyncIterator[Shopping]:
     port = free_port()
     expect.set_options(timeout=WAIT_MS)
-    async with (
-        own_shop(path, *member("mia", *Purpose), base=f"http://127.0.0.1:{port}") as own,
-        shared() as browser,
-    ):
+    async with own_shop(path, *member("mia", *Purpose), base=f"http://127.0.0.1:{port}") as own:
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(serve(own.app, "127.0.0.1", port, ready.set_result, own.hub.close))
         await ready
-        made = Shopping(own, browser, [])
         try:
-            yield made
+            async with shared() as browser:
+                made = Shopping(own, browser, [])
+                yield made
         finally:
             running.cancel()
             await asyncio.wait({running})
