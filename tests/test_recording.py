@@ -137,7 +137,7 @@ def whole_talk(rig: Pn532Rig) -> list[tuple[bytes, bytes]]:
     """What was said to the card, when it was found and nothing more is said for half a second."""
     said: list[tuple[bytes, bytes]] = []
     quiet = 0
-    for _ in range(40):  # some talk on for ever
+    for _ in range(16):  # some talk on for ever, and some say nothing
         time.sleep(0.25)
         before, said = said, rig.apdus()
         quiet = quiet + 1 if rig.transcript() and len(said) == len(before) else 0
