@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.rigs import browser, figures
 
-
 # No test asserts a duration; by default Hypothesis does, 200 ms for an example, and a busy machine fails it.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
