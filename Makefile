@@ -2,6 +2,9 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Three workers on two cores: most tests wait. A module's tests stay together, and modules begin in the order of conftest.
+WORKERS ?= 3
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check bench chaos lives strangers taps test-pcsc test-vm install clean
 
@@ -9,7 +12,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -17,7 +20,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 bench: $(VENV)/.peers
 	$(BIN)/store-gateway bench $(ARGS)

@@ -194,11 +194,11 @@ class PlainBluez:
         await self._bus.request_name("org.bluez")
 
     async def _disconnect(self) -> None:
-        if self._bus is not None:
-            self._bus.disconnect()
+        bus, self._bus = self._bus, None  # before the wait: whoever looks meanwhile may send no more
+        if bus is not None:
+            bus.disconnect()
             with suppress(EOFError, OSError):  # the daemon was stopped before us
-                await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast gives it none
-            self._bus = None
+                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast gives it none
 
     async def _sweep(self, after_s: float) -> None:
         while True:

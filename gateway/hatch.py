@@ -52,12 +52,12 @@ async def serve(data_dir: Path, reply: Reply) -> None:
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError):  # whoever asked is gone, or asked for nothing
             await _answer(reader, writer, reply)
-        writer.close()
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(one(reader, writer))
         served.add(task)
         task.add_done_callback(served.discard)
+        task.add_done_callback(lambda _: writer.close())  # of one that was cancelled too, even before it began
 
     server = await asyncio.start_unix_server(begin, sock=listener, limit=MAX_ASK_BYTES)
     try:

@@ -1,19 +1,22 @@
-"""What every test gets: the garbage of the one before is gone, and no example fails because the machine was slow. And
-what many ask for: a shop's empty tables."""
+"""What every test gets: the garbage of the one before is gone; what some share; in which order modules run."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
-from hypothesis import settings
+import pytest_asyncio
+from hypothesis import HealthCheck, settings
 from sqlite_utils import Database
 
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
+from tests.rigs import browser, figures
 
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# No test asserts a duration; by default Hypothesis does, 200 ms for an example, and a busy machine fails it.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +41,32 @@ def db() -> Iterator[Database]:
 def tx(db: Database) -> Tx:
     """A transaction on them; a module that needs more in them has a fixture of this name that asks for this one."""
     return Tx(db, Vault(bytes(32)))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_chromium() -> AsyncIterator[None]:
+    """For `tests.rigs.browser.shared`."""
+    async with browser.sharing():
+        yield
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> figures.Tell:
+    return lambda line: record_property(figures.PROPERTY, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = figures.told(report for reports in terminalreporter.stats.values() for report in reports)
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that ask for much time begin first, so that no worker is left alone with one at the end."""
+    asked_s: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        asked_s[item.path] = max(asked_s.get(item.path, 0.0), marker.args[0] if marker else 0.0)
+    items.sort(key=lambda item: -asked_s[item.path])

@@ -1,14 +1,14 @@
 """Somebody who just came in, on the tablet's page in a real Chromium: a row to read, with nothing to press."""
 
-import pytest
 from playwright.async_api import expect
 
 from gateway.core.arrivals import Arrivals, Arrived
+from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
 from tests.rigs.shopfront import KEY, request, window
 from tests.test_pages import WallClock, browser_page, stored
 
-pytestmark = pytest.mark.browser
+pytestmark = ONE_CHROMIUM
 
 
 async def test_an_arrival_can_be_read_and_not_accepted_and_leaves_no_trace() -> None:

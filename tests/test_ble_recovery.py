@@ -56,7 +56,8 @@ async def shop(bluez: FakeBluez, path: str = "ble:hci0") -> AsyncIterator[Listen
     finally:
         beacon.cancel()
         await supervisor.close()
-        await asyncio.gather(beacon, return_exceptions=True)
+        (ended,) = await asyncio.gather(beacon, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError), "the beacon was on the air to the end"
 
 
 async def advertise(bluez: FakeBluez) -> None:

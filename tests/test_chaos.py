@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from drivers.people import population
+from tests.rigs.figures import Tell
 from tests.rigs.system import System, wait_for
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
@@ -48,7 +49,7 @@ def committed(data: Path) -> tuple[int, Rows]:
     return (highest[0] if highest else 0), {seq: (kind, body) for seq, kind, body in rows}
 
 
-def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, tell: Tell) -> None:
     rng = random.Random(SEED)
     moments = ["gateway"] * KILLS + ["broker"] * BROKER_KILLS
     rng.shuffle(moments)
@@ -77,11 +78,10 @@ def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, capsys: pytest.Captur
         wait_for(lambda: committed(system.data)[1] == {}, "the outbox to drain", 120)
         held = system.events()
     numbers = collections.Counter(event["seq"] for event in held)
-    with capsys.disabled():
-        print(
-            f"\nseed {SEED}: {KILLS} kills of the gateway, {BROKER_KILLS} of the broker; committed {highest}, "
-            f"held {len(numbers)}, lost {highest - len(numbers)}, doubled {sum(n - 1 for n in numbers.values())}"
-        )
+    tell(
+        f"seed {SEED}: {KILLS} kills of the gateway, {BROKER_KILLS} of the broker; committed {highest}, "
+        f"held {len(numbers)}, lost {highest - len(numbers)}, doubled {sum(n - 1 for n in numbers.values())}"
+    )
     assert highest > 20 * KILLS
     assert len({event["epoch"] for event in held}) == 1
     assert numbers == dict.fromkeys(range(1, highest + 1), 1)

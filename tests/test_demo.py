@@ -16,6 +16,7 @@ import pytest
 
 from gateway import demo
 from tests.rigs.browser import chromium
+from tests.rigs.figures import Tell
 from tests.rigs.system import wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def shop(clone: Path):
     command = ["make", "demo"] if fresh else ["make", "demo", f"VENV={VENV}", "-o", f"{VENV}/.runtime"]
     output = clone / "output.txt"
     environment = os.environ | {"PYTHONPATH": str(clone), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
-    for name in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES"):  # what pytest was given through make is not the demo's
+    for name in ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ARGS"):  # of a `make test ARGS=...` that runs this
         environment.pop(name, None)
     with output.open("wb") as out:
         process = subprocess.Popen(
@@ -70,7 +71,7 @@ def shop(clone: Path):
 @pytest.mark.browser
 @pytest.mark.broker
 @pytest.mark.timeout(400)
-def test_make_demo_in_a_fresh_clone(shop, capsys: pytest.CaptureFixture[str]) -> None:
+def test_make_demo_in_a_fresh_clone(shop, tell: Tell) -> None:
     process, output = shop
     patience_s = 300 if "DEMO_FRESH" in os.environ else OPEN_S
     began_s = time.monotonic()
@@ -98,12 +99,11 @@ def test_make_demo_in_a_fresh_clone(shop, capsys: pytest.CaptureFixture[str]) ->
     stopped_s = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     process.wait(20)
-    with capsys.disabled():
-        print(
-            f"\nmake demo: pages after {opened_s - began_s:.1f} s, then a changed screen after "
-            f"{changed_s - opened_s:.1f} s and the event at headquarters after {arrived_s - opened_s:.1f} s; "
-            f"Ctrl-C took {time.monotonic() - stopped_s:.2f} s"
-        )
+    tell(
+        f"make demo: pages after {opened_s - began_s:.1f} s, then a changed screen after "
+        f"{changed_s - opened_s:.1f} s and the event at headquarters after {arrived_s - opened_s:.1f} s; "
+        f"Ctrl-C took {time.monotonic() - stopped_s:.2f} s"
+    )
     text = output.read_text()
     assert "m-001 is in the shop" in text
     assert "Traceback" not in text

@@ -61,6 +61,16 @@ async def test_a_long_folder_has_a_hatch_too(tmp_path: Path) -> None:
         assert await asyncio.to_thread(hatch.ask, folder, {"a": 1}) == {"result": "ok", "asked": {"a": 1}}
 
 
+async def test_who_is_still_asking_when_it_ends_is_let_go(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(5)
+        async with serving(tmp_path):
+            with hatch._short(tmp_path) as path:
+                one.connect(path)
+            await asyncio.to_thread(hatch.ask, tmp_path, {})  # who came later was answered, so this one was let in
+        assert await asyncio.to_thread(one.recv, 1) == b""
+
+
 def test_without_a_service_nobody_answers(tmp_path: Path) -> None:
     assert hatch.ask(tmp_path, {}) is None
     hatch.listen(tmp_path).close()  # what a killed service leaves behind

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from gateway.core.changes import OutboxRow
 from gateway.core.model import CredentialKind, Proof, Purpose
@@ -18,16 +17,13 @@ from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.topics import Topics
+from tests.rigs.browser import ONE_CHROMIUM, shared
 
-CHROMIUM = Path("/usr/bin/chromium")
 NOW_MS = 1_790_000_000_000
 SHOP = Topics("acme", "munich-1", "gw-1")
 EPOCH = "ab" * 16
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed"),
-]
+pytestmark = ONE_CHROMIUM
 
 
 def start_ops() -> list[dict[str, Any]]:
@@ -55,15 +51,13 @@ async def console(tmp_path: Path) -> AsyncIterator[tuple[Page, Ledger, Pulse]]:
     task = asyncio.create_task(server)
     problems: list[str] = []
     try:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        async with shared() as browser:
             page = await browser.new_page(locale="en-GB", viewport={"width": 390, "height": 844})
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
             await page.goto(await url)
             yield page, ledger, pulse
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            await browser.close()
         assert problems == []
     finally:
         task.cancel()

@@ -12,6 +12,7 @@ from display import notices
 from display.pages import ROOT, Pages
 from drivers.people import NOTICE
 from gateway.core.model import Purpose, ShopConfig
+from tests.rigs.browser import in_one_chromium
 from tests.rigs.looks import faults
 from tests.rigs.shopfront import SHOP, FakePath, window
 from tests.test_pages import browser_page
@@ -130,7 +131,7 @@ async def pages_printed(page: Page) -> int:
     return len(re.findall(rb"/Type\s*/Page\b", await page.pdf(prefer_css_page_size=True)))
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_the_notice_is_printed_on_one_sheet() -> None:
     async with window() as shop, browser_page(shop) as page:
         for query in ("", "?language=de", "?language=en"):
@@ -144,7 +145,7 @@ async def test_the_notice_is_printed_on_one_sheet() -> None:
         assert smallest >= 12  # alone on its sheet: 9 points, to be read at arm's length
 
 
-@pytest.mark.browser
+@in_one_chromium
 @pytest.mark.parametrize(
     ("chars", "both", "one"), [(notices.LONG_CHARS, 1, 1), (notices.LONG_CHARS + 1, 2, 1), (3_500, 2, 1), (8_000, 4, 2)]
 )
@@ -159,7 +160,7 @@ async def test_a_longer_notice_takes_more_sheets_rather_than_being_cut(chars: in
         assert await pages_printed(page) == one
 
 
-@pytest.mark.browser
+@in_one_chromium
 @pytest.mark.parametrize("size", [(360, 640), (1280, 800)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_notice_can_be_read_on_a_phone_and_a_tablet(size: tuple[int, int], scheme: str) -> None:

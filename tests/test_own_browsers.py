@@ -6,19 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from gateway.core.model import Purpose
 from gateway.serving import serve
-from tests.rigs.browser import chromium_path
+from tests.rigs.browser import ONE_CHROMIUM, shared
 from tests.rigs.looks import faults
 from tests.rigs.own import BASE, Own, own_shop
 from tests.rigs.shop import member
 from tests.rigs.shopfront import KEY
 from tests.test_pages import stored
 
-pytestmark = pytest.mark.browser
+pytestmark = ONE_CHROMIUM
 
 WAIT_MS = 15_000  # patience, not an expectation
 
@@ -58,16 +57,15 @@ class Place:
 async def place(path: Path, *purposes: Purpose) -> AsyncIterator[Place]:
     """A shop with Mia, who gave `purposes`."""
     expect.set_options(timeout=WAIT_MS)
-    async with own_shop(path, *member("mia", *purposes)) as own, async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
+    async with own_shop(path, *member("mia", *purposes)) as own:
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(serve(own.app, "127.0.0.1", 0, ready.set_result, own.hub.close))
         try:
-            one = Place(own, f"http://127.0.0.1:{await ready}", browser)
-            yield one
-            assert one.complaints == []
+            async with shared() as browser:
+                one = Place(own, f"http://127.0.0.1:{await ready}", browser)
+                yield one
+                assert one.complaints == []
         finally:
-            await browser.close()
             running.cancel()
             await asyncio.wait({running})
 

@@ -11,12 +11,13 @@ from playwright.async_api import Page, expect
 
 from display.pages import ROOT
 from gateway.core.model import Purpose
+from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
 from tests.rigs.ownpages import CODE, RECEIPT, OwnPages, mount
 from tests.rigs.shopfront import SHOP, FakePath, window
 from tests.test_pages import browser_page, stored
 
-pytestmark = pytest.mark.browser
+pytestmark = ONE_CHROMIUM
 
 PHONE, TABLET, UPRIGHT = (360, 640), (1280, 800), (800, 1280)
 GIVEN = {"recognise_nfc": ("given", 1_767_603_600_000), "staff_advice": ("given", 1_767_603_600_000)}

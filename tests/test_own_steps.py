@@ -4,13 +4,14 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.core.model import DialogueView, ScreenContent
+from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
 from tests.rigs.ownpages import OwnPages, mount
 from tests.rigs.shopfront import KEY, WallClock, Window, card, slide, talk, window
 from tests.test_pages import browser_page, stored, tablet_of
 from tests.test_tap_pages import PANELS
 
-pytestmark = pytest.mark.browser
+pytestmark = ONE_CHROMIUM
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz"
 LINK = f"http://gateway.shop:8080/h/{TOKEN}"

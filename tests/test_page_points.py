@@ -13,6 +13,7 @@ from display.pages import ROOT, Pages
 from gateway import recognition
 from gateway.core.changes import ConfigPut
 from gateway.core.model import Notice, Purpose, ShopConfig
+from tests.rigs.browser import in_one_chromium
 from tests.rigs.ownpages import OwnPages, mount
 from tests.rigs.shop import NOTICE, member, open_shop
 from tests.rigs.shopfront import SHOP, window
@@ -59,12 +60,12 @@ def new() -> OwnPages:
     return OwnPages(who="new", call_name="", age="unknown")
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_point_7_nothing_is_on_by_default_and_the_language_is_told() -> None:
     await on_the_page(nothing_preset, new())
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_point_7_is_seen_to_be_broken_by_a_switch_that_is_on() -> None:
     with pytest.raises(AssertionError):
         preset = ("choices.js", "chosen[row.name] ?? false", 'chosen[row.name] ?? row.name === "marketing_push"')
@@ -102,12 +103,12 @@ async def one_touch_each_way(page: Page, url: str, own: OwnPages) -> None:
     assert [form["choices"] for _, form in own.posts] == [{"staff_advice": True}, {"staff_advice": False}]
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_point_8_withdrawing_takes_one_touch_as_giving_does() -> None:
     await on_the_page(one_touch_each_way, OwnPages())
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_point_8_is_seen_to_be_broken_by_a_question_before_a_withdrawal() -> None:
     asks = (
         "me.js",

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from display.cookies import COOKIE
 from display.pages import ROOT, Pages, code_path, join_target, qr_svg
 from display.wire import ART
 from gateway.core.model import Notice, ScreenContent, ShopConfig
 from gateway.life import Stale
-from tests.rigs.browser import chromium_path
+from tests.rigs.browser import in_one_chromium, shared
 from tests.rigs.shopfront import (
     KEY,
     FakePath,
@@ -37,8 +37,7 @@ async def browser_page(shop: Window, allowed: tuple[str, ...] = (), clock: bool 
     """A fresh page that must not complain, nor talk to any other host; `allowed` names expected complaints."""
     complaints: list[str] = []
     hosts: set[str] = set()
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
+    async with shared() as browser:
         context = await browser.new_context(locale="de-DE", viewport={"width": 1280, "height": 800})
         page = await context.new_page()
         page.set_default_timeout(WAIT_MS)
@@ -48,11 +47,7 @@ async def browser_page(shop: Window, allowed: tuple[str, ...] = (), clock: bool 
         page.on("request", lambda asked: hosts.add(asked.url.split("/")[2]))
         if clock:
             await page.clock.install()
-        try:
-            yield page
-        finally:
-            await context.close()
-            await browser.close()
+        yield page
     assert [said for said in complaints if not any(part in said for part in allowed)] == []
     assert hosts <= {f"127.0.0.1:{shop.port}"}
 
@@ -179,7 +174,7 @@ def test_text_can_be_read_on_staff_pages_by_day_and_night() -> None:
 # --- screens ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_screen_nobody_described_yet_shows_a_welcome() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -187,7 +182,7 @@ async def test_a_screen_nobody_described_yet_shows_a_welcome() -> None:
         await expect(page.locator("html")).to_have_attribute("data-level", "L0")
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_zone_offer_looks_like_a_slide() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -201,7 +196,7 @@ async def test_a_zone_offer_looks_like_a_slide() -> None:
         assert await page.evaluate("performance.getEntriesByName('painted').length") == 1
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_the_loop_goes_on_in_the_other_language() -> None:
     async with window() as shop, browser_page(shop, clock=True) as page:
         shop.hub.show("coffee", ScreenContent("L0", (slide("tea"),)))
@@ -212,7 +207,7 @@ async def test_the_loop_goes_on_in_the_other_language() -> None:
         await expect(page.locator(".slide.in")).to_have_attribute("lang", "en")
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_each_button_of_the_dialogue_is_posted() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -229,7 +224,7 @@ async def test_each_button_of_the_dialogue_is_posted() -> None:
         assert {call[:3] for call in shop.path.calls} == {("screen", "coffee", "dialogue-1")}
 
 
-@pytest.mark.browser
+@in_one_chromium
 @pytest.mark.parametrize(
     ("step", "title"),
     [
@@ -253,7 +248,7 @@ async def test_each_step_has_its_page_and_no_name_unless_given(step: str, title:
             assert await page.locator(".code img").evaluate("async image => (await image.decode(), image.naturalWidth)")
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_dialogue_wipes_itself_when_its_time_is_over() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -265,7 +260,7 @@ async def test_a_dialogue_wipes_itself_when_its_time_is_over() -> None:
         assert "Anna" not in await stored(page)
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_withdrawn_dialogue_leaves_the_page() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -276,7 +271,7 @@ async def test_a_withdrawn_dialogue_leaves_the_page() -> None:
         assert "Anna" not in await stored(page)
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_dialogue_that_is_over_on_the_gateway_goes_at_the_next_tap() -> None:
     async with window(FakePath(answers={"screen": "gone"})) as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -285,7 +280,7 @@ async def test_a_dialogue_that_is_over_on_the_gateway_goes_at_the_next_tap() -> 
         await expect(page.locator("html")).to_have_attribute("data-dialogue", "")
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_silent_gateway_makes_the_page_stale_and_neutral() -> None:
     async with window() as shop, browser_page(shop, clock=True) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -298,7 +293,7 @@ async def test_a_silent_gateway_makes_the_page_stale_and_neutral() -> None:
         assert "Anna" not in await stored(page)
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_restarted_gateway_is_found_again_and_the_name_is_gone_meanwhile() -> None:
     async with window() as shop, browser_page(shop, allowed=("ERR_", "503")) as page:
         await page.goto(f"{shop.url}/screen?id=coffee")
@@ -314,7 +309,7 @@ async def test_a_restarted_gateway_is_found_again_and_the_name_is_gone_meanwhile
         await expect(page.locator("html")).to_have_attribute("data-decision", "decision-3")
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_new_process_on_the_same_port_is_found_again() -> None:
     async with window() as first, browser_page(first, allowed=("ERR_",)) as page:
         await page.goto(f"{first.url}/screen?id=coffee")
@@ -328,7 +323,7 @@ async def test_a_new_process_on_the_same_port_is_found_again() -> None:
 # --- tablet -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_request_is_accepted_the_card_opens_and_closes() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
@@ -355,7 +350,7 @@ async def test_a_request_is_accepted_the_card_opens_and_closes() -> None:
         assert ("close", "handshake-1", tablet) in shop.path.calls
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_colleague_was_faster() -> None:
     async with window(FakePath(answers={"accept": "taken"})) as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
@@ -367,7 +362,7 @@ async def test_a_colleague_was_faster() -> None:
         await expect(page.locator(".row .button")).to_be_hidden()
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_withdrawn_card_leaves_no_trace_on_the_tablet() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
@@ -384,7 +379,7 @@ async def test_a_withdrawn_card_leaves_no_trace_on_the_tablet() -> None:
         assert "Anna" not in await stored(page)
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_card_closes_by_itself_on_the_page() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
@@ -395,7 +390,7 @@ async def test_a_card_closes_by_itself_on_the_page() -> None:
         assert "Anna" not in await stored(page)
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_lost_gateway_turns_the_tablet_red_and_empties_it() -> None:
     async with window() as shop, browser_page(shop, allowed=("ERR_", "503")) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
@@ -406,7 +401,7 @@ async def test_a_lost_gateway_turns_the_tablet_red_and_empties_it() -> None:
         assert "Anna" not in await stored(page)
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_tablet_says_how_long_profiles_still_serve() -> None:
     async with window() as shop, browser_page(shop) as page:
         await page.goto(f"{shop.url}/tablet?key={KEY}")
@@ -427,7 +422,7 @@ async def test_a_tablet_says_how_long_profiles_still_serve() -> None:
         await expect(page.locator(".aged")).to_be_hidden()
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_a_tablet_without_the_link_is_told_how_to_get_in() -> None:
     async with window() as shop, browser_page(shop, allowed=("401",)) as page:
         await page.goto(f"{shop.url}/tablet")
@@ -437,7 +432,7 @@ async def test_a_tablet_without_the_link_is_told_how_to_get_in() -> None:
 # --- status -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.browser
+@in_one_chromium
 async def test_the_manager_sees_what_is_wrong_and_what_helps() -> None:
     async with window() as shop, browser_page(shop) as page:
         shop.health.set("nfc", "down", WallClock().now_ms(), "Leser antwortet nicht", "Kabel prüfen")

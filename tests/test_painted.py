@@ -20,6 +20,7 @@ from gateway.emulator.chip import Pn532Rig
 from tests.rigs.bluez import FakeBluez
 from tests.rigs.broker import free_port
 from tests.rigs.browser import chromium
+from tests.rigs.figures import Tell
 from tests.rigs.system import Process, System, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(240)]
@@ -120,14 +121,13 @@ def advertise(sky: Air, number: int, rssi_dbm: int) -> float:
     return sent_ms
 
 
-def report(capsys: pytest.CaptureFixture[str], what: str, values: list[float]) -> None:
+def report(tell: Tell, what: str, values: list[float]) -> None:
     ordered = sorted(values)
     p95 = ordered[max(0, round(len(ordered) * 0.95) - 1)]
-    with capsys.disabled():
-        print(f"\n{what}: median {statistics.median(values):.0f} ms, p95 {p95:.0f} ms, n = {len(values)}")
+    tell(f"{what}: median {statistics.median(values):.0f} ms, p95 {p95:.0f} ms, n = {len(values)}")
 
 
-def test_an_advertisement_and_a_tap_reach_the_glass(tmp_path: Path, capsys) -> None:
+def test_an_advertisement_and_a_tap_reach_the_glass(tmp_path: Path, tell: Tell) -> None:
     with air() as sky, Pn532Rig() as chip, chromium() as browser:
         environment = {"DBUS_SYSTEM_BUS_ADDRESS": sky.bluez.address}
         with System(tmp_path, TABLES.format(chip=chip.path), ops(), environment) as system:
@@ -142,9 +142,9 @@ def test_an_advertisement_and_a_tap_reach_the_glass(tmp_path: Path, capsys) -> N
                 for kind, make in (("Type 2", type2), ("Type 4", type4))
             }
             events = wait_for(lambda: len(system.events()) >= VISITS and system.events(), "the events at HQ")
-    report(capsys, "radio, presence stable -> painted", radio_ms)
+    report(tell, "radio, presence stable -> painted", radio_ms)
     for kind, values in taps.items():
-        report(capsys, f"{kind} card in the field -> painted", values)
+        report(tell, f"{kind} card in the field -> painted", values)
     assert {"visit.entered", "decision.made"} <= {event["type"] for event in events}
     assert all(value > 0 for values in taps.values() for value in values)
 
@@ -166,7 +166,7 @@ zone = "coffee"
 """
 
 
-def test_a_pulled_reader_is_told_on_the_tablet(tmp_path: Path, capsys) -> None:
+def test_a_pulled_reader_is_told_on_the_tablet(tmp_path: Path, tell: Tell) -> None:
     config, data, url = tmp_path / "gateway.toml", tmp_path / "data", f"http://127.0.0.1:{(port := free_port())}"
     gateway = Process(["run", "--config", str(config)], tmp_path / "log")
     with Pn532Rig() as chip, chromium() as browser, ExitStack() as end:
@@ -182,8 +182,7 @@ def test_a_pulled_reader_is_told_on_the_tablet(tmp_path: Path, capsys) -> None:
         bar = page.wait_for_selector(".faults li[data-receiver='coffee-nfc']", timeout=30_000)
         took_s = time.monotonic() - began_s
         assert bar is not None and "Der Kartenleser „coffee“ wurde abgezogen." in bar.inner_text()
-    with capsys.disabled():
-        print(f"\nreader pulled -> on the tablet: {took_s:.1f} s")
+    tell(f"reader pulled -> on the tablet: {took_s:.1f} s")
 
 
 def asked(url: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from gateway import keys
 from gateway.emulator.chip import Pn532Rig
 from tests.rigs.desk import Service, service
+from tests.rigs.figures import Tell
 from tests.rigs.system import wait_for
 
 pytestmark = pytest.mark.timeout(240)
@@ -62,7 +63,7 @@ def dead(rig: Pn532Rig) -> None:
 )
 def test_staff_and_monitoring_are_told_of_a_reader_that_is_down(
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    tell: Tell,
     breaks: Callable[[Pn532Rig], object],
     mends: Callable[[Pn532Rig], object],
     request: pytest.FixtureRequest,
@@ -80,11 +81,10 @@ def test_staff_and_monitoring_are_told_of_a_reader_that_is_down(
         wait_for(lambda: healthz(shop) == 200, "healthz to be well again")
         told(False)
         mended_s = time.monotonic() - began_s
-    with capsys.disabled():
-        print(
-            f"\n{request.node.callspec.id}: healthz 503 after {health_s:.1f} s, the tablet is told after "
-            f"{tablet_s:.1f} s (aim 10), all well {mended_s:.1f} s after it was mended"
-        )
+    tell(
+        f"{request.node.callspec.id}: healthz 503 after {health_s:.1f} s, the tablet is told after "
+        f"{tablet_s:.1f} s (aim 10), all well {mended_s:.1f} s after it was mended"
+    )
     assert trouble is not None
     assert trouble["kind"] == "reader"
     assert trouble["receiver"] == "coffee-nfc"

@@ -5,13 +5,14 @@ from playwright.async_api import expect
 
 from display.faults import Ear
 from drivers import faults as faults_of
+from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
 from tests.rigs.shopfront import KEY, FakePath, WallClock, card, request, window
 from tests.test_pages import browser_page, tablet_of
 
 READERS = (("coffee-nfc", "coffee"), ("wine-nfc", "wine"))
 
-pytestmark = pytest.mark.browser
+pytestmark = ONE_CHROMIUM
 
 
 def told(lost: faults_of.LostError) -> tuple[str, str]:

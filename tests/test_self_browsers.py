@@ -6,19 +6,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from gateway.core.model import ConsentState, Proof, Purpose
 from gateway.serving import serve
 from tests.rigs.broker import free_port
-from tests.rigs.browser import chromium_path
+from tests.rigs.browser import ONE_CHROMIUM, shared
 from tests.rigs.own import Own, own_shop
 from tests.rigs.shop import member
 from tests.rigs.shopfront import KEY
 from tests.test_handovers import CARD
 
-pytestmark = pytest.mark.browser
+pytestmark = ONE_CHROMIUM
 
 WAIT_MS = 20_000
 EXPECTED = ("401", "404", "410", "423")  # a page that asks whether its session is over is told so
@@ -52,19 +51,15 @@ class Shopping:
 async def shopping(path: Path) -> AsyncIterator[Shopping]:
     port = free_port()
     expect.set_options(timeout=WAIT_MS)
-    async with (
-        own_shop(path, *member("mia", *Purpose), base=f"http://127.0.0.1:{port}") as own,
-        async_playwright() as play,
-    ):
+    async with own_shop(path, *member("mia", *Purpose), base=f"http://127.0.0.1:{port}") as own:
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(serve(own.app, "127.0.0.1", port, ready.set_result, own.hub.close))
         await ready
-        browser = await play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
-        made = Shopping(own, browser, [])
         try:
-            yield made
+            async with shared() as browser:
+                made = Shopping(own, browser, [])
+                yield made
         finally:
-            await browser.close()
             running.cancel()
             await asyncio.wait({running})
     assert [said for said in made.complaints if not any(part in said for part in EXPECTED)] == []

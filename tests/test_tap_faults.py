@@ -24,6 +24,7 @@ from gateway.emulator.pn532 import COMMAND_MS
 from gateway.results import percentile
 from tests.rigs import desk
 from tests.rigs.desk import PEOPLE, READERS, SCREENS, Kinds, counter
+from tests.rigs.figures import Tell
 
 FAULTY = int(os.environ.get("TAP_FAULTS", "18"))
 TOGETHER = int(os.environ.get("TAPS_TOGETHER", "3"))
@@ -264,9 +265,7 @@ def plan(steps: dict[str, int], rng: random.Random) -> list[tuple[str, int, str]
     return rounds[:FAULTY]
 
 
-async def test_wherever_a_tap_fails_nobody_is_mistaken_and_nothing_hangs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_wherever_a_tap_fails_nobody_is_mistaken_and_nothing_hangs(tmp_path: Path, tell: Tell) -> None:
     rng = random.Random(SEED)
     with Pn532Rig() as rig:
         async with counter(tmp_path, rig) as shop:
@@ -287,21 +286,16 @@ async def test_wherever_a_tap_fails_nobody_is_mistaken_and_nothing_hangs(
     found = [one for _, _, one in shop.outcomes if isinstance(one, Found)]
     cryptograms = {one.once for one in found if one.once}
     counters = {one.token.value: one.count for one in found if one.count is not None}  # the last of each tag
-    with capsys.disabled():
-        whole = sum(steps.values()) * len(FAULTS)
-        print(
-            f"\nseed {SEED}; frames of a clean tap: {steps}; {whole} faults are possible, {len(FAULTS)} at each frame"
-        )
-        print(run.figures.report())
-        print(f"{len(cryptograms)} cryptograms and the counters of {len(counters)} tags admitted once each; {counts}")
+    whole = sum(steps.values()) * len(FAULTS)
+    tell(f"seed {SEED}; frames of a clean tap: {steps}; {whole} faults are possible, {len(FAULTS)} at each frame")
+    tell(run.figures.report())
+    tell(f"{len(cryptograms)} cryptograms and the counters of {len(counters)} tags admitted once each; {counts}")
     assert run.figures.taps >= 2 * (FAULTY + len(KINDS))
     assert counts["nfc.refused.replayed"] == run.replayed  # and so no true proof was
     assert kept(tmp_path) == sorted([*counters.values(), *(1 for _ in cryptograms)])
 
 
-async def test_two_readers_tapped_together_do_not_delay_each_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_two_readers_tapped_together_do_not_delay_each_other(tmp_path: Path, tell: Tell) -> None:
     kinds, alone, together = Kinds(), dict[str, list[float]](), dict[str, list[float]]()
     with Pn532Rig() as one, Pn532Rig() as other:
         async with counter(tmp_path, one, other, nfc=NfcTable()) as shop:
@@ -318,13 +312,10 @@ async def test_two_readers_tapped_together_do_not_delay_each_other(
                     await tapped(shop, rigs, kinds, chosen, together)
 
             busy = await lag(all_pairs())
-    with capsys.disabled():
-        print(f"\nseed {SEED}; {TOGETHER} pairs; card in the field -> known, median / p95 ms, alone and together:")
-        for kind in (*MIXED, "all"):
-            print(f"  {kind}: {spread(alone.get(kind, []))}; {spread(together.get(kind, []))}")
-        print(
-            f"  the loop's lag, median / p99 ms, idle and tapped: {spread(idle, 0.99)}; {spread(busy, 0.99)} (aim 10)"
-        )
+    tell(f"seed {SEED}; {TOGETHER} pairs; card in the field -> known, median / p95 ms, alone and together:")
+    for kind in (*MIXED, "all"):
+        tell(f"  {kind}: {spread(alone.get(kind, []))}; {spread(together.get(kind, []))}")
+    tell(f"  the loop's lag, median / p99 ms, idle and tapped: {spread(idle, 0.99)}; {spread(busy, 0.99)} (aim 10)")
     assert len(alone["all"]) == len(together["all"]) == 2 * TOGETHER
 
 

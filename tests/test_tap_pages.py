@@ -8,11 +8,12 @@ from playwright.async_api import Page, expect
 
 from gateway.core.model import DialogueView, ScreenContent
 from gateway.errors import UnavailableError
+from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
 from tests.rigs.shopfront import SHOP, FakePath, Window, slide, window
 from tests.test_pages import browser_page, stored
 
-pytestmark = pytest.mark.browser
+pytestmark = ONE_CHROMIUM
 
 JOIN = "https://kontor.example/stammgast"
 PANELS = {

@@ -12,6 +12,7 @@ from drivers.people import population
 from gateway.emulator.cards import type2
 from gateway.emulator.chip import Pn532Rig
 from tests.rigs.browser import chromium
+from tests.rigs.figures import Tell
 from tests.rigs.system import System, post, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(240)]
@@ -54,7 +55,7 @@ def own(kind: str, field: str) -> str:
     return next(body[field] for body in found if body.get("kind", "ndef") == "ndef")
 
 
-def test_a_withdrawal_at_the_console_empties_screen_and_tablet(tmp_path: Path, capsys) -> None:
+def test_a_withdrawal_at_the_console_empties_screen_and_tablet(tmp_path: Path, tell: Tell) -> None:
     card = type2(tags.encode_uri(bytes.fromhex(own("credential.put", "value")).decode()))
     name = own("member.put", "call_name")
     with (
@@ -69,11 +70,10 @@ def test_a_withdrawal_at_the_console_empties_screen_and_tablet(tmp_path: Path, c
         taken_ms = [one_round(system, screen, tablet, coffee, advice, card, name) for _ in range(ROUNDS)]
         by_button_ms = press_the_button(system, browser, screen, coffee, card, name)
         told = wait_for(lambda: [e for e in system.events() if e["type"] == "consent.applied"], "HQ to be told")
-    with capsys.disabled():
-        print(
-            f"\nwithdrawal at HQ -> screen and tablet empty: median {statistics.median(taken_ms):.0f} ms, "
-            f"most {max(taken_ms):.0f} ms, n = {ROUNDS}; by the console's button {by_button_ms:.0f} ms"
-        )
+    tell(
+        f"withdrawal at HQ -> screen and tablet empty: median {statistics.median(taken_ms):.0f} ms, "
+        f"most {max(taken_ms):.0f} ms, n = {ROUNDS}; by the console's button {by_button_ms:.0f} ms"
+    )
     assert {event["body"]["member_id"] for event in told} == {MEMBER}
 
 

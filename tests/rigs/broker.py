@@ -1,7 +1,11 @@
 """A real MQTT broker on a free loopback port, in its own process that can be killed: Mosquitto or iotcore."""
 
+import itertools
+import os
+import random
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 
@@ -23,11 +27,20 @@ KINDS = [
 ]
 
 
+# Below what Linux gives to outgoing connections (32,768 and more), of which one could take a port between the probe and
+# the program that is to listen there; and a stretch of its own for each worker of pytest-xdist.
+_FIRST_PORT, _STRETCH = 20_000, 1_000
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+_ports = itertools.cycle(random.SystemRandom().sample(range(_STRETCH), _STRETCH))
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on now, and that nobody else of this run is given soon."""
+    while True:
+        port = _FIRST_PORT + _WORKER * _STRETCH + next(_ports)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Broker(broker.Broker):

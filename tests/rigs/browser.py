@@ -1,13 +1,24 @@
 """A real Chromium for tests."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
+from playwright import async_api
+from playwright.async_api import async_playwright
 from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+# A module's tests share one Chromium, whose start takes a second of CPU, and so one event loop; contexts are their own.
+ONE_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("one_chromium"),
+]
+_one: list[async_api.Browser] = []
 
 
 def chromium_path() -> str:
@@ -25,3 +36,34 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def in_one_chromium(test: Callable[..., Any]) -> Callable[..., Any]:
+    """The marks of ONE_CHROMIUM for one test of a module that has others too."""
+    for mark in ONE_CHROMIUM:
+        test = mark(test)
+    return test
+
+
+@asynccontextmanager
+async def sharing() -> AsyncIterator[None]:
+    """Until the end, `shared()` is a headless browser of this event loop."""
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
+        _one.append(browser)
+        try:
+            yield
+        finally:
+            _one.remove(browser)
+            await browser.close()
+
+
+@asynccontextmanager
+async def shared() -> AsyncIterator[async_api.Browser]:
+    """The module's browser; every context made in it is closed at the end, with cookies, storages and caches."""
+    [browser] = _one  # empty: this test lacks the marks of ONE_CHROMIUM
+    try:
+        yield browser
+    finally:
+        for context in list(browser.contexts):
+            await context.close()
