@@ -426,6 +426,41 @@ async def test_a_step_of_the_clock_ends_nothing(own: Own) -> None:
     assert (await phone.me())["ttl_ms"] == IDLE_MS
 
 
+def set_clock_with_each_commit(own: Own, delta_ms: int) -> None:
+    """From now on the system's time is corrected whenever something has just been committed."""
+
+    def correct() -> None:
+        own.shop.clock.ms += delta_ms
+        own.shop.flow.on_clock_step(delta_ms)
+
+    own.shop.on_wake = correct
+
+
+@pytest.mark.parametrize("delta_ms", [3_000, -3_000, 86_400_000])
+async def test_the_clock_may_be_set_while_a_phone_is_confirmed(own: Own, delta_ms: int) -> None:
+    phone = await own.scan()
+    set_clock_with_each_commit(own, delta_ms)
+    assert await own.touch("mine") == "ok"
+    found = await phone.me()
+    assert (found["status"], found["call_name"], found["confirm"]) == (200, "Mia", None)
+    said = await phone.post("me/choices", {"choices": {"personalise_offers": False}})
+    assert said["result"] == "ok"
+    assert (await phone.me())["receipt_id"] == said["receipt_id"]
+
+
+@pytest.mark.parametrize("delta_ms", [3_000, -3_000])
+async def test_the_clock_may_be_set_while_somebody_joins(own: Own, delta_ms: int) -> None:
+    tablet = await own.tablet()
+    handed = await tablet.post("tablet/handover", {"kind": "enrol", "pin": "2468"})
+    await tablet.open(handed["url"])
+    set_clock_with_each_commit(own, delta_ms)
+    said = await tablet.post("me/enrol", agreed(call_name="Neu", choices={"recognise_nfc": True}))
+    assert said["result"] == "ok"
+    found = await tablet.me()
+    assert (found["who"], found["call_name"], found["code"]) == ("member", "Neu", said["code"])
+    assert (await tablet.post("me/forget"))["result"] == "ok"
+
+
 async def test_end_means_the_end(own: Own) -> None:
     phone = await own.phone()
     cookie = phone.client.cookies["sg_me"]

@@ -132,6 +132,15 @@ def test_sessions_have_a_bound_and_whoever_was_still_for_longest_goes() -> None:
     assert sessions.get(cookies[1], 1_002) is None
 
 
+def test_a_step_of_the_clock_leaves_a_session_what_it_is() -> None:
+    sessions = Sessions(counting())
+    cookie, session = sessions.open(link(), "", 0)
+    sessions.shift(SESSION_MS)
+    assert sessions.get(cookie, SESSION_MS) is session
+    sessions.end(session)
+    assert len(sessions) == 0
+
+
 @pytest.mark.parametrize(
     ("via", "place", "ends"), [("tablet", "t1", True), ("tablet", "t2", False), ("phone", "t1", False)]
 )

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 TOKEN_BYTES = 16
@@ -174,11 +174,10 @@ class Sessions:
         self._keep(lambda one: now_ms < min(one.ends_ms, one.last_ms))
 
     def shift(self, delta_ms: int) -> None:
-        """Follow a step of the clock."""
-        self._sessions = {
-            digest: replace(one, ends_ms=one.ends_ms + delta_ms, last_ms=one.last_ms + delta_ms)
-            for digest, one in self._sessions.items()
-        }
+        """Follow a step of the clock, in place: whoever waits for the disk holds a session meanwhile."""
+        for one in self._sessions.values():
+            one.ends_ms += delta_ms
+            one.last_ms += delta_ms
 
     def _keep(self, stays: Callable[[Session], bool]) -> None:
         self._sessions = {digest: one for digest, one in self._sessions.items() if stays(one)}
