@@ -117,6 +117,12 @@ class SelfService:
                 return await self._forget_here(screen, member_id, before.language)
         return "ok"
 
+    def asked_anew(self, dialogue_id: str) -> None:
+        """Whoever is asked whether a phone is theirs has tapped again: it waits on with the screen."""
+        session = self._sessions.of_dialogue(dialogue_id)
+        if session is not None:
+            self._sessions.wait_on(session, self._clock.now_ms())
+
     async def _offer_link(self, screen: str, dialogue_id: str, member_id: str, language: str) -> None:
         """Show a code to scan, once it is committed that there is one; without a public address there is none."""
         if not self._public_url:

@@ -89,12 +89,31 @@ async def test_not_mine_ends_the_phone_and_the_screen_at_once(own: Own) -> None:
     assert own.shop.health.counts["self.not_mine"] == 1
 
 
-async def test_the_card_once_more_says_that_the_phone_is_mine(own: Own) -> None:
+@pytest.mark.parametrize("wait_ms", [500, 5_000, CONFIRM_MS - 1_000])
+async def test_the_card_once_more_opens_no_phone_and_only_gives_time(own: Own, wait_ms: int) -> None:
     phone = await own.scan()
-    own.shop.clock.ms += 5_000
+    asked = own.shown().dialogue
+    assert asked is not None
+    await own.shop.tick(wait_ms)
     await own.shop.tap("mia", "coffee-nfc")
-    assert own.shop.step() == "mine"
+    view = own.shown().dialogue
+    assert view is not None
+    assert (view.step, view.digits, view.ttl_ms) == ("confirm", asked.digits, CONFIRM_MS)
+    waiting = await phone.me()
+    assert (waiting["confirm"], waiting["call_name"], waiting["ttl_ms"]) == (asked.digits, "", CONFIRM_MS)
+    assert "session.opened" not in str(await own.shop.store.run(lambda tx: tx.audits("mia")))
+    await own.shop.tick(CONFIRM_MS - 1)
+    assert await own.touch("mine") == "ok"
     assert (await phone.me())["call_name"] == "Mia"
+
+
+async def test_a_question_that_the_card_prolonged_ends_too(own: Own) -> None:
+    phone = await own.scan()
+    await own.shop.tick(5_000)
+    await own.shop.tap("mia", "coffee-nfc")
+    await own.shop.tick(CONFIRM_MS)
+    assert own.shown().dialogue is None
+    assert (await phone.me())["status"] == 401
 
 
 async def test_another_ones_card_ends_the_question(own: Own) -> None:

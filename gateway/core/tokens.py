@@ -158,6 +158,10 @@ class Sessions:
         session.digits = ""
         session.ends_ms = now_ms + IDLE_MS
 
+    def wait_on(self, session: Session, now_ms: int) -> None:
+        """The screen asks anew, so the phone waits as long."""
+        session.ends_ms = now_ms + CONFIRM_MS
+
     def end(self, session: Session) -> None:
         self._keep(lambda one: one is not session)
 
