@@ -218,6 +218,25 @@ async def test_wrong_links_from_everywhere_have_to_wait_for_a_minute(own: Own) -
     assert await me.open("c" * 26, "192.0.2.1") == "late"
 
 
+async def test_wrong_links_shut_nobody_out_who_has_a_right_one(own: Own) -> None:
+    me, source = own.shop.flow.selfservice, "192.0.2.7"  # a proxy's: it is everybody's
+    for number in range(MAX_WRONG + 1):
+        await me.open("b" * 26, source if number <= MAX_WRONG_SOURCE else f"198.51.100.{number}")
+    assert await me.open("b" * 26, source) == "wait"
+    phone = await own.phone()
+    assert (await phone.me())["call_name"] == "Mia"
+    assert await me.open("b" * 26, source) == "wait"
+
+
+async def test_a_right_link_that_opens_nothing_now_is_no_wrong_one(own: Own) -> None:
+    me = own.shop.flow.selfservice
+    await own.shop.flow.on_head(1)
+    for number in range(MAX_WRONG_SOURCE + 1):
+        token = me._links.issue(Link("mine", "tablet", f"t{number}", "mia"), own.shop.clock.ms, LINK_SCREEN_MS)
+        assert await me.open(token, "192.0.2.7") == "late"
+    assert await me.open("b" * 26, "192.0.2.7") == "late"
+
+
 async def test_right_links_from_one_place_never_wait(own: Own) -> None:
     links = own.shop.flow.selfservice._links
     for number in range(MAX_WRONG_SOURCE + 1):

@@ -21,8 +21,8 @@ CONFIRM_MS = 45_000  # to compare two digits on a phone and a screen; < LINK_SCR
 MAX_LINKS = 100
 # Customers at once, each with a phone or a tablet in hand. A shop of 30 screens has fewer; 64 x 500 bytes are 32 kB.
 MAX_SESSIONS = 64
-# Links cannot be guessed: this bounds work and counters. One phone that reloads an old page tries a few times; behind
-# a proxy all phones have one address, so one source may try almost as often as all of them.
+# Links cannot be guessed; whoever tries wrong ones for long is told to wait, and seen by a counter. A right link opens
+# all the same: behind a proxy all phones have one address, and nobody there may shut the others out.
 WRONG_WINDOW_MS = 60_000
 MAX_WRONG_SOURCE = 60
 MAX_WRONG = 600
