@@ -90,7 +90,8 @@ class Binding:
         self._guesses.give_back(screen)
         if not agreed:
             self._health.count("binding.no_consent")
-            if self._stage.dialogue_at(screen) is dialogue:
+            standing = self._stage.dialogue_at(screen)
+            if standing is not None and (standing.dialogue_id, standing.step) == (dialogue_id, "code"):
                 self._stage.end(screen, dialogue_id)
                 self._hint(screen, Trouble.REFUSED)
             return "gone"

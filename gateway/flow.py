@@ -87,9 +87,9 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        begin, commit = self._begin, self._commit
+        begin, commit, show = self._begin, self._commit, self._show
         self._visits = Visits(
-            presence, self._stage, self._advice, self._decisions, commit, begin, new_id, self._show, lambda: self.shop
+            presence, self._stage, self._advice, self._decisions, clock, commit, begin, new_id, show, lambda: self.shop
         )
         lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(

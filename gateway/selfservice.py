@@ -117,6 +117,12 @@ class SelfService:
                 return await self._forget_here(screen, member_id, before.language)
         return "ok"
 
+    def asked_anew(self, dialogue_id: str) -> None:
+        """Whoever is asked whether a phone is theirs has tapped again: it waits on with the screen."""
+        session = self._sessions.of_dialogue(dialogue_id)
+        if session is not None:
+            self._sessions.wait_on(session, self._clock.now_ms())
+
     async def _offer_link(self, screen: str, dialogue_id: str, member_id: str, language: str) -> None:
         """Show a code to scan, once it is committed that there is one; without a public address there is none."""
         if not self._public_url:
@@ -153,16 +159,15 @@ class SelfService:
     # --- links and sessions ----------------------------------------------------------------------------------
 
     async def open(self, token: str, source: str) -> Opened | Literal["late", "wait"]:
-        """Spend a link, exactly once. `source` is where the request came from: one that guesses has to wait."""
+        """Spend a link, exactly once. `source` is where the request came from: with wrong ones it has to wait."""
         now_ms = self._clock.now_ms()
-        if not self._guesses.take(source, now_ms):
+        link = self._links.spend(token, now_ms)
+        if link is None and not self._guesses.take(source, now_ms):
             self._health.count("self.wait")
             return "wait"
-        link = self._links.spend(token, now_ms)
         if link is None or (link.member_id is not None and self._choices.held):
             self._health.count("self.link_refused")
             return "late"
-        self._guesses.give_back(source)
         digits = ""
         if link.via == "screen":
             digits = f"{10 + int.from_bytes(self._random(8)) % 90}"

@@ -177,19 +177,21 @@ class Taps:
     async def _answered(self, tap: Tap, screen: str) -> bool:
         """Whether this tap belongs to the dialogue that stands here; the second one says yes.
 
-        One that comes too soon says nothing. A yes needs a proof of its own that is good enough for the offer.
+        One that comes too soon says nothing, nor does one while the screen asks whose phone it is. A yes needs a proof
+        of its own that is good enough for the offer.
         """
         standing = self._stage.dialogue_at(screen)
         if standing is None or standing.member_id != tap.member_id:
             return False
         now_ms = self._clock.now_ms()
         self._stage.tapped(screen, now_ms)
+        if standing.step == "confirm":  # a card compares no digits: only a touch says that they are the same
+            self._selfservice.asked_anew(standing.dialogue_id)
+            self._show(screen)
+            return True
         if not standing.can_answer(now_ms):
             self._health.count("nfc.too_soon")
             self._show(screen)
-            return True
-        if "mine" in standing.choices:  # the card says it better than a touch: it is in the person's hand
-            await self._choose(screen, standing, "mine", tap.proof)
             return True
         if "yes" not in standing.choices:
             return False

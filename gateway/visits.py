@@ -8,6 +8,7 @@ from gateway.config import ReceiverTable
 from gateway.core.arrivals import Arrived
 from gateway.core.model import Decision, Event, Offer, Purpose, ShopConfig
 from gateway.core.offers import slide_of
+from gateway.core.ports import Clock
 from gateway.core.presence import Presence, PresenceChange
 from gateway.core.stage import Stage, ZoneOffer
 from gateway.decisions import Arrival, Decisions, Made
@@ -27,6 +28,7 @@ class Visits:
         stage: Stage,
         advice: Advice,
         decisions: Decisions,
+        clock: Clock,
         commit: Any,
         begin: Callable[..., None],
         new_id: Callable[[], str],
@@ -37,6 +39,7 @@ class Visits:
         self._stage = stage
         self._advice = advice
         self._decisions = decisions
+        self._clock = clock
         self._commit: Commit = commit
         self._begin = begin
         self._new_id = new_id
@@ -161,7 +164,8 @@ class Visits:
         if offer is None:
             self._make_way(decision.screen, decision.member_id)
             return
-        expires_at_ms = decision.at_ms + self._shop().zone_offer_ms
+        # It ends counted from now, for the clock may have been set while the disk wrote.
+        expires_at_ms = self._clock.now_ms() + self._shop().zone_offer_ms
         zone_offer = ZoneOffer(slide_of(offer), members, decision.decision_id, expires_at_ms)
         self._stage.set_offer(decision.screen, zone_offer)
         self._show(decision.screen)

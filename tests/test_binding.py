@@ -290,6 +290,21 @@ async def test_without_consent_to_be_recognised_by_a_card_nothing_is_bound(shop:
     assert await typed(shop) == "ok"
 
 
+async def test_the_clock_may_be_set_while_a_code_that_binds_nothing_is_looked_up(shop: Shop) -> None:
+    await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
+    page = await code_page(shop)
+
+    def correct() -> None:
+        shop.clock.ms += 3_000
+        shop.flow.on_clock_step(3_000)
+
+    shop.on_wake = correct
+    assert await shop.flow.on_code("bar", page, CODE) == "gone"
+    assert shop.step() == "refused"
+    await shop.tick(HINT_MS)
+    assert shop.step() is None
+
+
 async def test_a_code_that_was_used_is_not_good_again_when_headquarters_sends_it_again(shop: Shop) -> None:
     put = BindingPut("b-9", "mia", "87654321", shop.clock.ms + VALID_MS)
     for change in (put, BindingDrop("b-9"), put):

@@ -142,6 +142,29 @@ def test_a_name_is_found_as_a_word() -> None:
     assert profile(member=replace(MEMBER, call_name="J. (r)")).is_named_in({"de": "Für j. (R) allein"})
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "named"),
+    [
+        ("Zoe\u0308", "Nur für Zo\u00eb: Kaffee", True),  # the accent as a character of its own, and within the letter
+        ("Zo\u00eb", "Nur für ZOE\u0308: Kaffee", True),
+        ("\u01f0ia", "Für J\u030cIA", True),  # without its capital it has no composed form
+        ("Mia Muster", "Nur für Mia: Kaffee", True),
+        ("Mia Muster", "Nur für Familie Muster", True),
+        ("Mia-Sophie", "Sophie, hier ist Kaffee", True),
+        ("Mia", "Hallo Mia-Sophie", True),
+        ("Mia Muster", "Nach Musterart", False),
+        ("Frau Dr. von Muster", "Der Duft von Kaffee, für Frau und Mann", False),
+        ("Frau Dr. von Muster", "Kaffee für MUSTER", True),
+        ("Du", "Du und Kaffee", True),  # all of a name counts, whatever it is
+        ("\U0001f98a", "Nur für \U0001f98a: Kaffee", True),
+        ("\U0001f98a", "Nur für Mia: Kaffee", False),
+    ],
+)
+def test_a_word_of_a_name_is_enough_however_it_is_written(name: str, said: str, named: bool) -> None:
+    one = profile(member=replace(MEMBER, call_name=name))
+    assert one.is_named_in(TEXT, {"de": said}) is named
+
+
 def test_a_profile_shows_nothing_of_the_member_in_a_log() -> None:
     assert "Mia" not in repr(profile(*Purpose))
 

@@ -89,12 +89,31 @@ async def test_not_mine_ends_the_phone_and_the_screen_at_once(own: Own) -> None:
     assert own.shop.health.counts["self.not_mine"] == 1
 
 
-async def test_the_card_once_more_says_that_the_phone_is_mine(own: Own) -> None:
+@pytest.mark.parametrize("wait_ms", [500, 5_000, CONFIRM_MS - 1_000])
+async def test_the_card_once_more_opens_no_phone_and_only_gives_time(own: Own, wait_ms: int) -> None:
     phone = await own.scan()
-    own.shop.clock.ms += 5_000
+    asked = own.shown().dialogue
+    assert asked is not None
+    await own.shop.tick(wait_ms)
     await own.shop.tap("mia", "coffee-nfc")
-    assert own.shop.step() == "mine"
+    view = own.shown().dialogue
+    assert view is not None
+    assert (view.step, view.digits, view.ttl_ms) == ("confirm", asked.digits, CONFIRM_MS)
+    waiting = await phone.me()
+    assert (waiting["confirm"], waiting["call_name"], waiting["ttl_ms"]) == (asked.digits, "", CONFIRM_MS)
+    assert "session.opened" not in str(await own.shop.store.run(lambda tx: tx.audits("mia")))
+    await own.shop.tick(CONFIRM_MS - 1)
+    assert await own.touch("mine") == "ok"
     assert (await phone.me())["call_name"] == "Mia"
+
+
+async def test_a_question_that_the_card_prolonged_ends_too(own: Own) -> None:
+    phone = await own.scan()
+    await own.shop.tick(5_000)
+    await own.shop.tap("mia", "coffee-nfc")
+    await own.shop.tick(CONFIRM_MS)
+    assert own.shown().dialogue is None
+    assert (await phone.me())["status"] == 401
 
 
 async def test_another_ones_card_ends_the_question(own: Own) -> None:
@@ -197,6 +216,25 @@ async def test_wrong_links_from_everywhere_have_to_wait_for_a_minute(own: Own) -
     assert said == ["late"] * MAX_WRONG + ["wait"]
     own.shop.clock.ms += WRONG_WINDOW_MS
     assert await me.open("c" * 26, "192.0.2.1") == "late"
+
+
+async def test_wrong_links_shut_nobody_out_who_has_a_right_one(own: Own) -> None:
+    me, source = own.shop.flow.selfservice, "192.0.2.7"  # a proxy's: it is everybody's
+    for number in range(MAX_WRONG + 1):
+        await me.open("b" * 26, source if number <= MAX_WRONG_SOURCE else f"198.51.100.{number}")
+    assert await me.open("b" * 26, source) == "wait"
+    phone = await own.phone()
+    assert (await phone.me())["call_name"] == "Mia"
+    assert await me.open("b" * 26, source) == "wait"
+
+
+async def test_a_right_link_that_opens_nothing_now_is_no_wrong_one(own: Own) -> None:
+    me = own.shop.flow.selfservice
+    await own.shop.flow.on_head(1)
+    for number in range(MAX_WRONG_SOURCE + 1):
+        token = me._links.issue(Link("mine", "tablet", f"t{number}", "mia"), own.shop.clock.ms, LINK_SCREEN_MS)
+        assert await me.open(token, "192.0.2.7") == "late"
+    assert await me.open("b" * 26, "192.0.2.7") == "late"
 
 
 async def test_right_links_from_one_place_never_wait(own: Own) -> None:
@@ -424,6 +462,41 @@ async def test_a_step_of_the_clock_ends_nothing(own: Own) -> None:
     own.shop.clock.ms -= 86_400_000
     own.shop.flow.on_clock_step(-86_400_000)
     assert (await phone.me())["ttl_ms"] == IDLE_MS
+
+
+def set_clock_with_each_commit(own: Own, delta_ms: int) -> None:
+    """From now on the system's time is corrected whenever something has just been committed."""
+
+    def correct() -> None:
+        own.shop.clock.ms += delta_ms
+        own.shop.flow.on_clock_step(delta_ms)
+
+    own.shop.on_wake = correct
+
+
+@pytest.mark.parametrize("delta_ms", [3_000, -3_000, 86_400_000])
+async def test_the_clock_may_be_set_while_a_phone_is_confirmed(own: Own, delta_ms: int) -> None:
+    phone = await own.scan()
+    set_clock_with_each_commit(own, delta_ms)
+    assert await own.touch("mine") == "ok"
+    found = await phone.me()
+    assert (found["status"], found["call_name"], found["confirm"]) == (200, "Mia", None)
+    said = await phone.post("me/choices", {"choices": {"personalise_offers": False}})
+    assert said["result"] == "ok"
+    assert (await phone.me())["receipt_id"] == said["receipt_id"]
+
+
+@pytest.mark.parametrize("delta_ms", [3_000, -3_000])
+async def test_the_clock_may_be_set_while_somebody_joins(own: Own, delta_ms: int) -> None:
+    tablet = await own.tablet()
+    handed = await tablet.post("tablet/handover", {"kind": "enrol", "pin": "2468"})
+    await tablet.open(handed["url"])
+    set_clock_with_each_commit(own, delta_ms)
+    said = await tablet.post("me/enrol", agreed(call_name="Neu", choices={"recognise_nfc": True}))
+    assert said["result"] == "ok"
+    found = await tablet.me()
+    assert (found["who"], found["call_name"], found["code"]) == ("member", "Neu", said["code"])
+    assert (await tablet.post("me/forget"))["result"] == "ok"
 
 
 async def test_end_means_the_end(own: Own) -> None:

@@ -39,16 +39,42 @@ def test_headquarters_adds_and_never_takes_away(added: tuple[str, ...]) -> None:
         ("alcohol.wine", True),
         ("drinks.alcohol.wine", True),
         ("alcoholfree", False),
-        ("alcohol-free", False),
+        ("alcohol-wine", True),
+        ("alcohol_wine", True),
+        ("Alcohol-Free", True),  # it tells as much
+        ("drinks.red-alcohol_wine", True),
+        ("alcoholic-drinks", False),
+        ("non-alcoholic", False),
+        ("coffee.espresso-beans", False),
+        ("-", False),
     ],
 )
 def test_what_lies_below_a_category_has_it_too(category: str, expected: bool) -> None:
     assert is_sensitive(category, categories()) is expected
 
 
+@pytest.mark.parametrize(
+    ("category", "expected"),
+    [
+        ("gluten-free", True),
+        ("gluten_free", True),
+        ("bread.gluten-free", True),
+        ("gluten-free.bread", True),
+        ("gluten", False),
+        ("sugar-free", False),
+        ("free.gluten", False),
+        ("gluten-freely", False),
+    ],
+)
+def test_an_added_category_of_several_words_counts_as_a_whole(category: str, expected: bool) -> None:
+    assert is_sensitive(category, categories(("gluten-free",))) is expected
+
+
 def test_children_need_an_age() -> None:
-    assert aims_at_children("toys.children")
-    assert not aims_at_children("toys")
+    for category in ("toys.children", "children-toys", "Toys_Children"):
+        assert aims_at_children(category)
+    for category in ("toys", "childrens-toys", ""):
+        assert not aims_at_children(category)
 
 
 def test_harmless_words_stay_in_their_order() -> None:

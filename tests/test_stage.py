@@ -273,6 +273,16 @@ def test_the_way_to_ones_own_data() -> None:
     assert (done.step, done.digits, done.choices) == ("mine", "", ())
 
 
+def test_a_tap_gives_time_to_the_question_alone() -> None:
+    one = stage()
+    for step, left_ms in (("confirm", CONFIRM_MS), ("offer", 1_000), ("my_data", 1_000)):
+        one.open("bar", dialogue(step=step, expires_at_ms=6_000))
+        one.tapped("bar", 5_000)
+        assert one.render("bar", 5_000).dialogue.ttl_ms == left_ms
+    one.tapped("hall", 5_000)
+    assert one.render("hall", 5_000).dialogue is None
+
+
 def test_what_ends_on_the_way_is_wiped_at_once() -> None:
     for before, choice in (
         (("my_data",), "cancel"),

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.changes import MemberErase, MemberPut
 from gateway.core.checkins import LEFT_AFTER_TAP_MS, UNKNOWN_AFTER_TAP_MS
-from gateway.core.model import ConsentState, Member, Purpose, Tap
+from gateway.core.model import ConsentState, Member, Purpose, Sighting, Tap
 from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS
 from gateway.errors import StoreError
 from tests.rigs.shop import Shop, consent, member, open_shop
@@ -128,6 +128,24 @@ async def test_a_clock_step_ends_no_check_in(shop: Shop) -> None:
         shop.flow.on_clock_step(step_ms)
         await shop.tick(1_000)
         assert shop.flow._presence.zone_of("mia") == "entrance"
+
+
+@pytest.mark.parametrize("delta_ms", [86_400_000, -86_400_000])
+async def test_the_clock_may_be_set_while_an_arrival_is_written(shop: Shop, delta_ms: int) -> None:
+    for _ in range(12):
+        shop.flow.sighted(Sighting("mia", "coffee-ble", -60, shop.clock.ms))
+        shop.clock.ms += 500
+    assert shop.walls.screens["bar"].level == "L1"  # nothing is committed yet
+    shop.clock.ms += delta_ms
+    shop.flow.on_clock_step(delta_ms)
+    await shop.settle()
+    assert shop.walls.screens["bar"].level == "L2"
+    await shop.tick(1_000)
+    assert shop.walls.screens["bar"].level == "L2"
+    for _ in range(shop.flow.shop.zone_offer_ms // 1_000 + 1):
+        shop.flow.sighted(Sighting("mia", "coffee-ble", -60, shop.clock.ms))
+        await shop.tick(1_000)
+    assert shop.walls.screens["bar"].level == "L1"
 
 
 async def test_of_a_colleague_at_the_door_nothing_is_told(shop: Shop) -> None:

@@ -3,15 +3,23 @@
 A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody can read it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
+from unicodedata import normalize
 
 from gateway.core.consent import Consents, Verdict, may
 from gateway.core.model import AgeGate, Habit, Member, Offer, Purpose, TalkingPoint, Text
 from gateway.core.sensitive import aims_at_children, categories, harmless, is_sensitive
 
 T = TypeVar("T")
+
+_WORD = re.compile(r"\w+")
+# Beside another word of a name these tell nobody's, and they stand in many sentences: whoever is called "Frau von
+# Muster" would else see hardly any offer.
+_TITLES = frozenset({"frau", "herr", "herrn", "dr", "prof", "mr", "mrs", "ms", "miss", "sir"})
+_BETWEEN_NAMES = frozenset({"von", "vom", "zu", "zum", "zur", "der", "den", "dem", "da", "du", "und", "and", "of"})
 
 # What can be a reason to choose an offer for somebody. Being recognised or greeted by name is none, and nothing here
 # pushes anything to a phone.
@@ -122,11 +130,13 @@ class Profile:
         return otherwise if isinstance(found, No) else found
 
     def is_named_in(self, *texts: Text) -> bool:
-        """Whether one of these texts says the call name, as a whole word: a safeguard, and it gives nothing away."""
+        """Whether one of these texts says a word of the call name: a safeguard, and it gives nothing away."""
         name = self._unguarded.call_name.strip()
         if not name:
             return False
-        return any(_says(sentence, name) for text in texts for sentence in text.values())
+        words = _telling(name)
+        sentences = [_plain(sentence) for text in texts for sentence in text.values()]
+        return any(_says(sentence, word) for sentence in sentences for word in words)
 
     def own(self, field: Field[T]) -> T:
         """The field for the person themself, also what is sensitive: access to one's own data needs no purpose."""
@@ -137,9 +147,20 @@ class Profile:
         return asdict(self._unguarded)
 
 
+def _telling(name: str) -> set[str]:
+    """The words of a name that tell whose it is; all of it if it has none."""
+    plain = _plain(name)
+    words = set(_WORD.findall(plain))
+    return words - _TITLES - _BETWEEN_NAMES or words or {plain}
+
+
+def _plain(text: str) -> str:
+    """Without capitals, accents composed (Unicode, section 3.13); the former can take a letter apart again."""
+    return normalize("NFC", normalize("NFC", text).casefold())
+
+
 def _says(sentence: str, name: str) -> bool:
-    """Whether `name` is a word of `sentence`, in capitals or not. No pattern is made of it: `re` keeps those."""
-    sentence, name = sentence.casefold(), name.casefold()
+    """Whether `name` is a word of `sentence`, both plain. No pattern is made of it: `re` keeps those."""
     at = sentence.find(name)
     while at >= 0:
         before, after = sentence[:at][-1:], sentence[at + len(name) :][:1]

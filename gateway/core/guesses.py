@@ -19,7 +19,7 @@ class Guesses:
         self._wrong: deque[tuple[str, int]] = deque(maxlen=in_all)  # screen, when; oldest first
 
     def take(self, screen: str, now_ms: int) -> bool:
-        """Use up one guess at `screen` before the code is looked at; False if it has to wait."""
+        """Use up one guess at `screen`, for a code before it is looked at; False if it has to wait."""
         while self._wrong and not 0 <= now_ms - self._wrong[0][1] < self._window_ms:
             self._wrong.popleft()
         here = sum(at == screen for at, _ in self._wrong)

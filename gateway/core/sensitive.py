@@ -46,14 +46,17 @@ def categories(added: tuple[str, ...] = ()) -> frozenset[str]:
 
 
 def is_sensitive(category: str, sensitive: frozenset[str]) -> bool:
-    """Whether a category or one above it is sensitive: "alcohol.wine" is, because alcohol is."""
+    """Whether a category names a sensitive one: "alcohol.wine" does, and so does "alcohol-free", because alcohol is."""
     plain = _plain(category)
-    return plain in sensitive if "." not in plain else not sensitive.isdisjoint(plain.split("."))
+    if "." not in plain:
+        return plain in sensitive
+    whole = f".{plain}."
+    return any(f".{one}." in whole for one in sensitive)
 
 
 def aims_at_children(category: str) -> bool:
     """Whether what has this category is for children, so that it needs a known age."""
-    return any(_plain(part) == CHILDREN for part in category.split("."))
+    return CHILDREN in _plain(category).split(".")
 
 
 def harmless(words: Iterable[str], sensitive: frozenset[str]) -> tuple[str, ...]:
@@ -61,5 +64,6 @@ def harmless(words: Iterable[str], sensitive: frozenset[str]) -> tuple[str, ...]
     return tuple(word for word in words if not is_sensitive(word, sensitive))
 
 
-def _plain(word: str) -> str:
-    return word.strip().casefold()
+def _plain(category: str) -> str:
+    """Its words, with a dot between two of them whatever stood there."""
+    return category.strip().casefold().replace("_", ".").replace("-", ".")

@@ -163,9 +163,11 @@ class Stage:
         self._hints.pop(screen, None)
 
     def tapped(self, screen: str, now_ms: int) -> None:
-        """The member whose dialogue this is tapped once more: no hint covers it any longer."""
-        if screen in self._dialogues:
-            self.open(screen, replace(self._dialogues[screen], tapped_ms=now_ms))
+        """The member whose dialogue this is tapped once more: no hint covers it any longer, and a question stays."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is not None:
+            until_ms = now_ms + CONFIRM_MS if dialogue.step == "confirm" else dialogue.expires_at_ms
+            self.open(screen, replace(dialogue, tapped_ms=now_ms, expires_at_ms=until_ms))
 
     def cover(self, screen: str, hint: Dialogue) -> None:
         """Show a hint over whatever is up; that comes back after it, if its own time is not over by then."""

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 TOKEN_BYTES = 16
@@ -21,8 +21,8 @@ CONFIRM_MS = 45_000  # to compare two digits on a phone and a screen; < LINK_SCR
 MAX_LINKS = 100
 # Customers at once, each with a phone or a tablet in hand. A shop of 30 screens has fewer; 64 x 500 bytes are 32 kB.
 MAX_SESSIONS = 64
-# Links cannot be guessed: this bounds work and counters. One phone that reloads an old page tries a few times; behind
-# a proxy all phones have one address, so one source may try almost as often as all of them.
+# Links cannot be guessed; whoever tries wrong ones for long is told to wait, and seen by a counter. A right link opens
+# all the same: behind a proxy all phones have one address, and nobody there may shut the others out.
 WRONG_WINDOW_MS = 60_000
 MAX_WRONG_SOURCE = 60
 MAX_WRONG = 600
@@ -158,6 +158,10 @@ class Sessions:
         session.digits = ""
         session.ends_ms = now_ms + IDLE_MS
 
+    def wait_on(self, session: Session, now_ms: int) -> None:
+        """The screen asks anew, so the phone waits as long."""
+        session.ends_ms = now_ms + CONFIRM_MS
+
     def end(self, session: Session) -> None:
         self._keep(lambda one: one is not session)
 
@@ -174,11 +178,10 @@ class Sessions:
         self._keep(lambda one: now_ms < min(one.ends_ms, one.last_ms))
 
     def shift(self, delta_ms: int) -> None:
-        """Follow a step of the clock."""
-        self._sessions = {
-            digest: replace(one, ends_ms=one.ends_ms + delta_ms, last_ms=one.last_ms + delta_ms)
-            for digest, one in self._sessions.items()
-        }
+        """Follow a step of the clock, in place: whoever waits for the disk holds a session meanwhile."""
+        for one in self._sessions.values():
+            one.ends_ms += delta_ms
+            one.last_ms += delta_ms
 
     def _keep(self, stays: Callable[[Session], bool]) -> None:
         self._sessions = {digest: one for digest, one in self._sessions.items() if stays(one)}
