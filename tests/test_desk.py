@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from gateway.core.changes import BindingPut, ConsentPark
 from gateway.core.model import Purpose
 from gateway.desk import Desk
 from gateway.errors import StoreError
+from gateway.records import Tx
 from tests.rigs.shop import Shop, member, open_shop
 
 ALL = tuple(Purpose)
@@ -85,6 +87,28 @@ async def test_erasing_leaves_nothing_and_nobody_else_is_touched(shop: Shop, des
     assert shop.step() == "join"
     await shop.tap("quentin", "coffee-nfc")
     assert shop.walls.screens["bar"].dialogue.call_name == "Quentin"
+
+
+async def test_whoever_has_no_profile_and_a_broken_log_is_erased(shop: Shop, desk: Desk) -> None:
+    def spoil(tx: Tx) -> None:
+        tx.wipe_profiles()
+        tx._db.execute("UPDATE consent_head SET mac = x'00' WHERE member_id = 'mia'")
+
+    await shop.store.run(spoil)
+    assert (await desk.answer({"verb": "erase", "member_id": "mia"}))["result"] == "ok"
+    assert await shop.store.run(lambda tx: (tx.knows("mia"), tx.is_erased("mia"))) == (False, True)
+    assert [body["member_id"] for body in await shop.bodies("erasure.requested")] == ["mia"]
+
+
+async def test_somebody_of_whom_something_only_waits_is_shown_exported_and_erased(shop: Shop, desk: Desk) -> None:
+    park = ConsentPark("p-1", "paul", "recognise_ble", "withdrawn", "fields", '{"event_id":"p-1","call":"Paul Muster"}')
+    await shop.push(park, BindingPut("b-1", "paul", "12345678", shop.clock.ms + 10**7))
+    assert (await desk.answer({"verb": "show", "member_id": "paul"}))["result"] == "ok"
+    assert "Paul Muster" in str((await desk.answer({"verb": "export", "member_id": "paul"}))["export"]["unclear"])
+    assert (await desk.answer({"verb": "erase", "member_id": "paul"}))["result"] == "ok"
+    assert await shop.store.run(lambda tx: (tx.knows("paul"), tx.is_erased("paul"))) == (False, True)
+    assert await desk.answer({"verb": "erase", "member_id": "paul"}) == {"result": "gone"}
+    assert len(await shop.bodies("erasure.requested")) == 1
 
 
 @pytest.mark.parametrize("verb", ["show", "export", "withdraw", "erase"])
