@@ -9,7 +9,7 @@ from gateway.core.model import Purpose
 from gateway.desk import Desk
 from gateway.errors import StoreError
 from gateway.records import Tx
-from tests.rigs.shop import Shop, member, open_shop
+from tests.rigs.shop import Shop, basics, member, open_shop
 
 ALL = tuple(Purpose)
 
@@ -75,6 +75,19 @@ async def test_withdrawing_names_no_purpose_and_means_all(shop: Shop, desk: Desk
     assert len(shop.resolver) == 2  # quentin's
 
 
+async def test_what_is_withdrawn_without_a_profile_stays_so_once_headquarters_sends_it_again(
+    shop: Shop, desk: Desk
+) -> None:
+    await shop.store.run(lambda tx: tx.wipe_profiles())
+    assert (await desk.answer({"verb": "withdraw", "member_id": "mia"}))["result"] == "ok"
+    assert {body["state"] for body in await shop.bodies("consent.recorded")} == {"withdrawn"}
+    shop.version = 0
+    await shop.push(*basics(), *member("mia", *ALL))
+    assert (await desk.answer({"verb": "show", "member_id": "mia"}))["member"]["consents"] == []
+    await shop.tap("mia", "coffee-nfc")
+    assert shop.step() == "join"
+
+
 async def test_erasing_leaves_nothing_and_nobody_else_is_touched(shop: Shop, desk: Desk) -> None:
     await shop.tap("mia", "coffee-nfc")
     await shop.tap("mia", "advice-nfc")
@@ -100,11 +113,12 @@ async def test_whoever_has_no_profile_and_a_broken_log_is_erased(shop: Shop, des
     assert [body["member_id"] for body in await shop.bodies("erasure.requested")] == ["mia"]
 
 
-async def test_somebody_of_whom_something_only_waits_is_shown_exported_and_erased(shop: Shop, desk: Desk) -> None:
+async def test_of_whom_something_only_waits_all_of_it_is_done(shop: Shop, desk: Desk) -> None:
     park = ConsentPark("p-1", "paul", "recognise_ble", "withdrawn", "fields", '{"event_id":"p-1","call":"Paul Muster"}')
     await shop.push(park, BindingPut("b-1", "paul", "12345678", shop.clock.ms + 10**7))
     assert (await desk.answer({"verb": "show", "member_id": "paul"}))["result"] == "ok"
     assert "Paul Muster" in str((await desk.answer({"verb": "export", "member_id": "paul"}))["export"]["unclear"])
+    assert (await desk.answer({"verb": "withdraw", "member_id": "paul"}))["result"] == "ok"
     assert (await desk.answer({"verb": "erase", "member_id": "paul"}))["result"] == "ok"
     assert await shop.store.run(lambda tx: (tx.knows("paul"), tx.is_erased("paul"))) == (False, True)
     assert await desk.answer({"verb": "erase", "member_id": "paul"}) == {"result": "gone"}

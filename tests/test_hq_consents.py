@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.changes import ConsentAdd, OutboxRow
 from gateway.core.consent import in_force, may
-from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentState, Purpose
+from gateway.core.model import Act, AgeGate, ClockQuality, ConsentRecord, ConsentState, Purpose
 from gateway.errors import PeerError
 from sync import messages, ops
 from sync.hq import consents as hq
@@ -17,6 +17,7 @@ from sync.hq.consents import significant
 from sync.hq.ledger import Ledger
 from sync.hq.versions import CLOCK_SLACK_MS, OFFLINE_MS
 from sync.topics import Topics
+from tests.rigs.lives import EVERYTHING, NFC, Lives
 from tests.rigs.orders import ALL, EPOCH, SHOP, consent, member
 
 NOW_MS = 1_800_000_000_000
@@ -205,3 +206,32 @@ def test_an_operators_withdrawal_says_who_did_what(ledger: Ledger) -> None:
     assert [one.supersedes for one in log[1:]] == ["e-1", ""]
     assert len({one.receipt_id for one in log[1:]}) == 1
     assert {one.age_gate for one in log[1:]} == {AgeGate.UNKNOWN}
+
+
+# --- shop and headquarters together ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lives():
+    made = Lives()
+    made.begin()
+    yield made
+    made.end()
+
+
+def says(lives: Lives, name: str) -> tuple[str, str]:
+    """What headquarters and the shop say of a card of this member."""
+    here = lives.do(lives.shop.store.run(lambda tx: tx.consents(name)))
+    return tuple(may(NFC, consents, lives.now_ms + 1).reason for consents in (lives.ledger.consents(name), here))
+
+
+def test_what_was_withdrawn_while_the_profile_was_gone_is_withdrawn_everywhere(lives: Lives) -> None:
+    name = lives.pseudonyms[0]
+    lives.do(lives.shop.store.run(lambda tx: tx.wipe_profiles()))
+    lives.shop.clock.ms += 1
+    lives.do(lives.shop.flow.on_consent(name, {NFC: False}, Act("operator")))
+    lives.send(EVERYTHING)
+    assert says(lives, name) == ("consent.given", "consent.withdrawn")
+    lives.tell(10**6, True)
+    lives.send(EVERYTHING)
+    assert says(lives, name) == ("consent.withdrawn", "consent.withdrawn")
