@@ -108,11 +108,12 @@ def _state(record: ConsentRecord, now_ms: int) -> State:
 
 
 def news(tx: Tx, member_id: str, choices: Mapping[Purpose, bool], act: Act, now_ms: int) -> dict[Purpose, bool] | None:
-    """Those of a member's choices that are not so already, and need a record. None = no member any more."""
-    if not tx.has_member(member_id):
+    """Those of a member's choices that are not so already, and need a record. None = nobody who may choose."""
+    allowed = tx.may_decide(member_id, choices)
+    if allowed is None:
         return None
     consents = tx.consents(member_id)
-    return {purpose: yes for purpose, yes in choices.items() if _is_new(purpose, yes, consents, act, now_ms)}
+    return {purpose: yes for purpose, yes in allowed.items() if _is_new(purpose, yes, consents, act, now_ms)}
 
 
 def decide(

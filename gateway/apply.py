@@ -20,7 +20,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
 )
-from gateway.core.consent import Consents, recognisable
+from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
 from gateway.core.identity import static_digest
 from gateway.core.keyring import Sealed
 from gateway.core.model import AgeGate, ConsentState, Credential, CredentialKind, Event, Purpose
@@ -36,6 +36,9 @@ Recognised = tuple[tuple[Credential, int, int | None], ...]
 # HQ numbers one by one, and jumps by about its own version after it was restored. A larger jump would put the line
 # of versions out of reach for ever.
 MAX_STEP = 1_000_000_000
+
+# The key under which it is kept since when headquarters shows an earlier time than was shown: its time, and ours.
+EARLIER = "hq_earlier"
 
 
 @dataclass(slots=True)
@@ -84,9 +87,33 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
     for member_id in touched.members | touched.erased:
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)
     tx.put_meta("hq_version", str(delta.version))
-    if tx.meta("clock") != SYNCHRONISED:  # a synchronised clock knows better than the way from headquarters
-        tx.show_time(delta.at_ms)
+    unsure = tx.meta("clock") != SYNCHRONISED  # a synchronised clock knows better than the way from headquarters
+    if unsure and delta.at_ms and _hear_time(tx, delta.at_ms, now_ms):
+        touched.counts.append("clock.floor_lowered")
     return touched
+
+
+def _hear_time(tx: Tx, at_ms: int, now_ms: int) -> bool:
+    """Follow headquarters' time; whether that lowered the latest time that was shown.
+
+    An earlier one counts after BELIEVED_MS in which it went as our own clock did: so one wrong time does not stop the
+    shop for good, and old deltas that come again lower nothing.
+    """
+    if at_ms >= tx.floor_ms - CLOCK_SLACK_MS:
+        tx.drop_meta(EARLIER)
+        tx.show_time(at_ms)
+        return False
+    since = tx.meta(EARLIER)
+    first_at_ms, first_now_ms = map(int, since.split()) if since is not None else (at_ms, now_ms)
+    passed_ms = at_ms - first_at_ms
+    if since is None or abs(passed_ms - (now_ms - first_now_ms)) > CLOCK_SLACK_MS:
+        tx.put_meta(EARLIER, f"{at_ms} {now_ms}")
+        return False
+    if passed_ms < BELIEVED_MS:
+        return False
+    tx.drop_meta(EARLIER)
+    tx.put_meta("floor_ms", str(at_ms))
+    return True
 
 
 def _about(change: Change) -> str | None:

@@ -90,7 +90,7 @@ class Choices:
         return await self._commit(note)
 
     async def follow(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> str | None:
-        """Do what a member chose; the id of the receipt, "" if it was so already, None = no member any more.
+        """Do what a member chose; the id of the receipt, "" if it was so already, None = nobody who may choose.
 
         Raises StoreError; what they withdrew is obeyed even then.
         """

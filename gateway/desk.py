@@ -80,7 +80,8 @@ class Desk:
                     await self._shop.on_consent(ask.member_id, choices, Act(CHANNEL, "operator"))
                 case "erase":
                     await self._store.run(lambda tx: self._must_be_known(tx, ask.member_id))
-                    await self._shop.on_erase(ask.member_id, CHANNEL)
+                    if await self._shop.on_erase(ask.member_id, CHANNEL) != "ok":
+                        return {"result": "gone"}
         except PeerError:
             return {"result": "gone"}
         except StoreError:
@@ -115,12 +116,5 @@ class Desk:
 
     def _must_be_known(self, tx: Tx, member_id: str) -> None:
         """PeerError("gone") for somebody about whom nothing is stored."""
-        known = (
-            tx.has_member(member_id)
-            or tx.consent_history(member_id)
-            or tx.credentials(member_id)
-            or tx.decisions(member_id)
-            or tx.audits(member_id)
-        )
-        if not known:
+        if not tx.knows(member_id):
             raise PeerError("gone")

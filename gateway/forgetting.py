@@ -143,7 +143,7 @@ class Forgetting:
 
         def work(tx: Tx) -> tuple[bool, set[str]]:
             codes = tx.bindings_of(member_id)
-            known = tx.has_member(member_id) or bool(tx.credentials(member_id) or tx.consents(member_id))
+            known = tx.knows(member_id)
             if known:
                 tx.erase_member(member_id, 0, now_ms, seen)
                 tx.emit(Event("erasure.requested", now_ms, {"member_id": member_id, "channel": channel}))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from gateway.advice import Commit
 from gateway.apply import Recognised, recognised
-from gateway.core.consent import CLOCK_SLACK_MS
+from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS
 from gateway.core.model import ConsentState, Event
 from gateway.health import Health
 from gateway.recognition import Recognition
@@ -25,9 +25,6 @@ PAGE = 100  # grants that run out, followed in one commit: 30 ms on x86-64
 # The latest time that was shown, written for the SD card's sake no more often than this; a clock that starts below it
 # by more than consent.CLOCK_SLACK_MS is in doubt, so writing it much more often would gain nothing.
 FLOOR_EVERY_MS = 600_000
-
-# A synchronised clock that shows an earlier time for so long is right, and what showed the later one was not.
-BELIEVED_MS = 3_600_000
 
 PART = "consents"
 CLOCK_HELP = "Connect the box to a network with a time server, or set its clock (timedatectl)."

@@ -76,16 +76,29 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         self.put_meta("child_programme", "1" if config.child_programme else "0")
         self.know_notice(config.notice)
 
+    def may_decide(self, member_id: str, choices: Mapping[Purpose, bool]) -> Mapping[Purpose, bool] | None:
+        """Those of these choices that are somebody's to make here; None = none of them.
+
+        Without a profile nobody says yes. A no is taken of whoever anything is stored about: after days without HQ the
+        profile is gone and the consents stay, and they count again once HQ sends it.
+        """
+        if self.has_member(member_id):
+            return choices
+        noes = {purpose: False for purpose, yes in choices.items() if not yes}
+        return noes if noes and self.knows(member_id) and not self.is_erased(member_id) else None
+
     def record_act(
         self, member_id: str, choices: Mapping[Purpose, bool], act: Act, now_ms: int, new_id: Callable[[], str]
     ) -> Receipt:
-        """Write down what a member decided in this shop, one record for each purpose named, and tell HQ.
+        """Write down what a member decided in this shop, one record for each purpose that they may decide, and tell HQ.
 
         A "no" to what was given is a withdrawal, to anything else a refusal. It counts from the commit on; surfaces
         and resolver are the caller's to follow (flow.on_consent). Raises PeerError("gone") for somebody unknown here.
         """
-        if not self.has_member(member_id):
+        allowed = self.may_decide(member_id, choices)
+        if allowed is None:
             raise PeerError("gone")
+        choices = allowed
         shop, receipt_id = self.shop(), new_id()
         standing = self.consents(member_id)
         notice = shop.notice if shop.notice is not None and shop.notice.version == act.notice_version else None

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from gateway.core.changes import BindingPut, ConsentPark
 from gateway.core.model import Purpose
 from gateway.desk import Desk
 from gateway.errors import StoreError
-from tests.rigs.shop import Shop, member, open_shop
+from gateway.records import Tx
+from tests.rigs.shop import Shop, basics, member, open_shop
 
 ALL = tuple(Purpose)
 
@@ -73,6 +75,19 @@ async def test_withdrawing_names_no_purpose_and_means_all(shop: Shop, desk: Desk
     assert len(shop.resolver) == 2  # quentin's
 
 
+async def test_what_is_withdrawn_without_a_profile_stays_so_once_headquarters_sends_it_again(
+    shop: Shop, desk: Desk
+) -> None:
+    await shop.store.run(lambda tx: tx.wipe_profiles())
+    assert (await desk.answer({"verb": "withdraw", "member_id": "mia"}))["result"] == "ok"
+    assert {body["state"] for body in await shop.bodies("consent.recorded")} == {"withdrawn"}
+    shop.version = 0
+    await shop.push(*basics(), *member("mia", *ALL))
+    assert (await desk.answer({"verb": "show", "member_id": "mia"}))["member"]["consents"] == []
+    await shop.tap("mia", "coffee-nfc")
+    assert shop.step() == "join"
+
+
 async def test_erasing_leaves_nothing_and_nobody_else_is_touched(shop: Shop, desk: Desk) -> None:
     await shop.tap("mia", "coffee-nfc")
     await shop.tap("mia", "advice-nfc")
@@ -85,6 +100,29 @@ async def test_erasing_leaves_nothing_and_nobody_else_is_touched(shop: Shop, des
     assert shop.step() == "join"
     await shop.tap("quentin", "coffee-nfc")
     assert shop.walls.screens["bar"].dialogue.call_name == "Quentin"
+
+
+async def test_whoever_has_no_profile_and_a_broken_log_is_erased(shop: Shop, desk: Desk) -> None:
+    def spoil(tx: Tx) -> None:
+        tx.wipe_profiles()
+        tx._db.execute("UPDATE consent_head SET mac = x'00' WHERE member_id = 'mia'")
+
+    await shop.store.run(spoil)
+    assert (await desk.answer({"verb": "erase", "member_id": "mia"}))["result"] == "ok"
+    assert await shop.store.run(lambda tx: (tx.knows("mia"), tx.is_erased("mia"))) == (False, True)
+    assert [body["member_id"] for body in await shop.bodies("erasure.requested")] == ["mia"]
+
+
+async def test_of_whom_something_only_waits_all_of_it_is_done(shop: Shop, desk: Desk) -> None:
+    park = ConsentPark("p-1", "paul", "recognise_ble", "withdrawn", "fields", '{"event_id":"p-1","call":"Paul Muster"}')
+    await shop.push(park, BindingPut("b-1", "paul", "12345678", shop.clock.ms + 10**7))
+    assert (await desk.answer({"verb": "show", "member_id": "paul"}))["result"] == "ok"
+    assert "Paul Muster" in str((await desk.answer({"verb": "export", "member_id": "paul"}))["export"]["unclear"])
+    assert (await desk.answer({"verb": "withdraw", "member_id": "paul"}))["result"] == "ok"
+    assert (await desk.answer({"verb": "erase", "member_id": "paul"}))["result"] == "ok"
+    assert await shop.store.run(lambda tx: (tx.knows("paul"), tx.is_erased("paul"))) == (False, True)
+    assert await desk.answer({"verb": "erase", "member_id": "paul"}) == {"result": "gone"}
+    assert len(await shop.bodies("erasure.requested")) == 1
 
 
 @pytest.mark.parametrize("verb", ["show", "export", "withdraw", "erase"])

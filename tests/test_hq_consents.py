@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.changes import ConsentAdd, OutboxRow
 from gateway.core.consent import in_force, may
-from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentState, Purpose
+from gateway.core.model import Act, AgeGate, ClockQuality, ConsentRecord, ConsentState, Purpose
 from gateway.errors import PeerError
 from sync import messages, ops
 from sync.hq import consents as hq
@@ -17,6 +17,7 @@ from sync.hq.consents import significant
 from sync.hq.ledger import Ledger
 from sync.hq.versions import CLOCK_SLACK_MS, OFFLINE_MS
 from sync.topics import Topics
+from tests.rigs.lives import EVERYTHING, NFC, Lives
 from tests.rigs.orders import ALL, EPOCH, SHOP, consent, member
 
 NOW_MS = 1_800_000_000_000
@@ -205,3 +206,98 @@ def test_an_operators_withdrawal_says_who_did_what(ledger: Ledger) -> None:
     assert [one.supersedes for one in log[1:]] == ["e-1", ""]
     assert len({one.receipt_id for one in log[1:]}) == 1
     assert {one.age_gate for one in log[1:]} == {AgeGate.UNKNOWN}
+
+
+def test_a_no_out_of_a_shops_ledger_gets_the_number_that_it_had(ledger: Ledger) -> None:
+    no = replace(ACT, state=ConsentState.WITHDRAWN)
+    tell(ledger, no)
+    (known,) = on_the_line(ledger, 0)
+    ledger.record_ops([consent("app-1", "m-1", purpose="staff_advice", at_ms=NOW_MS + 5)])
+    before = ledger.version()
+    again = replace(no, event_id="restored-1", channel="restored", method="restored", age_gate=AgeGate.UNKNOWN)
+    assert tell(ledger, again, first=2) == ()
+    assert on_the_line(ledger, before) == [replace(again, hq_seq=known.hq_seq)]
+    assert may(ADVICE, ledger.consents("m-1"), NOW_MS + 6).ok
+    assert tell(ledger, again, first=3) == ()
+    assert ledger.version() == before + 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"given_at_ms": NOW_MS + 1},
+        {"purpose": Purpose.RECOGNISE_BLE},
+        {"channel": "tablet"},
+        {"member_id": "m-2"},
+    ],
+)
+def test_another_no_out_of_a_shops_ledger_is_news(ledger: Ledger, changed: dict) -> None:
+    ledger.record_ops([member("m-2")])
+    tell(ledger, replace(ACT, state=ConsentState.WITHDRAWN))
+    before = ledger.version()
+    again = replace(ACT, event_id="restored-1", channel="restored", state=ConsentState.WITHDRAWN)
+    assert tell(ledger, replace(again, **changed), first=2) == ()
+    assert [record.hq_seq for record in on_the_line(ledger, before)] == [before + 1]
+
+
+# --- shop and headquarters together ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lives():
+    made = Lives()
+    made.begin()
+    yield made
+    made.end()
+
+
+def says(lives: Lives, name: str) -> tuple[str, str]:
+    """What headquarters and the shop say of a card of this member."""
+    here = lives.do(lives.shop.store.run(lambda tx: tx.consents(name)))
+    return tuple(may(NFC, consents, lives.now_ms + 1).reason for consents in (lives.ledger.consents(name), here))
+
+
+def test_what_was_withdrawn_while_the_profile_was_gone_is_withdrawn_everywhere(lives: Lives) -> None:
+    name = lives.pseudonyms[0]
+    lives.do(lives.shop.store.run(lambda tx: tx.wipe_profiles()))
+    lives.shop.clock.ms += 1
+    lives.do(lives.shop.flow.on_consent(name, {NFC: False}, Act("operator")))
+    lives.send(EVERYTHING)
+    assert says(lives, name) == ("consent.given", "consent.withdrawn")
+    lives.tell(10**6, True)
+    lives.send(EVERYTHING)
+    assert says(lives, name) == ("consent.withdrawn", "consent.withdrawn")
+
+
+@pytest.mark.parametrize("given_again", [True, False])
+@pytest.mark.parametrize("hears_first", [True, False])
+@pytest.mark.parametrize("restores", [1, 2])
+def test_a_withdrawal_that_a_restored_shop_tells_again_undoes_no_later_grant(
+    lives: Lives, given_again: bool, hears_first: bool, restores: int
+) -> None:
+    """Headquarters' number of the withdrawal had not come back when the backup was put back."""
+    name = lives.pseudonyms[0]
+    lives.make_a_backup()
+    lives.shop.clock.ms += 1
+    lives.do(lives.shop.flow.on_consent(name, {NFC: False}, Act("tablet", clock=ClockQuality.SYNCHRONISED)))
+    lives.tell(10**6, True)
+    lives.shop.clock.ms += 60_000
+    if given_again:
+        lives.say(0, True, {NFC}, lives.now_ms, None)
+    for _ in range(restores):
+        lives.put_the_backup_back()
+        assert lives.shop.store.withdrawn_again == 1
+        if hears_first:
+            lives.send(EVERYTHING)
+        else:
+            assert says(lives, name)[1] == "consent.withdrawn"
+        lives.tell(10**6, True)
+    lives.send(EVERYTHING)
+    expected = "consent.given" if given_again else "consent.withdrawn"
+    assert says(lives, name) == (expected, expected)
+    if given_again:
+        lives.shop.clock.ms += 60_000
+        lives.do(lives.shop.flow.on_consent(name, {NFC: False}, Act("tablet")))
+        lives.tell(10**6, True)
+        lives.send(EVERYTHING)
+        assert says(lives, name) == ("consent.withdrawn", "consent.withdrawn")

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from gateway.core.changes import ConsentAdd, ConsentPark, ConsentRestore, Delta
-from gateway.core.consent import CLOCK_SLACK_MS, may
+from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, may
 from gateway.core.model import Act, ConsentState, Purpose
 from gateway.errors import PeerError, StoreError
-from gateway.lapses import AGAIN_MS, BELIEVED_MS, FLOOR_EVERY_MS, PASS_MS
+from gateway.lapses import AGAIN_MS, FLOOR_EVERY_MS, PASS_MS
 from gateway.tables.parked import FAR_MS
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
 NFC, BLE = Purpose.RECOGNISE_NFC, Purpose.RECOGNISE_BLE
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 @pytest.fixture
@@ -172,6 +173,57 @@ async def test_headquarters_time_counts_where_the_shops_own_clock_is_in_doubt(sh
     delta = Delta(shop.version - 1, shop.version, (), START_MS + HOUR_MS)
     assert await shop.flow.on_hq_change(delta) == "applied"
     assert await reason(shop, BLE) == ("consent.given" if trusted else "consent.clock_in_doubt")
+
+
+async def hears(shop: Shop, at_ms: int, after_ms: int = 0) -> str:
+    """`after_ms` later a delta of this time comes, to a box without a time server."""
+    shop.clock.ms += after_ms
+    shop.flow.on_tick(shop.clock.ms, False, True)
+    await shop.settle()
+    shop.version += 1
+    assert await shop.flow.on_hq_change(Delta(shop.version - 1, shop.version, (), at_ms)) == "applied"
+    return await reason(shop, BLE)
+
+
+async def test_one_wrong_time_of_headquarters_is_mended_by_an_hour_of_right_ones(shop: Shop) -> None:
+    assert await hears(shop, 2**53 - 1) == "consent.clock_in_doubt"
+    assert await hears(shop, shop.clock.ms) == "consent.clock_in_doubt"
+    half_ms = BELIEVED_MS // 2
+    assert await hears(shop, shop.clock.ms + half_ms, half_ms) == "consent.clock_in_doubt"
+    assert await hears(shop, shop.clock.ms + half_ms, half_ms) == "consent.given"
+    assert shop.health.counts["clock.floor_lowered"] == 1
+    await shop.tick(PASS_MS)
+    await shop.tap("mia", "coffee-nfc")
+    assert await shop.store.run(lambda tx: tx.floor_ms) == START_MS + BELIEVED_MS
+    assert await hears(shop, shop.clock.ms + HOUR_MS) == "consent.clock_in_doubt", "a later time counts at once again"
+
+
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [
+        ([(0, 0), (BELIEVED_MS, 0), (2 * BELIEVED_MS, 0)], "an hour of them at once"),
+        ([(0, 0), (0, BELIEVED_MS), (0, BELIEVED_MS)], "one of them again and again"),
+        ([(0, 0), (BELIEVED_MS - 1, BELIEVED_MS - 1)], "too short"),
+        ([(0, 0), (BELIEVED_MS, BELIEVED_MS + CLOCK_SLACK_MS + 1)], "slower than time"),
+        ([(0, 0), (2 * DAY_MS, HOUR_MS), (2 * DAY_MS + HOUR_MS, HOUR_MS)], "broken by the later time"),
+    ],
+)
+async def test_old_deltas_that_come_again_do_not_lower_the_latest_time(
+    shop: Shop, steps: list[tuple[int, int]], why: str
+) -> None:
+    floor_ms = START_MS + DAY_MS
+    await hears(shop, floor_ms)
+    for later_ms, after_ms in steps:
+        await hears(shop, START_MS + later_ms, after_ms)
+    assert await shop.store.run(lambda tx: tx.floor_ms) >= floor_ms, why
+    assert "clock.floor_lowered" not in shop.health.counts
+
+
+async def test_a_headquarters_that_tells_no_time_lowers_nothing(shop: Shop) -> None:
+    await hears(shop, START_MS + DAY_MS)
+    for _ in range(3):
+        await hears(shop, 0, BELIEVED_MS)
+    assert await shop.store.run(lambda tx: tx.floor_ms) == START_MS + DAY_MS
 
 
 # --- logs that were changed, records that waited ----------------------------------------------------------------

@@ -171,6 +171,26 @@ def test_nobody_unknown_decides_anything(shop: Tx) -> None:
     assert told(shop) == []
 
 
+def test_without_a_profile_a_no_counts_and_a_yes_does_not(shop: Tx) -> None:
+    decide(shop, {BLE: True, NFC: True})
+    shop.wipe_profiles()
+    with pytest.raises(PeerError, match="gone"):
+        decide(shop, {ADVICE: True}, NOW_MS + 1)
+    decide(shop, {BLE: False, ADVICE: True}, NOW_MS + 1)
+    shop.put_member(MEMBER)
+    reasons = [may(p, shop.consents("m1"), NOW_MS + 1).reason for p in (BLE, NFC, ADVICE)]
+    assert reasons == ["consent.withdrawn", "consent.given", "consent.not_given"]
+    assert [body["purpose"] for body in told(shop)] == [BLE, NFC, BLE]
+
+
+def test_whoever_was_erased_decides_nothing_even_if_something_came_after_it(shop: Tx) -> None:
+    shop.erase_member("m1")
+    shop.emit(Event("visit.left", NOW_MS, {"member_id": "m1"}))
+    assert shop.knows("m1")
+    with pytest.raises(PeerError, match="gone"):
+        decide(shop, {BLE: False})
+
+
 def test_on_a_broken_log_a_withdrawal_is_kept_and_told(shop: Tx) -> None:
     decide(shop, {BLE: True})
     granted = shop.log("m1") or []

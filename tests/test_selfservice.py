@@ -544,6 +544,17 @@ async def test_a_shop_that_lacks_an_erasure_still_takes_a_no_and_no_yes(own: Own
     assert own.shop.step() == "join"
 
 
+async def test_whose_profile_was_wiped_withdraws_and_gives_nothing(own: Own) -> None:
+    phone = await own.phone()
+    await own.shop.store.run(lambda tx: tx.wipe_profiles())
+    nfc, ble = Purpose.RECOGNISE_NFC.value, Purpose.RECOGNISE_BLE.value
+    assert (await phone.post("me/choices", agreed(choices={nfc: True})))["result"] == "gone"
+    assert (await phone.post("me/choices", agreed(choices={nfc: True, ble: False})))["result"] == "ok"
+    assert (await phone.post("me/choices", {"choices": {nfc: False}}))["result"] == "ok"
+    told = [(body["purpose"], body["state"]) for body in await own.shop.bodies("consent.recorded")]
+    assert told == [(ble, "withdrawn"), (nfc, "withdrawn")]
+
+
 async def test_a_shop_that_lacks_an_erasure_still_forgets(own: Own) -> None:
     phone = await own.phone()
     await own.shop.flow.on_head(7)

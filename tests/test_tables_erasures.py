@@ -1,5 +1,6 @@
 """The list of what an erasure clears is whole, and what stays of the erased is a keyed hash and a receipt."""
 
+import pytest
 from sqlite_utils import Database
 
 from gateway.core.changes import LedgerEntry
@@ -32,11 +33,15 @@ def test_a_new_table_that_names_a_member_fails_the_list(db: Database) -> None:
 def fill(tx: Tx, member_id: str) -> None:
     """A row in every table that is cleared."""
     for table in erasures.CLEARED:
-        columns = tx._db[table].columns
-        made = {one.name: member_id if one.name == "member_id" else _value(one.type) for one in columns}
-        marks = ", ".join("?" * len(made))
-        tx._db.execute(f"INSERT INTO {table} VALUES ({marks})", [*made.values()])
+        put_row(tx, table, member_id)
     tx.emit(Event("visit.entered", 1, {"member_id": member_id}))
+
+
+def put_row(tx: Tx, table: str, member_id: str) -> None:
+    columns = tx._db[table].columns
+    made = {one.name: member_id if one.name == "member_id" else _value(one.type) for one in columns}
+    marks = ", ".join("?" * len(made))
+    tx._db.execute(f"INSERT INTO {table} VALUES ({marks})", [*made.values()])
 
 
 _made = iter(range(10**6))
@@ -58,6 +63,19 @@ def test_each_table_is_cleared_of_the_member_and_of_nobody_else(tx: Tx) -> None:
     assert tx.erase_receipt("m-gone") == places | {"screens": 2}
     assert (tx.is_erased("m-gone"), tx.is_erased("m-stays")) == (True, False)
     assert "m-gone" not in "".join(tx._db.conn.iterdump())
+
+
+@pytest.mark.parametrize("table", [*erasures.CLEARED, *erasures.EDITED])
+def test_whoever_has_a_row_in_any_table_is_known_until_it_is_cleared(tx: Tx, table: str) -> None:
+    if table == "outbox":
+        tx.emit(Event("visit.entered", 1, {"member_id": "m-1"}))
+    else:
+        put_row(tx, table, "m-1")
+    assert (tx.knows("m-1"), tx.knows("m-2")) == (True, False)
+    tx.clear_tables("m-1")
+    tx.strip_outbox("m-1")
+    tx.emit(Event("erasure.requested", 1, {"member_id": "m-1"}))
+    assert not tx.knows("m-1")
 
 
 def test_once_more_adds_to_the_receipt_and_keeps_the_higher_number(tx: Tx) -> None:

@@ -10,6 +10,9 @@ _PURPOSES = frozenset(Purpose)
 
 # A clock this far below the latest time that was ever shown is wrong. NTP corrects by less, two clocks differ by less.
 CLOCK_SLACK_MS = 300_000
+# A synchronised clock or headquarters that shows an earlier time for so long is right, and what showed the later one
+# was not.
+BELIEVED_MS = 3_600_000
 
 Consents = Mapping[Purpose, ConsentRecord]  # the record in force per purpose; a missing purpose was never given
 

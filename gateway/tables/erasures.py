@@ -16,6 +16,7 @@ CLEARED = (
 )  # fmt: skip
 # What happened stays, and whom it happened to goes: the table, and where its rows name the member.
 EDITED = {"outbox": "member_id"}
+ASKED = "erasure.requested"  # the one event that has to name whom an erasure is about
 
 
 class Erasures(Ledgers):
@@ -76,6 +77,13 @@ class Erasures(Ledgers):
                     found[digest] = str(member_id)
         return found
 
+    def knows(self, member_id: str) -> bool:
+        """Whether anything is stored about somebody that an erasure would clear; that they asked for one is not."""
+        if any(self._one(f"SELECT 1 FROM {table} WHERE member_id = ?", member_id) for table in CLEARED):
+            return True
+        told = (f"SELECT 1 FROM {table} WHERE {column} = ? AND type <> ?" for table, column in EDITED.items())
+        return any(self._one(sql, member_id, ASKED) for sql in told)
+
     def clear_tables(self, member_id: str) -> dict[str, int]:
         """Delete a member's rows; how many of each table."""
         places = {}
@@ -101,4 +109,4 @@ class Erasures(Ledgers):
 
     def asks_for_erasure(self) -> bool:
         """Whether headquarters has not confirmed yet that somebody asked here to be forgotten."""
-        return self._one("SELECT 1 FROM outbox WHERE type = 'erasure.requested' LIMIT 1") is not None
+        return self._one("SELECT 1 FROM outbox WHERE type = ? LIMIT 1", ASKED) is not None

@@ -20,6 +20,8 @@ RECORDED = "consent.recorded"  # the event that a shop tells when a member decid
 MAX_GRANTS_A_DAY = 3_200
 _KEPT_DAYS = 7
 
+RESTORED = "restored"  # the channel of a no that a shop's ledger of withdrawals brought back
+_LOG = "SELECT op FROM change WHERE member_id = ? AND key >= 'consent:' AND key < 'consent;' ORDER BY version"
 _NO = (ConsentState.WITHDRAWN, ConsentState.REFUSED, ConsentState.EXPIRED)
 
 
@@ -32,11 +34,7 @@ class Consents(Versions):
 
     def consent_log(self, member_id: str) -> list[ConsentRecord]:
         """Every record about a member, in the order of the line."""
-        rows = self._read(
-            "SELECT op FROM change WHERE member_id = ? AND key >= 'consent:' AND key < 'consent;' ORDER BY version",
-            (member_id,),
-        )
-        return [record_of(row["op"]) for row in rows]
+        return [record_of(row["op"]) for row in self._read(_LOG, (member_id,))]
 
     def resend(self, member_id: str) -> int:
         """Send a member's whole log to every shop once more, so that a broken one begins anew; the version then."""
@@ -66,7 +64,7 @@ class Consents(Versions):
         if row is not None:
             return self._take_again(record, record_of(row[0]))
         if record.state is not ConsentState.GIVEN:
-            self._record(ConsentAdd(record))
+            self._record(ConsentAdd(record), seq=self._told_before(record))
             return None
         reason = self._why_not(record, received_at_ms)
         if not self._counted(where, received_at_ms // DAY_MS, reason is None):
@@ -74,6 +72,19 @@ class Consents(Versions):
         void = replace(record, state=ConsentState.SUPERSEDED, method=f"refused.{reason}")
         self._record(ConsentAdd(record if reason is None else void))
         return reason
+
+    def _told_before(self, record: ConsentRecord) -> int:
+        """The number of the no that a shop tells once more out of its ledger, because its database is an older one.
+
+        It knows neither event nor number any more. Under a new number the same no would also take back what was given
+        since. 0 = it is news.
+        """
+        if record.channel != RESTORED:
+            return 0
+        same = (record.purpose, record.given_at_ms)
+        log = (record_of(op) for (op,) in self._db.execute(_LOG, (record.member_id,)).fetchall())
+        noes = (one for one in log if one.state in _NO)
+        return max((one.hq_seq for one in noes if (one.purpose, one.given_at_ms) == same), default=0)
 
     def _take_again(self, record: ConsentRecord, known: ConsentRecord) -> str | None:
         """An event that is on the line. What it denies with other words is denied by an event of its own."""

@@ -88,12 +88,13 @@ class Versions(Erasures):
             self._truncate_log()
         return version
 
-    def _record(self, change: Change, now_ms: int = 0, source: str = "") -> bool:
-        """Inside a transaction. `now_ms`, `source`: when an erasure was ordered, and by which gateway if by one."""
+    def _record(self, change: Change, now_ms: int = 0, source: str = "", seq: int = 0) -> bool:
+        """Inside a transaction. `now_ms`, `source`: when an erasure was ordered, and by which gateway if by one; `seq`:
+        the number of a consent that is older than its place on the line, 0 = its version."""
         version = self._one("SELECT coalesce(max(version), 0) FROM change") + 1
         key, member_id = _key(change)
         if isinstance(change, ConsentAdd):
-            change = ConsentAdd(replace(change.record, hq_seq=version))
+            change = ConsentAdd(replace(change.record, hq_seq=seq or version))
         op = dump(messages.op_of(change))
         if len(op) > MAX_OP_BYTES:
             raise PeerError("too_large")
