@@ -85,7 +85,7 @@ def _withdraw_again(tx: Tx, lost: list[LedgerEntry]) -> int:
         record = _withdrawal(tx, granted, ended[digest], digest in given_again)
         tx.take_consent(record, record.given_at_ms)
         if not record.hq_seq:
-            tx.tell(Event("consent.recorded", record.given_at_ms, asdict(record)))
+            tx.emit(Event("consent.recorded", record.given_at_ms, asdict(record)))  # also where the profile is gone
         again += 1
     return again
 

@@ -286,7 +286,7 @@ def test_a_withdrawal_that_a_restored_shop_tells_again_undoes_no_later_grant(
         lives.say(0, True, {NFC}, lives.now_ms, None)
     for _ in range(restores):
         lives.put_the_backup_back()
-        assert lives.shop.store.withdrawn_again == 1
+        assert lives.shop.store.withdrawn_again.again == 1
         if hears_first:
             lives.send(EVERYTHING)
         else:
