@@ -43,6 +43,7 @@ NO_NAMESAKE = {
     "gateway/core/model.py",
     "gateway/core/act.py",
     "gateway/core/changes.py",
+    "gateway/core/offer.py",
     "gateway/core/ports.py",
     "gateway/core/spans.py",
     "sync/hq/service.py",
