@@ -14,6 +14,7 @@ _HEADINGS = {
     "credentials": ("Karten, Handys und Anhänger", "Cards, phones and fobs"),
     "views": ("Wer diese Daten gesehen oder benutzt hat", "Who has seen or used this data"),
     "decisions": ("Entscheidungen und ihre Gründe", "Decisions and their reasons"),
+    "answers": ("Antworten auf Angebote", "Answers to offers"),
     "waiting": ("Noch nicht bestätigte Meldungen", "Reports not yet confirmed"),
     "proofs": ("Verbrauchte Nachweise", "Spent proofs"),
     "codes": ("Einmalcodes", "One-time codes"),
@@ -39,6 +40,8 @@ _WORDS = {
 }
 
 _FIELDS = {
+    "what": ("Was", "What"),
+    "placement": ("Ort", "Place"),
     "call_name": ("Rufname", "Call name"),
     "language": ("Sprache", "Language"),
     "interests": ("Interessen", "Interests"),

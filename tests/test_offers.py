@@ -200,11 +200,11 @@ def test_an_offer_that_calls_somebody_by_name_is_not_shown(trigger: str, where: 
 def test_the_budget_of_the_day_and_the_pause_between_contacts() -> None:
     shop = ShopConfig(contacts_per_day=2, contact_gap_ms=60_000)
     recent = Contact(NOW_MS - 59_999, "o9", False)
-    past = Contact(NOW_MS - 60_000, "o9", True)
+    past, older = Contact(NOW_MS - 60_000, "o9", True), Contact(NOW_MS - 60_001, "o9", True)
     assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[recent]), shop=shop)) == {
         "*": "budget.pause"
     }
-    assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[past, past]), shop=shop)) == {
+    assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[past, older]), shop=shop)) == {
         "*": "budget.day"
     }
     assert decide(situation(offer("o1"), who=person("m1", "coffee", contacts=[past]), shop=shop)).offer_id == "o1"

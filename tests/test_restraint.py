@@ -71,6 +71,13 @@ def test_a_cap_of_none_at_all_is_one() -> None:
     assert exclusion(replace(OFFER, cap_per_member=0)) == "cap.member"
 
 
+def test_a_card_with_three_offers_is_one_contact() -> None:
+    shop = ShopConfig(contacts_per_day=2, contact_gap_ms=0)
+    card = tuple(contact(9, offer_id=name, placement="tablet-1") for name in "abc")
+    assert too_much(card, shop, NOW_MS) is None
+    assert too_much((*card, contact(9, placement="bar")), shop, NOW_MS) == "budget.day"
+
+
 QUIET = ShopConfig(contacts_per_day=99, contact_gap_ms=0)
 
 

@@ -34,11 +34,11 @@ def too_much(contacts: tuple[Contact, ...], shop: ShopConfig, at_ms: int) -> str
     if is_within(at_ms, rules.time_zone, rules.quiet_from_min, rules.quiet_until_min):
         return "budget.quiet"
     # A contact later than now was noted while the clock was ahead; it may not silence us until that time comes.
-    shown = [one for one in contacts if one.what == "shown" and one.at_ms <= at_ms]
-    recent = [one for one in shown if at_ms - one.at_ms < DAY_MS]
+    shown = [one for one in contacts if one.what == "shown" and 0 <= at_ms - one.at_ms < DAY_MS]
+    recent = {(one.at_ms, one.placement) for one in shown}  # several offers of one card are one contact
     if len(recent) >= shop.contacts_per_day:
         return "budget.day"
-    if any(at_ms - one.at_ms < shop.contact_gap_ms for one in recent):
+    if any(at_ms - shown_ms < shop.contact_gap_ms for shown_ms, _ in recent):
         return "budget.pause"
     return "budget.ignored" if _ignores(contacts, rules, at_ms) else None
 

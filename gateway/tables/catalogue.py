@@ -6,10 +6,12 @@ from pydantic import TypeAdapter
 from sqlite_utils import Database
 
 from gateway.core.model import Offer, ShopConfig
+from gateway.core.restraint import horizon_ms
 from gateway.core.vault import Vault
 from gateway.tables.rows import Rows, as_json
 
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
+_UNSET = ShopConfig()
 _CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
 
 
@@ -20,6 +22,7 @@ class Catalogue(Rows):
         super().__init__(db, vault)
         self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
         self._shop: tuple[str, ShopConfig] | None = None
+        self._horizon: tuple[tuple[Offer, ...], ShopConfig, int] | None = None
 
     def offers(self) -> tuple[Offer, ...]:
         """The catalogue, parsed once per version."""
@@ -28,6 +31,14 @@ class Catalogue(Rows):
             rows = self._all("SELECT body FROM offer ORDER BY offer_id")
             self._catalogue = version, tuple(_OFFER.validate_json(row[0]) for row in rows)
         return self._catalogue[1]
+
+    def horizon_ms(self) -> int:
+        """How far back the rules of this catalogue and shop ask for a member's contacts."""
+        offers, shop = self.offers(), self.shop()
+        # Both are the same objects until something else is read, so they are compared and not their many fields.
+        if self._horizon is None or self._horizon[0] is not offers or self._horizon[1] is not shop:
+            self._horizon = offers, shop, horizon_ms(offers, shop)
+        return self._horizon[2]
 
     def put_offer(self, offer: Offer) -> None:
         self._catalogue = None
@@ -41,7 +52,7 @@ class Catalogue(Rows):
         """What HQ configured, or the defaults; parsed again only if it is another text."""
         body = self.meta("shop")
         if body is None:
-            return ShopConfig()
+            return _UNSET
         if self._shop is None or self._shop[0] != body:
             self._shop = body, _CONFIG.validate_json(body)
         return self._shop[1]
