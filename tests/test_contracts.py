@@ -19,6 +19,7 @@ CLOCK_READERS = {
     "gateway/__main__.py",
     "gateway/bench.py",
     "gateway/bench_consent.py",
+    "gateway/bench_decide.py",
     "gateway/bench_gate.py",
     "gateway/bench_ingest.py",
     "gateway/bench_loop.py",
