@@ -5,6 +5,8 @@ import random
 import secrets
 import tempfile
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gateway.apply import apply
@@ -50,22 +52,26 @@ async def _decide() -> list[Result]:
         await _fill(store, draw)
         counter = iter(range(10**9))
         decisions = Decisions(lambda: f"{next(counter):032x}")
-        alone_ms, committed_ms = [], []
+        alone_ms, busy_ms, committed_ms = [], [], []
         for number in range(DECISIONS):
             zone = f"zone-{draw.randrange(ZONES)}"
             change = PresenceChange(f"m{draw.randrange(VISITORS)}", "entered", zone, None, NOW_MS + number)
 
-            def work(tx: Tx, change: PresenceChange = change) -> float:
-                began_s = time.perf_counter()
+            def work(tx: Tx, change: PresenceChange = change) -> tuple[float, float]:
+                began_s, began_cpu_s = time.perf_counter(), time.thread_time()
                 decisions.arrive(tx, change, "v", (change.zone or "",), ())
-                return (time.perf_counter() - began_s) * 1e3
+                return (time.perf_counter() - began_s) * 1e3, (time.thread_time() - began_cpu_s) * 1e3
 
             began_s = time.perf_counter()
-            alone_ms.append(await store.run(work))
+            took_ms, cpu_ms = await store.run(work)
+            alone_ms.append(took_ms)
+            busy_ms.append(cpu_ms)
             committed_ms.append((time.perf_counter() - began_s) * 1e3)
         store.close()
     return [
         Result("decide_p99_ms", percentile(alone_ms, 0.99), "ms", "below 2"),
+        # What a machine that is busy with other things can't spoil.
+        Result("decide_cpu_p99_ms", percentile(busy_ms, 0.99), "ms", "below 2"),
         Result("decide_p50_ms", percentile(alone_ms, 0.5), "ms", "lower"),
         Result("decide_commit_p99_ms", percentile(committed_ms, 0.99), "ms", "below 10"),
     ]
@@ -77,7 +83,7 @@ async def _fill(store: Store, draw: random.Random) -> None:
             tx.put_member(Member(f"m{number}", f"Name{number}", "de", (f"i{number % 20}", "coffee")))
 
     for first in range(0, MEMBERS, 10_000):
-        await store.run(lambda tx, first=first: members(tx, first))
+        await store.run(partial(members, first=first))
     await store.run(lambda tx: apply(tx, Delta(tx.hq_version, 1, _shop()), bytes(32), NOW_MS))
     await store.run(lambda tx: _remember(tx, draw))
 
@@ -86,9 +92,9 @@ def _remember(tx: Tx, draw: random.Random) -> None:
     for number in range(VISITORS):
         for past in range(PAST):
             at_ms = NOW_MS - 2 * DAY_MS - draw.randrange(28 * DAY_MS)  # yesterday's budget is not used up
-            what = draw.choice(("shown", "shown", "accepted", "dismissed", "redeemed"))
-            offer_id = f"o{draw.randrange(OFFERS)}"
-            tx.note_contact(f"m{number}", f"d{past}", Contact(at_ms, offer_id, False, "screen", what))
+            one = Contact(at_ms, f"o{draw.randrange(OFFERS)}", False, "screen")
+            answered = draw.choice((one, one, replace(one, what="accepted"), replace(one, what="dismissed")))
+            tx.note_contact(f"m{number}", f"d{past}", answered)
 
 
 def _shop() -> tuple[Change, ...]:

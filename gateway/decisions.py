@@ -12,7 +12,7 @@ from gateway.core.consent import given
 from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL, Field, No
 from gateway.core.handshake import Handshake
 from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
-from gateway.core.offers import Person, Situation, decide, one_of_each_group, sift, slide_of
+from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.records import Tx
@@ -234,6 +234,7 @@ class Decisions:
         offers = tx.offers()
         situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
         situation = replace(situation, store=_store_of(tx))
+        situation = replace(situation, shelf=tx.shelf(place_of(situation), at_ms))
         decision = decide(situation)
         decision = replace(decision, reasons=(*noted, *decision.reasons))
         tx.record(decision)

@@ -21,8 +21,9 @@ from gateway.core.model import (
     Restraint,
     ShopConfig,
 )
-from gateway.core.offers import Person, Situation, decide, one_of_each_group, public_slides, sift, slide_of
+from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, public_slides, sift, slide_of
 from gateway.core.sensitive import BUILT_IN
+from gateway.core.shelf import shelve
 from gateway.core.spans import DAY_MS
 
 NOW_MS = 10 * DAY_MS
@@ -226,6 +227,23 @@ def test_the_cap_of_an_offer_counts_per_member() -> None:
     assert decide(situation(offer("o1", cap_per_member=2), who=seen)).offer_id == "o1"
 
 
+offers = st.lists(
+    st.builds(
+        lambda n, zones, interests, audience, safe, priority: offer(
+            f"o{n}", zones=zones, interests=interests, audience=audience, public_safe=safe, priority=priority
+        ),
+        st.integers(0, 99),
+        st.sampled_from([(), ("coffee",), ("wine",)]),
+        st.sampled_from([(), ("coffee",), ("tea",)]),
+        st.sampled_from(["everyone", "members"]),
+        st.booleans(),
+        st.integers(0, 3),
+    ),
+    max_size=8,
+    unique_by=lambda o: o.offer_id,
+)
+
+
 # --- rules, places, hold-outs ---------------------------------------------------------------------------------
 
 
@@ -294,7 +312,7 @@ HELD_OUT = ShopConfig(restraint=Restraint(holdout_bp=10_000, holdout_salt="salt"
 
 @pytest.mark.parametrize("trigger", ["zone", "tap"])
 def test_who_is_held_out_gets_nothing_targeted_and_the_decision_says_what_it_would_have_been(trigger: str) -> None:
-    catalogue = (offer("o1", priority=2), offer("o2"), offer("all", audience="everyone"))
+    catalogue = (offer("o1", priority=2), offer("o2", priority=1), offer("all", audience="everyone"))
     one = situation(*catalogue, trigger=trigger, shop=HELD_OUT)
     decision = decide(one)
     assert Reason("o1", "holdout.first") in decision.reasons
@@ -314,6 +332,15 @@ def test_a_score_counts_inside_its_tier_only() -> None:
     catalogue = (offer("a"), offer("b"), offer("top", priority=1))
     assert decide(situation(*catalogue, scores={"a": 0.2, "b": 0.9})).offer_id == "top"
     assert decide(situation(*catalogue[:2], scores={"a": 0.2, "b": 0.9})).offer_id == "b"
+
+
+@given(offers, st.sampled_from(["zone", "tap"]), st.sets(st.sampled_from(list(Purpose))))
+def test_a_shelf_that_is_known_changes_nothing(catalogue, trigger, purposes) -> None:
+    one = situation(*catalogue, who=person("m1", "coffee", purposes=tuple(purposes)), trigger=trigger)
+    known = replace(one, shelf=shelve(one.offers, place_of(one), NOW_MS - 1))
+    assert decide(known) == decide(one)
+    late = shelve((replace(offer("o1"), valid_until_ms=NOW_MS),), place_of(one), NOW_MS - 1)
+    assert decide(replace(one, shelf=late)) == decide(one)  # its time is over
 
 
 def test_a_list_has_one_of_each_group() -> None:
@@ -346,23 +373,6 @@ def test_public_slides_are_only_what_anybody_may_see() -> None:
     ]
     assert [slide.slide_id for slide in public_slides(shown, "coffee", NOW_MS)] == ["top", "all"]
     assert slide_of(shown[0]).title == TEXT
-
-
-offers = st.lists(
-    st.builds(
-        lambda n, zones, interests, audience, safe, priority: offer(
-            f"o{n}", zones=zones, interests=interests, audience=audience, public_safe=safe, priority=priority
-        ),
-        st.integers(0, 99),
-        st.sampled_from([(), ("coffee",), ("wine",)]),
-        st.sampled_from([(), ("coffee",), ("tea",)]),
-        st.sampled_from(["everyone", "members"]),
-        st.booleans(),
-        st.integers(0, 3),
-    ),
-    max_size=8,
-    unique_by=lambda o: o.offer_id,
-)
 
 
 @given(offers, st.sampled_from(["zone", "tap"]), st.sets(st.sampled_from(list(Purpose))))

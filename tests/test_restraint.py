@@ -22,7 +22,7 @@ def contact(ago_ms: int, what: str = "shown", offer_id: str = "o1", **more: obje
 
 def exclusion(offer: Offer, *contacts: Contact, others: tuple[Offer, ...] = ()) -> str | None:
     past = Past(contacts, ShopConfig(), NOW_MS, "bar")
-    past.learn_groups((offer, *others))
+    past.learn_groups({one.offer_id: one for one in (offer, *others)})
     return past.exclusion(offer)
 
 

@@ -4,7 +4,7 @@ True, False, or None where a field that matters is not known; what is not known 
 loop, no arithmetic and no pattern in it, so what a tree costs is bounded by its size, and that is bounded here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,14 +75,19 @@ def parse(tree: object) -> Rule:
 
 def evaluate(rule: Rule, facts: Mapping[str, Value]) -> bool | None:
     """Whether it holds; None where that hangs on a field that `facts` has not, or has in another kind."""
-    match rule.op:
-        case "all":
-            return _all(evaluate(one, facts) for one in rule.rules)
-        case "any":
-            found = _all(_not(evaluate(one, facts)) for one in rule.rules)
-            return _not(found)
-        case "not":
-            return _not(evaluate(rule.rules[0], facts))
+    op = rule.op
+    if op in ("all", "any"):
+        settles = op == "any"  # the answer that settles the group, whatever the others are
+        unknown = False
+        for one in rule.rules:
+            answer = evaluate(one, facts)
+            if answer is settles:
+                return settles
+            unknown = unknown or answer is None
+        return None if unknown else not settles
+    if op == "not":
+        answer = evaluate(rule.rules[0], facts)
+        return None if answer is None else not answer
     return _compare(rule, facts.get(rule.field))
 
 
@@ -199,20 +204,6 @@ def _wrong(place: str, expected: str) -> PeerError:
 
 def _under(place: str, step: str | int) -> str:
     return f"{place}.{step}" if place else str(step)
-
-
-def _all(answers: Iterable[bool | None]) -> bool | None:
-    """False as soon as one is False, else None if one is not known."""
-    unknown = False
-    for answer in answers:
-        if answer is False:
-            return False
-        unknown = unknown or answer is None
-    return None if unknown else True
-
-
-def _not(answer: bool | None) -> bool | None:
-    return None if answer is None else not answer
 
 
 def _compare(rule: Rule, value: Value | None) -> bool | None:

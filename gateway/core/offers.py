@@ -1,9 +1,9 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
-Candidates pass the stages in this order: consent, category and age, place (time, store, zone, placement, channel), fit
-(interests, eligibility), restraint (stock, caps, pauses, budget, groups); what is left is ranked, held out where
-somebody is left out for comparison, and the best one wins. Every candidate that falls gets the code of the first stage
-that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision is the fallback.
+Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
+and age, proof, fit (interests, eligibility), stock, budget, caps, pauses, groups; what is left is ranked, and the best
+one wins for which this person is not left out for comparison. Every candidate that falls gets the code of the first
+stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision is the fallback.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.core.consent import Consents
-from gateway.core.eligible import MEMBER, Value, evaluate, fields
-from gateway.core.gate import AGE, INTERESTS, LANGUAGE, PUBLIC_PURPOSES, USUAL, No, Profile
+from gateway.core.eligible import MEMBER, Value, evaluate
+from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.localtime import local
 from gateway.core.model import Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
 from gateway.core.proof import may_redeem
 from gateway.core.restraint import Past, too_much
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
+from gateway.core.shelf import Place, Shelf, in_zone, shelve, timely
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Situation:
     stock: Mapping[str, int] = field(default_factory=dict)
     spent: frozenset[str] = frozenset()
     scores: Mapping[str, float] = field(default_factory=dict)
+    shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
 
 
 def decide(situation: Situation) -> Decision:
@@ -76,18 +78,32 @@ def decide(situation: Situation) -> Decision:
     refusal = _refusal(situation, views)
     if refusal is not None:
         return _decision(situation, None, (Reason("*", refusal),))
-    reasons, eligible = _sift(situation, views)
-    reasons, eligible = _without_names(situation, reasons, eligible)
-    if not eligible:
-        return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
-    winner = eligible[0]
-    beaten = tuple(Reason(offer.offer_id, "ranked_lower") for offer in eligible[1:])
-    return _decision(situation, winner.offer_id, (*reasons, *beaten, Reason(winner.offer_id, "chosen")))
+    reasons, ranked = _sift(situation, views)
+    for place, offer in enumerate(ranked):
+        code = _held_out(offer, situation, place) or _naming(offer, situation)
+        if code is None:
+            beaten = [Reason(other.offer_id, "ranked_lower") for other in ranked[place + 1 :]]
+            return _decision(situation, offer.offer_id, (*reasons, *beaten, Reason(offer.offer_id, "chosen")))
+        reasons.append(Reason(offer.offer_id, code))
+    return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
 
 
 def sift(situation: Situation) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:
     """Why each excluded offer fell, and the eligible ones, best first."""
-    return _sift(situation, _views(situation))
+    reasons, ranked = _sift(situation, _views(situation))
+    kept = []
+    for place, offer in enumerate(ranked):
+        code = _held_out(offer, situation, place)
+        if code is None:
+            kept.append(offer)
+        else:
+            reasons.append(Reason(offer.offer_id, code))
+    return tuple(reasons), tuple(kept)
+
+
+def place_of(situation: Situation) -> Place:
+    """Where it happens, as a shelf is asked for it."""
+    return Place(situation.trigger, situation.store, situation.zone, situation.screen, situation.channel)
 
 
 def one_of_each_group(ranked: Iterable[Offer]) -> list[Offer]:
@@ -106,7 +122,7 @@ def public_slides(offers: Iterable[Offer], zone: str, now_ms: int) -> tuple[Slid
 
     An offer with a rule, or for some stores, placements or channels only, waits for a gesture.
     """
-    shown = [o for o in offers if o.audience == "everyone" and _timely(o, now_ms) and _in_zone(o, zone)]
+    shown = [o for o in offers if o.audience == "everyone" and timely(o, now_ms) and in_zone(o, zone)]
     shown = [o for o in shown if o.eligibility is None and not (o.stores or o.placements or o.channels or o.stock_ref)]
     return tuple(slide_of(offer) for offer in sorted(shown, key=lambda o: (-o.priority, o.offer_id)))
 
@@ -170,16 +186,21 @@ def _refusal(situation: Situation, views: tuple[_View, ...]) -> str | None:
     return too_much(situation.person.contacts, situation.shop, situation.at_ms)
 
 
-def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:
+def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason], tuple[Offer, ...]]:
+    """Why offers fell before the hold-out, and those that are left, best first."""
+    shelf = situation.shelf
+    if shelf is None or not shelf.holds(situation.at_ms):
+        shelf = shelve(situation.offers, place_of(situation), situation.at_ms)
     past = Past(situation.person.contacts, situation.shop, situation.at_ms, situation.screen)
-    past.learn_groups(situation.offers)
+    past.learn_groups(shelf.by_id)
     sensitive = categories(situation.shop.sensitive)
-    reasons, eligible = [], []
-    for offer in situation.offers:
+    reasons = _fallen(shelf, views[0])
+    eligible = []
+    for offer in shelf.candidates:
         code = (
             _unwanted(offer, views[0])
             or (_private(offer, situation, sensitive) if offer.category else None)
-            or _misplaced(offer, situation)
+            or _worthless(offer, situation)
             or _unfit(offer, situation, views)
             or _short(offer, situation)
             or (past.exclusion(offer) if offer.audience == "members" else None)
@@ -188,8 +209,18 @@ def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[tuple[Reason,
             eligible.append(offer)
         else:
             reasons.append(Reason(offer.offer_id, code))
-    ranked = rank(eligible, situation.scores or _affinities(eligible, views[0]), past)
-    return _held_out(situation, tuple(reasons), ranked)
+    return reasons, rank(eligible, situation.scores or _affinities(eligible, views[0]), past)
+
+
+def _fallen(shelf: Shelf, view: _View) -> list[Reason]:
+    """The reasons of what is not for this place; the person's own no comes before them."""
+    if all(seen.no is None for seen in view.values()):
+        return list(shelf.reasons)
+    found = []
+    for offer, reason in shelf.fallen:
+        code = _unwanted(offer, view)
+        found.append(reason if code is None else Reason(offer.offer_id, code))
+    return found
 
 
 def rank(offers: Iterable[Offer], scores: Mapping[str, float], past: Past) -> tuple[Offer, ...]:
@@ -221,27 +252,13 @@ def _private(offer: Offer, situation: Situation, sensitive: frozenset[str]) -> s
     return "sensitive"
 
 
-def _misplaced(offer: Offer, situation: Situation) -> str | None:
-    """Time, store, zone, placement and channel; and what a public screen may not show without a gesture."""
-    if not _timely(offer, situation.at_ms):
-        return "schedule"
-    if offer.stores and situation.store not in offer.stores:
-        return "store"
-    if not _in_zone(offer, situation.zone):
-        return "zone"
-    if offer.placements and situation.screen not in offer.placements:
-        return "placement"
-    if offer.channels and situation.channel not in offer.channels:
-        return "channel"
-    if situation.trigger == "tap":
-        verdict = may_redeem(situation.proof, offer.value_cents, situation.shop.bearer_limit_cents)
-        return None if verdict.ok else verdict.reason
-    if not offer.public_safe or offer.purpose not in PUBLIC_PURPOSES:
-        return "not_public_safe"
-    if offer.eligibility is not None and MEMBER + USUAL.name in fields(offer.eligibility):
-        return "not_public_safe"  # what somebody bought would be told to the room
-    # It runs in the loop for everybody anyway: worth saying on request, not worth an unasked contact.
-    return "in_the_loop" if offer.audience == "everyone" else None
+def _worthless(offer: Offer, situation: Situation) -> str | None:
+    """What a copied card may not redeem; and what runs in the loop for everybody anyway: worth saying on request, not
+    worth an unasked contact."""
+    if situation.trigger == "zone":
+        return "in_the_loop" if offer.audience == "everyone" else None
+    verdict = may_redeem(situation.proof, offer.value_cents, situation.shop.bearer_limit_cents)
+    return None if verdict.ok else verdict.reason
 
 
 def _unfit(offer: Offer, situation: Situation, views: tuple[_View, ...]) -> str | None:
@@ -290,33 +307,22 @@ def _short(offer: Offer, situation: Situation) -> str | None:
     return "budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None
 
 
-def _held_out(
-    situation: Situation, reasons: tuple[Reason, ...], ranked: tuple[Offer, ...]
-) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:
-    """Without targeted offers where this person is left out for comparison; what would have won says so."""
+def _held_out(offer: Offer, situation: Situation, place: int) -> str | None:
+    """Why this person is left out for comparison; what would have won says so."""
+    if offer.audience == "everyone":
+        return None
     rules, member_id = situation.shop.restraint, situation.person.member_id
     wholly = is_held_out(rules.holdout_bp, rules.holdout_salt, member_id)
-    kept, out = [], []
-    for place, offer in enumerate(ranked):
-        alone = is_held_out(offer.control_bp, rules.holdout_salt, member_id, offer.offer_id)
-        if offer.audience == "members" and (wholly or alone):
-            out.append(Reason(offer.offer_id, "holdout.first" if place == 0 else "holdout"))
-        else:
-            kept.append(offer)
-    return (*reasons, *out), tuple(kept)
+    if wholly or is_held_out(offer.control_bp, rules.holdout_salt, member_id, offer.offer_id):
+        return "holdout" if place else "holdout.first"
+    return None
 
 
-def _without_names(
-    situation: Situation, reasons: tuple[Reason, ...], eligible: tuple[Offer, ...]
-) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:
-    """Without the best ones that say the call name of somebody who stands there: an offer is written for many."""
-    people = [one.profile for one in (situation.person, *situation.others)]
-    while eligible:
-        best = eligible[0]
-        if not any(profile.is_named_in(best.title, best.text, best.badge, best.more) for profile in people):
-            break
-        reasons, eligible = (*reasons, Reason(best.offer_id, "names_somebody")), eligible[1:]
-    return reasons, eligible
+def _naming(offer: Offer, situation: Situation) -> str | None:
+    """Whether it says the call name of somebody who stands there: an offer is written for many."""
+    people = (situation.person, *situation.others)
+    texts = (offer.title, offer.text, offer.badge, offer.more)
+    return "names_somebody" if any(one.profile.is_named_in(*texts) for one in people) else None
 
 
 def _affinities(offers: Iterable[Offer], view: _View) -> dict[str, float]:
@@ -327,14 +333,6 @@ def _affinities(offers: Iterable[Offer], view: _View) -> dict[str, float]:
         shared = 0 if isinstance(interests, No) else len(interests.intersection(offer.interests))
         found[offer.offer_id] = float(shared)
     return found
-
-
-def _timely(offer: Offer, now_ms: int) -> bool:
-    return offer.valid_from_ms <= now_ms and (offer.valid_until_ms is None or now_ms < offer.valid_until_ms)
-
-
-def _in_zone(offer: Offer, zone: str) -> bool:
-    return not offer.zones or zone in offer.zones
 
 
 def _decision(situation: Situation, offer_id: str | None, reasons: tuple[Reason, ...]) -> Decision:

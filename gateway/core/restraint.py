@@ -73,17 +73,20 @@ class Past:
                 self._of.setdefault(one.offer_id, []).append(one)
         self._groups: dict[str, str] = {}
 
-    def learn_groups(self, offers: Iterable[Offer]) -> None:
+    def learn_groups(self, offers: Mapping[str, Offer]) -> None:
         """Note which group belongs to whom: an offer that was shown or redeemed in the last 24 hours holds its own."""
-        for offer in offers:
-            if offer.groups and any(
-                one.what != "dismissed" and self._at_ms - one.at_ms < DAY_MS for one in self._of.get(offer.offer_id, ())
-            ):
-                self._groups.update(dict.fromkeys(offer.groups, offer.offer_id))
+        for offer_id, past in self._of.items():
+            offer = offers.get(offer_id)
+            if offer is None or not offer.groups:
+                continue
+            if any(one.what != "dismissed" and self._at_ms - one.at_ms < DAY_MS for one in past):
+                self._groups.update(dict.fromkeys(offer.groups, offer_id))
 
     def last_shown_ms(self, offer_id: str) -> int:
         """When it was shown last, 0 = not as far as is known."""
-        return max((one.at_ms for one in self._of.get(offer_id, ()) if one.what == "shown"), default=0)
+        if offer_id not in self._of:
+            return 0
+        return max((one.at_ms for one in self._of[offer_id] if one.what == "shown"), default=0)
 
     def exclusion(self, offer: Offer) -> str | None:
         """Why this person had enough of this offer, or None: caps, then pauses, then groups."""

@@ -7,8 +7,13 @@ from sqlite_utils import Database
 
 from gateway.core.model import Offer, ShopConfig
 from gateway.core.restraint import horizon_ms
+from gateway.core.shelf import Place, Shelf, shelve
 from gateway.core.vault import Vault
 from gateway.tables.rows import Rows, as_json
+
+# A shop has some dozens of screens and tablets, each in a zone, each asked with and without a gesture. Of a thousand
+# offers a shelf has 100 kB, mostly shared reasons; beyond this many all are made anew.
+MAX_SHELVES = 64
 
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
 _UNSET = ShopConfig()
@@ -22,6 +27,8 @@ class Catalogue(Rows):
         super().__init__(db, vault)
         self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
         self._shop: tuple[str, ShopConfig] | None = None
+        self._shelves: dict[Place, Shelf] = {}
+        self._shelved: tuple[Offer, ...] | None = None  # of which catalogue they are
         self._horizon: tuple[tuple[Offer, ...], ShopConfig, int] | None = None
 
     def offers(self) -> tuple[Offer, ...]:
@@ -39,6 +46,16 @@ class Catalogue(Rows):
         if self._horizon is None or self._horizon[0] is not offers or self._horizon[1] is not shop:
             self._horizon = offers, shop, horizon_ms(offers, shop)
         return self._horizon[2]
+
+    def shelf(self, place: Place, at_ms: int) -> Shelf:
+        """What of the catalogue could be said there at all; kept until the catalogue or the time changes it."""
+        offers = self.offers()
+        if self._shelved is not offers or len(self._shelves) >= MAX_SHELVES:
+            self._shelved, self._shelves = offers, {}
+        shelf = self._shelves.get(place)
+        if shelf is None or not shelf.holds(at_ms):
+            shelf = self._shelves[place] = shelve(offers, place, at_ms)
+        return shelf
 
     def put_offer(self, offer: Offer) -> None:
         self._catalogue = None
