@@ -107,6 +107,12 @@ def _counts(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _why(arguments: argparse.Namespace) -> int:
+    for line in memberverbs.why(_load(arguments.config), arguments.decision, arguments.language):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
 def _check_config(arguments: argparse.Namespace) -> int:
     if config.is_scanner(arguments.file):
         scanner.load(arguments.file)
@@ -268,6 +274,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     counted.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     counted.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    told = verb("why", _why, "why a decision was what it was, offer by offer, in plain sentences; noted in the audit")
+    told.add_argument("decision", help="its id, as headquarters and exports have it")
+    told.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
+    told.add_argument("--language", choices=["de", "en"], default="en", help="of the sentences")
     verb("check-config", _check_config, "check a configuration file").add_argument("file", type=Path)
     ear = verb("scanner", _scanner, "a remote ear: forwards members' frames to its gateway, and nothing else")
     ear.add_argument("--config", type=Path, default=SCANNER_CONFIG, help="the scanner's configuration file")

@@ -1,4 +1,5 @@
-"""The verbs of `store-gateway member`: what an operator does for a member, by the running service or on its file."""
+"""The verbs of `store-gateway member`, and `why`: what an operator does for a member, by the running service or on its
+file."""
 
 import argparse
 import asyncio
@@ -64,6 +65,17 @@ def counts(loaded: Config) -> dict[str, int]:
     if answer is None:
         raise UnavailableError(f"no service runs on {loaded.gateway.data_dir}; start it, then ask again")
     return dict(answer["counts"])
+
+
+def why(loaded: Config, decision_id: str, language: str) -> list[str]:
+    """Why a decision was what it was, in sentences. Raises ConfigError for one that is not kept here."""
+    answer = do(loaded, {"verb": "why", "decision_id": decision_id})
+    match answer["result"]:
+        case "ok":
+            return list(answer["why"][language])
+        case "disk":
+            raise StoreError("the disk refuses: who looks must be noted, so nothing is told")
+    raise ConfigError("expected the id of a decision that is kept here (90 days, unless headquarters says otherwise)")
 
 
 def do(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:

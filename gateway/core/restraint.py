@@ -98,7 +98,7 @@ class Past:
             code = self._capped(offer, past) or self._pausing(offer, past)
             if code is not None:
                 return code
-        if offer.groups and any(self._groups.get(group, offer.offer_id) != offer.offer_id for group in offer.groups):
+        if self._groups and any(self._groups.get(group, offer.offer_id) != offer.offer_id for group in offer.groups):
             return "group"
         return None
 
