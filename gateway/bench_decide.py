@@ -34,6 +34,7 @@ from gateway.store import Store
 MEMBERS = 100_000
 VISITORS = 1_000  # of them come in and have consents: the chains of all would take minutes to write
 OFFERS = 1_000
+CAMPAIGNS = 50  # the offers of one share their rule
 ZONES = 10  # nine of ten offers are for one of them, the others for the whole shop
 DECISIONS = 2_000
 PAST = 60  # contacts of each visitor in the last month
@@ -114,7 +115,7 @@ def _offer(number: int) -> Offer:
         "all": [
             {"at_least": ["weekday", 1]},
             {"any": [{"has": ["member.interests", ["coffee", "tea"]]}, {"is": ["member.language", "fr"]}]},
-            {"not": {"at_least": ["company", 5]}},
+            {"not": {"at_least": ["company", 5 + number % CAMPAIGNS]}},
         ]
     }
     caps = (

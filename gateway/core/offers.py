@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.core.consent import Consents
-from gateway.core.eligible import MEMBER, Value, evaluate
+from gateway.core.eligible import MEMBER, Rule, Value, evaluate
 from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.localtime import local
@@ -139,6 +139,14 @@ class _Seen:
     no: str | None
     interests: frozenset[str] | No
     facts: Mapping[str, Value]  # what a rule may ask, of the situation and of this person
+    answers: dict[int, bool | None] = field(default_factory=dict)  # by rule: the offers of a campaign share theirs
+
+    def answer(self, rule: Rule) -> bool | None:
+        """Whether the rule holds, worked out once in a decision; the catalogue outlives it, so an id names a rule."""
+        key = id(rule)
+        if key not in self.answers:
+            self.answers[key] = evaluate(rule, self.facts)
+        return self.answers[key]
 
 
 _View = Mapping[Purpose, _Seen]  # of one person, by the purposes of the offers
@@ -194,6 +202,7 @@ def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason],
     past = Past(situation.person.contacts, situation.shop, situation.at_ms, situation.screen)
     past.learn_groups(shelf.by_id)
     sensitive = categories(situation.shop.sensitive)
+    anybody = _Seen(None, frozenset(), _facts(situation))
     reasons = _fallen(shelf, views[0])
     eligible = []
     for offer in shelf.candidates:
@@ -201,7 +210,7 @@ def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason],
             _unwanted(offer, views[0])
             or (_private(offer, situation, sensitive) if offer.category else None)
             or _worthless(offer, situation)
-            or _unfit(offer, situation, views)
+            or _unfit(offer, anybody, views)
             or _short(offer, situation)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
@@ -261,12 +270,10 @@ def _worthless(offer: Offer, situation: Situation) -> str | None:
     return None if verdict.ok else verdict.reason
 
 
-def _unfit(offer: Offer, situation: Situation, views: tuple[_View, ...]) -> str | None:
+def _unfit(offer: Offer, anybody: _Seen, views: tuple[_View, ...]) -> str | None:
     """Whether it is for this person, and in a zone for everybody who stands there."""
     if offer.audience == "everyone":
-        if offer.eligibility is None:
-            return None
-        return _answer(evaluate(offer.eligibility, _facts(situation)))
+        return None if offer.eligibility is None else _code(anybody.answer(offer.eligibility))
     for view in views:
         code = _misfit(offer, view[offer.purpose])
         if code is not None:
@@ -287,10 +294,10 @@ def _misfit(offer: Offer, seen: _Seen) -> str | None:
             return seen.interests.reason
         if seen.interests.isdisjoint(offer.interests):
             return "interests"
-    return None if offer.eligibility is None else _answer(evaluate(offer.eligibility, seen.facts))
+    return None if offer.eligibility is None else _code(seen.answer(offer.eligibility))
 
 
-def _answer(answer: bool | None) -> str | None:
+def _code(answer: bool | None) -> str | None:
     if answer is None:
         return "eligibility.unknown"
     return None if answer else "eligibility"

@@ -1,10 +1,11 @@
 """What headquarters wants shown, and how the shop is set up."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
+from gateway.core.eligible import Rule
 from gateway.core.model import Offer, ShopConfig
 from gateway.core.restraint import horizon_ms
 from gateway.core.shelf import Place, Shelf, shelve
@@ -36,7 +37,14 @@ class Catalogue(Rows):
         version = self.hq_version
         if self._catalogue is None or self._catalogue[0] != version:
             rows = self._all("SELECT body FROM offer ORDER BY offer_id")
-            self._catalogue = version, tuple(_OFFER.validate_json(row[0]) for row in rows)
+            offers: list[Offer] = []
+            rules: dict[Rule, Rule] = {}
+            for row in rows:
+                offer = _OFFER.validate_json(row[0])
+                if offer.eligibility is not None:  # equal ones are one object, so that a decision asks each once
+                    offer = replace(offer, eligibility=rules.setdefault(offer.eligibility, offer.eligibility))
+                offers.append(offer)
+            self._catalogue = version, tuple(offers)
         return self._catalogue[1]
 
     def horizon_ms(self) -> int:
