@@ -107,12 +107,6 @@ def _counts(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _why(arguments: argparse.Namespace) -> int:
-    for line in memberverbs.why(_load(arguments.config), arguments.decision, arguments.language):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
 def _check_config(arguments: argparse.Namespace) -> int:
     if config.is_scanner(arguments.file):
         scanner.load(arguments.file)
@@ -274,10 +268,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     counted.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     counted.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    told = verb("why", _why, "why a decision was what it was, offer by offer, in plain sentences; noted in the audit")
-    told.add_argument("decision", help="its id, as headquarters and exports have it")
-    told.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
-    told.add_argument("--language", choices=["de", "en"], default="en", help="of the sentences")
     verb("check-config", _check_config, "check a configuration file").add_argument("file", type=Path)
     ear = verb("scanner", _scanner, "a remote ear: forwards members' frames to its gateway, and nothing else")
     ear.add_argument("--config", type=Path, default=SCANNER_CONFIG, help="the scanner's configuration file")
@@ -319,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     survey.add_argument(
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
+    memberverbs.add_why(verbs, DEFAULT_CONFIG)
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser

@@ -43,6 +43,21 @@ def add_verbs(parser: argparse.ArgumentParser, default_config: Path) -> None:
     verb("erase", "forget a member, here at once and everywhere by headquarters")
 
 
+def add_why(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", default_config: Path) -> None:
+    text = "why a decision was what it was, offer by offer, in plain sentences; noted in the audit"
+    told = verbs.add_parser("why", help=text, description=text, formatter_class=Defaults)
+    told.set_defaults(verb=_why)
+    told.add_argument("decision", help="its id, as headquarters and exports have it")
+    told.add_argument("--config", type=Path, default=default_config, help="the configuration file")
+    told.add_argument("--language", choices=["de", "en"], default="en", help="of the sentences")
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    for line in why(config.load(arguments.config), arguments.decision, arguments.language):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
 def _run(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     asked = {"verb": arguments.act, "member_id": arguments.member, "purposes": vars(arguments).get("purpose") or []}

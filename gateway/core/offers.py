@@ -211,7 +211,7 @@ def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason],
             or (_private(offer, situation, sensitive) if offer.category else None)
             or _worthless(offer, situation)
             or _unfit(offer, anybody, views)
-            or _short(offer, situation)
+            or (_short(offer, situation) if offer.stock_ref or offer.budget_id else None)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
         if code is None:

@@ -98,8 +98,9 @@ class Past:
             code = self._capped(offer, past) or self._pausing(offer, past)
             if code is not None:
                 return code
-        if self._groups and any(self._groups.get(group, offer.offer_id) != offer.offer_id for group in offer.groups):
-            return "group"
+        for group in offer.groups:
+            if self._groups.get(group, offer.offer_id) != offer.offer_id:
+                return "group"
         return None
 
     def _capped(self, offer: Offer, past: list[Contact]) -> str | None:

@@ -175,7 +175,7 @@ class History(Rows):
 def _kept(reasons: Sequence[Reason]) -> list[list[str]]:
     """The reasons as pairs. Of more than a row keeps, the first are counted by their code: ["@850", "zone"]."""
     first, last = reasons[:-MAX_KEPT_REASONS], reasons[-MAX_KEPT_REASONS:]
-    counted = Counter(reason.code for reason in first)
+    counted = Counter([reason.code for reason in first])
     return [[f"@{count}", code] for code, count in sorted(counted.items())] + [
         [reason.candidate, reason.code] for reason in last
     ]
