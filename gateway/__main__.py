@@ -309,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     survey.add_argument(
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
+    memberverbs.add_why(verbs, DEFAULT_CONFIG)
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser

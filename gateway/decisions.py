@@ -11,8 +11,8 @@ from gateway.core.arrivals import Arrived
 from gateway.core.consent import given
 from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL, Field, No
 from gateway.core.handshake import Handshake
-from gateway.core.model import Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
-from gateway.core.offers import Person, Situation, decide, sift, slide_of
+from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
+from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.records import Tx
@@ -22,6 +22,9 @@ CARD_OFFERS = 3  # what a colleague can say in one breath
 OTHERWISE = "de"  # the language where a member's own may not be read
 
 ALL_TABLETS = "tablets"  # who sees, in the audit, what stands in the list that every tablet shows
+
+# What a choice in a dialogue is for caps and pauses; "more" is neither a yes nor a no.
+_ANSWERED: dict[str, Literal["accepted", "dismissed"]] = {"offer.accepted": "accepted", "offer.declined": "dismissed"}
 
 Made = tuple[Decision, Offer | None]
 
@@ -150,6 +153,10 @@ class Decisions:
     def answered(self, tx: Tx, kind: str, dialogue: Dialogue, proof: Proof, now_ms: int) -> None:
         """Tell what the member chose in a dialogue, by a touch or by a tap of this `proof`."""
         body = {"member_id": dialogue.member_id, "decision_id": dialogue.decision_id, "offer_id": dialogue.offer_id}
+        what, who, shown_by = _ANSWERED.get(kind), dialogue.member_id, dialogue.decision_id
+        if what and dialogue.offer_id and who and shown_by and tx.has_member(who):
+            answer = Contact(now_ms, dialogue.offer_id, True, tx.placement_of(shown_by), what)
+            tx.note_contact(who, shown_by, answer)
         tx.tell(Event(kind, now_ms, body | {"proof": proof}))
 
     def ask(
@@ -190,9 +197,13 @@ class Decisions:
             return profile.read_or(otherwise, field, Purpose.STAFF_ADVICE, now_ms)
 
         situation = Situation(
-            "", now_ms, "tap", handshake.zone, "", person, (), tx.offers(), tx.shop(), handshake.proof
-        )
-        best = sift(situation)[1][:CARD_OFFERS]
+            "", now_ms, "tap", handshake.zone, tablet, person, (), tx.offers(), tx.shop(), handshake.proof, "tablet",
+            _store_of(tx),
+        )  # fmt: skip
+        best = one_of_each_group(sift(situation)[1])[:CARD_OFFERS]
+        for offer in best:  # what a colleague says is a contact like any other
+            shown = Contact(now_ms, offer.offer_id, True, tablet)
+            tx.note_contact(handshake.member_id, handshake.handshake_id, shown)
         return StaffCard(
             handshake_id=handshake.handshake_id,
             call_name=read(CALL_NAME, ""),
@@ -222,10 +233,18 @@ class Decisions:
         """`noted`: reasons that are known already, kept with those of the offers."""
         offers = tx.offers()
         situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
+        situation = replace(situation, store=_store_of(tx))
+        situation = replace(situation, shelf=tx.shelf(place_of(situation), at_ms))
         decision = decide(situation)
         decision = replace(decision, reasons=(*noted, *decision.reasons))
         tx.record(decision)
         return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
+
+
+def _store_of(tx: Tx) -> str:
+    """This shop's name in headquarters' catalogue: the middle part of "tenant/store/id"; "" before it is known."""
+    parts = (tx.meta("store_id") or "").split("/")
+    return parts[1] if len(parts) == 3 else ""
 
 
 def _tapper(tx: Tx, tap: Tap) -> Person | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.core.consent import given
+from gateway.core.explain import LANGUAGES, explain
 from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL
 from gateway.core.model import Act, Purpose
 from gateway.core.ports import Clock
@@ -26,12 +27,14 @@ Answer = dict[str, Any]
 
 
 class Ask(BaseModel):
-    """One request of an operator; `purposes` empty = all of them. All but "counts" are about a member."""
+    """One request of an operator; `purposes` empty = all of them. "why" is about a decision, "counts" about nobody, all
+    others about a member."""
 
     model_config = ConfigDict(extra="forbid")
 
-    verb: Literal["show", "export", "withdraw", "erase", "counts"]
+    verb: Literal["show", "export", "withdraw", "erase", "counts", "why"]
     member_id: str = Field(default="", max_length=128)
+    decision_id: str = Field(default="", max_length=128)
     purposes: list[Purpose] = Field(default=[], max_length=len(Purpose))
 
 
@@ -66,6 +69,8 @@ class Desk:
             return {"result": "wrong"}
         if ask.verb == "counts":
             return {"result": "ok", "counts": self._health.counts}
+        if ask.verb == "why":
+            return await self._explained(ask.decision_id)
         if not ask.member_id:
             return {"result": "wrong"}
         try:
@@ -87,6 +92,24 @@ class Desk:
         except StoreError:
             return {"result": "disk"}
         return {"result": "ok", "at_ms": self._clock.now_ms()}
+
+    async def _explained(self, decision_id: str) -> Answer:
+        """The sentences of a decision by language, or "gone" for one that is not kept."""
+        try:
+            return await self._store.run(lambda tx: self._why(tx, decision_id))
+        except StoreError:
+            return {"result": "disk"}
+
+    def _why(self, tx: Tx, decision_id: str) -> Answer:
+        row = tx.decision(decision_id)
+        if row is None:
+            return {"result": "gone"}
+        now_ms = self._clock.now_ms()
+        tx.audit(now_ms, row["member_id"], ACTOR, "decision.explained", {"decision_id": decision_id})
+        titles = {offer.offer_id: offer.title for offer in tx.offers()}
+        zone = tx.shop().restraint.time_zone
+        told = {to: explain(row, row["reasons"], titles, zone, to) for to in LANGUAGES}
+        return {"result": "ok", "at_ms": now_ms, "why": told}
 
     def _show(self, tx: Tx, member_id: str) -> Answer:
         """No more than a tablet's card may have, and what is in force."""

@@ -29,6 +29,7 @@ COVERED = {
     "consent_head": "consents",
     "consent_parked": "unclear",
     "decision": "decisions",
+    "contact": "answers",
     "audit": "views",
     "outbox": "waiting",
     "tap_guard": "proofs",
@@ -125,6 +126,14 @@ class DecisionRow(_Form):
     reasons: list[ReasonRow]
 
 
+class AnswerRow(_Form):
+    decision_id: str
+    offer_id: str
+    what: str
+    at_ms: int
+    placement: str
+
+
 class ViewRow(_Form):
     at_ms: int
     actor: str
@@ -174,6 +183,7 @@ class Export(_Form):
     in_force: list[InForce]
     receipts: list[Receipt]
     decisions: list[DecisionRow]
+    answers: list[AnswerRow]
     views: list[ViewRow]
     waiting: list[WaitingRow]
     proofs: list[ProofRow]
@@ -213,6 +223,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         in_force=_in_force(tx, member_id, now_ms),
         receipts=_receipts(consents),
         decisions=_decisions(tx, member_id),
+        answers=[AnswerRow.model_validate(row) for row in tx.answers(member_id)],
         views=[ViewRow.model_validate({key: row[key] for key in ViewRow.model_fields}) for row in tx.audits(member_id)],
         waiting=[
             WaitingRow(seq=row.seq, at_ms=row.at_ms, type=row.type, body=json.loads(row.body))
@@ -301,6 +312,11 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
     "consents": ("Nachweis, wozu Ja oder Nein gesagt wurde", "proof of what was agreed to or refused", _BOTH),
     "unclear": ("Einwilligungen, denen nicht gefolgt werden kann", "consents that cannot be followed", _HQ),
     "decisions": ("damit sich jede Entscheidung erklären lässt", "so that every decision can be explained", _HERE),
+    "answers": (
+        "damit niemand noch einmal gefragt wird; auch Angebote auf der Karte beim Personal",
+        "so that nobody is asked again; also offers on a colleague's card",
+        _HERE,
+    ),
     "views": ("wer diese Daten gesehen oder benutzt hat", "who has seen or used this data", _HERE),
     "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
     "proofs": ("damit ein kopierter Nachweis nichts öffnet", "so that a copied proof opens nothing", _HERE),
@@ -321,6 +337,7 @@ def _about(shop: ShopConfig) -> dict[str, About]:
         "consents": _words("bis zur Löschung", "until erased"),
         "unclear": _words("bis sie klar sind, oder bis zur Löschung", "until they are clear, or until erased"),
         "decisions": _days(keep.decisions),
+        "answers": _days(keep.decisions),
         "views": _days(keep.audit),
         "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),
         "proofs": _words("Minuten; Zähler einer Karte bis zur Löschung", "minutes; a card's counter until erased"),

@@ -1,4 +1,5 @@
-"""The verbs of `store-gateway member`: what an operator does for a member, by the running service or on its file."""
+"""The verbs of `store-gateway member`, and `why`: what an operator does for a member, by the running service or on its
+file."""
 
 import argparse
 import asyncio
@@ -42,6 +43,21 @@ def add_verbs(parser: argparse.ArgumentParser, default_config: Path) -> None:
     verb("erase", "forget a member, here at once and everywhere by headquarters")
 
 
+def add_why(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", default_config: Path) -> None:
+    text = "why a decision was what it was, offer by offer, in plain sentences; noted in the audit"
+    told = verbs.add_parser("why", help=text, description=text, formatter_class=Defaults)
+    told.set_defaults(verb=_why)
+    told.add_argument("decision", help="its id, as headquarters and exports have it")
+    told.add_argument("--config", type=Path, default=default_config, help="the configuration file")
+    told.add_argument("--language", choices=["de", "en"], default="en", help="of the sentences")
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    for line in why(config.load(arguments.config), arguments.decision, arguments.language):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
 def _run(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     asked = {"verb": arguments.act, "member_id": arguments.member, "purposes": vars(arguments).get("purpose") or []}
@@ -64,6 +80,17 @@ def counts(loaded: Config) -> dict[str, int]:
     if answer is None:
         raise UnavailableError(f"no service runs on {loaded.gateway.data_dir}; start it, then ask again")
     return dict(answer["counts"])
+
+
+def why(loaded: Config, decision_id: str, language: str) -> list[str]:
+    """Why a decision was what it was, in sentences. Raises ConfigError for one that is not kept here."""
+    answer = do(loaded, {"verb": "why", "decision_id": decision_id})
+    match answer["result"]:
+        case "ok":
+            return list(answer["why"][language])
+        case "disk":
+            raise StoreError("the disk refuses: who looks must be noted, so nothing is told")
+    raise ConfigError("expected the id of a decision that is kept here (90 days, unless headquarters says otherwise)")
 
 
 def do(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:

@@ -138,6 +138,20 @@ def audit_and_ageing(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def answers_to_offers(db: Database) -> None:
+    """What members answered to offers and met beyond screens, and an index that finds what they were shown."""
+    for statement in (
+        """CREATE TABLE contact (member_id TEXT NOT NULL, decision_id TEXT NOT NULL, offer_id TEXT NOT NULL,
+           what TEXT NOT NULL, at_ms INTEGER NOT NULL, placement TEXT NOT NULL, kept_from_ms INTEGER NOT NULL,
+           PRIMARY KEY (member_id, decision_id, offer_id, what)) WITHOUT ROWID""",
+        "CREATE INDEX contact_age ON contact (kept_from_ms)",
+        """CREATE INDEX decision_shown ON decision (member_id, at_ms, offer_id, trigger, screen)
+           WHERE offer_id IS NOT NULL""",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

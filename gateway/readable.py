@@ -14,6 +14,7 @@ _HEADINGS = {
     "credentials": ("Karten, Handys und Anhänger", "Cards, phones and fobs"),
     "views": ("Wer diese Daten gesehen oder benutzt hat", "Who has seen or used this data"),
     "decisions": ("Entscheidungen und ihre Gründe", "Decisions and their reasons"),
+    "answers": ("Antworten auf Angebote", "Answers to offers"),
     "waiting": ("Noch nicht bestätigte Meldungen", "Reports not yet confirmed"),
     "proofs": ("Verbrauchte Nachweise", "Spent proofs"),
     "codes": ("Einmalcodes", "One-time codes"),
@@ -39,6 +40,8 @@ _WORDS = {
 }
 
 _FIELDS = {
+    "what": ("Was", "What"),
+    "placement": ("Ort", "Place"),
     "call_name": ("Rufname", "Call name"),
     "language": ("Sprache", "Language"),
     "interests": ("Interessen", "Interests"),
@@ -100,6 +103,10 @@ _VALUES = {
     "withdrawn": ("widerrufen", "withdrawn"),
     "expired": ("abgelaufen", "expired"),
     "superseded": ("ersetzt", "superseded"),
+    "shown": ("gezeigt", "shown"),
+    "accepted": ("angenommen", "accepted"),
+    "dismissed": ("abgelehnt", "dismissed"),
+    "redeemed": ("eingelöst", "redeemed"),
     "tablets": ("alle Tablets", "all tablets"),
     "member.announced": ("Beim Kommen auf den Tablets angekündigt", "Announced on the tablets on coming in"),
     "advice.asked": (
@@ -109,6 +116,7 @@ _VALUES = {
     "card.opened": ("Karte auf einem Tablet geöffnet", "Card opened on a tablet"),
     "member.shown": ("an der Box angesehen", "looked at on the box"),
     "member.exported": ("Auskunft erstellt", "Export made"),
+    "decision.explained": ("Gründe einer Entscheidung angesehen", "Reasons of a decision looked at"),
     "link.made": ("Einmal-Link zu den eigenen Daten", "One-time link to their own data"),
     "session.opened": ("Eigene Seite geöffnet", "Own page opened"),
     "data.read": ("Eigene Daten gelesen", "Own data read"),

@@ -47,9 +47,9 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         return Profile(member, self.consents(member_id), categories(self.shop().sensitive))
 
     def person(self, member_id: str, now_ms: int) -> Person | None:
-        """The same with the last day's contacts."""
+        """The same with the contacts that rules may ask for."""
         profile = self.profile(member_id)
-        return None if profile is None else Person(profile, self.contacts(member_id, now_ms))
+        return None if profile is None else Person(profile, self.contacts(member_id, now_ms, self.horizon_ms()))
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""

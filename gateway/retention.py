@@ -40,6 +40,11 @@ RULES = (
         "to answer a member who asks why; then counts per day without a person",
     ),
     Rule(
+        Aged("contact", "member_id, decision_id, offer_id, what", "kept_from_ms"),
+        lambda keep: keep.decisions,
+        "so that nobody is asked again what they answered; as long as the decision that it belongs to",
+    ),
+    Rule(
         Aged("audit", "seq", "kept_from_ms"),
         lambda keep: keep.audit,
         "to answer a member who asks who saw what; a year covers what an authority looks into",

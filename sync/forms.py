@@ -1,13 +1,14 @@
 """The forms of operations' bodies: which fields, of which type, in which bounds. What they say is in sync.ops. Pure."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
-from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpose, ShopConfig
+from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpose, Restraint, ShopConfig
 from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
+from gateway.core.spans import DAY_MS
 from sync.fields import EXACT, INT64_MAX, Id, Ms, Word
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
@@ -26,6 +27,10 @@ MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
 MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
 MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept longer
 MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
+MAX_CAPS = 8  # of one offer: two windows for each of three counts, and some more
+MAX_CAP = 1_000  # times, and contacts in a row
+MAX_GROUPS = 4
+MAX_PERIOD_MS = 90 * DAY_MS  # decisions are kept no longer by default, and what is gone can't be counted
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -43,6 +48,7 @@ _Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")
 _IdOrNone = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")]
 _Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
+_BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
 _JoinUrl = Annotated[
@@ -142,8 +148,29 @@ class ConsentRef(BaseModel):
     member_id: Id
 
 
+class CapBody(Body):
+    """core.model.Cap; that it has one period is checked by `ops.parse`."""
+
+    what: Literal["impressions", "acceptances", "redemptions"]
+    limit: Annotated[int, Field(ge=1, le=MAX_CAP)]
+    per: Literal["offer", "placement"] = "offer"
+    period_ms: Annotated[int, Field(ge=0, le=MAX_PERIOD_MS)] = 0
+    calendar: Literal["", "day", "week", "month"] = ""
+
+
+_Pause = Annotated[int, Field(ge=0, le=MAX_PERIOD_MS)]
+
+
+class PauseBody(Body):
+    """core.model.Pause."""
+
+    shown_ms: _Pause = 0
+    dismissed_ms: _Pause = 0
+    redeemed_ms: _Pause = 0
+
+
 class OfferBody(Body):
-    """core.model.Offer."""
+    """core.model.Offer; `eligibility` is read by core.eligible."""
 
     offer_id: Id
     title: _Text
@@ -162,6 +189,18 @@ class OfferBody(Body):
     cap_per_member: _Small | None = None
     purpose: Annotated[Purpose, Field(strict=False)] = Purpose.PERSONALISE_OFFERS
     category: _Category = ""
+    stores: Annotated[list[_PlaceId], Field(max_length=MAX_ITEMS)] = []
+    placements: Annotated[list[_PlaceId], Field(max_length=MAX_ITEMS)] = []
+    channels: Annotated[list[Literal["public", "tablet", "phone", "till"]], Field(max_length=4)] = []
+    eligibility: dict[str, Any] | None = None
+    groups: Annotated[list[_PlaceId], Field(max_length=MAX_GROUPS)] = []
+    caps: Annotated[list[CapBody], Field(max_length=MAX_CAPS)] = []
+    pause: PauseBody = PauseBody()
+    control_bp: _BasisPoints = 0
+    budget_id: _IdOrNone = ""
+    coupon_class: _IdOrNone = ""
+    stock_ref: _IdOrNone = ""
+    price_ref: _IdOrNone = ""
 
 
 class OfferRef(Body):
@@ -195,6 +234,18 @@ class KeepBody(Body):
     counts: _Days = Keep().counts
 
 
+class RestraintBody(Body):
+    """core.model.Restraint."""
+
+    time_zone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9+_/-]{0,40}$")] = "UTC"
+    quiet_from_min: Annotated[int, Field(ge=0, lt=1_440)] = 0
+    quiet_until_min: Annotated[int, Field(ge=0, lt=1_440)] = 0
+    ignored: Annotated[int, Field(ge=1, le=MAX_CAP)] = Restraint().ignored
+    backoff_ms: _Pause = 0
+    holdout_bp: _BasisPoints = 0
+    holdout_salt: Annotated[str, StringConstraints(max_length=MAX_WORD)] = ""
+
+
 class ConfigBody(Body):
     """core.model.ShopConfig; what is not said has its default."""
 
@@ -216,6 +267,7 @@ class ConfigBody(Body):
     sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
     retention: KeepBody = KeepBody()
     stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
+    restraint: RestraintBody = RestraintBody()
 
 
 class KeyRef(Body):

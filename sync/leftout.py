@@ -12,6 +12,9 @@ from gateway.core.changes import Change, OfferRefused
 from gateway.errors import PeerError
 from sync import ops
 from sync.fields import Id, validate
+from sync.forms import CapBody, OfferBody, PauseBody
+
+_BELOW = frozenset(CapBody.model_fields) | frozenset(PauseBody.model_fields)
 
 
 class _Named(BaseModel):
@@ -32,10 +35,21 @@ def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefu
     return tuple(changes), tuple(refused)
 
 
+# Errors whose place is made of our own words and of numbers; of another error it may be the peer's.
+_OURS = ("purpose", "eligibility", "cap")
+
+
 def _refused(body: object, error: PeerError) -> OfferRefused:
-    """`field` only where it is a word of ours: of another error it may be the peer's."""
+    """`field` only where it is of our own words: then the place, and what was expected there."""
     try:
         known = validate(_Named, body).offer_id
     except PeerError:
         known = ""
-    return OfferRefused(known, error.reason, error.field if error.reason == "purpose" else "")
+    told = error.reason in _OURS or _is_ours(error.field)
+    return OfferRefused(known, error.reason, error.field if told else "")
+
+
+def _is_ours(place: str) -> bool:
+    """Whether a place is a field of an offer, and below it our fields and numbers alone."""
+    first, *below = place.split(".")
+    return first in OfferBody.model_fields and all(step.isdecimal() or step in _BELOW for step in below)

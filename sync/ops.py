@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gateway.core import eligible
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
@@ -32,6 +33,7 @@ from gateway.core.gate import overreach
 from gateway.core.keyring import KeyUse
 from gateway.core.model import (
     AgeGate,
+    Cap,
     ClockQuality,
     ConsentRecord,
     ConsentState,
@@ -40,7 +42,9 @@ from gateway.core.model import (
     Member,
     Notice,
     Offer,
+    Pause,
     Purpose,
+    Restraint,
     ShopConfig,
     TalkingPoint,
 )
@@ -82,7 +86,7 @@ def parse(op: object) -> Change:
             config = validate(forms.ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
             lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
-            keep = {"retention": Keep(**dict(config.retention))}
+            keep = {"retention": Keep(**dict(config.retention)), "restraint": Restraint(**dict(config.restraint))}
             return ConfigPut(ShopConfig(**dict(config) | {"notice": notice} | lists | keep))
     return _parse_secret(op["op"], body)
 
@@ -144,8 +148,18 @@ def _parse_secret(name: str, body: object) -> Change:
     raise PeerError("op")
 
 
+_LISTS = ("zones", "interests", "stores", "placements", "channels", "groups")
+
+
 def _offer(wire: forms.OfferBody) -> Offer:
-    offer = Offer(**dict(wire) | {"zones": tuple(wire.zones), "interests": tuple(wire.interests)})
+    """Raises PeerError: "purpose", "eligibility" or "cap" with the place."""
+    lists = {name: tuple(getattr(wire, name)) for name in _LISTS}
+    for number, cap in enumerate(wire.caps):
+        if (cap.period_ms == 0) == (cap.calendar == ""):
+            raise PeerError("cap", f"caps.{number}: expected either period_ms or calendar")
+    counted = {"caps": tuple(Cap(**dict(cap)) for cap in wire.caps), "pause": Pause(**dict(wire.pause))}
+    rule = None if wire.eligibility is None else eligible.parse(wire.eligibility)
+    offer = Offer(**dict(wire) | lists | counted | {"eligibility": rule})
     too_far = overreach(offer)
     if too_far is not None:
         raise PeerError("purpose", too_far)
@@ -199,6 +213,8 @@ def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A frozen value of core.model as what JSON has: objects, lists, strings, numbers."""
+    if isinstance(value, eligible.Rule):
+        return eligible.plain(value)
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -8,13 +8,12 @@ from gateway.results import Result
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "DECISIONS", 20)
     monkeypatch.setattr(bench, "EVENTS", 200)
 
 
 @pytest.mark.parametrize(
     ("name", "figures"),
-    [("decide", {"decide_p99_ms", "decide_commit_p99_ms"}), ("outbox", {"append_per_s_at_50"})],
+    [("outbox", {"append_per_s_at_50"})],
 )
 def test_each_bench_prints_its_figures(name: str, figures: set[str]) -> None:
     results = bench.run(name)

@@ -9,8 +9,9 @@ import pytest
 from gateway.apply import apply
 from gateway.core.changes import Delta
 from gateway.core.handshake import Handshake
-from gateway.core.model import Guard, Habit, Member, Offer, Proof, Purpose, ShopConfig, TalkingPoint, Tap
+from gateway.core.model import Guard, Habit, Member, Offer, Pause, Proof, Purpose, ShopConfig, TalkingPoint, Tap
 from gateway.core.presence import PresenceChange
+from gateway.core.spans import DAY_MS
 from gateway.decisions import CARD_OFFERS, Arrival, Decisions
 from gateway.records import Tx
 from tests.rigs.shop import SITE_KEY, START_MS, TEXT, basics, member
@@ -198,3 +199,44 @@ def test_a_card_after_a_copied_number_lists_nothing_that_it_cannot_redeem(shop) 
     for proof, listed in ((Proof.BEARER, False), (Proof.PROVEN, True)):
         card = decisions.card(tx, replace(ASKED, proof=proof), "t1", START_MS, START_MS + 5)
         assert ("dear" in [line.offer_id for line in card.offers]) is listed
+
+
+def test_what_a_colleague_shows_uses_up_the_same_budget(shop) -> None:
+    tx, decisions = shop
+    decisions.card(tx, ASKED, "t1", START_MS, START_MS + 5)
+    shown = tx.contacts("mia", START_MS)
+    assert {(one.placement, one.what, one.asked) for one in shown} == {("t1", "shown", True)}
+    ((decision, _),) = decisions.arrive(tx, replace(ARRIVAL, at_ms=START_MS + 1), "v1", ("bar",), ())
+    assert decision.reasons[0].code == "budget.pause"
+
+
+def test_a_no_is_remembered_and_more_is_neither(shop) -> None:
+    tx, decisions = shop
+    tx.put_offer(Offer("espresso", TEXT, TEXT, interests=("coffee",), pause=Pause(dismissed_ms=DAY_MS)))
+    dialogue = decisions.greet(tx, Tap("mia", "r", START_MS), "bar", "coffee", 9)
+    decisions.answered(tx, "offer.explained", dialogue, Proof.BEARER, START_MS + 1)
+    assert tx.answers("mia") == []
+    decisions.answered(tx, "offer.declined", dialogue, Proof.BEARER, START_MS + 2)
+    assert [(one["what"], one["placement"]) for one in tx.answers("mia")] == [("dismissed", "bar")]
+    again = decisions.greet(tx, Tap("mia", "r", START_MS + 3), "bar", "coffee", 9)
+    assert again.offer_id != "espresso"
+    assert ["espresso", "pause.dismissed"] in tx.decision(again.decision_id)["reasons"]
+
+
+def test_an_offer_for_another_store_is_not_for_this_one(shop) -> None:
+    tx, decisions = shop
+    tx.put_offer(Offer("espresso", TEXT, TEXT, interests=("coffee",), public_safe=True, stores=("munich-1",)))
+    ((decision, _),) = decisions.arrive(tx, ARRIVAL, "v1", ("bar",), ())
+    assert ["espresso", "store"] in tx.decision(decision.decision_id)["reasons"]
+    tx.put_meta("store_id", "acme/munich-1/gw-1")
+    ((decision, _),) = decisions.arrive(tx, ARRIVAL, "v1", ("bar",), ())
+    assert decision.offer_id == "espresso"
+
+
+def test_who_was_erased_has_no_answers(shop) -> None:
+    tx, decisions = shop
+    dialogue = decisions.greet(tx, Tap("mia", "r", START_MS), "bar", "coffee", 9)
+    decisions.answered(tx, "offer.accepted", dialogue, Proof.BEARER, START_MS + 1)
+    tx.erase_member("mia")
+    decisions.answered(tx, "offer.declined", dialogue, Proof.BEARER, START_MS + 2)
+    assert tx.answers("mia") == []

@@ -148,3 +148,16 @@ async def test_a_disk_that_refuses_shows_and_does_nothing(shop: Shop, desk: Desk
 
     monkeypatch.setattr(shop.store, "run", full)
     assert await desk.answer({"verb": verb, "member_id": "mia"}) == {"result": "disk"}
+
+
+async def test_why_tells_a_decision_and_is_noted(shop: Shop, desk: Desk) -> None:
+    await shop.stand("mia", "coffee-ble")
+    (made, *_) = await shop.bodies("decision.made")
+    answer = await desk.answer({"verb": "why", "decision_id": made["decision_id"]})
+    assert answer["result"] == "ok"
+    assert "It fitted and came first." in " ".join(answer["why"]["en"])
+    assert "Es passte und stand an erster Stelle." in " ".join(answer["why"]["de"])
+    assert "mia" not in json.dumps(answer["why"]).lower()
+    assert (await views(shop))[-1] == "decision.explained"
+    assert (await desk.answer({"verb": "why", "decision_id": "gone"}))["result"] == "gone"
+    assert (await desk.answer({"verb": "why"}))["result"] == "gone"

@@ -8,6 +8,7 @@ import pytest
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
+    Contact,
     Credential,
     CredentialKind,
     Decision,
@@ -51,6 +52,7 @@ def fill(tx: Tx, name: str) -> None:
     )
     tx.park(f"u-{name}", who, "unknown_purpose", json.dumps({"purpose": f"new-{name}"}), False, NOW_MS)
     tx.record(Decision(f"d-{name}", NOW_MS, "tap", who, "coffee", f"bar-{name}", "o1", (Reason("o1", "chosen"),)))
+    tx.note_contact(who, f"d-{name}", Contact(NOW_MS, "o1", True, f"bar-{name}", "accepted"))
     tx.audit(NOW_MS, who, f"tablet/{name}", "card.opened", {"handshake_id": f"h-{name}"}, [Purpose.STAFF_ADVICE])
     tx.emit(Event("visit.entered", NOW_MS, {"member_id": who, "zone": f"zone-{name}"}))
     tx.admit(who, Guard(name.encode().ljust(16, b"-"), 17))

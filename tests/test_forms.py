@@ -4,7 +4,18 @@ from typing import Any
 import pytest
 
 from gateway.core.keyring import MAX_MATERIAL_BYTES
-from gateway.core.model import ConsentRecord, Habit, Member, Notice, Offer, ShopConfig, TalkingPoint
+from gateway.core.model import (
+    Cap,
+    ConsentRecord,
+    Habit,
+    Member,
+    Notice,
+    Offer,
+    Pause,
+    Restraint,
+    ShopConfig,
+    TalkingPoint,
+)
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import forms
@@ -20,6 +31,9 @@ from sync.messages import MAX_PAYLOAD_BYTES
         (forms.HabitBody, Habit),
         (forms.ConsentBody, ConsentRecord),
         (forms.OfferBody, Offer),
+        (forms.CapBody, Cap),
+        (forms.PauseBody, Pause),
+        (forms.RestraintBody, Restraint),
         (forms.NoticeBody, Notice),
         (forms.ConfigBody, ShopConfig),
     ],
@@ -45,6 +59,8 @@ def test_a_body_has_no_other_fields(form: type[forms.Body]) -> None:
         (forms.OfferBody, {"offer_id": "o", "title": {"en": "x" * (forms.MAX_TEXT + 1)}, "text": {}}, "fields"),
         (forms.OfferBody, {"offer_id": "o", "title": {}, "text": {}, "value_cents": 1_000_001}, "range"),
         (forms.NoticeBody, {"version": "1", "controller": "", "contact": "", "text": {"en": "one\rtwo"}}, "fields"),
+        (forms.CapBody, {"what": "impressions", "limit": 1, "period_ms": forms.MAX_PERIOD_MS + 1}, "range"),
+        (forms.ConfigBody, {"restraint": {"quiet_from_min": 1_440}}, "fields"),
         (forms.ConfigBody, {"consent_days": forms.MAX_CONSENT_DAYS + 1}, "range"),
         (forms.ConfigBody, {"bind_prefixes": ["https://shop.example"]}, "fields"),
         (forms.ConfigBody, {"sensitive": ["tea"] * (forms.MAX_CATEGORIES + 1)}, "fields"),

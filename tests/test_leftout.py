@@ -14,8 +14,14 @@ OFFER = {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"
     [
         (OFFER | {"purpose": "purchase_history"}, OfferRefused("o-1", "purpose", "interests")),
         (OFFER | {"price_of_tomorrow": 7}, OfferRefused("o-1", "fields")),
-        (OFFER | {"priority": 2**64}, OfferRefused("o-1", "range")),
-        (OFFER | {"offer_id": "no id at all"}, OfferRefused("", "fields")),
+        (OFFER | {"priority": 2**64}, OfferRefused("o-1", "range", "priority")),
+        (OFFER | {"caps": [{"what": "x", "limit": 1}]}, OfferRefused("o-1", "fields", "caps.0.what")),
+        (OFFER | {"title": {"in Swabian": "x"}}, OfferRefused("o-1", "fields")),  # whose words the place is made of
+        (
+            OFFER | {"eligibility": {"is": ["name", "Mia"]}},
+            OfferRefused("o-1", "eligibility", "is.0: expected a known field"),
+        ),
+        (OFFER | {"offer_id": "no id at all"}, OfferRefused("", "fields", "offer_id")),
         ("rubbish", OfferRefused("", "fields")),
     ],
 )

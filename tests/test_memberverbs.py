@@ -1,5 +1,6 @@
 """`store-gateway member`: the same acts by the running service and on the file of a stopped one."""
 
+import asyncio
 import json
 import secrets
 import sqlite3
@@ -17,7 +18,7 @@ from gateway.__main__ import main
 from gateway.apply import apply
 from gateway.config import load
 from gateway.core.changes import ConsentAdd, Delta
-from gateway.core.model import Purpose
+from gateway.core.model import Decision, Purpose, Reason
 from gateway.errors import UnavailableError
 from gateway.store import Store
 from tests.rigs.broker import free_port
@@ -148,3 +149,16 @@ def test_what_was_counted_is_told_exactly_by_the_running_service_alone(
         assert json.loads(capsys.readouterr().out).keys() <= memberverbs.counts(loaded).keys()
     with pytest.raises(UnavailableError, match="no service runs"):
         memberverbs.counts(loaded)
+
+
+async def test_why_is_told_in_both_languages(filled: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    row = Decision("d-1", 5, "zone", "mia", "coffee", "bar", None, (Reason("*", "budget.day"),))
+    data_dir = load(filled).gateway.data_dir
+    store = Store(data_dir / "gateway.db", secrets.token_hex(16), keys.site_key(data_dir))
+    await store.run(lambda tx: tx.record(row))
+    store.close()
+    assert await asyncio.to_thread(main, ["why", "d-1", "--config", str(filled)]) == 0
+    assert "Enough had been shown on that day." in capfd.readouterr().out
+    assert await asyncio.to_thread(main, ["why", "d-1", "--config", str(filled), "--language", "de"]) == 0
+    assert "Für diesen Tag war genug gezeigt." in capfd.readouterr().out
+    assert await asyncio.to_thread(main, ["why", "d-2", "--config", str(filled)]) == 78

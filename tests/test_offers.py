@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.eligible import parse
 from gateway.core.gate import Profile
 from gateway.core.model import (
     AgeGate,
@@ -17,10 +18,12 @@ from gateway.core.model import (
     Proof,
     Purpose,
     Reason,
+    Restraint,
     ShopConfig,
 )
-from gateway.core.offers import Person, Situation, decide, public_slides, sift, slide_of
+from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, public_slides, sift, slide_of
 from gateway.core.sensitive import BUILT_IN
+from gateway.core.shelf import shelve
 from gateway.core.spans import DAY_MS
 
 NOW_MS = 10 * DAY_MS
@@ -198,11 +201,11 @@ def test_an_offer_that_calls_somebody_by_name_is_not_shown(trigger: str, where: 
 def test_the_budget_of_the_day_and_the_pause_between_contacts() -> None:
     shop = ShopConfig(contacts_per_day=2, contact_gap_ms=60_000)
     recent = Contact(NOW_MS - 59_999, "o9", False)
-    past = Contact(NOW_MS - 60_000, "o9", True)
+    past, older = Contact(NOW_MS - 60_000, "o9", True), Contact(NOW_MS - 60_001, "o9", True)
     assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[recent]), shop=shop)) == {
         "*": "budget.pause"
     }
-    assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[past, past]), shop=shop)) == {
+    assert reasons(situation(offer("o1"), who=person("m1", "coffee", contacts=[past, older]), shop=shop)) == {
         "*": "budget.day"
     }
     assert decide(situation(offer("o1"), who=person("m1", "coffee", contacts=[past]), shop=shop)).offer_id == "o1"
@@ -224,6 +227,133 @@ def test_the_cap_of_an_offer_counts_per_member() -> None:
     assert decide(situation(offer("o1", cap_per_member=2), who=seen)).offer_id == "o1"
 
 
+offers = st.lists(
+    st.builds(
+        lambda n, zones, interests, audience, safe, priority: offer(
+            f"o{n}", zones=zones, interests=interests, audience=audience, public_safe=safe, priority=priority
+        ),
+        st.integers(0, 99),
+        st.sampled_from([(), ("coffee",), ("wine",)]),
+        st.sampled_from([(), ("coffee",), ("tea",)]),
+        st.sampled_from(["everyone", "members"]),
+        st.booleans(),
+        st.integers(0, 3),
+    ),
+    max_size=8,
+    unique_by=lambda o: o.offer_id,
+)
+
+
+# --- rules, places, hold-outs ---------------------------------------------------------------------------------
+
+
+def test_where_an_offer_is_not_meant_it_says_so() -> None:
+    codes = reasons(
+        situation(
+            offer("store", stores=("berlin-2",)),
+            offer("place", placements=("door",)),
+            offer("phone", channels=("phone", "tablet")),
+            offer("here", stores=("munich-1",), placements=("screen",), channels=("public",)),
+            store="munich-1",
+        )
+    )
+    assert codes == {"store": "store", "place": "placement", "phone": "channel", "here": "chosen"}
+
+
+def test_only_a_true_makes_eligible() -> None:
+    morning, basket = parse({"below": ["hour", 12]}), parse({"at_least": ["basket.cents", 500]})
+    assert reasons(situation(offer("o1", eligibility=morning)))["o1"] == "chosen"  # midnight
+    assert reasons(situation(offer("o1", eligibility=morning), at_ms=NOW_MS + DAY_MS // 2))["o1"] == "eligibility"
+    assert reasons(situation(offer("o1", eligibility=basket)))["o1"] == "eligibility.unknown"
+    negated = parse({"not": {"at_least": ["basket.cents", 500]}})
+    assert reasons(situation(offer("o1", eligibility=negated)))["o1"] == "eligibility.unknown"
+    assert decide(situation(offer("o1", eligibility=basket), facts={"basket.cents": 500})).offer_id == "o1"
+
+
+def test_a_rule_reads_a_member_through_the_gate_only() -> None:
+    usual = offer("o1", interests=(), eligibility=parse({"has": ["member.usual", ["Espresso"]]}))
+    bought = replace(usual, purpose=Purpose.PURCHASE_HISTORY)
+    member = Member("m1", usual=("Espresso",), age=AgeGate.OVER_16)
+    for purposes, code in (((Purpose.PURCHASE_HISTORY,), "chosen"), ((), "consent.not_given")):
+        records = {p: ConsentRecord(f"e{p}", "m1", p, ConsentState.GIVEN, 1, hq_seq=1) for p in purposes}
+        who = Person(Profile(member, records))
+        assert reasons(situation(bought, who=who, trigger="tap"))["o1"] == code
+    everything = {p: ConsentRecord(f"e{p}", "m1", p, ConsentState.GIVEN, 1, hq_seq=1) for p in Purpose}
+    who = Person(Profile(member, everything))
+    assert reasons(situation(usual, who=who, trigger="tap"))["o1"] == "eligibility.unknown"  # not for this purpose
+    # What the caller says of the visit never stands in for what only the gate may say.
+    said = {"member.usual": frozenset({"Espresso"})}
+    assert reasons(situation(usual, who=who, trigger="tap", facts=said))["o1"] == "eligibility.unknown"
+
+
+def test_what_somebody_usually_takes_never_shows_on_a_screen_by_itself() -> None:
+    rule = parse({"not": {"has": ["member.usual", ["Tea"]]}})
+    greeting = offer("o1", interests=(), purpose=Purpose.GREET_ON_ENTRY, eligibility=rule)
+    assert reasons(situation(greeting))["o1"] == "not_public_safe"
+    assert decide(situation(greeting, trigger="tap")).offer_id == "o1"
+
+
+def test_a_rule_has_to_hold_for_everybody_who_stands_there() -> None:
+    alone = offer("o1", interests=(), eligibility=parse({"has": ["member.interests", ["coffee"]]}))
+    assert reasons(situation(alone, others=(person("m2", "wine"),)))["o1"] == "does_not_fit_company"
+    assert decide(situation(alone, others=(person("m2", "coffee"),))).offer_id == "o1"
+
+
+def test_what_is_not_there_is_not_promised() -> None:
+    one = offer("o1", stock_ref="beans")
+    assert reasons(situation(one))["o1"] == "stock.unknown"
+    assert reasons(situation(one, stock={"beans": 0}))["o1"] == "stock"
+    assert decide(situation(one, stock={"beans": 1})).offer_id == "o1"
+    assert reasons(situation(offer("o1", budget_id="b1"), spent=frozenset({"b1"})))["o1"] == "budget.spent"
+
+
+HELD_OUT = ShopConfig(restraint=Restraint(holdout_bp=10_000, holdout_salt="salt"))
+
+
+@pytest.mark.parametrize("trigger", ["zone", "tap"])
+def test_who_is_held_out_gets_nothing_targeted_and_the_decision_says_what_it_would_have_been(trigger: str) -> None:
+    catalogue = (offer("o1", priority=2), offer("o2", priority=1), offer("all", audience="everyone"))
+    one = situation(*catalogue, trigger=trigger, shop=HELD_OUT)
+    decision = decide(one)
+    assert Reason("o1", "holdout.first") in decision.reasons
+    assert Reason("o2", "holdout") in decision.reasons
+    assert decision.offer_id == (None if trigger == "zone" else "all")
+    assert all(kept.audience == "everyone" for kept in sift(one)[1])
+
+
+def test_an_offers_own_comparison_leaves_the_others_alone() -> None:
+    shop = ShopConfig(restraint=Restraint(holdout_salt="salt"))
+    decision = decide(situation(offer("o1", priority=2, control_bp=10_000), offer("o2"), shop=shop))
+    assert decision.offer_id == "o2"
+    assert Reason("o1", "holdout.first") in decision.reasons
+
+
+def test_a_score_counts_inside_its_tier_only() -> None:
+    catalogue = (offer("a"), offer("b"), offer("top", priority=1))
+    assert decide(situation(*catalogue, scores={"a": 0.2, "b": 0.9})).offer_id == "top"
+    assert decide(situation(*catalogue[:2], scores={"a": 0.2, "b": 0.9})).offer_id == "b"
+
+
+@given(offers, st.sampled_from(["zone", "tap"]), st.sets(st.sampled_from(list(Purpose))))
+def test_a_shelf_that_is_known_changes_nothing(catalogue, trigger, purposes) -> None:
+    one = situation(*catalogue, who=person("m1", "coffee", purposes=tuple(purposes)), trigger=trigger)
+    known = replace(one, shelf=shelve(one.offers, place_of(one), NOW_MS - 1))
+    assert decide(known) == decide(one)
+    late = shelve((replace(offer("o1"), valid_until_ms=NOW_MS),), place_of(one), NOW_MS - 1)
+    assert decide(replace(one, shelf=late)) == decide(one)  # its time is over
+
+
+def test_a_list_has_one_of_each_group() -> None:
+    ranked = [offer("a", groups=("x",)), offer("b", groups=("x", "y")), offer("c", groups=("y",)), offer("d")]
+    assert [one.offer_id for one in one_of_each_group(ranked)] == ["a", "c", "d"]
+
+
+def test_what_has_conditions_is_no_anonymous_slide() -> None:
+    conditions = {"eligibility": parse({"below": ["hour", 12]}), "stores": ("berlin-2",), "stock_ref": "beans"}
+    shown = [offer(name, audience="everyone", **{name: value}) for name, value in conditions.items()]
+    assert public_slides(shown, "coffee", NOW_MS) == ()
+
+
 def test_rank_is_priority_then_affinity_then_the_longest_unseen() -> None:
     who = person("m1", "coffee", "wine", contacts=[Contact(NOW_MS - DAY_MS // 2, "a", False)])
     close = offer("close", interests=("coffee", "wine"))
@@ -243,23 +373,6 @@ def test_public_slides_are_only_what_anybody_may_see() -> None:
     ]
     assert [slide.slide_id for slide in public_slides(shown, "coffee", NOW_MS)] == ["top", "all"]
     assert slide_of(shown[0]).title == TEXT
-
-
-offers = st.lists(
-    st.builds(
-        lambda n, zones, interests, audience, safe, priority: offer(
-            f"o{n}", zones=zones, interests=interests, audience=audience, public_safe=safe, priority=priority
-        ),
-        st.integers(0, 99),
-        st.sampled_from([(), ("coffee",), ("wine",)]),
-        st.sampled_from([(), ("coffee",), ("tea",)]),
-        st.sampled_from(["everyone", "members"]),
-        st.booleans(),
-        st.integers(0, 3),
-    ),
-    max_size=8,
-    unique_by=lambda o: o.offer_id,
-)
 
 
 @given(offers, st.sampled_from(["zone", "tap"]), st.sets(st.sampled_from(list(Purpose))))

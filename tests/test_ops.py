@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core import eligible
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
@@ -24,6 +25,7 @@ from gateway.core.changes import (
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
     AgeGate,
+    Cap,
     ClockQuality,
     ConsentRecord,
     ConsentState,
@@ -31,7 +33,9 @@ from gateway.core.model import (
     Member,
     Notice,
     Offer,
+    Pause,
     Purpose,
+    Restraint,
     ShopConfig,
     TalkingPoint,
 )
@@ -56,6 +60,21 @@ ms = st.integers(0, MAX_MS)
 small = st.integers(0, 1000)
 no_id = st.just("") | ids
 codes = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,31}", fullmatch=True)
+minutes = st.integers(0, 1_439)
+periods = st.integers(0, forms.MAX_PERIOD_MS)
+caps = st.builds(
+    lambda what, limit, per, period_ms, calendar: Cap(what, limit, per, 0 if calendar else period_ms, calendar),
+    st.sampled_from(["impressions", "acceptances", "redemptions"]),
+    st.integers(1, forms.MAX_CAP),
+    st.sampled_from(["offer", "placement"]),
+    st.integers(1, forms.MAX_PERIOD_MS),
+    st.sampled_from(["", "day", "week", "month"]),
+)
+RULES = [  # those of tests/test_eligible.py are many more; here is one of each kind that an offer for members may ask
+    {"all": [{"is": ["zone", "coffee"]}, {"not": {"below": ["hour", 9]}}]},
+    {"any": [{"has": ["member.interests", ["tea"]]}, {"in": ["weekday", [6, 7]]}]},
+]
+rules = st.sampled_from([eligible.parse(rule) for rule in RULES])
 records = st.builds(
     ConsentRecord,
     event_id=ids,
@@ -120,6 +139,18 @@ changes: st.SearchStrategy[Change] = st.one_of(
             cap_per_member=st.none() | small,
             value_cents=small,
             category=categories,
+            stores=st.lists(places, max_size=3).map(tuple),
+            placements=st.lists(places, max_size=3).map(tuple),
+            channels=st.lists(st.sampled_from(["public", "tablet", "phone", "till"]), max_size=4).map(tuple),
+            eligibility=st.none() | rules,
+            groups=st.lists(places, max_size=3).map(tuple),
+            caps=st.lists(caps, max_size=3).map(tuple),
+            pause=st.builds(Pause, periods, periods, periods),
+            control_bp=st.integers(0, 10_000),
+            budget_id=st.just("") | ids,
+            coupon_class=st.just("") | ids,
+            stock_ref=st.just("") | ids,
+            price_ref=st.just("") | ids,
         ),
     ),
     st.builds(OfferDrop, ids),
@@ -146,6 +177,9 @@ changes: st.SearchStrategy[Change] = st.one_of(
             zone_offer_ms=ms,
             dialogue_ms=ms,
             ask_ms=ms,
+            restraint=st.builds(
+                Restraint, st.sampled_from(["UTC", "Europe/Berlin"]), minutes, minutes, backoff_ms=periods
+            ),
             card_ms=ms,
             sale_ms=ms,
             bearer_limit_cents=small,
@@ -167,6 +201,8 @@ changes: st.SearchStrategy[Change] = st.one_of(
 
 KEY = {"gateway": "acme/munich/gw", "key_id": "k", "use": "hce", "from_ms": 0, "sealed": "c2VhbGVk"}
 OFFER = {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"}, "interests": ["tea"]}
+WEEKLY = {"what": "impressions", "limit": 1, "calendar": "week"}
+BOTH_PERIODS = WEEKLY | {"period_ms": 5}
 CODE = {"binding_id": "b", "member_id": "m", "code": "12345678", "valid_until_ms": 5}
 
 
@@ -253,6 +289,20 @@ def test_anything_else_is_a_peer_error(junk: Any) -> None:
         ({"op": "offer.put", "body": OFFER | {"purpose": "recognise_ble", "interests": []}}, "purpose"),
         ({"op": "offer.put", "body": OFFER | {"purpose": "anything"}}, "fields"),
         ({"op": "offer.put", "body": OFFER | {"category": "Alcohol"}}, "fields"),
+        ({"op": "offer.put", "body": OFFER | {"channels": ["radio"]}}, "fields"),
+        ({"op": "offer.put", "body": OFFER | {"control_bp": 10_001}}, "range"),
+        (
+            {"op": "offer.put", "body": OFFER | {"caps": [{"what": "impressions", "limit": 0, "calendar": "day"}]}},
+            "range",
+        ),
+        ({"op": "offer.put", "body": OFFER | {"caps": [{"what": "impressions", "limit": 1}]}}, "cap"),
+        ({"op": "offer.put", "body": OFFER | {"caps": [BOTH_PERIODS]}}, "cap"),
+        ({"op": "offer.put", "body": OFFER | {"caps": [WEEKLY] * (forms.MAX_CAPS + 1)}}, "fields"),
+        ({"op": "offer.put", "body": OFFER | {"eligibility": []}}, "fields"),
+        ({"op": "offer.put", "body": OFFER | {"eligibility": {}}}, "eligibility"),
+        ({"op": "offer.put", "body": OFFER | {"eligibility": {"has": ["member.usual", ["x"]]}}}, "purpose"),
+        ({"op": "config.put", "body": {"restraint": {"holdout_bp": 10_001}}}, "range"),
+        ({"op": "config.put", "body": {"restraint": {"time_zone": "../../x y"}}}, "fields"),
         ({"op": "config.put", "body": {"sensitive": ["alcohol.wine"]}}, "fields"),
         ({"op": "config.put", "body": {"sensitive": ["x"] * 65}}, "fields"),
         ({"op": "member.put", "body": {"member_id": "m1", "age": "17"}}, "fields"),
@@ -277,6 +327,12 @@ def test_the_field_that_an_offer_may_not_read_is_named() -> None:
     assert caught.value.field == "interests"
     for fine in ({"purpose": "greet_on_entry", "interests": []}, {"purpose": "greet_on_entry", "audience": "everyone"}):
         assert isinstance(ops.parse({"op": "offer.put", "body": OFFER | fine}), OfferPut)
+
+
+def test_a_refused_rule_says_where() -> None:
+    with pytest.raises(PeerError) as caught:
+        ops.parse({"op": "offer.put", "body": OFFER | {"eligibility": {"all": [{"is": ["zone", 5]}]}}})
+    assert caught.value.field == "all.0.is.1: expected a text of 1 to 64 characters"
 
 
 def test_plain_habits_stay_plain() -> None:

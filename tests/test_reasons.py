@@ -10,11 +10,13 @@ CORE = Path(__file__).parents[1] / "gateway" / "core"
 
 
 def test_every_code_has_its_sentences() -> None:
-    source = (CORE / "offers.py").read_text()
+    source = "".join((CORE / name).read_text() for name in ("offers.py", "shelf.py", "restraint.py"))
     codes = set(re.findall(r'return "([a-z_.]+)"', source)) | set(re.findall(r'Reason\([^,]+, "([a-z_.]+)"', source))
     codes |= set(re.findall(r'(?:else|if) "([a-z_.]+)"', source)) - {"tap", "zone", "members", "everyone"}
     codes |= set(re.findall(r'"(consent\.[a-z_]+)"', (CORE / "consent.py").read_text()))
     codes |= set(re.findall(r'"(proof\.[a-z_]+)"', (CORE / "proof.py").read_text()))
+    codes |= {f"cap.{what}" for what in ("impressions", "acceptances", "redemptions")}
+    codes |= {f"pause.{what}" for what in ("shown", "dismissed", "redeemed")}
     codes |= {f"consent.{state}" for state in ConsentState}
     doubts = re.findall(r'^ {8}return "([a-z_]+)"', (CORE / "consent.py").read_text(), re.MULTILINE)
     codes |= {f"consent.{doubt}" for doubt in doubts}

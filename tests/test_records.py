@@ -50,7 +50,7 @@ def test_a_person_is_a_profile_behind_its_gate_with_what_they_were_shown(tx: Tx)
     tx.record(decision(1, NOW_MS, "o1", "tap"))
     person = tx.person("m1", NOW_MS)
     assert (person.member_id, person.staff, set(person.consents)) == ("m1", False, {Purpose.STAFF_ADVICE})
-    assert person.contacts == (Contact(NOW_MS, "o1", True),)
+    assert person.contacts == (Contact(NOW_MS, "o1", True, "bar"),)
     for profile in (person.profile, tx.profile("m1")):
         assert profile.read(CALL_NAME, Purpose.STAFF_ADVICE, NOW_MS) == "Mia"
         assert profile.read(CALL_NAME, Purpose.GREET_ON_ENTRY, NOW_MS) == No("consent.not_given")

@@ -36,7 +36,7 @@ def test_every_table_of_the_schema_has_its_period_or_a_reason_for_none() -> None
     assert sorted(named) == sorted(db.table_names())
     for where in (rule.where for rule in RULES):
         columns = {column.name for column in db[where.table].columns} | {"rowid"}
-        assert {where.key, where.column} <= columns
+        assert {*where.key.split(", "), where.column} <= columns
         assert any(index.columns[0] == where.column for index in db[where.table].indexes)
     for table, (column, _) in OWN_END.items():
         assert column in {found.name for found in db[table].columns}
@@ -79,7 +79,12 @@ async def test_nothing_goes_before_its_day(store: Store) -> None:
 async def test_headquarters_sets_the_days_and_counts_end_too(store: Store) -> None:
     await store.run(lambda tx: [decide(tx, number, NOW_MS - 20 * DAY_MS, f"m{number}") for number in range(5)])
     keep = Keep(decisions=10, audit=10, counts=15)
-    assert await retention.let_go(store.run, keep, NOW_MS) == {"decision": 5, "audit": 0, "decision_day": 1}
+    assert await retention.let_go(store.run, keep, NOW_MS) == {
+        "decision": 5,
+        "contact": 0,
+        "audit": 0,
+        "decision_day": 1,
+    }
     assert await store.run(counted) == []
 
 

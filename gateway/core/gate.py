@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
 from gateway.core.consent import Consents, Verdict, may
+from gateway.core.eligible import MEMBER, fields
 from gateway.core.model import AgeGate, Habit, Member, Offer, Purpose, TalkingPoint, Text
 from gateway.core.sensitive import aims_at_children, categories, harmless, is_sensitive
 
@@ -178,6 +179,8 @@ def references(offer: Offer) -> frozenset[str]:
     """The names of the profile fields that the offer's rule reads to say whom it fits."""
     named = set()
     if offer.audience == "members":
+        asked = fields(offer.eligibility)
+        named |= {name.removeprefix(MEMBER) for name in asked if name.startswith(MEMBER)}
         if offer.interests:
             named.add(INTERESTS.name)
         if aims_at_children(offer.category):

@@ -16,8 +16,12 @@ from gateway.core.act import ClockQuality as ClockQuality
 from gateway.core.act import ConsentRecord as ConsentRecord
 from gateway.core.act import ConsentState as ConsentState
 from gateway.core.act import Purpose as Purpose
-
-Text = Mapping[str, str]
+from gateway.core.offer import Cap as Cap
+from gateway.core.offer import Channel as Channel
+from gateway.core.offer import Offer as Offer
+from gateway.core.offer import Pause as Pause
+from gateway.core.offer import Restraint as Restraint
+from gateway.core.offer import Text as Text
 
 
 class CredentialKind(StrEnum):
@@ -182,33 +186,6 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """`zones` empty = the whole shop; `interests` empty = fits everybody; `audience` everyone = shown anonymously.
-
-    `purpose`: why a member's data may cause it; one of gate.OFFER_PURPOSES. `category`: of what it offers, "" = none
-    that matters; a sensitive one (core.sensitive) is shown in the anonymous loop or to nobody.
-    """
-
-    offer_id: str
-    title: Text
-    text: Text
-    badge: Text = field(default_factory=dict)  # the short line on the price tag, e.g. "2 for 1"
-    more: Text = field(default_factory=dict)  # what the dialogue says after "more"
-    art: str = "bag"  # name of a built-in illustration
-    zones: tuple[str, ...] = ()
-    interests: tuple[str, ...] = ()
-    audience: Literal["everyone", "members"] = "members"
-    value_cents: int = 0  # what redeeming it is worth; above ShopConfig.bearer_limit_cents a bearer id is too weak
-    public_safe: bool = False  # may appear on a public screen because one opted-in person is near (L2)
-    priority: int = 0
-    valid_from_ms: int = 0
-    valid_until_ms: int | None = None
-    cap_per_member: int | None = None
-    purpose: Purpose = Purpose.PERSONALISE_OFFERS
-    category: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Notice:
     """HQ's privacy notice, in HQ's own words (`text`, as core.notice reads it). Without a whole one nobody is
     recognised."""
@@ -257,15 +234,21 @@ class ShopConfig:
     sensitive: tuple[str, ...] = ()  # categories beside the built-in ones of core.sensitive, which always count
     retention: Keep = field(default_factory=Keep)
     stale_days: int = 7  # so long profiles and credentials serve without headquarters; then they are wiped
+    restraint: Restraint = field(default_factory=Restraint)
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One offer this member was shown, for caps and pauses. `asked` = the member's own gesture caused it."""
+    """One offer this member was shown or answered, for caps and pauses. `asked` = their own gesture caused it.
+
+    `placement`: the screen, tablet or till. `what`: only "shown" uses up the budget of contacts.
+    """
 
     at_ms: int
     offer_id: str
     asked: bool
+    placement: str = ""
+    what: Literal["shown", "accepted", "dismissed", "redeemed"] = "shown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,28 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "ranked_lower": ("Ein anderes Angebot stand davor.", "Another offer came before it."),
     "nothing_eligible": ("Kein Angebot kam in Frage.", "No offer was eligible."),
     "schedule": ("Es galt zu dieser Zeit nicht.", "It was not valid at that time."),
+    "store": ("Es gilt nicht in diesem Laden.", "It is not for this store."),
+    "placement": ("Es gilt nicht für diesen Ort.", "It is not for this place."),
+    "channel": ("Es ist für einen anderen Weg gedacht.", "It is meant for another channel."),
+    "eligibility": ("Seine Bedingungen waren nicht erfüllt.", "Its conditions were not met."),
+    "eligibility.unknown": (
+        "Für seine Bedingungen war nicht genug bekannt.",
+        "Too little was known for its conditions.",
+    ),
+    "stock": ("Die Ware war nicht mehr da.", "The goods were sold out."),
+    "stock.unknown": ("Ob die Ware da ist, war nicht bekannt.", "It was not known whether the goods are there."),
+    "group": (
+        "Ein anderes Angebot schließt es für einen Tag aus.",
+        "Another offer excludes it for a day.",
+    ),
+    "holdout": (
+        "Zum Vergleich wird ein Teil der Mitglieder ausgenommen.",
+        "For comparison a part of the members is left out.",
+    ),
+    "holdout.first": (
+        "Es hätte an erster Stelle gestanden; zum Vergleich wird ein Teil der Mitglieder ausgenommen.",
+        "It would have come first; for comparison a part of the members is left out.",
+    ),
     "zone": ("Es gilt nicht für diesen Bereich.", "It is not for this zone."),
     "not_public_safe": (
         "Es darf nicht auf einem öffentlichen Bildschirm stehen.",
@@ -25,6 +47,18 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "budget.day": ("Für diesen Tag war genug gezeigt.", "Enough had been shown on that day."),
     "budget.pause": ("Die Pause nach dem letzten Angebot lief noch.", "The pause after the last offer was not over."),
+    "budget.quiet": ("Zu dieser Zeit ist Ruhe.", "These are quiet hours."),
+    "budget.ignored": (
+        "Die letzten Angebote blieben ohne Antwort; darum ist eine Weile Ruhe.",
+        "The last offers were not answered; so there is silence for a while.",
+    ),
+    "budget.spent": ("Was dafür vorgesehen war, ist verbraucht.", "What was set aside for it is used up."),
+    "cap.impressions": ("Es war schon oft genug gezeigt worden.", "It had been shown often enough."),
+    "cap.acceptances": ("Es war schon oft genug angenommen worden.", "It had been accepted often enough."),
+    "cap.redemptions": ("Es war schon oft genug eingelöst worden.", "It had been redeemed often enough."),
+    "pause.shown": ("Es war erst kürzlich gezeigt worden.", "It had been shown only recently."),
+    "pause.dismissed": ("Es war kürzlich abgelehnt worden.", "It had been dismissed recently."),
+    "pause.redeemed": ("Es war kürzlich eingelöst worden.", "It had been redeemed recently."),
     "cap.member": ("Es war schon oft genug gezeigt worden.", "It had been shown often enough."),
     "proof.bearer_limit": (
         "Es ist zu viel wert für eine Karte, die man kopieren kann.",

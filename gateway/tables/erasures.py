@@ -12,7 +12,8 @@ MAX_PLACE_COUNT = 1_000_000_000  # what one receipt says of one place, at most
 # Tables whose rows about a member go, in this order. A table with a member_id column stands here or in EDITED, or the
 # test that reads the schema fails.
 CLEARED = (
-    "member", "credential", "consent_head", "consent", "consent_parked", "decision", "tap_guard", "binding", "audit",
+    "member", "credential", "consent_head", "consent", "consent_parked", "decision", "contact", "tap_guard", "binding",
+    "audit",
 )  # fmt: skip
 # What happened stays, and whom it happened to goes: the table, and where its rows name the member.
 EDITED = {"outbox": "member_id"}

@@ -1,23 +1,29 @@
 """What was decided, and what headquarters is to hear."""
 
 import json
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.core.changes import OutboxRow
-from gateway.core.model import Contact, Decision, Event
+from gateway.core.model import Contact, Decision, Event, Reason
 from gateway.core.spans import DAY_MS
 from gateway.tables.rows import OUTBOX_BODY, Rows, as_json
 
+# Of one decision. A reason has some 25 bytes, so a row has at most 5 kB; of a thousand offers it would have 25.
+MAX_KEPT_REASONS = 200
+# Of one member, newest first: six a day for 90 days are 540, and taps can be more. What is older than the thousandth
+# was long ago; reading this many takes 1 ms.
+MAX_CONTACTS = 1_000
 MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them
 
 
 class History(Rows):
-    """The tables `decision` and `outbox`."""
+    """The tables `decision`, `contact` and `outbox`."""
 
     def record(self, decision: Decision) -> None:
         """Store a decision with its reasons and tell HQ."""
-        reasons = as_json([[reason.candidate, reason.code] for reason in decision.reasons])
+        kept = _kept(decision.reasons)
         self._put(
             "decision",
             decision_id=decision.decision_id,
@@ -27,13 +33,21 @@ class History(Rows):
             zone=decision.zone,
             screen=decision.screen,
             offer_id=decision.offer_id,
-            reasons=reasons,
+            reasons=as_json(kept),
             hq_version=self.hq_version,
             kept_from_ms=self.kept_from(decision.at_ms),
         )
-        body = {key: value for key, value in asdict(decision).items() if key not in ("at_ms", "reasons")}
-        told = json.loads(reasons)[-MAX_TOLD_REASONS:]  # what settled it comes last
-        self.emit(Event("decision.made", decision.at_ms, body | {"reasons": told}))
+        body = {
+            "decision_id": decision.decision_id,
+            "trigger": decision.trigger,
+            "member_id": decision.member_id,
+            "zone": decision.zone,
+            "screen": decision.screen,
+            "offer_id": decision.offer_id,
+            "proof": decision.proof,
+            "reasons": kept[-MAX_TOLD_REASONS:],  # what settled it comes last
+        }
+        self.emit(Event("decision.made", decision.at_ms, body))
 
     @property
     def last_number(self) -> int:
@@ -113,15 +127,60 @@ class History(Rows):
             for seq, at_ms, kind, sealed in rows
         ]
 
-    def contacts(self, member_id: str, now_ms: int) -> tuple[Contact, ...]:
-        """What a member was shown in the last day."""
-        rows = self._all(
-            """SELECT at_ms, offer_id, trigger FROM decision
-               WHERE member_id = ? AND at_ms > ? AND offer_id IS NOT NULL ORDER BY at_ms""",
-            member_id,
-            now_ms - DAY_MS,
+    def note_contact(self, member_id: str, decision_id: str, contact: Contact) -> None:
+        """Note an answer to an offer, or an offer that was met beyond a screen: on a colleague's tablet, at a till.
+
+        `decision_id`: of the decision, or of what else showed it. The same once more changes nothing. What a screen
+        shows stands in its decision and is not noted again.
+        """
+        self._db.execute(
+            """INSERT OR IGNORE INTO contact (member_id, decision_id, offer_id, what, at_ms, placement, kept_from_ms)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            [
+                *(member_id, decision_id, contact.offer_id, contact.what, contact.at_ms, contact.placement),
+                self.kept_from(contact.at_ms),
+            ],
         )
-        return tuple(Contact(at_ms, offer_id, trigger == "tap") for at_ms, offer_id, trigger in rows)
+
+    def placement_of(self, decision_id: str) -> str:
+        """The screen that a decision was for; "" for one that is not kept."""
+        row = self._one("SELECT screen FROM decision WHERE decision_id = ?", decision_id)
+        return "" if row is None else str(row[0])
+
+    def contacts(self, member_id: str, now_ms: int, horizon_ms: int = DAY_MS) -> tuple[Contact, ...]:
+        """What a member was shown and answered since the horizon, on every channel, oldest first."""
+        rows = self._all(
+            """SELECT at_ms, offer_id, trigger = 'tap', screen, 'shown' FROM decision
+               WHERE member_id = ?1 AND at_ms > ?2 AND offer_id IS NOT NULL
+               UNION ALL SELECT at_ms, offer_id, 1, placement, what FROM contact WHERE member_id = ?1 AND at_ms > ?2
+               ORDER BY 1 DESC LIMIT ?3""",
+            *(member_id, now_ms - horizon_ms, MAX_CONTACTS),
+        )
+        return tuple(Contact(at_ms, offer, bool(asked), place, what) for at_ms, offer, asked, place, what in rows[::-1])
+
+    def answers(self, member_id: str) -> list[dict[str, Any]]:
+        """All rows of the table `contact` about a member, oldest first."""
+        names = ("decision_id", "offer_id", "what", "at_ms", "placement")
+        rows = self._all(f"SELECT {', '.join(names)} FROM contact WHERE member_id = ? ORDER BY at_ms", member_id)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def decision(self, decision_id: str) -> dict[str, Any] | None:
+        """One decision with its reasons as pairs of candidate and code; None for one that is not kept."""
+        names = ("decision_id", "at_ms", "trigger", "member_id", "zone", "screen", "offer_id", "reasons", "hq_version")
+        row = self._one(f"SELECT {', '.join(names)} FROM decision WHERE decision_id = ?", decision_id)
+        if row is None:
+            return None
+        found = dict(zip(names, row, strict=True))
+        return found | {"reasons": json.loads(found["reasons"])}
 
     def _seal_event(self, seq: int, body: object) -> bytes:
         return self._seal(OUTBOX_BODY, as_json(body).encode(), seq)
+
+
+def _kept(reasons: Sequence[Reason]) -> list[list[str]]:
+    """The reasons as pairs. Of more than a row keeps, the first are counted by their code: ["@850", "zone"]."""
+    first, last = reasons[:-MAX_KEPT_REASONS], reasons[-MAX_KEPT_REASONS:]
+    counted = Counter([reason.code for reason in first])
+    return [[f"@{count}", code] for code, count in sorted(counted.items())] + [
+        [reason.candidate, reason.code] for reason in last
+    ]

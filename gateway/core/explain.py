@@ -1,0 +1,75 @@
+"""A stored decision as plain sentences in German or English: what was shown, and why everything else was not. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from gateway.core.localtime import local
+from gateway.core.model import Text
+from gateway.core.reasons import sentence
+
+Language = Literal["de", "en"]
+LANGUAGES: tuple[Language, ...] = ("de", "en")
+
+NAMED = 5  # offers of one line by name; the others as a number
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "zone": ("beim Betreten des Bereichs", "on entering the zone"),
+    "tap": ("nach dem Vorhalten von Karte oder Handy", "after a tap with card or phone"),
+    "shown": ("Gezeigt wurde: {}.", "Shown: {}."),
+    "nothing": ("Es wurde nichts gezeigt.", "Nothing was shown."),
+    "more": ("{} weitere", "{} more"),
+    "others": ("{} weitere Angebote", "{} other offers"),
+    "all": ("Insgesamt", "As a whole"),
+}
+
+
+def explain(
+    decision: Mapping[str, object],
+    reasons: Sequence[Sequence[str]],
+    titles: Mapping[str, Text],
+    zone: str,
+    to: Language,
+) -> list[str]:
+    """Sentences about one row of `decision`, with its reasons as pairs of candidate and code.
+
+    `titles`: of the offers that are known still, by id. `zone`: the shop's time zone. Nothing of a profile is in them.
+    """
+    at = local(int(str(decision["at_ms"])), zone)
+    where = " / ".join(str(decision[name]) for name in ("zone", "screen") if decision[name])
+    lines = [f"{at:%Y-%m-%d %H:%M:%S}, {where}, {_word(str(decision['trigger']), to)}."]
+    chosen = decision["offer_id"]
+    lines.append(_word("nothing", to) if chosen is None else _word("shown", to).format(_title(str(chosen), titles, to)))
+    for code, candidates in _by_code(reasons).items():
+        who = [name for name in candidates if name[0] not in "*@"]
+        said = [_title(name, titles, to) for name in who[:NAMED]]
+        if len(who) > NAMED:
+            said.append(_word("more", to).format(len(who) - NAMED))
+        said += [_apart(name, to) for name in candidates if name[0] in "*@"]
+        lines.append(f"{', '.join(said)}: {sentence(code)[to]}")
+    return lines
+
+
+def _by_code(reasons: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """The candidates of each code; what settled it stands last in a decision and first here."""
+    found: dict[str, list[str]] = {}
+    for candidate, code in reversed(reasons):
+        found.setdefault(code, []).insert(0, candidate)
+    return found
+
+
+def _title(offer_id: str, titles: Mapping[str, Text], to: Language) -> str:
+    title = titles.get(offer_id, {}).get(to)
+    return f'"{title}" ({offer_id})' if title else offer_id
+
+
+def _apart(candidate: str, to: Language) -> str:
+    """What is no offer: all of them, a number of them, or a field of the profile that was not read."""
+    if candidate == "*":
+        return _word("all", to)
+    name = candidate[1:]
+    return _word("others", to).format(name) if name.isdecimal() else name
+
+
+def _word(name: str, to: Language) -> str:
+    german, english = _WORDS[name]
+    return german if to == "de" else english

@@ -1,0 +1,46 @@
+"""The shop's own hours, days, weeks and months: for quiet hours, conditions and caps by the calendar. No clock."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+Calendar = Literal["day", "week", "month"]
+
+
+@lru_cache(maxsize=8)  # one shop has one zone, and a test a few
+def _zone(name: str) -> tzinfo:
+    """The time zone; UTC for a name that this machine's data does not know, so that a shop still has hours."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last two: a name that is a path, or a folder
+        return UTC
+
+
+def is_known(name: str) -> bool:
+    """Whether this machine knows the time zone of that name."""
+    return name == "UTC" or _zone(name) is not UTC
+
+
+def local(at_ms: int, zone: str) -> datetime:
+    """That instant on the shop's clock, to the second."""
+    return datetime.fromtimestamp(at_ms // 1_000, _zone(zone))
+
+
+def begins_ms(calendar: Calendar, at_ms: int, zone: str) -> int:
+    """When the shop's day, week (from Monday) or month began that holds this instant."""
+    day = local(at_ms, zone).replace(hour=0, minute=0, second=0, fold=0)
+    if calendar == "week":
+        day -= timedelta(days=day.weekday())
+    elif calendar == "month":
+        day = day.replace(day=1)
+    return int(day.timestamp()) * 1_000
+
+
+def is_within(at_ms: int, zone: str, from_min: int, until_min: int) -> bool:
+    """Whether the shop's clock stands in [from, until) minutes of the day, also over midnight; equal = never."""
+    now = local(at_ms, zone)
+    minute = now.hour * 60 + now.minute
+    if from_min <= until_min:
+        return from_min <= minute < until_min
+    return minute >= from_min or minute < until_min

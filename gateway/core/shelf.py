@@ -1,0 +1,94 @@
+"""What of a catalogue could be said at one place at all, whoever stands there: the part of a decision that is the same
+for everybody, so that it can be kept until the catalogue or the time changes it. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.core.eligible import MEMBER, fields
+from gateway.core.gate import PUBLIC_PURPOSES, USUAL
+from gateway.core.model import Channel, Offer, Reason
+
+FOREVER_MS = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an offer would be said. `trigger` "zone": without a gesture, so the room may know nothing by it."""
+
+    trigger: Literal["zone", "tap"]
+    store: str
+    zone: str
+    placement: str
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The offers of a catalogue at one place: `candidates` and, with the reason, those that fell; both in its order.
+
+    It holds in [from_ms, until_ms).
+    """
+
+    candidates: tuple[Offer, ...]
+    fallen: tuple[tuple[Offer, Reason], ...]
+    reasons: tuple[Reason, ...]  # of the fallen
+    by_id: Mapping[str, Offer]  # the whole catalogue
+    from_ms: int
+    until_ms: int
+
+    def holds(self, at_ms: int) -> bool:
+        return self.from_ms <= at_ms < self.until_ms
+
+
+def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
+    """The shelf at that place and time: time, store, zone, placement, channel, and what may stand on a public screen
+    without a gesture."""
+    candidates, fallen = [], []
+    for offer in offers:
+        code = _misplaced(offer, place, at_ms)
+        if code is None:
+            candidates.append(offer)
+        else:
+            fallen.append((offer, Reason(offer.offer_id, code)))
+    edges = [offer.valid_from_ms for offer in offers]
+    edges += [offer.valid_until_ms for offer in offers if offer.valid_until_ms is not None]
+    return Shelf(
+        tuple(candidates),
+        tuple(fallen),
+        tuple(reason for _, reason in fallen),
+        {offer.offer_id: offer for offer in offers},
+        max((edge for edge in edges if edge <= at_ms), default=-FOREVER_MS),
+        min((edge for edge in edges if edge > at_ms), default=FOREVER_MS),
+    )
+
+
+def timely(offer: Offer, now_ms: int) -> bool:
+    """Whether it is valid now."""
+    return offer.valid_from_ms <= now_ms and (offer.valid_until_ms is None or now_ms < offer.valid_until_ms)
+
+
+def in_zone(offer: Offer, zone: str) -> bool:
+    """Whether it is for this zone."""
+    return not offer.zones or zone in offer.zones
+
+
+def _misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
+    if not timely(offer, at_ms):
+        return "schedule"
+    if offer.stores and place.store not in offer.stores:
+        return "store"
+    if not in_zone(offer, place.zone):
+        return "zone"
+    if offer.placements and place.placement not in offer.placements:
+        return "placement"
+    if offer.channels and place.channel not in offer.channels:
+        return "channel"
+    if place.trigger == "tap":
+        return None
+    if not offer.public_safe or offer.purpose not in PUBLIC_PURPOSES:
+        return "not_public_safe"
+    if MEMBER + USUAL.name in fields(offer.eligibility):
+        return "not_public_safe"  # what somebody bought would be told to the room
+    return None

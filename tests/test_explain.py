@@ -1,0 +1,49 @@
+"""A decision in plain words: what was shown first, then why, in both languages, and nothing of a person."""
+
+import pytest
+
+from gateway.core.explain import NAMED, explain
+
+ROW = {
+    "decision_id": "d1",
+    "at_ms": 1_795_000_000_000,
+    "trigger": "zone",
+    "zone": "coffee",
+    "screen": "bar",
+    "member_id": "m-1",
+    "offer_id": "o1",
+}
+TITLES = {"o1": {"de": "Frisch geröstet", "en": "Freshly roasted"}}
+
+
+def test_what_was_shown_comes_first_then_what_settled_it() -> None:
+    reasons = [["o2", "zone"], ["o3", "zone"], ["o4", "ranked_lower"], ["o1", "chosen"]]
+    assert explain(ROW, reasons, TITLES, "Europe/Berlin", "en") == [
+        "2026-11-18 12:06:40, coffee / bar, on entering the zone.",
+        'Shown: "Freshly roasted" (o1).',
+        '"Freshly roasted" (o1): It fitted and came first.',
+        "o4: Another offer came before it.",
+        "o2, o3: It is not for this zone.",
+    ]
+
+
+def test_a_no_is_told_as_a_whole() -> None:
+    lines = explain(ROW | {"offer_id": None, "trigger": "tap"}, [["*", "budget.quiet"]], TITLES, "UTC", "de")
+    assert lines[1:] == ["Es wurde nichts gezeigt.", "Insgesamt: Zu dieser Zeit ist Ruhe."]
+    assert lines[0].endswith("nach dem Vorhalten von Karte oder Handy.")
+
+
+def test_many_are_counted() -> None:
+    reasons = [
+        ["@850", "zone"],
+        *([f"x{number}", "zone"] for number in range(NAMED + 3)),
+        ["@call_name", "gate.purpose"],
+    ]
+    lines = explain(ROW, reasons, TITLES, "UTC", "en")
+    assert lines[2] == "call_name: This purpose may not read that."
+    assert lines[3] == "x0, x1, x2, x3, x4, 3 more, 850 other offers: It is not for this zone."
+
+
+@pytest.mark.parametrize("to", ["de", "en"])
+def test_it_names_nobody(to: str) -> None:
+    assert not any("m-1" in line for line in explain(ROW, [["o1", "chosen"]], TITLES, "UTC", to))

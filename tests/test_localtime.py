@@ -1,0 +1,59 @@
+"""The shop's calendar: days that have 23 or 25 hours, weeks, months, and hours over midnight."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.localtime import begins_ms, is_known, is_within, local
+
+BERLIN = "Europe/Berlin"
+
+
+def ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * 1_000
+
+
+@pytest.mark.parametrize(
+    ("calendar", "at", "begins"),
+    [
+        ("day", "2026-11-22T23:30:00+01:00", "2026-11-22T00:00:00+01:00"),
+        ("day", "2026-03-29T12:00:00+02:00", "2026-03-29T00:00:00+01:00"),  # a day of 23 hours
+        ("day", "2026-10-25T12:00:00+01:00", "2026-10-25T00:00:00+02:00"),  # and one of 25
+        ("week", "2026-11-22T12:00:00+01:00", "2026-11-16T00:00:00+01:00"),
+        ("week", "2026-03-30T00:00:00+02:00", "2026-03-30T00:00:00+02:00"),
+        ("month", "2026-10-31T12:00:00+01:00", "2026-10-01T00:00:00+02:00"),
+    ],
+)
+def test_windows_begin_with_the_shops_own_calendar(calendar: str, at: str, begins: str) -> None:
+    assert begins_ms(calendar, ms(at), BERLIN) == ms(begins)
+
+
+@given(st.integers(0, 4_000_000_000_000), st.sampled_from(["day", "week", "month"]), st.sampled_from([BERLIN, "UTC"]))
+def test_a_window_has_begun_and_not_long_ago(at_ms: int, calendar: str, zone: str) -> None:
+    began = begins_ms(calendar, at_ms, zone)
+    longest_h = {"day": 25, "week": 7 * 24 + 1, "month": 31 * 24 + 1}[calendar]
+    assert at_ms - longest_h * 3_600_000 < began <= at_ms
+    assert begins_ms(calendar, began, zone) == began
+
+
+@pytest.mark.parametrize(
+    ("at", "within"),
+    [("21:59", False), ("22:00", True), ("23:59", True), ("00:00", True), ("06:59", True), ("07:00", False)],
+)
+def test_quiet_hours_may_go_over_midnight(at: str, within: bool) -> None:
+    assert is_within(ms(f"2026-11-22T{at}:00+01:00"), BERLIN, 22 * 60, 7 * 60) is within
+
+
+@given(st.integers(0, 4_000_000_000_000), st.integers(0, 1_439))
+def test_from_and_until_the_same_minute_is_never(at_ms: int, minute: int) -> None:
+    assert not is_within(at_ms, BERLIN, minute, minute)
+
+
+def test_a_zone_that_nobody_knows_is_utc() -> None:
+    assert is_known(BERLIN)
+    assert is_known("UTC")
+    for name in ("Europe/Entenhausen", "../../etc/passwd", "Europe"):
+        assert not is_known(name)
+        assert local(0, name) == datetime(1970, 1, 1, tzinfo=UTC)
