@@ -22,6 +22,7 @@ from gateway import (
     demo,
     doctor,
     evaluate,
+    evaluate_usual,
     hqverbs,
     keys,
     logs,
@@ -210,7 +211,11 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    figures = evaluate.zones(arguments.data, arguments.receivers)
+    if arguments.name == "zones":
+        figures = evaluate.zones(arguments.data, arguments.receivers)
+    else:
+        evaluated = evaluate_usual.of_usual if arguments.name == "usual" else evaluate_usual.of_coupons
+        figures = evaluated(arguments.data)
     if arguments.json:
         out.print_json(json.dumps([figure.as_dict() for figure in figures]))
         return 0
@@ -296,9 +301,13 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
     measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    quality = verb("evaluate", _evaluate, "quality against recordings with known answers")
-    quality.add_argument("name", choices=["zones"], help="what to evaluate")
-    quality.add_argument("--data", type=Path, help="a folder of recorded walks; those of the checkout without")
+    quality = verb("evaluate", _evaluate, "quality against data with known answers")
+    quality.add_argument("name", choices=["zones", "usual", "coupons"], help="what to evaluate")
+    quality.add_argument(
+        "--data",
+        type=Path,
+        help="a folder of recorded walks, or of public baskets; the ones that are installed without",
+    )
     quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
     quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
     survey = verb("calibrate", _calibrate, "walk through the shop with a test beacon and write a radio map")
