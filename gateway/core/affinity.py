@@ -1,4 +1,4 @@
-"""How well a coupon fits somebody, from what they bought and what others redeemed. Pure; knows no profile and no consent.
+"""How well a coupon fits somebody, from what they bought and what others redeemed. Pure; knows no consent.
 
 A coupon covers products. It fits whom bought them more often than most people do, who buys things of their kind, and it
 fits everybody better if many redeem it. The weights were fitted on public data (docs/benchmarks.md), once and for all.
@@ -32,7 +32,7 @@ class Coupon:
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """What one member bought: in how many visits, each product how often, each kind with newer purchases weighing more."""
+    """What one member bought: in how many visits, each product how often, each kind (newer purchases weigh more)."""
 
     visits: int
     times: Mapping[str, int]
@@ -55,7 +55,7 @@ def taste(visits: Iterable[Bought], now_ms: int, kind_of: Mapping[str, str]) -> 
 
 
 class Book:
-    """A set of coupons, looked up by what they cover: a decision costs as much as the member bought, not as is covered."""
+    """A set of coupons, looked up by what they cover: who bought little is decided on quickly."""
 
     def __init__(self, coupons: Sequence[Coupon]) -> None:
         self._coupons = tuple(coupons)

@@ -25,7 +25,8 @@ RARE = 1e-4  # the share of a product of which nothing is known
 # 2,000 lines of 64 characters are 200 kB while they are looked at, and cost 2 ms.
 MAX_LINES = 2_000
 # Older visits weigh less than a twentieth; not to keep them is kinder than to weigh them.
-MAX_AGE_MS = 400 * DAY_MS
+KEEP_DAYS = 400
+MAX_AGE_MS = KEEP_DAYS * DAY_MS
 assert 0.5 ** (MAX_AGE_MS / HALF_LIFE_MS) < 0.05
 
 
@@ -44,6 +45,37 @@ class Scored:
 
     what: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What a product is called on a card, its category as in model.Habit, and in how many of a million baskets of this
+    shop it is."""
+
+    product_id: str
+    text: str
+    category: str = ""
+    share_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """What one member bought, as far as headquarters sent it for this shop. Visits name their products by id; one that
+    is not among `products` is passed over."""
+
+    products: tuple[Product, ...]
+    visits: tuple[Bought, ...]
+
+
+def usual_of(purchases: Purchases, now_ms: int, limit: int = 3) -> tuple[Product, ...]:
+    """The member's own products that fit best now, best first."""
+    known = {product.product_id: product for product in purchases.products}
+    visits = (
+        Bought(visit.at_ms, visit.here, tuple(one for one in visit.products if one in known))
+        for visit in purchases.visits
+    )
+    found = usual(visits, now_ms, lambda product_id: known[product_id].share_ppm / 1_000_000, (), limit)
+    return tuple(known[one.what] for one in found)
 
 
 def past(visits: Iterable[Bought], now_ms: int) -> list[Bought]:
