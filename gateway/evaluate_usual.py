@@ -122,8 +122,8 @@ class _Methods:
             self.small.setdefault(method, _Tally()).add(ranked, truth)
 
 
-OURS = "here x hour x popularity"
-NO_CROWD = "here x hour, no popularity"
+OURS = "here x hour x pause x due x popularity"
+NO_CROWD = "ours without popularity"
 
 
 def of_usual(data: Path | None) -> list[Result]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.spans import DAY_MS
-from gateway.core.usual import MAX_AGE_MS, MAX_LINES, Bought, past, usual
+from gateway.core.usual import CANDIDATES, MAX_AGE_MS, MAX_LINES, Bought, Product, Purchases, past, usual, usual_of
 
 NOW_MS = int(datetime(2026, 11, 20, 9, tzinfo=UTC).timestamp() * 1000)
 HOUR_MS = 3_600_000
@@ -81,3 +81,34 @@ def test_a_long_history_is_cut_at_the_oldest_end() -> None:
     kept = past(visits, NOW_MS)
     assert kept == visits[: MAX_LINES // 100]
     assert past([Bought(NOW_MS - MAX_AGE_MS - 1, True, ("a",))], NOW_MS) == []
+
+
+def test_what_follows_a_pause_like_this_one_comes_first() -> None:
+    day_ms = NOW_MS - 30 * DAY_MS
+    visits = [Bought(day_ms - 20 * DAY_MS, True, ("other",)), Bought(day_ms, True, ("monthly",))]
+    visits.append(Bought(day_ms + DAY_MS, True, ("daily",)))
+    assert names(visits, day_ms + 2 * DAY_MS).index("daily") < names(visits, day_ms + 2 * DAY_MS).index("monthly")
+    assert names(visits, day_ms + 20 * DAY_MS)[0] == "monthly"
+
+
+def test_what_is_due_again_comes_before_what_was_taken_ahead_of_its_time() -> None:
+    """Taken equally often, last on the same visit; but one of them only once before, long ago, so it is not due."""
+    visits = [
+        Bought(NOW_MS - 8 * DAY_MS, True, ("a-seldom", "b-weekly")),
+        Bought(NOW_MS - 15 * DAY_MS, True, ("b-weekly",)),
+        Bought(NOW_MS - 15 * DAY_MS - 1, True, ("x",)),
+        Bought(NOW_MS - 300 * DAY_MS, True, ("a-seldom",)),
+    ]
+    assert names(visits)[0] == "b-weekly"
+
+
+def test_products_beyond_the_first_dozens_are_not_weighed_in_full() -> None:
+    visits = [Bought(NOW_MS - DAY_MS, True, tuple(f"p-{number:04}" for number in range(500)))]
+    assert len(usual(visits, NOW_MS, lambda product: 0.0, (), 1_000)) == CANDIDATES
+
+
+def test_who_bought_the_same_products_gets_the_products_themselves() -> None:
+    bread, tea = Product("p-1", "Musterbrot", share_ppm=200_000), Product("p-2", "Mustertee")
+    visits = tuple(Bought(NOW_MS - day * DAY_MS, True, ("p-2", "p-1", "p-unknown")) for day in (7, 14))
+    assert usual_of(Purchases((bread, tea), visits), NOW_MS) == (bread, tea)
+    assert usual_of(Purchases((), visits), NOW_MS) == ()
