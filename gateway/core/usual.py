@@ -22,8 +22,8 @@ SOON_MS = 3_600_000  # pauses are compared by their ratio, and shorter ones than
 ONCE_MS, FINEST_MS = 60 * DAY_MS, DAY_MS // 2
 OVERDUE = 3.0  # times the usual interval; from there on it is only longer ago
 
-# A conditional logit, fitted on baskets of 1 September to 14 October 2017 of a third of the households, chosen by the
-# second half of October of another third. November and December were only measured.
+# A conditional logit, fitted on baskets of 1 September to 14 October 2017 of a third of the households, chosen by
+# October of another third. November and December were only measured.
 YEAR, LATE, HOUR, PAUSE, CROWD, SHARE, DUE, DUE_SQUARED = 0.348, 0.245, 0.709, 0.371, 0.117, 0.823, 0.304, -0.112
 UNSEEN = 0.5  # half a purchase: what was never taken so is unlikely, not impossible
 RARE = 1e-4  # the share of a product of which nothing is known
