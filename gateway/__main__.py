@@ -22,6 +22,7 @@ from gateway import (
     demo,
     doctor,
     evaluate,
+    evaluate_usual,
     hqverbs,
     keys,
     logs,
@@ -210,7 +211,11 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    figures = evaluate.zones(arguments.data, arguments.receivers)
+    if arguments.name == "zones":
+        figures = evaluate.zones(arguments.data, arguments.receivers)
+    else:
+        evaluated = evaluate_usual.of_usual if arguments.name == "usual" else evaluate_usual.of_coupons
+        figures = evaluated(arguments.data)
     if arguments.json:
         out.print_json(json.dumps([figure.as_dict() for figure in figures]))
         return 0
@@ -296,11 +301,7 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
     measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    quality = verb("evaluate", _evaluate, "quality against recordings with known answers")
-    quality.add_argument("name", choices=["zones"], help="what to evaluate")
-    quality.add_argument("--data", type=Path, help="a folder of recorded walks; those of the checkout without")
-    quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
-    quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_evaluate(verb("evaluate", _evaluate, "quality against data with known answers"))
     survey = verb("calibrate", _calibrate, "walk through the shop with a test beacon and write a radio map")
     survey.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     survey.add_argument("--out", type=Path, required=True, help="the radio map to write")
@@ -313,6 +314,17 @@ def _parser() -> argparse.ArgumentParser:
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
+
+
+def _add_evaluate(quality: argparse.ArgumentParser) -> None:
+    quality.add_argument("name", choices=["zones", "usual", "coupons"], help="what to evaluate")
+    quality.add_argument(
+        "--data",
+        type=Path,
+        help="a folder of recorded walks, or of public baskets; the ones that are installed without",
+    )
+    quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
+    quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _speed(text: str) -> float:

@@ -19,6 +19,7 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PurchasesPut,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
 from gateway.core.identity import static_digest
@@ -193,6 +194,7 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             tx.put_member(member)
             touched.members.add(member.member_id)
             if member.age is AgeGate.UNDER_16:
+                tx.drop_purchases(member.member_id)
                 touched.cleared.add(member.member_id)
         case MemberErase(member_id):
             touched.bindings |= tx.bindings_of(member_id)
@@ -214,6 +216,9 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
                 touched.cleared.add(owner)
         case ConsentAdd() | ConsentPark() | ConsentRestore():
             _apply_consent(tx, change, now_ms, touched)
+        case PurchasesPut(member_id, purchases):
+            if not tx.put_purchases(member_id, purchases, now_ms):
+                touched.counts.append("purchases.refused")
         case OfferPut(offer):
             tx.put_offer(offer)
             touched.catalogue = True
@@ -249,6 +254,7 @@ def _apply_consent(tx: Tx, change: ConsentAdd | ConsentPark | ConsentRestore, no
         case ConsentRestore(member_id, records):
             tx.restore_consents(member_id, records, now_ms)
             touched.cleared.add(member_id)
+    tx.end_purchases(member_id, now_ms)
     touched.members.add(member_id)
 
 

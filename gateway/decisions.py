@@ -87,7 +87,7 @@ class Decisions:
             arrival_id=self._new_id(),
             member_id=person.member_id,
             label=name,
-            usual=person.profile.read_or((), USUAL, Purpose.GREET_ON_ENTRY, change.at_ms),
+            usual=tx.usual(person.profile, Purpose.GREET_ON_ENTRY, change.at_ms),
             zone=change.zone or "",
             at_ms=change.at_ms,
         )
@@ -211,7 +211,7 @@ class Decisions:
             zone=handshake.zone,
             via=handshake.via,
             asked_at_ms=handshake.asked_at_ms,
-            usual=read(USUAL, ()),
+            usual=tx.usual(profile, Purpose.STAFF_ADVICE, now_ms),
             talking_points=read(TALKING_POINTS, ()),
             offers=tuple(OfferLine(offer.offer_id, offer.title, offer.badge) for offer in best),
             consents=given(person.consents, now_ms),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.core.consent import given
 from gateway.core.explain import LANGUAGES, explain
-from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL
+from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS
 from gateway.core.model import Act, Purpose
 from gateway.core.ports import Clock
 from gateway.errors import PeerError, StoreError
@@ -120,11 +120,10 @@ class Desk:
         shown: Answer = {"profile": profile is not None, "consents": list(given(consents, now_ms))}
         if profile is not None:
             points = profile.read_or((), TALKING_POINTS, Purpose.STAFF_ADVICE, now_ms)
-            usual: tuple[str, ...] = profile.read_or((), USUAL, Purpose.STAFF_ADVICE, now_ms)
             shown |= {
                 "call_name": profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms),
                 "language": profile.read_or("", LANGUAGE, Purpose.STAFF_ADVICE, now_ms),
-                "usual": list(usual),
+                "usual": list(tx.usual(profile, Purpose.STAFF_ADVICE, now_ms)),
                 "talking_points": [dict(point.text) for point in points],
                 "staff": profile.staff,
             }

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from gateway.core.consent import may
 from gateway.core.model import Purpose, ShopConfig
 from gateway.core.reasons import sentence
+from gateway.core.usual import KEEP_DAYS
 from gateway.readable import readable
 from gateway.records import Tx
 from gateway.tables.rows import as_json
@@ -34,6 +35,7 @@ COVERED = {
     "outbox": "waiting",
     "tap_guard": "proofs",
     "binding": "codes",
+    "purchase": "purchases",
 }
 
 # Tables in which no row belongs to a member, each with its reason.
@@ -154,6 +156,26 @@ class ProofRow(_Form):
     until_ms: int | None
 
 
+class ProductRow(_Form):
+    product_id: str
+    text: str
+    category: str
+    share_ppm: int
+
+
+class BoughtRow(_Form):
+    at_ms: int
+    here: bool
+    products: list[str]
+
+
+class PurchasesRow(_Form):
+    """What was bought, and what the products are called."""
+
+    products: list[ProductRow]
+    visits: list[BoughtRow]
+
+
 class CodeRow(_Form):
     binding_id: str
     valid_until_ms: int
@@ -188,6 +210,7 @@ class Export(_Form):
     waiting: list[WaitingRow]
     proofs: list[ProofRow]
     codes: list[CodeRow]
+    purchases: list[PurchasesRow]
     memory: dict[str, Any]
     about: dict[str, About]
     elsewhere: Words
@@ -200,6 +223,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
     this notes it with `tx.audit`, before, so that the member sees this view too.
     """
     shop, profile = tx.shop(), tx.profile(member_id)
+    bought = tx.stored_purchases(member_id)
     consents = [_plain(record) for record in tx.consent_history(member_id)]
     notice = shop.notice
     found = Export(
@@ -231,6 +255,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         ],
         proofs=[ProofRow(count=count, until_ms=until_ms) for count, until_ms in tx.guards(member_id)],
         codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
+        purchases=[] if bought is None else [PurchasesRow.model_validate(_plain(bought))],
         memory={key: value for key, value in (memory or {}).items() if value is not None},
         about=_about(shop),
         elsewhere=_ELSEWHERE,
@@ -321,6 +346,7 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
     "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
     "proofs": ("damit ein kopierter Nachweis nichts öffnet", "so that a copied proof opens nothing", _HERE),
     "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _HQ),
+    "purchases": ("was jemand üblicherweise nimmt", "what somebody usually takes", _HQ),
     "memory": ("wo jemand ist und was gerade offen ist", "where somebody is and what is open just now", _HERE),
 }
 
@@ -342,6 +368,10 @@ def _about(shop: ShopConfig) -> dict[str, About]:
         "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),
         "proofs": _words("Minuten; Zähler einer Karte bis zur Löschung", "minutes; a card's counter until erased"),
         "codes": _words("Minuten", "minutes"),
+        "purchases": _words(
+            f"bis zum Widerruf, oder {KEEP_DAYS} Tage nach der letzten Änderung",
+            f"until withdrawn, or {KEEP_DAYS} days after the last change",
+        ),
         "memory": _words("nur im Arbeitsspeicher, Minuten bis eine Stunde", "in memory only, minutes to an hour"),
     }
     return {

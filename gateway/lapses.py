@@ -163,6 +163,7 @@ def _lapse(tx: Tx, after: tuple[int, str] | None, now_ms: int) -> tuple[tuple[in
     for record in lapsed:
         body = {"member_id": record.member_id, "purpose": record.purpose, "state": ConsentState.EXPIRED}
         tx.emit(Event("consent.applied", now_ms, body))
+        tx.end_purchases(record.member_id, now_ms)
     if read is None:
         tx.put_meta("lapsed_ms", str(now_ms))
     return read, {record.member_id for record in lapsed}

@@ -152,6 +152,17 @@ def answers_to_offers(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def purchases(db: Database) -> None:
+    """What members bought, as far as headquarters sends it and they agree."""
+    for statement in (
+        """CREATE TABLE purchase (member_id TEXT PRIMARY KEY, kept_from_ms INTEGER NOT NULL, body BLOB NOT NULL)
+           WITHOUT ROWID""",
+        "CREATE INDEX purchase_age ON purchase (kept_from_ms)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

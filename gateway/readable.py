@@ -18,6 +18,7 @@ _HEADINGS = {
     "waiting": ("Noch nicht bestätigte Meldungen", "Reports not yet confirmed"),
     "proofs": ("Verbrauchte Nachweise", "Spent proofs"),
     "codes": ("Einmalcodes", "One-time codes"),
+    "purchases": ("Einkäufe", "Purchases"),
     "memory": ("Gerade jetzt", "Just now"),
 }
 _HEAD = ("format", "made_at_ms", "member_id", "shop", "controller", "contact", "notice_version", "about", "elsewhere")

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from gateway.core.changes import LedgerEntry
-from gateway.core.consent import Consents
-from gateway.core.gate import Profile
+from gateway.core.consent import Consents, may
+from gateway.core.gate import USUAL, No, Profile
 from gateway.core.model import (
     Act,
     AgeGate,
@@ -20,8 +20,9 @@ from gateway.core.model import (
 )
 from gateway.core.offers import Person
 from gateway.core.receipt import Receipt, receipt_of
-from gateway.core.sensitive import categories
+from gateway.core.sensitive import categories, is_sensitive
 from gateway.core.spans import DAY_MS
+from gateway.core.usual import Purchases, past, usual_of
 from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit
@@ -31,12 +32,18 @@ from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.members import Members
+from gateway.tables.purchases import PurchaseRows
 from gateway.tables.taps import TapsAndKeys
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing):
+def _may_know_usual(profile: Profile, now_ms: int) -> bool:
+    found: tuple[str, ...] | No = profile.read(USUAL, Purpose.PURCHASE_HISTORY, now_ms)
+    return not isinstance(found, No)
+
+
+class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing, PurchaseRows):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
     def profile(self, member_id: str) -> Profile | None:
@@ -137,7 +144,35 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
             self.take_consent(record, now_ms)
             self.emit(Event("consent.recorded", now_ms, asdict(record)))
             records.append(record)
+        self.end_purchases(member_id, now_ms)
         return receipt_of(receipt_id, records, shop.notice)
+
+    def put_purchases(self, member_id: str, purchases: Purchases, now_ms: int) -> bool:
+        """Keep what a member bought, in place of what was known; False, and nothing is kept, without their consent."""
+        profile = self.profile(member_id)
+        if profile is None or not _may_know_usual(profile, now_ms):
+            self.drop_purchases(member_id)
+            return False
+        visits = tuple(past(purchases.visits, now_ms + DAY_MS))  # a day: this box's clock may be a little behind
+        self.store_purchases(member_id, Purchases(purchases.products, visits), now_ms)
+        return True
+
+    def end_purchases(self, member_id: str, now_ms: int) -> None:
+        """Delete what a member bought unless their consent to `purchase_history` is in force."""
+        if not may(Purpose.PURCHASE_HISTORY, self.consents(member_id), now_ms).ok:
+            self.drop_purchases(member_id)
+
+    def usual(self, profile: Profile, purpose: Purpose, now_ms: int) -> tuple[str, ...]:
+        """What the member usually takes, for this purpose: headquarters' words, else what their purchases tell."""
+        found = profile.read(USUAL, purpose, now_ms)
+        if isinstance(found, No) or found:
+            return () if isinstance(found, No) else found
+        purchases = self.stored_purchases(profile.member_id)
+        if purchases is None:
+            return ()
+        sensitive = categories(self.shop().sensitive)
+        harmless = tuple(one for one in purchases.products if not is_sensitive(one.category, sensitive))
+        return tuple(one.text for one in usual_of(Purchases(harmless, purchases.visits), now_ms))
 
     def receipt(self, member_id: str, receipt_id: str) -> Receipt | None:
         """The receipt of an act that stands in the log of this member; None = no such act, or a broken log."""
@@ -183,14 +218,14 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         self.emit(Event("audit.viewed", at_ms, body))
 
     def wipe_profiles(self) -> int:
-        """Delete profiles and credentials and end one-time codes; of how many. HQ will send everything anew.
+        """Delete profiles, purchases and credentials and end one-time codes; of how many. HQ will send everything anew.
 
         Consents, what a card's counter showed, decisions, audit and the outbox stay.
         """
         (count,) = self._one(
             "SELECT count(*) FROM (SELECT member_id FROM member UNION SELECT member_id FROM credential)"
         )
-        for table in ("member", "credential"):
+        for table in ("member", "credential", "purchase"):
             self._db.execute(f"DELETE FROM {table}")
         self.spend_bindings()
         self.put_meta("hq_version", "0")

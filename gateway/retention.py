@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from gateway.core.model import Keep
 from gateway.core.reckoning import Jump
 from gateway.core.spans import DAY_MS
+from gateway.core.usual import KEEP_DAYS
 from gateway.records import Tx
 from gateway.tables.ageing import Aged
 
@@ -48,6 +49,11 @@ RULES = (
         Aged("audit", "seq", "kept_from_ms"),
         lambda keep: keep.audit,
         "to answer a member who asks who saw what; a year covers what an authority looks into",
+    ),
+    Rule(
+        Aged("purchase", "member_id", "kept_from_ms"),
+        lambda keep: KEEP_DAYS,
+        "to know what somebody usually takes; older purchases say nothing of it (gateway.core.usual)",
     ),
     Rule(
         Aged("decision_day", "rowid", "day_ms"),

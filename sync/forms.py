@@ -15,6 +15,8 @@ from sync.fields import EXACT, INT64_MAX, Id, Ms, Word
 MAX_TEXT = 2_000  # characters of one sentence or paragraph
 MAX_LANGUAGES = 16
 MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
+MAX_PRODUCTS = 128  # that one member takes often enough to be a habit
+MAX_VISITS = 256  # twice a week for more than two years; a message holds about 2,000 lines of receipts anyway
 MAX_ZONES = 256  # of a shop
 MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
@@ -94,6 +96,31 @@ class MemberBody(Body):
     talking_points: Annotated[list[TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
     staff: bool = False
     age: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
+
+
+class ProductBody(Body):
+    """core.usual.Product."""
+
+    product_id: Id
+    text: Word
+    category: _Category = ""
+    share_ppm: _Small = 0
+
+
+class BoughtBody(Body):
+    """core.usual.Bought."""
+
+    at_ms: Ms
+    here: bool = True
+    products: Annotated[list[Id], Field(max_length=MAX_ITEMS)]
+
+
+class PurchasesBody(Body):
+    """core.changes.PurchasesPut."""
+
+    member_id: Id
+    products: Annotated[list[ProductBody], Field(max_length=MAX_PRODUCTS)]
+    visits: Annotated[list[BoughtBody], Field(max_length=MAX_VISITS)]
 
 
 class MemberRef(Body):

@@ -28,6 +28,7 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PurchasesPut,
 )
 from gateway.core.gate import overreach
 from gateway.core.keyring import KeyUse
@@ -48,6 +49,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
 from sync import credentials, forms
 from sync.fields import validate
@@ -82,6 +84,8 @@ def parse(op: object) -> Change:
             return OfferPut(_offer(validate(forms.OfferBody, body)))
         case "offer.drop":
             return OfferDrop(validate(forms.OfferRef, body).offer_id)
+        case "purchases.put":
+            return _purchases(validate(forms.PurchasesBody, body))
         case "config.put":
             config = validate(forms.ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
@@ -131,6 +135,12 @@ def _without_unknown(op: object) -> object:
 def consent(body: object) -> ConsentRecord:
     """A consent record from its body. Raises PeerError."""
     return ConsentRecord(**dict(validate(forms.ConsentBody, body)))
+
+
+def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
+    products = tuple(Product(**dict(product)) for product in wire.products)
+    visits = tuple(Bought(visit.at_ms, visit.here, tuple(visit.products)) for visit in wire.visits)
+    return PurchasesPut(wire.member_id, Purchases(products, visits))
 
 
 def _parse_secret(name: str, body: object) -> Change:
@@ -197,6 +207,8 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("offer.drop", {"offer_id": offer_id})
         case ConfigPut(config):
             return _op("config.put", _plain(config))
+        case PurchasesPut(member_id, purchases):
+            return _op("purchases.put", {"member_id": member_id} | _plain(purchases))
         case KeyPut():
             return _op("key.put", _plain(change) | {"sealed": base64.b64encode(change.sealed).decode()})
         case KeyDrop():

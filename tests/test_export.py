@@ -22,6 +22,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.usual import Bought, Product, Purchases
 from gateway.export import COVERED, NOT_PERSONAL, Export, _receipts, export, readable, schema
 from gateway.records import Tx
 from gateway.tables.rows import FLOOR
@@ -56,6 +57,8 @@ def fill(tx: Tx, name: str) -> None:
     tx.audit(NOW_MS, who, f"tablet/{name}", "card.opened", {"handshake_id": f"h-{name}"}, [Purpose.STAFF_ADVICE])
     tx.emit(Event("visit.entered", NOW_MS, {"member_id": who, "zone": f"zone-{name}"}))
     tx.admit(who, Guard(name.encode().ljust(16, b"-"), 17))
+    coffee = Purchases((Product("p1", f"bread-{name}"),), (Bought(NOW_MS - 5, True, ("p1",)),))
+    tx.store_purchases(who, coffee, NOW_MS)
     tx.put_binding(f"b-{name}", who, name.encode().ljust(16, b"+"), NOW_MS + 60_000)
 
 

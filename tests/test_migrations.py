@@ -16,6 +16,7 @@ RELEASED = [
     "erasures",
     "audit_and_ageing",
     "answers_to_offers",
+    "purchases",
 ]
 
 

@@ -21,6 +21,7 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PurchasesPut,
 )
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
@@ -40,6 +41,7 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.core.sealing import OVERHEAD_BYTES
+from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
 from sync import forms, ops
 from sync.fields import INT64_MAX, MAX_MS
@@ -154,6 +156,15 @@ changes: st.SearchStrategy[Change] = st.one_of(
         ),
     ),
     st.builds(OfferDrop, ids),
+    st.builds(
+        PurchasesPut,
+        ids,
+        st.builds(
+            Purchases,
+            st.lists(st.builds(Product, ids, ids, categories, small), max_size=3).map(tuple),
+            st.lists(st.builds(Bought, ms, st.booleans(), st.lists(ids, max_size=3).map(tuple)), max_size=3).map(tuple),
+        ),
+    ),
     st.builds(
         ConfigPut,
         st.builds(
@@ -346,6 +357,14 @@ def test_plain_habits_stay_plain() -> None:
 def test_the_largest_key_fits_its_op() -> None:
     change = KeyPut("acme/munich/gw", "k", KeyUse.VAS, 0, None, bytes(MAX_MATERIAL_BYTES + OVERHEAD_BYTES))
     assert ops.parse(ops.dump(change)) == change
+
+
+@pytest.mark.parametrize("many", [{"products": 129}, {"visits": 257}, {"lines": 65}])
+def test_purchases_have_bounds(many: dict[str, int]) -> None:
+    product, visit = {"product_id": "p-1", "text": "Tee"}, {"at_ms": 5, "products": ["p-1"] * many.get("lines", 1)}
+    body = {"products": [product] * many.get("products", 1), "visits": [visit] * many.get("visits", 1)}
+    with pytest.raises(PeerError):
+        ops.parse({"op": "purchases.put", "body": {"member_id": "m-1"} | body})
 
 
 def test_partial_config_takes_the_defaults() -> None:

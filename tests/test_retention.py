@@ -83,6 +83,7 @@ async def test_headquarters_sets_the_days_and_counts_end_too(store: Store) -> No
         "decision": 5,
         "contact": 0,
         "audit": 0,
+        "purchase": 0,
         "decision_day": 1,
     }
     assert await store.run(counted) == []

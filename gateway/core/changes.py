@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.core.keyring import KeyUse
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
+from gateway.core.usual import Purchases
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,14 @@ class ConfigPut:
 
 
 @dataclass(frozen=True, slots=True)
+class PurchasesPut:
+    """What a member bought, in place of what was known of it; only kept while they agree to `purchase_history`."""
+
+    member_id: str
+    purchases: Purchases
+
+
+@dataclass(frozen=True, slots=True)
 class KeyPut:
     """A reader or terminal key, sealed for one gateway (gateway.core.sealing); others pass over it.
 
@@ -126,6 +135,7 @@ Change = (
     | OfferPut
     | OfferDrop
     | ConfigPut
+    | PurchasesPut
     | KeyPut
     | KeyDrop
     | BindingPut

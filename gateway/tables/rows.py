@@ -36,8 +36,9 @@ MEMBER_BODY = SealedColumn("member", "body", ("member_id",))
 _KEYED = ", ".join(f"'{kind}'" for kind in CredentialKind if kind.keyed)  # the others have keyed hashes
 CREDENTIAL_SECRET = SealedColumn("credential", "secret", ("credential_id", "member_id"), f"kind IN ({_KEYED})")
 OUTBOX_BODY = SealedColumn("outbox", "body", ("seq",), before=0)
+PURCHASE_BODY = SealedColumn("purchase", "body", ("member_id",))
 # All of them: what is not listed here keeps its old key alive for ever (`tables.datakeys` seals these anew).
-SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY)
+SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY, PURCHASE_BODY)
 
 FLOOR = "surely_ms"  # the key under which gateway.life keeps a time that has surely come
 

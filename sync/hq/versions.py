@@ -20,6 +20,7 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PurchasesPut,
 )
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
@@ -302,6 +303,8 @@ def _key(change: Change) -> tuple[str, str | None]:
             raise PeerError("op")  # HQ itself records only what it can read
         case ConsentRestore(member_id):
             return f"consents:{member_id}", member_id
+        case PurchasesPut(member_id):
+            return f"purchases:{member_id}", member_id
         case OfferPut(offer):
             return f"offer:{offer.offer_id}", None
         case OfferDrop(offer_id):
