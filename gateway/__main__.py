@@ -22,6 +22,7 @@ from gateway import (
     demo,
     doctor,
     evaluate,
+    evaluate_learning,
     hqverbs,
     keys,
     logs,
@@ -210,7 +211,10 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    figures = evaluate.zones(arguments.data, arguments.receivers)
+    if arguments.name == "learning":
+        figures = evaluate_learning.learning(arguments.data, arguments.plot)
+    else:
+        figures = evaluate.zones(arguments.data, arguments.receivers)
     if arguments.json:
         out.print_json(json.dumps([figure.as_dict() for figure in figures]))
         return 0
@@ -241,6 +245,15 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 
 
 # --- arguments -------------------------------------------------------------------------------------------------
+
+
+def _quality_arguments(quality: argparse.ArgumentParser) -> None:
+    quality.add_argument("name", choices=["zones", "learning"], help="what to evaluate")
+    data = "zones: a folder of recorded walks, those of the checkout without; learning: the Open Bandit sample"
+    quality.add_argument("--data", type=Path, help=data)
+    quality.add_argument("--plot", type=Path, help="learning: write a chart (SVG) to this file")
+    quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
+    quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -296,11 +309,8 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
     measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    quality = verb("evaluate", _evaluate, "quality against recordings with known answers")
-    quality.add_argument("name", choices=["zones"], help="what to evaluate")
-    quality.add_argument("--data", type=Path, help="a folder of recorded walks; those of the checkout without")
-    quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
-    quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    quality = verb("evaluate", _evaluate, "quality against data with known answers")
+    _quality_arguments(quality)
     survey = verb("calibrate", _calibrate, "walk through the shop with a test beacon and write a radio map")
     survey.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     survey.add_argument("--out", type=Path, required=True, help="the radio map to write")

@@ -33,7 +33,7 @@ from gateway.core.learning import (
 
 ON = Learning(on=True, people={"coffee": 80, "coffee.espresso": 60, "tea": 49})
 DAY = 20_000
-GOLDEN = "88bbc8c9863983e40c603de8c05fc116c0d52e214c50367b1746509e1f8b52d0"  # the same from 3.11, 3.12, 3.13
+GOLDEN = "81a418e21ead90782f7f51bae26adc69848b6dab9a87f2730850dc5e091fb5c9"  # the same from 3.11, 3.12, 3.13
 
 
 def history(offers: dict[str, tuple[int, int]], slot: str = "till", segment: str = "coffee") -> dict[Arm, Tally]:
@@ -193,7 +193,7 @@ def test_more_is_never_taken_than_was_shown() -> None:
 def test_a_thin_segment_leans_on_the_slot_and_a_thick_one_on_itself() -> None:
     elsewhere = history({"o": (400, 120)}, segment="coffee")
     thin_a, thin_b = posterior(ON, elsewhere, Arm("o", "till", "tea"), DAY)
-    assert thin_a / (thin_a + thin_b) == pytest.approx(0.27, abs=0.01), "0.3, but for what nobody knew before"
+    assert thin_a / (thin_a + thin_b) == pytest.approx(0.288, abs=0.001), "0.3, but for what nobody knew before"
     assert thin_a + thin_b == pytest.approx(100 * learning.POOL, rel=0.01)
     both = elsewhere | history({"o": (400, 20)}, segment="tea")
     both[Arm("o", "till")] = both[Arm("o")] = Tally(800 * WHOLE, 140 * WHOLE, DAY)

@@ -27,7 +27,8 @@ MAX_CANDIDATES = 20
 assert MAX_CANDIDATES * FLOOR < WHOLE
 LEAST_PEOPLE = 50  # a smaller segment is a handful of people: their outcomes count for its parent alone
 POOL = 20  # outcomes that the level above counts for; so many of its own and an offer is judged by both alike
-COLD_PPM = 20_000  # 2 %: what an offer is expected to do that nobody ever said anything about
+# 5 %: what is expected of an offer of which nobody knows anything. Rather too much, so that it gets its chance.
+COLD_PPM = 50_000
 HALF_LIVES = range(30, 61)  # days: shorter forgets faster than a shop sees outcomes, longer outlives a season
 MAX_AGE_DAYS = 60 * 40  # then 2**-40 is left of a count, which is nothing
 MAX_DEPTH = 4  # parts of a segment's name: "coffee.espresso" has two
