@@ -60,8 +60,8 @@ def _regret(plot: Path | None) -> list[Result]:
         _write(plot, line_chart("Acceptances missed against the best offer", "decisions", "missed", lines))
     worst = max(ratios.values())
     return [
-        Result("regret_ratio_worst", worst, "", "below 0.33", ratios | {"plain rank": round(plain, 3)}),
-        Result("regret_ratio_late_worst", round(max(late), 3), "", "below 0.33"),
+        Result("regret_ratio_worst", worst, "", "at most a third", ratios | {"plain rank": round(plain, 3)}),
+        Result("regret_ratio_late_worst", round(max(late), 3), "", "at most a third"),
         Result("least_share", least / WHOLE, "", f"at least {FLOOR / WHOLE}"),
     ]
 

@@ -30,13 +30,14 @@ from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
+from gateway.tables.learning import Learned
 from gateway.tables.members import Members
 from gateway.tables.taps import TapsAndKeys
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing):
+class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing, Learned):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
     def profile(self, member_id: str) -> Profile | None:

@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
+from gateway.core.learning import HALF_LIVES, Learning, Prior
 from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpose, ShopConfig
 from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
+from gateway.core.spans import DAY_MS
 from sync.fields import EXACT, INT64_MAX, Id, Ms, Word
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
@@ -26,6 +28,10 @@ MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
 MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
 MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept longer
 MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
+MAX_SEGMENTS = 256  # with 256 names of 60 characters 20 KB
+MAX_PRIORS = 500  # 150 bytes each are 75 of the message's 96 KiB; beside full segments fewer fit
+MAX_PRIOR_WEIGHT = 10_000  # outcomes: as sure as a chain's year, but not so sure that nothing is learned
+MAX_WINDOW_MS = 7 * DAY_MS  # whoever takes an offer a week later took it for another reason
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -216,6 +222,29 @@ class ConfigBody(Body):
     sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
     retention: KeepBody = KeepBody()
     stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
+
+
+_Segment = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}(?:\.[a-z0-9][a-z0-9_-]{0,31}){0,3}$")]
+
+
+class PriorBody(Body):
+    """core.learning's Arm and its Prior; `slot` or `segment` "" = all of them."""
+
+    offer_id: Id
+    slot: _PlaceId | Literal[""] = ""
+    segment: _Segment | Literal[""] = ""
+    mean_ppm: Annotated[int, Field(ge=1, le=999_999)]
+    weight: Annotated[int, Field(ge=1, le=MAX_PRIOR_WEIGHT)] = Prior(1).weight
+
+
+class LearningBody(Body):
+    """core.learning.Learning."""
+
+    on: bool = False
+    half_life_days: Annotated[int, Field(ge=HALF_LIVES[0], le=HALF_LIVES[-1])] = Learning().half_life_days
+    window_ms: Annotated[int, Field(ge=1, le=MAX_WINDOW_MS)] = Learning().window_ms
+    people: Annotated[dict[_Segment, _Small], Field(max_length=MAX_SEGMENTS)] = {}
+    priors: Annotated[list[PriorBody], Field(max_length=MAX_PRIORS)] = []
 
 
 class KeyRef(Body):
