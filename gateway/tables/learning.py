@@ -12,7 +12,7 @@ from gateway.core.spans import DAY_MS
 from gateway.tables.rows import Rows, as_json
 
 MAX_TALLIES = 20_000  # 1,000 offers in five slots for four segments; about 100 bytes each
-MAX_OPEN = 50_000  # decisions: a week of a busy shop; about 120 bytes each
+MAX_OPEN = 10_000  # decisions within a window; they are counted with each decision, and 120 bytes each
 ENDED_AT_ONCE = 50  # windows that end with each decision that opens one, so that there is never a backlog
 
 
@@ -64,11 +64,13 @@ class Learned(Rows):
         To be called in the transaction that records the decision, and only where PERSONALISE_OFFERS allowed it.
         """
         self._end_windows(at_ms)
-        (tallies,) = self._one("SELECT count(*) FROM learning_tally")
-        (waiting,) = self._one("SELECT count(*) FROM learning_open")
-        if tallies + len(learning.levels(arm)) > MAX_TALLIES or waiting >= MAX_OPEN:
+        if self._count("learning_open") >= MAX_OPEN:
             return False
-        self._keep(learning.shown(self.tallies([arm]), arm, self.learning_day(at_ms), what))
+        before = self.tallies([arm])
+        after = learning.shown(before, arm, self.learning_day(at_ms), what)
+        if len(after) > len(before) and self._count("learning_tally") + len(after) - len(before) > MAX_TALLIES:
+            return False
+        self._keep(after)
         offer_id, slot, segment = arm
         self._put(
             "learning_open",
@@ -96,6 +98,9 @@ class Learned(Rows):
         """What was counted of an offer that is no more."""
         for table in ("learning_tally", "learning_open"):
             self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
+
+    def _count(self, table: str) -> int:
+        return int(self._one(f"SELECT count(*) FROM {table}")[0])
 
     def _keep(self, tallies: dict[Arm, Tally]) -> None:
         for (offer_id, slot, segment), (shown, taken, day) in tallies.items():
