@@ -6,6 +6,7 @@ from html import escape
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 40, 48  # margins; names of the lines stand at the right
 COLOURS = ("#1b6ca8", "#c1440e", "#4a7c3a", "#7a4b94", "#8a6d1d", "#555555")
+APART = 14  # between the names of lines that end close together
 MAX_POINTS = 200  # of a line; more cannot be told apart on 500 pixels
 TICKS = 5
 
@@ -31,14 +32,18 @@ def line_chart(title: str, across: str, up: str, lines: Mapping[str, Sequence[tu
             f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{high * tick / TICKS:.4g}</text>',
             f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{wide * tick / TICKS:.4g}</text>',
         ]
+    names = []
     for (name, line), colour in zip(lines.items(), COLOURS, strict=False):
         thin = _thinned(line)
         if not thin:
             continue
         way = "L".join(f"{_at(x, wide)} {_up(y, high)}" for x, y in thin)
         parts.append(f'<path d="M{way}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        end = _up(thin[-1][1], high)
-        parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{end + 4}" fill="{colour}">{escape(name)}</text>')
+        names.append((_up(thin[-1][1], high), escape(name), colour))
+    lowest = 0.0
+    for end, name, colour in sorted(names):
+        lowest = max(end, lowest + APART)
+        parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{lowest + 4}" fill="{colour}">{name}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 

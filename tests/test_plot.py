@@ -1,6 +1,7 @@
 """A chart is well-formed SVG that says every name, stays in its frame and does not grow with the data."""
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,15 @@ def test_names_and_the_last_point_stay_however_long_the_line() -> None:
     assert "learned" in text
     assert f"L{plot.WIDTH - plot.RIGHT}.0 {plot.TOP}.0" in text
     assert text.count("L") <= plot.MAX_POINTS
+
+
+def test_names_of_lines_that_end_together_stand_apart() -> None:
+    same = [(0.0, 0.0), (1.0, 1.0)]
+    picture = ET.fromstring(plot.line_chart("t", "x", "y", {"one": same, "two": same, "low": [(1.0, 0.98)]}))
+    texts = picture.iter("{http://www.w3.org/2000/svg}text")
+    places = sorted(float(text.attrib["y"]) for text in texts if text.text in ("one", "two", "low"))
+    assert all(after - before >= plot.APART for before, after in pairwise(places))
+    assert len(places) == 3
 
 
 def test_more_lines_than_colours_are_refused() -> None:
