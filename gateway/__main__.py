@@ -22,6 +22,7 @@ from gateway import (
     demo,
     doctor,
     evaluate,
+    evaluate_learning,
     evaluate_usual,
     hqverbs,
     keys,
@@ -211,11 +212,15 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    if arguments.name == "zones":
-        figures = evaluate.zones(arguments.data, arguments.receivers)
-    else:
-        evaluated = evaluate_usual.of_usual if arguments.name == "usual" else evaluate_usual.of_coupons
-        figures = evaluated(arguments.data)
+    match arguments.name:
+        case "usual":
+            figures = evaluate_usual.of_usual(arguments.data)
+        case "coupons":
+            figures = evaluate_usual.of_coupons(arguments.data)
+        case "learning":
+            figures = evaluate_learning.learning(arguments.data, arguments.plot)
+        case _:
+            figures = evaluate.zones(arguments.data, arguments.receivers)
     if arguments.json:
         out.print_json(json.dumps([figure.as_dict() for figure in figures]))
         return 0
@@ -317,13 +322,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_evaluate(quality: argparse.ArgumentParser) -> None:
-    quality.add_argument("name", choices=["zones", "usual", "coupons"], help="what to evaluate")
+    quality.add_argument("name", choices=["zones", "usual", "coupons", "learning"], help="what to evaluate")
     quality.add_argument(
         "--data",
         type=Path,
-        help="a folder of recorded walks, or of public baskets; the ones that are installed without",
+        help="a folder of recorded walks, of public baskets, or of the Open Bandit sample; what is installed without",
     )
-    quality.add_argument("--receivers", help="how many, or ids with commas; 4 and all without")
+    quality.add_argument("--plot", type=Path, help="learning: write a chart (SVG) to this file")
+    quality.add_argument("--receivers", help="zones: how many, or ids with commas; 4 and all without")
     quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

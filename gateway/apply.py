@@ -15,6 +15,7 @@ from gateway.core.changes import (
     Delta,
     KeyDrop,
     KeyPut,
+    LearningPut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -224,7 +225,10 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             touched.catalogue = True
         case OfferDrop(offer_id):
             tx.drop_offer(offer_id)
+            tx.forget_offer(offer_id)
             touched.catalogue = True
+        case LearningPut(learning):
+            tx.put_learning(learning)
         case ConfigPut(config):
             tx.put_shop(config)
             touched.shop = True

@@ -44,6 +44,8 @@ NOT_PERSONAL = {
     "offer": "headquarters' catalogue, the same for everybody",
     "terminal_key": "keys of readers",
     "decision_day": "counts of at least five people",
+    "learning_tally": "what was shown and taken of offers, counted by segments of at least 50 people",
+    "learning_open": "an offer's outcome that is waited for; whose decision it was stands in the decision alone",
     "data_key": "keys under which values are sealed",
     "notice": "hashes of the privacy notices that were shown",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",

@@ -163,6 +163,20 @@ def purchases(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def learning(db: Database) -> None:
+    """What was shown and taken of offers, by slot and segment, and the decisions that may still be taken up."""
+    for statement in (
+        """CREATE TABLE learning_tally (offer_id TEXT NOT NULL, slot TEXT NOT NULL, segment TEXT NOT NULL,
+           shown INTEGER NOT NULL, taken INTEGER NOT NULL, day INTEGER NOT NULL,
+           PRIMARY KEY (offer_id, slot, segment)) WITHOUT ROWID""",
+        """CREATE TABLE learning_open (decision_id TEXT PRIMARY KEY, offer_id TEXT NOT NULL, slot TEXT NOT NULL,
+           segment TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX learning_open_ends ON learning_open (until_ms)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -31,6 +31,7 @@ from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
+from gateway.tables.learning import Learned
 from gateway.tables.members import Members
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.taps import TapsAndKeys
@@ -43,7 +44,9 @@ def _may_know_usual(profile: Profile, now_ms: int) -> bool:
     return not isinstance(found, No)
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing, PurchaseRows):
+class Tx(
+    Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing, PurchaseRows, Learned
+):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
     def profile(self, member_id: str) -> Profile | None:

@@ -67,6 +67,7 @@ RULES = (
 OWN_END = {
     "tap_guard": ("until_ms", "gateway.flow, every ten minutes; a tag's counter has no end while the tag may be shown"),
     "binding": ("valid_until_ms", "gateway.flow, every ten minutes"),
+    "learning_open": ("until_ms", "gateway.tables.learning, with the next decision that is learned from"),
     "terminal_key": ("until_ms", "gateway.keychain, some time after the key's own end"),
 }
 
@@ -82,6 +83,7 @@ NO_PERIOD = {
     "erasure": "so that nobody who was erased comes back, also from a backup; keyed hashes",
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
     "offer": "headquarters' catalogue, nobody's data",
+    "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
     "outbox": "until headquarters confirms it; no other statement may delete from it",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
+from gateway.core.learning import HALF_LIVES, Learning, Prior
 from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpose, Restraint, ShopConfig
 from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
@@ -33,6 +34,10 @@ MAX_CAPS = 8  # of one offer: two windows for each of three counts, and some mor
 MAX_CAP = 1_000  # times, and contacts in a row
 MAX_GROUPS = 4
 MAX_PERIOD_MS = 90 * DAY_MS  # decisions are kept no longer by default, and what is gone can't be counted
+MAX_SEGMENTS = 256  # with 256 names of 60 characters 20 KB
+MAX_PRIORS = 300  # some 130 bytes each are 40 of an op's 64 KiB; of very long names fewer fit
+MAX_PRIOR_WEIGHT = 10_000  # outcomes: as sure as a chain's year, but not so sure that nothing is learned
+MAX_WINDOW_MS = 7 * DAY_MS  # whoever takes an offer a week later took it for another reason
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -295,6 +300,29 @@ class ConfigBody(Body):
     retention: KeepBody = KeepBody()
     stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
     restraint: RestraintBody = RestraintBody()
+
+
+_Segment = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}(?:\.[a-z0-9][a-z0-9_-]{0,31}){0,3}$")]
+
+
+class PriorBody(Body):
+    """core.learning's Arm and its Prior; `slot` or `segment` "" = all of them."""
+
+    offer_id: Id
+    slot: _PlaceId | Literal[""] = ""
+    segment: _Segment | Literal[""] = ""
+    mean_ppm: Annotated[int, Field(ge=1, le=999_999)]
+    weight: Annotated[int, Field(ge=1, le=MAX_PRIOR_WEIGHT)] = Prior(1).weight
+
+
+class LearningBody(Body):
+    """core.learning.Learning."""
+
+    on: bool = False
+    half_life_days: Annotated[int, Field(ge=HALF_LIVES[0], le=HALF_LIVES[-1])] = Learning().half_life_days
+    window_ms: Annotated[int, Field(ge=1, le=MAX_WINDOW_MS)] = Learning().window_ms
+    people: Annotated[dict[_Segment, _Small], Field(max_length=MAX_SEGMENTS)] = {}
+    priors: Annotated[list[PriorBody], Field(max_length=MAX_PRIORS)] = []
 
 
 class KeyRef(Body):

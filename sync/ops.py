@@ -24,6 +24,7 @@ from gateway.core.changes import (
     CredentialPut,
     KeyDrop,
     KeyPut,
+    LearningPut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -32,6 +33,7 @@ from gateway.core.changes import (
 )
 from gateway.core.gate import overreach
 from gateway.core.keyring import KeyUse
+from gateway.core.learning import Arm, Learning, Prior
 from gateway.core.model import (
     AgeGate,
     Cap,
@@ -92,6 +94,8 @@ def parse(op: object) -> Change:
             lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
             keep = {"retention": Keep(**dict(config.retention)), "restraint": Restraint(**dict(config.restraint))}
             return ConfigPut(ShopConfig(**dict(config) | {"notice": notice} | lists | keep))
+        case "learning.put":
+            return LearningPut(_learning(validate(forms.LearningBody, body)))
     return _parse_secret(op["op"], body)
 
 
@@ -176,6 +180,13 @@ def _offer(wire: forms.OfferBody) -> Offer:
     return offer
 
 
+def _learning(wire: forms.LearningBody) -> Learning:
+    priors = {Arm(one.offer_id, one.slot, one.segment): Prior(one.mean_ppm, one.weight) for one in wire.priors}
+    if len(priors) < len(wire.priors):
+        raise PeerError("fields", "priors")
+    return Learning(**dict(wire) | {"priors": priors})
+
+
 def _member(wire: forms.MemberBody) -> Member:
     points = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
     usual = tuple(one if isinstance(one, str) else Habit(one.text, one.category) for one in wire.usual)
@@ -209,6 +220,9 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("config.put", _plain(config))
         case PurchasesPut(member_id, purchases):
             return _op("purchases.put", {"member_id": member_id} | _plain(purchases))
+        case LearningPut(learning):
+            priors = [{**arm._asdict(), **_plain(prior)} for arm, prior in learning.priors.items()]
+            return _op("learning.put", _plain(dataclasses.replace(learning, priors={})) | {"priors": priors})
         case KeyPut():
             return _op("key.put", _plain(change) | {"sealed": base64.b64encode(change.sealed).decode()})
         case KeyDrop():

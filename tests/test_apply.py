@@ -16,6 +16,7 @@ from gateway.core.changes import (
     Delta,
     KeyDrop,
     KeyPut,
+    LearningPut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -24,6 +25,7 @@ from gateway.core.changes import (
 from gateway.core.consent import may
 from gateway.core.identity import static_digest
 from gateway.core.keyring import KeyUse, Sealed
+from gateway.core.learning import Arm, Learning
 from gateway.core.model import AgeGate, ConsentState, CredentialKind, Notice, Purpose, ShopConfig
 from gateway.core.onetime import code_digest
 from gateway.records import Tx
@@ -221,3 +223,15 @@ def test_a_notice_that_comes_late_lets_what_waited_be_recognised(tx: Tx) -> None
     assert push(tx, ConsentAdd(named)).recognised == {"mia": ()}
     touched = push(tx, ConfigPut(ShopConfig(notice=mended)))
     assert [c.credential_id for c, _, _ in touched.recognised["mia"]] == ["mia-card"]
+
+
+def test_what_headquarters_says_of_learning_counts_and_a_dropped_offer_is_unlearned(tx: Tx) -> None:
+    on = Learning(on=True, people={"coffee": 80})
+    push(tx, LearningPut(on))
+    assert tx.learning() == on
+    tx.note_shown("d-1", Arm("o-1"), START_MS, on)
+    push(tx, LearningPut(Learning()))
+    assert tx.learning() == Learning(), "the former one is replaced whole"
+    assert tx.tallies([Arm("o-1")]), "and counts stay"
+    push(tx, OfferDrop("o-1"))
+    assert tx.tallies([Arm("o-1")]) == {}

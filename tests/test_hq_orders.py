@@ -103,7 +103,7 @@ def test_an_offer_that_reads_what_its_purpose_may_not_is_refused_before_anything
 
 def test_a_file_of_offers_may_hold_nothing_else(db: Path, tmp_path: Path) -> None:
     assert service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER)) == (1, 1)
-    with pytest.raises(ConfigError, match=r"expected an op of offer\.put, offer\.drop; found 'member\.put'"):
+    with pytest.raises(ConfigError, match=r"offer\.drop, learning\.put; found 'member\.put'"):
         service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER, MEMBER))
 
 
@@ -277,3 +277,12 @@ def test_two_members_never_have_the_same_code(ledger: Ledger) -> None:
     drawn = iter([7, 7, 8])
     codes = [orders.bind(ledger, name, 10, NOW_MS, lambda most: next(drawn)) for name in ("m-1", "m-2")]
     assert codes == ["00000007", "00000008"]
+
+
+def test_what_is_to_be_learned_stands_beside_the_offers(db: Path, tmp_path: Path) -> None:
+    learning = {"op": "learning.put", "body": {"on": True, "priors": [{"offer_id": "o-1", "mean_ppm": 80_000}]}}
+    assert service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER, learning)) == (2, 2)
+    assert service.publish_offers(db, tmp_path / "offers.jsonl") == (0, 2), "the same again is nothing new"
+    off = written(tmp_path / "off.jsonl", {"op": "learning.put", "body": {"half_life_days": 7}})
+    with pytest.raises(ConfigError, match=r"learning\.put with a body of on, half_life_days"):
+        service.publish_offers(db, off)

@@ -17,6 +17,7 @@ RELEASED = [
     "audit_and_ageing",
     "answers_to_offers",
     "purchases",
+    "learning",
 ]
 
 

@@ -17,6 +17,7 @@ from gateway.core.changes import (
     CredentialDrop,
     KeyDrop,
     KeyPut,
+    LearningPut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -24,6 +25,7 @@ from gateway.core.changes import (
     PurchasesPut,
 )
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
+from gateway.core.learning import HALF_LIVES, Arm, Learning, Prior
 from gateway.core.model import (
     AgeGate,
     Cap,
@@ -101,6 +103,7 @@ records = st.builds(
     age_gate=st.sampled_from(AgeGate),
     clock=st.sampled_from(ClockQuality),
 )
+segments = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,5}(\.[a-z0-9]{1,4}){0,3}", fullmatch=True)
 changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(
         MemberPut,
@@ -163,6 +166,21 @@ changes: st.SearchStrategy[Change] = st.one_of(
             Purchases,
             st.lists(st.builds(Product, ids, ids, categories, small), max_size=3).map(tuple),
             st.lists(st.builds(Bought, ms, st.booleans(), st.lists(ids, max_size=3).map(tuple)), max_size=3).map(tuple),
+        ),
+    ),
+    st.builds(
+        LearningPut,
+        st.builds(
+            Learning,
+            st.booleans(),
+            st.sampled_from(HALF_LIVES),
+            st.integers(1, forms.MAX_WINDOW_MS),
+            st.dictionaries(segments, small, max_size=4),
+            st.dictionaries(
+                st.builds(Arm, ids, st.just("") | places, st.just("") | segments),
+                st.builds(Prior, st.integers(1, 999_999), st.integers(1, forms.MAX_PRIOR_WEIGHT)),
+                max_size=4,
+            ),
         ),
     ),
     st.builds(
@@ -264,6 +282,13 @@ def test_anything_else_is_a_peer_error(junk: Any) -> None:
         ({"op": "member.erase", "body": {"member_id": "m 1"}}, "fields"),
         ({"op": "member.put", "body": {"member_id": "m1", "phone": "1"}}, "fields"),
         ({"op": "member.put", "body": {"member_id": "m1", "usual": "tea"}}, "fields"),
+        ({"op": "learning.put", "body": {"half_life_days": 29}}, "range"),
+        ({"op": "learning.put", "body": {"half_life_days": 61}}, "range"),
+        ({"op": "learning.put", "body": {"on": 1}}, "fields"),
+        ({"op": "learning.put", "body": {"window_ms": 0}}, "range"),
+        ({"op": "learning.put", "body": {"people": {"a..b": 60}}}, "fields"),
+        ({"op": "learning.put", "body": {"priors": [{"offer_id": "o", "mean_ppm": 1_000_000}]}}, "range"),
+        ({"op": "learning.put", "body": {"priors": [{"offer_id": "o", "mean_ppm": 5}] * 2}}, "fields"),
         ({"op": "config.put", "body": {"contacts_per_day": -1}}, "range"),
         ({"op": "config.put", "body": {"contacts_per_day": True}}, "fields"),
         ({"op": "config.put", "body": {"contacts_per_day": 6.0}}, "fields"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.core.keyring import KeyUse
+from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
 from gateway.core.usual import Purchases
 
@@ -89,6 +90,13 @@ class PurchasesPut:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningPut:
+    """Whether and how is learned from what is taken; it replaces the former whole. Counts stay."""
+
+    learning: Learning
+
+
+@dataclass(frozen=True, slots=True)
 class KeyPut:
     """A reader or terminal key, sealed for one gateway (gateway.core.sealing); others pass over it.
 
@@ -136,6 +144,7 @@ Change = (
     | OfferDrop
     | ConfigPut
     | PurchasesPut
+    | LearningPut
     | KeyPut
     | KeyDrop
     | BindingPut

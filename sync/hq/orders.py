@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.core import consent, eid
 from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CredentialPut
+from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
 from gateway.errors import ConfigError, PeerError
@@ -15,7 +16,7 @@ from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop")
+OFFER_OPS = ("offer.put", "offer.drop", "learning.put")
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -216,6 +217,7 @@ _EXPECTED = {
     "consent.add": _fields("consent.add", ConsentRecord),
     "offer.put": _fields("offer.put", Offer),
     "offer.drop": _fields("offer.drop", None, "offer_id"),
+    "learning.put": _fields("learning.put", Learning),
     "config.put": _fields("config.put", ShopConfig),
 }
 

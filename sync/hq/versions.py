@@ -16,6 +16,7 @@ from gateway.core.changes import (
     CredentialPut,
     KeyDrop,
     KeyPut,
+    LearningPut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -311,6 +312,8 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"offer:{offer_id}", None
         case ConfigPut():
             return "config", None
+        case LearningPut():
+            return "learning", None
         case KeyPut() | KeyDrop():
             return f"key:{change.gateway}/{change.key_id}", None
         case BindingPut():

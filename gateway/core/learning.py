@@ -1,0 +1,273 @@
+"""Which of several equally ranked offers is tried, learned from what was taken of those that were shown. Pure.
+
+Thompson sampling with Beta posteriors for each offer, slot and segment; a thin one leans on the one above it. The same
+state and seed give the same choice on every machine: counts and shares are whole numbers, and what is drawn needs no
+function of the C library whose last digit differs between machines. Nothing here knows a person: the finest thing that
+is counted is a segment of at least `LEAST_PEOPLE`. Where counts are kept is gateway.tables' business.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from math import sqrt
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+from gateway.core.spans import DAY_MS
+
+WHOLE = 1_000_000  # propensities and priors are in millionths, and so is one outcome in a tally
+DRAWS = 500  # of each posterior; a share is known to 2 % (one standard deviation at most), and the floor lies beneath
+EXPLORED = 50_000  # 5 % of all decisions are spread evenly, so that what is new gets its chance
+FLOOR = 20_000  # below 2 % a log can judge no other policy: 10,000 rows were worth 2 in the Open Bandit data
+# Only the first so many of a tier, in plain order, are learned among. Each of them keeps the floor, so 20 spend 38 % of
+# decisions on others than the best, and 50 would spend all. The rest get no share and stay behind in plain order.
+MAX_CANDIDATES = 20
+assert MAX_CANDIDATES * FLOOR < WHOLE
+LEAST_PEOPLE = 50  # a smaller segment is a handful of people: their outcomes count for its parent alone
+POOL = 20  # outcomes that the level above counts for; so many of its own and an offer is judged by both alike
+# 5 %: what is expected of an offer of which nobody knows anything. Rather too much, so that it gets its chance.
+COLD_PPM = 50_000
+HALF_LIVES = range(30, 61)  # days: shorter forgets faster than a shop sees outcomes, longer outlives a season
+MAX_AGE_DAYS = 60 * 40  # then 2**-40 is left of a count, which is nothing
+MAX_DEPTH = 4  # parts of a segment's name: "coffee.espresso" has two
+TABLES = 256  # posteriors whose draws are kept: 16 kB each, so 4 MB at most
+ORDERS = 31  # a prime, so that it and the place to begin at are independent; 250 kB
+_STEP = 100  # of a posterior's parameters: they are rounded to hundredths
+
+# Each five-hundredth of the normal distribution once. Rounded, so that no library's last digit matters.
+_NORMAL = tuple(round(NormalDist().inv_cdf((at + 0.5) / DRAWS), 6) for at in range(DRAWS))
+_A_DAY = {days: round(2 ** (-1 / days) * WHOLE) for days in HALF_LIVES}  # what a day leaves, in millionths
+
+
+class Arm(NamedTuple):
+    """What outcomes are counted for. `slot` "" = all slots, `segment` "" = everybody."""
+
+    offer_id: str
+    slot: str = ""
+    segment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What headquarters expects: `mean_ppm` of those shown are taken, as sure as after `weight` outcomes."""
+
+    mean_ppm: int
+    weight: int = POOL
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What headquarters decides about learning. `people`: how many there are in each segment, in the whole chain."""
+
+    on: bool = False
+    half_life_days: int = 45
+    window_ms: int = DAY_MS  # an offer that is taken so long after it was shown was taken because of it
+    people: Mapping[str, int] = field(default_factory=dict)
+    priors: Mapping[Arm, Prior] = field(default_factory=dict)
+
+
+class Tally(NamedTuple):
+    """Outcomes of an arm as of `day` (days since 1970-01-01), in millionths of one, so that they can fade."""
+
+    shown: int = 0
+    taken: int = 0
+    day: int = 0
+
+
+class Share(NamedTuple):
+    """How probable it was that this offer is put first."""
+
+    offer_id: str
+    ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`order`: every candidate, first the one to show. `shares`: of those that could have been first, else empty.
+
+    `segment`: the one that was learned for. `why`: "off", "alone" (one candidate in its tier) or "learned".
+    """
+
+    order: tuple[str, ...]
+    shares: tuple[Share, ...]
+    segment: str
+    why: Literal["off", "alone", "learned"]
+
+    def score(self, offer_id: str) -> int:
+        """For a ranking by the highest score."""
+        return len(self.order) - self.order.index(offer_id)
+
+
+def scores(
+    learning: Learning,
+    tallies: Mapping[Arm, Tally],
+    candidates: Sequence[tuple[str, int]],
+    slot: str,
+    segments: Sequence[str],
+    seed: bytes,
+    day: int,
+) -> Choice:
+    """Put the eligible offers in order. `candidates`: offer id and priority, in plain order, each id once.
+
+    `segments`: those that the person is in; the caller asks for PERSONALISE_OFFERS before, and does not call without.
+    Only the highest tier of priority is shuffled. Whatever may still drop an offer comes before this, or the shares
+    are not true.
+    """
+    plain = tuple(offer_id for offer_id, _ in candidates)
+    segment = segment_for(learning, segments)
+    if not learning.on or not candidates:
+        return Choice(plain, (), segment, "off")
+    highest = max(priority for _, priority in candidates)
+    tier = tuple(offer_id for offer_id, priority in candidates if priority == highest)[:MAX_CANDIDATES]
+    if len(tier) == 1:
+        return Choice((*tier, *(one for one in plain if one not in tier)), (Share(tier[0], WHOLE),), segment, "alone")
+    arms = [Arm(offer_id, slot, segment) for offer_id in tier]
+    ppm = shares(_wins([posterior(learning, tallies, arm, day) for arm in arms], arms, day))
+    first = tier[_drawn(ppm, seed)]
+    likely = sorted(range(len(tier)), key=lambda at: -ppm[at])
+    rest = [tier[at] for at in likely if tier[at] != first]
+    order = (first, *rest, *(one for one in plain if one not in tier))
+    return Choice(order, tuple(map(Share, tier, ppm)), segment, "learned")
+
+
+def segment_for(learning: Learning, segments: Sequence[str]) -> str:
+    """The finest segment of somebody that is large enough, else its parent, else everybody ("")."""
+    known = {
+        level for segment in segments for level in _lineage(segment) if learning.people.get(level, 0) >= LEAST_PEOPLE
+    }
+    return min(known, key=lambda one: (-one.count("."), learning.people[one], one), default="")
+
+
+def levels(arm: Arm) -> tuple[Arm, ...]:
+    """The arms that an outcome of `arm` counts for, the broadest first."""
+    offer_id, slot, segment = arm
+    return (Arm(offer_id), Arm(offer_id, slot), *(Arm(offer_id, slot, one) for one in _lineage(segment)))
+
+
+def shown(tallies: Mapping[Arm, Tally], arm: Arm, day: int, learning: Learning) -> dict[Arm, Tally]:
+    """The tallies that change when the offer is shown: untaken until it is taken."""
+    return _counted(tallies, arm, day, learning, Tally(WHOLE, 0))
+
+
+def taken(tallies: Mapping[Arm, Tally], arm: Arm, day: int, learning: Learning) -> dict[Arm, Tally]:
+    """The tallies that change when an offer that was shown is taken within the window; once for each decision."""
+    return _counted(tallies, arm, day, learning, Tally(0, WHOLE))
+
+
+def aged(tally: Tally, day: int, half_life_days: int) -> Tally:
+    """What is left of it on `day`. A day that is not later changes nothing; in one go or day by day is the same."""
+    days = day - tally.day
+    if days <= 0:
+        return tally
+    if days > MAX_AGE_DAYS:
+        return Tally(0, 0, day)
+    a_day, left_shown, left_taken = _A_DAY[half_life_days], tally.shown, tally.taken
+    for _ in range(days):
+        left_shown, left_taken = left_shown * a_day // WHOLE, left_taken * a_day // WHOLE
+    return Tally(left_shown, left_taken, day)
+
+
+def posterior(learning: Learning, tallies: Mapping[Arm, Tally], arm: Arm, day: int) -> tuple[int, int]:
+    """The two parameters of the Beta distribution, in hundredths and at least 1 each.
+
+    What the level above has seen elsewhere is what a level expects; headquarters' prior for the level takes its place.
+    """
+    chain = levels(arm)
+    seen = [aged(tallies.get(one, Tally()), day, learning.half_life_days) for one in chain]
+    mean, a, b = COLD_PPM / WHOLE, 1.0, 1.0
+    for at, level in enumerate(chain):
+        prior = learning.priors.get(level)
+        if prior is not None:
+            mean = prior.mean_ppm / WHOLE
+        weight = max(
+            POOL if prior is None else prior.weight, 1 / mean, 1 / (1 - mean)
+        )  # one outcome of either kind at least, or the shape is a spike
+        a, b = mean * weight, (1 - mean) * weight
+        below = seen[at + 1] if at + 1 < len(chain) else Tally()
+        elsewhere_taken = max(0, seen[at].taken - below.taken) / WHOLE
+        elsewhere = max(elsewhere_taken, (seen[at].shown - below.shown) / WHOLE)
+        a, b = a + elsewhere_taken, b + elsewhere - elsewhere_taken
+        mean = a / (a + b)
+    return round(a * _STEP), round(b * _STEP)
+
+
+def shares(wins: Sequence[int]) -> tuple[int, ...]:
+    """Propensities in millionths, WHOLE together, from how often each of 2 to MAX_CANDIDATES won: 5 % are spread
+    evenly, and what is still below the floor is lifted to it at the cost of those above."""
+    total, count = sum(wins), len(wins)
+    mixed = [(WHOLE - EXPLORED) * won // total + EXPLORED // count for won in wins]
+    mixed[mixed.index(max(mixed))] += WHOLE - sum(mixed)
+    above = sum(max(0, one - FLOOR) for one in mixed)
+    left = WHOLE - FLOOR * count  # is shared out in proportion to what is above the floor
+    lifted = [FLOOR + max(0, one - FLOOR) * left // above for one in mixed]
+    lifted[lifted.index(max(lifted))] += WHOLE - sum(lifted)
+    return tuple(lifted)
+
+
+def _lineage(segment: str) -> tuple[str, ...]:
+    """A segment and its parents, the broadest first: "coffee", "coffee.espresso"."""
+    parts = segment.split(".")[:MAX_DEPTH] if segment else []
+    return tuple(".".join(parts[: at + 1]) for at in range(len(parts)))
+
+
+def _counted(tallies: Mapping[Arm, Tally], arm: Arm, day: int, learning: Learning, more: Tally) -> dict[Arm, Tally]:
+    changed = {}
+    for level in levels(arm):
+        old = aged(tallies.get(level, Tally(day=day)), day, learning.half_life_days)
+        changed[level] = Tally(old.shown + more.shown, min(old.taken + more.taken, old.shown + more.shown), old.day)
+    return changed
+
+
+def _wins(posteriors: Sequence[tuple[int, int]], arms: Sequence[Arm], day: int) -> list[int]:
+    """In how many of the draws each arm is the best."""
+    wins = [0] * len(arms)
+    drawn = [_draws("/".join(arm), day, a, b) for arm, (a, b) in zip(arms, posteriors, strict=True)]
+    for row in zip(*drawn, strict=True):
+        wins[row.index(max(row))] += 1
+    return wins
+
+
+@lru_cache(maxsize=TABLES)
+def _draws(name: str, day: int, a: int, b: int) -> tuple[float, ...]:
+    """500 values of a Beta distribution (parameters in hundredths), in an order that follows from arm and day."""
+    digest = sha256(f"{name}/{day}".encode()).digest()
+    above, below = _gammas(a / _STEP, _order(digest[:8])), _gammas(b / _STEP, _order(digest[8:16]))
+    return tuple([x / (x + y) for x, y in zip(above, below, strict=True)])
+
+
+def _order(digest: bytes) -> tuple[float, ...]:
+    """The normal values, shuffled: one of a few orders, begun at any place. To shuffle for each arm takes too long."""
+    number = int.from_bytes(digest, "big")
+    order, start = _orders()[number % ORDERS], number // ORDERS % DRAWS
+    return order[start:] + order[:start]
+
+
+@lru_cache(maxsize=1)
+def _orders() -> tuple[tuple[float, ...], ...]:
+    # random() of an integer seed is the only part of `random` that is promised to stay the same in every version.
+    generator = random.Random(0)
+    keys = [[generator.random() for _ in range(DRAWS)] for _ in range(ORDERS)]
+    return tuple(tuple(z for _, z in sorted(zip(key, _NORMAL, strict=True))) for key in keys)
+
+
+def _gammas(shape: float, normal: Sequence[float]) -> list[float]:
+    """Values of a Gamma distribution of a shape of at least 1, from values of the normal one.
+
+    Wilson and Hilferty (1931): its cube root is almost normal. For shapes from 1 on the upper half, which decides who
+    wins, is right to 2.5 %. No pow, log or exp: their last digit differs between C libraries.
+    """
+    middle, spread = 1 - 1 / (9 * shape), 1 / (3 * sqrt(shape))
+    roots = [max(0.01, middle + spread * z) for z in normal]
+    return [shape * root * root * root for root in roots]
+
+
+def _drawn(ppm: Sequence[int], seed: bytes) -> int:
+    """The place that the seed falls on."""
+    point = int.from_bytes(sha256(b"learning/" + seed).digest(), "big") % WHOLE
+    for at, share in enumerate(ppm):
+        point -= share
+        if point < 0:
+            return at
+    raise AssertionError("shares are less than a whole")

@@ -1,0 +1,242 @@
+"""What learning promises: the same choice everywhere, a floor under every share, one tier, no segment of a few."""
+
+import hashlib
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core import learning
+from gateway.core.learning import (
+    FLOOR,
+    MAX_CANDIDATES,
+    WHOLE,
+    Arm,
+    Learning,
+    Prior,
+    Tally,
+    aged,
+    levels,
+    posterior,
+    scores,
+    segment_for,
+    shares,
+    shown,
+    taken,
+)
+
+ON = Learning(on=True, people={"coffee": 80, "coffee.espresso": 60, "tea": 49})
+DAY = 20_000
+GOLDEN = "81a418e21ead90782f7f51bae26adc69848b6dab9a87f2730850dc5e091fb5c9"  # the same from 3.11, 3.12, 3.13
+
+
+def history(offers: dict[str, tuple[int, int]], slot: str = "till", segment: str = "coffee") -> dict[Arm, Tally]:
+    """Tallies after each offer was shown and taken so often."""
+    tallies: dict[Arm, Tally] = {}
+    for offer_id, (times, took) in offers.items():
+        arm = Arm(offer_id, slot, segment)
+        for _ in range(times):
+            tallies |= shown(tallies, arm, DAY, ON)
+        for _ in range(took):
+            tallies |= taken(tallies, arm, DAY, ON)
+    return tallies
+
+
+def same_everywhere() -> Iterator[str]:
+    """A thousand choices in a shop that learns, as text."""
+    tallies: dict[Arm, Tally] = {}
+    world = random.Random(7)
+    offers = [(f"o{at}", 1 if at < 6 else 0) for at in range(9)]
+    for at in range(1_000):
+        day, segment = DAY + at // 50, ("coffee", "tea")[at % 2]
+        choice = scores(ON, tallies, offers, ("till", "screen")[at % 3 > 0], (segment,), str(at).encode(), day)
+        arm = Arm(choice.order[0], "till", choice.segment)
+        tallies |= shown(tallies, arm, day, ON)
+        if world.random() < 0.05 * int(arm.offer_id[1:]):
+            tallies |= taken(tallies, arm, day, ON)
+        yield f"{choice.order} {choice.shares} {choice.segment}"
+    yield str(sorted(tallies.items()))
+
+
+def fingerprint() -> str:
+    return hashlib.sha256("\n".join(same_everywhere()).encode()).hexdigest()
+
+
+def test_the_same_on_every_machine_and_version() -> None:
+    assert fingerprint() == GOLDEN
+
+
+def test_the_same_in_another_process() -> None:
+    command = [sys.executable, "-c", "from tests.test_learning import fingerprint; print(fingerprint())"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    assert found.stdout.strip() == GOLDEN
+
+
+@given(st.lists(st.integers(0, 500), min_size=2, max_size=MAX_CANDIDATES).filter(any))
+def test_shares_are_a_whole_and_keep_the_floor(wins: list[int]) -> None:
+    found = shares(wins)
+    assert sum(found) == WHOLE
+    assert min(found) >= FLOOR
+    best = wins.index(max(wins))
+    assert found[best] == max(found)
+    for one, other in zip(sorted(zip(wins, found, strict=True)), sorted(found), strict=True):
+        assert one[1] >= FLOOR and other >= FLOOR
+
+
+def test_what_never_wins_has_the_floor_and_the_winner_the_rest() -> None:
+    assert shares([500, 0, 0, 0]) == (WHOLE - 3 * FLOOR, FLOOR, FLOOR, FLOOR)
+
+
+@given(st.data())
+def test_a_choice_is_an_order_of_all_candidates(data: st.DataObject) -> None:
+    ids = data.draw(st.lists(st.text("abcdef", min_size=1, max_size=3), min_size=1, max_size=30, unique=True))
+    offers = [(one, data.draw(st.integers(0, 2))) for one in ids]
+    choice = scores(ON, {}, offers, "till", ("coffee",), data.draw(st.binary(max_size=8)), DAY)
+    priorities = dict(offers)
+    assert sorted(choice.order) == sorted(ids)
+    assert priorities[choice.order[0]] == max(priorities.values()), "never above a higher tier"
+    assert sum(share.ppm for share in choice.shares) == WHOLE
+    assert len(choice.shares) <= MAX_CANDIDATES
+    assert choice.order[0] in {share.offer_id for share in choice.shares}
+    assert choice.score(choice.order[0]) > choice.score(choice.order[-1]) or len(ids) == 1
+    assert min(share.ppm for share in choice.shares) >= FLOOR
+
+
+def test_the_first_of_the_plain_order_take_part_when_there_are_too_many() -> None:
+    offers = [(f"o{at:02}", 5) for at in range(60)]
+    firsts = set()
+    for seed in range(400):
+        choice = scores(ON, {}, offers, "till", (), str(seed).encode(), DAY)
+        firsts.add(choice.order[0])
+        assert choice.order[MAX_CANDIDATES:] == tuple(one for one, _ in offers[MAX_CANDIDATES:])
+    assert firsts == {one for one, _ in offers[:MAX_CANDIDATES]}
+
+
+def test_switched_off_the_plain_order_stands_without_shares() -> None:
+    offers = [("b", 1), ("a", 1), ("c", 0)]
+    choice = scores(Learning(), history({"a": (50, 50)}), offers, "till", ("coffee",), b"1", DAY)
+    assert choice.order == ("b", "a", "c")
+    assert choice.shares == ()
+    assert choice.why == "off"
+
+
+def test_one_candidate_is_certain() -> None:
+    choice = scores(ON, {}, [("low", 0), ("high", 1)], "till", (), b"1", DAY)
+    assert (choice.order, choice.why) == (("high", "low"), "alone")
+    assert [tuple(share) for share in choice.shares] == [("high", WHOLE)]
+
+
+def test_nothing_to_choose_from() -> None:
+    assert scores(ON, {}, [], "till", (), b"1", DAY).order == ()
+
+
+def test_choices_fall_as_often_as_their_shares_say() -> None:
+    tallies = history({"a": (60, 12), "b": (60, 9), "c": (60, 1)})
+    offers = [("a", 1), ("b", 1), ("c", 1)]
+    choices = [scores(ON, tallies, offers, "till", ("coffee",), str(at).encode(), DAY) for at in range(4_000)]
+    for offer_id, ppm in choices[0].shares:
+        found = fmean(choice.order[0] == offer_id for choice in choices)
+        assert found == pytest.approx(ppm / WHOLE, abs=0.03), "four standard deviations"
+
+
+def test_what_is_taken_more_often_is_shown_more_often() -> None:
+    choice = scores(ON, history({"a": (200, 2), "b": (200, 40)}), [("a", 1), ("b", 1)], "till", ("coffee",), b"", DAY)
+    found = dict(choice.shares)
+    assert found == {"a": 25_000, "b": 975_000}, "5 % are spread evenly among both"
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 1.0), (1.0, 49.0), (2.5, 40.0), (30.0, 70.0), (300.0, 2_700.0)])
+def test_draws_are_those_of_a_beta_distribution(a: float, b: float) -> None:
+    """Against another generator: the same mean and upper half, which decide who wins."""
+    ours = sorted(learning._draws("x", DAY, round(a * 100), round(b * 100)))
+    other = random.Random(3)
+    theirs = sorted(other.betavariate(a, b) for _ in range(20_000))
+    spread = theirs[16_800] - theirs[3_200]
+    assert fmean(ours) == pytest.approx(a / (a + b), abs=0.08 * spread)
+    for share in (0.5, 0.75, 0.9):
+        assert ours[int(500 * share)] == pytest.approx(theirs[int(20_000 * share)], abs=0.15 * spread)
+
+
+def test_the_finest_segment_that_is_large_enough() -> None:
+    assert segment_for(ON, ("coffee.espresso",)) == "coffee.espresso"
+    assert segment_for(ON, ("coffee.filter",)) == "coffee", "of nobody knows how many: its parent"
+    assert segment_for(ON, ("tea",)) == "", "49 are too few"
+    assert segment_for(ON, ("tea", "coffee")) == "coffee"
+    assert segment_for(ON, ()) == ""
+    few = Learning(on=True, people={"a": learning.LEAST_PEOPLE, "b": learning.LEAST_PEOPLE - 1})
+    assert (segment_for(few, ("a",)), segment_for(few, ("b",))) == ("a", "")
+
+
+def test_an_outcome_counts_for_everything_above_it() -> None:
+    arm = Arm("o", "till", "coffee.espresso")
+    chain = [Arm("o"), Arm("o", "till"), Arm("o", "till", "coffee"), arm]
+    assert list(levels(arm)) == chain
+    tallies = shown({}, arm, DAY, ON)
+    assert tallies == {one: Tally(WHOLE, 0, DAY) for one in chain}
+    assert taken(tallies, arm, DAY, ON) == {one: Tally(WHOLE, WHOLE, DAY) for one in chain}
+
+
+def test_more_is_never_taken_than_was_shown() -> None:
+    arm = Arm("o")
+    tallies = shown({}, arm, DAY, ON)
+    for _ in range(3):
+        tallies |= taken(tallies, arm, DAY, ON)
+    assert tallies[arm] == Tally(WHOLE, WHOLE, DAY)
+
+
+def test_a_thin_segment_leans_on_the_slot_and_a_thick_one_on_itself() -> None:
+    elsewhere = history({"o": (400, 120)}, segment="coffee")
+    thin_a, thin_b = posterior(ON, elsewhere, Arm("o", "till", "tea"), DAY)
+    assert thin_a / (thin_a + thin_b) == pytest.approx(0.288, abs=0.001), "0.3, but for what nobody knew before"
+    assert thin_a + thin_b == pytest.approx(100 * learning.POOL, rel=0.01)
+    both = elsewhere | history({"o": (400, 20)}, segment="tea")
+    both[Arm("o", "till")] = both[Arm("o")] = Tally(800 * WHOLE, 140 * WHOLE, DAY)
+    thick_a, thick_b = posterior(ON, both, Arm("o", "till", "tea"), DAY)
+    assert thick_a / (thick_a + thick_b) == pytest.approx(0.06, abs=0.015)
+
+
+def test_headquarters_prior_is_the_start() -> None:
+    told = Learning(on=True, priors={Arm("o"): Prior(200_000, 100)})
+    assert posterior(told, {}, Arm("o"), DAY) == (2_000, 8_000)
+    a, b = posterior(told, {}, Arm("o", "till"), DAY)
+    assert (a / (a + b), a + b) == (pytest.approx(0.2), 100 * learning.POOL)
+    weak = Learning(on=True, priors={Arm("o"): Prior(1, 1)})
+    assert min(posterior(weak, {}, Arm("o", "till", "coffee"), DAY)) >= 100, "never a spike at nothing"
+
+
+@given(st.integers(0, 10**12), st.integers(0, 4_000), st.integers(0, 4_000), st.sampled_from(learning.HALF_LIVES))
+def test_fading_in_pieces_is_fading_at_once(count: int, first: int, then: int, days: int) -> None:
+    at_once = aged(Tally(count, count // 2, 0), first + then, days)
+    in_pieces = aged(aged(Tally(count, count // 2, 0), first, days), first + then, days)
+    if first + then <= learning.MAX_AGE_DAYS:
+        assert in_pieces == at_once
+    else:
+        assert at_once == Tally(0, 0, first + then)
+
+
+@pytest.mark.parametrize("days", [30, 45, 60])
+def test_half_is_left_after_the_half_life(days: int) -> None:
+    assert aged(Tally(1_000 * WHOLE, 100 * WHOLE, 5), 5 + days, days).shown == pytest.approx(500 * WHOLE, rel=0.001)
+
+
+def test_a_clock_that_goes_back_takes_nothing() -> None:
+    assert aged(Tally(7, 3, DAY), DAY - 400, 45) == Tally(7, 3, DAY)
+
+
+def test_every_days_share_is_far_from_a_rounding_edge() -> None:
+    """So that no C library's last digit can change it."""
+    for days in learning.HALF_LIVES:
+        exact = 2 ** (-1 / days) * WHOLE
+        assert abs(exact % 1 - 0.5) > 1e-6
+
+
+def test_candidates_and_floor_leave_something_to_win() -> None:
+    assert MAX_CANDIDATES * FLOOR <= WHOLE // 2
+    assert learning.HALF_LIVES[0] == 30
+    assert learning.HALF_LIVES[-1] == 60

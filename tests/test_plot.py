@@ -1,0 +1,47 @@
+"""A chart is well-formed SVG that says every name, stays in its frame and does not grow with the data."""
+
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import plot
+
+PATH = "{http://www.w3.org/2000/svg}path"
+POINTS = st.lists(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)), max_size=30)
+
+
+@given(st.dictionaries(st.text("ab<&\"'", max_size=4), POINTS, max_size=6))
+def test_any_lines_make_a_well_formed_picture(lines: dict[str, list[tuple[float, float]]]) -> None:
+    picture = ET.fromstring(plot.line_chart("a < b", "x & y", '"up"', lines))
+    drawn = [path.attrib["d"] for path in picture.iter(PATH) if path.attrib.get("fill") == "none"]
+    assert len(drawn) == sum(bool(line) for line in lines.values())
+    for way in drawn:
+        for place in way.removeprefix("M").split("L"):
+            x, y = map(float, place.split())
+            assert plot.LEFT <= x <= plot.WIDTH - plot.RIGHT
+            assert plot.TOP <= y <= plot.HEIGHT - plot.BOTTOM
+
+
+def test_names_and_the_last_point_stay_however_long_the_line() -> None:
+    line = [(float(x), float(x)) for x in range(12_345)]
+    text = plot.line_chart("t", "decisions", "lost", {"learned": line})
+    assert "learned" in text
+    assert f"L{plot.WIDTH - plot.RIGHT}.0 {plot.TOP}.0" in text
+    assert text.count("L") <= plot.MAX_POINTS
+
+
+def test_names_of_lines_that_end_together_stand_apart() -> None:
+    same = [(0.0, 0.0), (1.0, 1.0)]
+    picture = ET.fromstring(plot.line_chart("t", "x", "y", {"one": same, "two": same, "low": [(1.0, 0.98)]}))
+    texts = picture.iter("{http://www.w3.org/2000/svg}text")
+    places = sorted(float(text.attrib["y"]) for text in texts if text.text in ("one", "two", "low"))
+    assert all(after - before >= plot.APART for before, after in pairwise(places))
+    assert len(places) == 3
+
+
+def test_more_lines_than_colours_are_refused() -> None:
+    with pytest.raises(ValueError, match="colours"):
+        plot.line_chart("t", "x", "y", {str(at): [] for at in range(7)})
