@@ -33,6 +33,7 @@ COVERED = {
     "outbox": "waiting",
     "tap_guard": "proofs",
     "binding": "codes",
+    "redemption": "redemptions",
 }
 
 # Tables in which no row belongs to a member, each with its reason.
@@ -43,6 +44,9 @@ NOT_PERSONAL = {
     "decision_day": "counts of at least five people",
     "data_key": "keys under which values are sealed",
     "notice": "hashes of the privacy notices that were shown",
+    "redemption_entry": "steps of redemptions; whose they were stands in the redemption alone",
+    "lease": "budgets that headquarters lent to the shop",
+    "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",
@@ -151,6 +155,18 @@ class CodeRow(_Form):
     open: bool
 
 
+class RedemptionRow(_Form):
+    redemption_id: str
+    at_ms: int
+    offer_id: str
+    offer: Words | None
+    till: str
+    state: str
+    cents: int
+    reversed_cents: int
+    receipt: str
+
+
 class Receipt(_Form):
     receipt_id: str
     at_ms: int
@@ -178,6 +194,7 @@ class Export(_Form):
     waiting: list[WaitingRow]
     proofs: list[ProofRow]
     codes: list[CodeRow]
+    redemptions: list[RedemptionRow]
     memory: dict[str, Any]
     about: dict[str, About]
     elsewhere: Words
@@ -220,6 +237,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         ],
         proofs=[ProofRow(count=count, until_ms=until_ms) for count, until_ms in tx.guards(member_id)],
         codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
+        redemptions=_redemptions(tx, member_id),
         memory={key: value for key, value in (memory or {}).items() if value is not None},
         about=_about(shop),
         elsewhere=_ELSEWHERE,
@@ -275,6 +293,24 @@ def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
     return found
 
 
+def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:
+    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    return [
+        RedemptionRow(
+            redemption_id=one.redemption_id,
+            at_ms=at_ms,
+            offer_id=one.offer_id,
+            offer=offers.get(one.offer_id),
+            till=one.till,
+            state=one.state.value,
+            cents=one.cents,
+            reversed_cents=one.reversed_cents,
+            receipt=one.receipt,
+        )
+        for one, at_ms in tx.redemptions_of(member_id)
+    ]
+
+
 def _words(german: str, english: str) -> Words:
     return {"de": german, "en": english}
 
@@ -305,6 +341,7 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
     "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
     "proofs": ("damit ein kopierter Nachweis nichts öffnet", "so that a copied proof opens nothing", _HERE),
     "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _HQ),
+    "redemptions": ("was an der Kasse eingelöst wurde", "what was redeemed at the till", _HERE),
     "memory": ("wo jemand ist und was gerade offen ist", "where somebody is and what is open just now", _HERE),
 }
 
@@ -325,6 +362,10 @@ def _about(shop: ShopConfig) -> dict[str, About]:
         "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),
         "proofs": _words("Minuten; Zähler einer Karte bis zur Löschung", "minutes; a card's counter until erased"),
         "codes": _words("Minuten", "minutes"),
+        "redemptions": _words(
+            f"{keep.redemptions} Tage; nach einer Löschung ohne Angabe, von wem",
+            f"{keep.redemptions} days; after an erasure without saying whose",
+        ),
         "memory": _words("nur im Arbeitsspeicher, Minuten bis eine Stunde", "in memory only, minutes to an hour"),
     }
     return {

@@ -31,12 +31,13 @@ from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.members import Members
+from gateway.tables.redemptions import Redemptions
 from gateway.tables.taps import TapsAndKeys
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
 
-class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing):
+class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing, Redemptions):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
     def profile(self, member_id: str) -> Profile | None:
@@ -141,9 +142,9 @@ class Tx(Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasure
         """
         places = self.clear_tables(member_id)
         self.drop_log(member_id)  # what was read of it, too
-        told = self.strip_outbox(member_id)
-        if told:
-            places["outbox"] = told
+        for table, strip in (("outbox", self.strip_outbox), ("redemption", self.strip_redemptions)):
+            if told := strip(member_id):
+                places[table] = told
         self.owe_sweep()
         self.keep_erasure(LedgerEntry(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
         return places

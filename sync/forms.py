@@ -26,6 +26,9 @@ MAX_RESTORED = 64  # consents of one member in one op: 64 of at most 1 kB fit it
 MAX_CATEGORIES = 64  # that a retailer adds to the two dozen built-in sensitive ones
 MAX_KEEP_DAYS = 3_650  # ten years; nothing here has to be kept longer
 MAX_STALE_DAYS = 90  # a shop without headquarters for a season serves no one by name
+MAX_CLASSES = 64  # of coupons; a retailer has a handful
+MAX_COUPON_KEYS = 16  # one signs, some older ones still count
+MAX_LENT = 10**12  # units or cents of one lease
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -162,6 +165,8 @@ class OfferBody(Body):
     cap_per_member: _Small | None = None
     purpose: Annotated[Purpose, Field(strict=False)] = Purpose.PERSONALISE_OFFERS
     category: _Category = ""
+    budget_id: _IdOrNone = ""
+    coupon_class: _IdOrNone = ""
 
 
 class OfferRef(Body):
@@ -193,6 +198,7 @@ class KeepBody(Body):
     decisions: _Days = Keep().decisions
     audit: _Days = Keep().audit
     counts: _Days = Keep().counts
+    redemptions: _Days = Keep().redemptions
 
 
 class ConfigBody(Body):
@@ -246,3 +252,40 @@ class BindingBody(BindingRef):
     member_id: Id
     code: Annotated[str, StringConstraints(pattern=CODE_FORM)]
     valid_until_ms: Ms
+
+
+class LeaseBody(Body):
+    """changes.LeasePut."""
+
+    gateway: _Gateway
+    lease_id: Id
+    budget_id: Id
+    unit: Literal["units", "cents"]
+    amount: Annotated[int, Field(ge=1, le=MAX_LENT)]
+    until_ms: Ms
+
+
+class CouponClassBody(Body):
+    """core.redemption.CouponClass."""
+
+    name: Id
+    offline: Literal["allow", "lease", "deny"] = "lease"
+    max_cents: _Small | None = None
+    member_day: _Small | None = None
+    member_day_cents: _Small | None = None
+    day_cents: Annotated[int, Field(ge=0, le=MAX_LENT)] | None = None
+
+
+class CouponKeyBody(Body):
+    """core.coupon.PublicKey; the key as 64 hex digits."""
+
+    key_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,16}$")]
+    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    until_ms: Ms | None = None
+
+
+class CouponsBody(Body):
+    """changes.CouponsPut."""
+
+    classes: Annotated[list[CouponClassBody], Field(max_length=MAX_CLASSES)] = []
+    keys: Annotated[list[CouponKeyBody], Field(max_length=MAX_COUPON_KEYS)] = []

@@ -21,6 +21,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.redemption import Redemption, State, Step, Times
 from gateway.export import COVERED, NOT_PERSONAL, Export, _receipts, export, readable, schema
 from gateway.records import Tx
 from gateway.tables.rows import FLOOR
@@ -54,6 +55,8 @@ def fill(tx: Tx, name: str) -> None:
     tx.audit(NOW_MS, who, f"tablet/{name}", "card.opened", {"handshake_id": f"h-{name}"}, [Purpose.STAFF_ADVICE])
     tx.emit(Event("visit.entered", NOW_MS, {"member_id": who, "zone": f"zone-{name}"}))
     tx.admit(who, Guard(name.encode().ljust(16, b"-"), 17))
+    held = Redemption(f"r-{name}", "o1", f"till-{name}", 250, NOW_MS + 60_000, who)
+    tx.save_redemption(Step(held, State.RESERVED, 250), Times(NOW_MS, NOW_MS, NOW_MS))
     tx.put_binding(f"b-{name}", who, name.encode().ljust(16, b"+"), NOW_MS + 60_000)
 
 

@@ -15,6 +15,7 @@ RELEASED = [
     "consent_chain",
     "erasures",
     "audit_and_ageing",
+    "redemptions",
 ]
 
 

@@ -13,14 +13,18 @@ from gateway.core.changes import (
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
+    CouponsPut,
     CredentialDrop,
     KeyDrop,
     KeyPut,
+    LeasePut,
     MemberErase,
     MemberPut,
     OfferDrop,
     OfferPut,
 )
+from gateway.core.coupon import PublicKey
+from gateway.core.ed25519 import is_anybodys
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.model import (
     AgeGate,
@@ -35,6 +39,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.redemption import CouponClass
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import forms, ops
@@ -56,6 +61,15 @@ ms = st.integers(0, MAX_MS)
 small = st.integers(0, 1000)
 no_id = st.just("") | ids
 codes = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,31}", fullmatch=True)
+coupon_classes = st.builds(
+    CouponClass, ids, st.sampled_from(["allow", "lease", "deny"]), *[st.none() | small for _ in range(4)]
+)
+coupon_keys = st.builds(
+    PublicKey,
+    st.from_regex(r"[A-Za-z0-9._~-]{1,16}", fullmatch=True),
+    st.binary(min_size=32, max_size=32).filter(lambda key: not is_anybodys(key)),
+    st.none() | ms,
+)
 records = st.builds(
     ConsentRecord,
     event_id=ids,
@@ -162,11 +176,30 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(KeyDrop, gateways, ids),
     st.builds(BindingPut, ids, ids, st.from_regex(r"[0-9]{8}", fullmatch=True), ms),
     st.builds(BindingDrop, ids),
+    st.builds(LeasePut, gateways, ids, ids, st.sampled_from(["units", "cents"]), st.integers(1, 10**12), ms),
+    st.builds(
+        CouponsPut,
+        st.lists(coupon_classes, max_size=3, unique_by=lambda one: one.name).map(tuple),
+        st.lists(coupon_keys, max_size=3, unique_by=lambda one: one.key_id).map(tuple),
+    ),
 )
 
 
 KEY = {"gateway": "acme/munich/gw", "key_id": "k", "use": "hce", "from_ms": 0, "sealed": "c2VhbGVk"}
 OFFER = {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"}, "interests": ["tea"]}
+
+
+def test_a_class_or_key_of_coupons_is_named_once_and_no_key_is_anybodys() -> None:
+    one = {"key_id": "k", "key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"}
+    for body in (
+        {"classes": [{"name": "c"}, {"name": "c"}]},
+        {"keys": [one, one]},
+        {"keys": [{"key_id": "k", "key": "00" * 32}]},
+    ):
+        with pytest.raises(PeerError, match="fields"):
+            ops.parse({"op": "coupons.put", "body": body})
+
+
 CODE = {"binding_id": "b", "member_id": "m", "code": "12345678", "valid_until_ms": 5}
 
 

@@ -79,7 +79,14 @@ async def test_nothing_goes_before_its_day(store: Store) -> None:
 async def test_headquarters_sets_the_days_and_counts_end_too(store: Store) -> None:
     await store.run(lambda tx: [decide(tx, number, NOW_MS - 20 * DAY_MS, f"m{number}") for number in range(5)])
     keep = Keep(decisions=10, audit=10, counts=15)
-    assert await retention.let_go(store.run, keep, NOW_MS) == {"decision": 5, "audit": 0, "decision_day": 1}
+    assert await retention.let_go(store.run, keep, NOW_MS) == {
+        "decision": 5,
+        "audit": 0,
+        "decision_day": 1,
+        "redemption": 0,
+        "lease": 0,
+        "till_request": 0,
+    }
     assert await store.run(counted) == []
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.core.coupon import PublicKey
 from gateway.core.keyring import KeyUse
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
+from gateway.core.redemption import CouponClass, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,27 @@ class BindingDrop:
     binding_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class LeasePut:
+    """So much of a budget is lent to one gateway ("tenant/store/id"); others pass over it. The same id again can only
+    bring its end forward."""
+
+    gateway: str
+    lease_id: str
+    budget_id: str
+    unit: Unit
+    amount: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CouponsPut:
+    """The classes of offers at tills and the keys under which coupons count; it replaces the former whole."""
+
+    classes: tuple[CouponClass, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -130,6 +153,8 @@ Change = (
     | KeyDrop
     | BindingPut
     | BindingDrop
+    | LeasePut
+    | CouponsPut
 )
 
 

@@ -206,6 +206,8 @@ class Offer:
     cap_per_member: int | None = None
     purpose: Purpose = Purpose.PERSONALISE_OFFERS
     category: str = ""
+    budget_id: str = ""  # what redeeming it takes comes out of this budget, lent to the shop; "" = of none
+    coupon_class: str = ""  # headquarters' limits at the till (core.redemption.CouponClass); "" = none of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ class Keep:
     decisions: int = 90  # by pseudonym; then counts without a person
     audit: int = 365
     counts: int = 730
+    redemptions: int = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ CLEARED = (
     "member", "credential", "consent_head", "consent", "consent_parked", "decision", "tap_guard", "binding", "audit",
 )  # fmt: skip
 # What happened stays, and whom it happened to goes: the table, and where its rows name the member.
-EDITED = {"outbox": "member_id"}
+EDITED = {"outbox": "member_id", "redemption": "member_id"}
 
 
 class Erasures(Ledgers):
