@@ -100,6 +100,10 @@ class Redemptions(Rows):
         )
         return [_redemption(row) for row in rows]
 
+    def open_reservations(self) -> int:
+        """How many there are; by the index of those alone."""
+        return int(self._one("SELECT count(*) FROM redemption WHERE state = 'reserved'")[0])
+
     def redemptions_of(self, member_id: str) -> list[tuple[Redemption, int]]:
         """A member's redemptions and when each last changed (ms), oldest first."""
         rows = self._all(
