@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.errors import PeerError
-from sync.fields import EXACT, MAX_MS, Id, Ms, validate
+from sync.fields import EXACT, MAX_MS, Id, Ms, is_id, validate
 
 
 class _Thing(BaseModel):
@@ -39,4 +39,4 @@ def test_what_is_refused_says_why(value: object, reason: str, field: str) -> Non
 
 
 def test_an_id_is_told_from_other_texts() -> None:
-    assert [fields.is_id(text) for text in ("a", "A.b:c-1", "", "-a", "a b", "x" * 65)] == [True, True] + 4 * [False]
+    assert [is_id(text) for text in ("a", "A.b:c-1", "", "-a", "a b", "x" * 65)] == [True, True] + 4 * [False]
