@@ -10,13 +10,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import checkout
-from gateway.checkout import Answer, Asked
+from gateway.checkout import Answer, Asked, AtTill, settle
 from gateway.core import coupon
 from gateway.core.changes import Change, CouponsPut, LeasePut, OfferPut
 from gateway.core.coupon import PublicKey
 from gateway.core.model import Offer, Proof, Purpose
-from gateway.core.redemption import TTL_MS, CouponClass
+from gateway.core.redemption import TTL_MS, CouponClass, Times
 from gateway.core.spans import DAY_MS
+from gateway.records import Tx
 from gateway.tables import redemptions
 from tests.rigs.shop import START_MS, TEXT, Shop, member, open_shop
 
@@ -264,3 +265,22 @@ async def test_open_reservations_and_kept_answers_have_a_bound(shop: Shop, monke
     assert [one.reason for one in held] == [None, None, "redemption.many"]
     assert (await confirm(shop, held[0])).result == "committed"
     assert await shop.flow.checkout.ask("till-1", "key-0009", Asked("reserve", offer_id="tea")) == "busy"
+
+
+def test_a_thousand_coupons_are_accepted_once_and_refused_ever_after(tx: Tx) -> None:
+    tx.put_offer(OFFERS[1])
+    tx.put_coupon_rules(RULES)
+    at = AtTill("till-1", None, Times(START_MS, START_MS, START_MS), False)
+
+    def ask(asked: Asked) -> Answer:
+        answer, _ = settle(tx, at, secrets.token_hex(8), asked, lambda: secrets.token_hex(16))
+        assert isinstance(answer, Answer)
+        return answer
+
+    refused = 0
+    for number in range(1_000):
+        text = issued(nonce=number.to_bytes(8, "big"))
+        held = ask(Asked("reserve", coupon=text))
+        assert ask(Asked("confirm", str(held.redemption_id), receipt="R")).result == "committed"
+        refused += ask(Asked("reserve", coupon=text)).reason == "coupon.used"
+    assert refused == 1_000
