@@ -119,15 +119,15 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
 
 
 def let_go(tx: Tx, times: Times, limit: int) -> int:
-    """Reservations whose time has surely come are free again, and leases end that may be over; how many of both."""
+    """Reservations whose time has surely come are free again, and leases end that are surely over; how many of both."""
     count = 0
     for one in tx.overdue(times.surely_ms, limit):
         step = redemption.expire(one, tx.lease(one.lease_id), times.surely_ms)
         if step is not None:
             keep(tx, step, times)
             count += 1
-    for lease in tx.ended_leases(times.latest_ms, limit):
-        closed = redemption.close(lease, times.latest_ms)
+    for lease in tx.ended_leases(times.surely_ms, limit):
+        closed = redemption.close(lease, times.surely_ms)
         if closed is not None:
             tx.save_lease(closed)
             tx.emit(Event("lease.closed", times.now_ms, {"lease_id": closed.lease_id, "spent": closed.spent}))
@@ -136,7 +136,7 @@ def let_go(tx: Tx, times: Times, limit: int) -> int:
 
 
 def _is_due(tx: Tx, times: Times) -> bool:
-    return bool(tx.overdue(times.surely_ms, 1) or tx.ended_leases(times.latest_ms, 1))
+    return bool(tx.overdue(times.surely_ms, 1) or tx.ended_leases(times.surely_ms, 1))
 
 
 def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Step | Refused:

@@ -189,6 +189,18 @@ async def test_a_lease_that_may_be_over_ends_for_good_and_tells_what_was_spent(s
     assert (await reserve(shop, "lent")).reason == "lease.none"
 
 
+async def test_a_clock_that_jumps_ahead_stops_a_lease_and_ends_none(shop: Shop) -> None:
+    await shop.flow.life.start(True)
+    shop.clock.ms += 10 * DAY_MS
+    shop.flow.on_clock_step(10 * DAY_MS)
+    await shop.tick()
+    assert (await reserve(shop, "lent")).reason == "lease.none"
+    shop.clock.ms -= 10 * DAY_MS
+    shop.flow.on_clock_step(-10 * DAY_MS)
+    await shop.tick()
+    assert (await reserve(shop, "lent")).result == "reserved"
+
+
 async def test_a_lease_for_another_gateway_is_passed_over(shop: Shop) -> None:
     await shop.push(replace(LEASE, gateway="acme/berlin/gw", lease_id="l-2", amount=10_000))
     assert await shop.store.run(lambda tx: [lease.lease_id for lease in tx.leases("b-1")]) == ["l-1"]

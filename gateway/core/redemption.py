@@ -250,11 +250,12 @@ def reverse(done: Redemption, lease: Lease | None, cents: int | None = None) -> 
     return Step(after, State.REVERSED, back, lease)
 
 
-def close(lease: Lease, latest_ms: int) -> Lease | None:
-    """End a lease whose time may have come and of which nothing is held; None = not yet, or it has ended.
+def close(lease: Lease, surely_ms: int) -> Lease | None:
+    """End a lease whose time has surely come and of which nothing is held; None = not yet, or it has ended.
 
-    For good: what is left of it may be lent anew, so no clock that goes back may open it again.
+    For good: what is left of it may be lent anew, so no clock that goes back may open it again. A clock that jumps
+    ahead for a moment only stops it meanwhile.
     """
-    if lease.closed or lease.held or latest_ms < lease.until_ms:
+    if lease.closed or lease.held or surely_ms < lease.until_ms:
         return None
     return replace(lease, closed=True)

@@ -146,11 +146,11 @@ class Redemptions(Rows):
     def save_lease(self, lease: Lease) -> None:
         self._put("lease", **asdict(lease))
 
-    def ended_leases(self, latest_ms: int, limit: int) -> list[Lease]:
-        """Leases whose time may have come and of which nothing is held."""
+    def ended_leases(self, surely_ms: int, limit: int) -> list[Lease]:
+        """Leases whose time has surely come and of which nothing is held."""
         rows = self._all(
             f"SELECT {_LEASE} FROM lease WHERE NOT closed AND held = 0 AND until_ms <= ? ORDER BY until_ms LIMIT ?",
-            *(latest_ms, limit),
+            *(surely_ms, limit),
         )
         return [_lease(row) for row in rows]
 
