@@ -116,6 +116,14 @@ def test_a_lease_that_comes_again_keeps_what_was_spent_and_only_ends_sooner(tx: 
     assert tx.leases("b-1") == []
 
 
+def test_a_budget_has_room_while_a_lease_of_it_stands_and_is_not_used_up(tx: Tx) -> None:
+    tx.save_lease(Lease("l-1", "room", "cents", 10, 50, held=4, spent=5))
+    tx.save_lease(Lease("l-2", "spent", "cents", 10, 50, held=4, spent=6))
+    tx.save_lease(Lease("l-3", "closed", "cents", 10, 50, closed=True))
+    assert tx.budgets_with_room(49) == {"room"}
+    assert tx.budgets_with_room(50) == frozenset()
+
+
 def test_no_lease_can_be_kept_overspent(tx: Tx) -> None:
     for wrong in (Lease("l", "b", "cents", 10, 1, held=6, spent=5), Lease("l", "b", "cents", 10, 1, held=-1)):
         with pytest.raises(sqlite3.IntegrityError):

@@ -131,6 +131,14 @@ class Redemptions(Rows):
             for row in self._all(f"SELECT {_LEASE} FROM lease WHERE budget_id = ? AND NOT closed", budget_id)
         ]
 
+    def budgets_with_room(self, latest_ms: int) -> frozenset[str]:
+        """Budgets out of which something may still be redeemed here."""
+        rows = self._all(
+            "SELECT DISTINCT budget_id FROM lease WHERE NOT closed AND until_ms > ? AND held + spent < amount",
+            latest_ms,
+        )
+        return frozenset(str(row[0]) for row in rows)
+
     def put_lease(self, put: LeasePut) -> bool:
         """Take a lease. One that is known keeps its amount and what was spent, and can only end sooner. False = too
         many."""
