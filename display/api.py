@@ -1,4 +1,4 @@
-"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here and in display.selfservice alone."""
+"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here, in display.selfservice and display.tills."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
+from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException as PlainHTTPException
@@ -17,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
-from display.path import Answer, AtTill, Beside, Code, Path, Reader, Readers, Result
+from display.path import Answer, Beside, Code, Path, Reader, Readers, Result
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
+from display.tills import TILL_FIELDS, add_tills
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
 from gateway.handovers import Handovers
@@ -102,7 +103,7 @@ def create_app(
         add_self_service(app, path, me, clock, pages, public_url)
     if handovers is not None:
         add_handovers(app, handovers, tablets)
-    _add_tills(app, path, health, clock, tablet_key)
+    add_tills(app, path, health, clock, tablet_key)
     return app
 
 
@@ -134,7 +135,7 @@ def _add_errors(app: FastAPI, health: Health) -> None:
     app.add_exception_handler(Exception, our_fault)
 
 
-_FIELDS = frozenset(Answer.model_fields) | frozenset(Code.model_fields) | frozenset(Beside.model_fields)
+_FIELDS = frozenset(Answer.model_fields) | frozenset(Code.model_fields) | frozenset(Beside.model_fields) | TILL_FIELDS
 
 
 def _page(body: str, status: int = 200) -> HTMLResponse:
@@ -314,34 +315,3 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     async def reader(beside: Beside, tablet: Tablet) -> Result:
         """This tablet stands beside that reader, or none (null): ok, or refused if nobody asks for advice there."""
         return _result(path.on_reader(tablet, beside.receiver))
-
-
-def _add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) -> None:
-    """For the point of sale, which shows the manager's key with each request."""
-
-    async def known(till: str, authorization: Annotated[str, Header()] = "") -> str:
-        scheme, _, given = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not cookies.key_fits(given.strip(), key):
-            health.count("till.key_refused")
-            raise HTTPException(401, "This till is not signed in. Send the manager's key.")
-        if till not in path.tills:
-            raise HTTPException(404, "There is no till of this name.")
-        return till
-
-    Till = Annotated[str, Depends(known)]  # noqa: N806 - a type, made here because it needs the key
-
-    @app.get("/api/v1/tills/{till}", tags=["tills"], response_model=AtTill | None)
-    async def till_sale(till: Till) -> Response:
-        """Who buys at this till by a tap at its reader, or null."""
-        sale = path.sale_at(till)
-        if sale is None:
-            return JSONResponse(None, headers=FRESH)
-        member_id, proof, left_ms, most_cents = sale
-        ttl_ms = wire.real_ms(left_ms, clock.speed)
-        found = AtTill(member_id=member_id, proof=proof, ttl_ms=ttl_ms, may_redeem_cents=most_cents)
-        return JSONResponse(found.model_dump(), headers=FRESH)
-
-    @app.post("/api/v1/tills/{till}/done", tags=["tills"])
-    async def till_done(till: Till) -> Result:
-        """The sale is over: ok, or gone if nobody known stood there."""
-        return _result(path.end_sale(till))

@@ -3,11 +3,16 @@
 from collections.abc import Collection, Mapping
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gateway.checkout import Asked, Outcome
+from gateway.core.coupon import MAX_CHARACTERS
 from gateway.core.model import ShopConfig
 from gateway.core.onetime import CODE_FORM
+from gateway.core.redemption import MAX_CENTS
 from gateway.life import Stale
+
+RECEIPT_FORM = r"^[A-Za-z0-9._:/#-]{1,64}$"  # a number, so that nobody's name gets into the ledger
 
 Choice = Literal[
     "yes", "more", "not_now", "advice", "more_time", "code", "cancel",
@@ -57,6 +62,17 @@ class Path(Protocol):
     def end_sale(self, till: str) -> str:
         """ "ok" or "gone"."""
 
+    @property
+    def checkout(self) -> "TillCounter":
+        """Where tills redeem."""
+
+
+class TillCounter(Protocol):
+    """What tills ask (gateway.checkout)."""
+
+    async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
+        """The answer, after its commit; "conflict" or "busy"."""
+
 
 class _Form(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -80,6 +96,48 @@ class Beside(_Form):
     """The reader beside which a tablet stands, None = none any more."""
 
     receiver: str | None = Field(max_length=24)
+
+
+class Redeem(_Form):
+    """An offer of the catalogue, or a coupon that is shown: one of the two. `cents` null = all that it is worth."""
+
+    offer_id: str | None = Field(default=None, min_length=1, max_length=64)
+    coupon: str | None = Field(default=None, min_length=1, max_length=MAX_CHARACTERS)
+    cents: int | None = Field(default=None, ge=1, le=MAX_CENTS)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Redeem":
+        if (self.offer_id is None) == (self.coupon is None):
+            raise ValueError("an offer or a coupon")
+        return self
+
+
+class Confirm(_Form):
+    """The receipt is printed. `cents` null = all that is reserved."""
+
+    receipt: str = Field(pattern=RECEIPT_FORM)
+    cents: int | None = Field(default=None, ge=1, le=MAX_CENTS)
+
+
+class Cancel(_Form):
+    """There is no sale."""
+
+
+class Reverse(_Form):
+    """Goods came back. `cents` null = all that is left."""
+
+    cents: int | None = Field(default=None, ge=1, le=MAX_CENTS)
+
+
+class Redeemed(BaseModel):
+    """What became of it; the status of a "no" is 200."""
+
+    result: Literal["reserved", "committed", "released", "reversed", "refused"]
+    reason: str | None
+    redemption_id: str | None
+    offer_id: str | None
+    cents: int | None
+    ttl_ms: int | None
 
 
 class Result(BaseModel):

@@ -121,6 +121,7 @@ class Gateway:
             presence=_presence(config),
             keychain=keychain,
             public_url=config.http.public_url,
+            hq_there=lambda: self._uplink is not None and self._uplink.is_there,
         )
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled

@@ -10,12 +10,14 @@ from gateway.core.changes import (
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
+    CouponsPut,
     CredentialDrop,
     CredentialPut,
     Delta,
     KeyDrop,
     KeyPut,
     LearningPut,
+    LeasePut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -79,6 +81,11 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             touched.suppressed += 1
         elif isinstance(change, KeyPut | KeyDrop | BindingPut | BindingDrop):
             _apply_secret(tx, change, site_key, gateway, touched)
+        elif isinstance(change, CouponsPut):
+            tx.put_coupon_rules(change)
+        elif isinstance(change, LeasePut):
+            if change.gateway == gateway and not tx.put_lease(change):
+                touched.counts.append("lease.too_many")
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
     for refused in delta.refused:

@@ -12,11 +12,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gateway.core.consent import may
-from gateway.core.model import Purpose, ShopConfig
+from gateway.core.model import Purpose
 from gateway.core.reasons import sentence
-from gateway.core.usual import KEEP_DAYS
 from gateway.readable import readable
 from gateway.records import Tx
+from gateway.sections import ELSEWHERE, About, Words, about
 from gateway.tables.rows import as_json
 
 __all__ = ["COVERED", "NOT_PERSONAL", "Export", "export", "readable", "schema"]
@@ -36,6 +36,7 @@ COVERED = {
     "tap_guard": "proofs",
     "binding": "codes",
     "purchase": "purchases",
+    "redemption": "redemptions",
 }
 
 # Tables in which no row belongs to a member, each with its reason.
@@ -48,12 +49,13 @@ NOT_PERSONAL = {
     "learning_open": "an offer's outcome that is waited for; whose decision it was stands in the decision alone",
     "data_key": "keys under which values are sealed",
     "notice": "hashes of the privacy notices that were shown",
+    "redemption_entry": "steps of redemptions; whose they were stands in the redemption alone",
+    "lease": "budgets that headquarters lent to the shop",
+    "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",
 }
-
-Words = dict[str, str]  # language -> sentence
 
 
 class _Form(BaseModel):
@@ -64,14 +66,6 @@ class _Open(BaseModel):
     """A stored value with all its fields, also those that a later release adds."""
 
     model_config = ConfigDict(extra="allow")
-
-
-class About(_Form):
-    """What a section is for, where it came from and how long it stays."""
-
-    purpose: Words
-    source: Words
-    kept: Words
 
 
 class ProfileRow(_Open):
@@ -184,6 +178,18 @@ class CodeRow(_Form):
     open: bool
 
 
+class RedemptionRow(_Form):
+    redemption_id: str
+    at_ms: int
+    offer_id: str
+    offer: Words | None
+    till: str
+    state: str
+    cents: int
+    reversed_cents: int
+    receipt: str
+
+
 class Receipt(_Form):
     receipt_id: str
     at_ms: int
@@ -213,6 +219,7 @@ class Export(_Form):
     proofs: list[ProofRow]
     codes: list[CodeRow]
     purchases: list[PurchasesRow]
+    redemptions: list[RedemptionRow]
     memory: dict[str, Any]
     about: dict[str, About]
     elsewhere: Words
@@ -258,9 +265,10 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         proofs=[ProofRow(count=count, until_ms=until_ms) for count, until_ms in tx.guards(member_id)],
         codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
         purchases=[] if bought is None else [PurchasesRow.model_validate(_plain(bought))],
+        redemptions=_redemptions(tx, member_id),
         memory={key: value for key, value in (memory or {}).items() if value is not None},
-        about=_about(shop),
-        elsewhere=_ELSEWHERE,
+        about=about(shop),
+        elsewhere=ELSEWHERE,
     )
     return found.model_dump(mode="json")
 
@@ -313,74 +321,19 @@ def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
     return found
 
 
-def _words(german: str, english: str) -> Words:
-    return {"de": german, "en": english}
-
-
-_HQ = _words("von der Zentrale gesendet", "sent by headquarters")
-_HERE = _words("in diesem Laden entstanden", "made in this shop")
-_BOTH = _words("in Läden und bei der Zentrale entstanden", "made in shops and at headquarters")
-
-_ELSEWHERE = _words(
-    "Die Zentrale hält zusätzlich, was Läden ihr gemeldet haben: Besuche mit Bereich und Zeit, Entscheidungen, "
-    "Beratungen, Verkäufe. Darüber gibt die verantwortliche Stelle Auskunft, die oben steht.",
-    "Headquarters also holds what shops have reported to it: visits with zone and time, decisions, advice and sales. "
-    "The controller named above answers for that.",
-)
-
-# What each section is for; where it came from.
-_PURPOSES: dict[str, tuple[str, str, Words]] = {
-    "profile": ("Ansprache, Angebote, Beratung", "greeting, offers, advice", _HQ),
-    "credentials": (
-        "Wiedererkennen von Karte, Handy oder Anhänger; gespeichert als Prüfwert oder Schlüssel",
-        "to recognise a card, phone or fob; stored as a keyed hash or a key",
-        _HQ,
-    ),
-    "consents": ("Nachweis, wozu Ja oder Nein gesagt wurde", "proof of what was agreed to or refused", _BOTH),
-    "unclear": ("Einwilligungen, denen nicht gefolgt werden kann", "consents that cannot be followed", _HQ),
-    "decisions": ("damit sich jede Entscheidung erklären lässt", "so that every decision can be explained", _HERE),
-    "answers": (
-        "damit niemand noch einmal gefragt wird; auch Angebote auf der Karte beim Personal",
-        "so that nobody is asked again; also offers on a colleague's card",
-        _HERE,
-    ),
-    "views": ("wer diese Daten gesehen oder benutzt hat", "who has seen or used this data", _HERE),
-    "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
-    "proofs": ("damit ein kopierter Nachweis nichts öffnet", "so that a copied proof opens nothing", _HERE),
-    "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _HQ),
-    "purchases": ("was jemand üblicherweise nimmt", "what somebody usually takes", _HQ),
-    "memory": ("wo jemand ist und was gerade offen ist", "where somebody is and what is open just now", _HERE),
-}
-
-
-def _about(shop: ShopConfig) -> dict[str, About]:
-    keep, stale = shop.retention, shop.stale_days
-    sent = _words(
-        f"bis die Zentrale es ändert oder löscht, oder {stale} Tage ohne Zentrale",
-        f"until headquarters changes or erases it, or {stale} days without headquarters",
-    )
-    kept = {
-        "profile": sent,
-        "credentials": sent,
-        "consents": _words("bis zur Löschung", "until erased"),
-        "unclear": _words("bis sie klar sind, oder bis zur Löschung", "until they are clear, or until erased"),
-        "decisions": _days(keep.decisions),
-        "answers": _days(keep.decisions),
-        "views": _days(keep.audit),
-        "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),
-        "proofs": _words("Minuten; Zähler einer Karte bis zur Löschung", "minutes; a card's counter until erased"),
-        "codes": _words("Minuten", "minutes"),
-        "purchases": _words(
-            f"bis zum Widerruf, oder {KEEP_DAYS} Tage nach der letzten Änderung",
-            f"until withdrawn, or {KEEP_DAYS} days after the last change",
-        ),
-        "memory": _words("nur im Arbeitsspeicher, Minuten bis eine Stunde", "in memory only, minutes to an hour"),
-    }
-    return {
-        name: About(purpose=_words(german, english), source=source, kept=kept[name])
-        for name, (german, english, source) in _PURPOSES.items()
-    }
-
-
-def _days(days: int) -> Words:
-    return _words(f"{days} Tage, oder bis zur Löschung", f"{days} days, or until erased")
+def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:
+    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    return [
+        RedemptionRow(
+            redemption_id=one.redemption_id,
+            at_ms=at_ms,
+            offer_id=one.offer_id,
+            offer=offers.get(one.offer_id),
+            till=one.till,
+            state=one.state.value,
+            cents=one.cents,
+            reversed_cents=one.reversed_cents,
+            receipt=one.receipt,
+        )
+        for one, at_ms in tx.redemptions_of(member_id)
+    ]

@@ -11,6 +11,7 @@ from typing import Literal
 from gateway.advice import Advice
 from gateway.apply import Touched, apply, taken_from
 from gateway.binding import Binding
+from gateway.checkout import Checkout
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
@@ -64,6 +65,7 @@ class Flow:
         presence: Presence | None = None,
         keychain: Keychain | None = None,
         public_url: str | None = None,
+        hq_there: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._keychain = keychain
@@ -105,6 +107,8 @@ class Flow:
             denies=denies,
         )
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
+        once = self._begin_always, new_id, self.life.times, hq_there
+        self.checkout = Checkout(self._tills, store, clock, health, self._commit, *once)
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
@@ -286,6 +290,7 @@ class Flow:
         for screen in self._stage.expire(now_ms):
             self._show(screen)
         self._tills.expire(now_ms)
+        self.checkout.tick(now_ms)
         self.selfservice.tick(now_ms)
         expired = self._advice.expire(now_ms)
         if expired:
@@ -311,6 +316,7 @@ class Flow:
         self._forgetting.clock_stepped(delta_ms)
         self.recognition.clock_stepped(delta_ms)
         self._lapses.clock_stepped()
+        self.checkout.clock_stepped()
         self.life.clock_stepped(delta_ms)
 
     async def settled(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from drivers import sun
-from gateway import app
+from gateway import app, tillverbs
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
@@ -66,6 +66,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     _add_key_verbs(verb)
     verb("resend", _hq_resend, "send a member's consents anew, for shops that call them changed").add_argument("member")
     _add_erasure_verbs(verb)
+    tillverbs.add_verbs(verb, _now_ms)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     events.add_argument("--after", type=int, default=0)
     events.add_argument("--limit", type=int, default=1000)

@@ -11,6 +11,7 @@ from gateway import retention
 from gateway.core.model import Event, ShopConfig
 from gateway.core.ports import Clock
 from gateway.core.reckoning import Jump, Reckoning
+from gateway.core.redemption import Times
 from gateway.core.spans import DAY_MS
 from gateway.health import Health
 from gateway.records import Tx
@@ -115,6 +116,14 @@ class Life:
         self._is_wiped = False
         if first:
             self._keep_ms = self._look_ms = mono_ms  # with the next tick
+
+    def times(self) -> Times:
+        """This instant, for what is held and what is lent. Before the start, and in a recording, the clock's alone."""
+        now_ms = self._clock.now_ms()
+        if self._reckoning is None:
+            return Times(now_ms, now_ms, now_ms)
+        surely_ms = self._reckoning.surely_by(self._mono_ms(now_ms))
+        return Times(now_ms, surely_ms, max(surely_ms, now_ms))
 
     def tick(self, now_ms: int, trusted: bool) -> None:
         """Let time pass. Costs nothing but once a minute."""

@@ -177,6 +177,47 @@ def learning(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def redemptions(db: Database) -> None:
+    """What was redeemed at tills: how each stands, the ledger of steps, leases, and tills' requests."""
+    for statement in (
+        """CREATE TABLE redemption (redemption_id TEXT PRIMARY KEY, offer_id TEXT NOT NULL, till TEXT NOT NULL,
+           cents INTEGER NOT NULL, until_ms INTEGER NOT NULL, member_id TEXT, coupon TEXT NOT NULL,
+           coupon_class TEXT NOT NULL, lease_id TEXT NOT NULL, state TEXT NOT NULL, reversed_cents INTEGER NOT NULL,
+           receipt TEXT NOT NULL, step INTEGER NOT NULL, asked_ms INTEGER NOT NULL, kept_from_ms INTEGER NOT NULL)
+           WITHOUT ROWID""",
+        "CREATE INDEX redemption_age ON redemption (kept_from_ms)",
+        "CREATE INDEX redemption_asked ON redemption (asked_ms)",
+        "CREATE INDEX redemption_member ON redemption (member_id, asked_ms) WHERE member_id IS NOT NULL",
+        "CREATE INDEX redemption_open ON redemption (until_ms) WHERE state = 'reserved'",
+        """CREATE UNIQUE INDEX redemption_coupon ON redemption (coupon)
+           WHERE coupon <> '' AND state IN ('reserved', 'committed', 'reversed')""",
+        """CREATE TABLE redemption_entry (redemption_id TEXT NOT NULL, step INTEGER NOT NULL, kind TEXT NOT NULL,
+           cents INTEGER NOT NULL, at_ms INTEGER NOT NULL, receipt TEXT NOT NULL, coupon TEXT NOT NULL,
+           PRIMARY KEY (redemption_id, step)) WITHOUT ROWID""",
+        """CREATE UNIQUE INDEX redemption_entry_once ON redemption_entry (redemption_id) WHERE kind = 'committed'""",
+        """CREATE UNIQUE INDEX redemption_entry_coupon ON redemption_entry (coupon)
+           WHERE kind = 'committed' AND coupon <> ''""",
+        """CREATE TRIGGER redemption_entry_stays BEFORE UPDATE ON redemption_entry
+           BEGIN SELECT RAISE(ABORT, 'the ledger of redemptions is append-only'); END""",
+        """CREATE TRIGGER redemption_entry_goes_whole BEFORE DELETE ON redemption_entry
+           WHEN EXISTS (SELECT 1 FROM redemption WHERE redemption_id = OLD.redemption_id)
+           BEGIN SELECT RAISE(ABORT, 'the ledger of redemptions is append-only'); END""",
+        """CREATE TRIGGER redemption_goes AFTER DELETE ON redemption
+           BEGIN DELETE FROM redemption_entry WHERE redemption_id = OLD.redemption_id; END""",
+        """CREATE TABLE lease (lease_id TEXT PRIMARY KEY, budget_id TEXT NOT NULL, unit TEXT NOT NULL,
+           amount INTEGER NOT NULL, until_ms INTEGER NOT NULL, held INTEGER NOT NULL, spent INTEGER NOT NULL,
+           closed INTEGER NOT NULL,
+           CHECK (held >= 0 AND spent >= 0 AND held + spent <= amount)) WITHOUT ROWID""",
+        "CREATE INDEX lease_budget ON lease (budget_id) WHERE NOT closed",
+        "CREATE INDEX lease_age ON lease (until_ms)",
+        """CREATE TABLE till_request (number INTEGER PRIMARY KEY AUTOINCREMENT, till TEXT NOT NULL, key TEXT NOT NULL,
+           digest BLOB NOT NULL, answer TEXT NOT NULL, kept_from_ms INTEGER NOT NULL, UNIQUE (till, key))""",
+        "CREATE INDEX till_request_age ON till_request (kept_from_ms)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -19,6 +19,7 @@ _HEADINGS = {
     "proofs": ("Verbrauchte Nachweise", "Spent proofs"),
     "codes": ("Einmalcodes", "One-time codes"),
     "purchases": ("Einkäufe", "Purchases"),
+    "redemptions": ("Einlösungen", "Redemptions"),
     "memory": ("Gerade jetzt", "Just now"),
 }
 _HEAD = ("format", "made_at_ms", "member_id", "shop", "controller", "contact", "notice_version", "about", "elsewhere")
@@ -83,6 +84,10 @@ _FIELDS = {
     "body": ("Inhalt", "Content"),
     "seq": ("Nummer", "Number"),
     "till": ("Kasse", "Till"),
+    "redemption_id": ("Einlösung (Kennung)", "Redemption (id)"),
+    "cents": ("Cent", "Cents"),
+    "reversed_cents": ("Davon zurückgenommen (Cent)", "Of it taken back (cents)"),
+    "receipt": ("Bon", "Receipt number"),
     "screens": ("Bildschirme", "Screens"),
     "visit_id": ("Besuch", "Visit"),
     "request": ("Beratung", "Advice"),
@@ -124,6 +129,10 @@ _VALUES = {
     "consent.chosen": ("Einwilligungen gewählt", "Consents chosen"),
     "member.enrolled": ("Mitglied geworden", "Became a member"),
     "tap": ("Antippen", "tap"),
+    "reserved": ("reserviert", "reserved"),
+    "committed": ("eingelöst", "redeemed"),
+    "released": ("abgebrochen", "cancelled"),
+    "reversed": ("zurückgenommen", "taken back"),
     "asked": ("angefragt", "asked for"),
 }
 

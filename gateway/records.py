@@ -34,6 +34,7 @@ from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
 from gateway.tables.purchases import PurchaseRows
+from gateway.tables.redemptions import Redemptions
 from gateway.tables.taps import TapsAndKeys
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
@@ -45,7 +46,18 @@ def _may_know_usual(profile: Profile, now_ms: int) -> bool:
 
 
 class Tx(
-    Members, ConsentLog, TapsAndKeys, Catalogue, History, DataKeys, Erasures, Audit, Ageing, PurchaseRows, Learned
+    Members,
+    ConsentLog,
+    TapsAndKeys,
+    Catalogue,
+    History,
+    DataKeys,
+    Erasures,
+    Audit,
+    Ageing,
+    PurchaseRows,
+    Learned,
+    Redemptions,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -192,9 +204,9 @@ class Tx(
         """
         places = self.clear_tables(member_id)
         self.drop_log(member_id)  # what was read of it, too
-        told = self.strip_outbox(member_id)
-        if told:
-            places["outbox"] = told
+        for table, strip in (("outbox", self.strip_outbox), ("redemption", self.strip_redemptions)):
+            if told := strip(member_id):
+                places[table] = told
         self.owe_sweep()
         self.keep_erasure(LedgerEntry(self.digest(member_id), seq, at_ms), {**(seen or {}), **places})
         return places

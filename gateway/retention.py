@@ -23,6 +23,8 @@ ROWS = 200
 # A row may go a little late, but not early: two clocks may differ by minutes and still agree.
 SLACK_MS = 3_600_000
 
+REQUEST_DAYS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -56,6 +58,22 @@ RULES = (
         "to know what somebody usually takes; older purchases say nothing of it (gateway.core.usual)",
     ),
     Rule(
+        Aged("redemption", "redemption_id", "kept_from_ms"),
+        lambda keep: keep.redemptions,
+        "goods come back within a year, and accounts are closed by then; its steps in the ledger go with it",
+    ),
+    Rule(
+        Aged("lease", "lease_id", "until_ms"),
+        lambda keep: keep.redemptions,
+        "as the redemptions out of it; sent again after that, it has ended long ago and opens nothing",
+        stamped=False,
+    ),
+    Rule(
+        Aged("till_request", "number", "kept_from_ms"),
+        lambda _: REQUEST_DAYS,
+        "so that a till which asks again gets the same answer, also after a long weekend",
+    ),
+    Rule(
         Aged("decision_day", "rowid", "day_ms"),
         lambda keep: keep.counts,
         "to compare a season with the one before; no count is of fewer than five people",
@@ -84,6 +102,7 @@ NO_PERIOD = {
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
     "offer": "headquarters' catalogue, nobody's data",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
+    "redemption_entry": "goes with the redemption that it is a step of",
     "outbox": "until headquarters confirms it; no other statement may delete from it",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",

@@ -17,9 +17,23 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 EXACT = ConfigDict(strict=True, extra="forbid")  # a body has exactly its fields, each of exactly its type
 
+
+class _Named(BaseModel):
+    id: Id
+
+
 _M = TypeVar("_M", bound=BaseModel)
 
 _OUT_OF_RANGE = ("greater_than_equal", "less_than_equal")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is an `Id`."""
+    try:
+        validate(_Named, {"id": text})
+    except PeerError:
+        return False
+    return True
 
 
 def validate(model: type[_M], value: object) -> _M:

@@ -38,6 +38,9 @@ MAX_SEGMENTS = 256  # with 256 names of 60 characters 20 KB
 MAX_PRIORS = 300  # some 130 bytes each are 40 of an op's 64 KiB; of very long names fewer fit
 MAX_PRIOR_WEIGHT = 10_000  # outcomes: as sure as a chain's year, but not so sure that nothing is learned
 MAX_WINDOW_MS = 7 * DAY_MS  # whoever takes an offer a week later took it for another reason
+MAX_CLASSES = 64  # of coupons; a retailer has a handful
+MAX_COUPON_KEYS = 16  # one signs, some older ones still count
+MAX_LENT = 10**12  # units or cents of one lease
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
@@ -264,6 +267,7 @@ class KeepBody(Body):
     decisions: _Days = Keep().decisions
     audit: _Days = Keep().audit
     counts: _Days = Keep().counts
+    redemptions: _Days = Keep().redemptions
 
 
 class RestraintBody(Body):
@@ -353,3 +357,40 @@ class BindingBody(BindingRef):
     member_id: Id
     code: Annotated[str, StringConstraints(pattern=CODE_FORM)]
     valid_until_ms: Ms
+
+
+class LeaseBody(Body):
+    """changes.LeasePut."""
+
+    gateway: _Gateway
+    lease_id: Id
+    budget_id: Id
+    unit: Literal["units", "cents"]
+    amount: Annotated[int, Field(ge=1, le=MAX_LENT)]
+    until_ms: Ms
+
+
+class CouponClassBody(Body):
+    """core.redemption.CouponClass."""
+
+    name: Id
+    offline: Literal["allow", "lease", "deny"] = "lease"
+    max_cents: _Small | None = None
+    member_day: _Small | None = None
+    member_day_cents: _Small | None = None
+    day_cents: Annotated[int, Field(ge=0, le=MAX_LENT)] | None = None
+
+
+class CouponKeyBody(Body):
+    """core.coupon.PublicKey; the key as 64 hex digits."""
+
+    key_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,16}$")]
+    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    until_ms: Ms | None = None
+
+
+class CouponsBody(Body):
+    """changes.CouponsPut."""
+
+    classes: Annotated[list[CouponClassBody], Field(max_length=MAX_CLASSES)] = []
+    keys: Annotated[list[CouponKeyBody], Field(max_length=MAX_COUPON_KEYS)] = []

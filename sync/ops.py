@@ -20,17 +20,21 @@ from gateway.core.changes import (
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
+    CouponsPut,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
     KeyPut,
     LearningPut,
+    LeasePut,
     MemberErase,
     MemberPut,
     OfferDrop,
     OfferPut,
     PurchasesPut,
 )
+from gateway.core.coupon import PublicKey
+from gateway.core.ed25519 import is_anybodys
 from gateway.core.gate import overreach
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Arm, Learning, Prior
@@ -51,6 +55,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
 from sync import credentials, forms
@@ -148,7 +153,7 @@ def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
 
 
 def _parse_secret(name: str, body: object) -> Change:
-    """The operations on keys and one-time codes."""
+    """The operations on keys, one-time codes, and what tills may redeem."""
     match name:
         case "key.put":
             key = validate(forms.KeyBody, body)
@@ -159,7 +164,22 @@ def _parse_secret(name: str, body: object) -> Change:
             return BindingPut(**dict(validate(forms.BindingBody, body)))
         case "binding.drop":
             return BindingDrop(validate(forms.BindingRef, body).binding_id)
+        case "lease.put":
+            return LeasePut(**dict(validate(forms.LeaseBody, body)))
+        case "coupons.put":
+            return _coupons(validate(forms.CouponsBody, body))
     raise PeerError("op")
+
+
+def _coupons(wire: forms.CouponsBody) -> CouponsPut:
+    """Raises PeerError "fields" where a class or key is named twice."""
+    classes = tuple(CouponClass(**dict(one)) for one in wire.classes)
+    keys = tuple(PublicKey(one.key_id, bytes.fromhex(one.key), one.until_ms) for one in wire.keys)
+    if len({one.name for one in classes}) < len(classes) or len({one.key_id for one in keys}) < len(keys):
+        raise PeerError("fields")
+    if any(is_anybodys(one.key) for one in keys):
+        raise PeerError("fields", "key")
+    return CouponsPut(classes, keys)
 
 
 _LISTS = ("zones", "interests", "stores", "placements", "channels", "groups")
@@ -231,6 +251,10 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("binding.put", _plain(change))
         case BindingDrop():
             return _op("binding.drop", _plain(change))
+        case LeasePut():
+            return _op("lease.put", _plain(change))
+        case CouponsPut():
+            return _op("coupons.put", _plain(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -247,6 +271,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, Purpose | ConsentState | KeyUse | AgeGate | ClockQuality):
         return value.value
     return value

@@ -108,6 +108,12 @@ class Uplink:
         self._head_version = self._head_erase_seq = 0
         self._heads = 0  # of this connection; the first may be one that the broker kept
         self._with_hq = with_hq
+        self._is_connected = False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether headquarters is: the line stands, and what was sent is confirmed."""
+        return self._is_connected and self._sender.silent_ms(self._real_ms()) < SILENT_MS
 
     def wake(self) -> None:
         """Events were committed: send them. Never blocks; call it on the event loop."""
@@ -121,12 +127,14 @@ class Uplink:
             try:
                 await self._connect()
                 connected_ms = self._real_ms()
+                self._is_connected = True
                 await first_to_end(
                     self._send(), self._receive(), self._ask_for_gaps(), self._watch_head(), self._touch()
                 )
             except UnavailableError as error:
                 self._report_loss(error)
             finally:
+                self._is_connected = False
                 # Without goodbye: the broker then tells HQ by our will that we are gone.
                 await self._transport.abandon()
             if connected_ms is not None and self._real_ms() - connected_ms >= STABLE_MS:

@@ -22,6 +22,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.redemption import Redemption, State, Step, Times
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.export import COVERED, NOT_PERSONAL, Export, _receipts, export, readable, schema
 from gateway.records import Tx
@@ -59,6 +60,8 @@ def fill(tx: Tx, name: str) -> None:
     tx.admit(who, Guard(name.encode().ljust(16, b"-"), 17))
     coffee = Purchases((Product("p1", f"bread-{name}"),), (Bought(NOW_MS - 5, True, ("p1",)),))
     tx.store_purchases(who, coffee, NOW_MS)
+    held = Redemption(f"r-{name}", "o1", f"till-{name}", 250, NOW_MS + 60_000, who)
+    tx.save_redemption(Step(held, State.RESERVED, 250), Times(NOW_MS, NOW_MS, NOW_MS))
     tx.put_binding(f"b-{name}", who, name.encode().ljust(16, b"+"), NOW_MS + 60_000)
 
 

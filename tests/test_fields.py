@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.errors import PeerError
-from sync.fields import EXACT, MAX_MS, Id, Ms, validate
+from sync.fields import EXACT, MAX_MS, Id, Ms, is_id, validate
 
 
 class _Thing(BaseModel):
@@ -36,3 +36,7 @@ def test_what_is_refused_says_why(value: object, reason: str, field: str) -> Non
     assert (caught.value.reason, caught.value.field) == (reason, field)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_an_id_is_told_from_other_texts() -> None:
+    assert [is_id(text) for text in ("a", "A.b:c-1", "", "-a", "a b", "x" * 65)] == [True, True] + 4 * [False]

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.core.model import Decision, Purpose, Reason, ShopConfig
 from gateway.core.reckoning import SECOND_LOOK_MS
+from gateway.core.redemption import Times
 from gateway.core.spans import DAY_MS
 from gateway.errors import StoreError
 from gateway.life import FIRST_RUN_MS, KEEP_EVERY_MS, LOOK_MS, PART, WARN_FROM, Stale
@@ -159,6 +160,18 @@ async def test_a_disk_that_refuses_serves_nobody_and_is_tried_again(days: Days, 
 
 
 # --- clocks ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_instant_is_told_by_the_clock_by_what_surely_came_and_by_the_latest_that_it_may_be(days: Days) -> None:
+    life = days.shop.flow.life
+    await days.pass_(LOOK_MS)
+    days.shop.clock.ms += 1_000
+    now_ms = days.shop.clock.ms
+    assert life.times() == Times(now_ms, now_ms, now_ms)
+    await days.jump(10 * DAY_MS)
+    assert life.times() == Times(now_ms + 10 * DAY_MS, now_ms, now_ms + 10 * DAY_MS)
+    await days.jump(-20 * DAY_MS)
+    assert life.times() == Times(now_ms - 10 * DAY_MS, now_ms, now_ms)
 
 
 @pytest.mark.parametrize("jump_ms", [10 * DAY_MS, 10_000 * DAY_MS])

@@ -18,6 +18,7 @@ RELEASED = [
     "answers_to_offers",
     "purchases",
     "learning",
+    "redemptions",
 ]
 
 

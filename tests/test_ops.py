@@ -14,16 +14,20 @@ from gateway.core.changes import (
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
+    CouponsPut,
     CredentialDrop,
     KeyDrop,
     KeyPut,
     LearningPut,
+    LeasePut,
     MemberErase,
     MemberPut,
     OfferDrop,
     OfferPut,
     PurchasesPut,
 )
+from gateway.core.coupon import PublicKey
+from gateway.core.ed25519 import is_anybodys
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.learning import HALF_LIVES, Arm, Learning, Prior
 from gateway.core.model import (
@@ -42,6 +46,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.redemption import CouponClass
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
@@ -79,6 +84,15 @@ RULES = [  # those of tests/test_eligible.py are many more; here is one of each 
     {"any": [{"has": ["member.interests", ["tea"]]}, {"in": ["weekday", [6, 7]]}]},
 ]
 rules = st.sampled_from([eligible.parse(rule) for rule in RULES])
+coupon_classes = st.builds(
+    CouponClass, ids, st.sampled_from(["allow", "lease", "deny"]), *[st.none() | small for _ in range(4)]
+)
+coupon_keys = st.builds(
+    PublicKey,
+    st.from_regex(r"[A-Za-z0-9._~-]{1,16}", fullmatch=True),
+    st.binary(min_size=32, max_size=32).filter(lambda key: not is_anybodys(key)),
+    st.none() | ms,
+)
 records = st.builds(
     ConsentRecord,
     event_id=ids,
@@ -225,6 +239,12 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(KeyDrop, gateways, ids),
     st.builds(BindingPut, ids, ids, st.from_regex(r"[0-9]{8}", fullmatch=True), ms),
     st.builds(BindingDrop, ids),
+    st.builds(LeasePut, gateways, ids, ids, st.sampled_from(["units", "cents"]), st.integers(1, 10**12), ms),
+    st.builds(
+        CouponsPut,
+        st.lists(coupon_classes, max_size=3, unique_by=lambda one: one.name).map(tuple),
+        st.lists(coupon_keys, max_size=3, unique_by=lambda one: one.key_id).map(tuple),
+    ),
 )
 
 
@@ -233,6 +253,17 @@ OFFER = {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"
 WEEKLY = {"what": "impressions", "limit": 1, "calendar": "week"}
 BOTH_PERIODS = WEEKLY | {"period_ms": 5}
 CODE = {"binding_id": "b", "member_id": "m", "code": "12345678", "valid_until_ms": 5}
+
+
+def test_a_class_or_key_of_coupons_is_named_once_and_no_key_is_anybodys() -> None:
+    one = {"key_id": "k", "key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"}
+    for body in (
+        {"classes": [{"name": "c"}, {"name": "c"}]},
+        {"keys": [one, one]},
+        {"keys": [{"key_id": "k", "key": "00" * 32}]},
+    ):
+        with pytest.raises(PeerError, match="fields"):
+            ops.parse({"op": "coupons.put", "body": body})
 
 
 @settings(deadline=None)

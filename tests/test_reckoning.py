@@ -142,3 +142,9 @@ def test_wherever_a_clock_jumps_without_staying_there_nothing_gets_older_than_it
         wrong_before = error_ms or None
         one.look(None if error_ms is None else T0_MS + true_ms + error_ms, true_ms)
         assert one.surely_ms - (T0_MS + true_ms) <= len(moves) * AGREES_MS  # so much is taken over at once
+
+
+def test_between_two_looks_time_goes_on_and_never_back() -> None:
+    reckoning = Reckoning(1_000, 1_000, 50)
+    assert (reckoning.surely_by(80), reckoning.surely_by(40)) == (1_030, 1_000)
+    assert reckoning.surely_ms == 1_000

@@ -85,6 +85,9 @@ async def test_headquarters_sets_the_days_and_counts_end_too(store: Store) -> No
         "audit": 0,
         "purchase": 0,
         "decision_day": 1,
+        "redemption": 0,
+        "lease": 0,
+        "till_request": 0,
     }
     assert await store.run(counted) == []
 

@@ -5,6 +5,7 @@ from sqlite_utils import Database
 
 from gateway.core.changes import LedgerEntry
 from gateway.core.model import Credential, CredentialKind, Event, Guard, Member
+from gateway.core.redemption import Redemption, State, Step, Times
 from gateway.core.vault import Vault
 from gateway.records import Tx
 from gateway.tables import erasures
@@ -35,6 +36,8 @@ def fill(tx: Tx, member_id: str) -> None:
     for table in erasures.CLEARED:
         put_row(tx, table, member_id)
     tx.emit(Event("visit.entered", 1, {"member_id": member_id}))
+    held = Redemption(f"r-{next(_made)}", "o1", "till-1", 250, 1, member_id)
+    tx.save_redemption(Step(held, State.RESERVED, 250), Times(1, 1, 1))
 
 
 def put_row(tx: Tx, table: str, member_id: str) -> None:
@@ -105,7 +108,8 @@ def test_members_are_found_by_their_digests_in_every_table(tx: Tx) -> None:
         made = {one.name: f"m-{number}" if one.name == "member_id" else _value(one.type) for one in columns}
         tx._db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(made))})", [*made.values()])
     tx.emit(Event("visit.left", 1, {"member_id": "m-out"}))
-    names = [*(f"m-{number}" for number in range(len(erasures.CLEARED))), "m-out"]
+    tx.save_redemption(Step(Redemption("r", "o", "t", 1, 1, "m-bought"), State.RESERVED, 1), Times(1, 1, 1))
+    names = [*(f"m-{number}" for number in range(len(erasures.CLEARED))), "m-out", "m-bought"]
     wanted = {tx.digest(name): name for name in names}
     assert tx.members_of(wanted.keys()) == wanted
     assert tx.members_of([tx.digest("m-nobody")]) == {}

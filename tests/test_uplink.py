@@ -187,11 +187,13 @@ async def test_a_silent_hq_turns_health_degraded_and_the_first_ack_mends_it(one_
         await until(lambda: len(hq.held) == 1)
         assert shop.part is not None
         assert shop.part.state == "ok", "nothing was owed during the quiet time before"
+        assert shop.uplink.is_there
         shop.pushed_ms += uplink.SILENT_MS
         shop.uplink.wake()
         await until(lambda: shop.part is not None and shop.part.state == "degraded")
         assert "does not confirm" in shop.part.detail
         assert shop.part.action
+        assert not shop.uplink.is_there
         hq.mute = False
         await hq.down(topics.ACK, messages.ack(EPOCH, 1))
         await until(lambda: shop.part is not None and shop.part.state == "ok")
@@ -207,6 +209,7 @@ async def test_without_a_broker_the_shop_is_told_and_the_line_comes_back(one_bro
         assert shop.part.state == "degraded"
         assert "keeps working" in shop.part.detail
         assert shop.part.action
+        assert not shop.uplink.is_there
         one_broker.start()
         async with headquarters(Hq(one_broker.port)):
             await until(lambda: not shop.rows)

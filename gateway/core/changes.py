@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.core.coupon import PublicKey
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
+from gateway.core.redemption import CouponClass, Unit
 from gateway.core.usual import Purchases
 
 
@@ -132,6 +134,27 @@ class BindingDrop:
     binding_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class LeasePut:
+    """So much of a budget is lent to one gateway ("tenant/store/id"); others pass over it. The same id again can only
+    bring its end forward."""
+
+    gateway: str
+    lease_id: str
+    budget_id: str
+    unit: Unit
+    amount: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CouponsPut:
+    """The classes of offers at tills and the keys under which coupons count; it replaces the former whole."""
+
+    classes: tuple[CouponClass, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -149,6 +172,8 @@ Change = (
     | KeyDrop
     | BindingPut
     | BindingDrop
+    | LeasePut
+    | CouponsPut
 )
 
 

@@ -210,6 +210,7 @@ class Keep:
     decisions: int = 90  # by pseudonym; then counts without a person
     audit: int = 365
     counts: int = 730
+    redemptions: int = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Offer:
     caps: tuple[Cap, ...] = ()
     pause: Pause = field(default_factory=Pause)
     control_bp: int = 0  # of 10,000 members, so many are never shown this one offer, for comparison
-    budget_id: str = ""  # the lease that redeeming it is paid from, "" = none
-    coupon_class: str = ""  # how it may be redeemed without headquarters, "" = as the shop's default says
+    budget_id: str = ""  # what redeeming it takes comes out of this budget, lent to the shop; "" = of none
+    coupon_class: str = ""  # headquarters' limits at the till (core.redemption.CouponClass); "" = none of them
     stock_ref: str = ""  # the article whose stock must be above 0, "" = none
     price_ref: str = ""  # the article whose price it names, "" = none

@@ -83,6 +83,10 @@ class Reckoning:
         self.state = "waits" if ahead_ms > 0 else "behind"
         return self._second_look(reading_ms, mono_ms)
 
+    def surely_by(self, mono_ms: int) -> int:
+        """The reckoned time between two looks."""
+        return self.surely_ms + max(0, mono_ms - self._mono_ms)
+
     def might_be_ms(self, clock_ms: int | None) -> int:
         """The latest time that it may be by now: for what must rather stop too early than too late."""
         return max(self.surely_ms, clock_ms if clock_ms is not None else 0)

@@ -16,7 +16,7 @@ CLEARED = (
     "audit", "purchase",
 )  # fmt: skip
 # What happened stays, and whom it happened to goes: the table, and where its rows name the member.
-EDITED = {"outbox": "member_id"}
+EDITED = {"outbox": "member_id", "redemption": "member_id"}
 ASKED = "erasure.requested"  # the one event that has to name whom an erasure is about
 
 

@@ -115,6 +115,25 @@ def m006_enrolments(db: Database) -> None:
     )
 
 
+@migrations()
+def m007_redemptions(db: Database) -> None:
+    """What was redeemed in all shops, step by step, and what of which budget was lent to which gateway."""
+    for statement in (
+        """CREATE TABLE redemption_entry (redemption_id TEXT, step INTEGER, tenant TEXT NOT NULL, store TEXT NOT NULL,
+           gateway TEXT NOT NULL, kind TEXT NOT NULL, offer_id TEXT NOT NULL, till TEXT NOT NULL,
+           cents INTEGER NOT NULL, at_ms INTEGER NOT NULL, receipt TEXT NOT NULL, coupon TEXT NOT NULL,
+           lease_id TEXT NOT NULL, PRIMARY KEY (redemption_id, step)) WITHOUT ROWID""",
+        "CREATE INDEX redemption_coupon ON redemption_entry (coupon) WHERE coupon <> ''",
+        "CREATE INDEX redemption_lease ON redemption_entry (lease_id) WHERE lease_id <> ''",
+        "CREATE TABLE budget (budget_id TEXT PRIMARY KEY, unit TEXT NOT NULL, total INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE lease (lease_id TEXT PRIMARY KEY, budget_id TEXT NOT NULL, tenant TEXT NOT NULL, store TEXT NOT
+           NULL, gateway TEXT NOT NULL, amount INTEGER NOT NULL, until_ms INTEGER NOT NULL, closed INTEGER NOT NULL,
+           spent INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX lease_budget ON lease (budget_id)",
+    ):
+        db.execute(statement)
+
+
 class File:
     """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -9,6 +9,7 @@ from sync import messages
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
+from sync.hq.redemptions import TOLD, Redemptions
 from sync.topics import Topics
 
 # Gateways come from topics that anybody with broker access can invent. 10,000 rows are 2 MB; a chain with more
@@ -27,15 +28,16 @@ ERASE_ME = "erasure.requested"  # and when somebody asked there to be forgotten
 class Ingested(NamedTuple):
     """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed, and,
     behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
-    of requests for erasure, "done" or why not."""
+    of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions."""
 
     watermark: int
     refused: tuple[str, ...] = ()
     unheeded: tuple[str, ...] = ()
     erasures: tuple[str, ...] = ()
+    redeemed: tuple[str, ...] = ()
 
 
-class Ledger(Consents, Enrolments):
+class Ledger(Consents, Enrolments, Redemptions):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -71,13 +73,13 @@ class Ledger(Consents, Enrolments):
     def ingest(self, where: Topics, batch: messages.EventBatch, received_at_ms: int) -> Ingested:
         """Commit a batch, each event once, and with it what it brings to all shops."""
         place = (where.tenant, where.store, where.gateway, batch.epoch)
-        refused, unheeded, erasures, bound = [], [], [], False
+        refused, unheeded, erasures, redeemed, bound = [], [], [], [], False
         with self._write():
             self._saw(where, received_at_ms)
             for row in batch.rows:
                 body = json.loads(row.body)
                 member_id = body.get("member_id") if isinstance(body, dict) else None
-                asked = member_id
+                asked, facts = member_id, body  # what was redeemed stays, whoever it was
                 if row.type == ERASE_ME or (isinstance(member_id, str) and self._is_erased(member_id)):
                     member_id, body = None, {}  # who asks to be forgotten is for the line of erasures alone
                 said = dict(body)
@@ -101,12 +103,15 @@ class Ledger(Consents, Enrolments):
                     refused.append(self._enrol(said, received_at_ms, _place(where)))
                 if news and said and row.type == RECORDED:
                     unheeded.append(self._take_act(said, received_at_ms, where))
+                if news and row.type in TOLD:
+                    facts = {key: value for key, value in facts.items() if key != "member_id"}
+                    redeemed.append(self._redeemed(row.type, facts, row.at_ms, _place(where)))
                 if news and row.type == ERASE_ME:
                     erasures.append(self._erase_at(asked, _place(where), received_at_ms))
             watermark = self._advance(place, batch.first, batch.last)
         if bound or "done" in erasures:
             self._truncate_log()  # the code is used, the member forgotten, and both stand there still
-        told = (tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures))
+        told = (tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures, redeemed))
         return Ingested(watermark, *told)
 
     def _erase_at(self, member_id: object, place: tuple[str, str, str], now_ms: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from gateway.core import consent, eid
-from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CredentialPut
+from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut, CredentialPut
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
@@ -16,7 +16,7 @@ from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop", "learning.put")
+OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put")
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -156,6 +156,17 @@ def bind(ledger: Ledger, member_id: str, minutes: int, now_ms: int, random_below
     return code
 
 
+def lend(ledger: Ledger, budget_id: str, gateway: str, amount: int, until_ms: int) -> str:
+    """Lend one gateway so much of a budget; the lease's id. Raises ConfigError."""
+    (row,) = _chosen(ledger, gateway) if gateway != "all" else [{}]
+    if not row:
+        raise ConfigError("all: expected one gateway; each has a lease of its own")
+    lease_id = ledger.new_id()
+    if not ledger.lend(lease_id, budget_id, (row["tenant"], row["store"], row["gateway"]), amount, until_ms):
+        raise ConfigError(f"budget {budget_id}: no such budget, or less than {amount} is left; see hq budgets")
+    return lease_id
+
+
 def may_bind(ledger: Ledger, member_id: str, now_ms: int) -> bool:
     """Whether this member agreed to be recognised by a card; without it a code binds nothing."""
     return consent.may(Purpose.RECOGNISE_NFC, ledger.consents(member_id), now_ms).ok
@@ -219,6 +230,7 @@ _EXPECTED = {
     "offer.drop": _fields("offer.drop", None, "offer_id"),
     "learning.put": _fields("learning.put", Learning),
     "config.put": _fields("config.put", ShopConfig),
+    "coupons.put": _fields("coupons.put", CouponsPut),
 }
 
 _REFUSED = {

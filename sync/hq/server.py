@@ -131,6 +131,8 @@ class _Session:
                 self._health.count(f"hq.consents.{reason}")
             for outcome in done.erasures:
                 self._health.count(f"hq.erasures.{outcome}")  # likewise
+            for reason in done.redeemed:
+                self._health.count(f"hq.redemptions.{reason}")
             self._acks[where, batch.epoch] = done.watermark
             self._ackable.set()
         elif leaf == topics.STATE:

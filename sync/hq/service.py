@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from gateway.core import eid
 from gateway.core.model import Purpose
@@ -14,7 +15,7 @@ from gateway.core.reckoning import Reckoning
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
-from sync import link
+from sync import fields, link
 from sync.hq import orders, server, web
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
@@ -219,6 +220,37 @@ def may_bind(db: Path, member_id: str, now_ms: int) -> bool:
     """Whether a member's code can bind anything: they agreed to be recognised by a card."""
     with _ledger(db) as ledger:
         return orders.may_bind(ledger, member_id, now_ms)
+
+
+def put_budget(db: Path, budget_id: str, unit: Literal["units", "cents"], total: int) -> None:
+    """Make a budget or change its total. Raises ConfigError."""
+    if not fields.is_id(budget_id):
+        raise ConfigError("a budget's id has 1 to 64 letters, digits and . _ : -, the first a letter or digit")
+    with _ledger(db) as ledger:
+        if not ledger.put_budget(budget_id, unit, total):
+            raise ConfigError(f"budget {budget_id}: more than {total} is lent or spent, or it has another unit")
+
+
+def lend(db: Path, budget_id: str, gateway: str, amount: int, until_ms: int) -> str:
+    """Lend a gateway so much of a budget; the lease's id. Raises ConfigError."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return orders.lend(ledger, budget_id, gateway, amount, until_ms)
+
+
+def write_off(db: Path, lease_id: str) -> None:
+    """All of the lease of a lost gateway counts as spent. Raises ConfigError."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        if not ledger.write_off(lease_id):
+            raise ConfigError(f"lease {lease_id}: no such open lease; see hq budgets")
+
+
+def budgets(db: Path) -> list[Row]:
+    """Every budget with what is left of it, and its leases."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.budgets()
 
 
 def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:

@@ -12,11 +12,13 @@ from gateway.core.changes import (
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
+    CouponsPut,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
     KeyPut,
     LearningPut,
+    LeasePut,
     MemberErase,
     MemberPut,
     OfferDrop,
@@ -129,7 +131,7 @@ class Versions(Erasures):
             )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
-        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop) else None
+        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut) else None
         self._db.execute("DELETE FROM change WHERE key = ?", (key,))
         self._db.execute(
             "INSERT INTO change (version, key, member_id, op, gateway, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
@@ -320,6 +322,10 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"binding:{change.binding_id}", change.member_id
         case BindingDrop(binding_id):
             return f"binding:{binding_id}", None
+        case LeasePut():
+            return f"lease:{change.lease_id}", None
+        case CouponsPut():
+            return "coupons", None
 
 
 def record_of(op: str) -> ConsentRecord:

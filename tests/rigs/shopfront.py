@@ -13,6 +13,7 @@ from display.api import create_app
 from display.faults import Ear
 from display.hub import Hub
 from drivers import people
+from gateway.checkout import Answer, Asked, Outcome
 from gateway.core.model import (
     DialogueView,
     Notice,
@@ -79,6 +80,8 @@ class FakePath:
     readers: tuple[tuple[str, str], ...] = (("advice-nfc", "wine"),)
     beside: str | None = None
     answers: dict[str, str | Exception] = field(default_factory=dict)
+    outcome: Outcome = Answer("reserved", None, "r-1", "o-1", 250, 600_000)  # noqa: RUF009 - frozen
+    asked: list[tuple[str, str, Asked]] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
     def _answer(self, name: str, default: str, *args: str) -> str:
@@ -107,6 +110,14 @@ class FakePath:
 
     def end_sale(self, till: str) -> str:
         return self._answer("done", "ok", till)
+
+    @property
+    def checkout(self) -> "FakePath":
+        return self
+
+    async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
+        self.asked.append((till, key, asked))
+        return self.outcome
 
     async def on_accept(self, handshake_id: str, tablet: str) -> str:
         return self._answer("accept", "open", handshake_id, tablet)

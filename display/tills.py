@@ -1,0 +1,87 @@
+"""Routes for the point of sale: who buys, and what is redeemed. It shows the manager's key with each request."""
+
+import re
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi.responses import JSONResponse, Response
+
+from display import cookies, wire
+from display.path import AtTill, Cancel, Confirm, Path, Redeem, Redeemed, Result, Reverse
+from gateway.checkout import Asked
+from gateway.core.ports import Clock
+from gateway.health import Health
+
+FRESH = {"Cache-Control": "no-store"}
+KEY = re.compile(r"[A-Za-z0-9._-]{8,64}")  # a UUID has 36; shorter ones would meet by chance
+TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields)
+
+
+def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) -> None:
+    async def known(till: str, authorization: Annotated[str, Header()] = "") -> str:
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not cookies.key_fits(given.strip(), key):
+            health.count("till.key_refused")
+            raise HTTPException(401, "This till is not signed in. Send the manager's key.")
+        if till not in path.tills:
+            raise HTTPException(404, "There is no till of this name.")
+        return till
+
+    Till = Annotated[str, Depends(known)]  # noqa: N806 - a type, made here because it needs the key
+
+    @app.get("/api/v1/tills/{till}", tags=["tills"], response_model=AtTill | None)
+    async def till_sale(till: Till) -> Response:
+        """Who buys at this till by a tap at its reader, or null."""
+        sale = path.sale_at(till)
+        if sale is None:
+            return JSONResponse(None, headers=FRESH)
+        member_id, proof, left_ms, most_cents = sale
+        ttl_ms = wire.real_ms(left_ms, clock.speed)
+        found = AtTill(member_id=member_id, proof=proof, ttl_ms=ttl_ms, may_redeem_cents=most_cents)
+        return JSONResponse(found.model_dump(), headers=FRESH)
+
+    @app.post("/api/v1/tills/{till}/done", tags=["tills"])
+    async def till_done(till: Till) -> Result:
+        """The sale is over: ok, or gone if nobody known stood there."""
+        return Result.model_validate({"result": path.end_sale(till)})
+
+    async def asking(till: Till, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
+        if not KEY.fullmatch(idempotency_key):
+            raise HTTPException(400, "Send an Idempotency-Key of 8 to 64 letters, digits, dots, dashes, underscores.")
+        return till, idempotency_key
+
+    Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
+
+    async def ask(asking: tuple[str, str], asked: Asked) -> Response:
+        outcome = await path.checkout.ask(*asking, asked)
+        if outcome == "conflict":
+            raise HTTPException(409, "This Idempotency-Key was used for another request.")
+        if outcome == "busy":
+            raise HTTPException(429, "Too many requests are kept. Try again in an hour.")
+        found = Redeemed(**asdict(outcome))
+        if found.ttl_ms is not None:
+            found.ttl_ms = wire.real_ms(found.ttl_ms, clock.speed)
+        return JSONResponse(found.model_dump(), headers=FRESH)
+
+    @app.post("/api/v1/tills/{till}/redemptions", tags=["tills"], response_model=Redeemed)
+    async def reserve(asking: Asking, body: Redeem) -> Response:
+        """Hold an offer, or what a coupon is for, until the receipt is printed: reserved or refused."""
+        return await ask(
+            asking, Asked("reserve", offer_id=body.offer_id or "", coupon=body.coupon or "", cents=body.cents)
+        )
+
+    @app.post("/api/v1/tills/{till}/redemptions/{redemption_id}/confirm", tags=["tills"], response_model=Redeemed)
+    async def confirm(redemption_id: str, asking: Asking, body: Confirm) -> Response:
+        """The receipt is printed: committed or refused."""
+        return await ask(asking, Asked("confirm", redemption_id[:64], cents=body.cents, receipt=body.receipt))
+
+    @app.post("/api/v1/tills/{till}/redemptions/{redemption_id}/cancel", tags=["tills"], response_model=Redeemed)
+    async def cancel(redemption_id: str, asking: Asking, body: Cancel) -> Response:
+        """There is no sale: released or refused."""
+        return await ask(asking, Asked("cancel", redemption_id[:64]))
+
+    @app.post("/api/v1/tills/{till}/redemptions/{redemption_id}/reverse", tags=["tills"], response_model=Redeemed)
+    async def reverse(redemption_id: str, asking: Asking, body: Reverse) -> Response:
+        """Goods came back: reversed or refused."""
+        return await ask(asking, Asked("reverse", redemption_id[:64], cents=body.cents))

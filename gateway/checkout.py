@@ -1,0 +1,268 @@
+"""What a till asks, decided and kept in one transaction with the answer, so that asking again changes nothing.
+
+The rules are core.redemption's and core.coupon's; the first functions here run in the writer thread. `Checkout` is the
+till's way in and lets go of what is over.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+from gateway.core import coupon, redemption
+from gateway.core.model import Event, Offer
+from gateway.core.ports import Clock
+from gateway.core.proof import may_redeem
+from gateway.core.redemption import TTL_MS, UNCLASSED, Redemption, Refused, State, Step, Times
+from gateway.core.spans import DAY_MS
+from gateway.core.tills import Sale, Tills
+from gateway.health import Health
+from gateway.records import Tx
+from gateway.store import Store
+
+T = TypeVar("T")
+
+# A hundred tills with ten offers in each sale that is rung up; a row each, and each holds a little of a budget.
+MAX_OPEN = 1_000
+# What is overdue is also let go when somebody reserves; this is for budgets and reports of quiet hours.
+SWEEP_MS = 60_000
+SWEEP_ROWS = 200  # of one commit, as in gateway.retention
+
+Result = Literal["reserved", "committed", "released", "reversed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of a till. `cents` None = all of it."""
+
+    action: Literal["reserve", "confirm", "cancel", "reverse"]
+    redemption_id: str = ""
+    offer_id: str = ""
+    coupon: str = ""
+    cents: int | None = None
+    receipt: str = ""
+
+    @property
+    def digest(self) -> bytes:
+        """Equal for equal requests, and for no others."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of it; `reason` of a "no". `cents` of this step, `ttl_ms` of a reservation."""
+
+    result: Result
+    reason: str | None = None
+    redemption_id: str | None = None
+    offer_id: str | None = None
+    cents: int | None = None
+    ttl_ms: int | None = None
+
+
+# "conflict": the key stands for another request. "busy": no more answers can be kept.
+Outcome = Answer | Literal["conflict", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class AtTill:
+    """Where and when a till asks, and beside whom."""
+
+    till: str
+    sale: Sale | None
+    times: Times
+    hq_there: bool
+
+
+def settle(tx: Tx, at: AtTill, key: str, asked: Asked, new_id: Callable[[], str]) -> tuple[Outcome, bool]:
+    """The answer to a request, and whether it is new. The same key and request get the same answer again."""
+    before = tx.answered(at.till, key)
+    if before is not None:
+        digest, answer = before
+        return (Answer(**json.loads(answer)) if digest == asked.digest else "conflict"), False
+    if not tx.has_room_for_requests():
+        return "busy", False
+    let_go(tx, at.times, SWEEP_ROWS)
+    step = _reserve(tx, at, asked, new_id) if asked.action == "reserve" else _follow(tx, at, asked)
+    if isinstance(step, Refused):
+        made = Answer("refused", step.reason)
+    else:
+        keep(tx, step, at.times)
+        one = step.redemption
+        ttl_ms = TTL_MS if step.kind is State.RESERVED else None
+        result: Result = step.kind.value  # type: ignore[assignment]  # a till's request expires nothing
+        made = Answer(result, None, one.redemption_id, one.offer_id, step.cents, ttl_ms)
+    tx.keep_answer(at.till, key, asked.digest, json.dumps(asdict(made)), at.times.now_ms)
+    return made, True
+
+
+def keep(tx: Tx, step: Step, times: Times) -> None:
+    """Write a step into the ledger and tell headquarters."""
+    tx.save_redemption(step, times)
+    one = step.redemption
+    body: dict[str, object] = {
+        "redemption_id": one.redemption_id,
+        "step": one.step,
+        "kind": step.kind.value,
+        "offer_id": one.offer_id,
+        "till": one.till,
+        "cents": step.cents,
+        "receipt": one.receipt,
+        "coupon": one.coupon,
+        "lease_id": one.lease_id,
+    }
+    if one.member_id is not None:
+        body["member_id"] = one.member_id
+    event = State.RELEASED if step.kind is State.EXPIRED else step.kind
+    tx.emit(Event(f"redemption.{event}", times.now_ms, body))
+
+
+def let_go(tx: Tx, times: Times, limit: int) -> int:
+    """Reservations whose time has surely come are free again, and leases end that are surely over; how many of both."""
+    count = 0
+    for one in tx.overdue(times.surely_ms, limit):
+        step = redemption.expire(one, tx.lease(one.lease_id), times.surely_ms)
+        if step is not None:
+            keep(tx, step, times)
+            count += 1
+    for lease in tx.ended_leases(times.surely_ms, limit):
+        closed = redemption.close(lease, times.surely_ms)
+        if closed is not None:
+            tx.save_lease(closed)
+            tx.emit(Event("lease.closed", times.now_ms, {"lease_id": closed.lease_id, "spent": closed.spent}))
+            count += 1
+    return count
+
+
+def _is_due(tx: Tx, times: Times) -> bool:
+    return bool(tx.overdue(times.surely_ms, 1) or tx.ended_leases(times.surely_ms, 1))
+
+
+def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Step | Refused:
+    if tx.open_reservations() >= MAX_OPEN:
+        return Refused("redemption.many")
+    sale = at.sale if at.sale is not None and tx.has_member(at.sale.member_id) else None
+    policy = tx.coupon_rules()
+    name, offer_id = "", asked.offer_id
+    if asked.coupon:
+        shown = _coupon(tx, at, asked.coupon, sale)
+        if isinstance(shown, Refused):
+            return shown
+        name, offer_id = shown.name, shown.offer_id
+    offer = next((one for one in tx.offers() if one.offer_id == offer_id), None)
+    if offer is None or not _is_timely(offer, at.times.now_ms):
+        return Refused("redemption.offer")
+    if offer.audience == "members" and sale is None and not name:
+        return Refused("redemption.nobody")
+    cents = offer.value_cents if asked.cents is None else asked.cents
+    if offer.value_cents and cents > offer.value_cents:
+        return Refused("redemption.cents")
+    if sale is not None and not name:
+        verdict = may_redeem(sale.proof, cents, tx.shop().bearer_limit_cents)
+        if not verdict.ok:
+            return Refused(verdict.reason)
+    classes = {one.name: one for one in policy.classes} | {"": UNCLASSED}
+    rules = classes.get(offer.coupon_class)
+    if rules is None:
+        return Refused("redemption.class")
+    member_id = None if sale is None else sale.member_id
+    wanted = Redemption(new_id(), offer_id, at.till, cents, 0, member_id, name, offer.coupon_class)
+    standing = tx.standing(wanted, rules, at.times.surely_ms)
+    leases = tx.leases(offer.budget_id) if offer.budget_id else None
+    return redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
+
+
+def _is_timely(offer: Offer, now_ms: int) -> bool:
+    return offer.valid_from_ms <= now_ms and (offer.valid_until_ms is None or now_ms < offer.valid_until_ms)
+
+
+def _coupon(tx: Tx, at: AtTill, text: str, sale: Sale | None) -> coupon.Coupon | Refused:
+    """A coupon that may be redeemed here and now, as far as it says itself."""
+    keys = {one.key_id: one for one in tx.coupon_rules().keys}
+    store = (tx.meta("store_id") or "").rpartition("/")[0]
+    shown = coupon.verify(text, keys, store, at.times.latest_ms)
+    if isinstance(shown, Refused):
+        return shown
+    if not coupon.fits(shown, None if sale is None else sale.member_id):
+        return Refused("coupon.holder")
+    if shown.ends_s * 1000 > at.times.surely_ms + tx.shop().retention.redemptions * DAY_MS:
+        return Refused("coupon.long")  # by its end the ledger would have forgotten that it was used
+    return shown
+
+
+def _follow(tx: Tx, at: AtTill, asked: Asked) -> Step | Refused:
+    """What becomes of a redemption that was reserved before."""
+    one = tx.redemption(asked.redemption_id)
+    if one is None:
+        return Refused("redemption.gone")
+    if asked.action != "reverse" and one.till != at.till:
+        return Refused("redemption.till")
+    lease = tx.lease(one.lease_id) if one.lease_id else None
+    match asked.action:
+        case "confirm":
+            return redemption.commit(one, lease, asked.receipt, at.times.surely_ms, asked.cents)
+        case "cancel":
+            return redemption.release(one, lease)
+    return redemption.reverse(one, lease, asked.cents)
+
+
+class Commit(Protocol):
+    """How a work is committed (gateway.works)."""
+
+    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0) -> Awaitable[T]: ...
+
+
+class Checkout:
+    """The tills' way in. `times`: this instant (gateway.life); `hq_there`: whether the line to headquarters stands."""
+
+    def __init__(
+        self,
+        tills: Tills,
+        store: Store,
+        clock: Clock,
+        health: Health,
+        commit: Commit,
+        begin: Callable[[Coroutine[Any, Any, None]], None],
+        new_id: Callable[[], str],
+        times: Callable[[], Times],
+        hq_there: Callable[[], bool],
+    ) -> None:
+        self._tills = tills
+        self._store = store
+        self._clock = clock
+        self._health = health
+        self._commit = commit
+        self._begin = begin
+        self._new_id = new_id
+        self._times = times
+        self._hq_there = hq_there
+        self._sweep_ms = 0
+
+    async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
+        """The answer after its commit. Raises StoreError; then nothing happened."""
+        sale = self._tills.at(till, self._clock.now_ms())
+        at = AtTill(till, sale, self._times(), self._hq_there())
+        outcome, news = await self._commit(lambda tx: settle(tx, at, key, asked, self._new_id))
+        if isinstance(outcome, Answer):
+            self._health.count(f"redemption.{outcome.result}" if news else "redemption.asked_again")
+        else:
+            self._health.count(f"redemption.{outcome}")
+        return outcome
+
+    def tick(self, now_ms: int) -> None:
+        """Let go of what is over, once a minute."""
+        if now_ms >= self._sweep_ms:
+            self._sweep_ms = now_ms + SWEEP_MS
+            self._begin(self._sweep())
+
+    def clock_stepped(self) -> None:
+        """The shop's clock was corrected."""
+        self._sweep_ms = 0
+
+    async def _sweep(self) -> None:
+        times = self._times()
+        if not await self._store.run(lambda tx: _is_due(tx, times)):
+            return  # a look is no commit, and says nothing about the disk
+        while await self._commit(lambda tx: let_go(tx, times, SWEEP_ROWS)) >= SWEEP_ROWS:
+            pass

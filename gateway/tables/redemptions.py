@@ -1,0 +1,191 @@
+"""What was redeemed at tills: redemptions, the ledger of their steps, lent budgets, and what tills were answered."""
+
+import json
+from dataclasses import asdict
+
+from gateway.core.changes import CouponsPut, LeasePut
+from gateway.core.coupon import PublicKey
+from gateway.core.redemption import CouponClass, Lease, Redemption, Standing, State, Step, Times
+from gateway.core.spans import DAY_MS
+from gateway.tables.rows import Rows, as_json
+
+# A budget has one lease at a time, and a renewal or two that overlap. 200 bytes each: 2 MB.
+MAX_LEASES = 10_000
+# Twenty tills with a sale a minute and three requests each make 43,000 on a day of twelve hours; four days are kept.
+# 250 bytes each: 65 MB. One till gone mad fills them in half an hour at 150 a second, and is then refused.
+MAX_REQUESTS = 260_000
+
+_COLUMNS = (
+    "redemption_id, offer_id, till, cents, until_ms, member_id, coupon, coupon_class, lease_id, state, reversed_cents, "
+    "receipt, step"
+)
+_LEASE = "lease_id, budget_id, unit, amount, until_ms, held, spent, closed"
+_COUNTS = "state IN ('reserved', 'committed') AND asked_ms > ? AND coupon_class = ?"
+
+
+class Redemptions(Rows):
+    """The tables `redemption`, `redemption_entry`, `lease` and `till_request`, and headquarters' rules for coupons."""
+
+    def coupon_rules(self) -> CouponsPut:
+        """Classes and keys as headquarters sent them; none before."""
+        body = self.meta("coupons")
+        if body is None:
+            return CouponsPut()
+        plain = json.loads(body)
+        keys = tuple(PublicKey(**key | {"key": bytes.fromhex(key["key"])}) for key in plain["keys"])
+        return CouponsPut(tuple(CouponClass(**one) for one in plain["classes"]), keys)
+
+    def put_coupon_rules(self, rules: CouponsPut) -> None:
+        plain = asdict(rules)
+        keys = [key | {"key": key["key"].hex()} for key in plain["keys"]]
+        self.put_meta("coupons", as_json(plain | {"keys": keys}))
+
+    # --- redemptions -----------------------------------------------------------------------------------------
+
+    def redemption(self, redemption_id: str) -> Redemption | None:
+        row = self._one(f"SELECT {_COLUMNS} FROM redemption WHERE redemption_id = ?", redemption_id)
+        return None if row is None else _redemption(row)
+
+    def save_redemption(self, step: Step, times: Times) -> None:
+        """Keep where a redemption stands, append the step to the ledger, and change its lease. One step, once."""
+        one = step.redemption
+        asked = self._one("SELECT asked_ms FROM redemption WHERE redemption_id = ?", one.redemption_id)
+        kept = {"kept_from_ms": self.kept_from(times.now_ms)}
+        # Never INSERT OR REPLACE here: a twin of a used coupon has to fail and not to take its place.
+        values = asdict(one) | kept | {"asked_ms": times.surely_ms if asked is None else asked[0]}
+        if asked is None:
+            marks = ", ".join("?" * len(values))
+            self._db.execute(f"INSERT INTO redemption ({', '.join(values)}) VALUES ({marks})", [*values.values()])
+        else:
+            changes = ", ".join(f"{name} = ?" for name in values)
+            where = "WHERE redemption_id = ?"
+            self._db.execute(f"UPDATE redemption SET {changes} {where}", [*values.values(), one.redemption_id])
+        self._db.execute(
+            """INSERT INTO redemption_entry (redemption_id, step, kind, cents, at_ms, receipt, coupon)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            [one.redemption_id, one.step, step.kind, step.cents, times.now_ms, one.receipt, one.coupon],
+        )
+        if step.lease is not None:
+            self.save_lease(step.lease)
+
+    def standing(self, wanted: Redemption, rules: CouponClass, surely_ms: int) -> Standing:
+        """What the ledger says beside a redemption that is asked for, as far as its class limits it."""
+        since_ms = surely_ms - DAY_MS
+        sums = "count(*), coalesce(sum(cents - reversed_cents), 0)"
+        count, cents = self._one(
+            f"SELECT {sums} FROM redemption WHERE member_id = ? AND {_COUNTS}",
+            *(wanted.member_id, since_ms, rules.name),
+        )
+        shop_cents = 0
+        if rules.day_cents is not None:
+            shop_cents = self._one(f"SELECT {sums} FROM redemption WHERE {_COUNTS}", since_ms, rules.name)[1]
+        return Standing(count, cents, shop_cents, self._coupon(wanted.coupon))
+
+    def _coupon(self, coupon: str) -> State | None:
+        """How far this coupon was used; None = it is free."""
+        if not coupon:
+            return None
+        row = self._one(
+            """SELECT state FROM redemption WHERE coupon = ? AND coupon <> ''
+               AND state IN ('reserved', 'committed', 'reversed')""",
+            coupon,
+        )
+        return None if row is None else State(row[0])
+
+    def overdue(self, surely_ms: int, limit: int) -> list[Redemption]:
+        """Reservations whose time has surely come, the oldest first."""
+        rows = self._all(
+            f"SELECT {_COLUMNS} FROM redemption WHERE state = 'reserved' AND until_ms <= ? ORDER BY until_ms LIMIT ?",
+            *(surely_ms, limit),
+        )
+        return [_redemption(row) for row in rows]
+
+    def open_reservations(self) -> int:
+        """How many there are; by the index of those alone."""
+        return int(self._one("SELECT count(*) FROM redemption WHERE state = 'reserved'")[0])
+
+    def redemptions_of(self, member_id: str) -> list[tuple[Redemption, int]]:
+        """A member's redemptions and when each last changed (ms), oldest first."""
+        rows = self._all(
+            f"""SELECT {_COLUMNS}, (SELECT max(at_ms) FROM redemption_entry AS entry
+                WHERE entry.redemption_id = redemption.redemption_id)
+                FROM redemption WHERE member_id = ? ORDER BY asked_ms""",
+            member_id,
+        )
+        return [(_redemption(row[:-1]), int(row[-1])) for row in rows]
+
+    def strip_redemptions(self, member_id: str) -> int:
+        """What was redeemed stays, and whose it was goes; how many."""
+        return int(self._db.execute("UPDATE redemption SET member_id = NULL WHERE member_id = ?", [member_id]).rowcount)
+
+    # --- lent budgets ----------------------------------------------------------------------------------------
+
+    def lease(self, lease_id: str) -> Lease | None:
+        row = self._one(f"SELECT {_LEASE} FROM lease WHERE lease_id = ?", lease_id)
+        return None if row is None else _lease(row)
+
+    def leases(self, budget_id: str) -> list[Lease]:
+        """What is lent of a budget and was not closed."""
+        return [
+            _lease(row)
+            for row in self._all(f"SELECT {_LEASE} FROM lease WHERE budget_id = ? AND NOT closed", budget_id)
+        ]
+
+    def budgets_with_room(self, latest_ms: int) -> frozenset[str]:
+        """Budgets out of which something may still be redeemed here."""
+        rows = self._all(
+            "SELECT DISTINCT budget_id FROM lease WHERE NOT closed AND until_ms > ? AND held + spent < amount",
+            latest_ms,
+        )
+        return frozenset(str(row[0]) for row in rows)
+
+    def put_lease(self, put: LeasePut) -> bool:
+        """Take a lease. One that is known keeps its amount and what was spent, and can only end sooner. False = too
+        many."""
+        known = self._db.execute(
+            "UPDATE lease SET until_ms = min(until_ms, ?) WHERE lease_id = ?", [put.until_ms, put.lease_id]
+        ).rowcount
+        if not known and self._one("SELECT count(*) FROM lease")[0] >= MAX_LEASES:
+            return False
+        if not known:
+            self.save_lease(Lease(put.lease_id, put.budget_id, put.unit, put.amount, put.until_ms))
+        return True
+
+    def save_lease(self, lease: Lease) -> None:
+        self._put("lease", **asdict(lease))
+
+    def ended_leases(self, surely_ms: int, limit: int) -> list[Lease]:
+        """Leases whose time has surely come and of which nothing is held."""
+        rows = self._all(
+            f"SELECT {_LEASE} FROM lease WHERE NOT closed AND held = 0 AND until_ms <= ? ORDER BY until_ms LIMIT ?",
+            *(surely_ms, limit),
+        )
+        return [_lease(row) for row in rows]
+
+    # --- what tills asked ------------------------------------------------------------------------------------
+
+    def answered(self, till: str, key: str) -> tuple[bytes, str] | None:
+        """The digest of what a till asked under this key, and the answer that it got."""
+        row = self._one("SELECT digest, answer FROM till_request WHERE till = ? AND key = ?", till, key)
+        return None if row is None else (bytes(row[0]), str(row[1]))
+
+    def has_room_for_requests(self) -> bool:
+        """Whether another answer can be kept; without keeping it none may be given."""
+        first, last = self._one("SELECT min(number), max(number) FROM till_request")
+        return first is None or last - first + 1 < MAX_REQUESTS
+
+    def keep_answer(self, till: str, key: str, digest: bytes, answer: str, now_ms: int) -> None:
+        self._db.execute(
+            "INSERT INTO till_request (till, key, digest, answer, kept_from_ms) VALUES (?, ?, ?, ?, ?)",
+            [till, key, digest, answer, self.kept_from(now_ms)],
+        )
+
+
+def _redemption(row: tuple[object, ...]) -> Redemption:
+    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    return Redemption(**values | {"state": State(str(values["state"]))})  # type: ignore[arg-type]  # as the columns are
+
+
+def _lease(row: tuple[object, ...]) -> Lease:
+    values = dict(zip(_LEASE.split(", "), row, strict=True))
+    return Lease(**values | {"closed": bool(values["closed"])})  # type: ignore[arg-type]  # as the columns are

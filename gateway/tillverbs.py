@@ -1,0 +1,73 @@
+"""The verbs of `store-gateway hq` about tills: budgets, what is lent of them, and signed coupons (docs/till.md)."""
+
+import argparse
+import json
+import secrets
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from gateway.core import coupon
+from gateway.core.spans import DAY_MS
+from gateway.terminal import out, say, whole
+from sync.hq import keyfiles, service
+
+MOST = 10**12  # units or cents of one budget, as in sync.forms
+Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+
+def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
+    """`verb` adds one to the parser (gateway.hqverbs)."""
+    budget = verb("set-budget", _set_budget, "make a budget for offers, or change its total")
+    budget.add_argument("budget")
+    budget.add_argument("--total", type=whole(0, MOST), required=True, help="units or cents of all shops together")
+    budget.add_argument("--unit", choices=["units", "cents"], default="cents", help="what a redemption takes of it")
+    lend = verb("lend", partial(_lend, now_ms), "lend one gateway a part of a budget, to spend without headquarters")
+    lend.add_argument("budget")
+    lend.add_argument("--gateway", required=True, help="tenant/store/id")
+    lend.add_argument("--amount", type=whole(1, MOST), required=True, help="in the budget's unit")
+    lend.add_argument("--days", type=whole(1, 366), default=14, help="how long it may be spent")
+    verb("budgets", _budgets, "every budget, what is left of it, and its leases")
+    lost = verb("write-off", _write_off, "count all of a lease as spent, because its gateway is lost")
+    lost.add_argument("lease")
+    sign = verb("sign-coupon", partial(_sign, now_ms), "the text of a signed coupon, for a QR code; records nothing")
+    sign.add_argument("--key", type=Path, required=True, help="the issuing file that make-key tag wrote")
+    sign.add_argument("--offer", required=True, help="the offer that it is for")
+    sign.add_argument("--days", type=whole(1, 366), default=30, help="how long it counts")
+    sign.add_argument("--member", default="", help="whose it is; without, whoever shows it may redeem it")
+    sign.add_argument("--only-in", default="", metavar="TENANT/STORE", help="where alone it counts")
+
+
+def _set_budget(arguments: argparse.Namespace) -> int:
+    service.put_budget(arguments.db, arguments.budget, arguments.unit, arguments.total)
+    out.print("recorded", highlight=False)
+    return 0
+
+
+def _lend(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
+    until_ms = now_ms() + arguments.days * DAY_MS
+    lease_id = service.lend(arguments.db, arguments.budget, arguments.gateway, arguments.amount, until_ms)
+    out.print(lease_id, highlight=False)
+    return 0
+
+
+def _budgets(arguments: argparse.Namespace) -> int:
+    for row in service.budgets(arguments.db):
+        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _write_off(arguments: argparse.Namespace) -> int:
+    service.write_off(arguments.db, arguments.lease)
+    out.print("written off", highlight=False)
+    return 0
+
+
+def _sign(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
+    key_id, private = keyfiles.read_issuing(arguments.key)
+    ends_s = (now_ms() + arguments.days * DAY_MS) // 1000
+    nonce = secrets.token_bytes(coupon.NONCE_BYTES)
+    text = coupon.issue(private, key_id, arguments.offer, ends_s, nonce, arguments.member, arguments.only_in)
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(f"Its key in coupons.put: key_id {key_id}, key {private.public_key().public_bytes_raw().hex()}")
+    return 0

@@ -1,0 +1,167 @@
+"""Headquarters' ledger of what was redeemed in all shops, and the budgets that it lends them.
+
+The ledger names no member: who stood at the till is in the event alone, and goes with an erasure. A gateway is not
+believed more than it must be: it can spend its own leases only, and what it says twice counts once.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from gateway.core.changes import LeasePut
+from gateway.errors import PeerError
+from sync.fields import EXACT, INT64_MAX, Id, Ms, validate
+from sync.hq.file import Row
+from sync.hq.versions import Versions
+
+STEPS = ("redemption.reserved", "redemption.committed", "redemption.released", "redemption.reversed")
+CLOSED = "lease.closed"
+TOLD = (*STEPS, CLOSED)
+
+_Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
+_Text = Annotated[str, StringConstraints(max_length=120)]
+
+
+class _Step(BaseModel):
+    model_config = EXACT
+    redemption_id: Id
+    step: _Count
+    kind: Literal["reserved", "committed", "released", "expired", "reversed"]
+    offer_id: Id
+    till: _Text
+    cents: _Count
+    receipt: _Text
+    coupon: _Text
+    lease_id: Annotated[str, StringConstraints(max_length=64)]
+
+
+class _Closed(BaseModel):
+    model_config = EXACT
+    lease_id: Id
+    spent: _Count
+
+
+class Redemptions(Versions):
+    """The tables `redemption_entry`, `budget` and `lease`."""
+
+    def _redeemed(self, kind: str, body: Row, at_ms: Ms, where: tuple[str, str, str]) -> str | None:
+        """Follow an event of a till inside its transaction. Returns why not, or what is odd about it, as a word for a
+        counter, or None. `body` without the member."""
+        try:
+            if kind == CLOSED:
+                return self._close_lease(validate(_Closed, body), where)
+            step = validate(_Step, body)
+        except PeerError as error:
+            return error.reason
+        first = self._db.execute(
+            "SELECT tenant, store, gateway FROM redemption_entry WHERE redemption_id = ? LIMIT 1", (step.redemption_id,)
+        ).fetchone()
+        if first is not None and tuple(first) != where:
+            return "foreign"
+        double = step.kind == "committed" and step.coupon and self._was_used(step)
+        values = (step.redemption_id, step.step, *where, step.kind, step.offer_id, step.till, step.cents, at_ms)
+        news = self._db.execute(
+            "INSERT OR IGNORE INTO redemption_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, step.receipt, step.coupon, step.lease_id),
+        ).rowcount
+        if not news:
+            return None
+        if double:
+            return "double"
+        return self._look_at_lease(step.lease_id, where) if step.kind == "committed" and step.lease_id else None
+
+    def _was_used(self, step: _Step) -> bool:
+        sql = "SELECT count(*) FROM redemption_entry WHERE coupon = ? AND kind = 'committed' AND redemption_id <> ?"
+        return bool(self._one(sql, (step.coupon, step.redemption_id)))
+
+    def _look_at_lease(self, lease_id: str, where: tuple[str, str, str]) -> str | None:
+        row = self._db.execute("SELECT tenant, store, gateway, amount FROM lease WHERE lease_id = ?", (lease_id,))
+        lease = row.fetchone()
+        if lease is None or tuple(lease[:3]) != where:
+            return "foreign"
+        return "overspent" if self._spent(lease_id) > lease[3] else None
+
+    def _spent(self, lease_id: str) -> int:
+        """What the ledger says was spent of a lease."""
+        unit = self._db.execute(
+            "SELECT unit FROM lease JOIN budget USING (budget_id) WHERE lease_id = ?", (lease_id,)
+        ).fetchone()
+        if unit is None:
+            return 0
+        if unit[0] == "cents":
+            return self._one(f"SELECT {_NET} FROM redemption_entry WHERE lease_id = ?", (lease_id,))
+        return self._one(
+            f"""SELECT count(*) FROM (SELECT 1 FROM redemption_entry WHERE lease_id = ?
+                GROUP BY redemption_id HAVING {_NET} > 0)""",
+            (lease_id,),
+        )
+
+    def _close_lease(self, closed: _Closed, where: tuple[str, str, str]) -> str | None:
+        """What is left of it may be lent anew. It is believed no less than the ledger says."""
+        spent = max(closed.spent, self._spent(closed.lease_id))
+        done = self._db.execute(
+            "UPDATE lease SET closed = 1, spent = ? WHERE lease_id = ? AND tenant = ? AND store = ? AND gateway = ?",
+            (spent, closed.lease_id, *where),
+        ).rowcount
+        return None if done else "foreign"
+
+    # --- budgets ---------------------------------------------------------------------------------------------
+
+    def put_budget(self, budget_id: str, unit: Literal["units", "cents"], total: int) -> bool:
+        """Make a budget, or change its total. False = another unit than before, or less than is lent and spent."""
+        with self._write():
+            before = self._db.execute("SELECT unit FROM budget WHERE budget_id = ?", (budget_id,)).fetchone()
+            if (before is not None and before[0] != unit) or total < self._taken(budget_id):
+                return False
+            self._db.execute("INSERT OR REPLACE INTO budget VALUES (?, ?, ?)", (budget_id, unit, total))
+            return True
+
+    def lend(self, lease_id: str, budget_id: str, where: tuple[str, str, str], amount: int, until_ms: int) -> bool:
+        """Lend a gateway so much of a budget and tell it. False = there is no such budget, or not so much left."""
+        with self._write():
+            budget = self._db.execute("SELECT unit, total FROM budget WHERE budget_id = ?", (budget_id,)).fetchone()
+            if budget is None or amount < 1 or self._taken(budget_id) + amount > budget[1]:
+                return False
+            self._db.execute(
+                "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)", (lease_id, budget_id, *where, amount, until_ms)
+            )
+            self._record(LeasePut("/".join(where), lease_id, budget_id, budget[0], amount, until_ms))
+            return True
+
+    def write_off(self, lease_id: str) -> bool:
+        """A gateway is lost and will not close its lease: all of it counts as spent. False = no such open lease."""
+        with self._write():
+            sql = "UPDATE lease SET closed = 1, spent = amount WHERE lease_id = ? AND NOT closed"
+            return bool(self._db.execute(sql, (lease_id,)).rowcount)
+
+    def _taken(self, budget_id: str) -> int:
+        """What is lent, whole, and what was spent of what is closed."""
+        taken = "coalesce(sum(CASE WHEN closed THEN spent ELSE amount END), 0)"
+        return self._one(f"SELECT {taken} FROM lease WHERE budget_id = ?", (budget_id,))
+
+    def budgets(self) -> list[Row]:
+        """Every budget with `left`, and its leases."""
+        with self._write():
+            rows = self._db.execute("SELECT budget_id, unit, total FROM budget ORDER BY budget_id").fetchall()
+            left = {row[0]: row[2] - self._taken(row[0]) for row in rows}
+        leases = self._read("SELECT * FROM lease ORDER BY budget_id, until_ms")
+        return [
+            {
+                "budget_id": budget_id,
+                "unit": unit,
+                "total": total,
+                "left": left[budget_id],
+                "leases": [lease for lease in leases if lease["budget_id"] == budget_id],
+            }
+            for budget_id, unit, total in rows
+        ]
+
+    def redemption_entries(self, redemption_id: str | None = None) -> list[Row]:
+        """The ledger, of one redemption or whole, by redemption and step."""
+        return self._read(
+            "SELECT * FROM redemption_entry WHERE coalesce(?, redemption_id) = redemption_id ORDER BY 1, 2",
+            (redemption_id,),
+        )
+
+
+_NET = "coalesce(sum(CASE kind WHEN 'committed' THEN cents WHEN 'reversed' THEN -cents ELSE 0 END), 0)"

@@ -1,0 +1,126 @@
+"""Headquarters' ledger of redemptions: each step once, no member in it, and no budget lent twice."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.core.changes import OutboxRow
+from sync import messages
+from sync.hq.ledger import Ledger
+from sync.topics import Topics
+from tests.rigs.orders import ALL, EPOCH, SHOP
+
+OTHER = Topics("acme", "berlin-2", "gw-1")
+HERE = ("acme", "munich-1", "gw-1")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(Ledger(tmp_path / "hq.db")) as made:
+        made.put_budget("b-1", "cents", 1_000)
+        made.lend("l-1", "b-1", HERE, 600, 9_000)
+        yield made
+
+
+def event(seq: int, kind: str, **own: object) -> OutboxRow:
+    body: dict[str, object] = {
+        "redemption_id": "r-1",
+        "step": 1,
+        "kind": kind,
+        "offer_id": "o-1",
+        "till": "till-1",
+        "cents": 200,
+        "receipt": "",
+        "coupon": "",
+        "lease_id": "",
+    }
+    event_type = "released" if kind == "expired" else kind
+    return OutboxRow(seq, 1_000 + seq, f"redemption.{event_type}", json.dumps(body | own))
+
+
+def closed(seq: int, spent: int, lease_id: str = "l-1") -> OutboxRow:
+    return OutboxRow(seq, 1_000 + seq, "lease.closed", json.dumps({"lease_id": lease_id, "spent": spent}))
+
+
+def tell(ledger: Ledger, *rows: OutboxRow, where: Topics = SHOP, epoch: str = EPOCH) -> tuple[str, ...]:
+    return ledger.ingest(where, messages.EventBatch(epoch, rows[0].seq, rows[-1].seq, rows), 5_000).redeemed
+
+
+def left(ledger: Ledger) -> int:
+    return int(ledger.budgets()[0]["left"])
+
+
+def test_each_step_stands_in_the_ledger_once_and_without_the_member(ledger: Ledger) -> None:
+    rows = (event(1, "reserved", member_id="m-1"), event(2, "committed", step=2, receipt="R-1", member_id="m-1"))
+    assert tell(ledger, *rows) == ()
+    assert tell(ledger, *rows) == ()
+    assert tell(ledger, *rows, epoch="cd" * 16) == ()
+    entries = ledger.redemption_entries("r-1")
+    assert [(row["step"], row["kind"], row["cents"], row["receipt"]) for row in entries] == [
+        (1, "reserved", 200, ""),
+        (2, "committed", 200, "R-1"),
+    ]
+    assert "m-1" not in str(entries)
+
+
+def test_what_was_redeemed_stays_when_the_member_is_erased(ledger: Ledger) -> None:
+    ledger.record_ops([{"op": "member.erase", "body": {"member_id": "m-1"}}], 1)
+    tell(ledger, event(1, "committed", member_id="m-1"))
+    assert len(ledger.redemption_entries("r-1")) == 1
+    assert "m-1" not in str(ledger.events(None, 10))
+
+
+def test_nobody_lends_more_than_there_is_and_what_is_left_comes_back_with_the_end(ledger: Ledger) -> None:
+    assert left(ledger) == 400
+    assert not ledger.lend("l-2", "b-1", HERE, 401, 9_000)
+    assert ledger.lend("l-2", "b-1", HERE, 400, 9_000)
+    tell(ledger, event(1, "committed", lease_id="l-1"), closed(2, 200))
+    assert left(ledger) == 400
+    assert not ledger.put_budget("b-1", "cents", 599)
+    assert not ledger.put_budget("b-1", "units", 5_000)
+    assert ledger.put_budget("b-1", "cents", 600)
+    assert left(ledger) == 0
+
+
+def test_a_lease_goes_to_its_gateway_alone(ledger: Ledger) -> None:
+    ours, _ = ledger.changes_after(0, ALL, SHOP.name)
+    others, _ = ledger.changes_after(0, ALL, OTHER.name)
+    assert [op["body"]["amount"] for op in ours if op["op"] == "lease.put"] == [600]
+    assert others == []
+
+
+def test_a_gateway_is_not_believed_to_have_spent_less_than_it_told(ledger: Ledger) -> None:
+    tell(ledger, event(1, "committed", lease_id="l-1"), closed(2, 0))
+    assert left(ledger) == 800
+    ledger.put_budget("b-2", "units", 10)
+    ledger.lend("l-u", "b-2", HERE, 5, 9_000)
+    tell(ledger, event(3, "committed", redemption_id="r-2", lease_id="l-u"), closed(4, 0, "l-u"))
+    assert ledger.budgets()[1]["left"] == 9
+
+
+def test_what_comes_back_is_spent_no_more(ledger: Ledger) -> None:
+    steps = (event(1, "committed", step=2, lease_id="l-1"), event(2, "reversed", step=3, cents=150, lease_id="l-1"))
+    assert tell(ledger, *steps, closed(3, 50)) == ()
+    assert left(ledger) == 950
+
+
+def test_what_is_odd_is_counted_and_nothing_of_another_gateway_changes(ledger: Ledger) -> None:
+    assert tell(ledger, event(1, "committed", coupon="k/1")) == ()
+    assert tell(ledger, event(1, "committed", redemption_id="r-2", coupon="k/1"), where=OTHER) == ("double",)
+    assert tell(ledger, event(2, "reversed", step=2), where=OTHER) == ("foreign",)
+    assert tell(ledger, closed(3, 0), where=OTHER) == ("foreign",)
+    assert tell(ledger, event(4, "committed", redemption_id="r-4", lease_id="l-1"), where=OTHER) == ("foreign",)
+    assert tell(ledger, event(5, "committed", redemption_id="r-5", cents=601, lease_id="l-1")) == ("overspent",)
+    assert tell(ledger, event(6, "committed", redemption_id="no id", step=1)) == ("fields",)
+    assert [row["redemption_id"] for row in ledger.redemption_entries()] == ["r-1", "r-2", "r-4", "r-5"]
+
+
+def test_a_lost_gateways_lease_is_written_off_once_and_corrected_if_it_comes_back(ledger: Ledger) -> None:
+    assert ledger.write_off("l-1")
+    assert not ledger.write_off("l-1")
+    assert left(ledger) == 400
+    tell(ledger, closed(1, 100))
+    assert left(ledger) == 900

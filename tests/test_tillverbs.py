@@ -1,0 +1,92 @@
+"""Budgets and coupons on headquarters' command line."""
+
+import argparse
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway import tillverbs
+from gateway.core import coupon
+from gateway.core.coupon import Coupon, PublicKey
+from gateway.core.spans import DAY_MS
+from gateway.errors import ConfigError
+from sync.hq import keyfiles
+from sync.hq.ledger import Ledger
+from tests.rigs.orders import SHOP
+
+NOW_MS = 1_800_000_000_000
+
+
+@pytest.fixture
+def parser(tmp_path: Path) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser()
+    verbs = made.add_subparsers()
+
+    def verb(name, function, text):
+        sub = verbs.add_parser(name, help=text)
+        sub.set_defaults(verb=function, db=tmp_path / "hq.db")
+        return sub
+
+    tillverbs.add_verbs(verb, lambda: NOW_MS)
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        ledger.saw_version(SHOP, 0, 5)
+    return made
+
+
+def run(parser: argparse.ArgumentParser, *words: str) -> int:
+    arguments = parser.parse_args(words)
+    return int(arguments.verb(arguments))
+
+
+def test_a_part_of_a_budget_is_lent_and_listed_and_written_off(
+    parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(parser, "set-budget", "autumn", "--total", "1000")
+    run(parser, "lend", "autumn", "--gateway", SHOP.name, "--amount", "300", "--days", "2")
+    lease_id = capsys.readouterr().out.split()[-1]
+    run(parser, "budgets")
+    row = json.loads(capsys.readouterr().out)
+    assert (row["left"], row["unit"]) == (700, "cents")
+    (lease,) = row["leases"]
+    assert (lease["lease_id"], lease["until_ms"]) == (lease_id, NOW_MS + 2 * DAY_MS)
+    assert run(parser, "write-off", lease_id) == 0
+    with pytest.raises(ConfigError, match="no such open lease"):
+        run(parser, "write-off", lease_id)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("set-budget", "no spaces", "--total", "1"), "1 to 64"),
+        (("lend", "nothing", "--gateway", SHOP.name, "--amount", "1"), "no such budget"),
+        (("lend", "autumn", "--gateway", SHOP.name, "--amount", "11"), "less than 11"),
+        (("lend", "autumn", "--gateway", "acme/x/y", "--amount", "1"), "no such gateway"),
+        (("lend", "autumn", "--gateway", "all", "--amount", "1"), "one gateway"),
+        (("set-budget", "autumn", "--total", "10", "--unit", "units"), "another unit"),
+    ],
+)
+def test_what_cannot_be_lent_says_why(parser: argparse.ArgumentParser, words: tuple[str, ...], why: str) -> None:
+    run(parser, "set-budget", "autumn", "--total", "10")
+    with pytest.raises(ConfigError, match=why):
+        run(parser, *words)
+
+
+def test_a_coupon_is_signed_and_its_key_told(
+    parser: argparse.ArgumentParser,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    private = Ed25519PrivateKey.from_private_bytes(b"headquarters' key for tests only")
+    monkeypatch.setattr(keyfiles, "read_issuing", lambda path: ("k1", private))
+    run(parser, "sign-coupon", "--key", "file", "--offer", "o-1", "--only-in", "acme/munich-1", "--member", "m-1")
+    shown = capsys.readouterr()
+    text = (shown.out + shown.err).split()[0]
+    key = PublicKey("k1", private.public_key().public_bytes_raw())
+    found = coupon.verify(text, {"k1": key}, "acme/munich-1", NOW_MS)
+    assert isinstance(found, Coupon)
+    assert (found.offer_id, found.ends_s) == ("o-1", (NOW_MS + 30 * DAY_MS) // 1000)
+    assert coupon.fits(found, "m-1")
+    assert key.key.hex() in shown.out + shown.err
