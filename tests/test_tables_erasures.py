@@ -77,6 +77,7 @@ def test_whoever_has_a_row_in_any_table_is_known_until_it_is_cleared(tx: Tx, tab
     assert (tx.knows("m-1"), tx.knows("m-2")) == (True, False)
     tx.clear_tables("m-1")
     tx.strip_outbox("m-1")
+    tx.strip_redemptions("m-1")
     tx.emit(Event("erasure.requested", 1, {"member_id": "m-1"}))
     assert not tx.knows("m-1")
 

@@ -82,8 +82,11 @@ class Erasures(Ledgers):
         """Whether anything is stored about somebody that an erasure would clear; that they asked for one is not."""
         if any(self._one(f"SELECT 1 FROM {table} WHERE member_id = ?", member_id) for table in CLEARED):
             return True
-        told = (f"SELECT 1 FROM {table} WHERE {column} = ? AND type <> ?" for table, column in EDITED.items())
-        return any(self._one(sql, member_id, ASKED) for sql in told)
+        others = (table for table in EDITED if table != "outbox")
+        if any(self._one(f"SELECT 1 FROM {table} WHERE {EDITED[table]} = ?", member_id) for table in others):
+            return True
+        told = self._one("SELECT 1 FROM outbox WHERE member_id = ? AND type <> ?", member_id, ASKED)
+        return told is not None
 
     def clear_tables(self, member_id: str) -> dict[str, int]:
         """Delete a member's rows; how many of each table."""
