@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core import coupon, redemption
-from gateway.core.model import Event, Offer
+from gateway.core.model import Contact, Event, Offer
 from gateway.core.ports import Clock
 from gateway.core.proof import may_redeem
 from gateway.core.redemption import TTL_MS, UNCLASSED, Redemption, Refused, State, Step, Times
@@ -114,8 +114,18 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
     }
     if one.member_id is not None:
         body["member_id"] = one.member_id
+    if step.kind is State.COMMITTED and one.member_id is not None:
+        _met(tx, one, one.member_id, times.now_ms)
     event = State.RELEASED if step.kind is State.EXPIRED else step.kind
     tx.emit(Event(f"redemption.{event}", times.now_ms, body))
+
+
+def _met(tx: Tx, one: Redemption, member_id: str, now_ms: int) -> None:
+    """A member redeemed an offer: for caps and pauses, and for what is learned of the decision that showed it."""
+    tx.note_contact(member_id, one.redemption_id, Contact(now_ms, one.offer_id, True, one.till, "redeemed"))
+    shown_by = tx.shown_in(member_id, one.offer_id)
+    if shown_by is not None:
+        tx.note_taken(shown_by, now_ms, tx.learning())
 
 
 def let_go(tx: Tx, times: Times, limit: int) -> int:

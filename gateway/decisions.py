@@ -3,16 +3,17 @@
 These functions run in the writer thread, so they see the transaction and their arguments and no live state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from gateway.core.arrivals import Arrived
 from gateway.core.consent import given
-from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL, Field, No
+from gateway.core.gate import CALL_NAME, INTERESTS, LANGUAGE, TALKING_POINTS, USUAL, Field, No
 from gateway.core.handshake import Handshake
+from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
 from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
-from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
+from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.records import Tx
@@ -157,6 +158,8 @@ class Decisions:
         if what and dialogue.offer_id and who and shown_by and tx.has_member(who):
             answer = Contact(now_ms, dialogue.offer_id, True, tx.placement_of(shown_by), what)
             tx.note_contact(who, shown_by, answer)
+            if what == "accepted":
+                tx.note_taken(shown_by, now_ms, tx.learning())
         tx.tell(Event(kind, now_ms, body | {"proof": proof}))
 
     def ask(
@@ -196,9 +199,10 @@ class Decisions:
         def read(field: Field[T], otherwise: T) -> T:
             return profile.read_or(otherwise, field, Purpose.STAFF_ADVICE, now_ms)
 
+        offers = tx.offers()
         situation = Situation(
-            "", now_ms, "tap", handshake.zone, tablet, person, (), tx.offers(), tx.shop(), handshake.proof, "tablet",
-            _store_of(tx),
+            "", now_ms, "tap", handshake.zone, tablet, person, (), offers, tx.shop(), handshake.proof, "tablet",
+            _store_of(tx), spent=_spent(tx, offers, now_ms),
         )  # fmt: skip
         best = one_of_each_group(sift(situation)[1])[:CARD_OFFERS]
         for offer in best:  # what a colleague says is a contact like any other
@@ -234,10 +238,17 @@ class Decisions:
         offers = tx.offers()
         situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
         situation = replace(situation, store=_store_of(tx))
-        situation = replace(situation, shelf=tx.shelf(place_of(situation), at_ms))
-        decision = decide(situation)
+        shelf = tx.shelf(place_of(situation), at_ms)
+        situation = replace(situation, shelf=shelf, spent=_spent(tx, shelf.candidates, at_ms))
+        learning = tx.learning()
+        decision = decide(situation, _chooser(tx, learning, situation) if learning.on else None)
         decision = replace(decision, reasons=(*noted, *decision.reasons))
         tx.record(decision)
+        choice, shown = decision.choice, decision.offer_id
+        if shown is not None and choice is not None and choice.why == "learned":
+            arm = Arm(shown, screen, choice.segment)
+            if not tx.note_shown(decision.decision_id, arm, at_ms, learning):
+                tx.count("learning.full")
         return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
 
 
@@ -245,6 +256,29 @@ def _store_of(tx: Tx) -> str:
     """This shop's name in headquarters' catalogue: the middle part of "tenant/store/id"; "" before it is known."""
     parts = (tx.meta("store_id") or "").split("/")
     return parts[1] if len(parts) == 3 else ""
+
+
+def _spent(tx: Tx, offers: Iterable[Offer], at_ms: int) -> frozenset[str]:
+    """The budgets of these offers out of which nothing may be redeemed here any more, by the latest time it may be."""
+    wanted = frozenset(offer.budget_id for offer in offers if offer.budget_id)
+    return wanted - tx.budgets_with_room(tx.kept_from(at_ms)) if wanted else wanted
+
+
+def _chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:
+    """Learned choice among offers of one tier, or None for somebody from whom nothing may be learned."""
+    interests = situation.person.profile.read(INTERESTS, Purpose.PERSONALISE_OFFERS, situation.at_ms)
+    if isinstance(interests, No):
+        return None
+    slot, segments = situation.screen, interests
+
+    def choose(offers: tuple[Offer, ...]) -> Choice:
+        segment = segment_for(learning, segments)
+        arms = [Arm(offer.offer_id, slot, segment) for offer in offers[:MAX_CANDIDATES]]
+        candidates = [(offer.offer_id, offer.priority) for offer in offers]
+        seed, day = situation.decision_id.encode(), tx.learning_day(situation.at_ms)
+        return scores(learning, tx.tallies(arms), candidates, slot, segments, seed, day)
+
+    return choose
 
 
 def _tapper(tx: Tx, tap: Tap) -> Person | None:

@@ -4,6 +4,7 @@ Knows nothing of what is committed. Lives on the event loop.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -50,12 +51,18 @@ class Works:
 
     async def commit(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
         """The value of `work` after its commit. Raises StoreError, and health says so."""
+
+        def counting(tx: Tx) -> tuple[T, Counter[str]]:
+            return work(tx), tx.take_counts()
+
         try:
-            value = await self._store.run(work, within_ms, vital=vital)
+            value, counts = await self._store.run(counting, within_ms, vital=vital)
         except StoreError as error:
             self._health.set("disk", "down", self._clock.now_ms(), str(error), DISK_HELP)
             raise
         self._health.set("disk", "ok", self._clock.now_ms())
+        for name, count in counts.items():
+            self._health.count(name, count)
         self._wake()
         return value
 

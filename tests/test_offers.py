@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.eligible import parse
 from gateway.core.gate import Profile
+from gateway.core.learning import WHOLE, Choice, Share
 from gateway.core.model import (
     AgeGate,
     ConsentRecord,
@@ -387,3 +388,50 @@ def test_decisions_are_deterministic_complete_and_within_consent(catalogue, trig
         assert trigger == "tap" or chosen.public_safe
         assert {r.candidate for r in decision.reasons} == {o.offer_id for o in catalogue}
         assert chosen in sift(one)[1]
+
+
+def last(offers: tuple[Offer, ...]) -> Choice:
+    """Chooses the last of those it is asked about."""
+    names = tuple(one.offer_id for one in offers)
+    return Choice(names[::-1], tuple(Share(name, WHOLE // len(names)) for name in names), "", "learned")
+
+
+def test_a_choice_is_made_among_the_best_tier_behind_all_other_stages() -> None:
+    tiers = [offer("a", priority=2), offer("b", priority=2), offer("c", priority=2), offer("d", priority=1)]
+    named = offer("e", priority=2, text={"en": "For Ada"})
+    one = situation(*tiers, named, who=person("ada", "coffee"), scores={"a": 3, "b": 2, "c": 1})
+    assert decide(one).offer_id == "a"
+    decision = decide(one, last)
+    assert (decision.offer_id, decision.reasons[-1]) == ("c", Reason("c", "chosen"))
+    codes = {reason.candidate: reason.code for reason in decision.reasons}
+    assert codes == {
+        "a": "ranked_lower",
+        "b": "ranked_lower",
+        "d": "ranked_lower",
+        "e": "names_somebody",
+        "c": "chosen",
+    }
+    assert decision.choice is not None
+    assert [share.offer_id for share in decision.choice.shares] == ["a", "b", "c"]
+    assert decide(situation(), last).choice is None
+
+
+def test_whoever_is_held_out_of_an_offer_leaves_the_choice_to_the_others() -> None:
+    shop = ShopConfig(restraint=Restraint(holdout_salt="salt"))
+    one = situation(offer("a"), offer("b"), offer("c", control_bp=10_000), shop=shop)
+    decision = decide(one, last)
+    assert (decision.offer_id, decision.choice.order) == ("b", ("b", "a"))
+    assert Reason("c", "holdout") in decision.reasons
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=8), st.integers(0, 7))
+def test_every_candidate_gets_one_reason_whatever_is_chosen(tiers: list[int], at: int) -> None:
+    offers = [offer(f"o{number}", priority=tier) for number, tier in enumerate(tiers)]
+
+    def choose(best: tuple[Offer, ...]) -> Choice:
+        assert {one.priority for one in best} == {max(tiers)}
+        return Choice((best[at % len(best)].offer_id,), (), "", "learned")
+
+    decision = decide(situation(*offers), choose)
+    assert sorted(reason.candidate for reason in decision.reasons) == sorted(one.offer_id for one in offers)
+    assert decision.reasons[-1] == Reason(decision.offer_id, "chosen")

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+from gateway.core.learning import Choice, Share
 from gateway.core.model import (
     Contact,
     Decision,
@@ -119,3 +120,20 @@ def test_an_erased_members_event_that_does_not_open_keeps_its_place(tx: Tx) -> N
         {"member_id": "erased", "kind": "pass"},
     ]
     assert "m1" not in repr(tx._all("SELECT * FROM outbox"))
+
+
+def test_what_showed_an_offer_last_is_found(tx: Tx) -> None:
+    for number, at_ms in enumerate((NOW_MS, NOW_MS + 5, NOW_MS + 9)):
+        tx.record(decision(number, at_ms, "o1" if number < 2 else "o2"))
+    assert (tx.shown_in("m1", "o1"), tx.shown_in("m1", "o2")) == ("d1", "d2")
+    assert (tx.shown_in("m1", "o3"), tx.shown_in("m2", "o1")) == (None, None)
+
+
+def test_shares_are_told_and_not_kept(tx: Tx) -> None:
+    choice = Choice(("o1", "o2"), (Share("o1", 700_000), Share("o2", 300_000)), "coffee", "learned")
+    tx.record(replace(decision(1, NOW_MS, "o1"), choice=choice))
+    (row,) = tx.outbox_after(0, 10)
+    assert json.loads(row.body)["learned"] == {"segment": "coffee", "shares": [["o1", 700_000], ["o2", 300_000]]}
+    assert "700000" not in repr(tx._all("SELECT * FROM decision"))
+    tx.record(replace(decision(2, NOW_MS, "o1"), choice=replace(choice, shares=(), why="off")))
+    assert "learned" not in json.loads(tx.outbox_after(0, 10)[-1].body)

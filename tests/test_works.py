@@ -47,6 +47,13 @@ async def test_what_is_committed_wakes_the_line(bench: Bench) -> None:
     assert (bench.woken, state(bench)) == (2, ["ok"])
 
 
+async def test_what_is_counted_in_a_transaction_is_raised_once_it_is_committed(bench: Bench) -> None:
+    await bench.works.commit(lambda tx: tx.count("learning.full"))
+    assert bench.health.counts == {"learning.full": 1}
+    await bench.works.commit(lambda tx: None)
+    assert bench.health.counts == {"learning.full": 1}
+
+
 async def test_a_disk_that_refuses_is_told_and_wakes_nobody(bench: Bench, monkeypatch) -> None:
     async def refuse(*_: object, **__: object) -> None:
         raise StoreError("the disk refused: it is full")

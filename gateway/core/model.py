@@ -16,6 +16,7 @@ from gateway.core.act import ClockQuality as ClockQuality
 from gateway.core.act import ConsentRecord as ConsentRecord
 from gateway.core.act import ConsentState as ConsentState
 from gateway.core.act import Purpose as Purpose
+from gateway.core.learning import Choice
 from gateway.core.offer import Cap as Cap
 from gateway.core.offer import Channel as Channel
 from gateway.core.offer import Offer as Offer
@@ -273,6 +274,7 @@ class Decision:
     offer_id: str | None
     reasons: tuple[Reason, ...]
     proof: Proof | None = None  # of the tap that asked; None without one
+    choice: Choice | None = None  # how the winner was chosen among equals, where that is learned
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@ one wins for which this person is not left out for comparison. Every candidate t
 stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision is the fallback.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gateway.core.consent import Consents
 from gateway.core.eligible import MEMBER, Rule, Value, evaluate
 from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, No, Profile
 from gateway.core.holdout import is_held_out
+from gateway.core.learning import Choice
 from gateway.core.localtime import local
 from gateway.core.model import Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
 from gateway.core.proof import may_redeem
@@ -72,20 +73,36 @@ class Situation:
     shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
 
 
-def decide(situation: Situation) -> Decision:
-    """The decision with its reasons; never raises for lack of consent or offers."""
+Choose = Callable[[tuple[Offer, ...]], Choice]  # which of several offers of one tier, best first, is shown
+
+
+def decide(situation: Situation, choose: Choose | None = None) -> Decision:
+    """The decision with its reasons; never raises for lack of consent or offers.
+
+    `choose` is asked behind every other stage, so nothing drops what it chose; without it the best one is shown.
+    """
     views = _views(situation)
     refusal = _refusal(situation, views)
     if refusal is not None:
         return _decision(situation, None, (Reason("*", refusal),))
     reasons, ranked = _sift(situation, views)
+    best: list[Offer] = []  # of the highest tier of which anything is left
+    refused: set[str] = set()
     for place, offer in enumerate(ranked):
+        if best and (choose is None or offer.priority < best[0].priority):
+            break
         code = _held_out(offer, situation, place) or _naming(offer, situation)
         if code is None:
-            beaten = [Reason(other.offer_id, "ranked_lower") for other in ranked[place + 1 :]]
-            return _decision(situation, offer.offer_id, (*reasons, *beaten, Reason(offer.offer_id, "chosen")))
-        reasons.append(Reason(offer.offer_id, code))
-    return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
+            best.append(offer)
+        else:
+            refused.add(offer.offer_id)
+            reasons.append(Reason(offer.offer_id, code))
+    if not best:
+        return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
+    choice = None if choose is None else choose(tuple(best))
+    shown = best[0].offer_id if choice is None else choice.order[0]
+    beaten = [Reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
+    return replace(_decision(situation, shown, (*reasons, *beaten, Reason(shown, "chosen"))), choice=choice)
 
 
 def sift(situation: Situation) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:

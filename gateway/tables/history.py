@@ -37,7 +37,7 @@ class History(Rows):
             hq_version=self.hq_version,
             kept_from_ms=self.kept_from(decision.at_ms),
         )
-        body = {
+        body: dict[str, object] = {
             "decision_id": decision.decision_id,
             "trigger": decision.trigger,
             "member_id": decision.member_id,
@@ -47,6 +47,10 @@ class History(Rows):
             "proof": decision.proof,
             "reasons": kept[-MAX_TOLD_REASONS:],  # what settled it comes last
         }
+        choice = decision.choice
+        if choice is not None and choice.shares:
+            # Told and not kept here: a segment is an interest, and whoever judges from the log is headquarters.
+            body["learned"] = {"segment": choice.segment, "shares": [[*share] for share in choice.shares]}
         self.emit(Event("decision.made", decision.at_ms, body))
 
     @property
@@ -146,6 +150,14 @@ class History(Rows):
         """The screen that a decision was for; "" for one that is not kept."""
         row = self._one("SELECT screen FROM decision WHERE decision_id = ?", decision_id)
         return "" if row is None else str(row[0])
+
+    def shown_in(self, member_id: str, offer_id: str) -> str | None:
+        """The newest decision that showed this member the offer; None without one that is kept."""
+        row = self._one(
+            "SELECT decision_id FROM decision WHERE member_id = ? AND offer_id = ? ORDER BY at_ms DESC LIMIT 1",
+            *(member_id, offer_id),
+        )
+        return None if row is None else str(row[0])
 
     def contacts(self, member_id: str, now_ms: int, horizon_ms: int = DAY_MS) -> tuple[Contact, ...]:
         """What a member was shown and answered since the horizon, on every channel, oldest first."""

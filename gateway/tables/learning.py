@@ -5,6 +5,7 @@ No row names a member. An open decision is known here by its id alone, and only 
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 
 from gateway.core import learning
 from gateway.core.learning import Arm, Learning, Prior, Tally
@@ -24,9 +25,7 @@ class Learned(Rows):
         body = self.meta("learning")
         if body is None:
             return Learning()
-        told = json.loads(body)
-        priors = {Arm(*arm): Prior(*prior) for arm, prior in told["priors"]}
-        return Learning(told["on"], told["half_life_days"], told["window_ms"], told["people"], priors)
+        return _told(body)
 
     def put_learning(self, what: Learning) -> None:
         priors = [[[*arm], [prior.mean_ppm, prior.weight]] for arm, prior in what.priors.items()]
@@ -114,3 +113,11 @@ class Learned(Rows):
                (SELECT decision_id FROM learning_open WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)""",
             [at_ms, ENDED_AT_ONCE],
         )
+
+
+@lru_cache(maxsize=1)
+def _told(body: str) -> Learning:
+    """Headquarters' word, read once: each decision asks for it."""
+    told = json.loads(body)
+    priors = {Arm(*arm): Prior(*prior) for arm, prior in told["priors"]}
+    return Learning(told["on"], told["half_life_days"], told["window_ms"], told["people"], priors)
