@@ -45,8 +45,8 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
     "unclear": ("Einwilligungen, denen nicht gefolgt werden kann", "consents that cannot be followed", _HQ),
     "decisions": ("damit sich jede Entscheidung erklären lässt", "so that every decision can be explained", _HERE),
     "answers": (
-        "damit niemand noch einmal gefragt wird; auch Angebote auf der Karte beim Personal",
-        "so that nobody is asked again; also offers on a colleague's card",
+        "damit niemand noch einmal gefragt wird; auch Angebote auf der Karte beim Personal und Einlösungen",
+        "so that nobody is asked again; also offers on a colleague's card and redemptions",
         _HERE,
     ),
     "views": ("wer diese Daten gesehen oder benutzt hat", "who has seen or used this data", _HERE),
