@@ -335,6 +335,8 @@ async def test_the_receipt_says_what_was_decided_and_prints_on_a_page() -> None:
         await expect(page.locator("[data-state=given] td").first).to_have_text("erlaubt")
         await expect(page.locator("[data-state=refused] th")).to_have_text("Erkennen per Bluetooth")
         await expect(page.locator(".facts")).to_contain_text("Kontor GmbH")
+        zone = await page.evaluate("new Date('2026-11-22T13:03:22Z').toLocaleTimeString('de', {timeZoneName: 'short'})")
+        assert (await page.locator(".lede").inner_text()).endswith(zone), "the zone is named, as on /me/data"
         assert await faults(page, "my-receipt", scrolls=True) == []
         assert len(re.findall(rb"/Type\s*/Page\b", await page.pdf(prefer_css_page_size=True))) == 1
 

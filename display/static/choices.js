@@ -13,6 +13,10 @@ export const day = (ms, language) => new Intl.DateTimeFormat(language, { dateSty
 export const clock = (ms, language) =>
   new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }).format(ms);
 
+/** The name of the zone in which `clock` tells the time, "CET". */
+export const timeZone = (ms, language) =>
+  new Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(ms).find((part) => part.type === "timeZoneName")?.value ?? "";
+
 /** "on 5 January 2026"; of today "at 14:03:22". */
 function moment(ms, language) {
   const today = new Date(ms).toDateString() === new Date().toDateString();
