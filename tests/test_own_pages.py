@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from display.pages import ROOT
 from gateway.core.model import Purpose
 from tests.rigs.looks import faults
-from tests.rigs.ownpages import CODE, RECEIPT, OwnPages, mount
+from tests.rigs.ownpages import CODE, FORGOTTEN_MS, RECEIPT, OwnPages, mount
 from tests.rigs.shopfront import SHOP, FakePath, window
 from tests.test_pages import browser_page, stored
 
@@ -269,6 +269,8 @@ async def test_being_forgotten_takes_one_question() -> None:
         await page.locator("[data-act=meForgetYes]").click()
         await view(page, "forgotten")
         assert own.posts == [("forget", {})]
+        at = await page.evaluate(f"new Date({FORGOTTEN_MS}).toLocaleTimeString('de')")
+        await expect(page.locator(".lede")).to_contain_text(f"Um {at} ")
         assert "Mia" not in await stored(page)
 
 

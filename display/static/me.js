@@ -351,7 +351,7 @@ class MyPage extends HTMLElement {
 
   async #forgotten() {
     const { status, body } = await ask(`${ME}/forget`, {});
-    if (body?.result === "ok") this.#over("forgotten");
+    if (body?.result === "ok") this.#over("forgotten", body.at_ms);
     else this.#trouble(this.#word(status === 401 ? "meExpiredText" : "meFailed"), () => this.#load());
   }
 
@@ -374,10 +374,10 @@ class MyPage extends HTMLElement {
     say(this.status, "");
   }
 
-  /** Nothing of the person stays; a tablet waits for its colleague. */
-  async #over(how) {
+  /** Nothing of the person stays; a tablet waits for its colleague. `atMs`: when it was done, by the shop's clock. */
+  async #over(how, atMs = 0) {
     const held = this.#data?.handover ?? (await ask("/api/v1/tablet/readers")).status === LOCKED;
-    const at = clock(Date.now(), this.language);
+    const at = clock(atMs, this.language);
     this.#wipe();
     this.#last = { how, held, at };
     this.#show(how, ...ending(this.language, this.#last));
