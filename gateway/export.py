@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.core.consent import may
 from gateway.core.model import Purpose, ShopConfig
-from gateway.core.reasons import sentence
+from gateway.core.reasons import present, sentence
 from gateway.readable import readable
 from gateway.records import Tx
 from gateway.tables.rows import as_json
 
 __all__ = ["COVERED", "NOT_PERSONAL", "Export", "export", "readable", "schema"]
 
+MEMBER_ENROLLED = "member.enrolled"  # what the audit says of somebody who joined in this shop
 FORMAT: Literal["store-gateway export 1"] = "store-gateway export 1"
 
 COVERED = {
@@ -96,6 +97,7 @@ class UnclearRow(_Form):
 
     event_id: str
     reason: str
+    words: Words
     denies: bool
     at_ms: int
     text: str
@@ -164,12 +166,16 @@ class Export(_Form):
     made_at_ms: int
     member_id: str
     shop: Words
+    zones: dict[str, Words] = Field(description="What the areas are called that are named below by their id.")
     controller: str
     contact: str
     notice_version: str
     profile: ProfileRow | None
     credentials: list[CredentialRow]
-    consents: list[ConsentRow]
+    consents: list[ConsentRow] = Field(
+        description="The log as it is. An act that was made in a shop stands in it twice with one `event_id`: with "
+        "`hq_seq` 0 as it was recorded there, and with headquarters' number as it came back confirmed."
+    )
     unclear: list[UnclearRow]
     in_force: list[InForce]
     receipts: list[Receipt]
@@ -191,12 +197,13 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
     """
     shop, profile = tx.shop(), tx.profile(member_id)
     consents = [_plain(record) for record in tx.consent_history(member_id)]
-    notice = shop.notice
+    notice, views = shop.notice, tx.audits(member_id)
     found = Export(
         format=FORMAT,
         made_at_ms=now_ms,
         member_id=member_id,
         shop=dict(shop.store_name),
+        zones={zone: dict(name) for zone, name in shop.zones.items()},
         controller=notice.controller if notice is not None else "",
         contact=notice.contact if notice is not None else "",
         notice_version=notice.version if notice is not None else "",
@@ -207,13 +214,20 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         ],
         consents=[ConsentRow.model_validate(record) for record in consents],
         unclear=[
-            UnclearRow(event_id=event_id, reason=reason, denies=denies, at_ms=at_ms, text=text)
+            UnclearRow(
+                event_id=event_id,
+                reason=reason,
+                words=dict(present(f"consent.{reason}")),
+                denies=denies,
+                at_ms=at_ms,
+                text=text,
+            )
             for event_id, reason, denies, at_ms, text in tx.parked_texts(member_id)
         ],
         in_force=_in_force(tx, member_id, now_ms),
         receipts=_receipts(consents),
         decisions=_decisions(tx, member_id),
-        views=[ViewRow.model_validate({key: row[key] for key in ViewRow.model_fields}) for row in tx.audits(member_id)],
+        views=[ViewRow.model_validate({key: row[key] for key in ViewRow.model_fields}) for row in views],
         waiting=[
             WaitingRow(seq=row.seq, at_ms=row.at_ms, type=row.type, body=json.loads(row.body))
             for row in tx.waiting_about(member_id)
@@ -221,7 +235,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         proofs=[ProofRow(count=count, until_ms=until_ms) for count, until_ms in tx.guards(member_id)],
         codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
         memory={key: value for key, value in (memory or {}).items() if value is not None},
-        about=_about(shop),
+        about=_about(shop, joined_here=any(row["action"] == MEMBER_ENROLLED for row in views)),
         elsewhere=_ELSEWHERE,
     )
     return found.model_dump(mode="json")
@@ -242,7 +256,7 @@ def _in_force(tx: Tx, member_id: str, now_ms: int) -> list[InForce]:
     found = []
     for purpose in Purpose:
         verdict = may(purpose, consents, now_ms)
-        words = dict(sentence(verdict.reason))
+        words = dict(present(verdict.reason))
         found.append(InForce(purpose=purpose.value, ok=verdict.ok, reason=verdict.reason, words=words))
     return found
 
@@ -280,6 +294,9 @@ def _words(german: str, english: str) -> Words:
 
 
 _HQ = _words("von der Zentrale gesendet", "sent by headquarters")
+_GIVEN_HERE = _words("von Ihnen in diesem Laden angegeben", "given by you in this shop")
+# What a shop reports comes back from headquarters like everything else, and nothing says where it was given first.
+_EITHER = _words("von der Zentrale oder von Ihnen in einem Laden", "from headquarters, or from you in a shop")
 _HERE = _words("in diesem Laden entstanden", "made in this shop")
 _BOTH = _words("in Läden und bei der Zentrale entstanden", "made in shops and at headquarters")
 
@@ -292,11 +309,11 @@ _ELSEWHERE = _words(
 
 # What each section is for; where it came from.
 _PURPOSES: dict[str, tuple[str, str, Words]] = {
-    "profile": ("Ansprache, Angebote, Beratung", "greeting, offers, advice", _HQ),
+    "profile": ("Ansprache, Angebote, Beratung", "greeting, offers, advice", _EITHER),
     "credentials": (
-        "Wiedererkennen von Karte, Handy oder Anhänger; gespeichert als Prüfwert oder Schlüssel",
+        "Wiedererkennen von Karte, Telefon oder Anhänger; gespeichert als Prüfwert oder Schlüssel",
         "to recognise a card, phone or fob; stored as a keyed hash or a key",
-        _HQ,
+        _EITHER,
     ),
     "consents": ("Nachweis, wozu Ja oder Nein gesagt wurde", "proof of what was agreed to or refused", _BOTH),
     "unclear": ("Einwilligungen, denen nicht gefolgt werden kann", "consents that cannot be followed", _HQ),
@@ -304,12 +321,13 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
     "views": ("wer diese Daten gesehen oder benutzt hat", "who has seen or used this data", _HERE),
     "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
     "proofs": ("damit ein kopierter Nachweis nichts öffnet", "so that a copied proof opens nothing", _HERE),
-    "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _HQ),
+    "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _EITHER),
     "memory": ("wo jemand ist und was gerade offen ist", "where somebody is and what is open just now", _HERE),
 }
 
 
-def _about(shop: ShopConfig) -> dict[str, About]:
+def _about(shop: ShopConfig, *, joined_here: bool) -> dict[str, About]:
+    """`joined_here`: the member joined in this shop, so that it is known who gave the profile and made the code."""
     keep, stale = shop.retention, shop.stale_days
     sent = _words(
         f"bis die Zentrale es ändert oder löscht, oder {stale} Tage ohne Zentrale",
@@ -327,8 +345,9 @@ def _about(shop: ShopConfig) -> dict[str, About]:
         "codes": _words("Minuten", "minutes"),
         "memory": _words("nur im Arbeitsspeicher, Minuten bis eine Stunde", "in memory only, minutes to an hour"),
     }
+    here = {"profile": _GIVEN_HERE, "codes": _HERE} if joined_here else {}
     return {
-        name: About(purpose=_words(german, english), source=source, kept=kept[name])
+        name: About(purpose=_words(german, english), source=here.get(name, source), kept=kept[name])
         for name, (german, english, source) in _PURPOSES.items()
     }
 

@@ -555,6 +555,12 @@ async def test_whose_profile_was_wiped_withdraws_and_gives_nothing(own: Own) -> 
     assert told == [(ble, "withdrawn"), (nfc, "withdrawn")]
 
 
+async def test_forgetting_is_told_by_the_shops_clock(own: Own) -> None:
+    phone = await own.phone()
+    own.shop.clock.ms += 123_456
+    assert (await phone.post("me/forget"))["at_ms"] == own.shop.clock.ms
+
+
 async def test_a_shop_that_lacks_an_erasure_still_forgets(own: Own) -> None:
     phone = await own.phone()
     await own.shop.flow.on_head(7)
