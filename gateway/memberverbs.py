@@ -98,6 +98,9 @@ def _tell(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
         for name, value in answer["member"].items():
             text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
             out.print(f"{name:15} {escape(text)}", highlight=False, soft_wrap=True)
+        if not answer["member"]["consents"]:
+            say("No consent is in force, so nothing of the profile is shown. The reason for each purpose stands in:")
+            say(f"store-gateway member export {arguments.member} --page en")
     elif arguments.act == "export":
         _write(arguments, answer["export"])
     else:

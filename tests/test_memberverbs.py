@@ -76,6 +76,7 @@ def acts(config: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Non
         "member.exported",
     ]
     assert "Auskunft" in page.read_text()
+    assert "Beratung: nein (Die Einwilligung ist zurückgenommen)" in page.read_text()
     assert run(config, "export", "mia", "--out", str(file)) == 78
     capfd.readouterr()
     assert run(config, "export", "mia") == 0
@@ -148,3 +149,17 @@ def test_what_was_counted_is_told_exactly_by_the_running_service_alone(
         assert json.loads(capsys.readouterr().out).keys() <= memberverbs.counts(loaded).keys()
     with pytest.raises(UnavailableError, match="no service runs"):
         memberverbs.counts(loaded)
+
+
+def test_without_a_consent_it_says_where_the_reasons_stand(
+    filled: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(filled, "show", "ben") == 0
+    assert "No consent" not in capfd.readouterr().err
+    assert run(filled, "withdraw", "ben") == 0
+    assert run(filled, "show", "ben") == 0
+    told = capfd.readouterr().err
+    assert "No consent is in force" in told
+    page = tmp_path / "ben.html"
+    assert run(filled, *told.split("store-gateway member ")[1].split(), "--out", str(page)) == 0
+    assert page.read_text().count(": no (The consent is withdrawn)") == len(Purpose)

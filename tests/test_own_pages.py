@@ -266,7 +266,7 @@ async def test_arrow_keys_pass_an_age_without_giving_anything_by_it() -> None:
 async def test_a_name_says_how_long_it_may_be() -> None:
     async with own_page(replace(STATES["new"])) as page:
         limit = await page.locator("#call-name").get_attribute("maxlength")
-        said = re.compile(f"höchstens {limit} Zeichen")
+        said = re.compile(f"höchstens {limit} Zeichen; er geht auch an unsere Zentrale")
         await expect(page.locator("#call-name")).to_have_accessible_description(said)
 
 
