@@ -641,6 +641,8 @@ async def test_the_data_say_what_is_open_of_the_person(own: Own, monkeypatch) ->
     assert (memory["links"], memory["sessions"], memory["owed"]) == (1, 2, ["marketing_push"])
     page = (await phone.open("/me/data")).text
     assert "Offene Einmal-Links" in page
+    assert "Widerrufe, die noch zu speichern sind" in page
+    assert "marketing_push" not in page  # in words
     for secret in (phone.client.cookies["sg_me"], *(one.hex() for one in own.shop.flow.selfservice._links._links)):
         assert secret not in file.text + page
     await own.shop.tick(LINK_TABLET_MS)
