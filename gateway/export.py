@@ -343,7 +343,10 @@ def _about(shop: ShopConfig, *, joined_here: bool) -> dict[str, About]:
         "waiting": _words("bis die Zentrale sie bestätigt", "until headquarters confirms them"),
         "proofs": _words("Minuten; Zähler einer Karte bis zur Löschung", "minutes; a card's counter until erased"),
         "codes": _words("Minuten", "minutes"),
-        "memory": _words("nur im Arbeitsspeicher, Minuten bis eine Stunde", "in memory only, minutes to an hour"),
+        "memory": _words(
+            "nur im Arbeitsspeicher, Minuten bis eine Stunde; ein Widerruf, bis er gespeichert ist",
+            "in memory only, minutes to an hour; a withdrawal until it is stored",
+        ),
     }
     here = {"profile": _GIVEN_HERE, "codes": _HERE} if joined_here else {}
     return {

@@ -129,6 +129,7 @@ class _Page:
         said = {key: self.plain(key, value) for key, value in row.items() if key != "visit_id"}
         said["zone"] = self.zone(said.get("zone", ""))
         said["request"] = self.word(words.ADVICE, said.get("request", ""))
+        said["owed"] = ", ".join(self.word(words.PURPOSES, one) for one in row.get("owed", ()))
         return [(self.word(words.FIELDS, key), value) for key, value in said.items()]
 
     def _allowed(self, rows: Sequence[Row]) -> Iterator[str]:
