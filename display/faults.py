@@ -36,9 +36,12 @@ UNKNOWN = Ear("ear", "")
 
 
 def ears(config: Config) -> dict[str, Ear]:
-    """Receiver id -> what it is, for every source that names a receiver."""
+    """Receiver id -> what it is, for every receiver that a source hears with: one that names none (a simulated shop,
+    a recording) speaks for all that are placed."""
     zones = {table.id: table.zone for table in config.receiver}
-    found = {
+    every = any(table.receiver is None for table in config.source)
+    found = {name: Ear("ear", zone) for name, zone in zones.items()} if every else {}
+    found |= {
         table.receiver: Ear(_KINDS.get(table.scheme, "ear"), zones.get(table.receiver, ""))
         for table in config.source
         if table.receiver is not None

@@ -131,7 +131,7 @@ def add_self_service(
     """The customer's own page, on whichever device."""
     _add_links(app, me, pages, public_url)
     _add_page(app, path, me, clock, pages)
-    _add_acts(app, me)
+    _add_acts(app, me, clock)
     _add_receipts(app, me, pages)
 
 
@@ -222,7 +222,7 @@ def _add_page(app: FastAPI, path: Path, me: SelfService, clock: Clock, pages: Pa
         return _answer(found, {"Content-Disposition": 'attachment; filename="my-data.json"'})
 
 
-def _add_acts(app: FastAPI, me: SelfService) -> None:
+def _add_acts(app: FastAPI, me: SelfService, clock: Clock) -> None:
     @app.post("/api/v1/me/choices", tags=["me"])
     async def choices(chosen: Chosen, cookie: _Session = None) -> Response:
         """Give or withdraw the purposes that are named: ok, notice_changed, age, gone or refused."""
@@ -239,7 +239,7 @@ def _add_acts(app: FastAPI, me: SelfService) -> None:
         result = await me.forget(cookie)
         if result is None:
             raise HTTPException(401, OVER)
-        answer = _answer({"result": result})
+        answer = _answer({"result": result, "at_ms": clock.now_ms()})
         answer.delete_cookie(COOKIE)
         return answer
 

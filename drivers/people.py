@@ -86,7 +86,8 @@ es waren.
 Wir erkennen den Anhänger, die Karte oder die App, die Sie selbst angemeldet haben, und den Bereich des Geschäfts, \
 in dem Sie sind. Wofür wir das nutzen, bestimmen Sie Zweck für Zweck. Unsere Zentrale speichert unter einer Nummer \
 statt Ihres Namens Ihre Besuche und was wir Ihnen angeboten haben, bis Sie die Löschung verlangen. Rechtsgrundlage \
-ist Ihre Einwilligung (Art. 6 Abs. 1 Buchst. a DSGVO).
+ist Ihre Einwilligung (Art. 6 Abs. 1 Buchst. a DSGVO), für die Mitgliedschaft selbst Ihr Beitritt (Buchst. b): Dafür \
+erhält die Zentrale auch Ihren Rufnamen.
 
 # Karte oder Telefon anhalten
 An der Tür melden Sie sich an und gelten bis zu einer Stunde nach dem letzten Anhalten als anwesend. An der Kasse \
@@ -105,7 +106,8 @@ keep nothing by which you or your device could be known; only how many signals t
 # If you agreed
 We recognise the fob, card or app that you registered yourself, and the area of the shop where you are. What we use \
 this for is up to you, purpose by purpose. Our head office keeps your visits and what we offered you under a number \
-in place of your name, until you ask for erasure. The legal basis is your consent (Art. 6(1)(a) GDPR).
+in place of your name, until you ask for erasure. The legal basis is your consent (Art. 6(1)(a) GDPR), and for \
+membership itself that you joined (b): for that, our head office also gets the name you gave us.
 
 # Holding a card or phone to a reader
 At the door you check in, and count as present until an hour after you last did so. At a till the till system learns \

@@ -12,7 +12,7 @@ from gateway.core.gate import AGE, CALL_NAME, LANGUAGE
 from gateway.core.model import Act, AgeGate, ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.onetime import CODE_DIGITS, code_digest
 from gateway.core.receipt import Receipt, as_json
-from gateway.export import export
+from gateway.export import MEMBER_ENROLLED, export
 from gateway.records import Tx
 
 State = Literal["given", "refused", "withdrawn", "expired", "none"]
@@ -21,7 +21,6 @@ State = Literal["given", "refused", "withdrawn", "expired", "none"]
 CODE_MS = 1_800_000
 CODE_TRIES = 8  # of a hundred live codes among 10^8 none is met twice
 RECOGNISING = (Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC)
-MEMBER_ENROLLED = "member.enrolled"
 
 
 @dataclass(frozen=True, slots=True)

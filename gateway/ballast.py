@@ -19,6 +19,8 @@ class Ballast:
     def load(self) -> bool:
         """Take the room; False while the disk has none to spare."""
         try:
+            self._path.touch(0o600)
+            self._path.chmod(0o600)  # as its neighbours, also where an earlier release made it
             with self._path.open("ab") as file:
                 os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
         except OSError:

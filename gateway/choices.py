@@ -142,6 +142,11 @@ class Choices:
         self._changed()
         return receipt_id
 
+    def owed_to(self, member_id: str) -> tuple[Purpose, ...]:
+        """What a member withdrew and the disk has not taken yet."""
+        owed = self._owed.get(member_id)
+        return tuple(owed[0]) if owed is not None else ()
+
     def erased(self, member_id: str) -> None:
         """Nothing is owed to somebody who was erased."""
         self._owed.pop(member_id, None)

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.core.consent import may
 from gateway.core.model import Purpose
-from gateway.core.reasons import sentence
+from gateway.core.reasons import present, sentence
 from gateway.readable import readable
 from gateway.records import Tx
 from gateway.sections import ELSEWHERE, About, Words, about
@@ -21,6 +21,7 @@ from gateway.tables.rows import as_json
 
 __all__ = ["COVERED", "NOT_PERSONAL", "Export", "export", "readable", "schema"]
 
+MEMBER_ENROLLED = "member.enrolled"  # what the audit says of somebody who joined in this shop
 FORMAT: Literal["store-gateway export 1"] = "store-gateway export 1"
 
 COVERED = {
@@ -95,6 +96,7 @@ class UnclearRow(_Form):
 
     event_id: str
     reason: str
+    words: Words
     denies: bool
     at_ms: int
     text: str
@@ -127,6 +129,7 @@ class DecisionRow(_Form):
 class AnswerRow(_Form):
     decision_id: str
     offer_id: str
+    offer: Words | None
     what: str
     at_ms: int
     placement: str
@@ -203,12 +206,16 @@ class Export(_Form):
     made_at_ms: int
     member_id: str
     shop: Words
+    zones: dict[str, Words] = Field(description="What the areas are called that are named below by their id.")
     controller: str
     contact: str
     notice_version: str
     profile: ProfileRow | None
     credentials: list[CredentialRow]
-    consents: list[ConsentRow]
+    consents: list[ConsentRow] = Field(
+        description="The log as it is. An act that was made in a shop stands in it twice with one `event_id`: with "
+        "`hq_seq` 0 as it was recorded there, and with headquarters' number as it came back confirmed."
+    )
     unclear: list[UnclearRow]
     in_force: list[InForce]
     receipts: list[Receipt]
@@ -234,12 +241,13 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
     shop, profile = tx.shop(), tx.profile(member_id)
     bought = tx.stored_purchases(member_id)
     consents = [_plain(record) for record in tx.consent_history(member_id)]
-    notice = shop.notice
+    notice, views = shop.notice, tx.audits(member_id)
     found = Export(
         format=FORMAT,
         made_at_ms=now_ms,
         member_id=member_id,
         shop=dict(shop.store_name),
+        zones={zone: dict(name) for zone, name in shop.zones.items()},
         controller=notice.controller if notice is not None else "",
         contact=notice.contact if notice is not None else "",
         notice_version=notice.version if notice is not None else "",
@@ -250,14 +258,21 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         ],
         consents=[ConsentRow.model_validate(record) for record in consents],
         unclear=[
-            UnclearRow(event_id=event_id, reason=reason, denies=denies, at_ms=at_ms, text=text)
+            UnclearRow(
+                event_id=event_id,
+                reason=reason,
+                words=dict(present(f"consent.{reason}")),
+                denies=denies,
+                at_ms=at_ms,
+                text=text,
+            )
             for event_id, reason, denies, at_ms, text in tx.parked_texts(member_id)
         ],
         in_force=_in_force(tx, member_id, now_ms),
         receipts=_receipts(consents),
         decisions=_decisions(tx, member_id),
-        answers=[AnswerRow.model_validate(row) for row in tx.answers(member_id)],
-        views=[ViewRow.model_validate({key: row[key] for key in ViewRow.model_fields}) for row in tx.audits(member_id)],
+        answers=_answers(tx, member_id),
+        views=[ViewRow.model_validate({key: row[key] for key in ViewRow.model_fields}) for row in views],
         waiting=[
             WaitingRow(seq=row.seq, at_ms=row.at_ms, type=row.type, body=json.loads(row.body))
             for row in tx.waiting_about(member_id)
@@ -267,7 +282,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         purchases=[] if bought is None else [PurchasesRow.model_validate(_plain(bought))],
         redemptions=_redemptions(tx, member_id),
         memory={key: value for key, value in (memory or {}).items() if value is not None},
-        about=about(shop),
+        about=about(shop, joined_here=any(row["action"] == MEMBER_ENROLLED for row in views)),
         elsewhere=ELSEWHERE,
     )
     return found.model_dump(mode="json")
@@ -288,7 +303,7 @@ def _in_force(tx: Tx, member_id: str, now_ms: int) -> list[InForce]:
     found = []
     for purpose in Purpose:
         verdict = may(purpose, consents, now_ms)
-        words = dict(sentence(verdict.reason))
+        words = dict(present(verdict.reason))
         found.append(InForce(purpose=purpose.value, ok=verdict.ok, reason=verdict.reason, words=words))
     return found
 
@@ -319,6 +334,12 @@ def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
         kept = {key: row[key] for key in DecisionRow.model_fields if key in row}
         found.append(DecisionRow.model_validate(kept | {"offer": offers.get(row["offer_id"]), "reasons": reasons}))
     return found
+
+
+def _answers(tx: Tx, member_id: str) -> list[AnswerRow]:
+    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    rows = tx.answers(member_id)
+    return [AnswerRow.model_validate(row | {"offer": offers.get(row["offer_id"])}) for row in rows]
 
 
 def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:

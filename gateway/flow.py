@@ -242,6 +242,7 @@ class Flow:
         """What memory alone knows of a member, for their export; None where it knows nothing."""
         visit = self._visits.visit_of(member_id)
         announced, announced_at_ms = self._advice.announced(member_id)
+        links, sessions = self.selfservice.open_for(member_id)
         return {
             "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
             "visit_id": visit[0] if visit is not None else None,
@@ -250,6 +251,9 @@ class Flow:
             "announced": announced or None,
             "announced_at_ms": announced_at_ms,
             "till": self._tills.till_of(member_id),
+            "links": links or None,
+            "sessions": sessions or None,
+            "owed": [purpose.value for purpose in self._choices.owed_to(member_id)] or None,
         }
 
     # --- in: headquarters and time ---------------------------------------------------------------------------

@@ -64,6 +64,7 @@ async def serve(data_dir: Path, reply: Reply) -> None:
         await server.serve_forever()
     finally:
         server.close()
+        (data_dir / NAME).unlink(missing_ok=True)  # nobody answers there any more
         for task in served:
             task.cancel()
         await asyncio.gather(*served, return_exceptions=True)

@@ -74,7 +74,9 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
 def _add_erasure_verbs(verb: Verb) -> None:
     """Erasures, who has done them, and what shops asked for: docs/mqtt.md."""
-    verb("erase", _hq_erase, "order every shop to forget a member").add_argument("member")
+    erase = verb("erase", _hq_erase, "order every shop to forget a member, for good")
+    erase.add_argument("member")
+    erase.add_argument("--even-unknown", action="store_true", help="also somebody whom only shops know")
     listed = verb("erasures", _hq_erasures, "the newest erasures, and which gateways have not confirmed them")
     listed.add_argument("--limit", type=whole(1, 10_000), default=50)
     listed.add_argument("--receipts", type=whole(1, 2**62), metavar="NUMBER", help="what each gateway cleared for one")
@@ -177,17 +179,19 @@ def _hq_resend(arguments: argparse.Namespace) -> int:
 
 
 def _hq_erase(arguments: argparse.Namespace) -> int:
-    known, version = service.erase(arguments.db, arguments.member, _now_ms())
-    out.print(f"erased; version {version}", highlight=False)
-    if not known:
-        out.print("This headquarters knew no such member; every shop was told all the same.", highlight=False)
+    order, version = service.erase(arguments.db, arguments.member, _now_ms(), even_unknown=arguments.even_unknown)
+    done = f"was erased before (order {order})" if version is None else f"erased (order {order}); version {version}"
+    out.print(done, highlight=False)
     return 0
 
 
 def _hq_erasures(arguments: argparse.Namespace) -> int:
     """0 = all gateways have done all of them, and nothing waits; 1 = not so."""
     if arguments.pending:
-        return _print_rows(service.pending_erasures(arguments.db))
+        pending = service.pending_erasures(arguments.db)
+        if not pending:
+            say("nothing waits")
+        return _print_rows(pending)
     if arguments.receipts is not None:
         _print_rows(service.receipts(arguments.db, arguments.receipts))
         return 0

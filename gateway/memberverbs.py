@@ -19,7 +19,16 @@ from gateway.errors import ConfigError, StoreError, UnavailableError
 from gateway.readable import readable
 from gateway.terminal import Defaults, out, say
 
-_PAGE = '<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{member}</title>{body}</html>\n'
+# A page of its own, to be printed: nothing is loaded from anywhere.
+_STYLE = """@page { size: A4; margin: 16mm } body { font: 11pt/1.4 sans-serif; max-width: 45rem; margin: auto }
+h2 { font-size: 1.1em; margin: 1.2em 0 .3em } .about { color: #444; font-size: .9em } p, ul { margin: .3em 0 }
+dl { display: grid; grid-template-columns: 11rem 1fr; gap: .1rem 1rem; margin: .3em 0 }
+dd { margin: 0; overflow-wrap: anywhere } ul { padding-left: 1.2em } li { margin: .2em 0 }"""
+_PAGE = (
+    '<!doctype html><html lang="{language}"><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    "<title>{member}</title><style>{style}</style>{body}</html>\n"
+)
 
 
 def add_verbs(parser: argparse.ArgumentParser, default_config: Path) -> None:
@@ -116,6 +125,9 @@ def _tell(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
         for name, value in answer["member"].items():
             text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
             out.print(f"{name:15} {escape(text)}", highlight=False, soft_wrap=True)
+        if not answer["member"]["consents"]:
+            say("No consent is in force, so nothing of the profile is shown. The reason for each purpose stands in:")
+            say(f"store-gateway member export {arguments.member} --page en")
     elif arguments.act == "export":
         _write(arguments, answer["export"])
     else:
@@ -126,7 +138,8 @@ def _tell(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
 def _write(arguments: argparse.Namespace, data: dict[str, Any]) -> None:
     text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
     if arguments.page is not None:
-        text = _PAGE.format(language=arguments.page, member="store-gateway", body=readable(data, arguments.page))
+        body = readable(data, arguments.page)
+        text = _PAGE.format(language=arguments.page, member="store-gateway", style=_STYLE, body=body)
     if arguments.out is None:
         out.print(text, markup=False, highlight=False, soft_wrap=True, end="")
         return

@@ -23,6 +23,9 @@ def _words(german: str, english: str) -> Words:
 
 
 _HQ = _words("von der Zentrale gesendet", "sent by headquarters")
+_GIVEN_HERE = _words("von Ihnen in diesem Laden angegeben", "given by you in this shop")
+# What a shop reports comes back from headquarters like everything else, and nothing says where it was given first.
+_EITHER = _words("von der Zentrale oder von Ihnen in einem Laden", "from headquarters, or from you in a shop")
 _HERE = _words("in diesem Laden entstanden", "made in this shop")
 _BOTH = _words("in Läden und bei der Zentrale entstanden", "made in shops and at headquarters")
 
@@ -35,11 +38,11 @@ ELSEWHERE = _words(
 
 # What each section is for; where it came from.
 _PURPOSES: dict[str, tuple[str, str, Words]] = {
-    "profile": ("Ansprache, Angebote, Beratung", "greeting, offers, advice", _HQ),
+    "profile": ("Ansprache, Angebote, Beratung", "greeting, offers, advice", _EITHER),
     "credentials": (
-        "Wiedererkennen von Karte, Handy oder Anhänger; gespeichert als Prüfwert oder Schlüssel",
+        "Wiedererkennen von Karte, Telefon oder Anhänger; gespeichert als Prüfwert oder Schlüssel",
         "to recognise a card, phone or fob; stored as a keyed hash or a key",
-        _HQ,
+        _EITHER,
     ),
     "consents": ("Nachweis, wozu Ja oder Nein gesagt wurde", "proof of what was agreed to or refused", _BOTH),
     "unclear": ("Einwilligungen, denen nicht gefolgt werden kann", "consents that cannot be followed", _HQ),
@@ -52,15 +55,16 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
     "views": ("wer diese Daten gesehen oder benutzt hat", "who has seen or used this data", _HERE),
     "waiting": ("Meldungen, die die Zentrale noch nicht bestätigt hat", "reports not yet confirmed", _HERE),
     "proofs": ("damit ein kopierter Nachweis nichts öffnet", "so that a copied proof opens nothing", _HERE),
-    "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _HQ),
+    "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _EITHER),
     "purchases": ("was jemand üblicherweise nimmt", "what somebody usually takes", _HQ),
     "redemptions": ("was an der Kasse eingelöst wurde", "what was redeemed at the till", _HERE),
     "memory": ("wo jemand ist und was gerade offen ist", "where somebody is and what is open just now", _HERE),
 }
 
 
-def about(shop: ShopConfig) -> dict[str, About]:
-    """Every section by its name, for the periods of this shop."""
+def about(shop: ShopConfig, *, joined_here: bool) -> dict[str, About]:
+    """Every section by its name, for the periods of this shop. `joined_here`: the member joined in this shop, so that
+    it is known who gave the profile and made the code."""
     keep, stale = shop.retention, shop.stale_days
     sent = _words(
         f"bis die Zentrale es ändert oder löscht, oder {stale} Tage ohne Zentrale",
@@ -85,10 +89,14 @@ def about(shop: ShopConfig) -> dict[str, About]:
             f"{keep.redemptions} Tage; nach einer Löschung ohne Angabe, von wem",
             f"{keep.redemptions} days; after an erasure without saying whose",
         ),
-        "memory": _words("nur im Arbeitsspeicher, Minuten bis eine Stunde", "in memory only, minutes to an hour"),
+        "memory": _words(
+            "nur im Arbeitsspeicher, Minuten bis eine Stunde; ein Widerruf, bis er gespeichert ist",
+            "in memory only, minutes to an hour; a withdrawal until it is stored",
+        ),
     }
+    here = {"profile": _GIVEN_HERE, "codes": _HERE} if joined_here else {}
     return {
-        name: About(purpose=_words(german, english), source=source, kept=kept[name])
+        name: About(purpose=_words(german, english), source=here.get(name, source), kept=kept[name])
         for name, (german, english, source) in _PURPOSES.items()
     }
 

@@ -304,6 +304,11 @@ class SelfService:
         link = Link("receipt", "phone", session.link.place, session.member_id, receipt_id=receipt_id)
         return self._url(self._links.issue(link, self._clock.now_ms(), LINK_TABLET_MS))
 
+    def open_for(self, member_id: str) -> tuple[int, int]:
+        """How many links and sessions of a member there are."""
+        now_ms = self._clock.now_ms()
+        return self._links.count_of(member_id, now_ms), self._sessions.count_of(member_id, now_ms)
+
     # --- what others bring -----------------------------------------------------------------------------------
 
     def erased(self, member_id: str) -> None:

@@ -1,6 +1,7 @@
 """The ballast takes room while there is some, gives it back in need, and a full disk can be emptied through it."""
 
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,15 @@ def test_it_takes_and_gives_room(tmp_path: Path) -> None:
     assert (ballast.thrown, path.exists()) == (True, False)
     assert ballast.load()
     assert not ballast.thrown
+
+
+def test_only_its_owner_can_open_it_as_every_file_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.ballast"
+    path.touch(0o644)  # as an earlier release left it
+    for _ in range(2):
+        Ballast(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.unlink()
 
 
 def test_without_room_it_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,12 @@ import pytest
 
 from display import faults
 from display.faults import Ear
+from display.notices import where
 from drivers import pcsc, typed
 from drivers.faults import LostError, not_opened, silent, unplugged
+from drivers.sim import sim_config
 from gateway.config import load
+from gateway.core.model import ShopConfig
 from gateway.health import Health, Part
 
 KNOWN = {"till-nfc": Ear("reader", "till"), "hall-ble": Ear("radio", "hall"), "hall-far": Ear("remote", "hall")}
@@ -74,6 +77,16 @@ def test_two_of_a_kind_in_one_zone_are_not_alone(tmp_path: Path) -> None:
         "till-pass": False,
         "hall-ble": True,
     }
+
+
+def test_a_source_that_names_no_receiver_hears_with_all_that_are_placed(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(sim_config(tmp_path, 8080, 1883, 1, 5, 1.0))
+    config = load(tmp_path / "gateway.toml")
+    found = faults.ears(config)
+    assert {name: ear.zone for name, ear in found.items()} == {table.id: table.zone for table in config.receiver}
+    shop = ShopConfig({}, {"coffee": {"de": "Kaffeeregal"}})
+    assert where(shop, {ear.zone for ear in found.values()}, "de").startswith("Empfänger stehen hier: ")
+    assert "Kaffeeregal" in where(shop, {ear.zone for ear in found.values()}, "de")
 
 
 OPENED = [

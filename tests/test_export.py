@@ -134,3 +134,22 @@ def test_receipts_are_made_of_the_records_of_one_act(tx: Tx) -> None:
     ]
     (receipt,) = _receipts(rows)
     assert receipt.purposes == {"staff_advice": "given", "marketing_push": "refused"}
+
+
+def test_who_joined_here_is_told_that_it_came_from_them(tx: Tx) -> None:
+    before = export(tx, "m-ada", NOW_MS)["about"]
+    assert before["profile"]["source"]["en"] == "from headquarters, or from you in a shop"
+    tx.audit(NOW_MS, "m-ada", "tablet:T1", "member.enrolled")
+    after = export(tx, "m-ada", NOW_MS)["about"]
+    assert after["profile"]["source"]["en"] == "given by you in this shop"
+    assert after["codes"]["source"]["en"] == "made in this shop"
+    assert after["views"] == before["views"]
+
+
+def test_what_is_in_force_is_told_in_the_present_and_areas_by_their_names(tx: Tx) -> None:
+    tx.put_shop(ShopConfig({"de": "Muster"}, {"coffee": {"de": "Kaffee", "en": "Coffee"}}))
+    data = export(tx, "m-ada", NOW_MS)
+    advice = next(one for one in data["in_force"] if one["purpose"] == "staff_advice")
+    assert advice["words"]["de"] == "Die Einwilligung gilt."
+    assert data["zones"] == {"coffee": {"de": "Kaffee", "en": "Coffee"}}
+    assert data["unclear"][0]["words"]["en"] == "The shop does not know this purpose."

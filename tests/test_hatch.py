@@ -55,6 +55,12 @@ async def test_only_its_user_may_ask(tmp_path: Path) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
+async def test_nothing_of_it_stays_after_the_stop(tmp_path: Path) -> None:
+    async with serving(tmp_path):
+        assert await asyncio.to_thread(os.listdir, tmp_path) == [hatch.NAME]
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
+
+
 async def test_a_long_folder_has_a_hatch_too(tmp_path: Path) -> None:
     folder = tmp_path / ("f" * 120)
     async with serving(folder):

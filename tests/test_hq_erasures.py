@@ -9,8 +9,9 @@ import pytest
 
 from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
 from gateway.core.spans import DAY_MS
+from gateway.errors import ConfigError
 from sync import messages
-from sync.hq import erasures, file
+from sync.hq import erasures, file, service
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
 from tests.rigs.orders import ALL, EPOCH, KEY, SHOP, batch, consent, key, member
@@ -216,3 +217,17 @@ def test_erasures_of_an_older_file_get_their_numbers(tmp_path: Path) -> None:
     assert again.erasures_after(0, ALL) == [Erasure(1, "m-1"), Erasure(2, "m-2")]
     assert [one.name for one in file.migrations.applied(again._db)][-1] == "m005_erasures"
     again.close()
+
+
+def test_an_operators_slip_erases_nobody_and_who_was_erased_gets_no_new_version(tmp_path: Path) -> None:
+    db = tmp_path / "hq.db"
+    with closing(Ledger(db)) as ledger:
+        before = ledger.record_ops([member("m-1")], NOW_MS)
+    with pytest.raises(ConfigError, match="--even-unknown"):
+        service.erase(db, "m-l", NOW_MS)
+    assert service.erase(db, "m-1", NOW_MS) == (1, before + 1)
+    assert service.erase(db, "m-1", NOW_MS) == (1, None)
+    assert service.erase(db, "m-l", NOW_MS, even_unknown=True) == (2, before + 2)
+    with pytest.raises(ConfigError, match="no such order"):
+        service.receipts(db, 99)
+    assert service.receipts(db, 2) == []

@@ -77,6 +77,7 @@ def acts(config: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Non
         "member.exported",
     ]
     assert "Auskunft" in page.read_text()
+    assert "Beratung: nein (Die Einwilligung ist zurückgenommen)" in page.read_text()
     assert run(config, "export", "mia", "--out", str(file)) == 78
     capfd.readouterr()
     assert run(config, "export", "mia") == 0
@@ -162,3 +163,17 @@ async def test_why_is_told_in_both_languages(filled: Path, capfd: pytest.Capture
     assert await asyncio.to_thread(main, ["why", "d-1", "--config", str(filled), "--language", "de"]) == 0
     assert "Für diesen Tag war genug gezeigt." in capfd.readouterr().out
     assert await asyncio.to_thread(main, ["why", "d-2", "--config", str(filled)]) == 78
+
+
+def test_without_a_consent_it_says_where_the_reasons_stand(
+    filled: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(filled, "show", "ben") == 0
+    assert "No consent" not in capfd.readouterr().err
+    assert run(filled, "withdraw", "ben") == 0
+    assert run(filled, "show", "ben") == 0
+    told = capfd.readouterr().err
+    assert "No consent is in force" in told
+    page = tmp_path / "ben.html"
+    assert run(filled, *told.split("store-gateway member ")[1].split(), "--out", str(page)) == 0
+    assert page.read_text().count(": no (The consent is withdrawn)") == len(Purpose)

@@ -179,7 +179,7 @@ async def test_what_is_stored_is_a_page_with_a_way_back(tmp_path: Path) -> None:
         phone = await shop.scanned(screen)
         await screen.locator("[data-choice=mine]").click()
         await phone.locator("a[href='/me/data']").click()
-        await expect(phone.locator("main")).to_contain_text("recognise_nfc")
+        await expect(phone.locator("main")).to_contain_text("Erkennen per Karte: ja")
         assert (await faults(phone, "main", scrolls=True)) == []
         await phone.locator(".back a").click()
         await expect(phone.locator("my-page")).to_have_attribute("data-view", "member")

@@ -13,7 +13,7 @@ from display.pages import ROOT
 from gateway.core.model import Purpose
 from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
-from tests.rigs.ownpages import CODE, RECEIPT, OwnPages, mount
+from tests.rigs.ownpages import CODE, FORGOTTEN_MS, RECEIPT, OwnPages, mount
 from tests.rigs.shopfront import SHOP, FakePath, window
 from tests.test_pages import browser_page, stored
 
@@ -145,9 +145,22 @@ async def test_everything_is_taken_back_with_one_touch() -> None:
     async with own_page(own) as page:
         await page.locator("[data-act=meWithdrawAll]").click()
         await expect(page.locator(".done")).to_contain_text("Alles ist zurückgenommen.")
-        assert choices(own) == [dict.fromkeys(EVERY, False)] or sorted(choices(own)[0]) == EVERY
-        assert not any(choices(own)[0].values())
+        await expect(page.locator(".done")).to_contain_text("bleiben gespeichert, bis Sie unten „Alles löschen“ wählen")
+        assert choices(own) == [dict.fromkeys(GIVEN, False)], "what was never asked is not refused"
         assert await page.locator("input:checked").count() == 0
+        await expect(page.locator("[data-act=meWithdrawAll]")).to_be_disabled()
+        await page.locator("[data-purpose=recognise_nfc] input").click()
+        await expect(page.locator("[data-act=meWithdrawAll]")).to_be_enabled()
+
+
+async def test_what_was_given_elsewhere_meanwhile_is_taken_back_too() -> None:
+    own = OwnPages(states=dict(GIVEN))
+    async with own_page(own) as page:
+        await expect(page.locator("[data-act=meWithdrawAll]")).to_be_enabled()
+        own.states["marketing_push"] = ("given", 1_767_603_600_000)
+        await page.locator("[data-act=meWithdrawAll]").click()
+        await expect(page.locator(".done")).not_to_be_empty()
+        assert choices(own) == [dict.fromkeys([*GIVEN, "marketing_push"], False)]
 
 
 async def test_a_switch_keeps_finger_focus_and_place() -> None:
@@ -225,6 +238,36 @@ async def test_a_member_of_unknown_age_can_withdraw_but_is_asked_before_giving()
         await page.locator("[data-purpose=recognise_nfc] input").click()
         await expect(page.locator(".done")).to_contain_text("wie alt Sie sind")
         assert choices(own) == [{"recognise_nfc": False}]
+        own.age = "16plus"  # as the gateway has it from then on
+        await page.locator("input[value='16plus']").click()  # the question goes with its answer
+        await expect(page.locator(".done")).to_contain_text("„Erkennen per Karte“ ist erlaubt.")
+        assert choices(own) == [{"recognise_nfc": False}, {"recognise_nfc": True}]
+        await expect(page.locator("[data-purpose=recognise_nfc] input")).to_be_checked()
+
+
+async def test_arrow_keys_pass_an_age_without_giving_anything_by_it() -> None:
+    own = OwnPages(age="unknown", states={})
+    async with own_page(own) as page:
+        await page.locator("[data-purpose=recognise_nfc] input").click()
+        await page.locator("input[value='16plus']").focus()
+        for _ in range(2):
+            await page.keyboard.press("ArrowDown")
+        await expect(page.locator("input[value='under16']")).to_be_checked()
+        await page.keyboard.press("Tab")
+        await expect(page.locator(".young")).to_be_visible()
+        assert own.posts == []
+        await page.locator("input[value='under16']").focus()
+        await page.keyboard.press("ArrowUp")
+        await page.keyboard.press("Tab")
+        await expect(page.locator(".done")).to_contain_text("ist erlaubt")
+        assert [form["age"] for _, form in own.posts] == ["guardian"]
+
+
+async def test_a_name_says_how_long_it_may_be() -> None:
+    async with own_page(replace(STATES["new"])) as page:
+        limit = await page.locator("#call-name").get_attribute("maxlength")
+        said = re.compile(f"höchstens {limit} Zeichen; er geht auch an unsere Zentrale")
+        await expect(page.locator("#call-name")).to_have_accessible_description(said)
 
 
 async def test_a_notice_that_changed_meanwhile_is_shown_and_nothing_is_stored() -> None:
@@ -270,6 +313,8 @@ async def test_being_forgotten_takes_one_question() -> None:
         await page.locator("[data-act=meForgetYes]").click()
         await view(page, "forgotten")
         assert own.posts == [("forget", {})]
+        at = await page.evaluate(f"new Date({FORGOTTEN_MS}).toLocaleTimeString('de')")
+        await expect(page.locator(".lede")).to_contain_text(f"Um {at} ")
         assert "Mia" not in await stored(page)
 
 
@@ -336,6 +381,8 @@ async def test_the_receipt_says_what_was_decided_and_prints_on_a_page() -> None:
         await expect(page.locator("[data-state=given] td").first).to_have_text("erlaubt")
         await expect(page.locator("[data-state=refused] th")).to_have_text("Erkennen per Bluetooth")
         await expect(page.locator(".facts")).to_contain_text("Kontor GmbH")
+        zone = await page.evaluate("new Date('2026-11-22T13:03:22Z').toLocaleTimeString('de', {timeZoneName: 'short'})")
+        assert (await page.locator(".lede").inner_text()).endswith(zone), "the zone is named, as on /me/data"
         assert await faults(page, "my-receipt", scrolls=True) == []
         assert len(re.findall(rb"/Type\s*/Page\b", await page.pdf(prefer_css_page_size=True))) == 1
 

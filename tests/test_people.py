@@ -141,3 +141,15 @@ def test_every_text_is_short_in_both_languages_and_speaks_to_nobody_by_name() ->
 @pytest.mark.parametrize("name", NAMES)
 def test_names_give_a_call_name_and_an_invented_surname(name: str) -> None:
     assert len(name.split()) == 2
+
+
+def test_the_notice_says_that_the_name_goes_to_headquarters_and_why_it_may() -> None:
+    texts = population(1, 1)[0]["body"]["notice"]["text"]
+    assert (
+        "für die Mitgliedschaft selbst Ihr Beitritt (Buchst. b): Dafür erhält die Zentrale auch Ihren Rufnamen."
+        in texts["de"]
+    )
+    assert (
+        "for membership itself that you joined (b): for that, our head office also gets the name you gave us."
+        in texts["en"]
+    )

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from gateway.core.model import ConsentState
-from gateway.core.reasons import is_known, sentence
+from gateway.core.reasons import is_known, present, sentence
 
 CORE = Path(__file__).parents[1] / "gateway" / "core"
 
@@ -34,3 +34,12 @@ def test_every_code_has_its_sentences() -> None:
 
 def test_a_code_of_a_later_release_is_told_as_it_is() -> None:
     assert sentence("of_2030") == {"de": "Grund: of_2030", "en": "Reason: of_2030"}
+
+
+def test_what_is_so_now_is_told_in_the_present() -> None:
+    assert present("consent.given") == {"de": "Die Einwilligung gilt.", "en": "The consent is in force."}
+    for state in ConsentState:
+        assert present(f"consent.{state}") != sentence(f"consent.{state}")
+        assert " was " not in present(f"consent.{state}")["en"]
+    assert present("consent.unknown_purpose") == sentence("consent.unknown_purpose")
+    assert "future" not in present("consent.future")["en"]

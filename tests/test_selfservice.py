@@ -13,6 +13,7 @@ from gateway.core.tokens import (
     CONFIRM_MS,
     IDLE_MS,
     LINK_SCREEN_MS,
+    LINK_TABLET_MS,
     MAX_WRONG,
     MAX_WRONG_SOURCE,
     SESSION_MS,
@@ -555,6 +556,12 @@ async def test_whose_profile_was_wiped_withdraws_and_gives_nothing(own: Own) -> 
     assert told == [(ble, "withdrawn"), (nfc, "withdrawn")]
 
 
+async def test_forgetting_is_told_by_the_shops_clock(own: Own) -> None:
+    phone = await own.phone()
+    own.shop.clock.ms += 123_456
+    assert (await phone.post("me/forget"))["at_ms"] == own.shop.clock.ms
+
+
 async def test_a_shop_that_lacks_an_erasure_still_forgets(own: Own) -> None:
     phone = await own.phone()
     await own.shop.flow.on_head(7)
@@ -619,6 +626,29 @@ async def test_the_data_are_a_file_and_a_page_and_nobody_elses(own: Own) -> None
     assert "{{" not in page.text
     assert "@@data@@" not in page.text
     assert "Espresso" in page.text
+
+
+async def test_the_data_say_what_is_open_of_the_person(own: Own, monkeypatch) -> None:
+    phone = await own.phone()
+    await own.scan(reader="door-nfc", screen="hall")  # a second phone, which the screen has not confirmed
+    said = await phone.post("me/choices", {"choices": {"staff_advice": False}})
+    assert await own.shop.flow.selfservice.receipt_link(phone.client.cookies["sg_me"], said["receipt_id"])
+    with monkeypatch.context() as patch:
+        patch.setattr(own.shop.store, "run", refuse)
+        assert (await phone.post("me/choices", {"choices": {"marketing_push": False}}))["status"] == 503
+    file = await phone.open("/api/v1/me/data")
+    memory = file.json()["memory"]
+    assert (memory["links"], memory["sessions"], memory["owed"]) == (1, 2, ["marketing_push"])
+    page = (await phone.open("/me/data")).text
+    assert "Offene Einmal-Links" in page
+    assert "Widerrufe, die noch zu speichern sind" in page
+    assert "marketing_push" not in page  # in words
+    for secret in (phone.client.cookies["sg_me"], *(one.hex() for one in own.shop.flow.selfservice._links._links)):
+        assert secret not in file.text + page
+    await own.shop.tick(LINK_TABLET_MS)
+    memory = (await phone.open("/api/v1/me/data")).json()["memory"]
+    assert ("links" in memory, memory["sessions"], "owed" in memory) == (False, 1, False)
+    assert not any(own.shop.flow.memory_of("ben").values())
 
 
 async def test_a_receipt_is_the_persons_own_and_travels_by_a_link_that_shows_nothing_else(own: Own) -> None:

@@ -152,6 +152,22 @@ def test_a_returned_tablet_ends_what_was_opened_on_it_alone(via: str, place: str
     assert (sessions.get(cookie, 0) is None) is ends
 
 
+def test_what_is_open_is_counted_for_its_member_alone() -> None:
+    links, sessions = Links(counting()), Sessions(counting())
+    links.issue(link(place="t1"), 0, 1_000)
+    spent = links.issue(link(place="t2"), 0, 2_000)
+    links.issue(link("m2"), 0, 2_000)
+    assert [links.count_of("m1", at_ms) for at_ms in (0, 999, 1_000, 2_000)] == [2, 2, 1, 0]
+    links.spend(spent, 0)
+    assert links.count_of("m1", 0) == 1
+    _, waiting = sessions.open(link(), "42", 0)
+    sessions.open(link(), "", 0)
+    sessions.open(link("m2"), "", 0)
+    assert [sessions.count_of("m1", at_ms) for at_ms in (0, CONFIRM_MS, IDLE_MS)] == [2, 1, 0]
+    sessions.end(waiting)
+    assert sessions.count_of("m1", 0) == 1
+
+
 class Clockwork(RuleBasedStateMachine):
     """Links and sessions beside a plain model of them, while time passes and the clock is set."""
 

@@ -13,6 +13,10 @@ export const day = (ms, language) => new Intl.DateTimeFormat(language, { dateSty
 export const clock = (ms, language) =>
   new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }).format(ms);
 
+/** The name of the zone in which `clock` tells the time, "CET". */
+export const timeZone = (ms, language) =>
+  new Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(ms).find((part) => part.type === "timeZoneName")?.value ?? "";
+
 /** "on 5 January 2026"; of today "at 14:03:22". */
 function moment(ms, language) {
   const today = new Date(ms).toDateString() === new Date().toDateString();
@@ -81,12 +85,17 @@ export class Choices {
   }
 }
 
-/** The question of age. @returns {HTMLElement} with `.value`, null until something was chosen */
-export function ages(language, changed) {
+/**
+ * The question of age. `settled` is called when an answer is meant to stay: touched, or left by the keyboard, whose arrows
+ * choose each answer that they pass. @returns {HTMLElement} with `.value`, null until something was chosen
+ */
+export function ages(language, changed, settled) {
   const inputs = AGES.map((age) => el("input", { type: "radio", name: "age", value: age, autocomplete: "off" }));
   const node = el("fieldset.ages", {}, el("legend", { tabindex: "-1" }, word(language, "meAge")), el("p.need", {}, word(language, "meAgeFirst")), el("p.soft", {}, word(language, "meAgeWhy")),
     ...AGES.map((age, at) => el("label.option", {}, inputs[at], el("span", {}, word(language, `meAge_${age}`)))));
   for (const input of inputs) input.addEventListener("change", () => changed(input.value));
+  node.addEventListener("click", (event) => event.detail && setTimeout(settled)); // a label's click comes before the change
+  node.addEventListener("focusout", (event) => event.relatedTarget && !node.contains(event.relatedTarget) && settled());
   Object.defineProperty(node, "value", {
     get: () => inputs.find((input) => input.checked)?.value ?? null,
     set: (age) => inputs.forEach((input) => (input.checked = input.value === age)),

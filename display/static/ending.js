@@ -1,4 +1,4 @@
-/** The last view of the customer's own page: nothing of the person is left, and a lent tablet waits for its colleague. */
+/** The way out of the customer's own page: being forgotten, and the last view, in which nothing of the person is left. */
 
 import { ask, el } from "./dom.js";
 import { PinPad } from "./pin.js";
@@ -21,6 +21,24 @@ export function ending(language, { how, held, at }) {
       held && how === "forgotten" ? el("p", {}, word(language, "meBackText")) : null),
     held ? lock(language) : null,
   ];
+}
+
+/**
+ * Being forgotten, after one question.
+ * @param {(key: string) => string} say the words of a key
+ * @param {(key: string, look: string, act: () => void) => HTMLElement} button
+ * @param {() => void} forgotten
+ */
+export function forgetting(say, button, forgotten) {
+  const section = el("section.block.forget");
+  const first = () => section.replaceChildren(el("h2", {}, say("meForget")), el("p.soft", {}, say("meForgetText")), button("meForgetAsk", "danger", sure));
+  const sure = () => {
+    section.replaceChildren(el("h2", { tabindex: "-1" }, say("meForgetSure")), el("p.soft", {}, say("meForgetFinal")),
+      el("div.pair", {}, button("cancel", "", first), button("meForgetYes", "danger", forgotten)));
+    section.querySelector("h2").focus();
+  };
+  first();
+  return section;
 }
 
 /** Four digits bring the tablet back to staff. */

@@ -2,7 +2,7 @@
 
 import { AGES, ages, Choices, clock } from "./choices.js";
 import { ask, el, say } from "./dom.js";
-import { ending } from "./ending.js";
+import { ending, forgetting } from "./ending.js";
 import { readable, sheet } from "./sheet.js";
 import { deviceLanguage, other, spoken, word } from "./words.js";
 
@@ -20,6 +20,7 @@ class MyPage extends HTMLElement {
   #looking = 0;
   #chosen = null; // the language, once somebody chose it
   #draft = { call_name: "", age: null, choices: {} };
+  #wanted = new Set(); // what somebody wants to give who has not said their age
   #told = { line: "", receipt: "" }; // what was done last
   #joined = false; // somebody has just become a member here
   #fresh = false; // the notice has just changed: unfold it
@@ -115,22 +116,23 @@ class MyPage extends HTMLElement {
     this.age = data.age === "unknown" || data.age === null ? this.#ages() : null;
     this.line = el("p.done", { role: "status" });
     this.slip = el("div.slip");
-    const all = this.#button("meWithdrawAll", "", () => this.#withdrawAll());
+    this.all = this.#button("meWithdrawAll", "", () => this.#withdrawAll());
     this.#show("member",
       this.#title(data.call_name ? this.#word("hello", { name: data.call_name }) : this.#word("meTitle")),
       el("p.lede", {}, this.#word("meLede")),
       this.#notice(),
       this.age,
       this.choices.node,
-      el("div.after", {}, this.line, this.slip, all),
+      el("div.after", {}, this.line, this.slip, this.all),
       this.#ownData(),
-      this.#forget(),
+      forgetting((key) => this.#word(key), (...how) => this.#button(...how), () => this.#forgotten()),
       this.#end());
     this.#tell();
   }
 
-  /** Say what was done last, and where its receipt is. */
+  /** Say what was done last, where its receipt is, and whether there is anything to take back. */
   #tell() {
+    this.all.disabled = !this.#data.purposes.some((one) => one.state === "given");
     say(this.line, this.#told.line);
     this.slip.replaceChildren(...[this.#receiptLink(this.#told.receipt)].filter((link) => link !== null));
   }
@@ -139,7 +141,7 @@ class MyPage extends HTMLElement {
     this.#draft.language = this.language;
     this.age = this.#ages();
     this.age.value = this.#draft.age;
-    this.name = el("input", { id: "call-name", type: "text", maxlength: "40", autocomplete: "off", spellcheck: "false" });
+    this.name = el("input", { id: "call-name", type: "text", maxlength: "40", autocomplete: "off", spellcheck: "false", "aria-describedby": "name-why" });
     this.name.value = this.#draft.call_name;
     this.name.addEventListener("input", () => (this.#draft.call_name = this.name.value));
     this.choices = new Choices(this.language, (row) => {
@@ -153,7 +155,7 @@ class MyPage extends HTMLElement {
       el("p.lede", {}, this.#word("meJoinLede")),
       el("div.columns", {},
         el("div.person", {},
-          el("div.field", {}, el("label", { for: "call-name" }, this.#word("meName")), this.name, el("p.soft", {}, this.#word("meNameWhy"))),
+          el("div.field", {}, el("label", { for: "call-name" }, this.#word("meName")), this.name, el("p.soft", { id: "name-why" }, this.#word("meNameWhy"))),
           this.age, this.#notice()),
         this.choices.node),
       el("div.end", {}, this.#button("meLeave", "plain", () => this.#close())),
@@ -202,7 +204,7 @@ class MyPage extends HTMLElement {
       this.#draft.age = age;
       say(this.line, "");
       this.#young();
-    });
+    }, () => this.#giveWanted());
   }
 
   /** Somebody under 16 without their parents: nothing to choose, and nothing is stored. */
@@ -235,18 +237,6 @@ class MyPage extends HTMLElement {
     return el("section.block", {}, el("h2", {}, this.#word("meData")), el("p.soft", {}, this.#word("meDataText")), ...parts);
   }
 
-  #forget() {
-    const section = el("section.block.forget");
-    const first = () => section.replaceChildren(el("h2", {}, this.#word("meForget")), el("p.soft", {}, this.#word("meForgetText")),
-      this.#button("meForgetAsk", "danger", () => {
-        section.replaceChildren(el("h2", { tabindex: "-1" }, this.#word("meForgetSure")), el("p.soft", {}, this.#word("meForgetFinal")),
-          el("div.pair", {}, this.#button("cancel", "", first), this.#button("meForgetYes", "danger", () => this.#forgotten())));
-        section.querySelector("h2").focus();
-      }));
-    first();
-    return section;
-  }
-
   #end() {
     return el("div.end", {}, this.#button(this.#data.handover ? "meBack" : "meEnd", "", () => this.#close()));
   }
@@ -266,6 +256,7 @@ class MyPage extends HTMLElement {
     const gives = row.input.checked;
     if (gives && this.age && !this.#draft.age) {
       row.input.checked = false;
+      this.#wanted.add(row.name);
       this.#needAge();
       return;
     }
@@ -273,8 +264,19 @@ class MyPage extends HTMLElement {
     if (!(await this.#choose({ [row.name]: gives }, done))) row.input.checked = !gives;
   }
 
+  async #giveWanted() {
+    const wanted = [...this.#wanted];
+    if (!wanted.length || !["16plus", "guardian"].includes(this.#draft.age)) return;
+    this.#wanted.clear();
+    const done = wanted.map((name) => this.#word("meGave", { what: this.#word(name) })).join(" ");
+    await this.#choose(Object.fromEntries(wanted.map((name) => [name, true])), done);
+  }
+
+  /** Only what is given, also on another device meanwhile: what was never asked is not refused by this. */
   async #withdrawAll() {
-    await this.#choose(Object.fromEntries(this.#data.purposes.map((one) => [one.purpose, false])), this.#word("meTookAll"));
+    const { body } = await ask(ME);
+    const given = (body ?? this.#data).purposes.filter((one) => one.state === "given");
+    if (given.length) await this.#choose(Object.fromEntries(given.map((one) => [one.purpose, false])), this.#word("meTookAll"));
   }
 
   /** @returns {Promise<boolean>} whether it is done */
@@ -351,7 +353,7 @@ class MyPage extends HTMLElement {
 
   async #forgotten() {
     const { status, body } = await ask(`${ME}/forget`, {});
-    if (body?.result === "ok") this.#over("forgotten");
+    if (body?.result === "ok") this.#over("forgotten", body.at_ms);
     else this.#trouble(this.#word(status === 401 ? "meExpiredText" : "meFailed"), () => this.#load());
   }
 
@@ -368,16 +370,17 @@ class MyPage extends HTMLElement {
     this.#draft = { call_name: "", age: null, choices: {} };
     this.#told = { line: "", receipt: "" };
     this.#fresh = this.#joined = false;
-    this.choices = this.age = this.name = this.line = this.slip = null;
+    this.#wanted.clear();
+    this.choices = this.age = this.name = this.line = this.slip = this.all = null;
     this.main.replaceChildren();
     this.soon.replaceChildren();
     say(this.status, "");
   }
 
-  /** Nothing of the person stays; a tablet waits for its colleague. */
-  async #over(how) {
+  /** Nothing of the person stays; a tablet waits for its colleague. `atMs`: when it was done, by the shop's clock. */
+  async #over(how, atMs = 0) {
     const held = this.#data?.handover ?? (await ask("/api/v1/tablet/readers")).status === LOCKED;
-    const at = clock(Date.now(), this.language);
+    const at = clock(atMs, this.language);
     this.#wipe();
     this.#last = { how, held, at };
     this.#show(how, ...ending(this.language, this.#last));

@@ -1,6 +1,6 @@
 /** The receipt of one act: what was allowed and refused, on which notice, and how to take it back. Made to be printed. */
 
-import { clock, day } from "./choices.js";
+import { clock, day, timeZone } from "./choices.js";
 import { ask, el } from "./dom.js";
 import { deviceLanguage, other, spoken, word } from "./words.js";
 
@@ -54,7 +54,7 @@ class MyReceipt extends HTMLElement {
     ].filter(([, value]) => value);
     return el("main.sheet", {},
       el("h1", {}, this.#word("meReceiptTitle")),
-      el("p.lede", {}, `${day(at, this.language)}, ${clock(at, this.language)}`),
+      el("p.lede", {}, `${day(at, this.language)}, ${clock(at, this.language)} ${timeZone(at, this.language)}`),
       el("table.acts", {}, el("tbody", {}, ...receipt.purposes.map((one) => this.#act(one)))),
       el("h2", {}, this.#word("meReceiptBack")), el("p", {}, this.#word("meReceiptHow")),
       el("dl.facts", {}, ...facts.flatMap(([key, value]) => [el("dt", {}, this.#word(key)), el("dd", {}, value)])));

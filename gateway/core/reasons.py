@@ -67,7 +67,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "consent.given": ("Die Einwilligung galt.", "The consent was in force."),
     "consent.not_given": ("Es gab keine Einwilligung dazu.", "There was no consent to it."),
     "consent.refused": ("Die Einwilligung war abgelehnt.", "The consent was refused."),
-    "consent.withdrawn": ("Die Einwilligung war widerrufen.", "The consent was withdrawn."),
+    "consent.withdrawn": ("Die Einwilligung war zurückgenommen.", "The consent was withdrawn."),
     "consent.expired": ("Die Einwilligung war abgelaufen.", "The consent had expired."),
     "consent.superseded": ("Die Einwilligung war ersetzt.", "The consent was superseded."),
     "consent.from_the_future": (
@@ -107,11 +107,37 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "age.under16": ("Dafür ist ein höheres Alter nötig.", "It needs a higher age."),
 }
 
+# What is so now, where it reads differently from what was so when something was decided.
+_PRESENT: dict[str, tuple[str, str]] = {
+    "consent.given": ("Die Einwilligung gilt.", "The consent is in force."),
+    "consent.not_given": ("Es gibt keine Einwilligung dazu.", "There is no consent to it."),
+    "consent.refused": ("Es ist abgelehnt.", "It is refused."),
+    "consent.withdrawn": ("Die Einwilligung ist zurückgenommen.", "The consent is withdrawn."),
+    "consent.expired": ("Die Einwilligung ist abgelaufen.", "The consent has ended."),
+    "consent.superseded": ("Die Einwilligung ist ersetzt.", "The consent is replaced."),
+    "consent.from_the_future": ("Die Einwilligung gilt noch nicht.", "The consent is not yet in force."),
+    "consent.future": ("Die Einwilligung gilt noch nicht.", "The consent is not yet in force."),
+    "consent.notice": (
+        "Zugestimmt ist einem anderen Text als dem Datenschutzhinweis.",
+        "What is agreed to is another text than the privacy notice.",
+    ),
+    "consent.clock_in_doubt": (
+        "Die Uhr ist nicht verlässlich, und die Zentrale hat die Einwilligung noch nicht bestätigt.",
+        "The clock is in doubt, and headquarters has not confirmed the consent yet.",
+    ),
+}
+
 
 def sentence(code: str) -> Text:
     """What a code means; one that nobody knows is given as it is, because it may not be left out."""
     german, english = _SENTENCES.get(code, (f"Grund: {code}", f"Reason: {code}"))
     return {"de": german, "en": english}
+
+
+def present(code: str) -> Text:
+    """What a code means of something that is so now."""
+    german, english = _PRESENT.get(code, ("", ""))
+    return {"de": german, "en": english} if german else sentence(code)
 
 
 def is_known(code: str) -> bool:

@@ -68,6 +68,9 @@ class Session:
     acts: int = 0
     barred: bool = False
 
+    def is_over(self, now_ms: int) -> bool:
+        return now_ms >= min(self.ends_ms, self.last_ms)
+
 
 def is_token(text: str) -> bool:
     """Whether `text` has the form of a link's token or a session's cookie."""
@@ -103,6 +106,10 @@ class Links:
         """What the token opens, exactly once; None if it is unknown, used or late."""
         link, ends_ms = self._links.pop(_digest(token), (None, 0))
         return link if now_ms < ends_ms else None
+
+    def count_of(self, member_id: str, now_ms: int) -> int:
+        """How many of a member's links could still be opened."""
+        return sum(link.member_id == member_id and now_ms < ends_ms for link, ends_ms in self._links.values())
 
     def forget(self, member_id: str) -> None:
         """A member's links open nothing any more."""
@@ -141,7 +148,7 @@ class Sessions:
     def get(self, cookie: str | None, now_ms: int) -> Session | None:
         """The open session of a cookie. Being asked for keeps a confirmed one open."""
         session = self._sessions.get(_digest(cookie)) if cookie is not None and is_token(cookie) else None
-        if session is None or now_ms >= min(session.ends_ms, session.last_ms):
+        if session is None or session.is_over(now_ms):
             return None
         if not session.digits:
             session.ends_ms = now_ms + IDLE_MS
@@ -169,13 +176,17 @@ class Sessions:
         """End what was opened on this tablet itself."""
         self._keep(lambda one: one.link.via != "tablet" or one.link.place != tablet)
 
+    def count_of(self, member_id: str, now_ms: int) -> int:
+        """How many of a member's sessions are open or wait for the screen."""
+        return sum(one.member_id == member_id and not one.is_over(now_ms) for one in self._sessions.values())
+
     def forget(self, member_id: str) -> None:
         """End a member's sessions, because they were erased."""
         self._keep(lambda one: one.member_id != member_id)
 
     def expire(self, now_ms: int) -> None:
         """Let go of what is over."""
-        self._keep(lambda one: now_ms < min(one.ends_ms, one.last_ms))
+        self._keep(lambda one: not one.is_over(now_ms))
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock, in place: whoever waits for the disk holds a session meanwhile."""

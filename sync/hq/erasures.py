@@ -44,6 +44,15 @@ class Erasures(File):
     def is_erased(self, member_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM erasure WHERE member_id = ?", (member_id,)))
 
+    def erased_by(self, member_id: str) -> int | None:
+        """The number of the order that erased this member; None = nobody ordered it."""
+        rows = self._read("SELECT seq FROM erasure WHERE member_id = ?", (member_id,))
+        return int(rows[0]["seq"]) if rows else None
+
+    def is_ordered(self, seq: int) -> bool:
+        """Whether there is an erasure of this number."""
+        return bool(self._read("SELECT 1 FROM erasure WHERE seq = ?", (seq,)))
+
     def overtake_erasures(self, seq: int) -> bool:
         """Number all erasures anew above `seq` if this ledger is behind it; True if it was.
 

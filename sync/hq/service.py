@@ -147,12 +147,21 @@ def resend(db: Path, member_id: str) -> int:
         return ledger.resend(member_id)
 
 
-def erase(db: Path, member_id: str, now_ms: int = 0) -> tuple[bool, int]:
-    """Order every shop to forget this member and forget them here; whether they were known, and the version. Unknown
-    ones are erased as well, because a shop may know what this HQ lost."""
+def erase(db: Path, member_id: str, now_ms: int = 0, *, even_unknown: bool = False) -> tuple[int, int | None]:
+    """Order every shop to forget this member and forget them here: (the number of the order, the version), None for
+    the version of somebody who was erased before, and then nothing is ordered. Raises ConfigError for somebody
+    unknown, because it is for good; with `even_unknown` they are erased, as a shop may know what this HQ lost."""
     with _ledger(db) as ledger:
-        known = ledger.has_member(member_id)
-        return known, orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}], now_ms)
+        order = ledger.erased_by(member_id)
+        if order is not None:
+            return order, None
+        if not even_unknown and not ledger.has_member(member_id):
+            raise ConfigError(
+                f"member {member_id}: not known to this HQ, and an erasure is for good; expected the pseudonym of a "
+                "member, or --even-unknown for one whom only shops know"
+            )
+        version = orders.record(ledger, [{"op": "member.erase", "body": {"member_id": member_id}}], now_ms)
+        return ledger.erase_seq(), version
 
 
 def erasures(db: Path, limit: int = 200) -> tuple[list[Row], list[Row]]:
@@ -163,9 +172,11 @@ def erasures(db: Path, limit: int = 200) -> tuple[list[Row], list[Row]]:
 
 
 def receipts(db: Path, seq: int) -> list[Row]:
-    """What each gateway cleared for one erasure."""
+    """What each gateway cleared for one erasure. Raises ConfigError where there is no such order."""
     _must_exist(db)
     with _ledger(db) as ledger:
+        if not ledger.is_ordered(seq):
+            raise ConfigError(f"order {seq}: no such order; see hq erasures")
         return ledger.receipts(seq)
 
 

@@ -13,6 +13,7 @@ from tests.rigs.shopfront import SHOP, WallClock
 CODE = "40718253"
 RECEIPT = "r-0001"
 PIN_TRIES = 5
+FORGOTTEN_MS = 1_767_603_600_000  # by the shop's clock, years from the browser's
 
 
 @dataclass
@@ -101,7 +102,7 @@ class OwnPages:
         self.posts.append((what, form))
         if what in ("forget", "end"):
             self.open = False
-            return {"result": "ok"}
+            return {"result": "ok", "at_ms": FORGOTTEN_MS}
         wrong = self._wrong(form)
         if wrong:
             return {"result": wrong}
