@@ -3,7 +3,6 @@
 A database that was put back from a backup has the mark of an earlier run, so it may not go on with its numbers.
 """
 
-import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -14,28 +13,28 @@ NAME = "gateway.run"
 _MARK = "run"
 
 
-def begin(tx: Tx, folder: Path) -> bool:
-    """Mark a new run; outside a transaction, before anything else is written. True = the database is from a backup.
-
-    A power cut at any point of it tells no backup: the file has both marks until `end`.
-    """
-    path, kept = folder / NAME, tx.meta(_MARK)
+def is_backup(tx: Tx, folder: Path) -> bool:
+    """Whether another run than the last one left this database. Changes nothing."""
+    kept = tx.meta(_MARK)
     try:
-        marks = path.read_text(encoding="ascii", errors="replace").split()
+        marks = (folder / NAME).read_text(encoding="ascii", errors="replace").split()
     except OSError:
         marks = []
-    new = secrets.token_hex(8)
-    with contextlib.suppress(OSError):  # a full disk: this run has the mark of the one before
-        _write(path, f"{kept or ''} {new}")
-        with tx.db.atomic():
-            tx.put_meta(_MARK, new)
     return kept is not None and kept not in marks
 
 
+def begin(tx: Tx, folder: Path) -> None:
+    """Mark a new run, outside a transaction. A power cut at any point of it looks like no backup: the file has both
+    marks until `end`. Raises OSError or the database's own error; this run then has the mark of the one before."""
+    new = secrets.token_hex(8)
+    _write(folder / NAME, f"{tx.meta(_MARK) or ''} {new}")
+    with tx.db.atomic():
+        tx.put_meta(_MARK, new)
+
+
 def end(tx: Tx, folder: Path) -> None:
-    """From now on only this run's mark is right."""
-    with contextlib.suppress(OSError):
-        _write(folder / NAME, tx.meta(_MARK) or "")
+    """From now on only this run's mark is right. Raises OSError."""
+    _write(folder / NAME, tx.meta(_MARK) or "")
 
 
 def _write(path: Path, text: str) -> None:

@@ -79,14 +79,17 @@ class Store:
         self.identifier_key = self._tx.identifier_key
         # Open as long as the database is: closing it would end the locks that SQLite holds on the same file.
         self._file = os.open(path, os.O_RDWR)
-        restored = lastrun.begin(self._tx, path.parent)
+        restored = lastrun.is_backup(self._tx, path.parent)
+        with contextlib.suppress(OSError, sqlite3.Error):  # a full disk must not keep the service from its start
+            lastrun.begin(self._tx, path.parent)
         with self._db.atomic():
             self.recovery = erasures.recover(self._tx, self._erasures)
             self.withdrawn_again = withdrawals.recover(self._tx, self._withdrawals)
             is_old = restored or self.recovery.erased > 0 or self.withdrawn_again.older
             if is_old or self._tx.meta("epoch") is None:
                 self._tx.put_meta("epoch", new_epoch)  # under the former one HQ has other events with these numbers
-        lastrun.end(self._tx, path.parent)
+        with contextlib.suppress(OSError):
+            lastrun.end(self._tx, path.parent)
         self.epoch = str(self._tx.meta("epoch"))
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))

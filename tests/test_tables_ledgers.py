@@ -1,7 +1,5 @@
 """Entries for the ledgers are handed over once, and a work that failed takes back its own."""
 
-from pathlib import Path
-
 from sqlite_utils import Database
 
 from gateway.core.changes import LedgerEntry
@@ -13,8 +11,8 @@ def entry(number: int) -> LedgerEntry:
     return LedgerEntry(bytes(16), number, 5)
 
 
-def test_what_is_noted_is_handed_over_once(tmp_path: Path) -> None:
-    ledgers = Ledgers(Database(memory=True), Vault(bytes(32)))
+def test_what_is_noted_is_handed_over_once(db: Database) -> None:
+    ledgers = Ledgers(db, Vault(bytes(32)))
     ledgers._note("erasures", entry(1))
     ledgers._note("withdrawals", entry(2))
     assert ledgers.unwritten == 2
