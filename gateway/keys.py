@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError
+from gateway.lasting import sync_folder
 
 ROOT = "site.key"
 NEXT = "site.key.next"  # while the root is changed
@@ -75,7 +76,7 @@ def take_over(coming: Root) -> None:
     """The root key that was to follow is the root key now; after this no power cut brings the old one back."""
     try:
         coming.path.rename(coming.path.with_name(ROOT))
-        _sync_folder(coming.path.parent)
+        sync_folder(coming.path.parent)
     except OSError as error:
         raise ConfigError(f"{coming.path}: cannot be renamed to {ROOT} ({error.strerror})") from error
 
@@ -192,15 +193,6 @@ def _create(path: Path, size: int) -> None:
                 owner = path.parent.stat()
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         draft.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"{path.parent}: cannot be written ({error.strerror}); expected a data folder") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """A name in it is as lasting as the file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+from gateway.lasting import sync_folder
 from gateway.records import Tx
 
 NAME = "gateway.run"
@@ -46,8 +47,4 @@ def _write(path: Path, text: str) -> None:
     finally:
         os.close(fd)
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

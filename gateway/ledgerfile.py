@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway.core.changes import DIGEST_BYTES, LedgerEntry
 from gateway.errors import ConfigError, StoreError
+from gateway.lasting import sync_folder
 
 MAGIC_BYTES = 8
 _NUMBER_BYTES = 8
@@ -89,7 +90,7 @@ class Ledger:
             anew = Ledger(draft.parent, LedgerKind(draft.name, self._kind.magic, self._kind.title, self._kind.without))
             anew.append(entries)
             draft.replace(self._path)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
             self._size = anew._size
         except OSError as error:
             raise StoreError(f"{self._kind.title}: {error.strerror}") from error
@@ -106,7 +107,7 @@ class Ledger:
         finally:
             os.close(fd)
         if new:
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         self._size += len(data) + (MAGIC_BYTES if new else 0)
 
 
@@ -163,12 +164,3 @@ def _write_whole(fd: int, data: bytes, at: int) -> None:
         if not count:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         written += count
-
-
-def _sync_folder(folder: Path) -> None:
-    """The file's name has to survive a power cut too."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,0 +1,29 @@
+"""A folder is written to the disk, and left closed."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from gateway.lasting import sync_folder
+
+
+def test_the_folder_itself_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[int, int]] = []
+
+    def fsync(descriptor: int) -> None:
+        written.append((descriptor, os.fstat(descriptor).st_ino))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    sync_folder(tmp_path)
+    ((descriptor, inode),) = written
+    assert inode == tmp_path.stat().st_ino
+    assert stat.S_ISDIR(tmp_path.stat().st_mode)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "gone")
