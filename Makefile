@@ -6,13 +6,17 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check bench chaos lives strangers taps test-pcsc test-vm install clean
+.PHONY: demo test fuzz check bench chaos lives strangers taps test-pcsc test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+# `make test` draws the same examples, faults and kills each time; this draws others, and prints how to draw them again.
+fuzz: $(VENV)/.dev
+	TEST_DRAW=fresh $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -27,12 +31,12 @@ bench: $(VENV)/.peers
 
 # The long form of the kill tests; a short form is in `make test`.
 chaos: $(VENV)/.dev
-	CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest tests/test_chaos.py \
+	TEST_DRAW=fresh CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest tests/test_chaos.py \
 		tests/test_rekey.py tests/test_resealing.py -s --timeout 3600 $(ARGS)
 
 # 10,000 steps in the lives of profiles, then the same for clocks and for erasures; short forms are in `make test`.
 lives: $(VENV)/.dev
-	LIFE_STEPS=10000 LIFE_EXAMPLES=500 ERASURE_STEPS=400 $(BIN)/python -m pytest tests/test_profile_life.py \
+	TEST_DRAW=fresh LIFE_STEPS=10000 LIFE_EXAMPLES=500 ERASURE_STEPS=400 $(BIN)/python -m pytest tests/test_profile_life.py \
 		tests/test_life_clocks.py tests/test_erasure_orders.py -s --timeout 7200 $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
@@ -59,7 +63,7 @@ test-pcsc: $(VENV)/.dev
 
 # 500 taps with a fault at every frame and as many clean ones, then 50 pairs at two readers; a short form is in `make test`.
 taps: $(VENV)/.dev
-	TAP_FAULTS=500 TAPS_TOGETHER=50 $(BIN)/python -m pytest tests/test_tap_faults.py -s $(ARGS)
+	TEST_DRAW=fresh TAP_FAULTS=500 TAPS_TOGETHER=50 $(BIN)/python -m pytest tests/test_tap_faults.py -s $(ARGS)
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:

@@ -53,7 +53,9 @@ def iphone(pass_type: str, private: object = APPLE_KEY, unix_s: int = NOW_S, **o
 
 
 def tag(meta: bytes = META, file: bytes = FILE, number: str | None = None) -> Spec:
-    return cards.phone([sun.spec(uid("sun", 0), meta, file, counter=5)], uid=number or uid("sun", 0), think_ms=0)
+    return cards.phone(
+        [sun.spec(uid("sun", 0), meta, file, counter=5, seed="phone")], uid=number or uid("sun", 0), think_ms=0
+    )
 
 
 def app(**options: object) -> Spec:

@@ -14,11 +14,12 @@ import pytest
 
 from drivers.people import population
 from tests.rigs.figures import Tell
+from tests.rigs.seeds import seed
 from tests.rigs.system import System, wait_for
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
 BROKER_KILLS = int(os.environ.get("CHAOS_BROKER_KILLS", "3"))
-SEED = int(os.environ.get("CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
+SEED = seed("CHAOS_SEED")
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120 + 15 * (KILLS + BROKER_KILLS))]
 

@@ -14,8 +14,10 @@ from gateway import __main__, dbfile, keys, rekey
 from gateway.core.model import Member
 from gateway.errors import ConfigError
 from gateway.store import Store
+from tests.rigs.seeds import seed
 
 KILLS = int(os.environ.get("ROOT_KILLS", "6"))
+SEED = seed("ROOT_SEED")
 
 
 @pytest.fixture
@@ -107,8 +109,7 @@ while True:
 
 
 def test_kill_9_at_any_moment(data: Path) -> None:
-    seed = random.SystemRandom().randrange(10**6)
-    rng, half_done = random.Random(seed), 0
+    rng, half_done = random.Random(SEED), 0
     for _ in range(KILLS):
         process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(data)], stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"ready\n"
@@ -117,8 +118,8 @@ def test_kill_9_at_any_moment(data: Path) -> None:
         process.wait()
         process.stdout.close()
         half_done += len(keys.roots(data)) > 1
-        assert opens(data), f"seed {seed}"
-    print(f"seed {seed}: {half_done} of {KILLS} kills met a change of the root half done")
+        assert opens(data), f"seed {SEED}"
+    print(f"seed {SEED}: {half_done} of {KILLS} kills met a change of the root half done")
 
 
 def test_a_root_that_systemd_brings_is_the_operators_to_change(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

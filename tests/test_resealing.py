@@ -24,12 +24,14 @@ from gateway.resealing import Resealing
 from gateway.store import Store
 from gateway.tables.rows import SEALED
 from tests.rigs.earshot import until
+from tests.rigs.seeds import seed
 from tests.rigs.shop import Clock
 from tests.rigs.system import System, wait_for
 
 ROOT, OTHER = bytes(range(32)), bytes(range(1, 33))
 MEMBERS = 120
 KILLS = int(os.environ.get("SEAL_KILLS", "5"))
+SEED = seed("SEAL_SEED")
 
 
 @pytest.fixture(autouse=True)
@@ -208,8 +210,7 @@ asyncio.run(main())
 
 
 def test_kill_loses_no_value_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(10**6)
-    rng, path, unfinished = random.Random(seed), tmp_path / "gateway.db", 0
+    rng, path, unfinished = random.Random(SEED), tmp_path / "gateway.db", 0
     asyncio.run(filled(path))
     for _ in range(KILLS):
         ask_rekey(path)
@@ -220,9 +221,9 @@ def test_kill_loses_no_value_and_the_next_start_goes_on(tmp_path: Path) -> None:
         process.wait()
         process.stdout.close()
         unfinished += len(key_ids(path)) > 1
-        assert examined(path, ROOT) == {}, f"seed {seed}"
-        assert marks(path) <= set(key_ids(path)), f"seed {seed}"
-    print(f"seed {seed}: {unfinished} of {KILLS} kills met a change of keys half done")
+        assert examined(path, ROOT) == {}, f"seed {SEED}"
+        assert marks(path) <= set(key_ids(path)), f"seed {SEED}"
+    print(f"seed {SEED}: {unfinished} of {KILLS} kills met a change of keys half done")
     asyncio.run(finished(path))
     assert (len(key_ids(path)), marks(path)) == (1, set(key_ids(path)))
     assert examined(path, ROOT) == {}

@@ -25,10 +25,11 @@ from gateway.results import percentile
 from tests.rigs import desk
 from tests.rigs.desk import PEOPLE, READERS, SCREENS, Kinds, counter
 from tests.rigs.figures import Tell
+from tests.rigs.seeds import seed
 
 FAULTY = int(os.environ.get("TAP_FAULTS", "18"))
 TOGETHER = int(os.environ.get("TAPS_TOGETHER", "3"))
-SEED = int(os.environ.get("TAP_SEED", str(random.SystemRandom().randrange(10**6))))
+SEED = seed("TAP_SEED")
 
 pytestmark = pytest.mark.timeout(120 + 10 * FAULTY + 10 * TOGETHER)
 
