@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from gateway.advice import Advice
-from gateway.apply import Touched, apply, taken_from
 from gateway.binding import Binding
 from gateway.checkout import Checkout
 from gateway.choices import Lent
@@ -18,20 +17,20 @@ from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
 from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
 from gateway.core.offers import public_slides
-from gateway.core.ports import Clock, Surfaces
+from gateway.core.ports import Clock, Holder, Surfaces
 from gateway.core.presence import Presence
 from gateway.core.proof import redeemable_cents
 from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
 from gateway.decisions import Decisions
-from gateway.errors import StoreError
 from gateway.forgetting import Followed, Forgetting
 from gateway.handovers import self_service
 from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
 from gateway.life import Life, Stale
+from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
@@ -86,6 +85,7 @@ class Flow:
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
         self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
+        self._holders: dict[str, Holder] = {"tills": self._tills}  # by what a receipt of an erasure calls their places
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
@@ -114,6 +114,7 @@ class Flow:
         self._forgetting = Forgetting(
             store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended, erased
         )
+        self._orders = self._take_orders()
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> Lent:
@@ -137,6 +138,22 @@ class Flow:
         made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
         return lent
+
+    def _take_orders(self) -> Orders:
+        return Orders(
+            clock=self._clock,
+            health=self._health,
+            commit=self._commit,
+            keychain=self._keychain,
+            site_key=self._site_key,
+            recognition=self.recognition,
+            lapses=self._lapses,
+            binding=self._binding,
+            forgetting=self._forgetting,
+            forget=self._forget,
+            read_shop=self._read_shop,
+            refresh_loops=self._refresh_loops,
+        )
 
     @property
     def screens(self) -> Mapping[str, str]:
@@ -250,17 +267,16 @@ class Flow:
             "request": self._advice.request_of(member_id),
             "announced": announced or None,
             "announced_at_ms": announced_at_ms,
-            "till": self._tills.till_of(member_id),
             "links": links or None,
             "sessions": sessions or None,
             "owed": [purpose.value for purpose in self._choices.owed_to(member_id)] or None,
-        }
+        } | {name: value for holder in self._holders.values() for name, value in holder.memory_of(member_id).items()}
 
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
-        return await self._works.to_its_end(self._change(delta))
+        return await self._works.to_its_end(self._orders.change(delta))
 
     async def on_erasures(self, batch: Erasures) -> Followed:
         """Obey a message of headquarters' stream of erasures, and say what was cleared."""
@@ -274,26 +290,13 @@ class Flow:
         """A member asked in the shop to be forgotten: done here at once; "gone" = nobody. As Forgetting.request."""
         return await self._works.to_its_end(self._forgetting.request(member_id, channel))
 
-    async def _change(self, delta: Delta) -> str:
-        now_ms = self._clock.now_ms()
-        try:
-            own = self._keychain.gateway if self._keychain is not None else ""
-            touched = await self._commit(lambda tx: apply(tx, delta, self._site_key, now_ms, own), vital=True)
-        except StoreError:
-            for member_id in taken_from(delta):  # it comes again until the disk takes it, and is obeyed from now on
-                self._forget(member_id)
-                self.recognition.forget(member_id)
-            raise
-        if touched.outcome == "applied":
-            await self._follow(touched)
-        return touched.outcome
-
     def on_tick(self, now_ms: int, trusted: bool = True, world: bool = False) -> None:
         """Let go of what is over. `trusted`: the clock is synchronised; `world`: it is no simulation's."""
         self._visits.expire(now_ms)
         for screen in self._stage.expire(now_ms):
             self._show(screen)
-        self._tills.expire(now_ms)
+        for holder in self._holders.values():
+            holder.expire(now_ms)
         self.checkout.tick(now_ms)
         self.selfservice.tick(now_ms)
         expired = self._advice.expire(now_ms)
@@ -313,8 +316,10 @@ class Flow:
     def on_clock_step(self, delta_ms: int) -> None:
         """The system's time was corrected: nobody leaves, stays or expires because of it."""
         self._health.count("clock.steps")
-        for part in (self._presence, self._stage, self._advice, self._tills, self._binding, self._surfaces):
+        for part in (self._presence, self._stage, self._advice, self._binding, self._surfaces):
             part.shift(delta_ms)
+        for holder in self._holders.values():
+            holder.shift(delta_ms)
         self.selfservice.shift(delta_ms)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
         self._forgetting.clock_stepped(delta_ms)
@@ -329,27 +334,6 @@ class Flow:
 
     # --- show (after the commit) -----------------------------------------------------------------------------
 
-    async def _follow(self, touched: Touched) -> None:
-        if touched.refused_offers:
-            self._health.count("hq.refused_offers", touched.refused_offers)
-        for member_id in touched.cleared:
-            self._forget(member_id)
-        self.recognition.follow(touched.recognised)
-        self._lapses.changed()
-        for name in touched.counts:
-            self._health.count(name)
-        self._binding.drop(touched.bindings)
-        if touched.keys and self._keychain is not None:
-            await self._keychain.load()
-        if touched.shop:
-            await self._read_shop()
-        if touched.shop or touched.catalogue:
-            await self._refresh_loops(everywhere=touched.shop)
-        if touched.suppressed:
-            self._health.count("erase.suppressed", touched.suppressed)
-        if touched.erased:
-            self._forgetting.followed(touched.erased)
-
     def _forget(self, member_id: str) -> dict[str, int]:
         """Wipe a member from every surface, at once; how many places of each kind that were."""
         screens = self._stage.forget(member_id)
@@ -358,14 +342,14 @@ class Flow:
         places = {
             "visits": self._visits.forget(member_id),
             "screens": len(screens),
-            "tills": self._tills.forget(member_id),
             "requests": self._advice.forget(member_id),
-        }
+        } | {place: holder.forget(member_id) for place, holder in self._holders.items()}
         return {place: count for place, count in places.items() if count}
 
     def _forget_all(self) -> None:
         """Wipe everybody from every surface."""
-        for member_id in self._visits.members | self._stage.members | self._tills.members | self._advice.members:
+        held = {member_id for holder in self._holders.values() for member_id in holder.members}
+        for member_id in self._visits.members | self._stage.members | self._advice.members | held:
             self._forget(member_id)
 
     def _aged(self, stale: Stale) -> None:

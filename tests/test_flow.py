@@ -16,14 +16,12 @@ from gateway.core.changes import (
     MemberErase,
     MemberPut,
     OfferDrop,
-    OfferPut,
 )
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
     CredentialKind,
     Member,
-    Offer,
     Purpose,
     ShopConfig,
     Sighting,
@@ -32,9 +30,8 @@ from gateway.core.model import (
 )
 from gateway.core.presence import LEFT_AFTER_MS, UNKNOWN_AFTER_MS, PresenceChange
 from gateway.core.stage import READ_MS
-from gateway.errors import PeerError, StoreError
+from gateway.errors import PeerError
 from gateway.tables.rows import MEMBER_BODY
-from sync import messages, ops
 from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
 
 ALL = tuple(Purpose)
@@ -53,29 +50,6 @@ async def shop(tmp_path):
 
 def level(shop: Shop, screen: str = "bar") -> str:
     return shop.walls.screens[screen].level
-
-
-async def test_every_screen_begins_neutral_and_catalogue_changes_show_at_once(shop: Shop) -> None:
-    assert level(shop, "bar") == "L1"
-    assert level(shop, "cellar") == "L0"
-    await shop.push(OfferPut(Offer("new", TEXT, TEXT, audience="everyone", priority=9)))
-    assert [slide.slide_id for slide in shop.walls.screens["bar"].slides] == ["new", "loop"]
-    await shop.push(OfferDrop("new"))
-    assert [slide.slide_id for slide in shop.walls.screens["bar"].slides] == ["loop"]
-
-
-async def test_a_bad_offer_does_not_hold_up_a_withdrawal(shop: Shop) -> None:
-    await shop.tap("mia", "coffee-nfc")
-    assert shop.walls.screens["bar"].level == "L3"
-    greedy = {"offer_id": "espresso", "title": TEXT, "text": TEXT, "interests": ["tea"], "purpose": "greet_on_entry"}
-    withdrawn = ops.dump(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, seq=2))
-    wire = messages.delta(shop.version, shop.version + 1, [{"op": "offer.put", "body": greedy}, withdrawn])
-    assert await shop.flow.on_hq_change(messages.parse_delta(wire)) == "applied"
-    assert shop.walls.screens["bar"].level == "L1"
-    assert shop.health.counts["hq.refused_offers"] == 1
-    assert await shop.bodies("offer.refused") == [{"offer_id": "espresso", "reason": "purpose", "field": "interests"}]
-    former = await shop.store.run(lambda tx: {offer.offer_id: offer for offer in tx.offers()})
-    assert former["espresso"].interests == ("coffee",)
 
 
 async def test_standing_in_a_zone_shows_an_offer_and_tells_hq_why(shop: Shop) -> None:
@@ -356,19 +330,6 @@ async def test_a_full_disk_shows_nothing_and_says_so(shop: Shop) -> None:
     assert {part.name: part.state for part in shop.health.parts}["disk"] == "ok"
 
 
-async def test_a_withdrawal_is_obeyed_even_if_the_disk_cannot_take_it(shop: Shop, monkeypatch) -> None:
-    await shop.tap("mia", "coffee-nfc")
-
-    async def refuse(*_: object, **__: object) -> None:
-        raise StoreError("the disk refused: it is full")
-
-    monkeypatch.setattr(shop.store, "run", refuse)
-    with pytest.raises(StoreError):
-        await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5))
-    assert level(shop) == "L1"
-    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
-
-
 async def test_a_clock_step_ends_nothing(shop: Shop) -> None:
     await shop.stand("mia", "coffee-ble")
     await shop.tap("mia", "coffee-nfc")
@@ -394,18 +355,6 @@ async def test_sightings_of_a_forgotten_member_are_harmless(shop: Shop) -> None:
     assert await shop.events() == before
     assert level(shop) == "L1"
     shop.flow.sighted(Sighting("mia", "elsewhere", -50, shop.clock.ms))
-
-
-async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Shop) -> None:
-    await shop.tap("mia", "coffee-nfc")
-    bringing = asyncio.ensure_future(shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 5)))
-    await asyncio.sleep(0)
-    bringing.cancel()  # the line breaks while the disk writes
-    with pytest.raises(asyncio.CancelledError):
-        await bringing
-    await asyncio.gather(*shop.flow._works._asked)
-    assert level(shop) == "L1"
-    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
 
 
 async def test_a_consent_from_the_future_counts_when_its_time_has_come(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """What the path needs from the world around it, as protocols; `gateway.app` passes the real ones in."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.core.model import QueueEntry, ScreenContent, Sighting, StaffCard, Tap
@@ -38,6 +39,26 @@ class Surfaces(Protocol):
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock: what has a deadline keeps the time it had left."""
+
+
+class Holder(Protocol):
+    """A part of the path that knows members while they are here: in memory, for a while, and wiped when told to."""
+
+    @property
+    def members(self) -> set[str]:
+        """Everybody it knows."""
+
+    def forget(self, member_id: str) -> int:
+        """Nothing of this member stays; how many places that were."""
+
+    def expire(self, now_ms: int) -> None:
+        """Let go of what is over."""
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a step of the clock."""
+
+    def memory_of(self, member_id: str) -> Mapping[str, object]:
+        """What it knows of a member, by fields of their export (export.MEMORY); None for nothing."""
 
 
 class Sink(Protocol):

@@ -41,6 +41,10 @@ class Tills:
         """The sale is over; False if nobody stood there."""
         return self._sales.pop(till, None) is not None
 
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """For the member's own export."""
+        return {"till": self.till_of(member_id)}
+
     @property
     def members(self) -> set[str]:
         """Who stands at a till."""
