@@ -108,8 +108,9 @@ def identity_key(number: int) -> bytes:
 WATCH = """(name) => {
   const root = document.documentElement;
   window.seen = [];
-  new MutationObserver(() => window.seen.push([Date.now(), root.getAttribute(name) || ""]))
-    .observe(root, {attributes: true, attributeFilter: [name]});
+  window.watching?.disconnect();  // or a change of what was watched before counts too
+  window.watching = new MutationObserver(() => window.seen.push([Date.now(), root.getAttribute(name) || ""]));
+  window.watching.observe(root, {attributes: true, attributeFilter: [name]});
 }"""
 
 

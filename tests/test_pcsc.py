@@ -81,7 +81,9 @@ async def counter() -> AsyncIterator[Counter]:
         opened.task.cancel()
         with suppress(asyncio.CancelledError):
             await opened.task
-        assert not [thread for thread in threading.enumerate() if thread.name == "pcsc-till"]
+        for thread in [one for one in threading.enumerate() if one.name == "pcsc-till"]:
+            thread.join(LIMIT_S)  # its last act is to say that it ends
+            assert not thread.is_alive()
 
 
 @pytest.fixture
