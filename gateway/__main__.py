@@ -33,6 +33,7 @@ from gateway import (
     rehearse,
     rekey,
     scanner,
+    whatifverbs,
 )
 from gateway.dbfile import DATABASE, ask_rekey
 from gateway.errors import ConfigError, GatewayError
@@ -316,6 +317,7 @@ def _parser() -> argparse.ArgumentParser:
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
     memberverbs.add_why(verbs, DEFAULT_CONFIG)
+    whatifverbs.add_verb(verbs, DEFAULT_CONFIG)
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
