@@ -1,4 +1,4 @@
-"""What is kept with a decision makes it again, byte for byte, and stays small; of who else stood there it says nothing."""
+"""What is kept with a decision makes it again and stays small; of who else stood there it says nothing."""
 
 import json
 from dataclasses import fields, replace

@@ -113,7 +113,7 @@ def test_an_offer_that_goes_is_not_shown_and_what_it_used_up_is_free(day: Tx) ->
 def test_what_would_be_shown_uses_up_the_budget(day: Tx) -> None:
     loud = Offer("loud", TEXT, TEXT, public_safe=True, priority=9)
     found = changes(day, loud)
-    assert found.shown_after["loud"] > 100
+    assert found.shown_after["loud"] > 50
     assert found.newly_spoken > 0
     assert found.reasons_after["budget.day"] > found.reasons_before["budget.day"]
     assert found.unjudged > 0  # who stood there is not known any more
@@ -124,7 +124,8 @@ def test_more_restraint_is_more_silence(day: Tx) -> None:
     strict = replace(day.shop(), contacts_per_day=0)
     found = Replay(day, Terms(shop=strict)).run(*DAY)
     assert found.newly_silent > 0
-    assert found.newly_spoken == found.other_offer == 0
+    assert found.newly_spoken == 0
+    assert found.newly_silent > found.other_offer  # what was not shown leaves room under its cap
     assert found.reasons_after["budget.day"] > found.reasons_before["budget.day"]
 
 

@@ -251,6 +251,8 @@ _FOUND = {
     "fields": "found an unknown or missing field, or a value of the wrong kind",
     "text": "found text that is no Unicode",
     "purpose": "found an offer that reads a field which its purpose may not read",
+    "eligibility": "found a rule that is none",
+    "cap": "found a cap that is none",
     "version": "found another version",
     "type": "found another type",
 }
