@@ -63,7 +63,7 @@ async def test_nothing_would_change_with_the_same_catalogue(
 async def test_what_would_change_is_told_while_the_file_is_open(
     config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    loud = catalogue(tmp_path, OfferPut(Offer("loud", TEXT, TEXT, public_safe=True, priority=9)), OfferDrop("cake"))
+    loud = catalogue(tmp_path, OfferPut(Offer("loud", TEXT, TEXT, public_safe=True, priority=9)), OfferDrop("espresso"))
     plot = tmp_path / "chart.svg"
     store = Store(tmp_path / "data" / "gateway.db", secrets.token_hex(16), keys.site_key(tmp_path / "data"))
     try:
@@ -80,8 +80,8 @@ async def test_what_would_change_is_told_while_the_file_is_open(
     data = json.loads(capfd.readouterr().out)
     assert data["nothing_would_change"] is False
     assert data["shown_after"]["loud"] > 0
-    assert data["shown_before"]["cake"] > 0
-    assert "cake" not in data["shown_after"]
+    assert data["shown_before"]["espresso"] > 0
+    assert "espresso" not in data["shown_after"]
 
 
 async def test_another_configuration_is_tried_the_same_way(
