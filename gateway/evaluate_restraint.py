@@ -1,7 +1,7 @@
 """`store-gateway evaluate restraint`: a simulated year of people, and whether everybody was left in peace in it.
 
-It prints and never judges. The year is gateway.shopyear's, the checker gateway.restraintcheck. Everybody goes through the
-rules of gateway.core; the first few also through the real tables in memory, where each silence has its row.
+It prints and never judges. The year is gateway.shopyear's, the checker gateway.restraintcheck. Everybody goes through
+the rules of gateway.core; the first few also through the real tables in memory, where each silence has its row.
 """
 
 import itertools
@@ -48,6 +48,7 @@ class Sums:
     silences: Counter[str] = field(default_factory=Counter)  # unasked moments in which nothing was said, by reason
     per_day: Counter[int] = field(default_factory=Counter)  # person-days by contacts, all channels
     fullest: Counter[str] = field(default_factory=Counter)  # by policy: most unasked contacts in 24 hours
+    most: int = 0  # contacts over all channels in 24 hours
     breaches: Counter[str] = field(default_factory=Counter)
     rows_missing: int = 0
 
@@ -71,7 +72,9 @@ class Sums:
                 self.silences[_why(one)] += 1
         self.per_day.update(by_day.values())
         self.per_day[0] += days - len(by_day)
-        self.fullest[who.policy] = max(self.fullest[who.policy], fullest(moments)[1])
+        everything, unasked = fullest(moments)
+        self.fullest[who.policy] = max(self.fullest[who.policy], unasked)
+        self.most = max(self.most, everything)
 
 
 def _why(one: Moment) -> str:
@@ -227,13 +230,12 @@ def _figures(part: str, sums: Sums) -> list[Result]:
         f"{name}: most in 24 h (at most {POLICIES[name].contacts_per_day})": float(n)
         for name, n in sums.fullest.items()
     }
+    others = {how: float(count) for how, count in sums.contacts.items() if how != "beacon"}
     return [
         Result(f"{part}.people", sums.people, "", "", {"held out": float(sums.held_out)}),
         Result(f"{part}.moments", sum(sums.moments.values()), "", "", {k: float(v) for k, v in sums.moments.items()}),
         Result(f"{part}.unasked_contacts", unasked, "", "", most),
-        Result(
-            f"{part}.asked_contacts", asked, "", "", {k: float(v) for k, v in sums.contacts.items() if k != "beacon"}
-        ),
+        Result(f"{part}.asked_contacts", asked, "", "", others | {"most in 24 h, all channels": float(sums.most)}),
         Result(
             f"{part}.silences",
             sum(sums.silences.values()),

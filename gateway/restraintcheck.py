@@ -46,9 +46,7 @@ class Breach(NamedTuple):
 class Log:
     """What the checker remembers of one person while it reads, each list by time."""
 
-    contacts: list[tuple[int, bool]] = field(
-        default_factory=list
-    )  # instants, and whether unasked; several offers are one
+    contacts: list[tuple[int, bool]] = field(default_factory=list)  # when, and whether unasked; a card is one
     in_row: list[int] = field(default_factory=list)  # unasked contacts since the last answer or gesture
     of_offer: dict[str, list[Moment]] = field(default_factory=dict)
 
@@ -141,9 +139,9 @@ def _offer(
             times = sum(one.at_ms - it.at_ms < cap.period_ms for it in counted)
         if times >= cap.limit:
             yield Breach("cap", one.at_ms)
-    if offer.cap_per_member is not None:
-        if sum(not it.answer and one.at_ms - it.at_ms < DAY_MS for it in past) >= offer.cap_per_member:
-            yield Breach("cap", one.at_ms)
+    shown = sum(not it.answer and one.at_ms - it.at_ms < DAY_MS for it in past)
+    if offer.cap_per_member is not None and shown >= offer.cap_per_member:
+        yield Breach("cap", one.at_ms)
     waits = {"": offer.pause.shown_ms, "dismissed": offer.pause.dismissed_ms, "redeemed": offer.pause.redeemed_ms}
     if any(one.at_ms - it.at_ms < waits.get(it.answer, 0) for it in past):
         yield Breach("pause", one.at_ms)

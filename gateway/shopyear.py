@@ -1,6 +1,6 @@
 """A simulated year of people in a shop: when they come, what happens to them, how they answer, under several policies.
 
-What is decided, the shipped rules decide (`CoreShop`: gateway.core alone; with the real tables it is evaluate_restraint's).
+What is decided, the shipped rules decide (`CoreShop`: gateway.core alone; through the tables: evaluate_restraint).
 Not simulated: radio, walking, and that people change their ways because of offers.
 """
 
@@ -57,7 +57,13 @@ POLICIES: Mapping[str, ShopConfig] = {
     ),
 }
 
-OFFERS = tuple(
+_CAPS = (
+    (Cap("impressions", 3, period_ms=7 * DAY_MS),),
+    (Cap("impressions", 1, calendar="day"), Cap("acceptances", 2, calendar="month")),
+    (Cap("impressions", 2, "placement", calendar="week"),),
+)
+_PAUSES = (Pause(), Pause(dismissed_ms=30 * DAY_MS), Pause(shown_ms=3_600_000, redeemed_ms=14 * DAY_MS))
+_TARGETED = [
     Offer(
         f"offer-{number:02}",
         TEXT,
@@ -67,18 +73,13 @@ OFFERS = tuple(
         zones=(ZONES[number % 3],) if number % 4 == 1 else (),
         priority=number % 3,
         groups=(f"group-{number % 6}",) if number % 2 else (),
-        caps=(
-            (Cap("impressions", 3, period_ms=7 * DAY_MS),),
-            (Cap("impressions", 1, calendar="day"), Cap("acceptances", 2, calendar="month")),
-            (Cap("impressions", 2, "placement", calendar="week"),),
-        )[number % 3],
-        pause=(Pause(), Pause(dismissed_ms=30 * DAY_MS), Pause(shown_ms=3_600_000, redeemed_ms=14 * DAY_MS))[
-            number % 3
-        ],
+        caps=_CAPS[number % 3],
+        pause=_PAUSES[number % 3],
         control_bp=1_000 if number % 7 == 0 else 0,
     )
     for number in range(18)
-) + (Offer("loop", TEXT, TEXT, audience="everyone"),)
+]
+OFFERS = (*_TARGETED, Offer("loop", TEXT, TEXT, audience="everyone"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def somebody(number: int, seed: int) -> Somebody:
         Member(member_id, interests=tuple(one for one in LIKED if draw.random() < 0.5)),
         consents,
         list(POLICIES)[number % len(POLICIES)],
-        draw.choice((6.0, 26.0, 52.0, 120.0)),
+        draw.choice((4.0, 12.0, 30.0, 60.0)),
         draw.choice(("ignores", "ignores", "answers", "dismisses")),
     )
 
