@@ -139,9 +139,11 @@ def told(changes: Changes, day: date) -> Iterator[str]:
     yield ""
     yield f"{'reason, of offers and decisions':40} {'before':>8} {'after':>8}"
     yield from _rows(changes.reasons_before, changes.reasons_after, {})
-    yield ""
-    yield "What a code means:"
-    for code in sorted(_differing(changes.reasons_before, changes.reasons_after)):
+    differing = sorted(_differing(changes.reasons_before, changes.reasons_after))
+    if differing:
+        yield ""
+        yield "What a code means:"
+    for code in differing:
         yield f"  {code}: {sentence(code)['en']}"
 
 

@@ -73,7 +73,8 @@ async def test_what_would_change_is_told_while_the_file_is_open(
     told = capfd.readouterr().out
     assert "loud" in told
     assert "newly spoken" in told
-    assert "  ranked_lower: Another offer came before it." in told
+    assert told.count("before    after") == 2
+    assert "another offer" in told
     assert not any(name in told for name in PEOPLE)
     assert "loud" in {text.text for text in ET.fromstring(plot.read_text()).iter("{http://www.w3.org/2000/svg}text")}
     assert await run(config, "--catalogue", loud, "--json") == 0
@@ -139,10 +140,12 @@ def test_every_doubt_has_its_line() -> None:
         left_out=Counter(profile=2, not_kept=1, contacts=1),
         shown_before=Counter({f"o{number}": 1 for number in range(whatifverbs.LISTED + 9)}),
         shown_after=Counter({"o1": 9}),
+        reasons_after=Counter({"budget.day": 1}),
     )
     told = "\n".join(whatifverbs.told(doubts, date(2026, 11, 22)))
     for words in ("There were more", "another catalogue", "another configuration", "learned choices", "who else"):
         assert words in told
     assert "2 left out: profile or consents have changed since" in told
     assert "(9 more; --json has all)" in told
+    assert "  budget.day: Enough had been shown on that day." in told
     assert MAX_DECISIONS >= 20_000 * 2
