@@ -32,7 +32,7 @@ from gateway.shopyear import OFFERS, POLICIES, CoreShop, Somebody, somebody, yea
 
 PEOPLE, DAYS, SEED = 5_000, 365, 20_261_122
 # How many also go through the tables: a decision costs ten times as much there.
-IN_TABLES = 60
+IN_TABLES = 500
 COMPANION = "companion"  # stands beside everybody who is in company
 MOST_TOLD = 12  # contacts a day that the chart tells apart
 

@@ -46,7 +46,7 @@ POLICIES: Mapping[str, ShopConfig] = {
         restraint=Restraint("Europe/Berlin", 18 * 60, 10 * 60, 2, DAY_MS, 1_000, "b"),
     ),
     "eager": ShopConfig(
-        contacts_per_day=12,
+        contacts_per_day=8,
         contact_gap_ms=10_000,
         restraint=Restraint("Europe/Berlin", 22 * 60, 6 * 60, 5, 3_600_000, 200, "c"),
     ),

@@ -7,7 +7,7 @@ still the same. Of the people who stood there only their number is kept: the res
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gateway.core.company import CODES, WITHOUT_CONSENT, Company
@@ -61,7 +61,8 @@ def inputs_of(
 ) -> Inputs:
     """What to keep with `decision`, which was made in `situation`; `catalogue` and `policy` are digests."""
     choice = decision.choice
-    named = sorted({offer.stock_ref for offer in situation.offers if offer.stock_ref})
+    offers = situation.offers if situation.shelf is None else situation.shelf.candidates
+    named = sorted({offer.stock_ref for offer in offers if offer.stock_ref})
     return Inputs(
         catalogue,
         policy,
@@ -90,7 +91,8 @@ def known(contacts: Sequence[Contact], at_ms: int) -> tuple[Contact, ...]:
 
 def dump(inputs: Inputs) -> bytes:
     """Compact JSON, at most MAX_BYTES: what is as always is left out, and of what is too large the digests stay."""
-    plain = {name: _plain(value) for name, value in asdict(inputs).items() if value != _ALWAYS.get(name)}
+    said = {name: getattr(inputs, name) for name in _ALWAYS}
+    plain = {name: _plain(value) for name, value in said.items() if value != _ALWAYS[name]}
     text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     if len(text) <= MAX_BYTES:
         return text
@@ -170,4 +172,4 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_ALWAYS = asdict(Inputs("", "", ""))
+_ALWAYS = {one.name: getattr(Inputs("", "", ""), one.name) for one in fields(Inputs)}
