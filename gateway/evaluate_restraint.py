@@ -1,7 +1,7 @@
 """`store-gateway evaluate restraint`: a simulated year of people, and whether everybody was left in peace in it.
 
 It prints and never judges. The year is gateway.shopyear's, the checker gateway.restraintcheck. Everybody goes through
-the rules of gateway.core; the first few also through the real tables in memory, where each silence has its row.
+the rules of gateway.core; the first few also through the tables of a real file, where each silence has its row.
 """
 
 import itertools
@@ -10,9 +10,8 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
-
-from sqlite_utils import Database
 
 from gateway.core.handshake import Handshake
 from gateway.core.localtime import begins_ms
@@ -20,15 +19,15 @@ from gateway.core.model import Contact, Offer, Tap
 from gateway.core.presence import PresenceChange
 from gateway.core.shelf import Place, Shelf
 from gateway.core.stage import Dialogue
-from gateway.core.vault import KEY_BYTES, Vault
+from gateway.core.vault import KEY_BYTES
+from gateway.dbfile import DATABASE, open_file
 from gateway.decisions import Decisions
 from gateway.errors import ConfigError
-from gateway.migrations import migrate
 from gateway.plot import bar_chart, below
 from gateway.records import Tx
 from gateway.restraintcheck import How, Moment, check, fullest, held_out
 from gateway.results import Result
-from gateway.shopyear import OFFERS, POLICIES, CoreShop, Somebody, somebody, year
+from gateway.shopyear import FIRST_MS, OFFERS, POLICIES, CoreShop, Somebody, somebody, year
 
 PEOPLE, DAYS, SEED = 5_000, 365, 20_261_122
 # How many also go through the tables: a decision costs ten times as much there.
@@ -47,6 +46,7 @@ class Sums:
     contacts: Counter[str] = field(default_factory=Counter)
     silences: Counter[str] = field(default_factory=Counter)  # unasked moments in which nothing was said, by reason
     per_day: Counter[int] = field(default_factory=Counter)  # person-days by contacts, all channels
+    unasked_per_day: Counter[int] = field(default_factory=Counter)  # the same of unasked ones alone
     fullest: Counter[str] = field(default_factory=Counter)  # by policy: most unasked contacts in 24 hours
     most: int = 0  # contacts over all channels in 24 hours
     breaches: Counter[str] = field(default_factory=Counter)
@@ -60,6 +60,7 @@ class Sums:
         self.held_out += held_out(rules.holdout_bp, rules.holdout_salt, who.member.member_id)
         self.breaches.update(breach.rule for breach in check(moments, who.member.member_id, shop, offers))
         by_day: Counter[int] = Counter()
+        unasked_by_day: Counter[int] = Counter()
         for one in moments:
             if one.answer:
                 self.moments[one.answer] += 1
@@ -67,10 +68,13 @@ class Sums:
             self.moments[one.how] += 1
             if one.said:
                 self.contacts[one.how] += 1
-                by_day[begins_ms("day", one.at_ms, rules.time_zone)] += 1
+                day_ms = begins_ms("day", one.at_ms, rules.time_zone)
+                by_day[day_ms] += 1
+                unasked_by_day[day_ms] += one.how == "beacon"
             elif one.how == "beacon":
                 self.silences[_why(one)] += 1
         self.per_day.update(by_day.values())
+        self.unasked_per_day.update(unasked_by_day.values())
         self.per_day[0] += days - len(by_day)
         everything, unasked = fullest(moments)
         self.fullest[who.policy] = max(self.fullest[who.policy], unasked)
@@ -114,23 +118,26 @@ def in_tables(people: int, days: int, seed: int) -> Sums:
     """The same through the tables of a shop, one shop for each policy; also whether each silence has its row."""
     sums = Sums()
     for policy in POLICIES:
-        with closing(Database(memory=True)) as db:
-            migrate(db)
-            tx = Tx(db, Vault(bytes(KEY_BYTES)))
-            tx.put_shop(POLICIES[policy])
-            for offer in OFFERS:
-                tx.put_offer(offer)
-            companion = somebody(0, seed)
-            _enter(tx, companion, COMPANION)
-            for number in range(people):
-                who = somebody(number, seed)
-                if who.policy == policy:
-                    _enter(tx, who, who.member.member_id)
-                    shop = TableShop(tx, who)
-                    moments = list(year(who, days, seed, shop))
-                    sums.add(who, moments, days, OFFERS)
-                    sums.rows_missing += shop.rows_missing(moments)
+        with TemporaryDirectory(prefix="store-gateway-") as folder:
+            tx = open_file(Path(folder, "shop", DATABASE), bytes(KEY_BYTES), FIRST_MS)
+            with closing(tx.db), tx.db.atomic():
+                tx.put_shop(POLICIES[policy])
+                for offer in OFFERS:
+                    tx.put_offer(offer)
+                _enter(tx, somebody(0, seed), COMPANION)
+                for number in range(people):
+                    who = somebody(number, seed)
+                    if who.policy == policy:
+                        _live(tx, who, days, seed, sums)
     return sums
+
+
+def _live(tx: Tx, who: Somebody, days: int, seed: int, sums: Sums) -> None:
+    _enter(tx, who, who.member.member_id)
+    shop = TableShop(tx, who)
+    moments = list(year(who, days, seed, shop))
+    sums.add(who, moments, days, OFFERS)
+    sums.rows_missing += shop.rows_missing(moments)
 
 
 def _enter(tx: Tx, who: Somebody, member_id: str) -> None:
@@ -142,7 +149,7 @@ def _enter(tx: Tx, who: Somebody, member_id: str) -> None:
 
 
 class TableShop:
-    """One person in a shop with its tables and transactions' code, in memory."""
+    """One person in a shop with its tables and all code that writes them."""
 
     def __init__(self, tx: Tx, who: Somebody) -> None:
         self._tx = tx
@@ -210,13 +217,16 @@ class TableShop:
 
 def chart(sums: Sums) -> str:
     """Contacts per person and day, and why nothing was said, as SVG."""
-    days = {f"{count} contacts": (float(sums.per_day[count]),) for count in range(1, MOST_TOLD)}
-    days[f"{MOST_TOLD} or more"] = (float(sum(many for count, many in sums.per_day.items() if count >= MOST_TOLD)),)
+    both = sums.per_day, sums.unasked_per_day
+    days = {f"{count}": tuple(float(one[count]) for one in both) for count in range(1, MOST_TOLD)}
+    days[f"{MOST_TOLD} or more"] = tuple(
+        float(sum(many for count, many in one.items() if count >= MOST_TOLD)) for one in both
+    )
     silences = {why: (float(count),) for why, count in sums.silences.most_common()}
-    quiet = f"Days of a person with contacts; {sums.per_day[0]:,} days had none"
+    title = f"Contacts of a person on one day; on {sums.per_day[0]:,} days there was none"
     return below(
         [
-            bar_chart(quiet, "person-days", ("all channels",), days),
+            bar_chart(title, "person-days", ("all channels", "unasked"), days),
             bar_chart("Why nothing was said unasked", "moments", ("reason",), silences),
         ]
     )

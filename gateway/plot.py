@@ -79,7 +79,7 @@ def bar_chart(title: str, across: str, names: Sequence[str], bars: Mapping[str, 
             long = round(value / most * (WIDTH - BAR_NAME - 90), 1)
             y = top + BAR * at
             parts.append(f'<rect x="{BAR_NAME}" y="{y}" width="{long}" height="{BAR - 2}" fill="{COLOURS[at]}"/>')
-            parts.append(f'<text x="{BAR_NAME + long + 4}" y="{y + BAR - 3}" font-size="11">{value:,g}</text>')
+            parts.append(f'<text x="{BAR_NAME + long + 4}" y="{y + BAR - 3}" font-size="11">{value:,.10g}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 

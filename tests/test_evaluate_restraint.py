@@ -103,7 +103,7 @@ def test_the_figures_and_the_chart_say_the_sums(tmp_path: Path, capfd: pytest.Ca
     assert figures["tables.rows_missing"]["value"] == 0
     assert figures["core.silences"]["value"] == sum(figures["core.silences"]["peers"].values()) > 0
     texts = {text.text for text in ET.fromstring(plot.read_text()).iter("{http://www.w3.org/2000/svg}text")}
-    assert "1 contacts" in texts or "1 contact" in texts
+    assert {"all channels", "unasked", "1", "12 or more"} <= texts
     with pytest.raises(ConfigError, match="directory"):
         evaluate_restraint.restraint(1, 1, 1, tmp_path)
 
