@@ -1,7 +1,13 @@
-"""What is kept with a decision makes it again and stays small; of who else stood there it says nothing."""
+"""What is kept with a decision makes it again and stays small; of who else stood there it says nothing.
 
+What is written of 10,000 decisions, and how learning chooses in them, is the same on any machine and Python: beside a
+golden file. Where it is meant to change, write the file anew: python -m tests.test_recorded
+"""
+
+import hashlib
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,8 +28,9 @@ from gateway.core.recorded import (
     settled_by_company,
     situation_of,
 )
-from tests.test_golden_decisions import a_situation
+from tests.test_golden_decisions import BLOCK, DECISIONS, a_situation
 
+GOLDEN = Path(__file__).parent / "vectors" / "recorded.json"
 LEARNING = Learning(on=True, people={"coffee": 100, "tea": 60})
 
 
@@ -143,3 +150,31 @@ def test_what_is_written_is_read_again(inputs: Inputs) -> None:
 
 def test_a_contact_from_the_future_was_no_contact_then() -> None:
     assert [one.offer_id for one in known((Contact(1, "a", True), Contact(3, "b", True)), 2)] == ["a"]
+
+
+def golden() -> dict[str, object]:
+    """What is kept of each decision and what it is when it is made again from that, hashed by the hundred."""
+    blocks, by_lot = [], 0
+    for first in range(0, DECISIONS, BLOCK):
+        digest = hashlib.sha256()
+        for number in range(first, first + BLOCK):
+            situation = a_situation(number)
+            made = decide(situation, learned(situation))
+            text = dump(inputs_of(situation, made, True, "c" * 16, "p" * 16, 86_400_000))
+            row, inputs = row_of(situation, made), load(text)
+            then = situation_of(row, inputs, situation.person, situation.offers, situation.shop)
+            again = made if settled_by_company(row) else decide(then, choose_again(row, inputs, None))
+            digest.update(text + b"\n" + json.dumps(asdict(again), sort_keys=True).encode() + b"\n")
+            by_lot += made.choice is not None and made.choice.why == "learned"
+        blocks.append(digest.hexdigest())
+    return {"learned": by_lot, "blocks": blocks}
+
+
+def test_what_is_kept_of_ten_thousand_decisions_makes_them_again_everywhere() -> None:
+    known, now = json.loads(GOLDEN.read_text(encoding="utf-8")), golden()
+    assert now["learned"] == known["learned"] > 500
+    assert now["blocks"] == known["blocks"]
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(golden(), indent=1) + "\n", encoding="utf-8")
