@@ -23,6 +23,7 @@ from gateway import (
     doctor,
     evaluate,
     evaluate_learning,
+    evaluate_restraint,
     evaluate_usual,
     hqverbs,
     keys,
@@ -33,6 +34,7 @@ from gateway import (
     rehearse,
     rekey,
     scanner,
+    whatifverbs,
 )
 from gateway.dbfile import DATABASE, ask_rekey
 from gateway.errors import ConfigError, GatewayError
@@ -219,6 +221,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             figures = evaluate_usual.of_coupons(arguments.data)
         case "learning":
             figures = evaluate_learning.learning(arguments.data, arguments.plot)
+        case "restraint":
+            asked = arguments.people, arguments.days, arguments.seed
+            figures = evaluate_restraint.restraint(*asked, arguments.plot)
         case _:
             figures = evaluate.zones(arguments.data, arguments.receivers)
     if arguments.json:
@@ -316,19 +321,29 @@ def _parser() -> argparse.ArgumentParser:
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
     memberverbs.add_why(verbs, DEFAULT_CONFIG)
+    whatifverbs.add_verb(verbs, DEFAULT_CONFIG)
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
 
 
 def _add_evaluate(quality: argparse.ArgumentParser) -> None:
-    quality.add_argument("name", choices=["zones", "usual", "coupons", "learning"], help="what to evaluate")
+    quality.add_argument(
+        "name", choices=["zones", "usual", "coupons", "learning", "restraint"], help="what to evaluate"
+    )
     quality.add_argument(
         "--data",
         type=Path,
         help="a folder of recorded walks, of public baskets, or of the Open Bandit sample; what is installed without",
     )
-    quality.add_argument("--plot", type=Path, help="learning: write a chart (SVG) to this file")
+    quality.add_argument("--plot", type=Path, help="learning, restraint: write a chart (SVG) to this file")
+    quality.add_argument(
+        "--people", type=whole(1, 100_000), default=evaluate_restraint.PEOPLE, help="restraint: how many"
+    )
+    quality.add_argument("--days", type=whole(1, 3_650), default=evaluate_restraint.DAYS, help="restraint: how long")
+    quality.add_argument(
+        "--seed", type=whole(0, 10**9), default=evaluate_restraint.SEED, help="restraint: another year"
+    )
     quality.add_argument("--receivers", help="zones: how many, or ids with commas; 4 and all without")
     quality.add_argument("--json", action="store_true", help="print JSON instead of a table")
 

@@ -151,6 +151,17 @@ def examined(path: Path, *roots: bytes) -> Counter[str] | None:
     return None if vault is None else looked_up(path, lambda db: DataKeys(db, vault).open_all(), nothing)
 
 
+def read_opened(path: Path, roots: Sequence[bytes], read: Callable[[Tx], T]) -> T | None:
+    """What `read` finds in the file at `path`, sealed values opened, also while the service runs on it; None without
+    such a file, or before the service has begun it.
+
+    Nothing is written, and each look is by itself: none keeps the service from emptying its log. Raises ConfigError,
+    also if none of `roots` is its root.
+    """
+    vault = vault_of(path, *roots)
+    return None if vault is None else looked_up(path, lambda db: read(Tx(db, vault)), None)
+
+
 def broken_logs(path: Path, *roots: bytes) -> int | None:
     """Members whose consent log in the file at `path` was changed from outside; None without such a file.
 

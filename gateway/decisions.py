@@ -15,6 +15,7 @@ from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores,
 from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
 from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
 from gateway.core.presence import PresenceChange
+from gateway.core.recorded import inputs_of
 from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.records import Tx
 
@@ -241,9 +242,12 @@ class Decisions:
         shelf = tx.shelf(place_of(situation), at_ms)
         situation = replace(situation, shelf=shelf, spent=_spent(tx, shelf.candidates, at_ms))
         learning = tx.learning()
-        decision = decide(situation, _chooser(tx, learning, situation) if learning.on else None)
+        choose = chooser(tx, learning, situation) if learning.on else None
+        decision = decide(situation, choose)
+        digests = tx.catalogue_digest(), tx.policy_digest()
+        inputs = inputs_of(situation, decision, choose is not None, *digests, tx.horizon_ms())
         decision = replace(decision, reasons=(*noted, *decision.reasons))
-        tx.record(decision)
+        tx.record(decision, inputs)
         choice, shown = decision.choice, decision.offer_id
         if shown is not None and choice is not None and choice.why == "learned":
             arm = Arm(shown, screen, choice.segment)
@@ -264,7 +268,7 @@ def _spent(tx: Tx, offers: Iterable[Offer], at_ms: int) -> frozenset[str]:
     return wanted - tx.budgets_with_room(tx.kept_from(at_ms)) if wanted else wanted
 
 
-def _chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:
+def chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:
     """Learned choice among offers of one tier, or None for somebody from whom nothing may be learned."""
     interests = situation.person.profile.read(INTERESTS, Purpose.PERSONALISE_OFFERS, situation.at_ms)
     if isinstance(interests, No):

@@ -124,6 +124,10 @@ class DecisionRow(_Form):
     offer_id: str | None
     offer: Words | None
     reasons: list[ReasonRow]
+    inputs: dict[str, Any] | None = Field(
+        description="What the decision depended on beside profile, catalogue and what was shown before: digests of "
+        "these, how many others stood there, and what of visit, stock and budgets was known. Null: not kept."
+    )
 
 
 class AnswerRow(_Form):

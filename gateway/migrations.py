@@ -218,6 +218,12 @@ def redemptions(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def decision_inputs(db: Database) -> None:
+    """What each decision depended on, sealed, so that it can be made again."""
+    db.execute("ALTER TABLE decision ADD COLUMN inputs BLOB")
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

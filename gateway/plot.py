@@ -1,4 +1,4 @@
-"""A small line chart as SVG text: what `evaluate` writes beside its figures. No library, no clock, no file."""
+"""Small charts as SVG text: what `evaluate` writes beside its figures. No library, no clock, no file."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,6 +9,8 @@ COLOURS = ("#1b6ca8", "#c1440e", "#4a7c3a", "#7a4b94", "#8a6d1d", "#555555")
 APART = 14  # between the names of lines that end close together
 MAX_POINTS = 200  # of a line; more cannot be told apart on 500 pixels
 TICKS = 5
+BAR, BAR_NAME = 14, 190  # a bar's height, and the room for its name
+MAX_BARS = 24  # lines of one chart; what is left out stands in its last one
 
 
 def line_chart(title: str, across: str, up: str, lines: Mapping[str, Sequence[tuple[float, float]]]) -> str:
@@ -45,6 +47,51 @@ def line_chart(title: str, across: str, up: str, lines: Mapping[str, Sequence[tu
         lowest = max(end, lowest + APART)
         parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{lowest + 4}" fill="{colour}">{name}</text>')
     return "\n".join([*parts, "</svg>\n"])
+
+
+def bar_chart(title: str, across: str, names: Sequence[str], bars: Mapping[str, Sequence[float]]) -> str:
+    """One chart of bars that lie below each other, for each entry of `bars` one per name, in that order.
+
+    Of more than MAX_BARS entries the rest is one, the sum.
+    """
+    if len(names) > len(COLOURS) or any(len(values) != len(names) for values in bars.values()):
+        raise ValueError("each entry has one value per name, and there are six colours")
+    rows = [(entry, list(values)) for entry, values in bars.items()]
+    if len(rows) > MAX_BARS:
+        rest = [sum(column) for column in zip(*(values for _, values in rows[MAX_BARS - 1 :]), strict=True)]
+        rows = [*rows[: MAX_BARS - 1], (f"{len(rows) - MAX_BARS + 1} more", rest)]
+    most = max((value for _, values in rows for value in values), default=0) or 1
+    step = BAR * len(names) + 8
+    bottom = TOP + 20 + step * len(rows)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 30}" font-family="sans-serif"'
+        f' font-size="12"><rect width="{WIDTH}" height="{bottom + 30}" fill="#fff"/>',
+        f'<text x="{LEFT}" y="22" font-size="15">{escape(title)}</text>',
+        f'<text x="{WIDTH - LEFT}" y="{bottom + 20}" text-anchor="end">{escape(across)}</text>',
+    ]
+    for at, (name, colour) in enumerate(zip(names, COLOURS, strict=False) if len(names) > 1 else ()):
+        parts.append(f'<text x="{LEFT + at * 120}" y="42" fill="{colour}">{escape(name)}</text>')
+    for number, (entry, values) in enumerate(rows):
+        top = TOP + 20 + step * number
+        middle = top + BAR * len(names) / 2 + 4
+        parts.append(f'<text x="{BAR_NAME - 6}" y="{middle}" text-anchor="end">{escape(entry)}</text>')
+        for at, value in enumerate(values):
+            long = round(value / most * (WIDTH - BAR_NAME - 90), 1)
+            y = top + BAR * at
+            parts.append(f'<rect x="{BAR_NAME}" y="{y}" width="{long}" height="{BAR - 2}" fill="{COLOURS[at]}"/>')
+            parts.append(f'<text x="{BAR_NAME + long + 4}" y="{y + BAR - 3}" font-size="11">{value:,.10g}</text>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def below(charts: Sequence[str]) -> str:
+    """Several charts as one picture, below each other."""
+    placed, down = [], 0
+    for chart in charts:
+        high = int(chart.split('viewBox="0 0 ', 1)[1].split('"', 1)[0].split()[1])
+        placed.append(chart.replace("<svg ", f'<svg y="{down}" width="{WIDTH}" height="{high}" ', 1))
+        down += high
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {down}">'
+    return "\n".join([head, *placed, "</svg>\n"])
 
 
 def _at(x: float, wide: float) -> float:

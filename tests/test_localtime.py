@@ -1,12 +1,12 @@
 """The shop's calendar: days that have 23 or 25 hours, weeks, months, and hours over midnight."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.localtime import begins_ms, is_known, is_within, local
+from gateway.core.localtime import begins_ms, day_between, is_known, is_within, local
 
 BERLIN = "Europe/Berlin"
 
@@ -57,3 +57,10 @@ def test_a_zone_that_nobody_knows_is_utc() -> None:
     for name in ("Europe/Entenhausen", "../../etc/passwd", "Europe"):
         assert not is_known(name)
         assert local(0, name) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_a_day_of_the_shop_has_its_own_ends() -> None:
+    short, long = (day_between(date(2026, month, day), "Europe/Berlin") for month, day in ((3, 29), (10, 25)))
+    assert [until_ms - from_ms for from_ms, until_ms in (short, long)] == [23 * 3_600_000, 25 * 3_600_000]
+    for from_ms, until_ms in (short, long):
+        assert begins_ms("day", from_ms, "Europe/Berlin") == from_ms == begins_ms("day", until_ms - 1, "Europe/Berlin")

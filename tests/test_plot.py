@@ -45,3 +45,28 @@ def test_names_of_lines_that_end_together_stand_apart() -> None:
 def test_more_lines_than_colours_are_refused() -> None:
     with pytest.raises(ValueError, match="colours"):
         plot.line_chart("t", "x", "y", {str(at): [] for at in range(7)})
+
+
+@given(
+    st.dictionaries(st.text("ab<&\"'", max_size=4), st.lists(st.floats(0, 1e9), min_size=2, max_size=2), max_size=40)
+)
+def test_any_bars_make_a_well_formed_picture_that_does_not_grow(bars: dict[str, list[float]]) -> None:
+    picture = ET.fromstring(plot.bar_chart("a < b", "times", ("be&fore", "after"), bars))
+    drawn = [one for one in picture.iter("{http://www.w3.org/2000/svg}rect") if one.attrib["fill"] != "#fff"]
+    assert len(drawn) == 2 * min(len(bars), plot.MAX_BARS)
+    assert all(0 <= float(one.attrib["width"]) <= plot.WIDTH - plot.BAR_NAME for one in drawn)
+
+
+def test_bars_beyond_the_bound_are_one_sum() -> None:
+    text = plot.bar_chart("t", "x", ("n",), {f"b{number}": (1.0,) for number in range(plot.MAX_BARS + 5)})
+    assert ">6 more<" in text
+    assert ">6<" in text
+    with pytest.raises(ValueError, match="one value per name"):
+        plot.bar_chart("t", "x", ("n",), {"b": (1.0, 2.0)})
+
+
+def test_charts_stand_below_each_other() -> None:
+    one, other = plot.bar_chart("t", "x", ("n",), {"b": (1.0,)}), plot.line_chart("t", "x", "y", {})
+    picture = ET.fromstring(plot.below([one, other]))
+    inner = picture.findall("{http://www.w3.org/2000/svg}svg")
+    assert [int(chart.attrib["y"]) for chart in inner] == [0, int(inner[0].attrib["height"])]

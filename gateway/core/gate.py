@@ -3,9 +3,11 @@
 A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody can read it.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
@@ -142,6 +144,13 @@ class Profile:
     def own(self, field: Field[T]) -> T:
         """The field for the person themself, also what is sensitive: access to one's own data needs no purpose."""
         return field._taken_from(self._unguarded, frozenset())
+
+    def digest(self) -> str:
+        """16 hex digits that are equal for equal profiles and consents in force. Of what is personal, so it is kept
+        sealed only."""
+        granted = sorted((one.purpose, one.event_id, one.state, one.hq_seq) for one in self.consents.values())
+        text = json.dumps([asdict(self._unguarded), granted], sort_keys=True, separators=(",", ":"), default=dict)
+        return sha256(text.encode()).hexdigest()[:16]
 
     def for_the_person(self) -> dict[str, Any]:
         """All of it as JSON has it, for the person themself alone, as `own`."""

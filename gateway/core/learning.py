@@ -122,14 +122,23 @@ def scores(
     highest = max(priority for _, priority in candidates)
     tier = tuple(offer_id for offer_id, priority in candidates if priority == highest)[:MAX_CANDIDATES]
     if len(tier) == 1:
-        return Choice((*tier, *(one for one in plain if one not in tier)), (Share(tier[0], WHOLE),), segment, "alone")
+        return drawn((Share(tier[0], WHOLE),), plain, segment, seed)
     arms = [Arm(offer_id, slot, segment) for offer_id in tier]
     ppm = shares(_wins([posterior(learning, tallies, arm, day) for arm in arms], arms, day))
+    return drawn(tuple(map(Share, tier, ppm)), plain, segment, seed)
+
+
+def drawn(among: tuple[Share, ...], plain: Sequence[str], segment: str, seed: bytes) -> Choice:
+    """The choice that the seed makes by these shares; `plain`: every candidate, in plain order. So a stored choice is
+    made again, whatever was learned since."""
+    tier, ppm = tuple(one.offer_id for one in among), tuple(one.ppm for one in among)
+    behind = tuple(one for one in plain if one not in tier)
+    if len(tier) == 1:
+        return Choice((*tier, *behind), among, segment, "alone")
     first = tier[_drawn(ppm, seed)]
     likely = sorted(range(len(tier)), key=lambda at: -ppm[at])
     rest = [tier[at] for at in likely if tier[at] != first]
-    order = (first, *rest, *(one for one in plain if one not in tier))
-    return Choice(order, tuple(map(Share, tier, ppm)), segment, "learned")
+    return Choice((first, *rest, *behind), among, segment, "learned")
 
 
 def segment_for(learning: Learning, segments: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """The shop's own hours, days, weeks and months: for quiet hours, conditions and caps by the calendar. No clock."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -35,6 +35,12 @@ def begins_ms(calendar: Calendar, at_ms: int, zone: str) -> int:
     elif calendar == "month":
         day = day.replace(day=1)
     return int(day.timestamp()) * 1_000
+
+
+def day_between(day: date, zone: str) -> tuple[int, int]:
+    """When that day of the shop's begins, and the next one."""
+    first, last = (datetime(*at.timetuple()[:3], tzinfo=_zone(zone)) for at in (day, day + timedelta(days=1)))
+    return int(first.timestamp()) * 1_000, int(last.timestamp()) * 1_000
 
 
 def is_within(at_ms: int, zone: str, from_min: int, until_min: int) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from gateway.core.company import NAMES_SOMEBODY, WITHOUT_CONSENT, Company, told
 from gateway.core.consent import Consents
 from gateway.core.eligible import MEMBER, Rule, Value, evaluate
 from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, No, Profile
@@ -71,6 +72,7 @@ class Situation:
     spent: frozenset[str] = frozenset()
     scores: Mapping[str, float] = field(default_factory=dict)
     shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
+    company: Company | None = None  # in place of `others`, where a decision is made again
 
 
 Choose = Callable[[tuple[Offer, ...]], Choice]  # which of several offers of one tier, best first, is shown
@@ -116,6 +118,11 @@ def sift(situation: Situation) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:
         else:
             reasons.append(Reason(offer.offer_id, code))
     return tuple(reasons), tuple(kept)
+
+
+def company_of(situation: Situation) -> int:
+    """How many others stand there."""
+    return len(situation.others) if situation.company is None else situation.company.count
 
 
 def place_of(situation: Situation) -> Place:
@@ -181,7 +188,7 @@ def _facts(situation: Situation) -> dict[str, Value]:
     now = local(situation.at_ms, situation.shop.restraint.time_zone)
     facts: dict[str, Value] = {name: value for name, value in situation.facts.items() if not name.startswith(MEMBER)}
     facts |= {"channel": situation.channel, "hour": now.hour, "weekday": now.isoweekday()}
-    facts |= {"zone": situation.zone, "placement": situation.screen, "company": len(situation.others)}
+    facts |= {"zone": situation.zone, "placement": situation.screen, "company": company_of(situation)}
     return facts
 
 
@@ -207,7 +214,7 @@ def _refusal(situation: Situation, views: tuple[_View, ...]) -> str | None:
         return None
     if not any(all(view[purpose].no is None for view in views) for purpose in views[0]):
         refused = [seen.no for _, seen in sorted(views[0].items()) if seen.no is not None]
-        return refused[0] if len(refused) == len(views[0]) else "company_without_consent"
+        return refused[0] if len(refused) == len(views[0]) else WITHOUT_CONSENT
     return too_much(situation.person.contacts, situation.shop, situation.at_ms)
 
 
@@ -228,6 +235,7 @@ def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason],
             or (_private(offer, situation, sensitive) if offer.category else None)
             or _worthless(offer, situation)
             or _unfit(offer, anybody, views)
+            or (None if situation.company is None else situation.company.misfit(offer.offer_id))
             or (_short(offer, situation) if offer.stock_ref or offer.budget_id else None)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
@@ -294,12 +302,8 @@ def _unfit(offer: Offer, anybody: _Seen, views: tuple[_View, ...]) -> str | None
     for view in views:
         code = _misfit(offer, view[offer.purpose])
         if code is not None:
-            return code if view is views[0] else _COMPANY.get(code, "company_without_consent")
+            return code if view is views[0] else told(code)
     return None
-
-
-# Nobody's consent is told as a reason for another's offer, and nothing of what is known of them.
-_COMPANY = dict.fromkeys(("interests", "eligibility", "eligibility.unknown"), "does_not_fit_company")
 
 
 def _misfit(offer: Offer, seen: _Seen) -> str | None:
@@ -346,7 +350,8 @@ def _naming(offer: Offer, situation: Situation) -> str | None:
     """Whether it says the call name of somebody who stands there: an offer is written for many."""
     people = (situation.person, *situation.others)
     texts = (offer.title, offer.text, offer.badge, offer.more)
-    return "names_somebody" if any(one.profile.is_named_in(*texts) for one in people) else None
+    then = situation.company is not None and situation.company.names(offer.offer_id)
+    return NAMES_SOMEBODY if then or any(one.profile.is_named_in(*texts) for one in people) else None
 
 
 def _affinities(offers: Iterable[Offer], view: _View) -> dict[str, float]:

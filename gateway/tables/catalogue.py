@@ -1,6 +1,7 @@
 """What headquarters wants shown, and how the shop is set up."""
 
 from dataclasses import asdict, replace
+from hashlib import sha256
 
 from pydantic import TypeAdapter
 from sqlite_utils import Database
@@ -30,6 +31,8 @@ class Catalogue(Rows):
         self._shop: tuple[str, ShopConfig] | None = None
         self._shelves: dict[Place, Shelf] = {}
         self._shelved: tuple[Offer, ...] | None = None  # of which catalogue they are
+        self._digest: tuple[tuple[Offer, ...], str] | None = None
+        self._policy: tuple[ShopConfig, str] | None = None
         self._horizon: tuple[tuple[Offer, ...], ShopConfig, int] | None = None
 
     def offers(self) -> tuple[Offer, ...]:
@@ -46,6 +49,23 @@ class Catalogue(Rows):
                 offers.append(offer)
             self._catalogue = version, tuple(offers)
         return self._catalogue[1]
+
+    def catalogue_digest(self) -> str:
+        """16 hex digits of the catalogue that `offers` gives."""
+        offers = self.offers()
+        if self._digest is None or self._digest[0] is not offers:
+            digest = sha256()
+            for (body,) in self._all("SELECT body FROM offer ORDER BY offer_id"):
+                digest.update(str(body).encode() + b"\n")
+            self._digest = offers, digest.hexdigest()[:16]
+        return self._digest[1]
+
+    def policy_digest(self) -> str:
+        """16 hex digits of the shop's configuration."""
+        shop = self.shop()
+        if self._policy is None or self._policy[0] is not shop:
+            self._policy = shop, sha256((self.meta("shop") or "").encode()).hexdigest()[:16]
+        return self._policy[1]
 
     def horizon_ms(self) -> int:
         """How far back the rules of this catalogue and shop ask for a member's contacts."""

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Contact, Decision, Event, Reason
+from gateway.core.recorded import Inputs, dump, load
 from gateway.core.spans import DAY_MS
-from gateway.tables.rows import OUTBOX_BODY, Rows, as_json
+from gateway.tables.rows import DECISION_INPUTS, OUTBOX_BODY, Rows, as_json
 
 # Of one decision. A reason has some 25 bytes, so a row has at most 5 kB; of a thousand offers it would have 25.
 MAX_KEPT_REASONS = 200
@@ -18,12 +19,20 @@ MAX_CONTACTS = 1_000
 MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them
 
 
+class Made(NamedTuple):
+    """A stored decision: its row, `reasons` as pairs, and what it depended on, None where that is not kept or does not
+    open."""
+
+    row: dict[str, Any]
+    inputs: Inputs | None
+
+
 class History(Rows):
     """The tables `decision`, `contact` and `outbox`."""
 
-    def record(self, decision: Decision) -> None:
-        """Store a decision with its reasons and tell HQ."""
-        kept = _kept(decision.reasons)
+    def record(self, decision: Decision, inputs: Inputs | None = None) -> None:
+        """Store a decision with its reasons and what it depended on, and tell HQ, which hears nothing of the latter."""
+        kept = kept_reasons(decision.reasons)
         self._put(
             "decision",
             decision_id=decision.decision_id,
@@ -36,6 +45,7 @@ class History(Rows):
             reasons=as_json(kept),
             hq_version=self.hq_version,
             kept_from_ms=self.kept_from(decision.at_ms),
+            inputs=None if inputs is None else self._seal(DECISION_INPUTS, dump(inputs), decision.decision_id),
         )
         body: dict[str, object] = {
             "decision_id": decision.decision_id,
@@ -117,11 +127,36 @@ class History(Rows):
         return int(self._all("SELECT count(*) FROM outbox")[0][0])
 
     def decisions(self, member_id: str) -> list[dict[str, Any]]:
-        """Every decision about a member that is kept, oldest first; `reasons` as pairs of candidate and code."""
-        names = ("decision_id", "at_ms", "trigger", "zone", "screen", "offer_id", "reasons", "kept_from_ms")
+        """Every decision about a member that is kept, oldest first; `reasons` as pairs of candidate and code, `inputs`
+        as they were written, None where there are none."""
+        names = ("decision_id", "at_ms", "trigger", "zone", "screen", "offer_id", "reasons", "kept_from_ms", "inputs")
         rows = self._all(f"SELECT {', '.join(names)} FROM decision WHERE member_id = ? ORDER BY at_ms", member_id)
         found = [dict(zip(names, row, strict=True)) for row in rows]
-        return [row | {"reasons": json.loads(row["reasons"])} for row in found]
+        return [
+            row | {"reasons": json.loads(row["reasons"]), "inputs": json.loads(self._opened_inputs(row) or b"null")}
+            for row in found
+        ]
+
+    def decided_between(self, from_ms: int, until_ms: int, limit: int) -> list[tuple[int, str]]:
+        """When which decisions of that time were made, in order, the first `limit` of them."""
+        return self._all(
+            """SELECT at_ms, decision_id FROM decision WHERE at_ms >= ? AND at_ms < ?
+               ORDER BY at_ms, decision_id LIMIT ?""",
+            *(from_ms, until_ms, limit),
+        )
+
+    def made(self, decision_id: str) -> Made | None:
+        """A decision with what it depended on; None for one that is not kept."""
+        row = self.decision(decision_id)
+        if row is None:
+            return None
+        (sealed,) = self._one("SELECT inputs FROM decision WHERE decision_id = ?", decision_id)
+        opened = self._opened_inputs(row | {"inputs": sealed})
+        return Made(row, None if opened is None else load(opened))
+
+    def _opened_inputs(self, row: Mapping[str, Any]) -> bytes | None:
+        sealed = row["inputs"]
+        return None if sealed is None else self._open(DECISION_INPUTS, sealed, row["decision_id"])
 
     def waiting_about(self, member_id: str) -> list[OutboxRow]:
         """Events about a member that HQ has not confirmed."""
@@ -170,6 +205,20 @@ class History(Rows):
         )
         return tuple(Contact(at_ms, offer, bool(asked), place, what) for at_ms, offer, asked, place, what in rows[::-1])
 
+    def contacts_before(self, member_id: str, at_ms: int, horizon_ms: int) -> list[tuple[str, Contact]]:
+        """The contacts that a decision of that time found, oldest first, each with the id of what showed it; those of
+        the same instant are among them."""
+        rows = self._all(
+            """SELECT at_ms, offer_id, trigger = 'tap', screen, 'shown', decision_id FROM decision
+               WHERE member_id = ?1 AND at_ms > ?2 AND at_ms <= ?3 AND offer_id IS NOT NULL
+               UNION ALL SELECT at_ms, offer_id, 1, placement, what, decision_id FROM contact
+               WHERE member_id = ?1 AND at_ms > ?2 AND at_ms <= ?3 ORDER BY 1 DESC LIMIT ?4""",
+            *(member_id, at_ms - horizon_ms, at_ms, MAX_CONTACTS),
+        )
+        return [
+            (by, Contact(at_ms, offer, bool(asked), place, what)) for at_ms, offer, asked, place, what, by in rows[::-1]
+        ]
+
     def answers(self, member_id: str) -> list[dict[str, Any]]:
         """All rows of the table `contact` about a member, oldest first."""
         names = ("decision_id", "offer_id", "what", "at_ms", "placement")
@@ -189,7 +238,7 @@ class History(Rows):
         return self._seal(OUTBOX_BODY, as_json(body).encode(), seq)
 
 
-def _kept(reasons: Sequence[Reason]) -> list[list[str]]:
+def kept_reasons(reasons: Sequence[Reason]) -> list[list[str]]:
     """The reasons as pairs. Of more than a row keeps, the first are counted by their code: ["@850", "zone"]."""
     first, last = reasons[:-MAX_KEPT_REASONS], reasons[-MAX_KEPT_REASONS:]
     counted = Counter([reason.code for reason in first])

@@ -23,16 +23,16 @@ ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes hav
 def read_ops(path: Path, allowed: Collection[str] = ALL_OPS) -> list[Row]:
     """The ops of a JSON-lines file; empty lines are skipped. ConfigError names file, line and what was expected."""
     ops: list[Row] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines(path), start=1):
         if line.strip():
-            ops.append(_read_op(f"{path}:{number}", line, allowed))
+            ops.append(read_op(f"{path}:{number}", line, allowed))
     return ops
 
 
 def read_config(path: Path) -> Row:
     """A config.put op from a file that holds one JSON object with the fields of ShopConfig."""
     try:
-        op = {"op": "config.put", "body": messages.load_object(b"".join(_lines(path)))}
+        op = {"op": "config.put", "body": messages.load_object(b"".join(lines(path)))}
         messages.parse_op(op)
     except PeerError as error:
         raise ConfigError(f"{path}: expected {_EXPECTED['config.put']}; {_found(error)}") from None
@@ -182,14 +182,16 @@ def _chosen(ledger: Ledger, gateway: str) -> list[Row]:
     return rows
 
 
-def _lines(path: Path) -> list[bytes]:
+def lines(path: Path) -> list[bytes]:
+    """The lines of a file. Raises ConfigError."""
     try:
         return path.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines") from error
 
 
-def _read_op(where: str, line: bytes, allowed: Collection[str]) -> Row:
+def read_op(where: str, line: bytes, allowed: Collection[str]) -> Row:
+    """The op of one line. ConfigError names the place and what was expected."""
     try:
         op = messages.load_object(line.strip())
     except PeerError as error:
@@ -249,6 +251,8 @@ _FOUND = {
     "fields": "found an unknown or missing field, or a value of the wrong kind",
     "text": "found text that is no Unicode",
     "purpose": "found an offer that reads a field which its purpose may not read",
+    "eligibility": "found a rule that is none",
+    "cap": "found a cap that is none",
     "version": "found another version",
     "type": "found another type",
 }
