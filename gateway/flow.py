@@ -32,6 +32,7 @@ from gateway.lapses import Lapses
 from gateway.life import Life, Stale
 from gateway.orders import Orders
 from gateway.recognition import Recognition
+from gateway.segments import Segments
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
@@ -85,14 +86,16 @@ class Flow:
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
         self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
-        self._holders: dict[str, Holder] = {"tills": self._tills}  # by what a receipt of an erasure calls their places
+        zones = {one.zone for one in receivers.values()}
+        self.segments = Segments(zones, clock, health, self._commit, self._begin_always)
+        # By what a receipt of an erasure calls their places.
+        self._holders: dict[str, Holder] = {"tills": self._tills, "segments": self.segments}
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
         begin, commit, show = self._begin, self._commit, self._show
-        self._visits = Visits(
-            presence, self._stage, self._advice, self._decisions, clock, commit, begin, new_id, show, lambda: self.shop
-        )
+        each = new_id, show, lambda: self.shop, self.segments
+        self._visits = Visits(presence, self._stage, self._advice, self._decisions, clock, commit, begin, *each)
         lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
@@ -371,6 +374,7 @@ class Flow:
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
         self.recognition.allow(self.shop.notice, serves=self._serves)
+        await self.segments.load()
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

@@ -218,6 +218,12 @@ def redemptions(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def segment_rules(db: Database) -> None:
+    """Headquarters' running segments, in its order."""
+    db.execute("CREATE TABLE segment_rule (place INTEGER PRIMARY KEY, body TEXT NOT NULL)")
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:
