@@ -325,7 +325,7 @@ class Running:
 
     def _note(self, visit: _Visit, why: Cause) -> None:
         visit.touched |= _CHANGED_BY[why]
-        if not visit.anew:
+        if not (visit.anew and visit.why == "rules"):
             visit.why = why
 
     # --- what is known -----------------------------------------------------------------------------------------
