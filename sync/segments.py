@@ -45,9 +45,7 @@ def parse(body: object) -> SegmentsPut:
         if any(one.segment_id == other.segment_id for other in found[:-1]):
             raise PeerError("segments", f"{place}.segment_id: expected a name that no other segment has")
     if segment.size(found) > segment.MAX_TERMS:
-        raise PeerError(
-            "segments", f"segments: expected at most {segment.MAX_TERMS} conditions in all of them together"
-        )
+        raise PeerError("segments", f"segments: expected at most {segment.MAX_TERMS} conditions in all of them")
     return SegmentsPut(tuple(found))
 
 
