@@ -79,23 +79,18 @@ class Flow:
         self.shop = ShopConfig()  # what HQ configured
         works = self._works = Works(store, clock, health, spawn, wake)
         self._begin, self._begin_always, self._commit = works.begin, works.begin_always, works.commit
-        self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
+        self._presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
         self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
-        zones = {one.zone for one in receivers.values()}
-        self.segments = Segments(zones, clock, health, self._commit, self._begin_always)
-        # By what a receipt of an erasure calls their places.
-        self._holders: dict[str, Holder] = {"tills": self._tills, "segments": self.segments}
+        self._holders: dict[str, Holder] = {"tills": self._tills}  # by what a receipt of an erasure calls their places
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        begin, commit, show = self._begin, self._commit, self._show
-        each = new_id, show, lambda: self.shop, self.segments
-        self._visits = Visits(presence, self._stage, self._advice, self._decisions, clock, commit, begin, *each)
+        self._visits = self._watch_visits()
         lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
@@ -115,10 +110,18 @@ class Flow:
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
-            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended, erased
+            store, self.recognition, clock, health, self._commit, self._begin_always, wipe, wipe_all, ended, erased
         )
         self._orders = self._take_orders()
         self._loop_refresh_ms = self._forget_proofs_ms = 0
+
+    def _watch_visits(self) -> Visits:
+        zones = {one.zone for one in self._receivers.values()}
+        self.segments = Segments(zones, self._clock, self._health, self._commit, self._begin_always)
+        self._holders["segments"] = self.segments
+        known = self._presence, self._stage, self._advice, self._decisions, self._clock
+        also = self._new_id, self._show, lambda: self.shop, self.segments
+        return Visits(*known, self._commit, self._begin, *also)
 
     def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> Lent:
         lent = Lent(
