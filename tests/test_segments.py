@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.changes import ConfigPut, MemberPut, OfferPut, SegmentsPut
+from gateway.core.changes import ConfigPut, Erasure, Erasures, MemberPut, OfferPut, SegmentsPut
 from gateway.core.eligible import parse
-from gateway.core.model import ConsentState, Member, Offer, Purpose, ShopConfig, Sighting
+from gateway.core.model import AgeGate, ConsentState, Member, Offer, Purpose, ShopConfig, Sighting
 from gateway.core.presence import LEFT_AFTER_MS, PresenceChange
 from gateway.core.segment import Segment
 from gateway.core.segments import RETRY_MS
@@ -145,12 +145,17 @@ async def test_with_others_in_the_zone_what_is_known_of_one_visit_makes_no_offer
     assert "does_not_fit_company" in str(last["reasons"])
 
 
+def remembered(shop: Shop) -> str:
+    """All that memory holds of visits."""
+    return repr(vars(shop.flow.segments)) + repr(vars(shop.flow.segments._running))
+
+
 async def test_a_withdrawal_in_the_visit_leaves_nothing_in_memory(shop: Shop) -> None:
     await linger(shop, "mia", "wine-ble", 310)
     assert shop.flow.memory_of("mia")["segments"] == ["lingers"]
     await shop.push(consent("mia", Purpose.PERSONALISE_OFFERS, ConsentState.WITHDRAWN, 2))
     assert "mia" not in shop.flow.segments.members
-    assert "mia" not in repr(vars(shop.flow.segments)) + repr(vars(shop.flow.segments._running))
+    assert "mia" not in remembered(shop)
     before = await told(shop)
     await linger(shop, "mia", "wine-ble", 330)  # still recognised, and followed no more
     assert shop.flow._presence.zone_of("mia") == "wine"
@@ -158,12 +163,29 @@ async def test_a_withdrawal_in_the_visit_leaves_nothing_in_memory(shop: Shop) ->
     assert await told(shop) == before
 
 
+async def test_a_visit_that_is_not_forgotten_would_be_seen(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await linger(shop, "mia", "wine-ble", 6)
+    monkeypatch.setattr(shop.flow.segments, "forget", lambda member_id: 0)
+    await shop.push(consent("mia", Purpose.PERSONALISE_OFFERS, ConsentState.WITHDRAWN, 2))
+    assert "mia" in remembered(shop)
+
+
+async def test_an_erasure_leaves_nothing_and_its_receipt_counts_the_visit(shop: Shop) -> None:
+    await linger(shop, "mia", "wine-ble", 310)
+    await shop.flow.on_erasures(Erasures(0, 1, (Erasure(1, "mia"),)))
+    assert "mia" not in remembered(shop)
+    assert "mia" not in str(await shop.bodies("segment.changed"))  # it waited, and is about nobody now
+    places = await shop.store.run(lambda tx: tx.erase_receipt("mia"))
+    assert places["segments"] == 1
+
+
 async def test_without_consent_of_a_child_and_of_a_colleague_nothing_is_followed(shop: Shop) -> None:
     others = tuple(purpose for purpose in Purpose if purpose is not Purpose.PERSONALISE_OFFERS)
     await shop.push(*member("noa", *others), *member("sam", *ALL), MemberPut(Member("sam", "Sam", staff=True)))
-    for who in ("noa", "sam"):
+    await shop.push(MemberPut(Member("ben", "Ben", age=AgeGate.UNDER_16)))
+    for who in ("noa", "sam", "ben"):
         await linger(shop, who, "wine-ble", 310)
-        assert shop.flow._presence.zone_of(who) == "wine"
+        assert who == "ben" or shop.flow._presence.zone_of(who) == "wine"
         assert who not in shop.flow.segments.members
     assert await told(shop) == []
 
