@@ -23,6 +23,8 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PurchasesPut,
+    SegmentsPut,
+    SegmentsRefused,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
 from gateway.core.identity import static_digest
@@ -56,10 +58,12 @@ class Touched:
     recognised: dict[str, Recognised] = field(default_factory=dict)
     catalogue: bool = False
     shop: bool = False
+    segments: bool = False
     keys: bool = False
     bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
     counts: list[str] = field(default_factory=list)  # counters to raise, fixed words of ours
     refused_offers: int = 0  # passed over
+    refused_segments: int = 0
     suppressed: int = 0  # changes about members who were erased; they changed nothing
 
 
@@ -88,10 +92,7 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
                 touched.counts.append("lease.too_many")
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
-    for refused in delta.refused:
-        body = {"offer_id": refused.offer_id, "reason": refused.reason, "field": refused.field}
-        tx.emit(Event("offer.refused", now_ms, body))
-    touched.refused_offers = len(delta.refused)
+    _tell_refused(tx, delta, now_ms, touched)
     tx.purge_bindings(now_ms)
     for member_id in touched.members | touched.erased:
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)
@@ -100,6 +101,18 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
     if unsure and delta.at_ms and _hear_time(tx, delta.at_ms, now_ms):
         touched.counts.append("clock.floor_lowered")
     return touched
+
+
+def _tell_refused(tx: Tx, delta: Delta, now_ms: int, touched: Touched) -> None:
+    """Tell headquarters what of the delta was passed over."""
+    for refused in delta.refused:
+        why = {"reason": refused.reason, "field": refused.field}
+        if isinstance(refused, SegmentsRefused):
+            tx.emit(Event("segments.refused", now_ms, why))
+            touched.refused_segments += 1
+        else:
+            tx.emit(Event("offer.refused", now_ms, {"offer_id": refused.offer_id, **why}))
+            touched.refused_offers += 1
 
 
 def _hear_time(tx: Tx, at_ms: int, now_ms: int) -> bool:
@@ -236,6 +249,9 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             touched.catalogue = True
         case LearningPut(learning):
             tx.put_learning(learning)
+        case SegmentsPut():
+            tx.put_segments(change)
+            touched.segments = True
         case ConfigPut(config):
             tx.put_shop(config)
             touched.shop = True

@@ -3,19 +3,22 @@
 These functions run in the writer thread, so they see the transaction and their arguments and no live state.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from gateway.core.arrivals import Arrived
 from gateway.core.consent import given
-from gateway.core.gate import CALL_NAME, INTERESTS, LANGUAGE, TALKING_POINTS, USUAL, Field, No
+from gateway.core.eligible import Value
+from gateway.core.gate import CALL_NAME, INTERESTS, LANGUAGE, TALKING_POINTS, USUAL, Field, No, may_follow
 from gateway.core.handshake import Handshake
 from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
 from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
 from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.recorded import inputs_of
+from gateway.core.segments import Change
+from gateway.core.shelf import Place
 from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.records import Tx
 
@@ -43,6 +46,18 @@ class Arrival:
     former: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A member's visit at one instant: its facts (eligible.FIELDS), and the segments that changed just now."""
+
+    visit_id: str = ""
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+
+
+NOTHING = Look()
+
+
 class Decisions:
     """`new_id` gives a fresh id for each decision."""
 
@@ -50,7 +65,13 @@ class Decisions:
         self._new_id = new_id
 
     def arrive(
-        self, tx: Tx, change: PresenceChange, visit_id: str, screens: tuple[str, ...], company: tuple[str, ...]
+        self,
+        tx: Tx,
+        change: PresenceChange,
+        visit_id: str,
+        screens: tuple[str, ...],
+        company: tuple[str, ...],
+        look: Look = NOTHING,
     ) -> list[Made] | None:
         """One decision for each screen of the zone that a member entered; `company` stands there already.
 
@@ -64,12 +85,51 @@ class Decisions:
         zone = change.zone or ""
         body = {"visit_id": visit_id, "member_id": change.member_id, "zone": zone}
         tx.emit(Event(f"visit.{change.kind}", change.at_ms, body))
-        others = tuple(p for m in company if (p := tx.person(m, change.at_ms)) is not None)
+        if may_follow(person.profile, change.at_ms):
+            _tell_segments(tx, person, look, change.at_ms)
+        return self._at_screens(tx, change.at_ms, zone, screens, person, company, look)
+
+    def change_segments(
+        self,
+        tx: Tx,
+        member_id: str,
+        at_ms: int,
+        zone: str,
+        screens: tuple[str, ...],
+        company: tuple[str, ...],
+        look: Look,
+    ) -> list[Made] | None:
+        """Tell which segments changed, and decide anew for those screens of the zone whose offers ask for them.
+
+        None for somebody who may not be followed (any more): nothing is told.
+        """
+        person = tx.person(member_id, at_ms)
+        if person is None or not may_follow(person.profile, at_ms):
+            return None
+        _tell_segments(tx, person, look, at_ms)
+        if not person.profile.may(Purpose.RECOGNISE_BLE, at_ms).ok:
+            return []  # here by their own taps alone: nothing is said unasked
+        names = {one.segment_id for one in look.changes}
+        store = _store_of(tx)
+        asking = [s for s in screens if names & tx.shelf(Place("zone", store, zone, s, "public"), at_ms).segments]
+        return self._at_screens(tx, at_ms, zone, tuple(asking), person, company, look)
+
+    def _at_screens(
+        self,
+        tx: Tx,
+        at_ms: int,
+        zone: str,
+        screens: tuple[str, ...],
+        person: Person,
+        company: tuple[str, ...],
+        look: Look,
+    ) -> list[Made]:
+        others = tuple(p for m in company if (p := tx.person(m, at_ms)) is not None)
         made = []
         for screen in screens:
-            made.append(self._decide(tx, "zone", change.at_ms, zone, screen, person, others))
+            made.append(self._decide(tx, "zone", at_ms, zone, screen, person, others, facts=look.facts))
             # What the first screen says is this person's contact: the next one finds the budget spent.
-            person = tx.person(change.member_id, change.at_ms) or person
+            person = tx.person(person.member_id, at_ms) or person
         return made
 
     def announce(self, tx: Tx, change: PresenceChange, recognised_by: Purpose) -> Arrived | None:
@@ -127,14 +187,26 @@ class Decisions:
         tx.emit(Event("sale.identified", tap.at_ms, body))
         return True
 
-    def greet(self, tx: Tx, tap: Tap, screen: str, zone: str, idle_ms: int, *, door: bool = False) -> Dialogue | None:
+    def greet(
+        self,
+        tx: Tx,
+        tap: Tap,
+        screen: str,
+        zone: str,
+        idle_ms: int,
+        *,
+        door: bool = False,
+        facts: Mapping[str, Value] | None = None,
+    ) -> Dialogue | None:
         """The dialogue for a member's tap at a screen, or None where the tap may not be resolved."""
         person = _tapper(tx, tap)
         if person is None:
             return None
         noted: list[Reason] = []
         call_name = _read(person, CALL_NAME, Purpose.PUBLIC_PERSONAL_GREETING, tap.at_ms, noted)
-        decision, offer = self._decide(tx, "tap", tap.at_ms, zone, screen, person, proof=tap.proof, noted=tuple(noted))
+        decision, offer = self._decide(
+            tx, "tap", tap.at_ms, zone, screen, person, proof=tap.proof, noted=tuple(noted), facts=facts
+        )
         return Dialogue(
             dialogue_id=decision.decision_id,
             member_id=person.member_id,
@@ -234,11 +306,13 @@ class Decisions:
         others: tuple[Person, ...] = (),
         proof: Proof = Proof.BEARER,
         noted: tuple[Reason, ...] = (),
+        facts: Mapping[str, Value] | None = None,
     ) -> Made:
-        """`noted`: reasons that are known already, kept with those of the offers."""
+        """`noted`: reasons that are known already, kept with those of the offers. `facts`: of the person's visit."""
         offers = tx.offers()
         situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
-        situation = replace(situation, store=_store_of(tx))
+        known = facts if facts and may_follow(person.profile, at_ms) else {}
+        situation = replace(situation, store=_store_of(tx), facts=known)
         shelf = tx.shelf(place_of(situation), at_ms)
         situation = replace(situation, shelf=shelf, spent=_spent(tx, shelf.candidates, at_ms))
         learning = tx.learning()
@@ -254,6 +328,15 @@ class Decisions:
             if not tx.note_shown(decision.decision_id, arm, at_ms, learning):
                 tx.count("learning.full")
         return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
+
+
+def _tell_segments(tx: Tx, person: Person, look: Look, at_ms: int) -> None:
+    """Tell headquarters who came into which segment or left it, and why; not where they have been."""
+    for one in look.changes:
+        state = "in" if one.inside else "out"
+        body = {"visit_id": look.visit_id, "member_id": person.member_id, "segment": one.segment_id}
+        tx.emit(Event("segment.changed", at_ms, body | {"state": state, "why": one.why}))
+        tx.count(f"segments.{state}")
 
 
 def _store_of(tx: Tx) -> str:

@@ -106,9 +106,11 @@ class Desk:
             return {"result": "gone"}
         now_ms = self._clock.now_ms()
         tx.audit(now_ms, row["member_id"], ACTOR, "decision.explained", {"decision_id": decision_id})
-        titles = {offer.offer_id: offer.title for offer in tx.offers()}
+        offers = tx.offers()
+        titles = {offer.offer_id: offer.title for offer in offers}
+        rules = {offer.offer_id: offer.eligibility for offer in offers if offer.eligibility is not None}
         zone = tx.shop().restraint.time_zone
-        told = {to: explain(row, row["reasons"], titles, zone, to) for to in LANGUAGES}
+        told = {to: explain(row, row["reasons"], titles, zone, to, rules) for to in LANGUAGES}
         return {"result": "ok", "at_ms": now_ms, "why": told}
 
     def _show(self, tx: Tx, member_id: str) -> Answer:

@@ -51,6 +51,7 @@ NOT_PERSONAL = {
     "data_key": "keys under which values are sealed",
     "notice": "hashes of the privacy notices that were shown",
     "redemption_entry": "steps of redemptions; whose they were stands in the redemption alone",
+    "segment_rule": "headquarters' running segments, the same for everybody; who is in one is in memory alone",
     "lease": "budgets that headquarters lent to the shop",
     "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",

@@ -32,6 +32,7 @@ from gateway.lapses import Lapses
 from gateway.life import Life, Stale
 from gateway.orders import Orders
 from gateway.recognition import Recognition
+from gateway.segments import Segments
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
@@ -78,7 +79,7 @@ class Flow:
         self.shop = ShopConfig()  # what HQ configured
         works = self._works = Works(store, clock, health, spawn, wake)
         self._begin, self._begin_always, self._commit = works.begin, works.begin_always, works.commit
-        self._presence = presence = presence or Presence({r.id: r.zone for r in receivers.values()})
+        self._presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
@@ -89,10 +90,7 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        begin, commit, show = self._begin, self._commit, self._show
-        self._visits = Visits(
-            presence, self._stage, self._advice, self._decisions, clock, commit, begin, new_id, show, lambda: self.shop
-        )
+        self._visits = self._watch_visits()
         lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
@@ -112,10 +110,18 @@ class Flow:
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
-            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended, erased
+            store, self.recognition, clock, health, self._commit, self._begin_always, wipe, wipe_all, ended, erased
         )
         self._orders = self._take_orders()
         self._loop_refresh_ms = self._forget_proofs_ms = 0
+
+    def _watch_visits(self) -> Visits:
+        zones = {one.zone for one in self._receivers.values()}
+        self.segments = Segments(zones, self._clock, self._health, self._commit, self._begin_always)
+        self._holders["segments"] = self.segments
+        known = self._presence, self._stage, self._advice, self._decisions, self._clock
+        also = self._new_id, self._show, lambda: self.shop, self.segments
+        return Visits(*known, self._commit, self._begin, *also)
 
     def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> Lent:
         lent = Lent(
@@ -371,6 +377,7 @@ class Flow:
     async def _read_shop(self) -> None:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
         self.recognition.allow(self.shop.notice, serves=self._serves)
+        await self.segments.load()
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()

@@ -52,6 +52,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
+    verb("push-segments", _hq_segments, "record the running segments (JSON)").add_argument("file", type=Path)
     withdraw = verb("withdraw", _hq_withdraw, "withdraw a member's consents")
     withdraw.add_argument("member")
     withdraw.add_argument(
@@ -163,6 +164,11 @@ def _print_recorded(news: int, version: int) -> None:
 
 def _hq_config(arguments: argparse.Namespace) -> int:
     out.print(f"recorded; version {service.push_config(arguments.db, arguments.file)}", highlight=False)
+    return 0
+
+
+def _hq_segments(arguments: argparse.Namespace) -> int:
+    out.print(f"recorded; version {service.push_segments(arguments.db, arguments.file)}", highlight=False)
     return 0
 
 

@@ -224,6 +224,12 @@ def decision_inputs(db: Database) -> None:
     db.execute("ALTER TABLE decision ADD COLUMN inputs BLOB")
 
 
+@gateway()
+def segment_rules(db: Database) -> None:
+    """Headquarters' running segments, in its order."""
+    db.execute("CREATE TABLE segment_rule (place INTEGER PRIMARY KEY, body TEXT NOT NULL)")
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -57,6 +57,8 @@ class Orders:
     async def _follow(self, touched: Touched) -> None:
         if touched.refused_offers:
             self.health.count("hq.refused_offers", touched.refused_offers)
+        if touched.refused_segments:
+            self.health.count("hq.refused_segments", touched.refused_segments)
         for member_id in touched.cleared:
             self.forget(member_id)
         self.recognition.follow(touched.recognised)
@@ -66,7 +68,7 @@ class Orders:
         self.binding.drop(touched.bindings)
         if touched.keys and self.keychain is not None:
             await self.keychain.load()
-        if touched.shop:
+        if touched.shop or touched.segments:
             await self.read_shop()
         if touched.shop or touched.catalogue:
             await self.refresh_loops(everywhere=touched.shop)

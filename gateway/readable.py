@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from gateway import pagewords as words
+from gateway.core.rulewords import told
 from gateway.pagewords import Pairs
 
 _HEAD = ("made_at_ms", "shop", "controller", "contact", "notice_version")
@@ -133,6 +134,8 @@ class _Page:
         said["zone"] = self.zone(said.get("zone", ""))
         said["request"] = self.word(words.ADVICE, said.get("request", ""))
         said["owed"] = ", ".join(self.word(words.PURPOSES, one) for one in row.get("owed", ()))
+        visit = (row.get("visit") or {}).items()
+        said["visit"] = "; ".join(told(name, value, "en" if self.at else "de") for name, value in visit)
         return [(self.word(words.FIELDS, key), value) for key, value in said.items()]
 
     def _allowed(self, rows: Sequence[Row]) -> Iterator[str]:

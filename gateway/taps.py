@@ -13,6 +13,7 @@ from gateway.binding import Binding
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.arrivals import Arrived
+from gateway.core.eligible import Value
 from gateway.core.model import Proof, Purpose, Tap, Trouble
 from gateway.core.proof import may_redeem
 from gateway.core.stage import Dialogue, Stage, hint, join
@@ -123,6 +124,8 @@ class Taps:
         arrival = self._visits.tapped(member_id, receiver, tap.at_ms)
         if arrival is not None or receiver.till is not None or screen is not None:
             await self._open(tap, receiver, number, arrival, screen)
+        if not self._denied(tap):
+            self._visits.counted(member_id, receiver.zone)
         if receiver.advice and not self._denied(tap):
             await self._advice.tapped(member_id, receiver.zone, receiver.id, tap.proof)
 
@@ -132,9 +135,10 @@ class Taps:
         """Commit what a member's tap means for the visit, the sale and the screen, and only then follow it."""
         shop = self._shop()
         greets = arrival is not None and self._advice.greets(arrival.change.member_id)
+        facts = self._visits.facts(tap.member_id) if tap.member_id is not None else {}
         try:
             made = await self._commit(
-                lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms, greets)
+                lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms, greets, facts)
             )
         except StoreError:
             if arrival is not None:
@@ -163,13 +167,14 @@ class Taps:
         screen: str | None,
         idle_ms: int,
         greets: bool,
+        facts: Mapping[str, Value],
     ) -> _Made:
         """All that one tap decides, in one transaction (in the writer thread)."""
         who = self._decisions.visit(tx, tap, arrival) if arrival is not None else None
         sale = receiver.till is not None and self._decisions.identify(tx, tap, receiver.till)
         dialogue = announced = None
         if screen is not None:
-            dialogue = self._decisions.greet(tx, tap, screen, receiver.zone, idle_ms, door=receiver.door)
+            dialogue = self._decisions.greet(tx, tap, screen, receiver.zone, idle_ms, door=receiver.door, facts=facts)
         if arrival is not None and greets:
             announced = self._decisions.announce(tx, arrival.change, Purpose.RECOGNISE_NFC)
         return _Made(who, sale, dialogue, announced)
@@ -274,6 +279,7 @@ class Taps:
                 self._stage.end(screen, standing.dialogue_id)
                 self._show(screen)
                 return "refused"
+            self._visits.answered(after.member_id, kind)
         self._show(screen)
         return "ok"
 

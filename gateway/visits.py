@@ -1,18 +1,21 @@
 """Visits: what beacons and taps say about who is where, told to headquarters, and what a zone's screens show for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from gateway.advice import Advice, Commit
 from gateway.config import ReceiverTable
 from gateway.core.arrivals import Arrived
+from gateway.core.eligible import Value
 from gateway.core.model import Decision, Event, Offer, Purpose, ShopConfig
 from gateway.core.offers import slide_of
 from gateway.core.ports import Clock
 from gateway.core.presence import Presence, PresenceChange
 from gateway.core.stage import Stage, ZoneOffer
-from gateway.decisions import Arrival, Decisions, Made
+from gateway.decisions import Arrival, Decisions, Look, Made
+from gateway.errors import StoreError
 from gateway.records import Tx
+from gateway.segments import Segments
 from gateway.store import GROUP_MS
 
 # What headquarters hears of a visit beside its beginning and its zones, which come with a decision.
@@ -34,6 +37,7 @@ class Visits:
         new_id: Callable[[], str],
         show: Callable[[str], None],
         shop: Callable[[], ShopConfig],
+        segments: Segments,
     ) -> None:
         self._presence = presence
         self._stage = stage
@@ -45,6 +49,8 @@ class Visits:
         self._new_id = new_id
         self._show = show
         self._shop = shop
+        self._segments = segments
+        segments.attach(self._on_segments)
         self._open: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
 
     def __contains__(self, member_id: str) -> bool:
@@ -61,7 +67,9 @@ class Visits:
         self._take_down(change)
         if change.kind == "left":
             self._advice.left(change.member_id)
-        self._begin(self._on_presence(change, *self._note(change)), always=always)
+        visit_id, zone = self._note(change)
+        self._segments.moved(change, visit_id)
+        self._begin(self._on_presence(change, visit_id, zone), always=always)
 
     def expire(self, now_ms: int) -> None:
         """Follow who fell silent."""
@@ -96,12 +104,17 @@ class Visits:
         here = (m for m in self._presence.members_in(zone) if m != change.member_id)
         company = tuple(m for m in here if not self._advice.is_colleague(m))
         greets = self._advice.greets(change.member_id)
+        look = self._segments.look(change.member_id)
 
         def arrive(tx: Tx) -> tuple[list[Made] | None, Arrived | None]:
-            made = self._decisions.arrive(tx, change, visit_id, screens, company)
+            made = self._decisions.arrive(tx, change, visit_id, screens, company, look)
             return made, self._decisions.announce(tx, change, Purpose.RECOGNISE_BLE) if greets else None
 
-        arrived, announced = await self._commit(arrive)
+        try:
+            arrived, announced = await self._commit(arrive)
+        except StoreError:
+            self._segments.taken_back(change.member_id, look)
+            raise
         if self._open.get(change.member_id, ("", ""))[0] != visit_id:
             return  # withdrew, or left, while the disk wrote
         if announced is not None:
@@ -115,6 +128,25 @@ class Visits:
         for decision, offer in arrived:
             self._put_up(decision, offer, members)
 
+    async def _on_segments(self, member_id: str, look: Look) -> bool:
+        """What a member does changed their segments: an offer may be for that."""
+        zone = self._presence.zone_of(member_id) or ""
+        screens = tuple(s for s in self._stage.screens_in(zone) if self._stage.dialogue_at(s) is None) if zone else ()
+        here = (m for m in self._presence.members_in(zone) if m != member_id) if screens else ()
+        company = tuple(m for m in here if not self._advice.is_colleague(m))
+        now_ms = self._clock.now_ms()
+        made = await self._commit(
+            lambda tx: self._decisions.change_segments(tx, member_id, now_ms, zone, screens, company, look)
+        )
+        if (
+            made
+            and self._open.get(member_id, ("", ""))[0] == look.visit_id
+            and self._presence.zone_of(member_id) == zone
+        ):
+            for decision, offer in made:
+                self._put_up(decision, offer, frozenset((member_id, *company)))
+        return made is not None
+
     # --- by a tap --------------------------------------------------------------------------------------------
 
     def tapped(self, member_id: str, receiver: ReceiverTable, at_ms: int) -> Arrival | None:
@@ -127,7 +159,9 @@ class Visits:
             return None
         self._take_down(change)
         former = self._open.get(member_id)
-        return Arrival(change, self._note(change)[0], "door" if receiver.door else "tap", former)
+        visit_id = self._note(change)[0]
+        self._segments.moved(change, visit_id)
+        return Arrival(change, visit_id, "door" if receiver.door else "tap", former)
 
     def taken_back(self, arrival: Arrival) -> None:
         """The disk did not take the tap: the visit is what it was, so that the next tap tells of it."""
@@ -139,6 +173,19 @@ class Visits:
             self._open[member_id] = arrival.former
         elif not heard:
             del self._open[member_id]
+            self._segments.forget(member_id)
+
+    def facts(self, member_id: str) -> Mapping[str, Value]:
+        """What a decision may be told of a member's visit."""
+        return self._segments.facts(member_id)
+
+    def counted(self, member_id: str, zone: str) -> None:
+        """A tap of a member was followed."""
+        self._segments.tapped(member_id, zone)
+
+    def answered(self, member_id: str, kind: str) -> None:
+        """A member's answer to an offer is committed."""
+        self._segments.answered(member_id, kind)
 
     def settled(
         self, arrival: Arrival, who: Literal["guest", "colleague", "nobody"], announced: Arrived | None = None
@@ -148,6 +195,7 @@ class Visits:
         if who == "nobody":
             if not self._presence.checked_out(member_id):
                 self._open.pop(member_id, None)
+                self._segments.forget(member_id)
             return
         if announced is not None and self._open.get(member_id, ("", ""))[0] == arrival.visit_id:
             self._advice.announce(announced)

@@ -1,4 +1,4 @@
-"""What of a delta may be left out so that the rest is not held up: an offer that is wrong, and nothing else. Pure.
+"""What of a delta may be left out so that the rest is not held up: wrong offers and segments, and nothing else. Pure.
 
 A delta that is refused comes again and again, and with it waits everything behind it. A withdrawal must not wait for
 an offer to be mended. Of anything else a gateway that skipped it would not know what it lacks.
@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from gateway.core.changes import Change, OfferRefused
+from gateway.core.changes import Change, OfferRefused, SegmentsRefused
 from gateway.errors import PeerError
 from sync import ops
 from sync.fields import Id, validate
 from sync.forms import CapBody, OfferBody, PauseBody
+from sync.segments import SegmentBody
 
 _BELOW = frozenset(CapBody.model_fields) | frozenset(PauseBody.model_fields)
 
@@ -21,17 +22,21 @@ class _Named(BaseModel):
     offer_id: Id
 
 
-def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefused, ...]]:
-    """The operations of a delta in their order, and the offers that are passed over. Raises PeerError for the rest."""
+Refused = OfferRefused | SegmentsRefused
+
+
+def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[Refused, ...]]:
+    """The operations of a delta in their order, and what of them is passed over. Raises PeerError for the rest."""
     changes: list[Change] = []
-    refused: list[OfferRefused] = []
+    refused: list[Refused] = []
     for op in listed:
         try:
             changes.append(ops.parse_or_park(op))
         except PeerError as error:
-            if not isinstance(op, dict) or op.get("op") != "offer.put":
+            name = op.get("op") if isinstance(op, dict) else None
+            if not isinstance(op, dict) or name not in ("offer.put", "segments.put"):
                 raise
-            refused.append(_refused(op.get("body"), error))
+            refused.append(_refused(op.get("body"), error) if name == "offer.put" else _refused_segments(error))
     return tuple(changes), tuple(refused)
 
 
@@ -47,6 +52,13 @@ def _refused(body: object, error: PeerError) -> OfferRefused:
         known = ""
     told = error.reason in _OURS or _is_ours(error.field)
     return OfferRefused(known, error.reason, error.field if told else "")
+
+
+def _refused_segments(error: PeerError) -> SegmentsRefused:
+    """Likewise."""
+    first, *below = error.field.split(".")
+    ours = first == "segments" and all(step.isdecimal() or step in SegmentBody.model_fields for step in below)
+    return SegmentsRefused(error.reason, error.field if ours or error.reason == "segments" else "")
 
 
 def _is_ours(place: str) -> bool:

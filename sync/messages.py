@@ -174,7 +174,7 @@ def delta(parent: int, version: int, listed: Sequence[dict[str, Any]], at_ms: in
 
 def parse_delta(payload: bytes) -> Delta:
     """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes).
-    A bad offer refuses itself alone (`Delta.refused`)."""
+    Bad offers and segments refuse themselves alone (`Delta.refused`)."""
     wire = parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")

@@ -32,6 +32,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PurchasesPut,
+    SegmentsPut,
 )
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
@@ -58,7 +59,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms
+from sync import credentials, forms, segments
 from sync.fields import validate
 
 
@@ -99,6 +100,8 @@ def parse(op: object) -> Change:
             lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
             keep = {"retention": Keep(**dict(config.retention)), "restraint": Restraint(**dict(config.restraint))}
             return ConfigPut(ShopConfig(**dict(config) | {"notice": notice} | lists | keep))
+        case "segments.put":
+            return segments.parse(body)
         case "learning.put":
             return LearningPut(_learning(validate(forms.LearningBody, body)))
     return _parse_secret(op["op"], body)
@@ -243,6 +246,8 @@ def dump(change: Change) -> dict[str, Any]:
         case LearningPut(learning):
             priors = [{**arm._asdict(), **_plain(prior)} for arm, prior in learning.priors.items()]
             return _op("learning.put", _plain(dataclasses.replace(learning, priors={})) | {"priors": priors})
+        case SegmentsPut():
+            return _op("segments.put", segments.body(change))
         case KeyPut():
             return _op("key.put", _plain(change) | {"sealed": base64.b64encode(change.sealed).decode()})
         case KeyDrop():

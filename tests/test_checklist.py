@@ -33,6 +33,8 @@ POINTS = {
         "a withdrawal clears everything",
         (WITHDRAWAL, "point_4_a_withdrawal_clears_every_surface_before_it_is_answered"),
         (WITHDRAWAL, BROKEN),
+        ("test_segments", "test_a_withdrawal_in_the_visit_leaves_nothing_in_memory"),
+        ("test_segments", "test_a_visit_that_is_not_forgotten_would_be_seen"),
     ),
     5: (
         "a withdrawal made offline stays",

@@ -216,7 +216,7 @@ def test_every_topic_change_and_purpose_is_documented() -> None:
     for leaf in leaves:
         assert f"/{leaf}`" in text, leaf
     for name in re.findall(
-        r'"((?:member|credential|consent|offer|config|key|binding|lease|coupons)\.[a-z]+)"',
+        r'"((?:member|credential|consent|offer|config|key|binding|lease|coupons|segments)\.[a-z]+)"',
         Path(ops.__file__).read_text(),
     ):
         assert f"`{name}`" in text, name
@@ -268,7 +268,9 @@ def test_every_event_type_is_documented() -> None:
     names = ("advice.py", "apply.py", "binding.py", "decisions.py", "taps.py", "visits.py", "tables/history.py")
     names += ("forgetting.py", "lapses.py", "records.py", "tables/consents.py", "tables/parked.py")
     source = "".join((ROOT / "gateway" / name).read_text() for name in names)
-    found = re.findall(r'"((?:visit|decision|offer|handshake|consent|credential|sale|erasure)\.[a-z]+)"', source)
+    kinds = "visit|decision|offer|handshake|consent|credential|sale|erasure|segment|segments"
+    found = re.findall(rf'"((?:{kinds})\.[a-z]+)"', source)
+    assert {"segment.changed", "segments.refused"} <= set(found)
     assert len(set(found)) > 10
     for name in found:
         assert f"`{name}`" in text, name

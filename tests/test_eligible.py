@@ -13,6 +13,7 @@ from gateway.core.eligible import (
     Rule,
     evaluate,
     fields,
+    kind_of,
     parse,
     plain,
     schema,
@@ -185,3 +186,14 @@ def test_the_schema_names_every_operation_and_field() -> None:
         assert f'"{name}"' in text
     ops = [next(iter(form["properties"])) for form in schema()["oneOf"]]
     assert set(ops) == {"all", "any", "not", "is", "in", "has", "at_least", "below"}
+
+
+def test_minutes_in_a_zone_are_a_field_for_each_zone() -> None:
+    rule = parse({"at_least": ["visit.minutes.wine-cellar", 5]})
+    assert evaluate(rule, {"visit.minutes.wine-cellar": 5}) is True
+    assert evaluate(rule, {"visit.minutes.wine": 5}) is None
+    assert kind_of("visit.minutes") == kind_of("visit.minutes.wine") == "number"
+    for name in ("visit.minutes.", "visit.minutes.Wein", "visit.minutes.a b", "visit.minutes." + "a" * 25):
+        assert kind_of(name) is None
+        with pytest.raises(PeerError):
+            parse({"at_least": [name, 5]})

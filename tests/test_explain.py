@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.core.eligible import parse
 from gateway.core.explain import NAMED, explain
 
 ROW = {
@@ -47,3 +48,18 @@ def test_many_are_counted() -> None:
 @pytest.mark.parametrize("to", ["de", "en"])
 def test_it_names_nobody(to: str) -> None:
     assert not any("m-1" in line for line in explain(ROW, [["o1", "chosen"]], TITLES, "UTC", to))
+
+
+def test_what_an_offer_asks_of_the_visit_is_said() -> None:
+    rules = {
+        "o1": parse({"at_least": ["visit.minutes.wine", 5]}),
+        "o2": parse({"is": ["visit.taps", 0]}),
+        "o3": parse({"is": ["hour", 9]}),
+    }
+    reasons = [["o2", "zone"], ["o3", "eligibility"], ["o1", "chosen"]]
+    lines = explain(ROW, reasons, TITLES, "UTC", "en", rules)
+    assert lines[2:4] == [
+        '"Freshly roasted" (o1): It fitted and came first.',
+        '"Freshly roasted" (o1), as it stands today: at least 5 minutes in the area wine.',
+    ]
+    assert len(lines) == 6  # nothing of o2, which fell for another reason, nor of o3

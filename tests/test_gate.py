@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.eligible import parse
 from gateway.core.gate import (
     AGE,
     CALL_NAME,
@@ -19,6 +20,7 @@ from gateway.core.gate import (
     USUAL,
     No,
     Profile,
+    may_follow,
     overreach,
     references,
 )
@@ -30,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 NOW_MS = 1_000_000
 TEXT = {"de": "Hallo", "en": "Hello"}
 POINT = TalkingPoint(TEXT, TEXT)
+AT_WINE = parse({"at_least": ["visit.minutes.wine", 5]})
 MEMBER = Member("m1", "Mia", "en", ("tea",), ("Espresso", Habit("Toast")), (POINT,), age=AgeGate.OVER_16)
 VALUES = {
     "call_name": "Mia",
@@ -197,6 +200,9 @@ def offer(**more: object) -> Offer:
         (offer(interests=("tea",), purpose=Purpose.PURCHASE_HISTORY), {"interests"}, "interests"),
         (offer(category="children.toys", purpose=Purpose.GREET_ON_ENTRY), {"age"}, None),
         (offer(category="children", interests=("toys",)), {"age", "interests"}, None),
+        (offer(eligibility=AT_WINE), set(), None),
+        (offer(eligibility=AT_WINE, purpose=Purpose.PURCHASE_HISTORY), set(), "visit"),
+        (offer(eligibility=AT_WINE, purpose=Purpose.GREET_ON_ENTRY), set(), "visit"),
         (offer(purpose=Purpose.RECOGNISE_BLE), set(), "purpose"),
         (offer(purpose=Purpose.PUBLIC_PERSONAL_GREETING), set(), "purpose"),
     ],
@@ -313,3 +319,11 @@ def test_what_may_be_read_is_no_alarm() -> None:
     found = reach.Sources(sources().values())
     innocent = "def fine(one: Member, card: StaffCard) -> object:\n    return one.member_id, one.staff, card.call_name"
     assert reach.found(ast.parse(innocent), found) == []
+
+
+def test_only_who_agreed_and_is_neither_colleague_nor_child_is_followed_in_a_visit() -> None:
+    assert may_follow(profile(Purpose.PERSONALISE_OFFERS), NOW_MS)
+    others = [purpose for purpose in Purpose if purpose is not Purpose.PERSONALISE_OFFERS]
+    assert not may_follow(profile(*others), NOW_MS)
+    for more in ({"staff": True}, {"age": AgeGate.UNDER_16}):
+        assert not may_follow(profile(*Purpose, member=replace(MEMBER, **more)), NOW_MS)

@@ -103,7 +103,7 @@ def test_an_offer_that_reads_what_its_purpose_may_not_is_refused_before_anything
 
 def test_a_file_of_offers_may_hold_nothing_else(db: Path, tmp_path: Path) -> None:
     assert service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER)) == (1, 1)
-    with pytest.raises(ConfigError, match=r"offer\.drop, learning\.put, coupons\.put; found 'member\.put'"):
+    with pytest.raises(ConfigError, match=r"offer\.drop, .*coupons\.put, segments\.put; found 'member\.put'"):
         service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER, MEMBER))
 
 
@@ -286,3 +286,29 @@ def test_what_is_to_be_learned_stands_beside_the_offers(db: Path, tmp_path: Path
     off = written(tmp_path / "off.jsonl", {"op": "learning.put", "body": {"half_life_days": 7}})
     with pytest.raises(ConfigError, match=r"learning\.put with a body of on, half_life_days"):
         service.publish_offers(db, off)
+
+
+def test_segments_are_pushed_whole_and_a_refusal_names_the_place(db: Path, tmp_path: Path) -> None:
+    file = tmp_path / "segments.json"
+    one = {"segment_id": "keen", "rule": {"at_least": ["visit.taps", 2]}}
+    file.write_text(json.dumps({"segments": [one]}))
+    assert service.push_segments(db, file) == 1
+    assert service.push_segments(db, file) == 1, "the same again is nothing new"
+    file.write_text(json.dumps({"segments": [one, {"segment_id": "b", "rule": {"is": ["hour", 9]}}]}))
+    with pytest.raises(
+        ConfigError, match=r"can't be followed \(segments\.1\.rule\.is\.0: expected a field of visit or"
+    ):
+        service.push_segments(db, file)
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ({"eligibility": {"is": ["x", 1]}}, r"can't be followed \(is\.0: expected a known field"),
+        ({"caps": [{"what": "impressions", "limit": 1}]}, r"can't be counted \(caps\.0: expected either"),
+    ],
+)
+def test_what_is_wrong_inside_an_offer_is_said_in_words(db: Path, tmp_path: Path, field: dict, said: str) -> None:
+    bad = {"op": "offer.put", "body": OFFER["body"] | field}
+    with pytest.raises(ConfigError, match=said):
+        service.publish_offers(db, written(tmp_path / "offers.jsonl", bad))

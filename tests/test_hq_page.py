@@ -81,6 +81,20 @@ async def test_events_arrive_by_themselves_in_the_language_of_the_reader(tmp_pat
         await expect(page.locator("html")).to_have_attribute("lang", "de")
 
 
+async def test_segments_are_told_with_what_made_them_change(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, ledger, pulse):
+        happens(ledger, 1, "segment.changed", segment="lingers-at-wine", state="in", why="time", visit_id="v-1")
+        happens(ledger, 2, "segment.changed", segment="undecided", state="out", why="toString", visit_id="v-1")
+        happens(ledger, 3, "segments.refused", reason="segments", field="segments.0.rule.is.0: expected a known field")
+        pulse.ring()
+        rows = page.locator("#event-list li p")
+        said = ["Segments refused: segments.0.rule.is.0: expected a known field"]
+        said += ["Leaves segment: undecided (toString)", "Enters segment: lingers-at-wine (time)"]
+        await expect(rows).to_have_text(said)
+        await page.click("#language")
+        await expect(rows.last).to_have_text("Kommt in Segment: lingers-at-wine (Zeit)")
+
+
 async def test_taps_are_told_with_what_was_shown_and_how_strong_its_proof_was(tmp_path: Path) -> None:
     none = [["*", "nothing_eligible"]]
     async with console(tmp_path) as (page, ledger, pulse):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.changes import MemberErase, OfferRefused
+from gateway.core.changes import MemberErase, OfferRefused, SegmentsRefused
 from gateway.errors import PeerError
 from sync import leftout
 
@@ -37,3 +37,20 @@ def test_a_bad_offer_does_not_hold_up_what_comes_with_it(body: object, refused: 
 def test_anything_else_that_is_bad_holds_up_all_of_it(op: object) -> None:
     with pytest.raises(PeerError):
         leftout.parse([{"op": "offer.put", "body": OFFER}, op])
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({"segments": [{"segment_id": "s"}]}, SegmentsRefused("fields", "segments.0.rule")),
+        ({"segments": [{"segment_id": "s", "rule": {}, "of Mia": 1}]}, SegmentsRefused("fields")),
+        (
+            {"segments": [{"segment_id": "s", "rule": {"is": ["name", "Mia"]}}]},
+            SegmentsRefused("segments", "segments.0.rule.is.0: expected a known field"),
+        ),
+    ],
+)
+def test_bad_segments_do_not_hold_up_what_comes_with_them(body: object, refused: SegmentsRefused) -> None:
+    erase = {"op": "member.erase", "body": {"member_id": "m-1"}}
+    changes, left_out = leftout.parse([{"op": "segments.put", "body": body}, erase])
+    assert (changes, left_out) == ((MemberErase("m-1"),), (refused,))

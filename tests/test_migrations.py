@@ -20,6 +20,7 @@ RELEASED = [
     "learning",
     "redemptions",
     "decision_inputs",
+    "segment_rules",
 ]
 
 

@@ -435,3 +435,15 @@ def test_every_candidate_gets_one_reason_whatever_is_chosen(tiers: list[int], at
     decision = decide(situation(*offers), choose)
     assert sorted(reason.candidate for reason in decision.reasons) == sorted(one.offer_id for one in offers)
     assert decision.reasons[-1] == Reason(decision.offer_id, "chosen")
+
+
+def test_what_is_known_of_a_visit_is_its_own_members_and_for_one_purpose_alone() -> None:
+    lingers = parse({"at_least": ["visit.minutes.coffee", 5]})
+    facts = {"visit.minutes.coffee": 6}
+    assert decide(situation(offer("o1", eligibility=lingers), facts=facts)).offer_id == "o1"
+    with_others = situation(offer("o1", eligibility=lingers), facts=facts, others=(person("m2", "coffee"),))
+    assert reasons(with_others)["o1"] == "does_not_fit_company"
+    greeting = offer("o1", eligibility=lingers, interests=(), purpose=Purpose.GREET_ON_ENTRY)
+    assert reasons(situation(greeting, facts=facts))["o1"] == "eligibility.unknown"
+    everyone = offer("o1", eligibility=lingers, interests=(), audience="everyone")
+    assert reasons(situation(everyone, facts=facts, trigger="tap"))["o1"] == "eligibility.unknown"

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from gateway.core.changes import OfferDrop, OfferPut
+from gateway.core.changes import OfferDrop, OfferPut, SegmentsPut
+from gateway.core.eligible import parse
 from gateway.core.model import ConsentState, CredentialKind, Offer, Purpose, Token
+from gateway.core.segment import Segment
 from gateway.errors import StoreError
 from sync import messages, ops
 from tests.rigs.shop import Shop, consent, member, open_shop
@@ -48,6 +50,21 @@ async def test_a_bad_offer_does_not_hold_up_a_withdrawal(shop: Shop) -> None:
     assert await shop.bodies("offer.refused") == [{"offer_id": "espresso", "reason": "purpose", "field": "interests"}]
     former = await shop.store.run(lambda tx: {offer.offer_id: offer for offer in tx.offers()})
     assert former["espresso"].interests == ("coffee",)
+
+
+async def test_bad_segments_neither_hold_up_a_withdrawal_nor_replace_good_ones(shop: Shop) -> None:
+    good = SegmentsPut((Segment("keen", parse({"at_least": ["visit.taps", 2]})),))
+    await shop.push(good)
+    await shop.tap("mia", "coffee-nfc")
+    bad = {"op": "segments.put", "body": {"segments": [{"segment_id": "keen", "rule": {"is": ["hour", 9]}}]}}
+    withdrawn = ops.dump(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, seq=2))
+    wire = messages.delta(shop.version, shop.version + 1, [bad, withdrawn])
+    assert await shop.flow.on_hq_change(messages.parse_delta(wire)) == "applied"
+    assert level(shop) == "L1"
+    assert shop.health.counts["hq.refused_segments"] == 1
+    (told,) = await shop.bodies("segments.refused")
+    assert told == {"reason": "segments", "field": "segments.0.rule.is.0: expected a field of visit or basket"}
+    assert await shop.store.run(lambda tx: tx.segments()) == good.segments
 
 
 async def test_a_withdrawal_is_obeyed_even_if_the_disk_cannot_take_it(shop: Shop, monkeypatch) -> None:

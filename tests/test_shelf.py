@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.eligible import parse
 from gateway.core.model import Offer
 from gateway.core.shelf import Place, shelve
 
@@ -48,3 +49,12 @@ def test_a_gesture_opens_what_is_not_for_the_room() -> None:
     private = Offer("o1", TEXT, TEXT)
     assert [reason.code for reason in shelve([private], BAR, 5).reasons] == ["not_public_safe"]
     assert shelve([private], replace(BAR, trigger="tap"), 5).candidates == (private,)
+
+
+def test_it_names_the_segments_that_its_candidates_ask_for() -> None:
+    def named(name: str, zone: str) -> Offer:
+        tree = {"any": [{"is": ["hour", 9]}, {"not": {"has": ["visit.segments", [name]]}}]}
+        return Offer(name, {}, {}, zones=(zone,), public_safe=True, eligibility=parse(tree))
+
+    shelf = shelve((named("a", "wine"), named("b", "tea")), Place("zone", "", "wine", "cellar", "public"), 0)
+    assert shelf.segments == {"a"}

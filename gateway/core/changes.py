@@ -8,6 +8,7 @@ from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
 from gateway.core.redemption import CouponClass, Unit
+from gateway.core.segment import Segment
 from gateway.core.usual import Purchases
 
 
@@ -155,6 +156,13 @@ class CouponsPut:
     keys: tuple[PublicKey, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentsPut:
+    """All running segments; it replaces the former ones whole."""
+
+    segments: tuple[Segment, ...] = ()
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -174,6 +182,7 @@ Change = (
     | BindingDrop
     | LeasePut
     | CouponsPut
+    | SegmentsPut
 )
 
 
@@ -190,10 +199,18 @@ class OfferRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentsRefused:
+    """A segments.put of a delta that is passed over: the segments before it stay, and HQ is told, as OfferRefused."""
+
+    reason: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """Changes that lead from HQ version `parent` to `version`; applied whole or not at all.
 
-    `refused`: the one kind of change that may be left out, because a bad offer must not hold up a withdrawal behind it.
+    `refused`: what may be left out, because a bad offer must not hold up a withdrawal behind it.
     `at_ms`: HQ's time when it sent them, 0 = not said.
     """
 
@@ -201,7 +218,7 @@ class Delta:
     version: int
     changes: tuple[Change, ...]
     at_ms: int = 0
-    refused: tuple[OfferRefused, ...] = ()
+    refused: tuple[OfferRefused | SegmentsRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ True, False, or None where a field that matters is not known; what is not known 
 loop, no arithmetic and no pattern in it, so what a tree costs is bounded by its size, and that is bounded here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,6 +33,9 @@ FIELDS: Mapping[str, Kind] = {
     "visit.zone_minutes": "number",  # since the member came into this zone
     "visit.taps": "number",
     "visit.zones": "words",  # every zone of this visit so far
+    "visit.accepted": "number",  # offers of this visit that were accepted
+    "visit.declined": "number",
+    "visit.segments": "words",  # headquarters' running segments that the member is in just now (core.segments)
     "basket.cents": "number",
     "basket.items": "number",
     "basket.categories": "words",
@@ -40,6 +44,11 @@ FIELDS: Mapping[str, Kind] = {
     "member.usual": "words",
 }
 MEMBER = "member."
+VISIT = "visit."
+# And one field for each zone of the shop, "visit.minutes.wine": minutes of this visit that the member was known to be
+# there, all stays together.
+ZONE_MINUTES = "visit.minutes."
+_ZONE_MINUTES = re.compile(r"visit\.minutes\.[a-z0-9][a-z0-9-]{0,23}")  # the form of a zone's id, as config.Id
 
 # Operation -> the kinds of field that it compares, and whether it takes a list.
 _COMPARES: Mapping[str, tuple[tuple[Kind, ...], bool]] = {
@@ -91,6 +100,11 @@ def evaluate(rule: Rule, facts: Mapping[str, Value]) -> bool | None:
     return _compare(rule, facts.get(rule.field))
 
 
+def kind_of(name: str) -> Kind | None:
+    """Of which kind a field is, None for a name that is none."""
+    return "number" if _ZONE_MINUTES.fullmatch(name) else FIELDS.get(name)
+
+
 def fields(rule: Rule | None) -> frozenset[str]:
     """The fields that a rule asks for."""
     if rule is None:
@@ -128,7 +142,9 @@ def schema() -> dict[str, Any]:
             value = values[kind]
             if listed:
                 value = {"type": "array", "items": value, "minItems": 1, "maxItems": MAX_TERMS}
-            named = {"enum": [name for name, of in FIELDS.items() if of == kind]}
+            named: dict[str, Any] = {"enum": [name for name, of in FIELDS.items() if of == kind]}
+            if kind == "number":
+                named = {"anyOf": [named, {"type": "string", "pattern": f"^{_ZONE_MINUTES.pattern}$"}]}
             pair = {"type": "array", "prefixItems": [named, value], "items": False, "minItems": 2, "maxItems": 2}
             forms.append(_form(op, pair))
     said = f"At most {MAX_DEPTH} levels deep; at most {MAX_TERMS} conditions, groups and values together."
@@ -168,7 +184,7 @@ class _Reader:
         if not isinstance(inside, list) or len(inside) != 2:
             raise _wrong(place, "a field and a value")
         named, value = inside
-        kind = FIELDS.get(named) if isinstance(named, str) else None
+        kind = kind_of(named) if isinstance(named, str) else None
         if kind is None:
             raise _wrong(_under(place, 0), "a known field")
         if kind not in kinds:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from gateway.core.eligible import Rule
 from gateway.core.localtime import local
 from gateway.core.model import Text
 from gateway.core.reasons import sentence
+from gateway.core.rulewords import is_told, phrase
 
 Language = Literal["de", "en"]
 LANGUAGES: tuple[Language, ...] = ("de", "en")
@@ -20,7 +22,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "more": ("{} weitere", "{} more"),
     "others": ("{} weitere Angebote", "{} other offers"),
     "all": ("Insgesamt", "As a whole"),
+    "rule": ("{}, nach heutigem Stand: {}.", "{}, as it stands today: {}."),
 }
+
+
+# Codes behind which it helps to know what the offer asks of a visit.
+_RULED = ("chosen", "eligibility", "eligibility.unknown", "does_not_fit_company")
 
 
 def explain(
@@ -29,10 +36,12 @@ def explain(
     titles: Mapping[str, Text],
     zone: str,
     to: Language,
+    rules: Mapping[str, Rule] | None = None,
 ) -> list[str]:
     """Sentences about one row of `decision`, with its reasons as pairs of candidate and code.
 
-    `titles`: of the offers that are known still, by id. `zone`: the shop's time zone. Nothing of a profile is in them.
+    `titles`: of the offers that are known still, by id; `rules`: their rules. `zone`: the shop's time zone. Nothing of
+    a profile is in them.
     """
     at = local(int(str(decision["at_ms"])), zone)
     where = " / ".join(str(decision[name]) for name in ("zone", "screen") if decision[name])
@@ -46,6 +55,10 @@ def explain(
             said.append(_word("more", to).format(len(who) - NAMED))
         said += [_apart(name, to) for name in candidates if name[0] in "*@"]
         lines.append(f"{', '.join(said)}: {sentence(code)[to]}")
+        for name in who[:NAMED] if code in _RULED else ():
+            rule = (rules or {}).get(name)
+            if rule is not None and is_told(rule):
+                lines.append(_word("rule", to).format(_title(name, titles, to), phrase(rule, to)))
     return lines
 
 

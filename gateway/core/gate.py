@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
 from gateway.core.consent import Consents, Verdict, may
-from gateway.core.eligible import MEMBER, fields
+from gateway.core.eligible import MEMBER, VISIT, fields
 from gateway.core.model import AgeGate, Habit, Member, Offer, Purpose, TalkingPoint, Text
 from gateway.core.sensitive import aims_at_children, categories, harmless, is_sensitive
 
@@ -30,6 +30,9 @@ OFFER_PURPOSES = frozenset({Purpose.PERSONALISE_OFFERS, Purpose.PURCHASE_HISTORY
 
 # What may change a public screen without a gesture (L2). What somebody bought may not: it would tell the room.
 PUBLIC_PURPOSES = OFFER_PURPOSES - {Purpose.PURCHASE_HISTORY}
+
+# What may make use of what somebody does in a visit: minutes in zones, taps, answers, segments.
+VISIT_PURPOSES = frozenset({Purpose.PERSONALISE_OFFERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,17 @@ class Profile:
         return asdict(self._unguarded)
 
 
+def may_follow(profile: Profile, now_ms: int) -> bool:
+    """Whether what this member does in a visit may be remembered while it lasts, and be a reason to choose an offer.
+
+    Never of colleagues, and never of a child for whom nobody agreed.
+    """
+    age = profile.read(AGE, Purpose.PERSONALISE_OFFERS, now_ms)
+    if profile.staff or age is AgeGate.UNDER_16:
+        return False
+    return all(profile.may(purpose, now_ms).ok for purpose in VISIT_PURPOSES)
+
+
 def _telling(name: str) -> set[str]:
     """The words of a name that tell whose it is; all of it if it has none."""
     plain = _plain(name)
@@ -198,10 +212,13 @@ def references(offer: Offer) -> frozenset[str]:
 
 
 def overreach(offer: Offer) -> str | None:
-    """The first thing about the offer that reaches too far: "purpose" itself, or a field that its purpose may not read.
+    """The first thing about the offer that reaches too far: "purpose" itself, or a field that its purpose may not read
+    ("visit" for any field of the visit).
 
     Such an offer is refused wherever it is loaded.
     """
     if offer.purpose not in OFFER_PURPOSES:
         return "purpose"
+    if offer.purpose not in VISIT_PURPOSES and any(name.startswith(VISIT) for name in fields(offer.eligibility)):
+        return "visit"
     return next((name for name in sorted(references(offer)) if offer.purpose not in FIELDS[name].purposes), None)

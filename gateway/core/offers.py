@@ -12,8 +12,8 @@ from typing import Literal
 
 from gateway.core.company import NAMES_SOMEBODY, WITHOUT_CONSENT, Company, told
 from gateway.core.consent import Consents
-from gateway.core.eligible import MEMBER, Rule, Value, evaluate
-from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, No, Profile
+from gateway.core.eligible import MEMBER, VISIT, Rule, Value, evaluate
+from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, VISIT_PURPOSES, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.learning import Choice
 from gateway.core.localtime import local
@@ -180,13 +180,22 @@ def _views(situation: Situation) -> tuple[_View, ...]:
     """Of the person, then of the others: each is read once per purpose, however many offers there are."""
     purposes = {offer.purpose for offer in situation.offers} or {Purpose.PERSONALISE_OFFERS}
     people = (situation.person, *situation.others) if situation.trigger == "zone" else (situation.person,)
-    facts = _facts(situation)
-    return tuple({p: _look(one.profile, p, situation.at_ms, facts) for p in purposes} for one in people)
+    around = _facts(situation)
+    own = {**around, **{name: value for name, value in situation.facts.items() if name.startswith(VISIT)}}
+    views = []
+    for one in people:  # what is known of the visit is the person's own: of the others it is not known
+        facts = own if one is situation.person else around
+        views.append(
+            {p: _look(one.profile, p, situation.at_ms, facts if p in VISIT_PURPOSES else around) for p in purposes}
+        )
+    return tuple(views)
 
 
 def _facts(situation: Situation) -> dict[str, Value]:
+    """What a rule may ask of the situation, whoever stands there; nothing of a profile and nothing of the visit."""
     now = local(situation.at_ms, situation.shop.restraint.time_zone)
-    facts: dict[str, Value] = {name: value for name, value in situation.facts.items() if not name.startswith(MEMBER)}
+    kept = {name: value for name, value in situation.facts.items() if not name.startswith((MEMBER, VISIT))}
+    facts: dict[str, Value] = kept
     facts |= {"channel": situation.channel, "hour": now.hour, "weekday": now.isoweekday()}
     facts |= {"zone": situation.zone, "placement": situation.screen, "company": company_of(situation)}
     return facts

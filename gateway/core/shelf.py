@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.core.eligible import MEMBER, fields
+from gateway.core.eligible import MEMBER, Rule, fields
 from gateway.core.gate import PUBLIC_PURPOSES, USUAL
 from gateway.core.model import Channel, Offer, Reason
 
 FOREVER_MS = 2**63 - 1
+SEGMENTS = "visit.segments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Shelf:
     by_id: Mapping[str, Offer]  # the whole catalogue
     from_ms: int
     until_ms: int
+    segments: frozenset[str] = frozenset()  # the running segments that rules of candidates ask for
 
     def holds(self, at_ms: int) -> bool:
         return self.from_ms <= at_ms < self.until_ms
@@ -61,6 +63,7 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
         {offer.offer_id: offer for offer in offers},
         max((edge for edge in edges if edge <= at_ms), default=-FOREVER_MS),
         min((edge for edge in edges if edge > at_ms), default=FOREVER_MS),
+        frozenset(one for offer in candidates if offer.eligibility is not None for one in _segments(offer.eligibility)),
     )
 
 
@@ -72,6 +75,12 @@ def timely(offer: Offer, now_ms: int) -> bool:
 def in_zone(offer: Offer, zone: str) -> bool:
     """Whether it is for this zone."""
     return not offer.zones or zone in offer.zones
+
+
+def _segments(rule: Rule) -> frozenset[str]:
+    """The running segments that a rule names."""
+    own = {str(one) for one in rule.values} if rule.field == SEGMENTS else set()
+    return frozenset(own).union(*(_segments(one) for one in rule.rules))
 
 
 def _misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:

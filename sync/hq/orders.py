@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from gateway.core import consent, eid
-from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut, CredentialPut
+from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut, CredentialPut, SegmentsPut
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
@@ -16,7 +16,7 @@ from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put")
+OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "segments.put")
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -31,12 +31,12 @@ def read_ops(path: Path, allowed: Collection[str] = ALL_OPS) -> list[Row]:
 
 def read_config(path: Path) -> Row:
     """A config.put op from a file that holds one JSON object with the fields of ShopConfig."""
-    try:
-        op = {"op": "config.put", "body": messages.load_object(b"".join(lines(path)))}
-        messages.parse_op(op)
-    except PeerError as error:
-        raise ConfigError(f"{path}: expected {_EXPECTED['config.put']}; {_found(error)}") from None
-    return op
+    return _read_body(path, "config.put")
+
+
+def read_segments(path: Path) -> Row:
+    """A segments.put op from a file that holds one JSON object, all running segments."""
+    return _read_body(path, "segments.put")
 
 
 def check_notice(ledger: Ledger, op: Row) -> None:
@@ -190,8 +190,17 @@ def lines(path: Path) -> list[bytes]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines") from error
 
 
+def _read_body(path: Path, name: str) -> Row:
+    """An op whose body is all of a file."""
+    try:
+        op = {"op": name, "body": messages.load_object(b"".join(lines(path)))}
+        messages.parse_op(op)
+    except PeerError as error:
+        raise ConfigError(f"{path}: expected {_EXPECTED[name]}; {_found(error)}") from None
+    return op
+
+
 def read_op(where: str, line: bytes, allowed: Collection[str]) -> Row:
-    """The op of one line. ConfigError names the place and what was expected."""
     try:
         op = messages.load_object(line.strip())
     except PeerError as error:
@@ -233,6 +242,7 @@ _EXPECTED = {
     "learning.put": _fields("learning.put", Learning),
     "config.put": _fields("config.put", ShopConfig),
     "coupons.put": _fields("coupons.put", CouponsPut),
+    "segments.put": _fields("segments.put", SegmentsPut),
 }
 
 _REFUSED = {
@@ -251,8 +261,9 @@ _FOUND = {
     "fields": "found an unknown or missing field, or a value of the wrong kind",
     "text": "found text that is no Unicode",
     "purpose": "found an offer that reads a field which its purpose may not read",
-    "eligibility": "found a rule that is none",
-    "cap": "found a cap that is none",
+    "eligibility": "found a rule that can't be followed",
+    "cap": "found a cap that can't be counted",
+    "segments": "found a segment that can't be followed",
     "version": "found another version",
     "type": "found another type",
 }

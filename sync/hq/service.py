@@ -131,6 +131,11 @@ def push_config(db: Path, path: Path) -> int:
     return _record(db, [op])[1]
 
 
+def push_segments(db: Path, path: Path) -> int:
+    """Record the running segments that a JSON file holds, in place of those before; returns the version then."""
+    return _record(db, [orders.read_segments(path)])[1]
+
+
 def withdraw(db: Path, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:
     """Withdraw a member's consent to `purposes`, None = to all; returns the version. ConfigError = no such member."""
     with _ledger(db) as ledger:

@@ -24,6 +24,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PurchasesPut,
+    SegmentsPut,
 )
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
@@ -326,6 +327,8 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"lease:{change.lease_id}", None
         case CouponsPut():
             return "coupons", None
+        case SegmentsPut():
+            return "segments", None
 
 
 def record_of(op: str) -> ConsentRecord:

@@ -146,10 +146,22 @@ const PROOFS = {
 
 const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" } };
 
+// What made a segment change (docs/segments.md).
+const SEGMENT_WHY = {
+  zone: { de: "anderer Bereich", en: "another area" }, time: { de: "Zeit", en: "time" },
+  tap: { de: "vorgehalten", en: "a tap" }, answer: { de: "Antwort auf ein Angebot", en: "an answer to an offer" },
+  basket: { de: "Korb", en: "the basket" }, rules: { de: "andere Regeln", en: "other rules" },
+};
+
 // One sentence per event type; `body` is untrusted: every field may be missing.
 const EVENTS = { // b: the body with its ids replaced by names
   "visit.entered": { de: (b) => `Besuch beginnt: ${b.zone}`, en: (b) => `Visit begins: ${b.zone}` },
   "visit.announced": { de: (b) => `Dem Personal angekündigt: ${b.zone}`, en: (b) => `Announced to staff: ${b.zone}` },
+  "segment.changed": {
+    de: (b) => `${b.state === "in" ? "Kommt in Segment" : "Verlässt Segment"}: ${b.segment} (${pick(SEGMENT_WHY[b.why], "de", b.why)})`,
+    en: (b) => `${b.state === "in" ? "Enters segment" : "Leaves segment"}: ${b.segment} (${pick(SEGMENT_WHY[b.why], "en", b.why)})`,
+  },
+  "segments.refused": { de: (b) => `Segmente abgelehnt${b.field ? `: ${b.field}` : ""}`, en: (b) => `Segments refused${b.field ? `: ${b.field}` : ""}` },
   "offer.refused": { de: (b) => `Angebot abgelehnt: ${b.offer_id}${b.field ? ` (${b.field})` : ""}`, en: (b) => `Offer refused: ${b.offer_id}${b.field ? ` (${b.field})` : ""}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
   "visit.dwelled": { de: (b) => `Bleibt bei: ${b.zone}`, en: (b) => `Stays at: ${b.zone}` },
