@@ -65,10 +65,10 @@ class Decisions:
         tx.emit(Event(f"visit.{change.kind}", change.at_ms, body))
         others = tuple(p for m in company if (p := tx.person(m, change.at_ms)) is not None)
         made = []
-        for screen in screens:
+        for number, screen in enumerate(screens):
+            if number:  # what the first screen says is this person's contact: the next one finds the budget spent
+                person = tx.person(change.member_id, change.at_ms) or person
             made.append(self._decide(tx, "zone", change.at_ms, zone, screen, person, others))
-            # What the first screen says is this person's contact: the next one finds the budget spent.
-            person = tx.person(change.member_id, change.at_ms) or person
         return made
 
     def announce(self, tx: Tx, change: PresenceChange, recognised_by: Purpose) -> Arrived | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.eligible import parse
 from gateway.core.gate import Profile
-from gateway.core.learning import WHOLE, Choice, Share
+from gateway.core.learning import MAX_CANDIDATES, WHOLE, Choice, Share
 from gateway.core.model import (
     AgeGate,
     ConsentRecord,
@@ -435,3 +435,16 @@ def test_every_candidate_gets_one_reason_whatever_is_chosen(tiers: list[int], at
     decision = decide(situation(*offers), choose)
     assert sorted(reason.candidate for reason in decision.reasons) == sorted(one.offer_id for one in offers)
     assert decision.reasons[-1] == Reason(decision.offer_id, "chosen")
+
+
+def test_it_is_chosen_among_no_more_than_learning_takes() -> None:
+    offers = [offer(f"o{number:02}") for number in range(MAX_CANDIDATES + 5)]
+    asked: list[tuple[str, ...]] = []
+
+    def choose(best: tuple[Offer, ...]) -> Choice:
+        asked.append(tuple(one.offer_id for one in best))
+        return Choice(asked[0], (), "", "off")
+
+    decision = decide(situation(*offers), choose)
+    assert asked == [tuple(f"o{number:02}" for number in range(MAX_CANDIDATES))]
+    assert sum(reason.code == "ranked_lower" for reason in decision.reasons) == MAX_CANDIDATES + 4

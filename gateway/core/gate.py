@@ -99,7 +99,7 @@ class Profile:
     `sensitive`: the categories that count in this shop; what has one of them is left out of whatever is read.
     """
 
-    __slots__ = ("_sensitive", "_unguarded", "consents", "member_id", "staff")
+    __slots__ = ("_sensitive", "_telling", "_unguarded", "consents", "member_id", "staff")
 
     def __init__(self, member: Member, consents: Consents, sensitive: frozenset[str] = categories()) -> None:
         self.member_id = member.member_id
@@ -107,6 +107,7 @@ class Profile:
         self.consents = consents
         self._unguarded = member
         self._sensitive = sensitive
+        self._telling: frozenset[str] | None = None  # the words of the name, once something was compared with it
 
     def may(self, purpose: Purpose, now_ms: int) -> Verdict:
         """Whether the member's data may be used for `purpose` at `now_ms`."""
@@ -132,10 +133,11 @@ class Profile:
 
     def is_named_in(self, *texts: Text) -> bool:
         """Whether one of these texts says a word of the call name: a safeguard, and it gives nothing away."""
-        name = self._unguarded.call_name.strip()
-        if not name:
+        if self._telling is None:
+            self._telling = frozenset(_telling(self._unguarded.call_name.strip()))
+        words = self._telling
+        if not words:
             return False
-        words = _telling(name)
         sentences = [_plain(sentence) for text in texts for sentence in text.values()]
         return any(_says(sentence, word) for sentence in sentences for word in words)
 
@@ -149,7 +151,9 @@ class Profile:
 
 
 def _telling(name: str) -> set[str]:
-    """The words of a name that tell whose it is; all of it if it has none."""
+    """The words of a name that tell whose it is; all of it if it has none, and nothing of an empty one."""
+    if not name:
+        return set()
     plain = _plain(name)
     words = set(_WORD.findall(plain))
     return words - _TITLES - _BETWEEN_NAMES or words or {plain}

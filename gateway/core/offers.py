@@ -8,13 +8,15 @@ stage that refused it; so does a "no" as a whole (candidate "*"). What screens s
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 from gateway.core.consent import Consents
-from gateway.core.eligible import MEMBER, Rule, Value, evaluate
-from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, No, Profile
+from gateway.core.eligible import MEMBER, Value
+from gateway.core.fit import Asked, Seen, View, ask, look, unwanted
+from gateway.core.gate import AGE, No, Profile
 from gateway.core.holdout import is_held_out
-from gateway.core.learning import Choice
+from gateway.core.learning import MAX_CANDIDATES, Choice
 from gateway.core.localtime import local
 from gateway.core.model import Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
 from gateway.core.proof import may_redeem
@@ -73,6 +75,8 @@ class Situation:
     shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
 
 
+REASONS = 5_000  # that are kept: a thousand offers, each with a handful of codes; 1 MB
+
 Choose = Callable[[tuple[Offer, ...]], Choice]  # which of several offers of one tier, best first, is shown
 
 
@@ -81,17 +85,19 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
 
     `choose` is asked behind every other stage, so nothing drops what it chose; without it the best one is shown.
     """
-    views = _views(situation)
+    shelf = _shelf(situation)
+    views = _views(situation, shelf)
     refusal = _refusal(situation, views)
     if refusal is not None:
         return _decision(situation, None, (Reason("*", refusal),))
-    reasons, ranked = _sift(situation, views)
-    best: list[Offer] = []  # of the highest tier of which anything is left
+    reasons, ranked = _sift(situation, shelf, views)
+    best: list[Offer] = []  # of the highest tier of which anything is left, as many as can be chosen among
     refused: set[str] = set()
+    wholly = _wholly_held_out(situation)
     for place, offer in enumerate(ranked):
-        if best and (choose is None or offer.priority < best[0].priority):
+        if best and (choose is None or offer.priority < best[0].priority or len(best) == MAX_CANDIDATES):
             break
-        code = _held_out(offer, situation, place) or _naming(offer, situation)
+        code = _held_out(offer, situation, place, wholly) or _naming(offer, situation)
         if code is None:
             best.append(offer)
         else:
@@ -101,16 +107,18 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
         return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
     choice = None if choose is None else choose(tuple(best))
     shown = best[0].offer_id if choice is None else choice.order[0]
-    beaten = [Reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
+    beaten = [_reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
     return replace(_decision(situation, shown, (*reasons, *beaten, Reason(shown, "chosen"))), choice=choice)
 
 
 def sift(situation: Situation) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:
     """Why each excluded offer fell, and the eligible ones, best first."""
-    reasons, ranked = _sift(situation, _views(situation))
+    shelf = _shelf(situation)
+    reasons, ranked = _sift(situation, shelf, _views(situation, shelf))
     kept = []
+    wholly = _wholly_held_out(situation)
     for place, offer in enumerate(ranked):
-        code = _held_out(offer, situation, place)
+        code = _held_out(offer, situation, place, wholly)
         if code is None:
             kept.append(offer)
         else:
@@ -149,32 +157,20 @@ def slide_of(offer: Offer) -> Slide:
     return Slide(offer.offer_id, offer.title, offer.text, offer.badge, offer.art)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one purpose lets a decision see of one person. `no`: why nothing at all, else None."""
-
-    no: str | None
-    interests: frozenset[str] | No
-    facts: Mapping[str, Value]  # what a rule may ask, of the situation and of this person
-    answers: dict[int, bool | None] = field(default_factory=dict)  # by rule: the offers of a campaign share theirs
-
-    def answer(self, rule: Rule) -> bool | None:
-        """Whether the rule holds, worked out once in a decision; the catalogue outlives it, so an id names a rule."""
-        key = id(rule)
-        if key not in self.answers:
-            self.answers[key] = evaluate(rule, self.facts)
-        return self.answers[key]
+def _shelf(situation: Situation) -> Shelf:
+    """What could be said there at all, worked out anew where it is not known."""
+    shelf = situation.shelf
+    if shelf is None or not shelf.holds(situation.at_ms):
+        shelf = shelve(situation.offers, place_of(situation), situation.at_ms)
+    return shelf
 
 
-_View = Mapping[Purpose, _Seen]  # of one person, by the purposes of the offers
-
-
-def _views(situation: Situation) -> tuple[_View, ...]:
+def _views(situation: Situation, shelf: Shelf) -> tuple[View, ...]:
     """Of the person, then of the others: each is read once per purpose, however many offers there are."""
-    purposes = {offer.purpose for offer in situation.offers} or {Purpose.PERSONALISE_OFFERS}
+    purposes = shelf.purposes or {Purpose.PERSONALISE_OFFERS}
     people = (situation.person, *situation.others) if situation.trigger == "zone" else (situation.person,)
     facts = _facts(situation)
-    return tuple({p: _look(one.profile, p, situation.at_ms, facts) for p in purposes} for one in people)
+    return tuple({p: look(one.profile, p, situation.at_ms, facts) for p in purposes} for one in people)
 
 
 def _facts(situation: Situation) -> dict[str, Value]:
@@ -185,23 +181,7 @@ def _facts(situation: Situation) -> dict[str, Value]:
     return facts
 
 
-def _look(profile: Profile, purpose: Purpose, at_ms: int, facts: Mapping[str, Value]) -> _Seen:
-    interests = profile.read(INTERESTS, purpose, at_ms)
-    of_member: dict[str, Value] = {}
-    if not isinstance(interests, No):
-        of_member[MEMBER + INTERESTS.name] = frozenset(interests)
-    usual = profile.read(USUAL, purpose, at_ms)
-    if not isinstance(usual, No):
-        of_member[MEMBER + USUAL.name] = frozenset(usual)
-    language = profile.read(LANGUAGE, purpose, at_ms)
-    if not isinstance(language, No):
-        of_member[MEMBER + LANGUAGE.name] = language
-    verdict = profile.may(purpose, at_ms)
-    known = interests if isinstance(interests, No) else frozenset(interests)
-    return _Seen(None if verdict.ok else verdict.reason, known, {**facts, **of_member})
-
-
-def _refusal(situation: Situation, views: tuple[_View, ...]) -> str | None:
+def _refusal(situation: Situation, views: tuple[View, ...]) -> str | None:
     """Why nothing at all may be said now, or None. A tap is a gesture and is always answered."""
     if situation.trigger == "tap":
         return None
@@ -211,40 +191,44 @@ def _refusal(situation: Situation, views: tuple[_View, ...]) -> str | None:
     return too_much(situation.person.contacts, situation.shop, situation.at_ms)
 
 
-def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason], tuple[Offer, ...]]:
+def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[list[Reason], tuple[Offer, ...]]:
     """Why offers fell before the hold-out, and those that are left, best first."""
-    shelf = situation.shelf
-    if shelf is None or not shelf.holds(situation.at_ms):
-        shelf = shelve(situation.offers, place_of(situation), situation.at_ms)
     past = Past(situation.person.contacts, situation.shop, situation.at_ms, situation.screen)
     past.learn_groups(shelf.by_id)
     sensitive = categories(situation.shop.sensitive)
-    anybody = _Seen(None, frozenset(), _facts(situation))
+    anybody = Seen(None, frozenset(), _facts(situation))
     reasons = _fallen(shelf, views[0])
     eligible = []
-    for offer in shelf.candidates:
+    affinities: dict[str, float] = {}
+    asked: dict[int, Asked] = {}
+    asks_worth = situation.trigger == "tap"
+    for offer, kind in zip(shelf.candidates, shelf.kinds, strict=True):
+        fits = asked.get(kind)
+        if fits is None:
+            fits = asked[kind] = ask(offer, anybody, views)
         code = (
-            _unwanted(offer, views[0])
+            fits.unwanted
             or (_private(offer, situation, sensitive) if offer.category else None)
-            or _worthless(offer, situation)
-            or _unfit(offer, anybody, views)
+            or (_worthless(offer, situation) if asks_worth or offer.audience == "everyone" else None)
+            or fits.unfit
             or (_short(offer, situation) if offer.stock_ref or offer.budget_id else None)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
         if code is None:
             eligible.append(offer)
+            affinities[offer.offer_id] = fits.affinity
         else:
-            reasons.append(Reason(offer.offer_id, code))
-    return reasons, rank(eligible, situation.scores or _affinities(eligible, views[0]), past)
+            reasons.append(_reason(offer.offer_id, code))
+    return reasons, rank(eligible, situation.scores or affinities, past)
 
 
-def _fallen(shelf: Shelf, view: _View) -> list[Reason]:
+def _fallen(shelf: Shelf, view: View) -> list[Reason]:
     """The reasons of what is not for this place; the person's own no comes before them."""
     if all(seen.no is None for seen in view.values()):
         return list(shelf.reasons)
     found = []
     for offer, reason in shelf.fallen:
-        code = _unwanted(offer, view)
+        code = unwanted(offer, view)
         found.append(reason if code is None else Reason(offer.offer_id, code))
     return found
 
@@ -257,11 +241,6 @@ def rank(offers: Iterable[Offer], scores: Mapping[str, float], past: Past) -> tu
             key=lambda o: (-o.priority, -scores.get(o.offer_id, 0.0), past.last_shown_ms(o.offer_id), o.offer_id),
         )
     )
-
-
-def _unwanted(offer: Offer, view: _View) -> str | None:
-    """Consent: the person's own to the offer's purpose; what is for everybody needs none."""
-    return None if offer.audience == "everyone" else view[offer.purpose].no
 
 
 def _private(offer: Offer, situation: Situation, sensitive: frozenset[str]) -> str | None:
@@ -287,39 +266,6 @@ def _worthless(offer: Offer, situation: Situation) -> str | None:
     return None if verdict.ok else verdict.reason
 
 
-def _unfit(offer: Offer, anybody: _Seen, views: tuple[_View, ...]) -> str | None:
-    """Whether it is for this person, and in a zone for everybody who stands there."""
-    if offer.audience == "everyone":
-        return None if offer.eligibility is None else _code(anybody.answer(offer.eligibility))
-    for view in views:
-        code = _misfit(offer, view[offer.purpose])
-        if code is not None:
-            return code if view is views[0] else _COMPANY.get(code, "company_without_consent")
-    return None
-
-
-# Nobody's consent is told as a reason for another's offer, and nothing of what is known of them.
-_COMPANY = dict.fromkeys(("interests", "eligibility", "eligibility.unknown"), "does_not_fit_company")
-
-
-def _misfit(offer: Offer, seen: _Seen) -> str | None:
-    """Why the offer is not for this person, or None."""
-    if seen.no is not None:
-        return seen.no
-    if offer.interests:
-        if isinstance(seen.interests, No):
-            return seen.interests.reason
-        if seen.interests.isdisjoint(offer.interests):
-            return "interests"
-    return None if offer.eligibility is None else _code(seen.answer(offer.eligibility))
-
-
-def _code(answer: bool | None) -> str | None:
-    if answer is None:
-        return "eligibility.unknown"
-    return None if answer else "eligibility"
-
-
 def _short(offer: Offer, situation: Situation) -> str | None:
     """Whether what it promises is there: stock, where it names an article, and budget."""
     if offer.stock_ref:
@@ -331,13 +277,18 @@ def _short(offer: Offer, situation: Situation) -> str | None:
     return "budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None
 
 
-def _held_out(offer: Offer, situation: Situation, place: int) -> str | None:
+def _wholly_held_out(situation: Situation) -> bool:
+    """Whether this person gets no targeted offer at all, for comparison."""
+    rules = situation.shop.restraint
+    return is_held_out(rules.holdout_bp, rules.holdout_salt, situation.person.member_id)
+
+
+def _held_out(offer: Offer, situation: Situation, place: int, wholly: bool) -> str | None:
     """Why this person is left out for comparison; what would have won says so."""
     if offer.audience == "everyone":
         return None
-    rules, member_id = situation.shop.restraint, situation.person.member_id
-    wholly = is_held_out(rules.holdout_bp, rules.holdout_salt, member_id)
-    if wholly or is_held_out(offer.control_bp, rules.holdout_salt, member_id, offer.offer_id):
+    salt, member_id = situation.shop.restraint.holdout_salt, situation.person.member_id
+    if wholly or is_held_out(offer.control_bp, salt, member_id, offer.offer_id):
         return "holdout" if place else "holdout.first"
     return None
 
@@ -349,14 +300,10 @@ def _naming(offer: Offer, situation: Situation) -> str | None:
     return "names_somebody" if any(one.profile.is_named_in(*texts) for one in people) else None
 
 
-def _affinities(offers: Iterable[Offer], view: _View) -> dict[str, float]:
-    """How many of an offer's interests are the person's."""
-    found = {}
-    for offer in offers:
-        interests = view[offer.purpose].interests
-        shared = 0 if isinstance(interests, No) else len(interests.intersection(offer.interests))
-        found[offer.offer_id] = float(shared)
-    return found
+@lru_cache(maxsize=REASONS)
+def _reason(offer_id: str, code: str) -> Reason:
+    """Of an offer; the same ones come again with each decision."""
+    return Reason(offer_id, code)
 
 
 def _decision(situation: Situation, offer_id: str | None, reasons: tuple[Reason, ...]) -> Decision:

@@ -5,7 +5,7 @@ All of it follows from the contacts of that person over every channel, handed in
 
 from collections.abc import Iterable, Mapping
 
-from gateway.core.localtime import begins_ms, is_within
+from gateway.core.localtime import Calendar, begins_ms, is_within
 from gateway.core.model import Contact, Offer, Restraint, ShopConfig
 from gateway.core.spans import DAY_MS
 
@@ -71,6 +71,10 @@ class Past:
         for one in sorted(contacts, key=lambda contact: contact.at_ms):
             if one.at_ms <= at_ms:
                 self._of.setdefault(one.offer_id, []).append(one)
+        self._last_shown_ms = {
+            one.offer_id: one.at_ms for past in self._of.values() for one in past if one.what == "shown"
+        }
+        self._began_ms: dict[str, int] = {}  # by calendar
         self._groups: dict[str, str] = {}
 
     def learn_groups(self, offers: Mapping[str, Offer]) -> None:
@@ -84,9 +88,7 @@ class Past:
 
     def last_shown_ms(self, offer_id: str) -> int:
         """When it was shown last, 0 = not as far as is known."""
-        if offer_id not in self._of:
-            return 0
-        return max((one.at_ms for one in self._of[offer_id] if one.what == "shown"), default=0)
+        return self._last_shown_ms.get(offer_id, 0)
 
     def exclusion(self, offer: Offer) -> str | None:
         """Why this person had enough of this offer, or None: caps, then pauses, then groups."""
@@ -109,10 +111,7 @@ class Past:
             if times >= offer.cap_per_member:
                 return "cap.member"
         for cap in offer.caps:
-            if cap.calendar:
-                since_ms = begins_ms(cap.calendar, self._at_ms, self._zone)
-            else:
-                since_ms = self._at_ms - cap.period_ms + 1
+            since_ms = self._begins_ms(cap.calendar) if cap.calendar else self._at_ms - cap.period_ms + 1
             times = sum(
                 one.what == _COUNTED[cap.what]
                 and one.at_ms >= since_ms
@@ -122,6 +121,11 @@ class Past:
             if times >= cap.limit:
                 return f"cap.{cap.what}"
         return None
+
+    def _begins_ms(self, calendar: Calendar) -> int:
+        if calendar not in self._began_ms:
+            self._began_ms[calendar] = begins_ms(calendar, self._at_ms, self._zone)
+        return self._began_ms[calendar]
 
     def _pausing(self, offer: Offer, past: list[Contact]) -> str | None:
         pauses: Mapping[str, int] = {

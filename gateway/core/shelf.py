@@ -8,7 +8,7 @@ from typing import Literal
 
 from gateway.core.eligible import MEMBER, fields
 from gateway.core.gate import PUBLIC_PURPOSES, USUAL
-from gateway.core.model import Channel, Offer, Reason
+from gateway.core.model import Channel, Offer, Purpose, Reason
 
 FOREVER_MS = 2**63 - 1
 
@@ -28,13 +28,16 @@ class Place:
 class Shelf:
     """The offers of a catalogue at one place: `candidates` and, with the reason, those that fell; both in its order.
 
-    It holds in [from_ms, until_ms).
+    `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
+    asked of a person is the same for all of a kind. It holds in [from_ms, until_ms).
     """
 
     candidates: tuple[Offer, ...]
+    kinds: tuple[int, ...]
     fallen: tuple[tuple[Offer, Reason], ...]
     reasons: tuple[Reason, ...]  # of the fallen
     by_id: Mapping[str, Offer]  # the whole catalogue
+    purposes: frozenset[Purpose]  # of the whole catalogue
     from_ms: int
     until_ms: int
 
@@ -56,11 +59,22 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     edges += [offer.valid_until_ms for offer in offers if offer.valid_until_ms is not None]
     return Shelf(
         tuple(candidates),
+        _kinds(candidates),
         tuple(fallen),
         tuple(reason for _, reason in fallen),
         {offer.offer_id: offer for offer in offers},
+        frozenset(offer.purpose for offer in offers),
         max((edge for edge in edges if edge <= at_ms), default=-FOREVER_MS),
         min((edge for edge in edges if edge > at_ms), default=FOREVER_MS),
+    )
+
+
+def _kinds(candidates: Sequence[Offer]) -> tuple[int, ...]:
+    """Rules that are the same object are one; so the catalogue keeps equal ones."""
+    first: dict[object, int] = {}
+    return tuple(
+        first.setdefault((offer.audience, offer.purpose, offer.interests, id(offer.eligibility)), number)
+        for number, offer in enumerate(candidates)
     )
 
 
