@@ -3,7 +3,7 @@
 These functions run in the writer thread, so they see the transaction and their arguments and no live state.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -13,10 +13,12 @@ from gateway.core.gate import CALL_NAME, INTERESTS, LANGUAGE, TALKING_POINTS, US
 from gateway.core.handshake import Handshake
 from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
 from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
-from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
+from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.stage import WELCOME_MS, Dialogue
+from gateway.core.template import fill
 from gateway.records import Tx
+from gateway.situations import situation_of
 
 CARD_OFFERS = 3  # what a colleague can say in one breath
 
@@ -199,12 +201,12 @@ class Decisions:
         def read(field: Field[T], otherwise: T) -> T:
             return profile.read_or(otherwise, field, Purpose.STAFF_ADVICE, now_ms)
 
-        offers = tx.offers()
-        situation = Situation(
-            "", now_ms, "tap", handshake.zone, tablet, person, (), offers, tx.shop(), handshake.proof, "tablet",
-            _store_of(tx), spent=_spent(tx, offers, now_ms),
-        )  # fmt: skip
+        situation = situation_of(
+            tx, "", "tap", now_ms, handshake.zone, tablet, person, proof=handshake.proof, channel="tablet"
+        )
+        shop, prices = situation.shop, situation.prices
         best = one_of_each_group(sift(situation)[1])[:CARD_OFFERS]
+        best = [fill(offer, handshake.zone, shop, prices) for offer in best]
         for offer in best:  # what a colleague says is a contact like any other
             shown = Contact(now_ms, offer.offer_id, True, tablet)
             tx.note_contact(handshake.member_id, handshake.handshake_id, shown)
@@ -235,11 +237,7 @@ class Decisions:
         noted: tuple[Reason, ...] = (),
     ) -> Made:
         """`noted`: reasons that are known already, kept with those of the offers."""
-        offers = tx.offers()
-        situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
-        situation = replace(situation, store=_store_of(tx))
-        shelf = tx.shelf(place_of(situation), at_ms)
-        situation = replace(situation, shelf=shelf, spent=_spent(tx, shelf.candidates, at_ms))
+        situation = situation_of(tx, self._new_id(), trigger, at_ms, zone, screen, person, others, proof)
         learning = tx.learning()
         decision = decide(situation, _chooser(tx, learning, situation) if learning.on else None)
         decision = replace(decision, reasons=(*noted, *decision.reasons))
@@ -249,19 +247,8 @@ class Decisions:
             arm = Arm(shown, screen, choice.segment)
             if not tx.note_shown(decision.decision_id, arm, at_ms, learning):
                 tx.count("learning.full")
-        return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
-
-
-def _store_of(tx: Tx) -> str:
-    """This shop's name in headquarters' catalogue: the middle part of "tenant/store/id"; "" before it is known."""
-    parts = (tx.meta("store_id") or "").split("/")
-    return parts[1] if len(parts) == 3 else ""
-
-
-def _spent(tx: Tx, offers: Iterable[Offer], at_ms: int) -> frozenset[str]:
-    """The budgets of these offers out of which nothing may be redeemed here any more, by the latest time it may be."""
-    wanted = frozenset(offer.budget_id for offer in offers if offer.budget_id)
-    return wanted - tx.budgets_with_room(tx.kept_from(at_ms)) if wanted else wanted
+        offer = next((one for one in situation.offers if one.offer_id == shown), None)
+        return decision, None if offer is None else fill(offer, zone, situation.shop, situation.prices)
 
 
 def _chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:

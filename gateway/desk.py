@@ -14,6 +14,7 @@ from gateway.core.explain import LANGUAGES, explain
 from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS
 from gateway.core.model import Act, Purpose
 from gateway.core.ports import Clock
+from gateway.core.template import bare
 from gateway.errors import PeerError, StoreError
 from gateway.export import export
 from gateway.health import Health
@@ -106,7 +107,7 @@ class Desk:
             return {"result": "gone"}
         now_ms = self._clock.now_ms()
         tx.audit(now_ms, row["member_id"], ACTOR, "decision.explained", {"decision_id": decision_id})
-        titles = {offer.offer_id: offer.title for offer in tx.offers()}
+        titles = {offer.offer_id: bare(offer.title) for offer in tx.offers()}
         zone = tx.shop().restraint.time_zone
         told = {to: explain(row, row["reasons"], titles, zone, to) for to in LANGUAGES}
         return {"result": "ok", "at_ms": now_ms, "why": told}

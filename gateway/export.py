@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.core.consent import may
 from gateway.core.model import Purpose
 from gateway.core.reasons import present, sentence
+from gateway.core.template import bare
 from gateway.readable import readable
 from gateway.records import Tx
 from gateway.sections import ELSEWHERE, About, Words, about
@@ -325,7 +326,7 @@ def _receipts(consents: list[dict[str, Any]]) -> list[Receipt]:
 
 
 def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
-    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()}
     found = []
     for row in tx.decisions(member_id):
         reasons = [
@@ -337,13 +338,13 @@ def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
 
 
 def _answers(tx: Tx, member_id: str) -> list[AnswerRow]:
-    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()}
     rows = tx.answers(member_id)
     return [AnswerRow.model_validate(row | {"offer": offers.get(row["offer_id"])}) for row in rows]
 
 
 def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:
-    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()}
     return [
         RedemptionRow(
             redemption_id=one.redemption_id,

@@ -36,7 +36,7 @@ def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefu
 
 
 # Errors whose place is made of our own words and of numbers; of another error it may be the peer's.
-_OURS = ("purpose", "eligibility", "cap")
+_OURS = ("purpose", "eligibility", "cap", "template")
 
 
 def _refused(body: object, error: PeerError) -> OfferRefused:

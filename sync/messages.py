@@ -31,7 +31,8 @@ MAX_EVENTS = 50
 MAX_EVENTS_BYTES = 32 * 1024
 
 REASONS = frozenset(
-    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text", "purpose"}
+    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
+    | {"purpose", "eligibility", "cap", "template"}
 )  # fixed words, because they become counter names
 
 _Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

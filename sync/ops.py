@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.core import eligible
+from gateway.core import eligible, template
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
@@ -186,7 +186,7 @@ _LISTS = ("zones", "interests", "stores", "placements", "channels", "groups")
 
 
 def _offer(wire: forms.OfferBody) -> Offer:
-    """Raises PeerError: "purpose", "eligibility" or "cap" with the place."""
+    """Raises PeerError: "purpose", "eligibility", "cap" or "template" with the place."""
     lists = {name: tuple(getattr(wire, name)) for name in _LISTS}
     for number, cap in enumerate(wire.caps):
         if (cap.period_ms == 0) == (cap.calendar == ""):
@@ -197,6 +197,9 @@ def _offer(wire: forms.OfferBody) -> Offer:
     too_far = overreach(offer)
     if too_far is not None:
         raise PeerError("purpose", too_far)
+    wrong = template.fault(offer)
+    if wrong is not None:
+        raise PeerError("template", wrong)
     return offer
 
 

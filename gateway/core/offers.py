@@ -1,9 +1,10 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
 Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
-and age, proof, fit (interests, eligibility), stock, budget, caps, pauses, groups; what is left is ranked, and the best
-one wins for which this person is not left out for comparison. Every candidate that falls gets the code of the first
-stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision is the fallback.
+and age, proof, fit (interests, eligibility), stock, words (core.template), budget, caps, pauses, groups; what is left is
+ranked, and the best one wins for which this person is not left out for comparison. Every candidate that falls gets the
+code of the first stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision
+is the fallback.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from gateway.core.proof import may_redeem
 from gateway.core.restraint import Past, too_much
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
 from gateway.core.shelf import Place, Shelf, in_zone, shelve, timely
+from gateway.core.template import fill, slots, withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Situation:
     """All that a decision depends on. `others` are the members who stand in the same zone; `proof` is a tap's.
 
     `facts`: what is known of visit and basket, by the names of eligible.FIELDS; what is missing is not known. `stock`:
-    units by article. `spent`: budgets of which nothing is left here. `scores`: how well offers are liked, inside a
-    tier; without one affinity counts.
+    units, `prices`: cents, both by article. `spent`: budgets of which nothing is left here. `scores`: how well offers
+    are liked, inside a tier; without one affinity counts.
     """
 
     decision_id: str
@@ -70,6 +72,7 @@ class Situation:
     store: str = ""
     facts: Mapping[str, Value] = field(default_factory=dict)
     stock: Mapping[str, int] = field(default_factory=dict)
+    prices: Mapping[str, int] = field(default_factory=dict)
     spent: frozenset[str] = frozenset()
     scores: Mapping[str, float] = field(default_factory=dict)
     shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
@@ -142,18 +145,23 @@ def one_of_each_group(ranked: Iterable[Offer]) -> list[Offer]:
     return kept
 
 
-def public_slides(offers: Iterable[Offer], zone: str, now_ms: int) -> tuple[Slide, ...]:
+def public_slides(
+    offers: Iterable[Offer], zone: str, now_ms: int, shop: ShopConfig, prices: Mapping[str, int]
+) -> tuple[Slide, ...]:
     """The anonymous slides of a zone (L1), by priority: what anybody may see without being anybody.
 
-    An offer with a rule, or for some stores, placements or channels only, waits for a gesture.
+    An offer with a rule, or for some stores, placements or channels only, waits for a gesture; one whose texts can't be
+    said here waits for what they need.
     """
     shown = [o for o in offers if o.audience == "everyone" and timely(o, now_ms) and in_zone(o, zone)]
     shown = [o for o in shown if o.eligibility is None and not (o.stores or o.placements or o.channels or o.stock_ref)]
-    return tuple(slide_of(offer) for offer in sorted(shown, key=lambda o: (-o.priority, o.offer_id)))
+    shown = [o for o in shown if withheld(slots(o), o, zone, shop, prices) is None]
+    ranked = sorted(shown, key=lambda o: (-o.priority, o.offer_id))
+    return tuple(slide_of(fill(offer, zone, shop, prices)) for offer in ranked)
 
 
 def slide_of(offer: Offer) -> Slide:
-    """The offer as a message without anything personal."""
+    """The offer, with its texts filled, as a message without anything personal."""
     return Slide(offer.offer_id, offer.title, offer.text, offer.badge, offer.art)
 
 
@@ -211,7 +219,9 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
             or (_private(offer, situation, sensitive) if offer.category else None)
             or (_worthless(offer, situation) if asks_worth or offer.audience == "everyone" else None)
             or fits.unfit
-            or (_short(offer, situation) if offer.stock_ref or offer.budget_id else None)
+            or (_short(offer, situation) if offer.stock_ref else None)
+            or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
+            or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
         if code is None:
@@ -267,14 +277,17 @@ def _worthless(offer: Offer, situation: Situation) -> str | None:
 
 
 def _short(offer: Offer, situation: Situation) -> str | None:
-    """Whether what it promises is there: stock, where it names an article, and budget."""
-    if offer.stock_ref:
-        units = situation.stock.get(offer.stock_ref)
-        if units is None:
-            return "stock.unknown"
-        if units <= 0:
-            return "stock"
-    return "budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None
+    """Whether the article that it promises is there."""
+    units = situation.stock.get(offer.stock_ref)
+    if units is None:
+        return "stock.unknown"
+    return "stock" if units <= 0 else None
+
+
+def _wordless(offer: Offer, situation: Situation, shelf: Shelf) -> str | None:
+    """Whether its texts can't be said here, because a placeholder stands for nothing."""
+    found = shelf.slots[offer.offer_id]
+    return withheld(found, offer, situation.zone, situation.shop, situation.prices)
 
 
 def _wholly_held_out(situation: Situation) -> bool:
@@ -295,6 +308,7 @@ def _held_out(offer: Offer, situation: Situation, place: int, wholly: bool) -> s
 
 def _naming(offer: Offer, situation: Situation) -> str | None:
     """Whether it says the call name of somebody who stands there: an offer is written for many."""
+    offer = fill(offer, situation.zone, situation.shop, situation.prices)
     people = (situation.person, *situation.others)
     texts = (offer.title, offer.text, offer.badge, offer.more)
     return "names_somebody" if any(one.profile.is_named_in(*texts) for one in people) else None

@@ -18,6 +18,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "stock": ("Die Ware war nicht mehr da.", "The goods were sold out."),
     "stock.unknown": ("Ob die Ware da ist, war nicht bekannt.", "It was not known whether the goods are there."),
+    "price.unknown": ("Der Preis war nicht bekannt.", "The price was not known."),
+    "text.unknown": (
+        "Ein Name, den sein Text nennt, war nicht bekannt.",
+        "A name that its text says was not known.",
+    ),
     "group": (
         "Ein anderes Angebot schließt es für einen Tag aus.",
         "Another offer excludes it for a day.",

@@ -9,6 +9,7 @@ from typing import Literal
 from gateway.core.eligible import MEMBER, fields
 from gateway.core.gate import PUBLIC_PURPOSES, USUAL
 from gateway.core.model import Channel, Offer, Purpose, Reason
+from gateway.core.template import slots
 
 FOREVER_MS = 2**63 - 1
 
@@ -34,6 +35,9 @@ class Shelf:
 
     candidates: tuple[Offer, ...]
     kinds: tuple[int, ...]
+    slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
+    budgets: frozenset[str]  # from which candidates are paid
+    articles: frozenset[str]  # whose stock or price they name
     fallen: tuple[tuple[Offer, Reason], ...]
     reasons: tuple[Reason, ...]  # of the fallen
     by_id: Mapping[str, Offer]  # the whole catalogue
@@ -60,6 +64,9 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     return Shelf(
         tuple(candidates),
         _kinds(candidates),
+        {offer.offer_id: found for offer in candidates if (found := slots(offer))},
+        frozenset(offer.budget_id for offer in candidates if offer.budget_id),
+        frozenset(name for offer in candidates for name in (offer.stock_ref, offer.price_ref) if name),
         tuple(fallen),
         tuple(reason for _, reason in fallen),
         {offer.offer_id: offer for offer in offers},

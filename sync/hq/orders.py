@@ -249,6 +249,9 @@ _FOUND = {
     "fields": "found an unknown or missing field, or a value of the wrong kind",
     "text": "found text that is no Unicode",
     "purpose": "found an offer that reads a field which its purpose may not read",
+    "eligibility": "found a rule that is none",
+    "cap": "found a cap with two periods or none",
+    "template": "found a text whose braces are no placeholder of ours",
     "version": "found another version",
     "type": "found another type",
 }

@@ -118,6 +118,8 @@ const WHY = {
   eligibility: { de: "Bedingungen nicht erfüllt", en: "conditions not met" },
   "eligibility.unknown": { de: "zu wenig bekannt für die Bedingungen", en: "too little known for its conditions" },
   stock: { de: "ausverkauft", en: "sold out" }, "stock.unknown": { de: "Bestand nicht bekannt", en: "stock not known" },
+  "price.unknown": { de: "Preis nicht bekannt", en: "price not known" },
+  "text.unknown": { de: "ein Name im Text ist nicht bekannt", en: "a name in its text is not known" },
   "cap.member": { de: "schon oft genug gesehen", en: "seen often enough" },
   schedule: { de: "gerade gilt keines", en: "none is valid now" }, zone: { de: "keines für diesen Bereich", en: "none for this zone" },
   interests: { de: "keines passt", en: "none fits" },
