@@ -6,7 +6,7 @@ import pytest
 
 from gateway import situations
 from gateway.apply import apply
-from gateway.core.changes import Change, ConfigPut, Delta, LeasePut, OfferPut
+from gateway.core.changes import Change, ConfigPut, Delta, LeasePut, OfferDrop, OfferPut
 from gateway.core.model import Offer, Purpose
 from gateway.core.spans import DAY_MS
 from gateway.records import Tx
@@ -20,7 +20,7 @@ OFFER = Offer("o1", {"en": "{price} at {store}"}, {"en": "x"}, price_ref="beans"
 @pytest.fixture
 def shop(tx: Tx) -> Tx:
     tx.put_meta("store_id", GATEWAY)
-    put(tx, *basics(), *member("mia", *Purpose), OfferPut(OFFER))
+    put(tx, *basics(), *member("mia", *Purpose), OfferDrop("loop"), OfferPut(OFFER))
     return tx
 
 

@@ -1,10 +1,10 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
 Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
-and age, proof, fit (interests, eligibility), stock, words (core.template), budget, caps, pauses, groups; what is left is
-ranked, and the best one wins for which this person is not left out for comparison. Every candidate that falls gets the
-code of the first stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision
-is the fallback.
+and age, proof, fit (interests, eligibility), stock, words (core.template), budget, caps, pauses, groups; what is left
+is ranked, and the best one wins for which this person is not left out for comparison. Every candidate that falls gets
+the code of the first stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a
+decision is the fallback.
 """
 
 from collections.abc import Callable, Iterable, Mapping
