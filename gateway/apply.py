@@ -23,6 +23,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PurchasesPut,
+    StockPut,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
 from gateway.core.identity import static_digest
@@ -86,6 +87,9 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         elif isinstance(change, LeasePut):
             if change.gateway == gateway and not tx.put_lease(change):
                 touched.counts.append("lease.too_many")
+        elif isinstance(change, StockPut):
+            if change.gateway == gateway and not tx.put_stock(change):
+                touched.counts.append("stock.too_many")
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
     for refused in delta.refused:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.apply import apply
 from gateway.core import eligible
-from gateway.core.changes import Change, ConfigPut, ConsentAdd, Delta, LearningPut, LeasePut, OfferPut
+from gateway.core.changes import Change, ConfigPut, ConsentAdd, Delta, LearningPut, LeasePut, OfferPut, StockPut
 from gateway.core.learning import Learning
 from gateway.core.model import (
     Cap,
@@ -117,7 +117,8 @@ def _shop() -> tuple[Change, ...]:
         for number in range(BUDGETS)
         if number % 4
     ]
-    return (ConfigPut(shop), learning, *lent, *consents, *(OfferPut(_offer(number)) for number in range(OFFERS)))
+    stock = StockPut(GATEWAY, {f"a{number}": number % 9 for number in range(OFFERS // 5)}, 1)
+    return (ConfigPut(shop), learning, stock, *lent, *consents, *(OfferPut(_offer(number)) for number in range(OFFERS)))
 
 
 def _offer(number: int) -> Offer:
@@ -148,5 +149,6 @@ def _offer(number: int) -> Offer:
         caps=caps,
         pause=Pause(DAY_MS, 7 * DAY_MS, 14 * DAY_MS),
         control_bp=100,
+        stock_ref=f"a{number // 5}" if number % 5 == 1 else "",
         budget_id=f"b{number // ZONES % BUDGETS}" if number % 5 == 0 else "",
     )

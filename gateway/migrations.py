@@ -218,6 +218,12 @@ def redemptions(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def stock(db: Database) -> None:
+    """How much of each article is there, and of when headquarters' word is."""
+    db.execute("CREATE TABLE stock (article TEXT PRIMARY KEY, units INTEGER, at_ms INTEGER NOT NULL) WITHOUT ROWID")
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -35,6 +35,7 @@ from gateway.tables.learning import Learned
 from gateway.tables.members import Members
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
+from gateway.tables.stock import Stock
 from gateway.tables.taps import TapsAndKeys
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
@@ -58,6 +59,7 @@ class Tx(
     PurchaseRows,
     Learned,
     Redemptions,
+    Stock,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

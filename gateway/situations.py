@@ -47,7 +47,8 @@ def situation_of(
         proof=proof,
         channel=channel,
         store=store,
-        prices=_prices(tx, shelf.articles),
+        stock=tx.stock(shelf.stocked),
+        prices=_prices(tx, shelf.priced),
         # The budgets out of which nothing may be redeemed here any more, by the latest time it may be.
         spent=shelf.budgets - tx.budgets_with_room(tx.kept_from(at_ms)) if shelf.budgets else shelf.budgets,
         shelf=shelf,

@@ -32,6 +32,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PurchasesPut,
+    StockPut,
 )
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
@@ -58,7 +59,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms
+from sync import credentials, forms, stock
 from sync.fields import validate
 
 
@@ -153,7 +154,7 @@ def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
 
 
 def _parse_secret(name: str, body: object) -> Change:
-    """The operations on keys, one-time codes, and what tills may redeem."""
+    """The operations on keys, one-time codes, what tills may redeem, and what is there."""
     match name:
         case "key.put":
             key = validate(forms.KeyBody, body)
@@ -168,6 +169,8 @@ def _parse_secret(name: str, body: object) -> Change:
             return LeasePut(**dict(validate(forms.LeaseBody, body)))
         case "coupons.put":
             return _coupons(validate(forms.CouponsBody, body))
+        case "stock.put":
+            return stock.parse(body)
     raise PeerError("op")
 
 
@@ -258,6 +261,8 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("lease.put", _plain(change))
         case CouponsPut():
             return _op("coupons.put", _plain(change))
+        case StockPut():
+            return _op("stock.put", stock.body(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -148,6 +148,17 @@ class LeasePut:
 
 
 @dataclass(frozen=True, slots=True)
+class StockPut:
+    """How much of these articles one gateway's shop ("tenant/store/id") has at `at_ms`; others pass over it. None = not
+    known. An older word never replaces a newer one. `whole`: of every other article nothing is known any more."""
+
+    gateway: str
+    units: Mapping[str, int | None]
+    at_ms: int
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CouponsPut:
     """The classes of offers at tills and the keys under which coupons count; it replaces the former whole."""
 
@@ -174,6 +185,7 @@ Change = (
     | BindingDrop
     | LeasePut
     | CouponsPut
+    | StockPut
 )
 
 

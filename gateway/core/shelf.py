@@ -37,7 +37,8 @@ class Shelf:
     kinds: tuple[int, ...]
     slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
     budgets: frozenset[str]  # from which candidates are paid
-    articles: frozenset[str]  # whose stock or price they name
+    stocked: frozenset[str]  # articles that they promise
+    priced: frozenset[str]  # articles whose price they name
     fallen: tuple[tuple[Offer, Reason], ...]
     reasons: tuple[Reason, ...]  # of the fallen
     by_id: Mapping[str, Offer]  # the whole catalogue
@@ -66,7 +67,8 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
         _kinds(candidates),
         {offer.offer_id: found for offer in candidates if (found := slots(offer))},
         frozenset(offer.budget_id for offer in candidates if offer.budget_id),
-        frozenset(name for offer in candidates for name in (offer.stock_ref, offer.price_ref) if name),
+        frozenset(offer.stock_ref for offer in candidates if offer.stock_ref),
+        frozenset(offer.price_ref for offer in candidates if offer.price_ref),
         tuple(fallen),
         tuple(reason for _, reason in fallen),
         {offer.offer_id: offer for offer in offers},

@@ -1,11 +1,11 @@
 """HQ's orders as ops: what operators write in files and what they do for one member. No MQTT, no HTTP, no SQL."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from gateway.core import consent, eid
-from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut, CredentialPut
+from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut, CredentialPut, StockPut
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
@@ -16,7 +16,7 @@ from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put")
+OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "stock.put")
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -167,6 +167,12 @@ def lend(ledger: Ledger, budget_id: str, gateway: str, amount: int, until_ms: in
     return lease_id
 
 
+def set_stock(ledger: Ledger, gateway: str, units: Mapping[str, int | None], at_ms: int) -> int:
+    """Say how much of these articles a gateway's shop has, None = not known; the version. Raises ConfigError."""
+    _chosen(ledger, gateway)
+    return record(ledger, [messages.op_of(StockPut(gateway, units, at_ms))])
+
+
 def may_bind(ledger: Ledger, member_id: str, now_ms: int) -> bool:
     """Whether this member agreed to be recognised by a card; without it a code binds nothing."""
     return consent.may(Purpose.RECOGNISE_NFC, ledger.consents(member_id), now_ms).ok
@@ -231,6 +237,7 @@ _EXPECTED = {
     "learning.put": _fields("learning.put", Learning),
     "config.put": _fields("config.put", ShopConfig),
     "coupons.put": _fields("coupons.put", CouponsPut),
+    "stock.put": _fields("stock.put", StockPut),
 }
 
 _REFUSED = {

@@ -249,6 +249,15 @@ def lend(db: Path, budget_id: str, gateway: str, amount: int, until_ms: int) -> 
         return orders.lend(ledger, budget_id, gateway, amount, until_ms)
 
 
+def set_stock(db: Path, gateway: str, article: str, units: int | None, at_ms: int) -> int:
+    """How much of an article a gateway's shop has, None = not known; the version. Raises ConfigError."""
+    _must_exist(db)
+    if not fields.is_id(article):
+        raise ConfigError("an article has 1 to 64 letters, digits and . _ : -, the first a letter or digit")
+    with _ledger(db) as ledger:
+        return orders.set_stock(ledger, gateway, {article: units}, at_ms)
+
+
 def write_off(db: Path, lease_id: str) -> None:
     """All of the lease of a lost gateway counts as spent. Raises ConfigError."""
     _must_exist(db)

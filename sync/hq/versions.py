@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 from gateway.core.changes import (
     BindingDrop,
@@ -24,6 +25,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PurchasesPut,
+    StockPut,
 )
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
@@ -131,8 +133,10 @@ class Versions(Erasures):
             )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
-        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut) else None
+        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut) else None
         self._db.execute("DELETE FROM change WHERE key = ?", (key,))
+        if isinstance(change, StockPut) and change.whole:  # what was said of single articles before is part of it
+            self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND ?", (key, f"{key}~"))
         self._db.execute(
             "INSERT INTO change (version, key, member_id, op, gateway, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
             (version, key, member_id, op, gateway, until_ms),
@@ -326,6 +330,9 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"lease:{change.lease_id}", None
         case CouponsPut():
             return "coupons", None
+        case StockPut():
+            of = "" if change.whole else sha256("/".join(sorted(change.units)).encode()).hexdigest()
+            return f"stock:{change.gateway}:{of}", None
 
 
 def record_of(op: str) -> ConsentRecord:
