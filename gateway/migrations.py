@@ -220,8 +220,14 @@ def redemptions(db: Database) -> None:
 
 @gateway()
 def stock(db: Database) -> None:
-    """How much of each article is there, and of when headquarters' word is."""
-    db.execute("CREATE TABLE stock (article TEXT PRIMARY KEY, units INTEGER, at_ms INTEGER NOT NULL) WITHOUT ROWID")
+    """How much of each article is there, and how often the offers that a whole shop shares were given out."""
+    for statement in (
+        "CREATE TABLE stock (article TEXT PRIMARY KEY, units INTEGER, at_ms INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE offer_count (offer_id TEXT NOT NULL, what TEXT NOT NULL, quarter_ms INTEGER NOT NULL,
+           count INTEGER NOT NULL, UNIQUE (offer_id, what, quarter_ms))""",
+        "CREATE INDEX offer_count_age ON offer_count (quarter_ms)",
+    ):
+        db.execute(statement)
 
 
 def migrate(db: Database) -> None:

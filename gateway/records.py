@@ -12,7 +12,9 @@ from gateway.core.model import (
     ClockQuality,
     ConsentRecord,
     ConsentState,
+    Contact,
     Credential,
+    Decision,
     Event,
     Member,
     Purpose,
@@ -74,6 +76,20 @@ class Tx(
         """The same with the contacts that rules may ask for."""
         profile = self.profile(member_id)
         return None if profile is None else Person(profile, self.contacts(member_id, now_ms, self.horizon_ms()))
+
+    def record(self, decision: Decision) -> None:
+        """Store a decision, and count what it showed where the whole shop shares it."""
+        super().record(decision)
+        if decision.offer_id is not None:
+            self.count_given(decision.offer_id, "shown", decision.at_ms)
+
+    def note_contact(self, member_id: str, decision_id: str, contact: Contact) -> bool:
+        """The same of an answer, and of what was met beyond a screen. Redemptions are counted at the till: there they
+        may be nobody's."""
+        news = super().note_contact(member_id, decision_id, contact)
+        if news and contact.what in ("shown", "accepted"):
+            self.count_given(contact.offer_id, contact.what, contact.at_ms)
+        return news
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""

@@ -24,6 +24,7 @@ ROWS = 200
 SLACK_MS = 3_600_000
 
 REQUEST_DAYS = 4
+COUNT_DAYS = 92  # two more than the longest period of a cap (sync.forms); a calendar month is shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ RULES = (
         Aged("till_request", "number", "kept_from_ms"),
         lambda _: REQUEST_DAYS,
         "so that a till which asks again gets the same answer, also after a long weekend",
+    ),
+    Rule(
+        Aged("offer_count", "rowid", "quarter_ms"),
+        lambda _: COUNT_DAYS,
+        "as long as a cap of the whole shop can look back; no member's",
+        stamped=False,
     ),
     Rule(
         Aged("decision_day", "rowid", "day_ms"),

@@ -47,6 +47,7 @@ def situation_of(
         proof=proof,
         channel=channel,
         store=store,
+        counts=tx.given(shelf.capped, at_ms),
         stock=tx.stock(shelf.stocked),
         prices=_prices(tx, shelf.priced),
         # The budgets out of which nothing may be redeemed here any more, by the latest time it may be.

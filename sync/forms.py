@@ -187,7 +187,7 @@ class CapBody(Body):
 
     what: Literal["impressions", "acceptances", "redemptions"]
     limit: Annotated[int, Field(ge=1, le=MAX_CAP)]
-    per: Literal["offer", "placement"] = "offer"
+    per: Literal["offer", "placement", "store"] = "offer"
     period_ms: Annotated[int, Field(ge=0, le=MAX_PERIOD_MS)] = 0
     calendar: Literal["", "day", "week", "month"] = ""
 

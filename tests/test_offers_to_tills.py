@@ -220,3 +220,13 @@ def test_what_tills_redeem_lowers_the_stock_until_headquarters_says_otherwise(sh
     assert ["cup", "stock"] in shop.told()["reasons"]
     shop.put(StockPut(here, {"cups": 5}, 7))
     assert shop.tapped().offer_id == "cup"
+
+
+def test_what_anybody_redeems_counts_for_the_whole_shop(shop: Counter) -> None:
+    cap = Cap("redemptions", 2, "store", calendar="day")
+    shop.put(OfferPut(replace(OFFERS[0], caps=(cap,), audience="everyone")))
+    shop.redeemed("cup", START_MS, None)
+    assert shop.tx.given(shop.tx.offers(), START_MS) == {("cup", cap): 1}
+    shop.redeemed("cup", START_MS)
+    shop.tapped()
+    assert ["cup", "cap.store"] in shop.told()["reasons"]

@@ -1,10 +1,10 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
 Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
-and age, proof, fit (interests, eligibility), stock, words (core.template), budget, caps, pauses, groups; what is left
-is ranked, and the best one wins for which this person is not left out for comparison. Every candidate that falls gets
-the code of the first stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a
-decision is the fallback.
+and age, proof, fit (interests, eligibility), stock, words (core.template), budget, caps (of the shop,
+of the person), pauses, groups; what is left is ranked, and the best one wins for which this person is not left out for
+comparison. Every candidate that falls gets the code of the first stage that refused it; so does a "no" as a whole
+(candidate "*"). What screens show without a decision is the fallback.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,9 +19,9 @@ from gateway.core.gate import AGE, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.learning import MAX_CANDIDATES, Choice
 from gateway.core.localtime import local
-from gateway.core.model import Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
 from gateway.core.proof import may_redeem
-from gateway.core.restraint import Past, too_much
+from gateway.core.restraint import Past, given_out, too_much
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
 from gateway.core.shelf import Place, Shelf, in_zone, shelve, timely
 from gateway.core.template import fill, slots, withheld
@@ -54,8 +54,8 @@ class Situation:
     """All that a decision depends on. `others` are the members who stand in the same zone; `proof` is a tap's.
 
     `facts`: what is known of visit and basket, by the names of eligible.FIELDS; what is missing is not known. `stock`:
-    units, `prices`: cents, both by article. `spent`: budgets of which nothing is left here. `scores`: how well offers
-    are liked, inside a tier; without one affinity counts.
+    units, `prices`: cents, both by article. `spent`: budgets of which nothing is left here. `counts`: how much of a cap
+    of the whole shop is used, by offer. `scores`: how well offers are liked, inside a tier; without it affinity counts.
     """
 
     decision_id: str
@@ -74,6 +74,7 @@ class Situation:
     stock: Mapping[str, int] = field(default_factory=dict)
     prices: Mapping[str, int] = field(default_factory=dict)
     spent: frozenset[str] = frozenset()
+    counts: Mapping[tuple[str, Cap], int] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
 
@@ -222,6 +223,7 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
             or (_short(offer, situation) if offer.stock_ref else None)
             or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
             or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
+            or (given_out(offer, situation.counts) if situation.counts else None)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
         if code is None:

@@ -61,6 +61,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "cap.impressions": ("Es war schon oft genug gezeigt worden.", "It had been shown often enough."),
     "cap.acceptances": ("Es war schon oft genug angenommen worden.", "It had been accepted often enough."),
     "cap.redemptions": ("Es war schon oft genug eingelöst worden.", "It had been redeemed often enough."),
+    "cap.store": (
+        "In diesem Laden war es schon oft genug vergeben worden.",
+        "It had been given out often enough in this shop.",
+    ),
     "pause.shown": ("Es war erst kürzlich gezeigt worden.", "It had been shown only recently."),
     "pause.dismissed": ("Es war kürzlich abgelehnt worden.", "It had been dismissed recently."),
     "pause.redeemed": ("Es war kürzlich eingelöst worden.", "It had been redeemed recently."),

@@ -1,19 +1,20 @@
 """How much is enough for one person: the budget of contacts, quiet hours, back-off, caps, pauses and groups. Pure.
 
-All of it follows from the contacts of that person over every channel, handed in, and says no with a code.
+All of it follows from the contacts of that person over every channel, handed in, and says no with a code. Caps of a
+whole shop follow from its counts.
 """
 
 from collections.abc import Iterable, Mapping
 
 from gateway.core.localtime import Calendar, begins_ms, is_within
-from gateway.core.model import Contact, Offer, Restraint, ShopConfig
+from gateway.core.model import Cap, Contact, Offer, Restraint, ShopConfig
 from gateway.core.spans import DAY_MS
 
 # So far back contacts matter for the back-off; who was not bothered for a month begins anew.
 MEMORY_MS = 30 * DAY_MS
 MAX_DOUBLINGS = 10  # a pause of an hour has become 43 days then
 _CALENDAR_MS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 31 * DAY_MS}
-_COUNTED = {"impressions": "shown", "acceptances": "accepted", "redemptions": "redeemed"}
+COUNTED = {"impressions": "shown", "acceptances": "accepted", "redemptions": "redeemed"}
 
 
 def horizon_ms(offers: Iterable[Offer], shop: ShopConfig) -> int:
@@ -22,7 +23,7 @@ def horizon_ms(offers: Iterable[Offer], shop: ShopConfig) -> int:
     for offer in offers:
         pause = offer.pause
         longest = max(longest, pause.shown_ms, pause.dismissed_ms, pause.redeemed_ms)
-        for cap in offer.caps:
+        for cap in (cap for cap in offer.caps if cap.per != "store"):
             # An hour more: a day in which clocks are put back has 25.
             longest = max(longest, cap.period_ms, _CALENDAR_MS[cap.calendar] + 3_600_000 if cap.calendar else 0)
     return longest
@@ -58,6 +59,19 @@ def _ignores(contacts: tuple[Contact, ...], rules: Restraint, at_ms: int) -> boo
     if row < rules.ignored:
         return False
     return at_ms - last_ms < rules.backoff_ms << min(row - rules.ignored, MAX_DOUBLINGS)
+
+
+def since_ms(cap: Cap, at_ms: int, zone: str) -> int:
+    """Where the window of a cap begins that holds this instant."""
+    return begins_ms(cap.calendar, at_ms, zone) if cap.calendar else at_ms - cap.period_ms + 1
+
+
+def given_out(offer: Offer, counts: Mapping[tuple[str, Cap], int]) -> str | None:
+    """Whether all members of this shop together had enough of the offer. What is not counted yet is none."""
+    for cap in offer.caps:
+        if cap.per == "store" and counts.get((offer.offer_id, cap), 0) >= cap.limit:
+            return "cap.store"
+    return None
 
 
 class Past:
@@ -111,9 +125,11 @@ class Past:
             if times >= offer.cap_per_member:
                 return "cap.member"
         for cap in offer.caps:
+            if cap.per == "store":
+                continue
             since_ms = self._begins_ms(cap.calendar) if cap.calendar else self._at_ms - cap.period_ms + 1
             times = sum(
-                one.what == _COUNTED[cap.what]
+                one.what == COUNTED[cap.what]
                 and one.at_ms >= since_ms
                 and (cap.per == "offer" or one.placement == self._placement)
                 for one in past

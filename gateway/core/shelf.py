@@ -37,6 +37,7 @@ class Shelf:
     kinds: tuple[int, ...]
     slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
     budgets: frozenset[str]  # from which candidates are paid
+    capped: tuple[Offer, ...]  # those with a cap of the whole shop
     stocked: frozenset[str]  # articles that they promise
     priced: frozenset[str]  # articles whose price they name
     fallen: tuple[tuple[Offer, Reason], ...]
@@ -67,6 +68,7 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
         _kinds(candidates),
         {offer.offer_id: found for offer in candidates if (found := slots(offer))},
         frozenset(offer.budget_id for offer in candidates if offer.budget_id),
+        tuple(offer for offer in candidates if any(cap.per == "store" for cap in offer.caps)),
         frozenset(offer.stock_ref for offer in candidates if offer.stock_ref),
         frozenset(offer.price_ref for offer in candidates if offer.price_ref),
         tuple(fallen),

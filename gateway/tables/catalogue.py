@@ -1,13 +1,14 @@
-"""What headquarters wants shown, and how the shop is set up."""
+"""What headquarters wants shown, how often the shop gave it out, and how the shop is set up."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
 from gateway.core.eligible import Rule
-from gateway.core.model import Offer, ShopConfig
-from gateway.core.restraint import horizon_ms
+from gateway.core.model import Cap, Offer, ShopConfig
+from gateway.core.restraint import COUNTED, horizon_ms, since_ms
 from gateway.core.shelf import Place, Shelf, shelve
 from gateway.core.vault import Vault
 from gateway.tables.rows import Rows, as_json
@@ -16,13 +17,18 @@ from gateway.tables.rows import Rows, as_json
 # offers a shelf has 100 kB, mostly shared reasons; beyond this many all are made anew.
 MAX_SHELVES = 64
 
+# Days, weeks and months begin on a quarter of an hour everywhere, so by the calendar nothing is counted that is not
+# meant; a window that rolls is longer by a quarter at most. 90 days of one offer have 8,640 rows at most, 60 bytes
+# each.
+QUARTER_MS = 900_000
+
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
 _UNSET = ShopConfig()
 _CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
 
 
 class Catalogue(Rows):
-    """The table `offer`, and the shop's configuration."""
+    """The tables `offer` and `offer_count`, and the shop's configuration."""
 
     def __init__(self, db: Database, vault: Vault) -> None:
         super().__init__(db, vault)
@@ -30,7 +36,40 @@ class Catalogue(Rows):
         self._shop: tuple[str, ShopConfig] | None = None
         self._shelves: dict[Place, Shelf] = {}
         self._shelved: tuple[Offer, ...] | None = None  # of which catalogue they are
+        self._shared: tuple[tuple[Offer, ...], frozenset[str]] | None = None
         self._horizon: tuple[tuple[Offer, ...], ShopConfig, int] | None = None
+
+    def is_shared(self, offer_id: str) -> bool:
+        """Whether an offer has a cap of the whole shop."""
+        offers = self.offers()
+        if self._shared is None or self._shared[0] is not offers:
+            capped = (offer for offer in offers if any(cap.per == "store" for cap in offer.caps))
+            self._shared = offers, frozenset(offer.offer_id for offer in capped)
+        return offer_id in self._shared[1]
+
+    def count_given(self, offer_id: str, what: str, at_ms: int) -> None:
+        """One more of it was shown, accepted or redeemed; only counted where the shop shares it."""
+        if self.is_shared(offer_id):
+            self._db.execute(
+                """INSERT INTO offer_count VALUES (?, ?, ?, 1)
+                   ON CONFLICT (offer_id, what, quarter_ms) DO UPDATE SET count = count + 1""",
+                [offer_id, what, at_ms // QUARTER_MS * QUARTER_MS],
+            )
+
+    def given(self, offers: Iterable[Offer], at_ms: int) -> dict[tuple[str, Cap], int]:
+        """How often each of these offers was given out in the window of each of its caps of the whole shop."""
+        zone, found = self.shop().restraint.time_zone, {}
+        for offer in offers:
+            for cap in offer.caps:
+                if cap.per == "store":
+                    from_ms = since_ms(cap, at_ms, zone) // QUARTER_MS * QUARTER_MS
+                    (count,) = self._one(
+                        """SELECT coalesce(sum(count), 0) FROM offer_count
+                           WHERE offer_id = ? AND what = ? AND quarter_ms BETWEEN ? AND ?""",
+                        *(offer.offer_id, COUNTED[cap.what], from_ms, at_ms),
+                    )
+                    found[offer.offer_id, cap] = int(count)
+        return found
 
     def offers(self) -> tuple[Offer, ...]:
         """The catalogue, parsed once per version."""
@@ -71,7 +110,8 @@ class Catalogue(Rows):
 
     def drop_offer(self, offer_id: str) -> None:
         self._catalogue = None
-        self._db.execute("DELETE FROM offer WHERE offer_id = ?", [offer_id])
+        for table in ("offer", "offer_count"):
+            self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
 
     def shop(self) -> ShopConfig:
         """What HQ configured, or the defaults; parsed again only if it is another text."""

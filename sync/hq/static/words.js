@@ -107,6 +107,7 @@ const WHY = {
   "cap.impressions": { de: "schon oft genug gesehen", en: "seen often enough" },
   "cap.acceptances": { de: "schon oft genug angenommen", en: "accepted often enough" },
   "cap.redemptions": { de: "schon oft genug eingelöst", en: "redeemed often enough" },
+  "cap.store": { de: "im Laden schon oft genug vergeben", en: "given out often enough in the shop" },
   "pause.shown": { de: "erst kürzlich gesehen", en: "seen only recently" },
   "pause.dismissed": { de: "kürzlich abgelehnt", en: "dismissed recently" },
   "pause.redeemed": { de: "kürzlich eingelöst", en: "redeemed recently" },
