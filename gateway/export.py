@@ -53,6 +53,7 @@ NOT_PERSONAL = {
     "notice": "hashes of the privacy notices that were shown",
     "redemption_entry": "steps of redemptions; whose they were stands in the redemption alone",
     "lease": "budgets that headquarters lent to the shop",
+    "catalogue_part": "headquarters' next catalogue, the same for everybody",
     "offer_count": "how often an offer was given out in a quarter of an hour, to whomever",
     "stock": "how much of each article the shop has",
     "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",

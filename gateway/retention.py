@@ -108,6 +108,7 @@ NO_PERIOD = {
     "erasure": "so that nobody who was erased comes back, also from a backup; keyed hashes",
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
     "offer": "headquarters' catalogue, nobody's data",
+    "catalogue_part": "headquarters' next catalogue, nobody's data; until it is whole, or another one comes",
     "stock": "nobody's data; until headquarters says otherwise, and bounded in number (gateway.tables.stock)",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
     "redemption_entry": "goes with the redemption that it is a step of",

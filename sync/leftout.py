@@ -1,4 +1,5 @@
-"""What of a delta may be left out so that the rest is not held up: an offer that is wrong, and nothing else. Pure.
+"""What of a delta may be left out so that the rest is not held up: an offer that is wrong, or the whole catalogue that
+holds one, and nothing else. Pure.
 
 A delta that is refused comes again and again, and with it waits everything behind it. A withdrawal must not wait for
 an offer to be mended. Of anything else a gateway that skipped it would not know what it lacks.
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from gateway.core.changes import Change, OfferRefused
+from gateway.core.changes import CataloguePart, Change, OfferRefused
 from gateway.errors import PeerError
 from sync import ops
 from sync.fields import Id, validate
@@ -21,6 +22,13 @@ class _Named(BaseModel):
     offer_id: Id
 
 
+class _Catalogue(BaseModel):
+    catalogue_id: Id
+
+
+_PART = ("catalogue_id", "part", "parts", "offers")
+
+
 def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefused, ...]]:
     """The operations of a delta in their order, and the offers that are passed over. Raises PeerError for the rest."""
     changes: list[Change] = []
@@ -29,14 +37,17 @@ def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[OfferRefu
         try:
             changes.append(ops.parse_or_park(op))
         except PeerError as error:
-            if not isinstance(op, dict) or op.get("op") != "offer.put":
+            if not isinstance(op, dict) or op.get("op") not in ("offer.put", "catalogue.put"):
                 raise
-            refused.append(_refused(op.get("body"), error))
+            if op["op"] == "offer.put":
+                refused.append(_refused(op.get("body"), error))
+            else:
+                changes.append(_without(op.get("body"), error))
     return tuple(changes), tuple(refused)
 
 
 # Errors whose place is made of our own words and of numbers; of another error it may be the peer's.
-_OURS = ("purpose", "eligibility", "cap", "template")
+_OURS = ("purpose", "eligibility", "cap", "template", "twice")
 
 
 def _refused(body: object, error: PeerError) -> OfferRefused:
@@ -47,6 +58,24 @@ def _refused(body: object, error: PeerError) -> OfferRefused:
         known = ""
     told = error.reason in _OURS or _is_ours(error.field)
     return OfferRefused(known, error.reason, error.field if told else "")
+
+
+def _without(body: object, error: PeerError) -> CataloguePart:
+    """The part of a catalogue of which nothing is taken, with what is wrong in it."""
+    said = body if isinstance(body, dict) else {}
+    try:
+        name = validate(_Catalogue, {"catalogue_id": said.get("catalogue_id")}).catalogue_id
+    except PeerError:
+        name = ""
+    first, _, rest = error.field.partition(".")
+    number, _, inside = rest.partition(".")
+    offers = said.get("offers")
+    if first != "offers" or not number.isdecimal() or not isinstance(offers, list) or int(number) >= len(offers):
+        place = error.field if first in _PART else ""
+        return CataloguePart(name, 0, 0, (), OfferRefused("", error.reason, place))
+    refused = _refused(offers[int(number)], PeerError(error.reason, inside))
+    place = f"offers.{number}.{refused.field}".rstrip(".")
+    return CataloguePart(name, 0, 0, (), OfferRefused(refused.offer_id, refused.reason, place))
 
 
 def _is_ours(place: str) -> bool:

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.core import eligible, template
+from gateway.core import eligible
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
+    CataloguePart,
     Change,
     ConfigPut,
     ConsentAdd,
@@ -36,12 +37,10 @@ from gateway.core.changes import (
 )
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
-from gateway.core.gate import overreach
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Arm, Learning, Prior
 from gateway.core.model import (
     AgeGate,
-    Cap,
     ClockQuality,
     ConsentRecord,
     ConsentState,
@@ -49,8 +48,6 @@ from gateway.core.model import (
     Keep,
     Member,
     Notice,
-    Offer,
-    Pause,
     Purpose,
     Restraint,
     ShopConfig,
@@ -59,7 +56,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms, stock
+from sync import credentials, forms, offers, stock
 from sync.fields import validate
 
 
@@ -89,7 +86,9 @@ def parse(op: object) -> Change:
                 raise PeerError("fields", "member_id")
             return ConsentRestore(restore.member_id, records)
         case "offer.put":
-            return OfferPut(_offer(validate(forms.OfferBody, body)))
+            return OfferPut(offers.parse(body))
+        case "catalogue.put":
+            return offers.parse_part(body)
         case "offer.drop":
             return OfferDrop(validate(forms.OfferRef, body).offer_id)
         case "purchases.put":
@@ -185,27 +184,6 @@ def _coupons(wire: forms.CouponsBody) -> CouponsPut:
     return CouponsPut(classes, keys)
 
 
-_LISTS = ("zones", "interests", "stores", "placements", "channels", "groups")
-
-
-def _offer(wire: forms.OfferBody) -> Offer:
-    """Raises PeerError: "purpose", "eligibility", "cap" or "template" with the place."""
-    lists = {name: tuple(getattr(wire, name)) for name in _LISTS}
-    for number, cap in enumerate(wire.caps):
-        if (cap.period_ms == 0) == (cap.calendar == ""):
-            raise PeerError("cap", f"caps.{number}: expected either period_ms or calendar")
-    counted = {"caps": tuple(Cap(**dict(cap)) for cap in wire.caps), "pause": Pause(**dict(wire.pause))}
-    rule = None if wire.eligibility is None else eligible.parse(wire.eligibility)
-    offer = Offer(**dict(wire) | lists | counted | {"eligibility": rule})
-    too_far = overreach(offer)
-    if too_far is not None:
-        raise PeerError("purpose", too_far)
-    wrong = template.fault(offer)
-    if wrong is not None:
-        raise PeerError("template", wrong)
-    return offer
-
-
 def _learning(wire: forms.LearningBody) -> Learning:
     priors = {Arm(one.offer_id, one.slot, one.segment): Prior(one.mean_ppm, one.weight) for one in wire.priors}
     if len(priors) < len(wire.priors):
@@ -240,6 +218,9 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("consent.restore", _plain(change))
         case OfferPut(offer):
             return _op("offer.put", _plain(offer))
+        case CataloguePart():
+            name = {"catalogue_id": change.catalogue_id, "part": change.part, "parts": change.parts}
+            return _op("catalogue.put", name | {"offers": _plain(change.offers)})
         case OfferDrop(offer_id):
             return _op("offer.drop", {"offer_id": offer_id})
         case ConfigPut(config):

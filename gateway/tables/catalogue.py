@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
+from gateway.core.changes import CataloguePart
 from gateway.core.eligible import Rule
 from gateway.core.model import Cap, Offer, ShopConfig
 from gateway.core.restraint import COUNTED, horizon_ms, since_ms
@@ -22,13 +23,16 @@ MAX_SHELVES = 64
 # each.
 QUARTER_MS = 900_000
 
+REFUSED = "catalogue_refused"  # the key of the catalogue of which nothing is taken
+
+_OFFERS: TypeAdapter[list[Offer]] = TypeAdapter(list[Offer])
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
 _UNSET = ShopConfig()
 _CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
 
 
 class Catalogue(Rows):
-    """The tables `offer` and `offer_count`, and the shop's configuration."""
+    """The tables `offer`, `catalogue_part` and `offer_count`, and the shop's configuration."""
 
     def __init__(self, db: Database, vault: Vault) -> None:
         super().__init__(db, vault)
@@ -104,6 +108,11 @@ class Catalogue(Rows):
             shelf = self._shelves[place] = shelve(offers, place, at_ms)
         return shelf
 
+    def has_room_for(self, offer_id: str, most: int) -> bool:
+        """Whether an offer may be put without there being more than `most`."""
+        count, known = self._one("SELECT count(*), count(*) FILTER (WHERE offer_id = ?) FROM offer", offer_id)
+        return bool(known or count < most)
+
     def put_offer(self, offer: Offer) -> None:
         self._catalogue = None
         self._put("offer", offer_id=offer.offer_id, body=as_json(asdict(offer)))
@@ -112,6 +121,35 @@ class Catalogue(Rows):
         self._catalogue = None
         for table in ("offer", "offer_count"):
             self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
+
+    def stage(self, part: CataloguePart) -> tuple[Offer, ...] | None:
+        """Keep a part of a catalogue; all of its offers once it is whole. Another catalogue's parts go."""
+        if part.catalogue_id == self.meta(REFUSED):
+            return None
+        other = "(catalogue_id, parts) <> (?, ?)"
+        self._db.execute(f"DELETE FROM catalogue_part WHERE {other}", [part.catalogue_id, part.parts])
+        offers = as_json([asdict(offer) for offer in part.offers])
+        self._put("catalogue_part", part=part.part, catalogue_id=part.catalogue_id, parts=part.parts, offers=offers)
+        rows = self._all("SELECT offers FROM catalogue_part ORDER BY part")
+        if len(rows) < part.parts:
+            return None
+        self._db.execute("DELETE FROM catalogue_part")
+        return tuple(offer for row in rows for offer in _OFFERS.validate_json(row[0]))
+
+    def refuse_catalogue(self, catalogue_id: str) -> None:
+        """Nothing of this catalogue is taken, whichever of its parts come still; "" = of the one that is under way."""
+        self._db.execute("DELETE FROM catalogue_part")
+        self.put_meta(REFUSED, catalogue_id)
+
+    def replace_offers(self, offers: Iterable[Offer]) -> set[str]:
+        """These are the catalogue from now on; the ids of the offers that are no more."""
+        wanted = {offer.offer_id: offer for offer in offers}
+        gone = {offer.offer_id for offer in self.offers()} - wanted.keys()
+        for offer_id in gone:
+            self.drop_offer(offer_id)
+        for offer in wanted.values():
+            self.put_offer(offer)
+        return gone
 
     def shop(self) -> ShopConfig:
         """What HQ configured, or the defaults; parsed again only if it is another text."""

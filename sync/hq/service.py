@@ -123,6 +123,11 @@ def publish_offers(db: Path, path: Path) -> tuple[int, int]:
     return _record(db, orders.read_ops(path, orders.OFFER_OPS))
 
 
+def publish_catalogue(db: Path, path: Path) -> tuple[int, int]:
+    """Record a whole catalogue in place of all offers; returns as import_file."""
+    return _record(db, orders.read_catalogue(path))
+
+
 def push_config(db: Path, path: Path) -> int:
     """Record the shop configuration that a JSON file holds; returns the version then."""
     op = orders.read_config(path)
