@@ -6,6 +6,7 @@ A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody c
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
@@ -15,6 +16,8 @@ from gateway.core.model import AgeGate, Habit, Member, Offer, Purpose, TalkingPo
 from gateway.core.sensitive import aims_at_children, categories, harmless, is_sensitive
 
 T = TypeVar("T")
+
+HEARD = 4_000  # sentences of the catalogue, some 100 bytes each: four texts in two languages of 500 offers
 
 _WORD = re.compile(r"\w+")
 # Beside another word of a name these tell nobody's, and they stand in many sentences: whoever is called "Frau von
@@ -138,7 +141,7 @@ class Profile:
         words = self._telling
         if not words:
             return False
-        sentences = [_plain(sentence) for text in texts for sentence in text.values()]
+        sentences = [_heard(sentence) for text in texts for sentence in text.values()]
         return any(_says(sentence, word) for sentence in sentences for word in words)
 
     def own(self, field: Field[T]) -> T:
@@ -162,6 +165,12 @@ def _telling(name: str) -> set[str]:
 def _plain(text: str) -> str:
     """Without capitals, accents composed (Unicode, section 3.13); the former can take a letter apart again."""
     return normalize("NFC", normalize("NFC", text).casefold())
+
+
+@lru_cache(maxsize=HEARD)
+def _heard(sentence: str) -> str:
+    """The same of a sentence of the catalogue, which is asked about again and again; never of a name."""
+    return _plain(sentence)
 
 
 def _says(sentence: str, name: str) -> bool:

@@ -101,7 +101,7 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
     for place, offer in enumerate(ranked):
         if best and (choose is None or offer.priority < best[0].priority or len(best) == MAX_CANDIDATES):
             break
-        code = _held_out(offer, situation, place, wholly) or _naming(offer, situation)
+        code = _held_out(offer, situation, place, wholly) or _naming(offer, situation, shelf)
         if code is None:
             best.append(offer)
         else:
@@ -247,10 +247,11 @@ def _fallen(shelf: Shelf, view: View) -> list[Reason]:
 
 def rank(offers: Iterable[Offer], scores: Mapping[str, float], past: Past) -> tuple[Offer, ...]:
     """Best first: by tier, inside it by score, then the one that was shown longest ago, then by name."""
+    last_shown_ms = past.last_shown_ms
     return tuple(
         sorted(
             offers,
-            key=lambda o: (-o.priority, -scores.get(o.offer_id, 0.0), past.last_shown_ms(o.offer_id), o.offer_id),
+            key=lambda o: (-o.priority, -scores.get(o.offer_id, 0.0), last_shown_ms.get(o.offer_id, 0), o.offer_id),
         )
     )
 
@@ -308,9 +309,10 @@ def _held_out(offer: Offer, situation: Situation, place: int, wholly: bool) -> s
     return None
 
 
-def _naming(offer: Offer, situation: Situation) -> str | None:
+def _naming(offer: Offer, situation: Situation, shelf: Shelf) -> str | None:
     """Whether it says the call name of somebody who stands there: an offer is written for many."""
-    offer = fill(offer, situation.zone, situation.shop, situation.prices)
+    if offer.offer_id in shelf.slots:
+        offer = fill(offer, situation.zone, situation.shop, situation.prices)
     people = (situation.person, *situation.others)
     texts = (offer.title, offer.text, offer.badge, offer.more)
     return "names_somebody" if any(one.profile.is_named_in(*texts) for one in people) else None

@@ -85,7 +85,8 @@ class Past:
         for one in sorted(contacts, key=lambda contact: contact.at_ms):
             if one.at_ms <= at_ms:
                 self._of.setdefault(one.offer_id, []).append(one)
-        self._last_shown_ms = {
+        # When each offer was shown last, as far as is known.
+        self.last_shown_ms: Mapping[str, int] = {
             one.offer_id: one.at_ms for past in self._of.values() for one in past if one.what == "shown"
         }
         self._began_ms: dict[str, int] = {}  # by calendar
@@ -100,16 +101,14 @@ class Past:
             if any(one.what != "dismissed" and self._at_ms - one.at_ms < DAY_MS for one in past):
                 self._groups.update(dict.fromkeys(offer.groups, offer_id))
 
-    def last_shown_ms(self, offer_id: str) -> int:
-        """When it was shown last, 0 = not as far as is known."""
-        return self._last_shown_ms.get(offer_id, 0)
-
     def exclusion(self, offer: Offer) -> str | None:
         """Why this person had enough of this offer, or None: caps, then pauses, then groups."""
         past = self._of.get(offer.offer_id)
         if past is None:
             if offer.cap_per_member == 0:
                 return "cap.member"
+            if not self._groups:
+                return None
         else:
             code = self._capped(offer, past) or self._pausing(offer, past)
             if code is not None:
