@@ -1,10 +1,13 @@
 """Applies HQ's changes inside one transaction and says whom and what they touched, so that the path can act at once."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from gateway.core.changes import (
+    MAX_OFFERS,
     BindingDrop,
     BindingPut,
+    CataloguePart,
     Change,
     ConfigPut,
     ConsentAdd,
@@ -22,9 +25,11 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    OfferRefused,
     PurchasesPut,
     SegmentsPut,
     SegmentsRefused,
+    StockPut,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
 from gateway.core.identity import static_digest
@@ -90,6 +95,9 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         elif isinstance(change, LeasePut):
             if change.gateway == gateway and not tx.put_lease(change):
                 touched.counts.append("lease.too_many")
+        elif isinstance(change, StockPut):
+            if change.gateway == gateway and not tx.put_stock(change):
+                touched.counts.append("stock.too_many")
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
     _tell_refused(tx, delta, now_ms, touched)
@@ -111,8 +119,7 @@ def _tell_refused(tx: Tx, delta: Delta, now_ms: int, touched: Touched) -> None:
             tx.emit(Event("segments.refused", now_ms, why))
             touched.refused_segments += 1
         else:
-            tx.emit(Event("offer.refused", now_ms, {"offer_id": refused.offer_id, **why}))
-            touched.refused_offers += 1
+            _refuse_offer(tx, refused, now_ms, touched)
 
 
 def _hear_time(tx: Tx, at_ms: int, now_ms: int) -> bool:
@@ -241,12 +248,17 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             if not tx.put_purchases(member_id, purchases, now_ms):
                 touched.counts.append("purchases.refused")
         case OfferPut(offer):
-            tx.put_offer(offer)
-            touched.catalogue = True
+            if tx.has_room_for(offer.offer_id, MAX_OFFERS):
+                tx.put_offer(offer)
+                touched.catalogue = True
+            else:
+                _refuse_offer(tx, OfferRefused(offer.offer_id, "too_many"), now_ms, touched)
         case OfferDrop(offer_id):
             tx.drop_offer(offer_id)
             tx.forget_offer(offer_id)
             touched.catalogue = True
+        case CataloguePart():
+            _apply_catalogue(tx, change, now_ms, touched)
         case LearningPut(learning):
             tx.put_learning(learning)
         case SegmentsPut():
@@ -256,6 +268,35 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             tx.put_shop(config)
             touched.shop = True
             touched.members |= tx.look_again(("notice",), now_ms)
+
+
+def _refuse_offer(tx: Tx, refused: OfferRefused, now_ms: int, touched: Touched) -> None:
+    body = {"offer_id": refused.offer_id, "reason": refused.reason, "field": refused.field}
+    tx.emit(Event("offer.refused", now_ms, body))
+    touched.refused_offers += 1
+
+
+def _apply_catalogue(tx: Tx, part: CataloguePart, now_ms: int, touched: Touched) -> None:
+    """Take in a part; with the last one the whole catalogue replaces the former, or is refused and nothing changes."""
+    refused, offers = part.refused, None
+    if refused is None:
+        offers = tx.stage(part)
+        twice = [one for one, count in Counter(offer.offer_id for offer in offers or ()).items() if count > 1]
+        if twice:
+            refused = OfferRefused(twice[0], "twice")
+        elif offers is not None and len(offers) > MAX_OFFERS:
+            refused = OfferRefused("", "too_many")
+    if refused is not None:
+        tx.refuse_catalogue(part.catalogue_id)
+        touched.counts.append("hq.refused_catalogues")
+        body = {"offer_id": refused.offer_id, "reason": refused.reason, "field": refused.field}
+        tx.emit(Event("catalogue.refused", now_ms, {"catalogue_id": part.catalogue_id} | body))
+    elif offers is not None:
+        for offer_id in tx.replace_offers(offers):
+            tx.forget_offer(offer_id)
+        touched.catalogue = True
+        told = {"catalogue_id": part.catalogue_id, "offers": len(offers)}
+        tx.emit(Event("catalogue.applied", now_ms, told))
 
 
 def _apply_consent(tx: Tx, change: ConsentAdd | ConsentPark | ConsentRestore, now_ms: int, touched: Touched) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gateway.apply import apply
 from gateway.core import eligible
-from gateway.core.changes import Change, ConfigPut, ConsentAdd, Delta, OfferPut
+from gateway.core.changes import Change, ConfigPut, ConsentAdd, Delta, LearningPut, LeasePut, OfferPut, StockPut
+from gateway.core.learning import Learning
 from gateway.core.model import (
     Cap,
     ConsentRecord,
@@ -35,6 +36,8 @@ MEMBERS = 100_000
 VISITORS = 1_000  # of them come in and have consents: the chains of all would take minutes to write
 OFFERS = 1_000
 CAMPAIGNS = 50  # the offers of one share their rule
+BUDGETS = 20  # one offer in five is paid out of one of them, and every fourth of them is spent
+GATEWAY = "demo/shop-1/gateway-1"
 ZONES = 10  # nine of ten offers are for one of them, the others for the whole shop
 DECISIONS = 2_000
 PAST = 60  # contacts of each visitor in the last month
@@ -85,7 +88,7 @@ async def _fill(store: Store, draw: random.Random) -> None:
 
     for first in range(0, MEMBERS, 10_000):
         await store.run(partial(members, first=first))
-    await store.run(lambda tx: apply(tx, Delta(tx.hq_version, 1, _shop()), bytes(32), NOW_MS))
+    await store.run(lambda tx: apply(tx, Delta(tx.hq_version, 1, _shop()), bytes(32), NOW_MS, GATEWAY))
     await store.run(lambda tx: _remember(tx, draw))
 
 
@@ -107,7 +110,15 @@ def _shop() -> tuple[Change, ...]:
         for number in range(VISITORS)
         for purpose in given
     ]
-    return (ConfigPut(shop), *consents, *(OfferPut(_offer(number)) for number in range(OFFERS)))
+    people = {f"i{number}": MEMBERS // 20 for number in range(20)} | {"coffee": MEMBERS}
+    learning = LearningPut(Learning(on=True, people=people))
+    lent = [
+        LeasePut(GATEWAY, f"l{number}", f"b{number}", "units", 1_000, NOW_MS + 30 * DAY_MS)
+        for number in range(BUDGETS)
+        if number % 4
+    ]
+    stock = StockPut(GATEWAY, {f"a{number}": number % 9 for number in range(OFFERS // 5)}, 1)
+    return (ConfigPut(shop), learning, stock, *lent, *consents, *(OfferPut(_offer(number)) for number in range(OFFERS)))
 
 
 def _offer(number: int) -> Offer:
@@ -138,4 +149,6 @@ def _offer(number: int) -> Offer:
         caps=caps,
         pause=Pause(DAY_MS, 7 * DAY_MS, 14 * DAY_MS),
         control_bp=100,
+        stock_ref=f"a{number // 5}" if number % 5 == 1 else "",
+        budget_id=f"b{number // ZONES % BUDGETS}" if number % 5 == 0 else "",
     )

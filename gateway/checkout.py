@@ -114,10 +114,21 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
     }
     if one.member_id is not None:
         body["member_id"] = one.member_id
-    if step.kind is State.COMMITTED and one.member_id is not None:
-        _met(tx, one, one.member_id, times.now_ms)
+    if step.kind is State.COMMITTED:
+        _sold(tx, one, times.now_ms)
+        if one.member_id is not None:
+            _met(tx, one, one.member_id, times.now_ms)
     event = State.RELEASED if step.kind is State.EXPIRED else step.kind
     tx.emit(Event(f"redemption.{event}", times.now_ms, body))
+
+
+def _sold(tx: Tx, one: Redemption, now_ms: int) -> None:
+    """One more of the shop's, and one unit less of what the offer promises, as far as that is known. What comes back is
+    headquarters' to count."""
+    tx.count_given(one.offer_id, "redeemed", now_ms)
+    offer = next((offer for offer in tx.offers() if offer.offer_id == one.offer_id), None)
+    if offer is not None and offer.stock_ref:
+        tx.take_stock(offer.stock_ref)
 
 
 def _met(tx: Tx, one: Redemption, member_id: str, now_ms: int) -> None:

@@ -3,7 +3,7 @@
 These functions run in the writer thread, so they see the transaction and their arguments and no live state.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -14,13 +14,15 @@ from gateway.core.gate import CALL_NAME, INTERESTS, LANGUAGE, TALKING_POINTS, US
 from gateway.core.handshake import Handshake
 from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
 from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
-from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
+from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.recorded import inputs_of
 from gateway.core.segments import Change
 from gateway.core.shelf import Place
 from gateway.core.stage import WELCOME_MS, Dialogue
+from gateway.core.template import fill
 from gateway.records import Tx
+from gateway.situations import situation_of, store_of
 
 CARD_OFFERS = 3  # what a colleague can say in one breath
 
@@ -110,7 +112,7 @@ class Decisions:
         if not person.profile.may(Purpose.RECOGNISE_BLE, at_ms).ok:
             return []  # here by their own taps alone: nothing is said unasked
         names = {one.segment_id for one in look.changes}
-        store = _store_of(tx)
+        store = store_of(tx)
         asking = [s for s in screens if names & tx.shelf(Place("zone", store, zone, s, "public"), at_ms).segments]
         return self._at_screens(tx, at_ms, zone, tuple(asking), person, company, look)
 
@@ -126,10 +128,10 @@ class Decisions:
     ) -> list[Made]:
         others = tuple(p for m in company if (p := tx.person(m, at_ms)) is not None)
         made = []
-        for screen in screens:
+        for number, screen in enumerate(screens):
+            if number:  # what the first screen says is this person's contact: the next one finds the budget spent
+                person = tx.person(person.member_id, at_ms) or person
             made.append(self._decide(tx, "zone", at_ms, zone, screen, person, others, facts=look.facts))
-            # What the first screen says is this person's contact: the next one finds the budget spent.
-            person = tx.person(person.member_id, at_ms) or person
         return made
 
     def announce(self, tx: Tx, change: PresenceChange, recognised_by: Purpose) -> Arrived | None:
@@ -272,12 +274,12 @@ class Decisions:
         def read(field: Field[T], otherwise: T) -> T:
             return profile.read_or(otherwise, field, Purpose.STAFF_ADVICE, now_ms)
 
-        offers = tx.offers()
-        situation = Situation(
-            "", now_ms, "tap", handshake.zone, tablet, person, (), offers, tx.shop(), handshake.proof, "tablet",
-            _store_of(tx), spent=_spent(tx, offers, now_ms),
-        )  # fmt: skip
+        situation = situation_of(
+            tx, "", "tap", now_ms, handshake.zone, tablet, person, proof=handshake.proof, channel="tablet"
+        )
+        shop, prices = situation.shop, situation.prices
         best = one_of_each_group(sift(situation)[1])[:CARD_OFFERS]
+        best = [fill(offer, handshake.zone, shop, prices) for offer in best]
         for offer in best:  # what a colleague says is a contact like any other
             shown = Contact(now_ms, offer.offer_id, True, tablet)
             tx.note_contact(handshake.member_id, handshake.handshake_id, shown)
@@ -309,12 +311,8 @@ class Decisions:
         facts: Mapping[str, Value] | None = None,
     ) -> Made:
         """`noted`: reasons that are known already, kept with those of the offers. `facts`: of the person's visit."""
-        offers = tx.offers()
-        situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
-        known = facts if facts and may_follow(person.profile, at_ms) else {}
-        situation = replace(situation, store=_store_of(tx), facts=known)
-        shelf = tx.shelf(place_of(situation), at_ms)
-        situation = replace(situation, shelf=shelf, spent=_spent(tx, shelf.candidates, at_ms))
+        known = facts if facts and may_follow(person.profile, at_ms) else None
+        situation = situation_of(tx, self._new_id(), trigger, at_ms, zone, screen, person, others, proof, facts=known)
         learning = tx.learning()
         choose = chooser(tx, learning, situation) if learning.on else None
         decision = decide(situation, choose)
@@ -327,7 +325,8 @@ class Decisions:
             arm = Arm(shown, screen, choice.segment)
             if not tx.note_shown(decision.decision_id, arm, at_ms, learning):
                 tx.count("learning.full")
-        return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
+        offer = next((one for one in situation.offers if one.offer_id == shown), None)
+        return decision, None if offer is None else fill(offer, zone, situation.shop, situation.prices)
 
 
 def _tell_segments(tx: Tx, person: Person, look: Look, at_ms: int) -> None:
@@ -337,18 +336,6 @@ def _tell_segments(tx: Tx, person: Person, look: Look, at_ms: int) -> None:
         body = {"visit_id": look.visit_id, "member_id": person.member_id, "segment": one.segment_id}
         tx.emit(Event("segment.changed", at_ms, body | {"state": state, "why": one.why}))
         tx.count(f"segments.{state}")
-
-
-def _store_of(tx: Tx) -> str:
-    """This shop's name in headquarters' catalogue: the middle part of "tenant/store/id"; "" before it is known."""
-    parts = (tx.meta("store_id") or "").split("/")
-    return parts[1] if len(parts) == 3 else ""
-
-
-def _spent(tx: Tx, offers: Iterable[Offer], at_ms: int) -> frozenset[str]:
-    """The budgets of these offers out of which nothing may be redeemed here any more, by the latest time it may be."""
-    wanted = frozenset(offer.budget_id for offer in offers if offer.budget_id)
-    return wanted - tx.budgets_with_room(tx.kept_from(at_ms)) if wanted else wanted
 
 
 def chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:

@@ -14,6 +14,7 @@ from gateway.core.explain import LANGUAGES, explain
 from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS
 from gateway.core.model import Act, Purpose
 from gateway.core.ports import Clock
+from gateway.core.template import bare
 from gateway.errors import PeerError, StoreError
 from gateway.export import export
 from gateway.health import Health
@@ -107,7 +108,7 @@ class Desk:
         now_ms = self._clock.now_ms()
         tx.audit(now_ms, row["member_id"], ACTOR, "decision.explained", {"decision_id": decision_id})
         offers = tx.offers()
-        titles = {offer.offer_id: offer.title for offer in offers}
+        titles = {offer.offer_id: bare(offer.title) for offer in offers}
         rules = {offer.offer_id: offer.eligibility for offer in offers if offer.eligibility is not None}
         zone = tx.shop().restraint.time_zone
         told = {to: explain(row, row["reasons"], titles, zone, to, rules) for to in LANGUAGES}

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.core.consent import may
 from gateway.core.model import Purpose
 from gateway.core.reasons import present, sentence
+from gateway.core.template import bare
 from gateway.readable import readable
 from gateway.records import Tx
 from gateway.sections import ELSEWHERE, About, Words, about
@@ -53,6 +54,9 @@ NOT_PERSONAL = {
     "redemption_entry": "steps of redemptions; whose they were stands in the redemption alone",
     "segment_rule": "headquarters' running segments, the same for everybody; who is in one is in memory alone",
     "lease": "budgets that headquarters lent to the shop",
+    "catalogue_part": "headquarters' next catalogue, the same for everybody",
+    "offer_count": "how often an offer was given out in a quarter of an hour, to whomever",
+    "stock": "how much of each article the shop has",
     "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
     "_sqlite_migrations": "which migrations ran",
@@ -330,7 +334,7 @@ def _receipts(consents: list[dict[str, Any]]) -> list[Receipt]:
 
 
 def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
-    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()}
     found = []
     for row in tx.decisions(member_id):
         reasons = [
@@ -342,13 +346,13 @@ def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
 
 
 def _answers(tx: Tx, member_id: str) -> list[AnswerRow]:
-    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()}
     rows = tx.answers(member_id)
     return [AnswerRow.model_validate(row | {"offer": offers.get(row["offer_id"])}) for row in rows]
 
 
 def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:
-    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()}
     return [
         RedemptionRow(
             redemption_id=one.redemption_id,

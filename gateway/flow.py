@@ -16,7 +16,6 @@ from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
 from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
-from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Holder, Surfaces
 from gateway.core.presence import Presence
 from gateway.core.proof import redeemable_cents
@@ -33,6 +32,7 @@ from gateway.life import Life, Stale
 from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.segments import Segments
+from gateway.situations import loops
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
@@ -381,9 +381,9 @@ class Flow:
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
-        offers = await self._store.run(lambda tx: tx.offers(), vital=True)
+        slides = await self._store.run(lambda tx: loops(tx, self.screens.values(), now_ms), vital=True)
         for screen, zone in self.screens.items():
-            if self._stage.set_loop(screen, public_slides(offers, zone, now_ms)) or everywhere:
+            if self._stage.set_loop(screen, slides[zone]) or everywhere:
                 self._show(screen)
 
     def _show(self, screen: str) -> None:

@@ -51,6 +51,8 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
+    whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
+    verb("publish-catalogue", _hq_catalogue, whole_text).add_argument("file", type=Path)
     verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
     verb("push-segments", _hq_segments, "record the running segments (JSON)").add_argument("file", type=Path)
     withdraw = verb("withdraw", _hq_withdraw, "withdraw a member's consents")
@@ -153,6 +155,11 @@ def _hq_import(arguments: argparse.Namespace) -> int:
 
 def _hq_offers(arguments: argparse.Namespace) -> int:
     _print_recorded(*service.publish_offers(arguments.db, arguments.file))
+    return 0
+
+
+def _hq_catalogue(arguments: argparse.Namespace) -> int:
+    _print_recorded(*service.publish_catalogue(arguments.db, arguments.file))
     return 0
 
 

@@ -230,6 +230,21 @@ def segment_rules(db: Database) -> None:
     db.execute("CREATE TABLE segment_rule (place INTEGER PRIMARY KEY, body TEXT NOT NULL)")
 
 
+@gateway()
+def stock(db: Database) -> None:
+    """How much of each article is there, how often the offers that a whole shop shares were given out, and the parts of
+    a catalogue that is not whole yet."""
+    for statement in (
+        "CREATE TABLE stock (article TEXT PRIMARY KEY, units INTEGER, at_ms INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE offer_count (offer_id TEXT NOT NULL, what TEXT NOT NULL, quarter_ms INTEGER NOT NULL,
+           count INTEGER NOT NULL, UNIQUE (offer_id, what, quarter_ms))""",
+        "CREATE INDEX offer_count_age ON offer_count (quarter_ms)",
+        """CREATE TABLE catalogue_part (part INTEGER PRIMARY KEY, catalogue_id TEXT NOT NULL, parts INTEGER NOT NULL,
+           offers TEXT NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -12,7 +12,9 @@ from gateway.core.model import (
     ClockQuality,
     ConsentRecord,
     ConsentState,
+    Contact,
     Credential,
+    Decision,
     Event,
     Member,
     Purpose,
@@ -20,6 +22,7 @@ from gateway.core.model import (
 )
 from gateway.core.offers import Person
 from gateway.core.receipt import Receipt, receipt_of
+from gateway.core.recorded import Inputs
 from gateway.core.sensitive import categories, is_sensitive
 from gateway.core.spans import DAY_MS
 from gateway.core.usual import Purchases, past, usual_of
@@ -36,6 +39,7 @@ from gateway.tables.members import Members
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
 from gateway.tables.segments import SegmentRules
+from gateway.tables.stock import Stock
 from gateway.tables.taps import TapsAndKeys
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
@@ -60,6 +64,7 @@ class Tx(
     Learned,
     Redemptions,
     SegmentRules,
+    Stock,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -74,6 +79,20 @@ class Tx(
         """The same with the contacts that rules may ask for."""
         profile = self.profile(member_id)
         return None if profile is None else Person(profile, self.contacts(member_id, now_ms, self.horizon_ms()))
+
+    def record(self, decision: Decision, inputs: Inputs | None = None) -> None:
+        """Store a decision, and count what it showed where the whole shop shares it."""
+        super().record(decision, inputs)
+        if decision.offer_id is not None:
+            self.count_given(decision.offer_id, "shown", decision.at_ms)
+
+    def note_contact(self, member_id: str, decision_id: str, contact: Contact) -> bool:
+        """The same of an answer, and of what was met beyond a screen. Redemptions are counted at the till: there they
+        may be nobody's."""
+        news = super().note_contact(member_id, decision_id, contact)
+        if news and contact.what in ("shown", "accepted"):
+            self.count_given(contact.offer_id, contact.what, contact.at_ms)
+        return news
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""

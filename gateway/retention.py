@@ -24,6 +24,7 @@ ROWS = 200
 SLACK_MS = 3_600_000
 
 REQUEST_DAYS = 4
+COUNT_DAYS = 92  # two more than the longest period of a cap (sync.forms); a calendar month is shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ RULES = (
         "so that a till which asks again gets the same answer, also after a long weekend",
     ),
     Rule(
+        Aged("offer_count", "rowid", "quarter_ms"),
+        lambda _: COUNT_DAYS,
+        "as long as a cap of the whole shop can look back; no member's",
+        stamped=False,
+    ),
+    Rule(
         Aged("decision_day", "rowid", "day_ms"),
         lambda keep: keep.counts,
         "to compare a season with the one before; no count is of fewer than five people",
@@ -102,6 +109,8 @@ NO_PERIOD = {
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
     "offer": "headquarters' catalogue, nobody's data",
     "segment_rule": "headquarters' definitions, nobody's data",
+    "catalogue_part": "headquarters' next catalogue, nobody's data; until it is whole, or another one comes",
+    "stock": "nobody's data; until headquarters says otherwise, and bounded in number (gateway.tables.stock)",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
     "redemption_entry": "goes with the redemption that it is a step of",
     "outbox": "until headquarters confirms it; no other statement may delete from it",

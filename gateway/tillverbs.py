@@ -1,4 +1,5 @@
-"""The verbs of `store-gateway hq` about tills: budgets, what is lent of them, and signed coupons (docs/till.md)."""
+"""The verbs of `store-gateway hq` about tills: budgets, what is lent of them, stock, and signed coupons
+(docs/till.md)."""
 
 import argparse
 import json
@@ -13,6 +14,7 @@ from gateway.terminal import out, say, whole
 from sync.hq import keyfiles, service
 
 MOST = 10**12  # units or cents of one budget, as in sync.forms
+MOST_UNITS = 10**9  # of one article, as in sync.stock
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
@@ -30,6 +32,10 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     verb("budgets", _budgets, "every budget, what is left of it, and its leases")
     lost = verb("write-off", _write_off, "count all of a lease as spent, because its gateway is lost")
     lost.add_argument("lease")
+    stock = verb("set-stock", partial(_set_stock, now_ms), "say how much of an article one shop has")
+    stock.add_argument("article", help="as offers name it in stock_ref")
+    stock.add_argument("units", type=_units, help='a number, or "unknown"')
+    stock.add_argument("--gateway", required=True, help="tenant/store/id")
     sign = verb("sign-coupon", partial(_sign, now_ms), "the text of a signed coupon, for a QR code; records nothing")
     sign.add_argument("--key", type=Path, required=True, help="the issuing file that make-key tag wrote")
     sign.add_argument("--offer", required=True, help="the offer that it is for")
@@ -60,6 +66,17 @@ def _budgets(arguments: argparse.Namespace) -> int:
 def _write_off(arguments: argparse.Namespace) -> int:
     service.write_off(arguments.db, arguments.lease)
     out.print("written off", highlight=False)
+    return 0
+
+
+def _units(text: str) -> int | None:
+    """Raises as argparse wants it."""
+    return None if text == "unknown" else whole(0, MOST_UNITS)(text)
+
+
+def _set_stock(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
+    version = service.set_stock(arguments.db, arguments.gateway, arguments.article, arguments.units, now_ms())
+    out.print(f"version {version}", highlight=False)
     return 0
 
 

@@ -12,6 +12,7 @@ MAX_MS = 2**53 - 1
 
 Ms = Annotated[int, Field(ge=0, le=MAX_MS)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 

@@ -10,7 +10,7 @@ from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpos
 from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.core.spans import DAY_MS
-from sync.fields import EXACT, INT64_MAX, Id, Ms, Word
+from sync.fields import EXACT, INT64_MAX, Gateway, Id, Ms, Word
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
 MAX_TEXT = 2_000  # characters of one sentence or paragraph
@@ -60,7 +60,6 @@ _Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 _BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
 _JoinUrl = Annotated[
     str,
     StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
@@ -188,7 +187,7 @@ class CapBody(Body):
 
     what: Literal["impressions", "acceptances", "redemptions"]
     limit: Annotated[int, Field(ge=1, le=MAX_CAP)]
-    per: Literal["offer", "placement"] = "offer"
+    per: Literal["offer", "placement", "store"] = "offer"
     period_ms: Annotated[int, Field(ge=0, le=MAX_PERIOD_MS)] = 0
     calendar: Literal["", "day", "week", "month"] = ""
 
@@ -332,7 +331,7 @@ class LearningBody(Body):
 class KeyRef(Body):
     """Names a key of one gateway."""
 
-    gateway: _Gateway
+    gateway: Gateway
     key_id: Id
 
 
@@ -362,7 +361,7 @@ class BindingBody(BindingRef):
 class LeaseBody(Body):
     """changes.LeasePut."""
 
-    gateway: _Gateway
+    gateway: Gateway
     lease_id: Id
     budget_id: Id
     unit: Literal["units", "cents"]

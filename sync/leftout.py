@@ -1,4 +1,5 @@
-"""What of a delta may be left out so that the rest is not held up: wrong offers and segments, and nothing else. Pure.
+"""What of a delta may be left out so that the rest is not held up: an offer that is wrong, or the whole catalogue that
+holds one, or segments that are, and nothing else. Pure.
 
 A delta that is refused comes again and again, and with it waits everything behind it. A withdrawal must not wait for
 an offer to be mended. Of anything else a gateway that skipped it would not know what it lacks.
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from gateway.core.changes import Change, OfferRefused, SegmentsRefused
+from gateway.core.changes import CataloguePart, Change, OfferRefused, SegmentsRefused
 from gateway.errors import PeerError
 from sync import ops
 from sync.fields import Id, validate
@@ -22,6 +23,13 @@ class _Named(BaseModel):
     offer_id: Id
 
 
+class _Catalogue(BaseModel):
+    catalogue_id: Id
+
+
+_PART = ("catalogue_id", "part", "parts", "offers")
+
+
 Refused = OfferRefused | SegmentsRefused
 
 
@@ -33,15 +41,19 @@ def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[Refused, 
         try:
             changes.append(ops.parse_or_park(op))
         except PeerError as error:
-            name = op.get("op") if isinstance(op, dict) else None
-            if not isinstance(op, dict) or name not in ("offer.put", "segments.put"):
+            if not isinstance(op, dict) or op.get("op") not in ("offer.put", "catalogue.put", "segments.put"):
                 raise
-            refused.append(_refused(op.get("body"), error) if name == "offer.put" else _refused_segments(error))
+            if op["op"] == "offer.put":
+                refused.append(_refused(op.get("body"), error))
+            elif op["op"] == "segments.put":
+                refused.append(_refused_segments(error))
+            else:
+                changes.append(_without(op.get("body"), error))
     return tuple(changes), tuple(refused)
 
 
 # Errors whose place is made of our own words and of numbers; of another error it may be the peer's.
-_OURS = ("purpose", "eligibility", "cap")
+_OURS = ("purpose", "eligibility", "cap", "template", "twice")
 
 
 def _refused(body: object, error: PeerError) -> OfferRefused:
@@ -59,6 +71,24 @@ def _refused_segments(error: PeerError) -> SegmentsRefused:
     first, *below = error.field.split(".")
     ours = first == "segments" and all(step.isdecimal() or step in SegmentBody.model_fields for step in below)
     return SegmentsRefused(error.reason, error.field if ours or error.reason == "segments" else "")
+
+
+def _without(body: object, error: PeerError) -> CataloguePart:
+    """The part of a catalogue of which nothing is taken, with what is wrong in it."""
+    said = body if isinstance(body, dict) else {}
+    try:
+        name = validate(_Catalogue, {"catalogue_id": said.get("catalogue_id")}).catalogue_id
+    except PeerError:
+        name = ""
+    first, _, rest = error.field.partition(".")
+    number, _, inside = rest.partition(".")
+    offers = said.get("offers")
+    if first != "offers" or not number.isdecimal() or not isinstance(offers, list) or int(number) >= len(offers):
+        place = error.field if first in _PART else ""
+        return CataloguePart(name, 0, 0, (), OfferRefused("", error.reason, place))
+    refused = _refused(offers[int(number)], PeerError(error.reason, inside))
+    place = f"offers.{number}.{refused.field}".rstrip(".")
+    return CataloguePart(name, 0, 0, (), OfferRefused(refused.offer_id, refused.reason, place))
 
 
 def _is_ours(place: str) -> bool:

@@ -31,7 +31,8 @@ MAX_EVENTS = 50
 MAX_EVENTS_BYTES = 32 * 1024
 
 REASONS = frozenset(
-    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text", "purpose"}
+    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
+    | {"purpose", "eligibility", "cap", "template", "twice"}
 )  # fixed words, because they become counter names
 
 _Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -271,12 +272,12 @@ def dump(kind: str, **fields: object) -> bytes:
     return payload
 
 
-def load_object(payload: bytes) -> dict[str, Any]:
+def load_object(payload: bytes, most_bytes: int = MAX_PAYLOAD_BYTES) -> dict[str, Any]:
     """One JSON object from outside with every bound checked but its fields (an import file uses it line by line).
 
     Raises PeerError: "too_large", "not_json", "nan", "range" (numbers beyond 64 bit), "nesting", "text".
     """
-    if len(payload) > MAX_PAYLOAD_BYTES:
+    if len(payload) > most_bytes:
         raise PeerError("too_large")
     try:
         value = json.loads(payload.decode(), parse_constant=_no_nan, parse_int=_int64, parse_float=_finite)

@@ -15,6 +15,7 @@ from gateway.core import eligible
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
+    CataloguePart,
     Change,
     ConfigPut,
     ConsentAdd,
@@ -33,15 +34,14 @@ from gateway.core.changes import (
     OfferPut,
     PurchasesPut,
     SegmentsPut,
+    StockPut,
 )
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
-from gateway.core.gate import overreach
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Arm, Learning, Prior
 from gateway.core.model import (
     AgeGate,
-    Cap,
     ClockQuality,
     ConsentRecord,
     ConsentState,
@@ -49,8 +49,6 @@ from gateway.core.model import (
     Keep,
     Member,
     Notice,
-    Offer,
-    Pause,
     Purpose,
     Restraint,
     ShopConfig,
@@ -59,7 +57,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms, segments
+from sync import credentials, forms, offers, segments, stock
 from sync.fields import validate
 
 
@@ -89,7 +87,9 @@ def parse(op: object) -> Change:
                 raise PeerError("fields", "member_id")
             return ConsentRestore(restore.member_id, records)
         case "offer.put":
-            return OfferPut(_offer(validate(forms.OfferBody, body)))
+            return OfferPut(offers.parse(body))
+        case "catalogue.put":
+            return offers.parse_part(body)
         case "offer.drop":
             return OfferDrop(validate(forms.OfferRef, body).offer_id)
         case "purchases.put":
@@ -156,7 +156,7 @@ def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
 
 
 def _parse_secret(name: str, body: object) -> Change:
-    """The operations on keys, one-time codes, and what tills may redeem."""
+    """The operations on keys, one-time codes, what tills may redeem, and what is there."""
     match name:
         case "key.put":
             key = validate(forms.KeyBody, body)
@@ -171,6 +171,8 @@ def _parse_secret(name: str, body: object) -> Change:
             return LeasePut(**dict(validate(forms.LeaseBody, body)))
         case "coupons.put":
             return _coupons(validate(forms.CouponsBody, body))
+        case "stock.put":
+            return stock.parse(body)
     raise PeerError("op")
 
 
@@ -183,24 +185,6 @@ def _coupons(wire: forms.CouponsBody) -> CouponsPut:
     if any(is_anybodys(one.key) for one in keys):
         raise PeerError("fields", "key")
     return CouponsPut(classes, keys)
-
-
-_LISTS = ("zones", "interests", "stores", "placements", "channels", "groups")
-
-
-def _offer(wire: forms.OfferBody) -> Offer:
-    """Raises PeerError: "purpose", "eligibility" or "cap" with the place."""
-    lists = {name: tuple(getattr(wire, name)) for name in _LISTS}
-    for number, cap in enumerate(wire.caps):
-        if (cap.period_ms == 0) == (cap.calendar == ""):
-            raise PeerError("cap", f"caps.{number}: expected either period_ms or calendar")
-    counted = {"caps": tuple(Cap(**dict(cap)) for cap in wire.caps), "pause": Pause(**dict(wire.pause))}
-    rule = None if wire.eligibility is None else eligible.parse(wire.eligibility)
-    offer = Offer(**dict(wire) | lists | counted | {"eligibility": rule})
-    too_far = overreach(offer)
-    if too_far is not None:
-        raise PeerError("purpose", too_far)
-    return offer
 
 
 def _learning(wire: forms.LearningBody) -> Learning:
@@ -237,6 +221,9 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("consent.restore", _plain(change))
         case OfferPut(offer):
             return _op("offer.put", _plain(offer))
+        case CataloguePart():
+            name = {"catalogue_id": change.catalogue_id, "part": change.part, "parts": change.parts}
+            return _op("catalogue.put", name | {"offers": _plain(change.offers)})
         case OfferDrop(offer_id):
             return _op("offer.drop", {"offer_id": offer_id})
         case ConfigPut(config):
@@ -260,6 +247,8 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("lease.put", _plain(change))
         case CouponsPut():
             return _op("coupons.put", _plain(change))
+        case StockPut():
+            return _op("stock.put", stock.body(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

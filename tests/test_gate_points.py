@@ -146,7 +146,7 @@ def every_consent_counts_as_given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def others_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     views = offers._views
-    monkeypatch.setattr(offers, "_views", lambda situation: views(replace(situation, others=())))
+    monkeypatch.setattr(offers, "_views", lambda situation, shelf: views(replace(situation, others=()), shelf))
 
 
 def nothing_is_sensitive(monkeypatch: pytest.MonkeyPatch) -> None:

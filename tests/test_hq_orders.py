@@ -42,6 +42,23 @@ def test_a_file_is_imported_whole(db: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"eligibility": {"is": ["name", "Ada"]}}, r"found a rule that is none \(is.0: expected a known field\)"),
+        ({"caps": [{"what": "impressions", "limit": 1}]}, r"found a cap with two periods or none \(caps.0: expected"),
+        ({"badge": {"en": "{price!r}"}}, r"braces are no placeholder of ours \(badge.en: expected only the"),
+        ({"more": {"de": "{price}"}}, r"\(more.de: expected price_ref beside \{price\}\)"),
+    ],
+)
+def test_what_only_the_code_can_check_is_refused_with_its_place(
+    db: Path, tmp_path: Path, more: dict[str, Any], expected: str
+) -> None:
+    path = written(tmp_path / "offers.jsonl", {"op": "offer.put", "body": OFFER["body"] | more})
+    with pytest.raises(ConfigError, match=expected):
+        service.import_file(db, path)
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("{", "one JSON object in a line; found no JSON object"),
@@ -103,7 +120,7 @@ def test_an_offer_that_reads_what_its_purpose_may_not_is_refused_before_anything
 
 def test_a_file_of_offers_may_hold_nothing_else(db: Path, tmp_path: Path) -> None:
     assert service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER)) == (1, 1)
-    with pytest.raises(ConfigError, match=r"offer\.drop, .*coupons\.put, segments\.put; found 'member\.put'"):
+    with pytest.raises(ConfigError, match=r"offer\.drop, .*segments\.put, stock\.put; found 'member\.put'"):
         service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER, MEMBER))
 
 

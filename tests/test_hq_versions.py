@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -355,3 +356,21 @@ def test_an_erased_members_code_goes_with_them(waiting: Ledger, tmp_path: Path) 
     assert waiting.ingest(SHOP, bound(1), 9).refused == ()
     assert waiting.events(0, 1)[0]["body"] == {}
     assert names(waiting) == ["member.put", "member.erase"]
+
+
+def test_a_whole_list_of_stock_ends_what_was_said_of_single_articles(ledger: Ledger) -> None:
+    def told(gateway: str) -> list[dict[str, Any]]:
+        return [op["body"]["units"] for op in ledger.changes_after(0, 10**6, gateway)[0] if op["op"] == "stock.put"]
+
+    def say(at_ms: int, units: dict[str, int], gateway: str = "acme/m/g", **more: Any) -> None:
+        ledger.record_ops([{"op": "stock.put", "body": {"gateway": gateway, "units": units, "at_ms": at_ms, **more}}])
+
+    say(1, {"beans": 1})
+    say(2, {"milk": 2})
+    say(3, {"beans": 3})
+    say(3, {"beans": 9}, "acme/m/g2")
+    assert told("acme/m/g") == [{"milk": 2}, {"beans": 3}]
+    say(4, {"cups": 4}, whole=True)
+    say(5, {"milk": 5})
+    assert told("acme/m/g") == [{"cups": 4}, {"milk": 5}]
+    assert told("acme/m/g2") == [{"beans": 9}]

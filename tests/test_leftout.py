@@ -21,6 +21,12 @@ OFFER = {"offer_id": "o-1", "title": {"en": "Tea"}, "text": {"en": "Two for one"
             OFFER | {"eligibility": {"is": ["name", "Mia"]}},
             OfferRefused("o-1", "eligibility", "is.0: expected a known field"),
         ),
+        (
+            OFFER | {"title": {"en": "{0.__class__}"}},
+            OfferRefused(
+                "o-1", "template", "title.en: expected only the placeholders price, value, until, store, zone"
+            ),
+        ),
         (OFFER | {"offer_id": "no id at all"}, OfferRefused("", "fields", "offer_id")),
         ("rubbish", OfferRefused("", "fields")),
     ],

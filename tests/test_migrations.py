@@ -21,6 +21,7 @@ RELEASED = [
     "redemptions",
     "decision_inputs",
     "segment_rules",
+    "stock",
 ]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.eligible import parse
 from gateway.core.gate import Profile
-from gateway.core.learning import WHOLE, Choice, Share
+from gateway.core.learning import MAX_CANDIDATES, WHOLE, Choice, Share
 from gateway.core.model import (
     AgeGate,
     ConsentRecord,
@@ -165,7 +165,7 @@ def test_a_sensitive_offer_is_for_nobody_because_of_who_they_are(category: str, 
         assert reasons(one) == {"o1": "sensitive", "*": "nothing_eligible"}
         assert sift(one)[1] == (), "nor does a colleague's card list it"
     loop = offer("o1", category=category, audience="everyone")
-    assert [slide.slide_id for slide in public_slides([loop], "coffee", NOW_MS)] == ["o1"]
+    assert [slide.slide_id for slide in public_slides([loop], "coffee", NOW_MS, ShopConfig(), {})] == ["o1"]
 
 
 def test_a_sensitive_interest_fits_nothing() -> None:
@@ -352,7 +352,7 @@ def test_a_list_has_one_of_each_group() -> None:
 def test_what_has_conditions_is_no_anonymous_slide() -> None:
     conditions = {"eligibility": parse({"below": ["hour", 12]}), "stores": ("berlin-2",), "stock_ref": "beans"}
     shown = [offer(name, audience="everyone", **{name: value}) for name, value in conditions.items()]
-    assert public_slides(shown, "coffee", NOW_MS) == ()
+    assert public_slides(shown, "coffee", NOW_MS, ShopConfig(), {}) == ()
 
 
 def test_rank_is_priority_then_affinity_then_the_longest_unseen() -> None:
@@ -372,7 +372,7 @@ def test_public_slides_are_only_what_anybody_may_see() -> None:
         offer("wine", audience="everyone", zones=("wine",)),
         offer("member"),
     ]
-    assert [slide.slide_id for slide in public_slides(shown, "coffee", NOW_MS)] == ["top", "all"]
+    assert [slide.slide_id for slide in public_slides(shown, "coffee", NOW_MS, ShopConfig(), {})] == ["top", "all"]
     assert slide_of(shown[0]).title == TEXT
 
 
@@ -447,3 +447,42 @@ def test_what_is_known_of_a_visit_is_its_own_members_and_for_one_purpose_alone()
     assert reasons(situation(greeting, facts=facts))["o1"] == "eligibility.unknown"
     everyone = offer("o1", eligibility=lingers, interests=(), audience="everyone")
     assert reasons(situation(everyone, facts=facts, trigger="tap"))["o1"] == "eligibility.unknown"
+
+
+def test_it_is_chosen_among_no_more_than_learning_takes() -> None:
+    offers = [offer(f"o{number:02}") for number in range(MAX_CANDIDATES + 5)]
+    asked: list[tuple[str, ...]] = []
+
+    def choose(best: tuple[Offer, ...]) -> Choice:
+        asked.append(tuple(one.offer_id for one in best))
+        return Choice(asked[0], (), "", "off")
+
+    decision = decide(situation(*offers), choose)
+    assert asked == [tuple(f"o{number:02}" for number in range(MAX_CANDIDATES))]
+    assert sum(reason.code == "ranked_lower" for reason in decision.reasons) == MAX_CANDIDATES + 4
+
+
+def priced(offer_id: str, **more: object) -> Offer:
+    return offer(offer_id, title={"en": "Coffee {price} at {store}"}, price_ref="beans", **more)
+
+
+def test_an_offer_whose_words_are_not_known_is_held_back_and_says_why() -> None:
+    named = ShopConfig(store_name={"en": "Corner Shop"})
+    assert reasons(situation(priced("o1"), shop=named))["o1"] == "price.unknown"
+    assert reasons(situation(priced("o1"), prices={"beans": 250}))["o1"] == "text.unknown"
+    assert decide(situation(priced("o1"), shop=named, prices={"beans": 250})).offer_id == "o1"
+
+
+def test_an_offer_that_names_somebody_by_what_stands_in_it_is_not_shown() -> None:
+    shop = ShopConfig(store_name={"en": "M1 corner"})  # the person of these tests is called M1
+    found = situation(priced("o1"), offer("o2"), shop=shop, prices={"beans": 250})
+    assert decide(found).offer_id == "o2"
+    assert reasons(found)["o1"] == "names_somebody"
+
+
+def test_the_loop_shows_filled_words_and_nothing_unfilled() -> None:
+    loop = priced("o1", audience="everyone")
+    named = ShopConfig(store_name={"en": "Corner Shop"})
+    assert public_slides([loop], "coffee", NOW_MS, named, {}) == ()
+    (slide,) = public_slides([loop], "coffee", NOW_MS, named, {"beans": 250})
+    assert slide.title == {"en": "Coffee €2.50 at Corner Shop"}

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.apply import apply
 from gateway.checkout import Answer, Asked, AtTill, settle
-from gateway.core.changes import ConfigPut, Delta, LearningPut, LeasePut, OfferDrop, OfferPut
+from gateway.core.changes import ConfigPut, Delta, LearningPut, LeasePut, OfferDrop, OfferPut, StockPut
 from gateway.core.handshake import Handshake
 from gateway.core.learning import FLOOR, WHOLE, Arm, Learning, Tally
 from gateway.core.model import Cap, Offer, Proof, Purpose, Restraint, ShopConfig, Tap
@@ -203,3 +203,30 @@ def test_where_no_more_is_counted_it_is_said(shop: Counter, monkeypatch: pytest.
     assert shop.tapped(START_MS + 1).offer_id in {"cup", "jug"}
     assert shop.tx.take_counts() == {"learning.full": 1}
     assert not shop.tx.take_counts()
+
+
+def test_what_tills_redeem_lowers_the_stock_until_headquarters_says_otherwise(shop: Counter) -> None:
+    here = "acme/munich/gw"
+    shop.put(OfferPut(replace(OFFERS[0], stock_ref="cups")), OfferDrop("jug"), OfferDrop("low"), OfferDrop("espresso"))
+    assert shop.tapped().offer_id != "cup"
+    assert ["cup", "stock.unknown"] in shop.told()["reasons"]
+    shop.put(StockPut(here, {"cups": 1}, 5))
+    assert shop.tapped().offer_id == "cup"
+    shop.put(StockPut("acme/berlin/gw", {"cups": 0}, 6))  # another shop's
+    held = shop.ask(Asked("reserve", offer_id="cup", cents=100), START_MS)
+    assert shop.tapped().offer_id == "cup"  # nothing is sold yet
+    shop.ask(Asked("confirm", str(held.redemption_id), receipt="R-1"), START_MS)
+    assert shop.tapped().offer_id != "cup"
+    assert ["cup", "stock"] in shop.told()["reasons"]
+    shop.put(StockPut(here, {"cups": 5}, 7))
+    assert shop.tapped().offer_id == "cup"
+
+
+def test_what_anybody_redeems_counts_for_the_whole_shop(shop: Counter) -> None:
+    cap = Cap("redemptions", 2, "store", calendar="day")
+    shop.put(OfferPut(replace(OFFERS[0], caps=(cap,), audience="everyone")))
+    shop.redeemed("cup", START_MS, None)
+    assert shop.tx.given(shop.tx.offers(), START_MS) == {("cup", cap): 1}
+    shop.redeemed("cup", START_MS)
+    shop.tapped()
+    assert ["cup", "cap.store"] in shop.told()["reasons"]

@@ -25,6 +25,7 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PurchasesPut,
+    StockPut,
 )
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
@@ -65,6 +66,10 @@ word = st.text(plain, min_size=1, max_size=20)
 words = st.lists(word, max_size=4).map(tuple)
 categories = st.from_regex(r"([a-z0-9][a-z0-9_.-]{0,63})?", fullmatch=True)
 texts = st.dictionaries(st.sampled_from(["de", "en", "fr"]), st.text(plain, max_size=60), max_size=3)
+sayings = st.text(plain, max_size=30).map(lambda text: text.replace("{", "(").replace("}", ")"))
+offered = st.dictionaries(
+    st.sampled_from(["de", "en", "fr"]), st.tuples(sayings, st.sampled_from(["", "{store}"]), sayings).map("".join)
+)
 ms = st.integers(0, MAX_MS)
 small = st.integers(0, 1000)
 no_id = st.just("") | ids
@@ -143,10 +148,10 @@ changes: st.SearchStrategy[Change] = st.one_of(
         st.builds(
             Offer,
             offer_id=ids,
-            title=texts,
-            text=texts,
-            badge=texts,
-            more=texts,
+            title=offered,
+            text=offered,
+            badge=offered,
+            more=offered,
             art=places,
             zones=st.lists(places, max_size=3).map(tuple),
             interests=words,
@@ -239,6 +244,9 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(KeyDrop, gateways, ids),
     st.builds(BindingPut, ids, ids, st.from_regex(r"[0-9]{8}", fullmatch=True), ms),
     st.builds(BindingDrop, ids),
+    st.builds(
+        StockPut, gateways, st.dictionaries(ids, st.none() | st.integers(0, 10**9), max_size=5), ms, st.booleans()
+    ),
     st.builds(LeasePut, gateways, ids, ids, st.sampled_from(["units", "cents"]), st.integers(1, 10**12), ms),
     st.builds(
         CouponsPut,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import Cap, Contact, Offer, Pause, Restraint, ShopConfig
-from gateway.core.restraint import MEMORY_MS, Past, horizon_ms, too_much
+from gateway.core.restraint import MEMORY_MS, Past, given_out, horizon_ms, too_much
 from gateway.core.spans import DAY_MS
 
 HOUR_MS = 3_600_000
@@ -152,3 +152,13 @@ def test_as_much_is_asked_for_as_rules_need() -> None:
     weekly = replace(OFFER, caps=(Cap("impressions", 1, calendar="week"),))
     assert horizon_ms((OFFER, weekly), ShopConfig()) == 7 * DAY_MS + HOUR_MS
     assert horizon_ms((replace(OFFER, pause=Pause(redeemed_ms=60 * DAY_MS)),), ShopConfig()) == 60 * DAY_MS
+
+
+def test_a_cap_of_the_shop_counts_the_shop_and_no_person() -> None:
+    cap = Cap("impressions", 2, "store", HOUR_MS)
+    shared = replace(OFFER, caps=(cap,))
+    assert exclusion(shared, contact(5), contact(6)) is None  # it is nobody's own
+    assert given_out(shared, {}) is None
+    assert given_out(shared, {("o1", cap): 1, ("o2", cap): 9}) is None
+    assert given_out(shared, {("o1", cap): 2}) == "cap.store"
+    assert given_out(OFFER, {("o1", cap): 2}) is None

@@ -84,6 +84,7 @@ async def test_headquarters_sets_the_days_and_counts_end_too(store: Store) -> No
         "contact": 0,
         "audit": 0,
         "purchase": 0,
+        "offer_count": 0,
         "decision_day": 1,
         "redemption": 0,
         "lease": 0,

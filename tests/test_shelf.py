@@ -42,6 +42,9 @@ def test_every_offer_is_on_it_or_has_fallen(catalogue: list[Offer], at_ms: int) 
     fallen = [offer for offer, _ in shelf.fallen]
     assert sorted(o.offer_id for o in (*shelf.candidates, *fallen)) == sorted(o.offer_id for o in catalogue)
     assert [reason.candidate for reason in shelf.reasons] == [offer.offer_id for offer in fallen]
+    assert shelf.purposes == {offer.purpose for offer in catalogue}
+    assert len(shelf.kinds) == len(shelf.candidates)
+    assert all(shelf.kinds[kind] == kind <= number for number, kind in enumerate(shelf.kinds))
     assert shelf.by_id == {offer.offer_id: offer for offer in catalogue}
 
 

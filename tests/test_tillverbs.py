@@ -57,6 +57,21 @@ def test_a_part_of_a_budget_is_lent_and_listed_and_written_off(
         run(parser, "write-off", lease_id)
 
 
+def test_stock_is_said_for_one_shop(parser: argparse.ArgumentParser, tmp_path: Path) -> None:
+    assert run(parser, "set-stock", "beans", "12", "--gateway", SHOP.name) == 0
+    assert run(parser, "set-stock", "beans", "unknown", "--gateway", SHOP.name) == 0
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        ((op,), _) = ledger.changes_after(0, 10_000, SHOP.name)
+        assert op["body"] == {"gateway": SHOP.name, "units": {"beans": None}, "at_ms": NOW_MS, "whole": False}
+        assert ledger.changes_after(0, 10_000, "acme/other/gw")[0] == []
+    with pytest.raises(ConfigError, match="1 to 64"):
+        run(parser, "set-stock", "no article", "12", "--gateway", SHOP.name)
+    with pytest.raises(ConfigError, match="no such gateway"):
+        run(parser, "set-stock", "beans", "12", "--gateway", "acme/x/y")
+    with pytest.raises(SystemExit):
+        run(parser, "set-stock", "beans", "some", "--gateway", SHOP.name)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

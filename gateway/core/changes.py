@@ -80,6 +80,37 @@ class OfferDrop:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """An offer of a delta that is passed over: what stood under its id stays, and HQ is told.
+
+    `offer_id` "" = not even that could be read. `reason`: of a PeerError; `field`: only where it is a word of ours.
+    """
+
+    offer_id: str
+    reason: str
+    field: str = ""
+
+
+# Of one catalogue. A large retailer has some hundreds at a time; deciding among 1,000 is measured. 10 MB.
+MAX_OFFERS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguePart:
+    """Part `part`, from 1, of the `parts` of a catalogue that replaces all offers at once when all of them are here.
+
+    `refused`: something in it was wrong, so nothing of its catalogue is taken; then the id alone counts, "" = not even
+    that could be read.
+    """
+
+    catalogue_id: str
+    part: int
+    parts: int
+    offers: tuple[Offer, ...]
+    refused: OfferRefused | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigPut:
     config: ShopConfig
 
@@ -149,6 +180,17 @@ class LeasePut:
 
 
 @dataclass(frozen=True, slots=True)
+class StockPut:
+    """How much of these articles one gateway's shop ("tenant/store/id") has at `at_ms`; others pass over it. None = not
+    known. An older word never replaces a newer one. `whole`: of every other article nothing is known any more."""
+
+    gateway: str
+    units: Mapping[str, int | None]
+    at_ms: int
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CouponsPut:
     """The classes of offers at tills and the keys under which coupons count; it replaces the former whole."""
 
@@ -173,6 +215,7 @@ Change = (
     | ConsentRestore
     | OfferPut
     | OfferDrop
+    | CataloguePart
     | ConfigPut
     | PurchasesPut
     | LearningPut
@@ -183,19 +226,8 @@ Change = (
     | LeasePut
     | CouponsPut
     | SegmentsPut
+    | StockPut
 )
-
-
-@dataclass(frozen=True, slots=True)
-class OfferRefused:
-    """An offer.put of a delta that is passed over: what stood under its id stays, and HQ is told.
-
-    `offer_id` "" = not even that could be read. `reason`: of a PeerError; `field`: only where it is a word of ours.
-    """
-
-    offer_id: str
-    reason: str
-    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from unicodedata import normalize
@@ -17,6 +18,8 @@ from gateway.core.model import AgeGate, Habit, Member, Offer, Purpose, TalkingPo
 from gateway.core.sensitive import aims_at_children, categories, harmless, is_sensitive
 
 T = TypeVar("T")
+
+HEARD = 4_000  # sentences of the catalogue, some 100 bytes each: four texts in two languages of 500 offers
 
 _WORD = re.compile(r"\w+")
 # Beside another word of a name these tell nobody's, and they stand in many sentences: whoever is called "Frau von
@@ -104,7 +107,7 @@ class Profile:
     `sensitive`: the categories that count in this shop; what has one of them is left out of whatever is read.
     """
 
-    __slots__ = ("_sensitive", "_unguarded", "consents", "member_id", "staff")
+    __slots__ = ("_sensitive", "_telling", "_unguarded", "consents", "member_id", "staff")
 
     def __init__(self, member: Member, consents: Consents, sensitive: frozenset[str] = categories()) -> None:
         self.member_id = member.member_id
@@ -112,6 +115,7 @@ class Profile:
         self.consents = consents
         self._unguarded = member
         self._sensitive = sensitive
+        self._telling: frozenset[str] | None = None  # the words of the name, once something was compared with it
 
     def may(self, purpose: Purpose, now_ms: int) -> Verdict:
         """Whether the member's data may be used for `purpose` at `now_ms`."""
@@ -137,11 +141,12 @@ class Profile:
 
     def is_named_in(self, *texts: Text) -> bool:
         """Whether one of these texts says a word of the call name: a safeguard, and it gives nothing away."""
-        name = self._unguarded.call_name.strip()
-        if not name:
+        if self._telling is None:
+            self._telling = frozenset(_telling(self._unguarded.call_name.strip()))
+        words = self._telling
+        if not words:
             return False
-        words = _telling(name)
-        sentences = [_plain(sentence) for text in texts for sentence in text.values()]
+        sentences = [_heard(sentence) for text in texts for sentence in text.values()]
         return any(_says(sentence, word) for sentence in sentences for word in words)
 
     def own(self, field: Field[T]) -> T:
@@ -172,7 +177,9 @@ def may_follow(profile: Profile, now_ms: int) -> bool:
 
 
 def _telling(name: str) -> set[str]:
-    """The words of a name that tell whose it is; all of it if it has none."""
+    """The words of a name that tell whose it is; all of it if it has none, and nothing of an empty one."""
+    if not name:
+        return set()
     plain = _plain(name)
     words = set(_WORD.findall(plain))
     return words - _TITLES - _BETWEEN_NAMES or words or {plain}
@@ -181,6 +188,12 @@ def _telling(name: str) -> set[str]:
 def _plain(text: str) -> str:
     """Without capitals, accents composed (Unicode, section 3.13); the former can take a letter apart again."""
     return normalize("NFC", normalize("NFC", text).casefold())
+
+
+@lru_cache(maxsize=HEARD)
+def _heard(sentence: str) -> str:
+    """The same of a sentence of the catalogue, which is asked about again and again; never of a name."""
+    return _plain(sentence)
 
 
 def _says(sentence: str, name: str) -> bool:

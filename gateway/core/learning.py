@@ -7,11 +7,13 @@ is counted is a segment of at least `LEAST_PEOPLE`. Where counts are kept is gat
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from math import sqrt
+from operator import itemgetter
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -32,9 +34,13 @@ COLD_PPM = 50_000
 HALF_LIVES = range(30, 61)  # days: shorter forgets faster than a shop sees outcomes, longer outlives a season
 MAX_AGE_DAYS = 60 * 40  # then 2**-40 is left of a count, which is nothing
 MAX_DEPTH = 4  # parts of a segment's name: "coffee.espresso" has two
-TABLES = 256  # posteriors whose draws are kept: 16 kB each, so 4 MB at most
-ORDERS = 31  # a prime, so that it and the place to begin at are independent; 250 kB
+TABLES = 256  # posteriors and shapes whose values are kept: 16 kB each, so 4 MB at most of either
+ORDERS = 127  # a prime, so that it and the place to begin at are independent; 4 kB each
+ARMS = 2_000  # whose levels are kept: a hundred screens with twenty offers each; 1 kB each
 _STEP = 100  # of a posterior's parameters: they are rounded to hundredths
+# Leading bits of a parameter that count for its draws, so that arms which are much alike share a table: 0.8 % at most,
+# far less than what a share is known to.
+_BITS = 7
 
 # Each five-hundredth of the normal distribution once. Rounded, so that no library's last digit matters.
 _NORMAL = tuple(round(NormalDist().inv_cdf((at + 0.5) / DRAWS), 6) for at in range(DRAWS))
@@ -149,6 +155,7 @@ def segment_for(learning: Learning, segments: Sequence[str]) -> str:
     return min(known, key=lambda one: (-one.count("."), learning.people[one], one), default="")
 
 
+@lru_cache(maxsize=ARMS)
 def levels(arm: Arm) -> tuple[Arm, ...]:
     """The arms that an outcome of `arm` counts for, the broadest first."""
     offer_id, slot, segment = arm
@@ -231,45 +238,50 @@ def _counted(tallies: Mapping[Arm, Tally], arm: Arm, day: int, learning: Learnin
 
 def _wins(posteriors: Sequence[tuple[int, int]], arms: Sequence[Arm], day: int) -> list[int]:
     """In how many of the draws each arm is the best."""
-    wins = [0] * len(arms)
     drawn = [_draws("/".join(arm), day, a, b) for arm, (a, b) in zip(arms, posteriors, strict=True)]
-    for row in zip(*drawn, strict=True):
-        wins[row.index(max(row))] += 1
-    return wins
+    wins = Counter(map(tuple.index, zip(*drawn, strict=True), map(max, *drawn)))
+    return [wins[at] for at in range(len(arms))]
+
+
+def _draws(name: str, day: int, a: int, b: int) -> tuple[float, ...]:
+    """500 values of a Beta distribution (parameters in hundredths), in an order that follows from arm and day."""
+    number = int.from_bytes(sha256(f"{name}/{day}".encode()).digest()[:8], "big")
+    shuffled, start = _orders()[number % ORDERS](_betas(_rounded(a), _rounded(b))), number // ORDERS % DRAWS
+    return shuffled[start:] + shuffled[:start]
+
+
+def _rounded(shape: int) -> int:
+    """The nearest number that has only `_BITS` leading bits."""
+    dropped = max(0, shape.bit_length() - _BITS)
+    return (shape + (1 << dropped >> 1)) >> dropped << dropped
 
 
 @lru_cache(maxsize=TABLES)
-def _draws(name: str, day: int, a: int, b: int) -> tuple[float, ...]:
-    """500 values of a Beta distribution (parameters in hundredths), in an order that follows from arm and day."""
-    digest = sha256(f"{name}/{day}".encode()).digest()
-    above, below = _gammas(a / _STEP, _order(digest[:8])), _gammas(b / _STEP, _order(digest[8:16]))
+def _betas(a: int, b: int) -> tuple[float, ...]:
+    """500 values of a Beta distribution; which of its two halves meet is the same for all."""
+    above, below = _orders()[0](_gammas(a / _STEP)), _orders()[1](_gammas(b / _STEP))
     return tuple([x / (x + y) for x, y in zip(above, below, strict=True)])
 
 
-def _order(digest: bytes) -> tuple[float, ...]:
-    """The normal values, shuffled: one of a few orders, begun at any place. To shuffle for each arm takes too long."""
-    number = int.from_bytes(digest, "big")
-    order, start = _orders()[number % ORDERS], number // ORDERS % DRAWS
-    return order[start:] + order[:start]
-
-
 @lru_cache(maxsize=1)
-def _orders() -> tuple[tuple[float, ...], ...]:
+def _orders() -> tuple[Callable[[tuple[float, ...]], tuple[float, ...]], ...]:
+    """Each puts 500 values into an order of its own. To shuffle anew for each arm takes too long."""
     # random() of an integer seed is the only part of `random` that is promised to stay the same in every version.
     generator = random.Random(0)
     keys = [[generator.random() for _ in range(DRAWS)] for _ in range(ORDERS)]
-    return tuple(tuple(z for _, z in sorted(zip(key, _NORMAL, strict=True))) for key in keys)
+    return tuple(itemgetter(*sorted(range(DRAWS), key=key.__getitem__)) for key in keys)
 
 
-def _gammas(shape: float, normal: Sequence[float]) -> list[float]:
-    """Values of a Gamma distribution of a shape of at least 1, from values of the normal one.
+@lru_cache(maxsize=TABLES)
+def _gammas(shape: float) -> tuple[float, ...]:
+    """500 values of a Gamma distribution of a shape of at least 1, rising.
 
     Wilson and Hilferty (1931): its cube root is almost normal. For shapes from 1 on the upper half, which decides who
     wins, is right to 2.5 %. No pow, log or exp: their last digit differs between C libraries.
     """
     middle, spread = 1 - 1 / (9 * shape), 1 / (3 * sqrt(shape))
-    roots = [max(0.01, middle + spread * z) for z in normal]
-    return [shape * root * root * root for root in roots]
+    roots = [max(0.01, middle + spread * z) for z in _NORMAL]
+    return tuple([shape * root * root * root for root in roots])
 
 
 def _drawn(ppm: Sequence[int], seed: bytes) -> int:

@@ -15,15 +15,16 @@ Channel = Literal["public", "tablet", "phone", "till"]
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `limit` times for one member: of `what`, of this offer, in a window that rolls (`period_ms`) or begins
+    """At most `limit` times: of `what`, of this offer, in a window that rolls (`period_ms`) or begins
     with the shop's day, week (Monday) or month (`calendar`).
 
-    `per` "placement": counted for each screen, tablet or till alone.
+    For one member: `per` "offer", or "placement" = for each screen, tablet or till alone. "store": of all members of
+    this shop together.
     """
 
     what: Literal["impressions", "acceptances", "redemptions"]
     limit: int
-    per: Literal["offer", "placement"] = "offer"
+    per: Literal["offer", "placement", "store"] = "offer"
     period_ms: int = 0  # 0 where `calendar` says it
     calendar: Literal["", "day", "week", "month"] = ""
 

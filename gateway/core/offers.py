@@ -1,27 +1,31 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
 Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
-and age, proof, fit (interests, eligibility), stock, budget, caps, pauses, groups; what is left is ranked, and the best
-one wins for which this person is not left out for comparison. Every candidate that falls gets the code of the first
-stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision is the fallback.
+and age, proof, fit (interests, eligibility), stock, words (core.template), budget, caps (of the shop,
+of the person), pauses, groups; what is left is ranked, and the best one wins for which this person is not left out for
+comparison. Every candidate that falls gets the code of the first stage that refused it; so does a "no" as a whole
+(candidate "*"). What screens show without a decision is the fallback.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
-from gateway.core.company import NAMES_SOMEBODY, WITHOUT_CONSENT, Company, told
+from gateway.core.company import NAMES_SOMEBODY, WITHOUT_CONSENT, Company
 from gateway.core.consent import Consents
-from gateway.core.eligible import MEMBER, VISIT, Rule, Value, evaluate
-from gateway.core.gate import AGE, INTERESTS, LANGUAGE, USUAL, VISIT_PURPOSES, No, Profile
+from gateway.core.eligible import MEMBER, VISIT, Value
+from gateway.core.fit import Asked, Seen, View, ask, look, unwanted
+from gateway.core.gate import AGE, VISIT_PURPOSES, No, Profile
 from gateway.core.holdout import is_held_out
-from gateway.core.learning import Choice
+from gateway.core.learning import MAX_CANDIDATES, Choice
 from gateway.core.localtime import local
-from gateway.core.model import Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
 from gateway.core.proof import may_redeem
-from gateway.core.restraint import Past, too_much
+from gateway.core.restraint import Past, given_out, too_much
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
 from gateway.core.shelf import Place, Shelf, in_zone, shelve, timely
+from gateway.core.template import fill, slots, withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,8 @@ class Situation:
     """All that a decision depends on. `others` are the members who stand in the same zone; `proof` is a tap's.
 
     `facts`: what is known of visit and basket, by the names of eligible.FIELDS; what is missing is not known. `stock`:
-    units by article. `spent`: budgets of which nothing is left here. `scores`: how well offers are liked, inside a
-    tier; without one affinity counts.
+    units, `prices`: cents, both by article. `spent`: budgets of which nothing is left here. `counts`: how much of a cap
+    of the whole shop is used, by offer. `scores`: how well offers are liked, inside a tier; without it affinity counts.
     """
 
     decision_id: str
@@ -69,11 +73,15 @@ class Situation:
     store: str = ""
     facts: Mapping[str, Value] = field(default_factory=dict)
     stock: Mapping[str, int] = field(default_factory=dict)
+    prices: Mapping[str, int] = field(default_factory=dict)
     spent: frozenset[str] = frozenset()
+    counts: Mapping[tuple[str, Cap], int] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
     company: Company | None = None  # in place of `others`, where a decision is made again
 
+
+REASONS = 5_000  # that are kept: a thousand offers, each with a handful of codes; 1 MB
 
 Choose = Callable[[tuple[Offer, ...]], Choice]  # which of several offers of one tier, best first, is shown
 
@@ -83,17 +91,19 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
 
     `choose` is asked behind every other stage, so nothing drops what it chose; without it the best one is shown.
     """
-    views = _views(situation)
+    shelf = _shelf(situation)
+    views = _views(situation, shelf)
     refusal = _refusal(situation, views)
     if refusal is not None:
         return _decision(situation, None, (Reason("*", refusal),))
-    reasons, ranked = _sift(situation, views)
-    best: list[Offer] = []  # of the highest tier of which anything is left
+    reasons, ranked = _sift(situation, shelf, views)
+    best: list[Offer] = []  # of the highest tier of which anything is left, as many as can be chosen among
     refused: set[str] = set()
+    wholly = _wholly_held_out(situation)
     for place, offer in enumerate(ranked):
-        if best and (choose is None or offer.priority < best[0].priority):
+        if best and (choose is None or offer.priority < best[0].priority or len(best) == MAX_CANDIDATES):
             break
-        code = _held_out(offer, situation, place) or _naming(offer, situation)
+        code = _held_out(offer, situation, place, wholly) or _naming(offer, situation, shelf)
         if code is None:
             best.append(offer)
         else:
@@ -103,16 +113,18 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
         return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
     choice = None if choose is None else choose(tuple(best))
     shown = best[0].offer_id if choice is None else choice.order[0]
-    beaten = [Reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
+    beaten = [_reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
     return replace(_decision(situation, shown, (*reasons, *beaten, Reason(shown, "chosen"))), choice=choice)
 
 
 def sift(situation: Situation) -> tuple[tuple[Reason, ...], tuple[Offer, ...]]:
     """Why each excluded offer fell, and the eligible ones, best first."""
-    reasons, ranked = _sift(situation, _views(situation))
+    shelf = _shelf(situation)
+    reasons, ranked = _sift(situation, shelf, _views(situation, shelf))
     kept = []
+    wholly = _wholly_held_out(situation)
     for place, offer in enumerate(ranked):
-        code = _held_out(offer, situation, place)
+        code = _held_out(offer, situation, place, wholly)
         if code is None:
             kept.append(offer)
         else:
@@ -141,44 +153,37 @@ def one_of_each_group(ranked: Iterable[Offer]) -> list[Offer]:
     return kept
 
 
-def public_slides(offers: Iterable[Offer], zone: str, now_ms: int) -> tuple[Slide, ...]:
+def public_slides(
+    offers: Iterable[Offer], zone: str, now_ms: int, shop: ShopConfig, prices: Mapping[str, int]
+) -> tuple[Slide, ...]:
     """The anonymous slides of a zone (L1), by priority: what anybody may see without being anybody.
 
-    An offer with a rule, or for some stores, placements or channels only, waits for a gesture.
+    An offer with a rule, or for some stores, placements or channels only, waits for a gesture; one whose texts can't be
+    said here waits for what they need.
     """
     shown = [o for o in offers if o.audience == "everyone" and timely(o, now_ms) and in_zone(o, zone)]
     shown = [o for o in shown if o.eligibility is None and not (o.stores or o.placements or o.channels or o.stock_ref)]
-    return tuple(slide_of(offer) for offer in sorted(shown, key=lambda o: (-o.priority, o.offer_id)))
+    shown = [o for o in shown if withheld(slots(o), o, zone, shop, prices) is None]
+    ranked = sorted(shown, key=lambda o: (-o.priority, o.offer_id))
+    return tuple(slide_of(fill(offer, zone, shop, prices)) for offer in ranked)
 
 
 def slide_of(offer: Offer) -> Slide:
-    """The offer as a message without anything personal."""
+    """The offer, with its texts filled, as a message without anything personal."""
     return Slide(offer.offer_id, offer.title, offer.text, offer.badge, offer.art)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one purpose lets a decision see of one person. `no`: why nothing at all, else None."""
-
-    no: str | None
-    interests: frozenset[str] | No
-    facts: Mapping[str, Value]  # what a rule may ask, of the situation and of this person
-    answers: dict[int, bool | None] = field(default_factory=dict)  # by rule: the offers of a campaign share theirs
-
-    def answer(self, rule: Rule) -> bool | None:
-        """Whether the rule holds, worked out once in a decision; the catalogue outlives it, so an id names a rule."""
-        key = id(rule)
-        if key not in self.answers:
-            self.answers[key] = evaluate(rule, self.facts)
-        return self.answers[key]
+def _shelf(situation: Situation) -> Shelf:
+    """What could be said there at all, worked out anew where it is not known."""
+    shelf = situation.shelf
+    if shelf is None or not shelf.holds(situation.at_ms):
+        shelf = shelve(situation.offers, place_of(situation), situation.at_ms)
+    return shelf
 
 
-_View = Mapping[Purpose, _Seen]  # of one person, by the purposes of the offers
-
-
-def _views(situation: Situation) -> tuple[_View, ...]:
+def _views(situation: Situation, shelf: Shelf) -> tuple[View, ...]:
     """Of the person, then of the others: each is read once per purpose, however many offers there are."""
-    purposes = {offer.purpose for offer in situation.offers} or {Purpose.PERSONALISE_OFFERS}
+    purposes = shelf.purposes or {Purpose.PERSONALISE_OFFERS}
     people = (situation.person, *situation.others) if situation.trigger == "zone" else (situation.person,)
     around = _facts(situation)
     own = {**around, **{name: value for name, value in situation.facts.items() if name.startswith(VISIT)}}
@@ -186,7 +191,7 @@ def _views(situation: Situation) -> tuple[_View, ...]:
     for one in people:  # what is known of the visit is the person's own: of the others it is not known
         facts = own if one is situation.person else around
         views.append(
-            {p: _look(one.profile, p, situation.at_ms, facts if p in VISIT_PURPOSES else around) for p in purposes}
+            {p: look(one.profile, p, situation.at_ms, facts if p in VISIT_PURPOSES else around) for p in purposes}
         )
     return tuple(views)
 
@@ -201,23 +206,7 @@ def _facts(situation: Situation) -> dict[str, Value]:
     return facts
 
 
-def _look(profile: Profile, purpose: Purpose, at_ms: int, facts: Mapping[str, Value]) -> _Seen:
-    interests = profile.read(INTERESTS, purpose, at_ms)
-    of_member: dict[str, Value] = {}
-    if not isinstance(interests, No):
-        of_member[MEMBER + INTERESTS.name] = frozenset(interests)
-    usual = profile.read(USUAL, purpose, at_ms)
-    if not isinstance(usual, No):
-        of_member[MEMBER + USUAL.name] = frozenset(usual)
-    language = profile.read(LANGUAGE, purpose, at_ms)
-    if not isinstance(language, No):
-        of_member[MEMBER + LANGUAGE.name] = language
-    verdict = profile.may(purpose, at_ms)
-    known = interests if isinstance(interests, No) else frozenset(interests)
-    return _Seen(None if verdict.ok else verdict.reason, known, {**facts, **of_member})
-
-
-def _refusal(situation: Situation, views: tuple[_View, ...]) -> str | None:
+def _refusal(situation: Situation, views: tuple[View, ...]) -> str | None:
     """Why nothing at all may be said now, or None. A tap is a gesture and is always answered."""
     if situation.trigger == "tap":
         return None
@@ -227,58 +216,61 @@ def _refusal(situation: Situation, views: tuple[_View, ...]) -> str | None:
     return too_much(situation.person.contacts, situation.shop, situation.at_ms)
 
 
-def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason], tuple[Offer, ...]]:
+def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[list[Reason], tuple[Offer, ...]]:
     """Why offers fell before the hold-out, and those that are left, best first."""
-    shelf = situation.shelf
-    if shelf is None or not shelf.holds(situation.at_ms):
-        shelf = shelve(situation.offers, place_of(situation), situation.at_ms)
     past = Past(situation.person.contacts, situation.shop, situation.at_ms, situation.screen)
     past.learn_groups(shelf.by_id)
     sensitive = categories(situation.shop.sensitive)
-    anybody = _Seen(None, frozenset(), _facts(situation))
+    anybody = Seen(None, frozenset(), _facts(situation))
     reasons = _fallen(shelf, views[0])
     eligible = []
-    for offer in shelf.candidates:
+    affinities: dict[str, float] = {}
+    asked: dict[int, Asked] = {}
+    asks_worth = situation.trigger == "tap"
+    for offer, kind in zip(shelf.candidates, shelf.kinds, strict=True):
+        fits = asked.get(kind)
+        if fits is None:
+            fits = asked[kind] = ask(offer, anybody, views)
         code = (
-            _unwanted(offer, views[0])
+            fits.unwanted
             or (_private(offer, situation, sensitive) if offer.category else None)
-            or _worthless(offer, situation)
-            or _unfit(offer, anybody, views)
+            or (_worthless(offer, situation) if asks_worth or offer.audience == "everyone" else None)
+            or fits.unfit
             or (None if situation.company is None else situation.company.misfit(offer.offer_id))
-            or (_short(offer, situation) if offer.stock_ref or offer.budget_id else None)
+            or (_short(offer, situation) if offer.stock_ref else None)
+            or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
+            or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
+            or (given_out(offer, situation.counts) if situation.counts else None)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
         if code is None:
             eligible.append(offer)
+            affinities[offer.offer_id] = fits.affinity
         else:
-            reasons.append(Reason(offer.offer_id, code))
-    return reasons, rank(eligible, situation.scores or _affinities(eligible, views[0]), past)
+            reasons.append(_reason(offer.offer_id, code))
+    return reasons, rank(eligible, situation.scores or affinities, past)
 
 
-def _fallen(shelf: Shelf, view: _View) -> list[Reason]:
+def _fallen(shelf: Shelf, view: View) -> list[Reason]:
     """The reasons of what is not for this place; the person's own no comes before them."""
     if all(seen.no is None for seen in view.values()):
         return list(shelf.reasons)
     found = []
     for offer, reason in shelf.fallen:
-        code = _unwanted(offer, view)
+        code = unwanted(offer, view)
         found.append(reason if code is None else Reason(offer.offer_id, code))
     return found
 
 
 def rank(offers: Iterable[Offer], scores: Mapping[str, float], past: Past) -> tuple[Offer, ...]:
     """Best first: by tier, inside it by score, then the one that was shown longest ago, then by name."""
+    last_shown_ms = past.last_shown_ms
     return tuple(
         sorted(
             offers,
-            key=lambda o: (-o.priority, -scores.get(o.offer_id, 0.0), past.last_shown_ms(o.offer_id), o.offer_id),
+            key=lambda o: (-o.priority, -scores.get(o.offer_id, 0.0), last_shown_ms.get(o.offer_id, 0), o.offer_id),
         )
     )
-
-
-def _unwanted(offer: Offer, view: _View) -> str | None:
-    """Consent: the person's own to the offer's purpose; what is for everybody needs none."""
-    return None if offer.audience == "everyone" else view[offer.purpose].no
 
 
 def _private(offer: Offer, situation: Situation, sensitive: frozenset[str]) -> str | None:
@@ -304,73 +296,50 @@ def _worthless(offer: Offer, situation: Situation) -> str | None:
     return None if verdict.ok else verdict.reason
 
 
-def _unfit(offer: Offer, anybody: _Seen, views: tuple[_View, ...]) -> str | None:
-    """Whether it is for this person, and in a zone for everybody who stands there."""
-    if offer.audience == "everyone":
-        return None if offer.eligibility is None else _code(anybody.answer(offer.eligibility))
-    for view in views:
-        code = _misfit(offer, view[offer.purpose])
-        if code is not None:
-            return code if view is views[0] else told(code)
-    return None
-
-
-def _misfit(offer: Offer, seen: _Seen) -> str | None:
-    """Why the offer is not for this person, or None."""
-    if seen.no is not None:
-        return seen.no
-    if offer.interests:
-        if isinstance(seen.interests, No):
-            return seen.interests.reason
-        if seen.interests.isdisjoint(offer.interests):
-            return "interests"
-    return None if offer.eligibility is None else _code(seen.answer(offer.eligibility))
-
-
-def _code(answer: bool | None) -> str | None:
-    if answer is None:
-        return "eligibility.unknown"
-    return None if answer else "eligibility"
-
-
 def _short(offer: Offer, situation: Situation) -> str | None:
-    """Whether what it promises is there: stock, where it names an article, and budget."""
-    if offer.stock_ref:
-        units = situation.stock.get(offer.stock_ref)
-        if units is None:
-            return "stock.unknown"
-        if units <= 0:
-            return "stock"
-    return "budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None
+    """Whether the article that it promises is there."""
+    units = situation.stock.get(offer.stock_ref)
+    if units is None:
+        return "stock.unknown"
+    return "stock" if units <= 0 else None
 
 
-def _held_out(offer: Offer, situation: Situation, place: int) -> str | None:
+def _wordless(offer: Offer, situation: Situation, shelf: Shelf) -> str | None:
+    """Whether its texts can't be said here, because a placeholder stands for nothing."""
+    found = shelf.slots[offer.offer_id]
+    return withheld(found, offer, situation.zone, situation.shop, situation.prices)
+
+
+def _wholly_held_out(situation: Situation) -> bool:
+    """Whether this person gets no targeted offer at all, for comparison."""
+    rules = situation.shop.restraint
+    return is_held_out(rules.holdout_bp, rules.holdout_salt, situation.person.member_id)
+
+
+def _held_out(offer: Offer, situation: Situation, place: int, wholly: bool) -> str | None:
     """Why this person is left out for comparison; what would have won says so."""
     if offer.audience == "everyone":
         return None
-    rules, member_id = situation.shop.restraint, situation.person.member_id
-    wholly = is_held_out(rules.holdout_bp, rules.holdout_salt, member_id)
-    if wholly or is_held_out(offer.control_bp, rules.holdout_salt, member_id, offer.offer_id):
+    salt, member_id = situation.shop.restraint.holdout_salt, situation.person.member_id
+    if wholly or is_held_out(offer.control_bp, salt, member_id, offer.offer_id):
         return "holdout" if place else "holdout.first"
     return None
 
 
-def _naming(offer: Offer, situation: Situation) -> str | None:
+def _naming(offer: Offer, situation: Situation, shelf: Shelf) -> str | None:
     """Whether it says the call name of somebody who stands there: an offer is written for many."""
+    if offer.offer_id in shelf.slots:
+        offer = fill(offer, situation.zone, situation.shop, situation.prices)
     people = (situation.person, *situation.others)
     texts = (offer.title, offer.text, offer.badge, offer.more)
     then = situation.company is not None and situation.company.names(offer.offer_id)
     return NAMES_SOMEBODY if then or any(one.profile.is_named_in(*texts) for one in people) else None
 
 
-def _affinities(offers: Iterable[Offer], view: _View) -> dict[str, float]:
-    """How many of an offer's interests are the person's."""
-    found = {}
-    for offer in offers:
-        interests = view[offer.purpose].interests
-        shared = 0 if isinstance(interests, No) else len(interests.intersection(offer.interests))
-        found[offer.offer_id] = float(shared)
-    return found
+@lru_cache(maxsize=REASONS)
+def _reason(offer_id: str, code: str) -> Reason:
+    """Of an offer; the same ones come again with each decision."""
+    return Reason(offer_id, code)
 
 
 def _decision(situation: Situation, offer_id: str | None, reasons: tuple[Reason, ...]) -> Decision:

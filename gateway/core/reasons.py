@@ -18,6 +18,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "stock": ("Die Ware war nicht mehr da.", "The goods were sold out."),
     "stock.unknown": ("Ob die Ware da ist, war nicht bekannt.", "It was not known whether the goods are there."),
+    "price.unknown": ("Der Preis war nicht bekannt.", "The price was not known."),
+    "text.unknown": (
+        "Ein Name, den sein Text nennt, war nicht bekannt.",
+        "A name that its text says was not known.",
+    ),
     "group": (
         "Ein anderes Angebot schließt es für einen Tag aus.",
         "Another offer excludes it for a day.",
@@ -56,6 +61,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "cap.impressions": ("Es war schon oft genug gezeigt worden.", "It had been shown often enough."),
     "cap.acceptances": ("Es war schon oft genug angenommen worden.", "It had been accepted often enough."),
     "cap.redemptions": ("Es war schon oft genug eingelöst worden.", "It had been redeemed often enough."),
+    "cap.store": (
+        "In diesem Laden war es schon oft genug vergeben worden.",
+        "It had been given out often enough in this shop.",
+    ),
     "pause.shown": ("Es war erst kürzlich gezeigt worden.", "It had been shown only recently."),
     "pause.dismissed": ("Es war kürzlich abgelehnt worden.", "It had been dismissed recently."),
     "pause.redeemed": ("Es war kürzlich eingelöst worden.", "It had been redeemed recently."),

@@ -13,8 +13,9 @@ from typing import Any
 from gateway.core.company import CODES, WITHOUT_CONSENT, Company
 from gateway.core.eligible import Value
 from gateway.core.learning import MAX_CANDIDATES, Choice, Share, drawn
-from gateway.core.model import Channel, Contact, Decision, Offer, Proof, ShopConfig
+from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, ShopConfig
 from gateway.core.offers import Choose, Person, Situation, company_of
+from gateway.core.restraint import given_out
 from gateway.core.spans import DAY_MS
 
 # A usual one has 200 bytes; twenty shares, twenty budgets and thirty articles that are out have 2,000.
@@ -31,7 +32,8 @@ ELSEWHERE = {
 class Inputs:
     """`catalogue`, `policy`, `profile`: digests. `contacts`: how many of the person were known, as far back as
     `horizon_ms`. `out`, `unknown`:
-    articles that offers name and of which there were none, or nobody knew. `shares`, `segment`: of a learned choice.
+    articles that offers name and of which there were none, or nobody knew. `given`: offers of which the whole shop had
+    given out all. `shares`, `segment`: of a learned choice.
 
     `chose`: whether learning was asked to choose. `cut`: it was too large to be kept whole.
     """
@@ -49,6 +51,8 @@ class Inputs:
     out: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     spent: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    prices: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     chose: bool = False
     shares: tuple[Share, ...] = ()
@@ -77,6 +81,8 @@ def inputs_of(
         tuple(article for article in named if situation.stock.get(article, 1) <= 0),
         tuple(article for article in named if article not in situation.stock),
         tuple(sorted(situation.spent)),
+        tuple(sorted(offer.offer_id for offer in offers if given_out(offer, situation.counts))),
+        dict(situation.prices),
         dict(situation.scores),
         chose,
         () if choice is None else choice.shares,
@@ -103,7 +109,7 @@ def dump(inputs: Inputs) -> bytes:
 def load(text: bytes) -> Inputs:
     """What `dump` wrote."""
     plain: dict[str, Any] = json.loads(text)
-    for name in ("out", "unknown", "spent"):
+    for name in ("out", "unknown", "spent", "given"):
         plain[name] = tuple(plain.get(name, ()))
     plain["shares"] = tuple(Share(offer_id, ppm) for offer_id, ppm in plain.get("shares", ()))
     plain["proof"] = Proof(plain.get("proof", Proof.BEARER))
@@ -134,10 +140,18 @@ def situation_of(
         store=inputs.store,
         facts=inputs.facts,
         stock={**there, **dict.fromkeys(inputs.out, 0)},
+        prices=inputs.prices,
         spent=frozenset(inputs.spent),
+        counts=_given(offers, inputs.given),
         scores=inputs.scores,
         company=Company(inputs.company, refused) if inputs.company else None,
     )
+
+
+def _given(offers: tuple[Offer, ...], given: tuple[str, ...]) -> dict[tuple[str, Cap], int]:
+    """Counts by which the whole shop has had all of these offers, whatever their caps are now, and none of others."""
+    every = [(offer.offer_id, cap) for offer in offers for cap in offer.caps if cap.per == "store"]
+    return {(offer_id, cap): cap.limit for offer_id, cap in every if offer_id in given}
 
 
 def settled_by_company(row: Mapping[str, Any]) -> bool:

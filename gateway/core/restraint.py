@@ -1,19 +1,20 @@
 """How much is enough for one person: the budget of contacts, quiet hours, back-off, caps, pauses and groups. Pure.
 
-All of it follows from the contacts of that person over every channel, handed in, and says no with a code.
+All of it follows from the contacts of that person over every channel, handed in, and says no with a code. Caps of a
+whole shop follow from its counts.
 """
 
 from collections.abc import Iterable, Mapping
 
-from gateway.core.localtime import begins_ms, is_within
-from gateway.core.model import Contact, Offer, Restraint, ShopConfig
+from gateway.core.localtime import Calendar, begins_ms, is_within
+from gateway.core.model import Cap, Contact, Offer, Restraint, ShopConfig
 from gateway.core.spans import DAY_MS
 
 # So far back contacts matter for the back-off; who was not bothered for a month begins anew.
 MEMORY_MS = 30 * DAY_MS
 MAX_DOUBLINGS = 10  # a pause of an hour has become 43 days then
 _CALENDAR_MS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 31 * DAY_MS}
-_COUNTED = {"impressions": "shown", "acceptances": "accepted", "redemptions": "redeemed"}
+COUNTED = {"impressions": "shown", "acceptances": "accepted", "redemptions": "redeemed"}
 
 
 def horizon_ms(offers: Iterable[Offer], shop: ShopConfig) -> int:
@@ -22,7 +23,7 @@ def horizon_ms(offers: Iterable[Offer], shop: ShopConfig) -> int:
     for offer in offers:
         pause = offer.pause
         longest = max(longest, pause.shown_ms, pause.dismissed_ms, pause.redeemed_ms)
-        for cap in offer.caps:
+        for cap in (cap for cap in offer.caps if cap.per != "store"):
             # An hour more: a day in which clocks are put back has 25.
             longest = max(longest, cap.period_ms, _CALENDAR_MS[cap.calendar] + 3_600_000 if cap.calendar else 0)
     return longest
@@ -60,6 +61,19 @@ def _ignores(contacts: tuple[Contact, ...], rules: Restraint, at_ms: int) -> boo
     return at_ms - last_ms < rules.backoff_ms << min(row - rules.ignored, MAX_DOUBLINGS)
 
 
+def since_ms(cap: Cap, at_ms: int, zone: str) -> int:
+    """Where the window of a cap begins that holds this instant."""
+    return begins_ms(cap.calendar, at_ms, zone) if cap.calendar else at_ms - cap.period_ms + 1
+
+
+def given_out(offer: Offer, counts: Mapping[tuple[str, Cap], int]) -> str | None:
+    """Whether all members of this shop together had enough of the offer. What is not counted yet is none."""
+    for cap in offer.caps:
+        if cap.per == "store" and counts.get((offer.offer_id, cap), 0) >= cap.limit:
+            return "cap.store"
+    return None
+
+
 class Past:
     """What one person was shown and answered, as the rules of offers ask for it."""
 
@@ -71,6 +85,11 @@ class Past:
         for one in sorted(contacts, key=lambda contact: contact.at_ms):
             if one.at_ms <= at_ms:
                 self._of.setdefault(one.offer_id, []).append(one)
+        # When each offer was shown last, as far as is known.
+        self.last_shown_ms: Mapping[str, int] = {
+            one.offer_id: one.at_ms for past in self._of.values() for one in past if one.what == "shown"
+        }
+        self._began_ms: dict[str, int] = {}  # by calendar
         self._groups: dict[str, str] = {}
 
     def learn_groups(self, offers: Mapping[str, Offer]) -> None:
@@ -82,18 +101,14 @@ class Past:
             if any(one.what != "dismissed" and self._at_ms - one.at_ms < DAY_MS for one in past):
                 self._groups.update(dict.fromkeys(offer.groups, offer_id))
 
-    def last_shown_ms(self, offer_id: str) -> int:
-        """When it was shown last, 0 = not as far as is known."""
-        if offer_id not in self._of:
-            return 0
-        return max((one.at_ms for one in self._of[offer_id] if one.what == "shown"), default=0)
-
     def exclusion(self, offer: Offer) -> str | None:
         """Why this person had enough of this offer, or None: caps, then pauses, then groups."""
         past = self._of.get(offer.offer_id)
         if past is None:
             if offer.cap_per_member == 0:
                 return "cap.member"
+            if not self._groups:
+                return None
         else:
             code = self._capped(offer, past) or self._pausing(offer, past)
             if code is not None:
@@ -109,12 +124,11 @@ class Past:
             if times >= offer.cap_per_member:
                 return "cap.member"
         for cap in offer.caps:
-            if cap.calendar:
-                since_ms = begins_ms(cap.calendar, self._at_ms, self._zone)
-            else:
-                since_ms = self._at_ms - cap.period_ms + 1
+            if cap.per == "store":
+                continue
+            since_ms = self._begins_ms(cap.calendar) if cap.calendar else self._at_ms - cap.period_ms + 1
             times = sum(
-                one.what == _COUNTED[cap.what]
+                one.what == COUNTED[cap.what]
                 and one.at_ms >= since_ms
                 and (cap.per == "offer" or one.placement == self._placement)
                 for one in past
@@ -122,6 +136,11 @@ class Past:
             if times >= cap.limit:
                 return f"cap.{cap.what}"
         return None
+
+    def _begins_ms(self, calendar: Calendar) -> int:
+        if calendar not in self._began_ms:
+            self._began_ms[calendar] = begins_ms(calendar, self._at_ms, self._zone)
+        return self._began_ms[calendar]
 
     def _pausing(self, offer: Offer, past: list[Contact]) -> str | None:
         pauses: Mapping[str, int] = {

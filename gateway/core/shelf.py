@@ -8,7 +8,8 @@ from typing import Literal
 
 from gateway.core.eligible import MEMBER, Rule, fields
 from gateway.core.gate import PUBLIC_PURPOSES, USUAL
-from gateway.core.model import Channel, Offer, Reason
+from gateway.core.model import Channel, Offer, Purpose, Reason
+from gateway.core.template import slots
 
 FOREVER_MS = 2**63 - 1
 SEGMENTS = "visit.segments"
@@ -29,13 +30,21 @@ class Place:
 class Shelf:
     """The offers of a catalogue at one place: `candidates` and, with the reason, those that fell; both in its order.
 
-    It holds in [from_ms, until_ms).
+    `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
+    asked of a person is the same for all of a kind. It holds in [from_ms, until_ms).
     """
 
     candidates: tuple[Offer, ...]
+    kinds: tuple[int, ...]
+    slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
+    budgets: frozenset[str]  # from which candidates are paid
+    capped: tuple[Offer, ...]  # those with a cap of the whole shop
+    stocked: frozenset[str]  # articles that they promise
+    priced: frozenset[str]  # articles whose price they name
     fallen: tuple[tuple[Offer, Reason], ...]
     reasons: tuple[Reason, ...]  # of the fallen
     by_id: Mapping[str, Offer]  # the whole catalogue
+    purposes: frozenset[Purpose]  # of the whole catalogue
     from_ms: int
     until_ms: int
     segments: frozenset[str] = frozenset()  # the running segments that rules of candidates ask for
@@ -58,12 +67,28 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     edges += [offer.valid_until_ms for offer in offers if offer.valid_until_ms is not None]
     return Shelf(
         tuple(candidates),
+        _kinds(candidates),
+        {offer.offer_id: found for offer in candidates if (found := slots(offer))},
+        frozenset(offer.budget_id for offer in candidates if offer.budget_id),
+        tuple(offer for offer in candidates if any(cap.per == "store" for cap in offer.caps)),
+        frozenset(offer.stock_ref for offer in candidates if offer.stock_ref),
+        frozenset(offer.price_ref for offer in candidates if offer.price_ref),
         tuple(fallen),
         tuple(reason for _, reason in fallen),
         {offer.offer_id: offer for offer in offers},
+        frozenset(offer.purpose for offer in offers),
         max((edge for edge in edges if edge <= at_ms), default=-FOREVER_MS),
         min((edge for edge in edges if edge > at_ms), default=FOREVER_MS),
         frozenset(one for offer in candidates if offer.eligibility is not None for one in _segments(offer.eligibility)),
+    )
+
+
+def _kinds(candidates: Sequence[Offer]) -> tuple[int, ...]:
+    """Rules that are the same object are one; so the catalogue keeps equal ones."""
+    first: dict[object, int] = {}
+    return tuple(
+        first.setdefault((offer.audience, offer.purpose, offer.interests, id(offer.eligibility)), number)
+        for number, offer in enumerate(candidates)
     )
 
 

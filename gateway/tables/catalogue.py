@@ -1,14 +1,16 @@
-"""What headquarters wants shown, and how the shop is set up."""
+"""What headquarters wants shown, how often the shop gave it out, and how the shop is set up."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from hashlib import sha256
 
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
+from gateway.core.changes import CataloguePart
 from gateway.core.eligible import Rule
-from gateway.core.model import Offer, ShopConfig
-from gateway.core.restraint import horizon_ms
+from gateway.core.model import Cap, Offer, ShopConfig
+from gateway.core.restraint import COUNTED, horizon_ms, since_ms
 from gateway.core.shelf import Place, Shelf, shelve
 from gateway.core.vault import Vault
 from gateway.tables.rows import Rows, as_json
@@ -17,13 +19,21 @@ from gateway.tables.rows import Rows, as_json
 # offers a shelf has 100 kB, mostly shared reasons; beyond this many all are made anew.
 MAX_SHELVES = 64
 
+# Days, weeks and months begin on a quarter of an hour everywhere, so by the calendar nothing is counted that is not
+# meant; a window that rolls is longer by a quarter at most. 90 days of one offer have 8,640 rows at most, 60 bytes
+# each.
+QUARTER_MS = 900_000
+
+REFUSED = "catalogue_refused"  # the key of the catalogue of which nothing is taken
+
+_OFFERS: TypeAdapter[list[Offer]] = TypeAdapter(list[Offer])
 _OFFER: TypeAdapter[Offer] = TypeAdapter(Offer)
 _UNSET = ShopConfig()
 _CONFIG: TypeAdapter[ShopConfig] = TypeAdapter(ShopConfig)
 
 
 class Catalogue(Rows):
-    """The table `offer`, and the shop's configuration."""
+    """The tables `offer`, `catalogue_part` and `offer_count`, and the shop's configuration."""
 
     def __init__(self, db: Database, vault: Vault) -> None:
         super().__init__(db, vault)
@@ -33,7 +43,40 @@ class Catalogue(Rows):
         self._shelved: tuple[Offer, ...] | None = None  # of which catalogue they are
         self._digest: tuple[tuple[Offer, ...], str] | None = None
         self._policy: tuple[ShopConfig, str] | None = None
+        self._shared: tuple[tuple[Offer, ...], frozenset[str]] | None = None
         self._horizon: tuple[tuple[Offer, ...], ShopConfig, int] | None = None
+
+    def is_shared(self, offer_id: str) -> bool:
+        """Whether an offer has a cap of the whole shop."""
+        offers = self.offers()
+        if self._shared is None or self._shared[0] is not offers:
+            capped = (offer for offer in offers if any(cap.per == "store" for cap in offer.caps))
+            self._shared = offers, frozenset(offer.offer_id for offer in capped)
+        return offer_id in self._shared[1]
+
+    def count_given(self, offer_id: str, what: str, at_ms: int) -> None:
+        """One more of it was shown, accepted or redeemed; only counted where the shop shares it."""
+        if self.is_shared(offer_id):
+            self._db.execute(
+                """INSERT INTO offer_count VALUES (?, ?, ?, 1)
+                   ON CONFLICT (offer_id, what, quarter_ms) DO UPDATE SET count = count + 1""",
+                [offer_id, what, at_ms // QUARTER_MS * QUARTER_MS],
+            )
+
+    def given(self, offers: Iterable[Offer], at_ms: int) -> dict[tuple[str, Cap], int]:
+        """How often each of these offers was given out in the window of each of its caps of the whole shop."""
+        zone, found = self.shop().restraint.time_zone, {}
+        for offer in offers:
+            for cap in offer.caps:
+                if cap.per == "store":
+                    from_ms = since_ms(cap, at_ms, zone) // QUARTER_MS * QUARTER_MS
+                    (count,) = self._one(
+                        """SELECT coalesce(sum(count), 0) FROM offer_count
+                           WHERE offer_id = ? AND what = ? AND quarter_ms BETWEEN ? AND ?""",
+                        *(offer.offer_id, COUNTED[cap.what], from_ms, at_ms),
+                    )
+                    found[offer.offer_id, cap] = int(count)
+        return found
 
     def offers(self) -> tuple[Offer, ...]:
         """The catalogue, parsed once per version."""
@@ -85,13 +128,48 @@ class Catalogue(Rows):
             shelf = self._shelves[place] = shelve(offers, place, at_ms)
         return shelf
 
+    def has_room_for(self, offer_id: str, most: int) -> bool:
+        """Whether an offer may be put without there being more than `most`."""
+        count, known = self._one("SELECT count(*), count(*) FILTER (WHERE offer_id = ?) FROM offer", offer_id)
+        return bool(known or count < most)
+
     def put_offer(self, offer: Offer) -> None:
         self._catalogue = None
         self._put("offer", offer_id=offer.offer_id, body=as_json(asdict(offer)))
 
     def drop_offer(self, offer_id: str) -> None:
         self._catalogue = None
-        self._db.execute("DELETE FROM offer WHERE offer_id = ?", [offer_id])
+        for table in ("offer", "offer_count"):
+            self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
+
+    def stage(self, part: CataloguePart) -> tuple[Offer, ...] | None:
+        """Keep a part of a catalogue; all of its offers once it is whole. Another catalogue's parts go."""
+        if part.catalogue_id == self.meta(REFUSED):
+            return None
+        other = "(catalogue_id, parts) <> (?, ?)"
+        self._db.execute(f"DELETE FROM catalogue_part WHERE {other}", [part.catalogue_id, part.parts])
+        offers = as_json([asdict(offer) for offer in part.offers])
+        self._put("catalogue_part", part=part.part, catalogue_id=part.catalogue_id, parts=part.parts, offers=offers)
+        rows = self._all("SELECT offers FROM catalogue_part ORDER BY part")
+        if len(rows) < part.parts:
+            return None
+        self._db.execute("DELETE FROM catalogue_part")
+        return tuple(offer for row in rows for offer in _OFFERS.validate_json(row[0]))
+
+    def refuse_catalogue(self, catalogue_id: str) -> None:
+        """Nothing of this catalogue is taken, whichever of its parts come still; "" = of the one that is under way."""
+        self._db.execute("DELETE FROM catalogue_part")
+        self.put_meta(REFUSED, catalogue_id)
+
+    def replace_offers(self, offers: Iterable[Offer]) -> set[str]:
+        """These are the catalogue from now on; the ids of the offers that are no more."""
+        wanted = {offer.offer_id: offer for offer in offers}
+        gone = {offer.offer_id for offer in self.offers()} - wanted.keys()
+        for offer_id in gone:
+            self.drop_offer(offer_id)
+        for offer in wanted.values():
+            self.put_offer(offer)
+        return gone
 
     def shop(self) -> ShopConfig:
         """What HQ configured, or the defaults; parsed again only if it is another text."""

@@ -166,13 +166,13 @@ class History(Rows):
             for seq, at_ms, kind, sealed in rows
         ]
 
-    def note_contact(self, member_id: str, decision_id: str, contact: Contact) -> None:
+    def note_contact(self, member_id: str, decision_id: str, contact: Contact) -> bool:
         """Note an answer to an offer, or an offer that was met beyond a screen: on a colleague's tablet, at a till.
 
         `decision_id`: of the decision, or of what else showed it. The same once more changes nothing. What a screen
-        shows stands in its decision and is not noted again.
+        shows stands in its decision and is not noted again. False = it was noted before.
         """
-        self._db.execute(
+        done = self._db.execute(
             """INSERT OR IGNORE INTO contact (member_id, decision_id, offer_id, what, at_ms, placement, kept_from_ms)
                VALUES (?, ?, ?, ?, ?, ?, ?)""",
             [
@@ -180,6 +180,7 @@ class History(Rows):
                 self.kept_from(contact.at_ms),
             ],
         )
+        return bool(done.rowcount > 0)
 
     def placement_of(self, decision_id: str) -> str:
         """The screen that a decision was for; "" for one that is not kept."""

@@ -48,14 +48,18 @@ class Learned(Rows):
 
     def tallies(self, arms: Iterable[Arm]) -> dict[Arm, Tally]:
         """The tallies of these arms and of everything above them, as far as there are any."""
-        found = {}
-        for arm in {level for one in arms for level in learning.levels(one)}:
-            row = self._one(
-                "SELECT shown, taken, day FROM learning_tally WHERE offer_id = ? AND slot = ? AND segment = ?", *arm
-            )
-            if row is not None:
-                found[arm] = Tally(*row)
-        return found
+        wanted = {level for one in arms for level in learning.levels(one)}
+        columns = [sorted(set(values)) for values in zip(*wanted, strict=True)]
+        if not columns:
+            return {}
+        among = [", ".join("?" * len(values)) for values in columns]
+        rows = self._all(
+            f"""SELECT offer_id, slot, segment, shown, taken, day FROM learning_tally
+                WHERE offer_id IN ({among[0]}) AND slot IN ({among[1]}) AND segment IN ({among[2]})""",
+            *(value for values in columns for value in values),
+        )
+        found = {Arm(*row[:3]): Tally(*row[3:]) for row in rows}
+        return {arm: found[arm] for arm in wanted if arm in found}
 
     def note_shown(self, decision_id: str, arm: Arm, at_ms: int, what: Learning) -> bool:
         """Count an offer that was chosen among several, and wait for its outcome. False = there is no room to count.

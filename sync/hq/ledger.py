@@ -58,10 +58,17 @@ class Ledger(Consents, Enrolments, Redemptions):
     def offers(self) -> list[Row]:
         """Every offer that stands, by id; fields of core.model.Offer."""
         rows = self._read(
-            """SELECT op FROM change WHERE key >= 'offer:' AND key < 'offer;'
-               AND json_extract(op, '$.op') = 'offer.put' ORDER BY key"""
+            """SELECT op FROM change WHERE key BETWEEN 'catalogue:' AND 'catalogue:~'
+               OR key BETWEEN 'offer:' AND 'offer:~' ORDER BY version"""
         )
-        return [json.loads(row["op"])["body"] for row in rows]
+        standing: dict[str, Row] = {}
+        for op in (json.loads(row["op"]) for row in rows):
+            if op["op"] == "offer.drop":
+                standing.pop(op["body"]["offer_id"], None)
+            else:
+                listed = op["body"]["offers"] if op["op"] == "catalogue.put" else [op["body"]]
+                standing |= {offer["offer_id"]: offer for offer in listed}
+        return [offer for _, offer in sorted(standing.items())]
 
     def config(self) -> Row:
         """The body of the last config.put, {} = none yet."""

@@ -1,22 +1,37 @@
 """HQ's orders as ops: what operators write in files and what they do for one member. No MQTT, no HTTP, no SQL."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from gateway.core import consent, eid
-from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut, CredentialPut, SegmentsPut
+from gateway.core.changes import (
+    MAX_OFFERS,
+    BindingDrop,
+    BindingPut,
+    ConsentAdd,
+    CouponsPut,
+    CredentialPut,
+    OfferPut,
+    SegmentsPut,
+    StockPut,
+)
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
 from gateway.errors import ConfigError, PeerError
-from sync import credentials, messages, topics
+from sync import credentials, messages, offers, topics
 from sync.hq import keyfiles
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
+MAX_CATALOGUE_BYTES = 16 * 1024 * 1024  # of a file: 5,000 offers of 3 kB
+PART_BYTES = 56 * 1024  # of offers in one operation, whose 64 KiB have room for the rest
+
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "segments.put")
+OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "segments.put", "stock.put")
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -27,6 +42,50 @@ def read_ops(path: Path, allowed: Collection[str] = ALL_OPS) -> list[Row]:
         if line.strip():
             ops.append(read_op(f"{path}:{number}", line, allowed))
     return ops
+
+
+def read_catalogue(path: Path) -> list[Row]:
+    """The ops of a whole catalogue, from a file that holds one JSON object {"offers": [..]}.
+
+    ConfigError names the place of the first thing that is wrong.
+    """
+    text = b"".join(lines(path))
+    if len(text) > MAX_CATALOGUE_BYTES:
+        raise ConfigError(f"{path}: expected at most {MAX_CATALOGUE_BYTES} bytes; found {len(text)}")
+    try:
+        found = messages.load_object(text, MAX_CATALOGUE_BYTES)
+        if found.keys() != {"offers"} or not isinstance(found["offers"], list):
+            raise ConfigError(f'{path}: expected one JSON object {{"offers": [..]}} and nothing else')
+        if len(found["offers"]) > MAX_OFFERS:
+            counted = len(found["offers"])
+            raise ConfigError(f"{path}: offers: expected at most {MAX_OFFERS} of them; found {counted}")
+        return _parts(path, offers.parse_all(found["offers"]))
+    except PeerError as error:
+        raise ConfigError(f"{path}: expected a catalogue of offers; {_found(error)}") from None
+
+
+def _parts(path: Path, listed: Sequence[Offer]) -> list[Row]:
+    """A catalogue's name follows from its content, so that the same once more is no news."""
+    bodies = [messages.op_of(OfferPut(offer))["body"] for offer in listed]
+    sizes = [len(json.dumps(body, ensure_ascii=False).encode()) for body in bodies]
+    parts: list[list[Row]] = [[]]
+    room = PART_BYTES
+    for number, (body, size) in enumerate(zip(bodies, sizes, strict=True)):
+        if size > PART_BYTES:
+            raise ConfigError(f"{path}: offers.{number}: expected at most {PART_BYTES} bytes; found {size}")
+        if size > room:
+            parts.append([])
+            room = PART_BYTES
+        parts[-1].append(body)
+        room -= size + 1
+    if len(parts) > offers.MAX_PARTS:
+        raise ConfigError(f"{path}: offers: expected no more than {offers.MAX_PARTS} parts of {PART_BYTES} bytes")
+    name = sha256(json.dumps(bodies, sort_keys=True).encode()).hexdigest()[:32]
+    head = {"catalogue_id": name, "parts": len(parts)}
+    return [
+        {"op": "catalogue.put", "body": head | {"part": number, "offers": part}}
+        for number, part in enumerate(parts, start=1)
+    ]
 
 
 def read_config(path: Path) -> Row:
@@ -167,6 +226,12 @@ def lend(ledger: Ledger, budget_id: str, gateway: str, amount: int, until_ms: in
     return lease_id
 
 
+def set_stock(ledger: Ledger, gateway: str, units: Mapping[str, int | None], at_ms: int) -> int:
+    """Say how much of these articles a gateway's shop has, None = not known; the version. Raises ConfigError."""
+    _chosen(ledger, gateway)
+    return record(ledger, [messages.op_of(StockPut(gateway, units, at_ms))])
+
+
 def may_bind(ledger: Ledger, member_id: str, now_ms: int) -> bool:
     """Whether this member agreed to be recognised by a card; without it a code binds nothing."""
     return consent.may(Purpose.RECOGNISE_NFC, ledger.consents(member_id), now_ms).ok
@@ -243,6 +308,7 @@ _EXPECTED = {
     "config.put": _fields("config.put", ShopConfig),
     "coupons.put": _fields("coupons.put", CouponsPut),
     "segments.put": _fields("segments.put", SegmentsPut),
+    "stock.put": _fields("stock.put", StockPut),
 }
 
 _REFUSED = {
@@ -264,6 +330,8 @@ _FOUND = {
     "eligibility": "found a rule that can't be followed",
     "cap": "found a cap that can't be counted",
     "segments": "found a segment that can't be followed",
+    "template": "found a text whose braces are no placeholder of ours",
+    "twice": "found an id that another offer has",
     "version": "found another version",
     "type": "found another type",
 }

@@ -123,6 +123,11 @@ def publish_offers(db: Path, path: Path) -> tuple[int, int]:
     return _record(db, orders.read_ops(path, orders.OFFER_OPS))
 
 
+def publish_catalogue(db: Path, path: Path) -> tuple[int, int]:
+    """Record a whole catalogue in place of all offers; returns as import_file."""
+    return _record(db, orders.read_catalogue(path))
+
+
 def push_config(db: Path, path: Path) -> int:
     """Record the shop configuration that a JSON file holds; returns the version then."""
     op = orders.read_config(path)
@@ -252,6 +257,15 @@ def lend(db: Path, budget_id: str, gateway: str, amount: int, until_ms: int) -> 
     _must_exist(db)
     with _ledger(db) as ledger:
         return orders.lend(ledger, budget_id, gateway, amount, until_ms)
+
+
+def set_stock(db: Path, gateway: str, article: str, units: int | None, at_ms: int) -> int:
+    """How much of an article a gateway's shop has, None = not known; the version. Raises ConfigError."""
+    _must_exist(db)
+    if not fields.is_id(article):
+        raise ConfigError("an article has 1 to 64 letters, digits and . _ : -, the first a letter or digit")
+    with _ledger(db) as ledger:
+        return orders.set_stock(ledger, gateway, {article: units}, at_ms)
 
 
 def write_off(db: Path, lease_id: str) -> None:

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
+    CataloguePart,
     Change,
     ConfigPut,
     ConsentAdd,
@@ -25,6 +27,7 @@ from gateway.core.changes import (
     OfferPut,
     PurchasesPut,
     SegmentsPut,
+    StockPut,
 )
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
@@ -114,7 +117,8 @@ class Versions(Erasures):
                 raise PeerError("consent_differs")
             return False
         elif before is not None and before[1] == op and not isinstance(change, ConsentRestore):
-            return False
+            if not (isinstance(change, CataloguePart) and self._has_single_offers()):
+                return False
         elif isinstance(change, ConfigPut):
             self._know_notice(change.config.notice)
         until_ms = None
@@ -132,13 +136,22 @@ class Versions(Erasures):
             )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
-        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut) else None
+        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut) else None
         self._db.execute("DELETE FROM change WHERE key = ?", (key,))
+        if isinstance(change, StockPut) and change.whole:  # what was said of single articles before is part of it
+            self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND ?", (key, f"{key}~"))
+        if isinstance(change, CataloguePart) and change.part == change.parts:  # no offer before it stands any more
+            self._db.execute("DELETE FROM change WHERE key BETWEEN 'offer:' AND 'offer:~'")
+            self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'catalogue:~'", (key,))
         self._db.execute(
             "INSERT INTO change (version, key, member_id, op, gateway, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
             (version, key, member_id, op, gateway, until_ms),
         )
         return True
+
+    def _has_single_offers(self) -> bool:
+        """Whether an offer was put or dropped since the last whole catalogue."""
+        return bool(self._one("SELECT count(*) FROM change WHERE key BETWEEN 'offer:' AND 'offer:~'"))
 
     def _know_notice(self, notice: Notice | None) -> None:
         """Grants may name this version from now on; "" is the language of the version as a whole."""
@@ -311,6 +324,8 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"purchases:{member_id}", member_id
         case OfferPut(offer):
             return f"offer:{offer.offer_id}", None
+        case CataloguePart():
+            return f"catalogue:{change.part:04}", None
         case OfferDrop(offer_id):
             return f"offer:{offer_id}", None
         case ConfigPut():
@@ -329,6 +344,9 @@ def _key(change: Change) -> tuple[str, str | None]:
             return "coupons", None
         case SegmentsPut():
             return "segments", None
+        case StockPut():
+            of = "" if change.whole else sha256("/".join(sorted(change.units)).encode()).hexdigest()
+            return f"stock:{change.gateway}:{of}", None
 
 
 def record_of(op: str) -> ConsentRecord:

@@ -1,0 +1,75 @@
+"""The bodies of `offer.put` and `catalogue.put` to offers. Pure.
+
+What only code can check is checked here: rules, caps, texts, and what an offer's purpose may read.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from gateway.core import eligible, template
+from gateway.core.changes import MAX_OFFERS, CataloguePart
+from gateway.core.gate import overreach
+from gateway.core.model import Cap, Offer, Pause
+from gateway.errors import PeerError
+from sync.fields import EXACT, Id, validate
+from sync.forms import OfferBody
+
+MAX_PARTS = 256  # of 64 KiB at most: more than 5,000 offers of usual size need
+_LISTS = ("zones", "interests", "stores", "placements", "channels", "groups")
+
+
+class _Part(BaseModel):
+    model_config = EXACT
+
+    catalogue_id: Id
+    part: Annotated[int, Field(ge=1, le=MAX_PARTS)]
+    parts: Annotated[int, Field(ge=1, le=MAX_PARTS)]
+    offers: Annotated[list[Any], Field(max_length=MAX_OFFERS)]
+
+
+def parse(body: object) -> Offer:
+    """One offer. Raises PeerError: "fields", "range", "purpose", "eligibility", "cap" or "template" with the place."""
+    wire = validate(OfferBody, body)
+    lists = {name: tuple(getattr(wire, name)) for name in _LISTS}
+    for number, cap in enumerate(wire.caps):
+        if (cap.period_ms == 0) == (cap.calendar == ""):
+            raise PeerError("cap", f"caps.{number}: expected either period_ms or calendar")
+    counted = {"caps": tuple(Cap(**dict(cap)) for cap in wire.caps), "pause": Pause(**dict(wire.pause))}
+    rule = None if wire.eligibility is None else eligible.parse(wire.eligibility)
+    offer = Offer(**dict(wire) | lists | counted | {"eligibility": rule})
+    too_far = overreach(offer)
+    if too_far is not None:
+        raise PeerError("purpose", too_far)
+    wrong = template.fault(offer)
+    if wrong is not None:
+        raise PeerError("template", wrong)
+    return offer
+
+
+def parse_part(body: object) -> CataloguePart:
+    """Raises PeerError as `parse` does; the place begins with the offer's, such as "offers.17.title.de: expected ..".
+    "twice": an id that stands in it before."""
+    wire = validate(_Part, body)
+    if wire.part > wire.parts:
+        raise PeerError("range", "part")
+    return CataloguePart(wire.catalogue_id, wire.part, wire.parts, parse_all(wire.offers))
+
+
+def parse_all(listed: list[Any]) -> tuple[Offer, ...]:
+    """Offers that stand beside each other. Raises PeerError as `parse_part`."""
+    found: dict[str, Offer] = {}
+    for number, body in enumerate(listed):
+        wrong: tuple[str, str] | None = None
+        try:
+            offer = parse(body)
+        except PeerError as error:
+            inside = f"eligibility.{error.field}" if error.reason == "eligibility" else error.field
+            wrong = error.reason, f"offers.{number}.{inside}".rstrip(".")
+        else:
+            if offer.offer_id in found:
+                wrong = "twice", f"offers.{number}.offer_id"
+            found[offer.offer_id] = offer
+        if wrong is not None:  # outside the handler: a cause would carry the refused input
+            raise PeerError(*wrong)
+    return tuple(found.values())
