@@ -10,6 +10,7 @@ APART = 14  # between the names of lines that end close together
 MAX_POINTS = 200  # of a line; more cannot be told apart on 500 pixels
 TICKS = 5
 BAR, BAR_NAME = 14, 190  # a bar's height, and the room for its name
+MAX_NAME = 28  # characters that fit into it
 MAX_BARS = 24  # lines of one chart; what is left out stands in its last one
 
 
@@ -74,7 +75,7 @@ def bar_chart(title: str, across: str, names: Sequence[str], bars: Mapping[str, 
     for number, (entry, values) in enumerate(rows):
         top = TOP + 20 + step * number
         middle = top + BAR * len(names) / 2 + 4
-        parts.append(f'<text x="{BAR_NAME - 6}" y="{middle}" text-anchor="end">{escape(entry)}</text>')
+        parts.append(f'<text x="{BAR_NAME - 6}" y="{middle}" text-anchor="end">{escape(_cut(entry))}</text>')
         for at, value in enumerate(values):
             long = round(value / most * (WIDTH - BAR_NAME - 90), 1)
             y = top + BAR * at
@@ -92,6 +93,10 @@ def below(charts: Sequence[str]) -> str:
         down += high
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {down}">'
     return "\n".join([head, *placed, "</svg>\n"])
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
 
 def _at(x: float, wide: float) -> float:

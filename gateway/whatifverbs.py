@@ -26,6 +26,7 @@ from sync import ops
 from sync.hq import orders
 
 MAX_FAULTS = 50  # of a file; whoever has more has chosen the wrong file
+_WORDS = {NOTHING: "(nothing)"}
 LISTED = 30  # offers and reasons of the table; --json has all
 
 
@@ -113,6 +114,9 @@ def _applied(offers: tuple[Offer, ...], changed: list[object]) -> tuple[Offer, .
 
 def told(changes: Changes, day: date) -> Iterator[str]:
     """The table, line by line."""
+    if not changes.decisions:
+        yield f"{day}: no decision is kept of that day."
+        return
     yield f"{day}: {changes.decisions} decisions, {changes.again} of them made again."
     for why, count in sorted(changes.left_out.items()):
         yield f"  {count} left out: {LEFT_OUT[why]}"
@@ -135,7 +139,7 @@ def told(changes: Changes, day: date) -> Iterator[str]:
     )
     yield ""
     yield f"{'shown':40} {'before':>8} {'after':>8}"
-    yield from _rows(changes.shown_before, changes.shown_after, {NOTHING: "(nothing)"})
+    yield from _rows(changes.shown_before, changes.shown_after, _WORDS)
     yield ""
     yield f"{'reason, of offers and decisions':40} {'before':>8} {'after':>8}"
     yield from _rows(changes.reasons_before, changes.reasons_after, {})
@@ -154,7 +158,7 @@ def chart(changes: Changes, day: date) -> str:
         (f"Shown on {day}: before and after", changes.shown_before, changes.shown_after),
         ("Why offers and decisions fell: before and after", changes.reasons_before, changes.reasons_after),
     ):
-        bars = {name: (float(before[name]), float(after[name])) for name in _names(before, after)}
+        bars = {_WORDS.get(name, name): (float(before[name]), float(after[name])) for name in _names(before, after)}
         charts.append(bar_chart(title, "times", ("before", "after"), bars))
     return below(charts)
 

@@ -109,7 +109,7 @@ def test_a_basket_counts_without_what_is_sensitive() -> None:
 
 
 def test_a_sensitive_place_is_as_if_it_were_not_there() -> None:
-    one = running(segment("anywhere", {"any": [{"is": ["zone", "pharmacy"]}, {"has": ["visit.zones", ["pharmacy"]]}]}))
+    one = running(segment("somewhere", {"at_least": ["visit.zone_minutes", 0]}))
     one.moved("mia", "pharmacy", T0)
     one.tapped("mia", "pharmacy", T0)
     assert ask(one, T0 + MINUTE_MS) == []
@@ -125,7 +125,7 @@ def test_what_becomes_sensitive_is_forgotten_at_once() -> None:
     one.moved("mia", "wine", T0)
     one.basket("mia", 900, [Article("snuff", 900)], T0)
     ask(one, T0)
-    one.put((LINGERS,), categories(("wine", "snuff")))
+    one.put((LINGERS, segment("snuff-box", {"at_least": ["visit.minutes", 1]})), categories(("wine", "snuff")))
     assert one.basket_of("mia") == {}
     assert ask(one, T0 + 6 * MINUTE_MS) == []
     assert "visit.minutes.wine" not in one.facts("mia", T0 + 6 * MINUTE_MS)

@@ -65,6 +65,10 @@ def test_bars_beyond_the_bound_are_one_sum() -> None:
         plot.bar_chart("t", "x", ("n",), {"b": (1.0, 2.0)})
 
 
+def test_a_long_name_stays_in_its_room() -> None:
+    assert f">{'x' * (plot.MAX_NAME - 1)}…<" in plot.bar_chart("t", "x", ("n",), {"x" * 64: (1.0,)})
+
+
 def test_charts_stand_below_each_other() -> None:
     one, other = plot.bar_chart("t", "x", ("n",), {"b": (1.0,)}), plot.line_chart("t", "x", "y", {})
     picture = ET.fromstring(plot.below([one, other]))

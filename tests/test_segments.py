@@ -12,6 +12,7 @@ from gateway.core.model import AgeGate, ConsentState, Member, Offer, Purpose, Sh
 from gateway.core.presence import LEFT_AFTER_MS, PresenceChange
 from gateway.core.segment import Segment
 from gateway.core.segments import RETRY_MS
+from gateway.desk import Desk
 from gateway.errors import StoreError
 from gateway.export import export
 from tests.rigs.figures import Tell
@@ -78,6 +79,16 @@ async def test_five_minutes_at_the_wine_are_told_decided_on_and_shown_within_a_s
     kinds = await shop.types()
     assert kinds.index("segment.changed") < len(kinds) - 1 - kinds[::-1].index("decision.made")
     assert shop.health.counts["segments.in"] == 1
+
+
+async def test_why_says_what_the_offer_asks_of_the_visit(shop: Shop) -> None:
+    await linger(shop, "mia", "wine-ble", 310)
+    decision_id = (await shop.bodies("decision.made"))[-1]["decision_id"]
+    desk = Desk(shop.store, shop.flow, shop.clock, shop.health)
+    why = (await desk.answer({"verb": "why", "decision_id": decision_id}))["why"]
+    said = '"Hello" (tasting), as it stands today: is in one of these segments just now: lingers.'
+    assert said in why["en"]
+    assert '"Hallo" (tasting), nach heutigem Stand: ist gerade in einem dieser Segmente: lingers.' in why["de"]
 
 
 async def test_a_change_of_segment_stays_within_the_contact_budget(shop: Shop) -> None:

@@ -126,6 +126,10 @@ async def test_without_data_it_is_told(tmp_path: Path, capfd: pytest.CaptureFixt
     assert not (tmp_path / "data").exists()
 
 
+def test_a_day_without_decisions_says_so() -> None:
+    assert list(whatifverbs.told(Changes(), date(2026, 11, 22))) == ["2026-11-22: no decision is kept of that day."]
+
+
 def test_every_doubt_has_its_line() -> None:
     doubts = Changes(
         decisions=9,

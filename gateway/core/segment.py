@@ -43,12 +43,12 @@ class Segment:
     stay_ms: int = STAY_MS
 
 
-def misfit(segment: Segment) -> str | None:
+def misfit(segment: Segment, harmful: frozenset[str] = categories()) -> str | None:
     """The place in the segment that may not stand there, with what was expected; None where all is well.
 
-    Only our own words and numbers are in it.
+    Only our own words and numbers are in it. `harmful`: the categories that are sensitive.
     """
-    if is_sensitive(segment.segment_id, harmful := categories()):
+    if is_sensitive(segment.segment_id, harmful):
         return "segment_id: expected a name that tells nothing sensitive"
     for name, rule in (("rule", segment.rule), ("leave", segment.leave)):
         for place, one in comparisons(rule, name) if rule is not None else ():

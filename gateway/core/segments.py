@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from gateway.core.eligible import ZONE_MINUTES, Rule, Value, evaluate, fields
-from gateway.core.segment import FIELDS, MAX_SEGMENTS, TIMED, Segment, comparisons
+from gateway.core.segment import FIELDS, MAX_SEGMENTS, TIMED, Segment, comparisons, misfit
 from gateway.core.sensitive import categories, harmless, is_sensitive
 from gateway.core.shelf import FOREVER_MS, SEGMENTS
 
@@ -137,8 +137,11 @@ class Running:
         self.put((), categories())
 
     def put(self, segments: Iterable[Segment], sensitive: frozenset[str]) -> None:
-        """From now on these are the segments, and this is sensitive. Everybody is to be asked anew."""
-        self._segments = {one.segment_id: one for one in segments}
+        """From now on these are the segments, and this is sensitive. Everybody is to be asked anew.
+
+        A segment that names something sensitive has nobody in it.
+        """
+        self._segments = {one.segment_id: one for one in segments if misfit(one, sensitive) is None}
         self._sensitive = sensitive
         self._zones = frozenset(harmless(self._all_zones, sensitive))
         self._asks: dict[str, set[str]] = {}  # field -> segments whose rules ask for it

@@ -59,7 +59,7 @@ class History(Rows):
         }
         choice = decision.choice
         if choice is not None and choice.shares:
-            # Told and not kept here: a segment is an interest, and whoever judges from the log is headquarters.
+            # In clear it is not kept here: a segment is an interest, and whoever judges from the log is headquarters.
             body["learned"] = {"segment": choice.segment, "shares": [[*share] for share in choice.shares]}
         self.emit(Event("decision.made", decision.at_ms, body))
 
