@@ -79,7 +79,7 @@ def test_decisions_are_made_again_from_what_was_kept(with_learning: bool) -> Non
 
 
 def test_every_field_of_a_situation_is_kept_or_stands_elsewhere() -> None:
-    renamed = {"out": "stock", "unknown": "stock"}
+    renamed = {"out": "stock", "unknown": "stock", "given": "counts"}
     here = {renamed.get(field.name, field.name) for field in fields(Inputs)}
     assert {field.name for field in fields(Situation)} <= here | set(ELSEWHERE)
 
