@@ -31,7 +31,7 @@ POOL = 15  # outcomes that the level above counts for; so many of its own and an
 # was expected, one run in twelve gave up the best offer after a few who did not want it (docs/learning.md).
 COLD_PPM = 150_000
 # An offer is judged by about its last so many takings, however long ago they were: what turns within a week is noticed
-# before any half-life has passed. Of takings, not of showings, so that rare ones are remembered for as long as it needs.
+# before any half-life has passed. Of takings, not of showings: rare ones are remembered for as long as it needs.
 REMEMBERED = 25
 HALF_LIVES = range(30, 61)  # days: shorter forgets faster than a shop sees outcomes, longer outlives a season
 MAX_AGE_DAYS = 60 * 40  # then 2**-40 is left of a count, which is nothing
@@ -148,9 +148,7 @@ def levels(arm: Arm) -> tuple[Arm, ...]:
     """The arms that an outcome of `arm` counts for, the broadest first: of everybody and each segment, the offer in all
     slots and in this one."""
     offer_id, slot, segment = arm
-    return tuple(
-        dict.fromkeys(Arm(offer_id, place, one) for one in ("", *_lineage(segment)) for place in ("", slot))
-    )
+    return tuple(dict.fromkeys(Arm(offer_id, place, one) for one in ("", *_lineage(segment)) for place in ("", slot)))
 
 
 def leaned_on(arm: Arm) -> tuple[Arm, ...]:
@@ -238,8 +236,10 @@ def _counted(tallies: Mapping[Arm, Tally], arm: Arm, day: int, learning: Learnin
 
 
 def _too_many(own: Tally, more: int) -> Tally:
-    """What is forgotten of an arm when so many takings come, with the showings that they stand for. It leaves the levels
-    above as well, so that what they know from elsewhere stays what it was."""
+    """What is forgotten of an arm when so many takings come, with the showings that they stand for.
+
+    It leaves the levels above as well, so that what they know from elsewhere stays what it was.
+    """
     gone = own.taken + more - REMEMBERED * WHOLE if more else 0
     return Tally(own.shown * gone // own.taken, gone) if gone > 0 else Tally()
 
