@@ -36,7 +36,7 @@ AGAIN = 0.3  # of a product's purchases are by who took it before, where nobody 
 # A conditional logit over 31 features, fitted on a quarter of all baskets of 20 August to 31 October 2017 that had five
 # before them (each basket weighs the square root of the products that were found). November and December were only
 # measured. A feature is named by what is counted; the second weight is of the same count looked at more finely.
-# In the order of `_counts`: year, late, hour, pause, season, week, short.
+# In the order of `_Weights`: year, late, hour, pause, season, week, short.
 COUNTED = (-0.2579, 0.1159, -0.6425, -0.1033, -0.1792, 0.4048, 0.2507)
 FINELY = (0.3539, 0.0436, 0.6691, 0.2108)
 DUE, DUE_SQUARED, DUE_LOG, AGO, INTERVAL = -0.0322, -0.0481, 0.4259, -0.1949, 0.2550
