@@ -14,8 +14,10 @@ from gateway.plot import line_chart
 from gateway.results import Result, percentile
 
 DECISIONS = 5_000
-REGRET_SEEDS = 5
+REGRET_SEEDS = 20
 LATE = 1_000  # the last decisions of a run, when it has learned
+TURN_AT = 2_500  # where tastes turn, in runs of their own
+TURN_SEEDS = 5
 COVERAGE_RUNS = 100
 COVERAGE_DECISIONS = 1_200
 TIMED = 500
@@ -33,7 +35,7 @@ def learning(data: Path | None, plot: Path | None) -> list[Result]:
     `plot`: where to write the chart. Raises ConfigError for a folder without the sample or a chart that can't be
     written.
     """
-    figures = [*_regret(plot), *_coverage(), _cost()]
+    figures = [*_regret(plot), *_turned(), *_coverage(), _cost()]
     folder = data if data is not None else openbandit.installed()
     return figures if folder is None else figures + open_bandit(folder)
 
@@ -46,8 +48,7 @@ def _regret(plot: Path | None) -> list[Result]:
         made = learnsim.run(DECISIONS, seed)
         ours, even, ranked = learnsim.lost(made)
         ratios[f"seed {seed}"] = round(ours[-1] / even[-1], 3)
-        before = max(0, len(made) - LATE - 1)
-        late.append((ours[-1] - ours[before]) / (even[-1] - even[before]))
+        late.append(_since(made, len(made) - LATE))
         least = min(least, *(share.ppm for one in made for share in one.choice.shares))
         if not lines:
             plain = ranked[-1] / even[-1]
@@ -60,10 +61,33 @@ def _regret(plot: Path | None) -> list[Result]:
         _write(plot, line_chart("Acceptances missed against the best offer", "decisions", "missed", lines))
     worst = max(ratios.values())
     return [
-        Result("regret_ratio_worst", worst, "", "at most a third", ratios | {"plain rank": round(plain, 3)}),
+        Result(
+            "regret_ratio_worst",
+            worst,
+            "",
+            "at most a third",
+            ratios | {"plain rank": round(plain, 3), "the floor alone": FLOOR * len(learnsim.RATES) / WHOLE},
+        ),
         Result("regret_ratio_late_worst", round(max(late), 3), "", "at most a third"),
         Result("least_share", least / WHOLE, "", f"at least {FLOOR / WHOLE}"),
     ]
+
+
+def _turned() -> list[Result]:
+    """What is missed after tastes turned, against even shares: until the end, and of the last decisions."""
+    made = [learnsim.run(DECISIONS, seed, turn_at=TURN_AT) for seed in range(TURN_SEEDS)]
+    ratios = {f"seed {seed}": round(_since(one, TURN_AT), 3) for seed, one in enumerate(made)}
+    late = max(_since(one, len(one) - LATE) for one in made)
+    return [
+        Result("turned_regret_ratio_worst", max(ratios.values()), "", "-", ratios),
+        Result("turned_regret_ratio_late_worst", round(late, 3), "", "at most a third"),
+    ]
+
+
+def _since(made: list[learnsim.Shown], number: int) -> float:
+    """The ratio of what was missed from the decision of that number on."""
+    ours, even, _ = learnsim.lost(made[max(0, number) :])
+    return ours[-1] / even[-1]
 
 
 def _coverage() -> list[Result]:

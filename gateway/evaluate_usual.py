@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway import retaildata
 from gateway.core.affinity import Book, Coupon, taste
 from gateway.core.spans import DAY_MS
-from gateway.core.usual import Bought, usual
+from gateway.core.usual import Bought, Crowd, steady, usual
 from gateway.errors import ConfigError
 from gateway.results import Result, percentile
 from gateway.retaildata import Basket
@@ -24,7 +24,8 @@ COUPONS_FROM_MS = int(datetime(2017, 8, 1, tzinfo=UTC).timestamp() * 1000)  # re
 KNOWN_AFTER = 5  # baskets of a household, before which nobody has a usual
 SMALL = 3  # products of a basket that is no week's shopping
 DEEP = 20  # so far down a list is looked for the first hit
-CROWD_HALF_LIFE_MS = 30 * DAY_MS
+CROWD_HALF_LIFE_MS, WEEK_HALF_LIFE_MS, SEASON_HALF_LIFE_MS = 30 * DAY_MS, 7 * DAY_MS, 90 * DAY_MS
+AGAIN_PRIOR = 20  # purchases of a product, before which nobody knows whether it is taken again
 CROWD_PRIOR = 20  # baskets of the whole chain that a shop's own popularity begins with
 COMMON_HERE, COMMON = 6, 5  # what is offered to everybody beside their own things: of this shop, of the chain
 
@@ -57,12 +58,11 @@ class _Tally:
         return {"hit_at_1": self.first / many, "hit_at_3": self.three / many, "mrr": self.reciprocal / many}
 
 
-class _Crowd:
+class _Fading:
     """How common each product is, newer baskets weighing more: growing weights in place of shrinking counts."""
 
-    def __init__(self, start_ms: int) -> None:
-        self._start_ms = start_ms
-        self.counts: Counter[str] = Counter()
+    def __init__(self, start_ms: int, half_life_ms: int) -> None:
+        self._start_ms, self._half_life_ms = start_ms, half_life_ms
         self.chain: Counter[str] = Counter()
         self.shops: dict[int, Counter[str]] = {}
         self.baskets: Counter[int] = Counter()
@@ -70,22 +70,57 @@ class _Crowd:
         self._weight = 1.0
 
     def add(self, basket: Basket) -> None:
-        self._weight = 2 ** ((basket.at_ms - self._start_ms) / CROWD_HALF_LIFE_MS)
+        self._weight = 2 ** ((basket.at_ms - self._start_ms) / self._half_life_ms)
         shop = self.shops.setdefault(basket.store, Counter())
         for product in basket.products:
-            self.counts[product] += 1
             self.chain[product] += self._weight  # type: ignore[assignment]  # a Counter takes any number
             shop[product] += self._weight  # type: ignore[assignment]  # as above
         self.baskets[basket.store] += self._weight  # type: ignore[assignment]  # as above
         self.all_baskets += self._weight
 
-    def share(self, store: int) -> Callable[[str], float]:
+    def in_chain(self, product: str) -> float:
+        return self.chain[product] / max(self.all_baskets, 1e-9)
+
+    def in_shop(self, store: int) -> Callable[[str], float]:
         """The part of a shop's baskets that hold a product, leaning on the chain's where the shop has few."""
         shop: Mapping[str, float] = self.shops.get(store, Counter())
         prior = CROWD_PRIOR * self._weight
         whole = self.baskets.get(store, 0) + prior
         chain, leaning = self.chain, prior / max(self.all_baskets, 1e-9)
         return lambda product: (shop.get(product, 0.0) + leaning * chain[product]) / whole
+
+
+class _Crowd:
+    """What everybody took until now."""
+
+    def __init__(self, start_ms: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self._again: Counter[str] = Counter()
+        self._took: dict[int, set[str]] = {}
+        self.month, self._week, self._season = (
+            _Fading(start_ms, half_life_ms)
+            for half_life_ms in (CROWD_HALF_LIFE_MS, WEEK_HALF_LIFE_MS, SEASON_HALF_LIFE_MS)
+        )
+
+    def add(self, basket: Basket) -> None:
+        took = self._took.setdefault(basket.household, set())
+        self.counts.update(basket.products)
+        self._again.update(took.intersection(basket.products))
+        took.update(basket.products)
+        for fading in (self.month, self._week, self._season):
+            fading.add(basket)
+
+    def at(self, store: int) -> Callable[[str], Crowd]:
+        """How common a product is, for who stands in this shop."""
+        month, week = self.month.in_shop(store), self._week.in_shop(store)
+        return lambda product: Crowd(
+            month(product),
+            self.month.in_chain(product),
+            week(product),
+            self._week.in_chain(product),
+            self._season.in_chain(product),
+            (self._again[product] + 1) / (self.counts[product] + AGAIN_PRIOR),
+        )
 
 
 class _Daily:
@@ -101,10 +136,10 @@ class _Daily:
     def common(self, at_ms: int, store: int) -> list[str]:
         if at_ms // DAY_MS != self._day:
             self._day, self._shops = at_ms // DAY_MS, {}
-            self._chain = [what for what, _ in self._crowd.chain.most_common(COMMON)]
+            self._chain = [what for what, _ in self._crowd.month.chain.most_common(COMMON)]
             self.ever = [what for what, _ in self._crowd.counts.most_common(DEEP)]
         if store not in self._shops:
-            shop = self._crowd.shops.get(store, Counter())
+            shop = self._crowd.month.shops.get(store, Counter())
             self._shops[store] = [what for what, _ in shop.most_common(COMMON_HERE)]
         return [*self._shops[store], *self._chain]
 
@@ -122,7 +157,7 @@ class _Methods:
             self.small.setdefault(method, _Tally()).add(ranked, truth)
 
 
-OURS = "here x hour x pause x due x popularity"
+OURS = "counts x time x due x popularity, each for the others"
 NO_CROWD = "ours without popularity"
 
 
@@ -138,14 +173,13 @@ def of_usual(data: Path | None) -> list[Result]:
     for basket in read:
         known = bought.setdefault(basket.household, [])
         if basket.at_ms >= TEST_FROM_MS and len(known) >= KNOWN_AFTER:
-            common, share = daily.common(basket.at_ms, basket.store), crowd.share(basket.store)
+            common, share = daily.common(basket.at_ms, basket.store), crowd.at(basket.store)
             visits = [Bought(one.at_ms, one.store == basket.store, one.products) for one in known]
             began_s = time.thread_time()
-            usual(visits, basket.at_ms, share, common)
-            spent_ms.append((time.thread_time() - began_s) * 1000)
             ranked = usual(visits, basket.at_ms, share, common, DEEP)
+            spent_ms.append((time.thread_time() - began_s) * 1000)
             methods.add(OURS, [one.what for one in ranked], basket.products)
-            ranked = usual(visits, basket.at_ms, lambda product: 0.0, (), DEEP)
+            ranked = usual(visits, basket.at_ms, lambda product: steady(0.0), (), DEEP)
             methods.add(NO_CROWD, [one.what for one in ranked], basket.products)
             for name, simple in _simple(known, basket.at_ms).items():
                 methods.add(name, simple, basket.products)

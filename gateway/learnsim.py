@@ -1,5 +1,5 @@
 """A simulated catalogue whose acceptance rates are known, so that what learning costs and what its logs say can be held
-against the truth. It knows nothing of fatigue, seasons or people who come again: each decision is somebody new."""
+against the truth. It knows no fatigue and nobody who comes again: each decision is somebody new."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -25,18 +25,21 @@ RATES = {
     "chocolate": {"coffee": 12, "tea": 12, "rare": 16},
 }
 PLAIN = tuple((offer_id, 1) for offer_id in RATES)
+# When tastes turn: from one decision to the next each segment takes what the other did, the hardest turn there is.
+TURNED = {"coffee": "tea", "tea": "coffee", "rare": "rare"}
 
 Way = Callable[[str, str], Mapping[str, float]]  # slot and segment to the share of each offer
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One decision of a run."""
+    """One decision of a run. `taste`: the segment whose rates hold for this one; another than its own after a turn."""
 
     slot: str
     segment: str
     choice: Choice
     reward: bool
+    taste: str
 
     @property
     def offer_id(self) -> str:
@@ -48,8 +51,8 @@ def rate(offer_id: str, slot: str, segment: str) -> float:
     return RATES[offer_id][segment] / (100 if slot == "till" else 200)
 
 
-def run(decisions: int, seed: int, learning: Learning = LEARNING) -> list[Shown]:
-    """So many decisions with what came of them."""
+def run(decisions: int, seed: int, learning: Learning = LEARNING, turn_at: int | None = None) -> list[Shown]:
+    """So many decisions with what came of them. From the one with the number `turn_at` on tastes are turned."""
     world = random.Random(seed)
     tallies: dict[Arm, Tally] = {}
     made = []
@@ -60,10 +63,11 @@ def run(decisions: int, seed: int, learning: Learning = LEARNING) -> list[Shown]
         offer_id = choice.order[0]
         arm = Arm(offer_id, slot, choice.segment)
         tallies |= shown(tallies, arm, day, learning)
-        reward = world.random() < rate(offer_id, slot, segment)
+        taste = segment if turn_at is None or number < turn_at else TURNED[segment]
+        reward = world.random() < rate(offer_id, slot, taste)
         if reward:
             tallies |= taken(tallies, arm, day, learning)
-        made.append(Shown(slot, segment, choice, reward))
+        made.append(Shown(slot, segment, choice, reward, taste))
     return made
 
 
@@ -72,8 +76,8 @@ def lost(made: Sequence[Shown]) -> tuple[list[float], list[float], list[float]]:
     sums: tuple[list[float], list[float], list[float]] = ([], [], [])
     totals = [0.0, 0.0, 0.0]
     for one in made:
-        rates = [rate(offer_id, one.slot, one.segment) for offer_id in RATES]
-        got = (rate(one.offer_id, one.slot, one.segment), sum(rates) / len(rates), rates[0])
+        rates = [rate(offer_id, one.slot, one.taste) for offer_id in RATES]
+        got = (rate(one.offer_id, one.slot, one.taste), sum(rates) / len(rates), rates[0])
         for at, each in enumerate(got):
             totals[at] += max(rates) - each
             sums[at].append(totals[at])

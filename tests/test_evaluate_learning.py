@@ -12,6 +12,8 @@ from gateway.errors import ConfigError
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"DECISIONS": 300, "REGRET_SEEDS": 1, "LATE": 100, "COVERAGE_RUNS": 3, "TIMED": 20}.items():
         monkeypatch.setattr(evaluate_learning, name, value)
+    monkeypatch.setattr(evaluate_learning, "TURN_AT", 150)
+    monkeypatch.setattr(evaluate_learning, "TURN_SEEDS", 1)
     monkeypatch.setattr(evaluate_learning, "COVERAGE_DECISIONS", 200)
 
 
@@ -20,10 +22,13 @@ def test_every_figure_and_the_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     figures = {one.name: one for one in evaluate_learning.learning(None, tmp_path / "learning.svg")}
     assert figures.keys() == {
         "regret_ratio_worst", "regret_ratio_late_worst", "least_share", "choose_20_ms",
+        "turned_regret_ratio_worst", "turned_regret_ratio_late_worst",
         "covered.evenly", "covered.best", "covered.in_proportion",
     }  # fmt: skip
     assert figures["least_share"].value >= 0.02
     assert 0 < figures["regret_ratio_worst"].value < 1.2
+    assert figures["regret_ratio_worst"].peers["the floor alone"] == pytest.approx(0.12)
+    assert figures["turned_regret_ratio_worst"].value > figures["regret_ratio_worst"].peers["the floor alone"]
     assert figures["covered.evenly"].value <= 3
     assert figures["covered.evenly"].peers["effective decisions, least"] > 20
     chart = (tmp_path / "learning.svg").read_text()

@@ -85,6 +85,15 @@ def test_shares_lean_on_the_chain_where_a_shop_is_new() -> None:
     crowd = evaluate_usual._Crowd(DAILY[0].at_ms)
     for basket in DAILY:
         crowd.add(basket)
-    assert crowd.share(7)("bread") == pytest.approx(1.0)
-    assert crowd.share(99)("bread") == pytest.approx(1.0)
-    assert crowd.share(99)("fish") == 0
+    assert crowd.at(7)("bread").here == pytest.approx(1.0)
+    assert crowd.at(99)("bread") == crowd.at(7)("bread")
+    assert crowd.at(99)("fish").here == crowd.at(99)("fish").chain == 0
+
+
+def test_whether_a_product_is_taken_again_is_counted_by_household() -> None:
+    crowd = evaluate_usual._Crowd(DAILY[0].at_ms)
+    for basket in DAILY:
+        crowd.add(basket)
+    bread, once = crowd.at(7)("bread").again, crowd.at(7)("new-00").again
+    assert bread == pytest.approx(len(DAILY) / (len(DAILY) + evaluate_usual.AGAIN_PRIOR))
+    assert once == pytest.approx(1 / (1 + evaluate_usual.AGAIN_PRIOR))

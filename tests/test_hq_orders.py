@@ -44,7 +44,10 @@ def test_a_file_is_imported_whole(db: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ({"eligibility": {"is": ["name", "Ada"]}}, r"found a rule that can't be followed \(is.0: expected a known field\)"),
+        (
+            {"eligibility": {"is": ["name", "Ada"]}},
+            r"found a rule that can't be followed \(is.0: expected a known field\)",
+        ),
         ({"caps": [{"what": "impressions", "limit": 1}]}, r"found a cap that can't be counted \(caps.0: expected"),
         ({"badge": {"en": "{price!r}"}}, r"braces are no placeholder of ours \(badge.en: expected only the"),
         ({"more": {"de": "{price}"}}, r"\(more.de: expected price_ref beside \{price\}\)"),

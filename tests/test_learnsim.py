@@ -23,6 +23,17 @@ def test_learning_misses_less_than_even_shares_and_than_plain_rank() -> None:
     assert ours[-1] < 0.6 * even[-1] < plain[-1]
 
 
+def test_after_a_turn_the_other_segments_rates_hold() -> None:
+    made = learnsim.run(120, 1, turn_at=60)
+    assert made[:60] == learnsim.run(60, 1)
+    assert {(one.segment, one.taste) for one in made[:60]} == {(name, name) for name in learnsim.SEGMENTS}
+    assert {(one.segment, one.taste) for one in made[60:]} == set(learnsim.TURNED.items())
+    ours, _, _ = learnsim.lost(made)
+    missed = [max(learnsim.rate(offer_id, one.slot, one.taste) for offer_id in learnsim.RATES)
+        - learnsim.rate(one.offer_id, one.slot, one.taste) for one in made]  # fmt: skip
+    assert ours[-1] == pytest.approx(sum(missed))
+
+
 def test_switched_off_it_misses_what_plain_rank_misses() -> None:
     ours, _, plain = learnsim.lost(learnsim.run(50, 1, Learning()))
     assert ours == plain

@@ -24,7 +24,7 @@ def test_an_offer_is_counted_when_shown_and_when_taken_once(tx: Tx) -> None:
     assert tx.note_taken("d1", NOW_MS + 5, ON)
     assert not tx.note_taken("d1", NOW_MS + 6, ON), "a redemption after an acceptance is the same outcome"
     assert tx.tallies([ARM]) == dict.fromkeys(
-        [Arm("o1"), Arm("o1", "till"), Arm("o1", "till", "coffee")], Tally(WHOLE, WHOLE, 20_000)
+        [Arm("o1", slot, one) for one in ("", "coffee") for slot in ("", "till")], Tally(WHOLE, WHOLE, 20_000)
     )
 
 
@@ -45,7 +45,7 @@ def test_windows_end_with_what_is_shown_later(tx: Tx) -> None:
 
 
 def test_full_is_full(tx: Tx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "MAX_TALLIES", 6)
+    monkeypatch.setattr(learning, "MAX_TALLIES", 8)
     assert tx.note_shown("d1", ARM, NOW_MS, ON)
     assert tx.note_shown("d2", Arm("o2", "till", "coffee"), NOW_MS, ON)
     assert not tx.note_shown("d3", Arm("o3"), NOW_MS, ON)

@@ -2,11 +2,25 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core import usual as core
 from gateway.core.spans import DAY_MS
-from gateway.core.usual import CANDIDATES, MAX_AGE_MS, MAX_LINES, Bought, Product, Purchases, past, usual, usual_of
+from gateway.core.usual import (
+    CANDIDATES,
+    MAX_AGE_MS,
+    MAX_LINES,
+    Bought,
+    Crowd,
+    Product,
+    Purchases,
+    past,
+    steady,
+    usual,
+    usual_of,
+)
 
 NOW_MS = int(datetime(2026, 11, 20, 9, tzinfo=UTC).timestamp() * 1000)
 HOUR_MS = 3_600_000
@@ -21,13 +35,15 @@ _visits = st.lists(
 def names(
     visits: list[Bought], now_ms: int = NOW_MS, shares: dict[str, float] | None = None, limit: int = 3
 ) -> list[str]:
-    return [one.what for one in usual(visits, now_ms, lambda product: (shares or {}).get(product, 0.0), (), limit)]
+    return [
+        one.what for one in usual(visits, now_ms, lambda product: steady((shares or {}).get(product, 0.0)), (), limit)
+    ]
 
 
 @given(_visits, st.lists(st.builds(Bought, st.integers(NOW_MS, NOW_MS * 2), st.booleans(), _products), max_size=9))
 def test_what_is_bought_later_changes_nothing(visits: list[Bought], later: list[Bought]) -> None:
-    assert usual(visits + later, NOW_MS, lambda product: 0.1) == usual(
-        [visit for visit in visits if visit.at_ms < NOW_MS], NOW_MS, lambda product: 0.1
+    assert usual(visits + later, NOW_MS, lambda product: steady(0.1)) == usual(
+        [visit for visit in visits if visit.at_ms < NOW_MS], NOW_MS, lambda product: steady(0.1)
     )
 
 
@@ -35,12 +51,12 @@ def test_what_is_bought_later_changes_nothing(visits: list[Bought], later: list[
 def test_the_order_of_visits_changes_nothing(visits: list[Bought], random: object) -> None:
     shuffled = list(visits)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' own Random
-    assert usual(visits, NOW_MS, lambda product: 0.1) == usual(shuffled, NOW_MS, lambda product: 0.1)
+    assert usual(visits, NOW_MS, lambda product: steady(0.1)) == usual(shuffled, NOW_MS, lambda product: steady(0.1))
 
 
 @given(_visits, st.integers(1, 4))
 def test_it_says_each_product_once_and_best_first(visits: list[Bought], limit: int) -> None:
-    ranked = usual(visits, NOW_MS, lambda product: 0.0, (), limit)
+    ranked = usual(visits, NOW_MS, lambda product: steady(0.0), (), limit)
     assert len(ranked) <= limit
     assert len({one.what for one in ranked}) == len(ranked)
     assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
@@ -73,7 +89,7 @@ def test_this_shop_counts_more_than_another_and_new_more_than_old() -> None:
 def test_popularity_decides_among_equals_and_for_who_bought_little() -> None:
     visits = [Bought(NOW_MS - DAY_MS, True, ("bread", "truffle"))]
     assert names(visits, shares={"truffle": 0.0, "bread": 0.2}) == ["bread", "truffle"]
-    assert [one.what for one in usual([], NOW_MS, {"milk": 0.3}.get, ("milk",))] == ["milk"]  # type: ignore[arg-type]  # only milk is asked for
+    assert [one.what for one in usual([], NOW_MS, lambda product: steady(0.3), ("milk",))] == ["milk"]
 
 
 def test_a_long_history_is_cut_at_the_oldest_end() -> None:
@@ -104,7 +120,7 @@ def test_what_is_due_again_comes_before_what_was_taken_ahead_of_its_time() -> No
 
 def test_products_beyond_the_first_dozens_are_not_weighed_in_full() -> None:
     visits = [Bought(NOW_MS - DAY_MS, True, tuple(f"p-{number:04}" for number in range(500)))]
-    assert len(usual(visits, NOW_MS, lambda product: 0.0, (), 1_000)) == CANDIDATES
+    assert len(usual(visits, NOW_MS, lambda product: steady(0.0), (), 1_000)) == CANDIDATES
 
 
 def test_who_bought_the_same_products_gets_the_products_themselves() -> None:
@@ -112,3 +128,37 @@ def test_who_bought_the_same_products_gets_the_products_themselves() -> None:
     visits = tuple(Bought(NOW_MS - day * DAY_MS, True, ("p-2", "p-1", "p-unknown")) for day in (7, 14))
     assert usual_of(Purchases((bread, tea), visits), NOW_MS) == (bread, tea)
     assert usual_of(Purchases((), visits), NOW_MS) == ()
+
+
+def test_what_comes_second_is_right_where_the_first_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rolls and butter are always taken together; on other days there is a newspaper instead of both."""
+    visits = [Bought(NOW_MS - day * 3 * DAY_MS, True, ("butter", "rolls")) for day in range(1, 60) if day % 5]
+    visits += [Bought(NOW_MS - day * 3 * DAY_MS, True, ("newspaper",)) for day in range(5, 60, 5)]
+    shares = {"butter": 0.02, "newspaper": 0.6}
+    assert names(visits, shares=shares, limit=2) == ["butter", "newspaper"]
+    monkeypatch.setattr(core, "INSTEAD", 0.0)
+    assert names(visits, shares=shares, limit=2) == ["butter", "rolls"]
+
+
+def test_what_the_chain_takes_more_of_this_week_comes_first() -> None:
+    visits = [Bought(NOW_MS - day * DAY_MS, True, ("jam", "stollen")) for day in (7, 14)]
+    crowds = {
+        "jam": Crowd(0.01, 0.01, 0.01, 0.01, 0.01),
+        "stollen": Crowd(0.01, 0.01, 0.01, 0.03, 0.01),
+    }
+    assert [one.what for one in usual(visits, NOW_MS, crowds.__getitem__)] == ["stollen", "jam"]
+
+
+def test_what_people_take_again_and_again_comes_first() -> None:
+    visits = [Bought(NOW_MS - day * DAY_MS, True, ("a-lamp", "milk")) for day in (7, 14)]
+    crowds = {"a-lamp": Crowd(0.01, 0.01, 0.01, 0.01, 0.01, 0.02), "milk": Crowd(0.01, 0.01, 0.01, 0.01, 0.01, 0.6)}
+    assert [one.what for one in usual(visits, NOW_MS, crowds.__getitem__)] == ["milk", "a-lamp"]
+
+
+def test_what_is_taken_on_this_day_of_the_week_comes_first() -> None:
+    weekly = [Bought(NOW_MS - day * DAY_MS, True, ("weekly",)) for day in (7, 14, 21)]
+    other = [Bought(NOW_MS - day * DAY_MS, True, ("another day",)) for day in (4, 11, 18)]
+    today = names(weekly + other)
+    later = names(weekly + other, NOW_MS + 4 * DAY_MS)
+    assert today.index("weekly") < today.index("another day")
+    assert later.index("another day") < later.index("weekly")

@@ -28,9 +28,13 @@ FLOOR = 20_000  # below 2 % a log can judge no other policy: 10,000 rows were wo
 MAX_CANDIDATES = 20
 assert MAX_CANDIDATES * FLOOR < WHOLE
 LEAST_PEOPLE = 50  # a smaller segment is a handful of people: their outcomes count for its parent alone
-POOL = 20  # outcomes that the level above counts for; so many of its own and an offer is judged by both alike
-# 5 %: what is expected of an offer of which nobody knows anything. Rather too much, so that it gets its chance.
-COLD_PPM = 50_000
+POOL = 15  # outcomes that the level above counts for; so many of its own and an offer is judged by both alike
+# 15 %: what is expected of an offer of which nobody knows anything. Far too much, so that it gets its chance: where 5 %
+# was expected, one run in twelve gave up the best offer after a few who did not want it (docs/learning.md).
+COLD_PPM = 150_000
+# An offer is judged by about its last so many takings, however long ago they were: what turns within a week is noticed
+# before any half-life has passed. Of takings, not of showings: rare ones are remembered for as long as it needs.
+REMEMBERED = 25
 HALF_LIVES = range(30, 61)  # days: shorter forgets faster than a shop sees outcomes, longer outlives a season
 MAX_AGE_DAYS = 60 * 40  # then 2**-40 is left of a count, which is nothing
 MAX_DEPTH = 4  # parts of a segment's name: "coffee.espresso" has two
@@ -157,9 +161,17 @@ def segment_for(learning: Learning, segments: Sequence[str]) -> str:
 
 @lru_cache(maxsize=ARMS)
 def levels(arm: Arm) -> tuple[Arm, ...]:
-    """The arms that an outcome of `arm` counts for, the broadest first."""
+    """The arms that an outcome of `arm` counts for, the broadest first: of everybody and each segment, the offer in all
+    slots and in this one."""
     offer_id, slot, segment = arm
-    return (Arm(offer_id), Arm(offer_id, slot), *(Arm(offer_id, slot, one) for one in _lineage(segment)))
+    return tuple(dict.fromkeys(Arm(offer_id, place, one) for one in ("", *_lineage(segment)) for place in ("", slot)))
+
+
+def leaned_on(arm: Arm) -> tuple[Arm, ...]:
+    """The arms that a belief is built from, the broadest first: whom an offer is for matters more than where it is
+    shown, so what a segment did in all slots comes before this slot."""
+    offer_id, _, segment = arm
+    return tuple(dict.fromkeys((Arm(offer_id), *(Arm(offer_id, "", one) for one in _lineage(segment)), arm)))
 
 
 def shown(tallies: Mapping[Arm, Tally], arm: Arm, day: int, learning: Learning) -> dict[Arm, Tally]:
@@ -188,13 +200,14 @@ def aged(tally: Tally, day: int, half_life_days: int) -> Tally:
 def posterior(learning: Learning, tallies: Mapping[Arm, Tally], arm: Arm, day: int) -> tuple[int, int]:
     """The two parameters of the Beta distribution, in hundredths and at least 1 each.
 
-    What the level above has seen elsewhere is what a level expects; headquarters' prior for the level takes its place.
+    What the level above has seen elsewhere is what a level expects; headquarters' prior for the level takes its place,
+    and one for a slot stands for each segment there that has none.
     """
-    chain = levels(arm)
+    chain = leaned_on(arm)
     seen = [aged(tallies.get(one, Tally()), day, learning.half_life_days) for one in chain]
     mean, a, b = COLD_PPM / WHOLE, 1.0, 1.0
     for at, level in enumerate(chain):
-        prior = learning.priors.get(level)
+        prior = learning.priors.get(level) or learning.priors.get(Arm(level.offer_id, level.slot))
         if prior is not None:
             mean = prior.mean_ppm / WHOLE
         weight = max(
@@ -229,11 +242,22 @@ def _lineage(segment: str) -> tuple[str, ...]:
 
 
 def _counted(tallies: Mapping[Arm, Tally], arm: Arm, day: int, learning: Learning, more: Tally) -> dict[Arm, Tally]:
+    found = {one: aged(tallies.get(one, Tally(day=day)), day, learning.half_life_days) for one in levels(arm)}
+    gone = _too_many(found[arm], more.taken)
     changed = {}
-    for level in levels(arm):
-        old = aged(tallies.get(level, Tally(day=day)), day, learning.half_life_days)
-        changed[level] = Tally(old.shown + more.shown, min(old.taken + more.taken, old.shown + more.shown), old.day)
+    for level, old in found.items():
+        now_shown = max(0, old.shown - gone.shown) + more.shown
+        changed[level] = Tally(now_shown, min(max(0, old.taken - gone.taken) + more.taken, now_shown), old.day)
     return changed
+
+
+def _too_many(own: Tally, more: int) -> Tally:
+    """What is forgotten of an arm when so many takings come, with the showings that they stand for.
+
+    It leaves the levels above as well, so that what they know from elsewhere stays what it was.
+    """
+    gone = own.taken + more - REMEMBERED * WHOLE if more else 0
+    return Tally(own.shown * gone // own.taken, gone) if gone > 0 else Tally()
 
 
 def _wins(posteriors: Sequence[tuple[int, int]], arms: Sequence[Arm], day: int) -> list[int]:

@@ -12,7 +12,7 @@ from gateway.core.learning import Arm, Learning, Prior, Tally
 from gateway.core.spans import DAY_MS
 from gateway.tables.rows import Rows, as_json
 
-MAX_TALLIES = 20_000  # 1,000 offers in five slots for four segments; about 100 bytes each
+MAX_TALLIES = 20_000  # 650 offers in five slots for four segments, 30 each; about 100 bytes a row
 MAX_OPEN = 10_000  # decisions within a window; they are counted with each decision, and 120 bytes each
 ENDED_AT_ONCE = 50  # windows that end with each decision that opens one, so that there is never a backlog
 
