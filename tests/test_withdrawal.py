@@ -39,6 +39,7 @@ id = "coffee"
 zone = "coffee"
 """
 # The name stands on the screen and on the tablet; what is asked for is the moment when it stands on neither.
+SAYS = "(name) => document.body.innerText.includes(name)"
 EMPTY = "(name) => !document.body.innerText.includes(name) && Date.now()"
 
 
@@ -86,13 +87,20 @@ def open_pages(system: System, browser: Browser) -> tuple[Page, Page]:
 
 def show_everywhere(screen: Page, tablet: Page, coffee: Pn532Rig, advice: Pn532Rig, card: dict, name: str) -> None:
     """The member taps at the screen, asks for advice, and a colleague opens the card."""
-    for reader in (advice, coffee):
-        reader.present(card)
-        time.sleep(0.5)
-        reader.remove()
-    tablet.locator("li.row[data-state=asked] button").first.click(timeout=20_000)
-    for page in (tablet, screen):
-        page.wait_for_function("(name) => document.body.innerText.includes(name)", arg=name, timeout=20_000)
+    asking = tablet.locator("li.row[data-state=asked] button").first
+    advice.present(card)
+    asking.wait_for(timeout=20_000)
+    advice.remove()
+    greet(screen, coffee, card, name)
+    asking.click(timeout=20_000)
+    tablet.wait_for_function(SAYS, arg=name, timeout=20_000)
+
+
+def greet(screen: Page, coffee: Pn532Rig, card: dict, name: str) -> None:
+    """The member holds the card to the screen until their name stands there."""
+    coffee.present(card)
+    screen.wait_for_function(SAYS, arg=name, timeout=20_000)
+    coffee.remove()
 
 
 def one_round(system, screen, tablet, coffee, advice, card, name) -> float:
@@ -114,10 +122,7 @@ def one_round(system, screen, tablet, coffee, advice, card, name) -> float:
 
 def press_the_button(system, browser, screen, coffee, card, name) -> float:
     """The same by hand: a person presses "withdraw everything" at the console."""
-    coffee.present(card)
-    time.sleep(0.5)
-    coffee.remove()
-    screen.wait_for_function("(name) => document.body.innerText.includes(name)", arg=name, timeout=20_000)
+    greet(screen, coffee, card, name)
     console = browser.new_page()
     console.goto(f"{system.hq_url}/")
     person = console.locator("article.person", has_text=MEMBER)
