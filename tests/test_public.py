@@ -220,7 +220,7 @@ def the_gate_stands_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offers_may_name_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offers, "_naming", lambda offer, situation: None)
+    monkeypatch.setattr(offers, "_naming", lambda offer, situation, shelf: None)
 
 
 def names_leave_below_the_third_level(monkeypatch: pytest.MonkeyPatch) -> None:
