@@ -103,7 +103,8 @@ def create_app(
         add_self_service(app, path, me, clock, pages, public_url)
     if handovers is not None:
         add_handovers(app, handovers, tablets)
-    add_tills(app, path, health, clock, tablet_key)
+    add_tills(app, path, health, clock, tablet_key, tablets)
+    _add_till_pages(app, path, hub, clock, pages, tablets)
     return app
 
 
@@ -186,9 +187,29 @@ def _add_pages(
     async def tablet_page(
         request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None
     ) -> Response:
+        refused = sign_in(request, "/tablet", key, cookie)
+        return refused if refused is not None else _page(pages.shell("tablet.html"))
+
+    @app.get("/till", include_in_schema=False)
+    async def till_page(
+        request: Request,
+        id: str = "",
+        key: str = "",
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+    ) -> Response:
+        one = id or next(iter(path.tills), "") if len(path.tills) == 1 else id
+        refused = sign_in(request, f"/till?id={one}" if one in path.tills else "/till", key, cookie)
+        if refused is not None:
+            return refused
+        if one not in path.tills:
+            return _page(pages.tills(path.tills), 404 if id else 200)
+        return _page(pages.shell("till.html", {"till": one}))
+
+    def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:
+        """Let a tablet in that shows the manager's key; None for one that is in already."""
         tablet = cookies.tablet_of(cookie, tablet_key)
         if key and cookies.key_fits(key, tablet_key):
-            answer = RedirectResponse("/tablet", 303, headers=FRESH)
+            answer = RedirectResponse(page, 303, headers=FRESH)
             value = cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key)
             set_cookie(answer, request, cookies.COOKIE, value, cookies.COOKIE_MAX_AGE_S)
             if handovers is not None and tablet is not None:
@@ -197,9 +218,7 @@ def _add_pages(
             return answer
         if key:
             health.count("tablet.key_refused")
-        if tablet is None:
-            return _page(pages.shell("locked.html"), 401)
-        return _page(pages.shell("tablet.html"))
+        return _page(pages.shell("locked.html", {"again": page}), 401) if tablet is None else None
 
     @app.get("/static/{build}/{name:path}", include_in_schema=False)
     async def static(build: str, name: str) -> Response:
@@ -278,6 +297,18 @@ def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages,
 
 def _result(value: str) -> Result:
     return Result.model_validate({"result": value})
+
+
+def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
+    def extra() -> wire.Json:
+        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
+
+    @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
+    async def till_stream(till: str, tablet: Annotated[str, Depends(tablets.ours)]) -> Response:
+        """Server-sent events that say when a till's page is to ask anew, and nothing else."""
+        if till not in path.tills:
+            raise HTTPException(404, "There is no till of this name.")
+        return _watch(hub.watch_till(till), extra)
 
 
 def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:

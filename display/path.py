@@ -11,6 +11,7 @@ from gateway.core.model import ShopConfig
 from gateway.core.onetime import CODE_FORM
 from gateway.core.redemption import MAX_CENTS
 from gateway.life import Stale
+from gateway.tilldesk import TillView
 
 RECEIPT_FORM = r"^[A-Za-z0-9._:/#-]{1,64}$"  # a number, so that nobody's name gets into the ledger
 
@@ -63,15 +64,18 @@ class Path(Protocol):
         """ "ok" or "gone"."""
 
     @property
-    def checkout(self) -> "TillCounter":
-        """Where tills redeem."""
+    def till_desk(self) -> "TillCounter":
+        """Where tills redeem, and what their pages show."""
 
 
 class TillCounter(Protocol):
-    """What tills ask (gateway.checkout)."""
+    """What tills ask (gateway.tilldesk)."""
 
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         """The answer, after its commit; "conflict" or "busy"."""
+
+    async def view(self, till: str) -> TillView:
+        """What the page of this till shows now."""
 
 
 class _Form(BaseModel):

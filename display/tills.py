@@ -1,14 +1,16 @@
-"""Routes for the point of sale: who buys, and what is redeemed. It shows the manager's key with each request."""
+"""Routes for the point of sale, which shows the manager's key with each request, and for the page of a till on a tablet:
+who buys, and what is redeemed."""
 
 import re
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Cookie, Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse, Response
 
 from display import cookies, wire
 from display.path import AtTill, Cancel, Confirm, Path, Redeem, Redeemed, Result, Reverse
+from display.selfservice import LOCKED, Tablets
 from gateway.checkout import Asked
 from gateway.core.ports import Clock
 from gateway.health import Health
@@ -18,17 +20,34 @@ KEY = re.compile(r"[A-Za-z0-9._-]{8,64}")  # a UUID has 36; shorter ones would m
 TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields)
 
 
-def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) -> None:
+def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, tablets: Tablets) -> None:
+    """What tills ask. Redeeming takes a till's key or a tablet's cookie; who buys, as a pseudonym, the key alone."""
+
     async def known(till: str, authorization: Annotated[str, Header()] = "") -> str:
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer" or not cookies.key_fits(given.strip(), key):
             health.count("till.key_refused")
             raise HTTPException(401, "This till is not signed in. Send the manager's key.")
+        return existing(till)
+
+    def existing(till: str) -> str:
         if till not in path.tills:
             raise HTTPException(404, "There is no till of this name.")
         return till
 
+    async def beside(
+        till: str,
+        authorization: Annotated[str, Header()] = "",
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
+    ) -> str:
+        if cookie is None or authorization:
+            return await known(till, authorization)
+        await tablets.ours(cookie, locked)
+        return existing(till)
+
     Till = Annotated[str, Depends(known)]  # noqa: N806 - a type, made here because it needs the key
+    Beside = Annotated[str, Depends(beside)]  # noqa: N806 - a type, made here as the one above
 
     @app.get("/api/v1/tills/{till}", tags=["tills"], response_model=AtTill | None)
     async def till_sale(till: Till) -> Response:
@@ -42,11 +61,16 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) 
         return JSONResponse(found.model_dump(), headers=FRESH)
 
     @app.post("/api/v1/tills/{till}/done", tags=["tills"])
-    async def till_done(till: Till) -> Result:
+    async def till_done(till: Beside) -> Result:
         """The sale is over: ok, or gone if nobody known stood there."""
         return Result.model_validate({"result": path.end_sale(till)})
 
-    async def asking(till: Till, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
+    @app.get("/api/v1/tills/{till}/page", tags=["tills"])
+    async def till_page(till: Beside) -> Response:
+        """What this till's page shows: who buys, what may be redeemed, what this shift redeemed."""
+        return JSONResponse(wire.till(await path.till_desk.view(till), clock.now_ms(), clock.speed), headers=FRESH)
+
+    async def asking(till: Beside, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
         if not KEY.fullmatch(idempotency_key):
             raise HTTPException(400, "Send an Idempotency-Key of 8 to 64 letters, digits, dots, dashes, underscores.")
         return till, idempotency_key
@@ -54,7 +78,7 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) 
     Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
 
     async def ask(asking: tuple[str, str], asked: Asked) -> Response:
-        outcome = await path.checkout.ask(*asking, asked)
+        outcome = await path.till_desk.ask(*asking, asked)
         if outcome == "conflict":
             raise HTTPException(409, "This Idempotency-Key was used for another request.")
         if outcome == "busy":

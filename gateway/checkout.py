@@ -183,6 +183,13 @@ def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Ste
     return redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
 
 
+def preview(tx: Tx, at: AtTill, offer: Offer) -> Refused | None:
+    """Why this offer would be refused here and now, None = it would be held. Nothing is written."""
+    asked = Asked("reserve", offer_id=offer.offer_id, cents=None if offer.value_cents else 1)
+    step = _reserve(tx, at, asked, lambda: "")
+    return step if isinstance(step, Refused) else None
+
+
 def _is_timely(offer: Offer, now_ms: int) -> bool:
     return offer.valid_from_ms <= now_ms and (offer.valid_until_ms is None or now_ms < offer.valid_until_ms)
 
@@ -249,10 +256,14 @@ class Checkout:
         self._hq_there = hq_there
         self._sweep_ms = 0
 
+    def at(self, till: str) -> AtTill:
+        """This till at this instant."""
+        sale = self._tills.at(till, self._clock.now_ms())
+        return AtTill(till, sale, self._times(), self._hq_there())
+
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         """The answer after its commit. Raises StoreError; then nothing happened."""
-        sale = self._tills.at(till, self._clock.now_ms())
-        at = AtTill(till, sale, self._times(), self._hq_there())
+        at = self.at(till)
         outcome, news = await self._commit(lambda tx: settle(tx, at, key, asked, self._new_id))
         if isinstance(outcome, Answer):
             self._health.count(f"redemption.{outcome.result}" if news else "redemption.asked_again")

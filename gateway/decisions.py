@@ -16,6 +16,7 @@ from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof
 from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, place_of, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.stage import WELCOME_MS, Dialogue
+from gateway.core.tills import Sale
 from gateway.records import Tx
 
 CARD_OFFERS = 3  # what a colleague can say in one breath
@@ -125,6 +126,22 @@ class Decisions:
         body = {"till": till, "member_id": tap.member_id, "proof": tap.proof, "receiver": tap.reader}
         tx.emit(Event("sale.identified", tap.at_ms, body))
         return True
+
+    def at_till(self, tx: Tx, sale: Sale, person: Person, zone: str, now_ms: int) -> tuple[list[Offer], frozenset[str]]:
+        """What may be said to a member at a till, best first, and to what of it they said yes at a screen lately.
+
+        A yes comes first, and the pause after it was shown does not take it away again.
+        """
+        kept = frozenset(one.offer_id for one in person.contacts if one.what == "accepted")
+        kept -= {one.offer_id for one in person.contacts if one.what == "redeemed"}
+        offers = tx.offers()
+        fresh = tuple(one for one in person.contacts if one.offer_id not in kept)
+        situation = Situation(
+            "", now_ms, "tap", zone, sale.till, replace(person, contacts=fresh), (), offers, tx.shop(), sale.proof,
+            "till", _store_of(tx), spent=_spent(tx, offers, now_ms),
+        )  # fmt: skip
+        best = sorted(one_of_each_group(sift(situation)[1]), key=lambda offer: offer.offer_id not in kept)
+        return best, kept
 
     def greet(self, tx: Tx, tap: Tap, screen: str, zone: str, idle_ms: int, *, door: bool = False) -> Dialogue | None:
         """The dialogue for a member's tap at a screen, or None where the tap may not be resolved."""

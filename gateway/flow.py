@@ -34,6 +34,7 @@ from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
+from gateway.tilldesk import TillDesk
 from gateway.visits import Visits
 from gateway.works import Spawn, Works
 
@@ -84,7 +85,8 @@ class Flow:
         self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
-        self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
+        zones = {one.till: one.zone for one in receivers.values() if one.till is not None}
+        self._tills = Tills(zones, surfaces.till)
         self._holders: dict[str, Holder] = {"tills": self._tills}  # by what a receipt of an erasure calls their places
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
@@ -109,6 +111,8 @@ class Flow:
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         once = self._begin_always, new_id, self.life.times, hq_there
         self.checkout = Checkout(self._tills, store, clock, health, self._commit, *once)
+        parts = store, surfaces, clock, commit, self._decisions, new_id
+        self.till_desk = self._holders["till_pages"] = TillDesk(self._tills, self.checkout, zones, *parts)
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(

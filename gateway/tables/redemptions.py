@@ -114,6 +114,15 @@ class Redemptions(Rows):
         )
         return [(_redemption(row[:-1]), int(row[-1])) for row in rows]
 
+    def shift_of(self, till: str, since_ms: int, limit: int) -> list[tuple[Redemption, int]]:
+        """What was asked for at a till since then, newest first, and when (ms). What came to nothing is left out."""
+        rows = self._all(
+            f"""SELECT {_COLUMNS}, asked_ms FROM redemption WHERE asked_ms > ? AND till = ?
+                AND state IN ('reserved', 'committed', 'reversed') ORDER BY asked_ms DESC LIMIT ?""",
+            *(since_ms, till, limit),
+        )
+        return [(_redemption(row[:-1]), int(row[-1])) for row in rows]
+
     def strip_redemptions(self, member_id: str) -> int:
         """What was redeemed stays, and whose it was goes; how many."""
         return int(self._db.execute("UPDATE redemption SET member_id = NULL WHERE member_id = ?", [member_id]).rowcount)

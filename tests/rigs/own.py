@@ -163,6 +163,7 @@ def _follow(shop: Shop, hub: Hub) -> None:
 
     walls.show, walls.queue, walls.open_card = both_show, both_queue, both_open
     walls.close_card, walls.lock = both_close, both_lock
+    walls.on_till = hub.till
 
 
 async def together(*works: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Walls:
         self.closed: list[tuple[str, str]] = []
         self.asleep: set[str] = set()
         self.locked: set[str] = set()
+        self.rung: list[str] = []  # tills whose pages were told to ask anew
+        self.on_till: Callable[[str], None] = lambda till: None
 
     def show(self, screen: str, content: ScreenContent) -> None:
         self.screens[screen] = content
@@ -88,6 +90,10 @@ class Walls:
         if tablet in self.cards and self.cards[tablet].handshake_id == handshake_id:
             del self.cards[tablet]
         self.closed.append((tablet, reason))
+
+    def till(self, till: str) -> None:
+        self.rung.append(till)
+        self.on_till(till)
 
     def sees(self, tablet: str) -> bool:
         return tablet not in self.asleep

@@ -28,6 +28,7 @@ from gateway.core.model import (
 from gateway.health import Health
 from gateway.life import Stale
 from gateway.serving import serve
+from gateway.tilldesk import TillView
 
 KEY = "manager-key-for-tests"
 SHOP = ShopConfig(
@@ -81,6 +82,7 @@ class FakePath:
     beside: str | None = None
     answers: dict[str, str | Exception] = field(default_factory=dict)
     outcome: Outcome = Answer("reserved", None, "r-1", "o-1", 250, 600_000)  # noqa: RUF009 - frozen
+    till_view: TillView | None = None
     asked: list[tuple[str, str, Asked]] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -112,8 +114,11 @@ class FakePath:
         return self._answer("done", "ok", till)
 
     @property
-    def checkout(self) -> "FakePath":
+    def till_desk(self) -> "FakePath":
         return self
+
+    async def view(self, till: str) -> TillView:
+        return self.till_view or TillView(till, None, (), (), True)
 
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         self.asked.append((till, key, asked))

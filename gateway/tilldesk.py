@@ -1,0 +1,269 @@
+"""What a till's own page shows, for shops whose point of sale is not connected: who buys, what they may redeem here and
+now, and what this shift redeemed. What a till asks is settled by gateway.checkout; nothing is redeemed here.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.checkout import Answer, Asked, AtTill, Checkout, Outcome, preview
+from gateway.core.gate import CALL_NAME, No
+from gateway.core.model import Contact, Offer, Proof, Purpose, Text
+from gateway.core.ports import Clock, Surfaces
+from gateway.core.proof import redeemable_cents
+from gateway.core.redemption import UNCLASSED, CouponClass, Lease, Offline, Redemption, State
+from gateway.core.shelf import timely
+from gateway.core.tills import Sale, Tills
+from gateway.decisions import Decisions
+from gateway.records import Tx
+from gateway.store import Store
+
+MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed by their coupons
+SHIFT_MS = 12 * 3_600_000  # longer than anybody works; what came back later is reversed by the point of sale's own id
+MAX_LINES = 50  # of a shift on the page, newest first; 200 bytes each
+
+
+@dataclass(frozen=True, slots=True)
+class TillOffer:
+    """An offer that could be redeemed now. `reason`: why it would be refused, None = it would not.
+
+    `left`: what is lent of its budget and not used up, in `unit`; None = it has no budget. `kept`: the member said yes
+    to it at a screen.
+    """
+
+    offer_id: str
+    title: Text
+    text: Text
+    badge: Text
+    value_cents: int
+    until_ms: int | None
+    offline: Offline
+    max_cents: int | None
+    member_day: int | None
+    left: int | None
+    unit: str
+    reason: str | None
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TillLine:
+    """A redemption of this shift at this till. `until_ms`: when a reservation ends."""
+
+    redemption_id: str
+    offer_id: str
+    title: Text
+    cents: int
+    reversed_cents: int
+    state: State
+    receipt: str
+    at_ms: int
+    until_ms: int
+    coupon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who stands at the till. `sale_id` tells one sale from the next and says nothing of the person; `label` is the
+    call name where the member lets staff see it, else ""."""
+
+    sale_id: str
+    label: str
+    proof: Proof
+    until_ms: int
+    most_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TillView:
+    """All that one till's page shows now."""
+
+    till: str
+    buyer: Buyer | None
+    offers: tuple[TillOffer, ...]
+    lines: tuple[TillLine, ...]
+    hq_there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was chosen for a member when the page first showed them at this till."""
+
+    member_id: str
+    sale_id: str
+    offers: tuple[str, ...]
+    kept: frozenset[str] = field(default_factory=frozenset)
+
+
+class TillDesk:
+    """All tills' pages; a holder of members while they stand at a till. `zones`: till -> the zone of its reader."""
+
+    def __init__(
+        self,
+        tills: Tills,
+        checkout: Checkout,
+        zones: Mapping[str, str],
+        store: Store,
+        surfaces: Surfaces,
+        clock: Clock,
+        commit: Any,
+        decisions: Decisions,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._tills = tills
+        self._checkout = checkout
+        self._zones = zones
+        self._store = store
+        self._surfaces = surfaces
+        self._clock = clock
+        self._commit = commit
+        self._decisions = decisions
+        self._new_id = new_id
+        self._looks: dict[str, _Look] = {}
+        self._looking = asyncio.Lock()
+
+    async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
+        """As Checkout.ask; the pages of the tills follow after the commit."""
+        outcome = await self._checkout.ask(till, key, asked)
+        if isinstance(outcome, Answer):
+            # What is taken back may have been redeemed at another till.
+            for one in self._tills.names if asked.action == "reverse" else (till,):
+                self._surfaces.till(one)
+        return outcome
+
+    async def view(self, till: str) -> TillView:
+        """What the page of this till shows now. A member who is shown for the first time is noted in the audit before
+        this returns. Raises StoreError."""
+        async with self._looking:
+            sale = self._tills.at(till, self._clock.now_ms())
+            look = self._looks.get(till)
+            if sale is None:
+                self._looks.pop(till, None)
+            elif look is None or look.member_id != sale.member_id:
+                await self._look(till, sale)
+        at = self._checkout.at(till)
+        look = self._looks.get(till)
+        if at.sale is None or look is None or look.member_id != at.sale.member_id:
+            look = None  # somebody else came, or left, while the disk wrote; the page is told and asks again
+        return await self._store.run(lambda tx: _view(tx, at, look))
+
+    async def _look(self, till: str, sale: Sale) -> None:
+        now_ms, sale_id, zone = self._clock.now_ms(), self._new_id(), self._zones.get(till, "")
+        chosen = await self._commit(lambda tx: _choose(tx, self._decisions, sale, zone, sale_id, now_ms))
+        if chosen is not None and self._tills.at(till, self._clock.now_ms()) is not None:
+            self._looks[till] = chosen
+
+    # --- gateway.core.ports.Holder ---------------------------------------------------------------------------
+
+    @property
+    def members(self) -> set[str]:
+        """Who is shown on a till's page."""
+        return {look.member_id for look in self._looks.values()}
+
+    def forget(self, member_id: str) -> int:
+        """Nothing of this member stays on any till's page; on how many it stood."""
+        gone = [till for till, look in self._looks.items() if look.member_id == member_id]
+        for till in gone:
+            del self._looks[till]
+        return len(gone)
+
+    def expire(self, now_ms: int) -> None:
+        """Let go of whom no till knows any more."""
+        self._looks = {till: look for till, look in self._looks.items() if self._tills.at(till, now_ms) is not None}
+
+    def shift(self, delta_ms: int) -> None:
+        """Nothing here has a time of its own."""
+
+    def memory_of(self, member_id: str) -> dict[str, object]:
+        """Which till they stand at says core.tills; more than that is not kept here."""
+        return {}
+
+
+def _choose(tx: Tx, decisions: Decisions, sale: Sale, zone: str, sale_id: str, now_ms: int) -> _Look | None:
+    """The offers for a member at a till, noted as contacts like any other, and that somebody saw the name."""
+    person = tx.person(sale.member_id, now_ms)
+    if person is None or person.staff or not person.profile.may(Purpose.RECOGNISE_NFC, now_ms).ok:
+        return None
+    offers, kept = decisions.at_till(tx, sale, person, zone, now_ms)
+    worth = [offer for offer in offers if _is_redeemable(offer)][:MAX_OFFERS]
+    for offer in worth:
+        tx.note_contact(sale.member_id, sale_id, Contact(now_ms, offer.offer_id, True, sale.till))
+    if person.profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms):  # a guest without a name is no view
+        detail = {"till": sale.till, "sale_id": sale_id}
+        tx.audit(now_ms, sale.member_id, f"till:{sale.till}", "till.shown", detail, [Purpose.STAFF_ADVICE])
+    return _Look(sale.member_id, sale_id, tuple(offer.offer_id for offer in worth), kept)
+
+
+def _is_redeemable(offer: Offer) -> bool:
+    """Whether there is anything about it to do at a till."""
+    return bool(offer.value_cents or offer.budget_id or offer.coupon_class)
+
+
+def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
+    now_ms = at.times.now_ms
+    buyer, offers = None, tx.offers()
+    profile = tx.profile(look.member_id) if look is not None else None
+    if at.sale is not None and look is not None and profile is not None:
+        label = profile.read(CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
+        most_cents = redeemable_cents(at.sale.proof, tx.shop().bearer_limit_cents)
+        name = "" if isinstance(label, No) else label
+        buyer = Buyer(look.sale_id, name, at.sale.proof, at.sale.until_ms, most_cents)
+    shown = {offer.offer_id: offer for offer in offers}
+    if buyer is None or look is None:
+        wanted = [one for one in offers if one.audience == "everyone" and _is_redeemable(one)]
+        chosen = [one for one in wanted if timely(one, now_ms)][:MAX_OFFERS]
+    else:
+        chosen = [shown[offer_id] for offer_id in look.offers if offer_id in shown]
+    rules = {one.name: one for one in tx.coupon_rules().classes} | {"": UNCLASSED}
+    kept = look.kept if look is not None else frozenset()
+    lines = tx.shift_of(at.till, now_ms - SHIFT_MS, MAX_LINES)
+    return TillView(
+        at.till,
+        buyer,
+        tuple(_offer(tx, at, one, rules.get(one.coupon_class, UNCLASSED), one.offer_id in kept) for one in chosen),
+        tuple(_line(one, at_ms, shown) for one, at_ms in lines),
+        at.hq_there,
+    )
+
+
+def _offer(tx: Tx, at: AtTill, offer: Offer, rules: CouponClass, kept: bool) -> TillOffer:
+    leases = tx.leases(offer.budget_id) if offer.budget_id else []
+    lent = [lease for lease in leases if not lease.closed and at.times.latest_ms < lease.until_ms]
+    why = preview(tx, at, offer)
+    return TillOffer(
+        offer.offer_id,
+        offer.title,
+        offer.text,
+        offer.badge,
+        offer.value_cents,
+        offer.valid_until_ms,
+        rules.offline,
+        rules.max_cents,
+        rules.member_day,
+        sum(lease.room for lease in lent) if offer.budget_id else None,
+        _unit(lent),
+        None if why is None else why.reason,
+        kept,
+    )
+
+
+def _unit(lent: list[Lease]) -> str:
+    return lent[0].unit if lent else "units"
+
+
+def _line(one: Redemption, at_ms: int, offers: Mapping[str, Offer]) -> TillLine:
+    offer = offers.get(one.offer_id)
+    title: Text = {"de": one.offer_id, "en": one.offer_id} if offer is None else offer.title
+    return TillLine(
+        one.redemption_id,
+        one.offer_id,
+        title,
+        one.cents,
+        one.reversed_cents,
+        one.state,
+        one.receipt,
+        at_ms,
+        one.until_ms,
+        bool(one.coupon),
+    )
