@@ -94,7 +94,8 @@ def create_app(
     app.state.hub = hub
     app.add_middleware(guard.Guard, health=health, own_name=urlsplit(public_url or "").hostname or "")
     _add_errors(app, health)
-    _add_pages(app, path, pages, tablet_key, public_url, health, handovers)
+    _add_pages(app, path, pages, public_url)
+    _add_staff_pages(app, path, pages, tablet_key, health, handovers)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url)
     tablets = Tablets(tablet_key, handovers)
@@ -143,15 +144,7 @@ def _page(body: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(body, status, headers=FRESH)
 
 
-def _add_pages(
-    app: FastAPI,
-    path: Path,
-    pages: Pages,
-    tablet_key: str,
-    public_url: str | None,
-    health: Health,
-    handovers: Handovers | None,
-) -> None:
+def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -> None:
     @app.get("/", include_in_schema=False)
     async def status_page() -> Response:
         ears = {
@@ -182,6 +175,19 @@ def _add_pages(
         if target is None:
             raise HTTPException(404, "There is no public address to point at.")
         return Response(qr_svg(target), media_type="image/svg+xml", headers=FRESH)
+
+    @app.get("/static/{build}/{name:path}", include_in_schema=False)
+    async def static(build: str, name: str) -> Response:
+        asset = pages.asset(build, name)
+        if asset is None:
+            raise HTTPException(404, "There is no such file.")
+        return Response(asset.body, media_type=asset.media_type, headers=IMMUTABLE)
+
+
+def _add_staff_pages(
+    app: FastAPI, path: Path, pages: Pages, tablet_key: str, health: Health, handovers: Handovers | None
+) -> None:
+    """Pages that a device is let in to by the manager's link."""
 
     @app.get("/tablet", include_in_schema=False)
     async def tablet_page(
@@ -219,13 +225,6 @@ def _add_pages(
         if key:
             health.count("tablet.key_refused")
         return _page(pages.shell("locked.html", {"again": page}), 401) if tablet is None else None
-
-    @app.get("/static/{build}/{name:path}", include_in_schema=False)
-    async def static(build: str, name: str) -> Response:
-        asset = pages.asset(build, name)
-        if asset is None:
-            raise HTTPException(404, "There is no such file.")
-        return Response(asset.body, media_type=asset.media_type, headers=IMMUTABLE)
 
 
 def notice_url(public_url: str) -> str:

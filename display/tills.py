@@ -1,9 +1,9 @@
-"""Routes for the point of sale, which shows the manager's key with each request, and for the page of a till on a tablet:
+"""Routes for the point of sale, which shows the manager's key with each request, and for a till's page on a tablet:
 who buys, and what is redeemed."""
 
 import re
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse, Response
@@ -69,6 +69,12 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, 
     async def till_page(till: Beside) -> Response:
         """What this till's page shows: who buys, what may be redeemed, what this shift redeemed."""
         return JSONResponse(wire.till(await path.till_desk.view(till), clock.now_ms(), clock.speed), headers=FRESH)
+
+    _add_redemptions(app, path, clock, Beside)
+
+
+def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> None:  # noqa: N803 - a type
+    """What a till asks under a key that it makes up; `Beside` gives the till to whom may."""
 
     async def asking(till: Beside, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
         if not KEY.fullmatch(idempotency_key):

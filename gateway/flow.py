@@ -85,8 +85,7 @@ class Flow:
         self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies
         self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
-        zones = {one.till: one.zone for one in receivers.values() if one.till is not None}
-        self._tills = Tills(zones, surfaces.till)
+        self._tills = Tills((one.till for one in receivers.values() if one.till is not None), surfaces.till)
         self._holders: dict[str, Holder] = {"tills": self._tills}  # by what a receipt of an erasure calls their places
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
@@ -109,10 +108,7 @@ class Flow:
             denies=denies,
         )
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
-        once = self._begin_always, new_id, self.life.times, hq_there
-        self.checkout = Checkout(self._tills, store, clock, health, self._commit, *once)
-        parts = store, surfaces, clock, commit, self._decisions, new_id
-        self.till_desk = self._holders["till_pages"] = TillDesk(self._tills, self.checkout, zones, *parts)
+        self._open_tills(hq_there)
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
@@ -142,6 +138,15 @@ class Flow:
         made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
         return lent
+
+    def _open_tills(self, hq_there: Callable[[], bool]) -> None:
+        store, clock, new_id = self._store, self._clock, self._new_id
+        once = self._begin_always, new_id, self.life.times, hq_there
+        self.checkout = Checkout(self._tills, store, clock, self._health, self._commit, *once)
+        ears = tuple(self._receivers.values())
+        shown = self._surfaces, self._stage, self._show, self._decisions
+        desk = TillDesk(self._tills, self.checkout, ears, store, clock, self._commit, new_id, *shown)
+        self.till_desk = self._holders["till_pages"] = desk
 
     def _take_orders(self) -> Orders:
         return Orders(

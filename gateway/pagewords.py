@@ -222,6 +222,7 @@ ACTIONS: Pairs = {
         "With the name you gave us on the tablets, on asking for advice",
     ),
     "card.opened": ("Karte auf einem Tablet geöffnet", "Card opened on a tablet"),
+    "till.shown": ("Mit Rufnamen an der Kasse angezeigt", "With the name you gave us at the till"),
     "member.shown": ("An der Box angesehen", "Looked at on the box"),
     "member.exported": ("Auskunft erstellt", "This page or its file was made"),
     "decision.explained": ("Gründe einer Entscheidung angesehen", "Reasons of a decision looked at"),

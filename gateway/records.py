@@ -223,9 +223,9 @@ class Tx(
         """Note that somebody looks at a member or acts for them, and tell HQ; whoever looks does it in the same
         transaction, so that there is no view without its note.
 
-        `actor`: "tablet:ID", "tablets" = all of them, "operator" or "member". `action`: a word such as "card.opened".
-        `purposes`: those that gave what was seen. `detail` holds no personal value. The export shows all of it to the
-        member.
+        `actor`: "tablet:ID", "tablets" = all of them, "till:ID", "operator" or "member". `action`: a word such as
+        "card.opened". `purposes`: those that gave what was seen. `detail` holds no personal value. The export shows all
+        of it to the member.
         """
         more = {"text": detail} if isinstance(detail, str) and detail else {**detail} if detail else {}
         self.note(at_ms, member_id, actor, action, " ".join(purposes), more)

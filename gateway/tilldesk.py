@@ -3,17 +3,19 @@ now, and what this shift redeemed. What a till asks is settled by gateway.checko
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.checkout import Answer, Asked, AtTill, Checkout, Outcome, preview
+from gateway.config import ReceiverTable
 from gateway.core.gate import CALL_NAME, No
 from gateway.core.model import Contact, Offer, Proof, Purpose, Text
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.proof import redeemable_cents
 from gateway.core.redemption import UNCLASSED, CouponClass, Lease, Offline, Redemption, State
 from gateway.core.shelf import timely
+from gateway.core.stage import Stage
 from gateway.core.tills import Sale, Tills
 from gateway.decisions import Decisions
 from gateway.records import Tx
@@ -97,29 +99,34 @@ class _Look:
 
 
 class TillDesk:
-    """All tills' pages; a holder of members while they stand at a till. `zones`: till -> the zone of its reader."""
+    """All tills' pages; a holder of members while they stand at a till. `ears`: whose readers are at which till;
+    `show` has a screen shown as it is on the stage now."""
 
     def __init__(
         self,
         tills: Tills,
         checkout: Checkout,
-        zones: Mapping[str, str],
+        ears: Iterable[ReceiverTable],
         store: Store,
-        surfaces: Surfaces,
         clock: Clock,
         commit: Any,
-        decisions: Decisions,
         new_id: Callable[[], str],
+        surfaces: Surfaces,
+        stage: Stage,
+        show: Callable[[str], None],
+        decisions: Decisions,
     ) -> None:
         self._tills = tills
         self._checkout = checkout
-        self._zones = zones
+        self._ears = tuple(ears)
         self._store = store
-        self._surfaces = surfaces
         self._clock = clock
         self._commit = commit
-        self._decisions = decisions
         self._new_id = new_id
+        self._surfaces = surfaces
+        self._stage = stage
+        self._show = show
+        self._decisions = decisions
         self._looks: dict[str, _Look] = {}
         self._looking = asyncio.Lock()
 
@@ -149,7 +156,8 @@ class TillDesk:
         return await self._store.run(lambda tx: _view(tx, at, look))
 
     async def _look(self, till: str, sale: Sale) -> None:
-        now_ms, sale_id, zone = self._clock.now_ms(), self._new_id(), self._zones.get(till, "")
+        now_ms, sale_id = self._clock.now_ms(), self._new_id()
+        zone = next((one.zone for one in self._ears if one.till == till), "")
         chosen = await self._commit(lambda tx: _choose(tx, self._decisions, sale, zone, sale_id, now_ms))
         if chosen is not None and self._tills.at(till, self._clock.now_ms()) is not None:
             self._looks[till] = chosen

@@ -42,7 +42,7 @@ export class Camera {
     this.node.showModal();
     this.video.srcObject = stream;
     this.video.muted = true;
-    await this.video.play().catch(() => {});
+    this.video.play().catch(() => {}); // it waits for the first picture, and so does what follows
     const detector = new window.BarcodeDetector({ formats: ["qr_code"] });
     while (this.#stream === stream) {
       const [code] = await detector.detect(this.video).catch(() => []); // no picture yet

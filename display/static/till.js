@@ -86,7 +86,7 @@ class TillDesk extends HTMLElement {
     this.offersTitle = el("h2");
     this.offersList = el("ul.offers");
     this.offersNone = el("p.none");
-    this.left = el("div.side", {}, this.buyer, this.couponForm, el("section", {}, this.offersTitle, this.offersList, this.offersNone));
+    this.left = el("div.side", {}, this.buyer, this.couponForm, el("section.choice-of", {}, this.offersTitle, this.offersList, this.offersNone));
   }
 
   #right() {
@@ -106,7 +106,7 @@ class TillDesk extends HTMLElement {
     this.shiftTitle = el("h2");
     this.shiftList = el("ul.shift");
     this.shiftNone = el("p.none");
-    this.right = el("div.side", {}, el("section.basket", {}, this.heldTitle, this.heldList, this.heldNone, this.receiptForm), el("section", {}, this.shiftTitle, this.shiftList, this.shiftNone));
+    this.right = el("div.side", {}, el("section.basket", {}, this.heldTitle, this.heldList, this.heldNone, this.receiptForm), el("section.past", {}, this.shiftTitle, this.shiftList, this.shiftNone));
   }
 
   // --- what comes in -------------------------------------------------------------------------------------------
