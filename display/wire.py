@@ -55,6 +55,9 @@ def dialogue(value: DialogueView, level: str, ttl_ms: int) -> Json:
         "ttl_ms": ttl_ms,
         "link": {"url": value.link, "code": code_of(value.link)} if value.link else None,
         "digits": value.digits or None,
+        "points": None
+        if value.points is None or level != "L3"
+        else {"change": value.points[0], "now": value.points[1]},
     }
 
 
@@ -105,6 +108,7 @@ def card(value: StaffCard, now_ms: int, speed: float) -> Json:
             {"offer_id": line.offer_id, "title": text(line.title), "badge": text(line.badge)} for line in value.offers
         ],
         "consents": list(value.consents),
+        "points": value.points,
         "ttl_ms": real_ms(value.closes_at_ms - now_ms, speed),
     }
 
@@ -123,6 +127,7 @@ def till(value: TillView, now_ms: int, speed: float) -> Json:
             "proof": buyer.proof.value,
             "ttl_ms": real_ms(buyer.until_ms - now_ms, speed),
             "may_redeem_cents": buyer.most_cents,
+            "points": None if buyer.points is None else {"now": buyer.points.points, "new": buyer.points.new},
         },
         "offers": [_till_offer(one, now_ms, speed) for one in value.offers],
         "lines": [

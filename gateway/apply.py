@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from gateway.core.changes import (
+    BalancePut,
     BindingDrop,
     BindingPut,
     Change,
@@ -22,6 +23,7 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PointsPut,
     PurchasesPut,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
@@ -83,6 +85,10 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             _apply_secret(tx, change, site_key, gateway, touched)
         elif isinstance(change, CouponsPut):
             tx.put_coupon_rules(change)
+        elif isinstance(change, PointsPut):
+            tx.put_points_policy(change.policy)
+        elif isinstance(change, BalancePut):
+            tx.put_balance(change, gateway)
         elif isinstance(change, LeasePut):
             if change.gateway == gateway and not tx.put_lease(change):
                 touched.counts.append("lease.too_many")

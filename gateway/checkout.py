@@ -17,6 +17,7 @@ from gateway.core.proof import may_redeem
 from gateway.core.redemption import TTL_MS, UNCLASSED, Redemption, Refused, State, Step, Times
 from gateway.core.spans import DAY_MS
 from gateway.core.tills import Sale, Tills
+from gateway.crediting import credit
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import Store
@@ -116,6 +117,7 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
         body["member_id"] = one.member_id
     if step.kind is State.COMMITTED and one.member_id is not None:
         _met(tx, one, one.member_id, times.now_ms)
+    credit(tx, step, times.now_ms)
     event = State.RELEASED if step.kind is State.EXPIRED else step.kind
     tx.emit(Event(f"redemption.{event}", times.now_ms, body))
 

@@ -225,6 +225,7 @@ class Decisions:
         for offer in best:  # what a colleague says is a contact like any other
             shown = Contact(now_ms, offer.offer_id, True, tablet)
             tx.note_contact(handshake.member_id, handshake.handshake_id, shown)
+        points = tx.points(profile, Purpose.STAFF_ADVICE, now_ms)
         return StaffCard(
             handshake_id=handshake.handshake_id,
             call_name=read(CALL_NAME, ""),
@@ -237,6 +238,7 @@ class Decisions:
             offers=tuple(OfferLine(offer.offer_id, offer.title, offer.badge) for offer in best),
             consents=given(person.consents, now_ms),
             closes_at_ms=until_ms,
+            points=None if points is None else points.points,
         )
 
     def _decide(

@@ -38,6 +38,8 @@ COVERED = {
     "binding": "codes",
     "purchase": "purchases",
     "redemption": "redemptions",
+    "points_balance": "points",
+    "points_step": "points",
 }
 
 # Tables in which no row belongs to a member, each with its reason.
@@ -193,6 +195,19 @@ class RedemptionRow(_Form):
     receipt: str
 
 
+class PointsStepRow(_Form):
+    at_ms: int
+    points: int
+    source: str
+
+
+class PointsRow(_Form):
+    """`balance` is headquarters' with what it has not counted yet; `steps` are those of this shop."""
+
+    balance: int
+    steps: list[PointsStepRow]
+
+
 class Receipt(_Form):
     receipt_id: str
     at_ms: int
@@ -227,6 +242,7 @@ class Export(_Form):
     codes: list[CodeRow]
     purchases: list[PurchasesRow]
     redemptions: list[RedemptionRow]
+    points: list[PointsRow]
     memory: dict[str, Any]
     about: dict[str, About]
     elsewhere: Words
@@ -281,6 +297,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
         purchases=[] if bought is None else [PurchasesRow.model_validate(_plain(bought))],
         redemptions=_redemptions(tx, member_id),
+        points=_points(tx, member_id),
         memory={key: value for key, value in (memory or {}).items() if value is not None},
         about=about(shop, joined_here=any(row["action"] == MEMBER_ENROLLED for row in views)),
         elsewhere=ELSEWHERE,
@@ -358,3 +375,11 @@ def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:
         )
         for one, at_ms in tx.redemptions_of(member_id)
     ]
+
+
+def _points(tx: Tx, member_id: str) -> list[PointsRow]:
+    balance, steps = tx.stored_balance(member_id), tx.points_steps(member_id)
+    if balance is None and not steps:
+        return []
+    rows = [PointsStepRow(at_ms=at_ms, points=points, source=source) for _, points, source, at_ms in steps]
+    return [PointsRow(balance=0 if balance is None else balance.points, steps=rows)]

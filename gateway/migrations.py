@@ -218,6 +218,22 @@ def redemptions(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def points(db: Database) -> None:
+    """Members' points: headquarters' balances, and this shop's steps with the number of the event that told each."""
+    for statement in (
+        """CREATE TABLE points_balance (member_id TEXT PRIMARY KEY, points INTEGER NOT NULL, version INTEGER NOT NULL)
+           WITHOUT ROWID""",
+        """CREATE TABLE points_step (step_id TEXT PRIMARY KEY, member_id TEXT NOT NULL, points INTEGER NOT NULL,
+           source TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, counted INTEGER NOT NULL,
+           at_ms INTEGER NOT NULL, kept_from_ms INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX points_step_member ON points_step (member_id, counted)",
+        "CREATE INDEX points_step_source ON points_step (source)",
+        "CREATE INDEX points_step_age ON points_step (kept_from_ms)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -19,6 +19,7 @@ HEADINGS: Pairs = {
     "answers": ("Antworten auf Angebote", "Answers to offers"),
     "purchases": ("Einkäufe", "Purchases"),
     "redemptions": ("Einlösungen", "Redemptions"),
+    "points": ("Punkte", "Points"),
     "waiting": ("Noch nicht bestätigte Meldungen an die Zentrale", "Reports that headquarters has not confirmed"),
     "proofs": ("Verbrauchte Nachweise", "Spent proofs"),
     "codes": ("Einmalcodes", "One-time codes"),
@@ -27,6 +28,7 @@ HEADINGS: Pairs = {
 
 PAGE: Pairs = {
     "title": ("Auskunft über gespeicherte Daten", "What is stored about you"),
+    "balance": ("Stand", "Balance"),
     "made_at_ms": ("Stand", "As of"),
     "shop": ("Laden", "Shop"),
     "controller": ("Verantwortlich", "Controller"),
@@ -255,6 +257,7 @@ REPORTS: Pairs = {
     "redemption.committed": ("An der Kasse eingelöst", "Redeemed at the till"),
     "redemption.released": ("Einlösung abgebrochen oder abgelaufen", "Redemption cancelled or ended"),
     "redemption.reversed": ("Einlösung zurückgenommen", "Redemption taken back"),
+    "points.changed": ("Punkte geändert", "Points changed"),
     "sale.identified": ("An der Kasse erkannt", "Recognised at the till"),
     "visit.announced": ("Beim Kommen angekündigt", "Announced on coming in"),
     "visit.doubted": ("Kennung an zwei Orten gehört", "One id heard in two places"),

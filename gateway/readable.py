@@ -63,6 +63,7 @@ class _Page:
             "answers": self._answers,
             "purchases": self._purchases,
             "redemptions": self._redemptions,
+            "points": self._points,
             "waiting": self._waiting,
             "proofs": self._proofs,
             "codes": self._codes,
@@ -228,6 +229,12 @@ class _Page:
                 f"{self.page('receipt')} {row['receipt']}" if row["receipt"] else "",
             ]
             yield f"{self.moment(row['at_ms'])}, {self.word(words.FIELDS, 'till')} {row['till']}: {_joined(said)}"
+
+    def _points(self, rows: Sequence[Row]) -> Iterator[str]:
+        for row in rows:
+            yield f"{self.page('balance')}: {row['balance']}"
+            for step in row["steps"]:
+                yield f"{self.moment(step['at_ms'])}: {step['points']:+d}"
 
     def _waiting(self, rows: Sequence[Row]) -> Iterator[str]:
         for row in rows:

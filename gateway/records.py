@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from gateway.core.changes import LedgerEntry
 from gateway.core.consent import Consents, may
-from gateway.core.gate import USUAL, No, Profile
+from gateway.core.gate import POINTS, USUAL, No, Profile
 from gateway.core.model import (
     Act,
     AgeGate,
@@ -19,6 +19,7 @@ from gateway.core.model import (
     ShopConfig,
 )
 from gateway.core.offers import Person
+from gateway.core.points import Balance
 from gateway.core.receipt import Receipt, receipt_of
 from gateway.core.sensitive import categories, is_sensitive
 from gateway.core.spans import DAY_MS
@@ -33,6 +34,7 @@ from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
+from gateway.tables.points import PointsRows
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
 from gateway.tables.taps import TapsAndKeys
@@ -58,6 +60,7 @@ class Tx(
     PurchaseRows,
     Learned,
     Redemptions,
+    PointsRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -188,6 +191,11 @@ class Tx(
         sensitive = categories(self.shop().sensitive)
         harmless = tuple(one for one in purchases.products if not is_sensitive(one.category, sensitive))
         return tuple(one.text for one in usual_of(Purchases(harmless, purchases.visits), now_ms))
+
+    def points(self, profile: Profile, purpose: Purpose, now_ms: int) -> Balance | None:
+        """What the member has in points, for this purpose; None where that may not be read or is not known."""
+        may_read = profile.read(POINTS, purpose, now_ms)
+        return None if isinstance(may_read, No) else self.stored_balance(profile.member_id)
 
     def receipt(self, member_id: str, receipt_id: str) -> Receipt | None:
         """The receipt of an act that stands in the log of this member; None = no such act, or a broken log."""

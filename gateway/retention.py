@@ -63,6 +63,11 @@ RULES = (
         "goods come back within a year, and accounts are closed by then; its steps in the ledger go with it",
     ),
     Rule(
+        Aged("points_step", "step_id", "kept_from_ms"),
+        lambda keep: keep.redemptions,
+        "as the redemption that brought them, so that what is taken back takes back its points",
+    ),
+    Rule(
         Aged("lease", "lease_id", "until_ms"),
         lambda keep: keep.redemptions,
         "as the redemptions out of it; sent again after that, it has ended long ago and opens nothing",
@@ -94,6 +99,7 @@ NO_PERIOD = {
     "meta": "single values of the box itself, no member's",
     "member": "until headquarters changes or erases it, or is away too long (gateway.life)",
     "credential": "as the member it belongs to",
+    "points_balance": "as the member it belongs to; one row each",
     "consent": "the proof of what was agreed to; until the member is erased",
     "consent_head": "as the log that it closes",
     "consent_parked": "until it can be followed, or the member is erased; bounded in number (gateway.tables.parked)",

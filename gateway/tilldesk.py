@@ -11,6 +11,7 @@ from gateway.checkout import Answer, Asked, AtTill, Checkout, Outcome, preview
 from gateway.config import ReceiverTable
 from gateway.core.gate import CALL_NAME, No
 from gateway.core.model import Contact, Offer, Proof, Purpose, Text
+from gateway.core.points import Balance
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.proof import redeemable_cents
 from gateway.core.redemption import UNCLASSED, CouponClass, Lease, Offline, Redemption, State
@@ -75,6 +76,7 @@ class Buyer:
     proof: Proof
     until_ms: int
     most_cents: int | None
+    points: Balance | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,28 @@ class TillDesk:
         """As Checkout.ask; the pages of the tills follow after the commit."""
         outcome = await self._checkout.ask(till, key, asked)
         if isinstance(outcome, Answer):
+            if outcome.result in ("committed", "reversed"):
+                await self._tell_points(till, str(outcome.redemption_id))
             # What is taken back may have been redeemed at another till.
             for one in self._tills.names if asked.action == "reverse" else (till,):
                 self._surfaces.till(one)
         return outcome
+
+    async def _tell_points(self, till: str, redemption_id: str) -> None:
+        """Show the member whose dialogue is open beside this till what it brought them, if they agreed to be addressed
+        there. Nobody else's screen, and nobody without a gesture, is told anything."""
+        screens = {one.screen for one in self._ears if one.till == till and one.screen is not None}
+        open_for = {s: d.member_id for s in screens if (d := self._stage.dialogue_at(s)) and d.member_id}
+        if not open_for:
+            return
+        now_ms = self._clock.now_ms()
+        found = await self._store.run(lambda tx: _brought(tx, redemption_id, now_ms))
+        if found is None:
+            return
+        member_id, points = found
+        for screen, whose in open_for.items():
+            if whose == member_id and self._stage.credit(screen, member_id, points, self._clock.now_ms()):
+                self._show(screen)
 
     async def view(self, till: str) -> TillView:
         """What the page of this till shows now. A member who is shown for the first time is noted in the audit before
@@ -197,7 +217,8 @@ def _choose(tx: Tx, decisions: Decisions, sale: Sale, zone: str, sale_id: str, n
     worth = [offer for offer in offers if _is_redeemable(offer)][:MAX_OFFERS]
     for offer in worth:
         tx.note_contact(sale.member_id, sale_id, Contact(now_ms, offer.offer_id, True, sale.till))
-    if person.profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms):  # a guest without a name is no view
+    named = person.profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
+    if named or tx.points(person.profile, Purpose.STAFF_ADVICE, now_ms) is not None:  # a guest without is no view
         detail = {"till": sale.till, "sale_id": sale_id}
         tx.audit(now_ms, sale.member_id, f"till:{sale.till}", "till.shown", detail, [Purpose.STAFF_ADVICE])
     return _Look(sale.member_id, sale_id, tuple(offer.offer_id for offer in worth), kept)
@@ -208,6 +229,17 @@ def _is_redeemable(offer: Offer) -> bool:
     return bool(offer.value_cents or offer.budget_id or offer.coupon_class)
 
 
+def _brought(tx: Tx, redemption_id: str, now_ms: int) -> tuple[str, tuple[int, int]] | None:
+    """Whose redemption it is, what its newest step changed, and the balance, where a screen may say it."""
+    one = tx.redemption(redemption_id)
+    profile = tx.profile(one.member_id) if one is not None and one.member_id is not None else None
+    if one is None or profile is None:
+        return None
+    change = tx.points_step(f"{one.redemption_id}.{one.step}")
+    balance = tx.points(profile, Purpose.PUBLIC_PERSONAL_GREETING, now_ms)
+    return None if change is None or balance is None else (profile.member_id, (change, balance.points))
+
+
 def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
     now_ms = at.times.now_ms
     buyer, offers = None, tx.offers()
@@ -216,7 +248,8 @@ def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
         label = profile.read(CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
         most_cents = redeemable_cents(at.sale.proof, tx.shop().bearer_limit_cents)
         name = "" if isinstance(label, No) else label
-        buyer = Buyer(look.sale_id, name, at.sale.proof, at.sale.until_ms, most_cents)
+        points = tx.points(profile, Purpose.STAFF_ADVICE, now_ms)
+        buyer = Buyer(look.sale_id, name, at.sale.proof, at.sale.until_ms, most_cents, points)
     shown = {offer.offer_id: offer for offer in offers}
     if buyer is None or look is None:
         wanted = [one for one in offers if one.audience == "everyone" and _is_redeemable(one)]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from gateway.core import eligible
 from gateway.core.changes import (
+    BalancePut,
     BindingDrop,
     BindingPut,
     Change,
@@ -31,6 +32,7 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PointsPut,
     PurchasesPut,
 )
 from gateway.core.coupon import PublicKey
@@ -58,7 +60,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms
+from sync import credentials, forms, points
 from sync.fields import validate
 
 
@@ -166,6 +168,10 @@ def _parse_secret(name: str, body: object) -> Change:
             return BindingDrop(validate(forms.BindingRef, body).binding_id)
         case "lease.put":
             return LeasePut(**dict(validate(forms.LeaseBody, body)))
+        case "points.put":
+            return points.parse_points(body)
+        case "balance.put":
+            return points.parse_balance(body)
         case "coupons.put":
             return _coupons(validate(forms.CouponsBody, body))
     raise PeerError("op")
@@ -208,10 +214,10 @@ def _learning(wire: forms.LearningBody) -> Learning:
 
 
 def _member(wire: forms.MemberBody) -> Member:
-    points = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
+    talk = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
     usual = tuple(one if isinstance(one, str) else Habit(one.text, one.category) for one in wire.usual)
     return Member(
-        wire.member_id, wire.call_name, wire.language, tuple(wire.interests), usual, points, wire.staff, wire.age
+        wire.member_id, wire.call_name, wire.language, tuple(wire.interests), usual, talk, wire.staff, wire.age
     )
 
 
@@ -255,6 +261,10 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("lease.put", _plain(change))
         case CouponsPut():
             return _op("coupons.put", _plain(change))
+        case PointsPut():
+            return _op("points.put", points.points_body(change))
+        case BalancePut():
+            return _op("balance.put", points.balance_body(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,8 @@ export class Card {
     this.node.replaceChildren(
       el("header.person", {},
         el("span.initial", { "aria-hidden": "true" }, [...name][0]?.toUpperCase() ?? ""),
-        el("div", {}, el("h2", {}, name), el("p", {}, `${say2("speaks", { language: speaks })} · ${place} · ${say2(view.via)}`))),
+        el("div", {}, el("h2", {}, name), el("p", {}, `${say2("speaks", { language: speaks })} · ${place} · ${say2(view.via)}`),
+          view.points === null ? null : el("p.card-points", {}, say2("cardPoints", { n: view.points.toLocaleString(this.language) })))),
       el("div.columns", {},
         el("section.usual", {}, el("h3", {}, say2("usual")), this.#list(view.usual.map((thing) => el("li", {}, thing)))),
         el("section.points", {}, el("h3", {}, say2("points")), this.#list(view.talking_points.map((point) => this.#point(point)))),

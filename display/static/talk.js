@@ -10,7 +10,7 @@ const SOON_MS = 15_000; // somebody who still types with so little left gets mor
 const OFFERING = ["offer", "more"];
 // The colour field of each step that has no offer, and the picture where it is another.
 const FIELD = {
-  welcome: "flowers", nothing: "flowers", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
+  welcome: "flowers", nothing: "flowers", credited: "tea", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
   hold: "bag", bound: "bag", again: "cheese", unlock: "tea", refused: "coffee",
   my_data: "bag", confirm: "bag", mine: "bag", forget_me: "bag", // one colour, so that only the words change
 };
@@ -137,6 +137,11 @@ export class Talk {
     if (OFFERING.includes(view.step) && view.slide) {
       const more = view.step === "more" ? pick(view.more, this.language) : "";
       return [this.#title(pick(view.slide.title, this.language)), el("p.lead", {}, more || pick(view.slide.text, this.language))];
+    }
+    if (view.points) {
+      const { change, now } = view.points;
+      const title = this.#word(change < 0 ? "debitedTitle" : "creditedTitle", { n: Math.abs(change).toLocaleString(this.language) });
+      return [this.#title(title), el("p.lead", {}, this.#word("creditedText", { m: now.toLocaleString(this.language) }))];
     }
     const bare = view.step === "my_data" && !view.link; // a shop whose pages no phone can reach
     const step = bare ? "my_dataNone" : { offer: "nothing", more: "nothing", welcome: "welcomeStep" }[view.step] ?? view.step;

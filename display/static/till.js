@@ -274,6 +274,11 @@ class TillDesk extends HTMLElement {
     if (buyer && !buyer.label) words.push(said(this.language, "guestText"));
     if (buyer && buyer.may_redeem_cents !== null) words.push(said(this.language, "upTo", { eur: money(this.language, buyer.may_redeem_cents) }));
     say(this.proof, words.join(" "));
+    const points = buyer?.points ?? null;
+    this.points.hidden = points === null;
+    const count = points === null ? "" : said(this.language, points.now === 1 ? "points1" : "points", { n: points.now.toLocaleString(this.language) });
+    const since = points?.new ? ` (${said(this.language, "pointsNew", { n: `${points.new > 0 ? "+" : "−"}${Math.abs(points.new)}` })})` : "";
+    say(this.points, count + since);
     this.time.hidden = this.doneButton.hidden = !buyer;
   }
 

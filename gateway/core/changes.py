@@ -7,6 +7,7 @@ from gateway.core.coupon import PublicKey
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
+from gateway.core.points import Counted, PointsPolicy
 from gateway.core.redemption import CouponClass, Unit
 from gateway.core.usual import Purchases
 
@@ -155,6 +156,26 @@ class CouponsPut:
     keys: tuple[PublicKey, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PointsPut:
+    """What brings how many points; it replaces the former whole."""
+
+    policy: PointsPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class BalancePut:
+    """A member's points as headquarters has counted them, by a number that rises with each change of this balance.
+
+    `counted`: how far each gateway's own steps are in it; what a gateway did since then it adds itself.
+    """
+
+    member_id: str
+    points: int
+    version: int
+    counted: tuple[Counted, ...] = ()
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -174,6 +195,8 @@ Change = (
     | BindingDrop
     | LeasePut
     | CouponsPut
+    | PointsPut
+    | BalancePut
 )
 
 

@@ -288,12 +288,13 @@ class Event:
 
 # --- what surfaces show -------------------------------------------------------------------------------------
 
+# `credited` says what a redemption brought in points.
 # A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door;
 # my_data (a code to scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me (really?).
 # A stranger's: join -> code (type the one-time code) -> hold (now show the card) -> bound; or one of Trouble.
 Step = Literal[
     "offer", "more", "accepted", "declined", "advice", "nothing", "welcome",
-    "my_data", "confirm", "mine", "forget_me",
+    "my_data", "confirm", "mine", "forget_me", "credited",
     "join", "code", "hold", "bound", "again", "unlock", "refused",
 ]  # fmt: skip
 
@@ -323,6 +324,7 @@ class DialogueView:
     ttl_ms: int
     link: str = field(default="", repr=False)  # the address in the code to scan, "" = none
     digits: str = ""  # "42": what the phone shows that was used to scan it
+    points: tuple[int, int] | None = None  # what a redemption just brought or took, and what the member has now
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,3 +381,4 @@ class StaffCard:
     offers: tuple[OfferLine, ...]
     consents: tuple[str, ...]  # purposes in force
     closes_at_ms: int
+    points: int | None = None

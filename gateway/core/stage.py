@@ -75,6 +75,7 @@ class Dialogue:
     may_see_data: bool = False
     link: str = field(default="", repr=False)
     digits: str = ""
+    points: tuple[int, int] | None = None
 
     def can_answer(self, now_ms: int) -> bool:
         """Whether a tap now is an answer: there was time to read, and the card had been taken away."""
@@ -202,6 +203,16 @@ class Stage:
         )
         return True
 
+    def credit(self, screen: str, member_id: str, points: tuple[int, int], now_ms: int) -> bool:
+        """Tell the member whose dialogue is open here what a redemption brought, and what they have; False if it is
+        somebody else's, or about something that may not be interrupted."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.member_id != member_id or dialogue.level != "L3" or dialogue.step in _SELF:
+            return False
+        after = replace(dialogue, step="credited", points=points, expires_at_ms=now_ms + END_MS, since_ms=now_ms)
+        self.open(screen, after)
+        return True
+
     def dialogue_at(self, screen: str) -> Dialogue | None:
         """The dialogue that is open at `screen`."""
         return self._dialogues.get(screen)
@@ -316,10 +327,11 @@ def _view(dialogue: Dialogue, now_ms: int) -> DialogueView:
         step=dialogue.step,
         language=dialogue.language,
         call_name=dialogue.call_name if dialogue.step not in _SELF else None,
-        slide=dialogue.slide if dialogue.step not in ("welcome", *_SELF) else None,
+        slide=dialogue.slide if dialogue.step not in ("welcome", "credited", *_SELF) else None,
         more=dialogue.more if dialogue.step == "more" else {},
         choices=dialogue.choices,
         ttl_ms=max(0, dialogue.expires_at_ms - now_ms),
         link=dialogue.link,
         digits=dialogue.digits,
+        points=dialogue.points if dialogue.step == "credited" else None,
     )

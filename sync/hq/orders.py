@@ -9,6 +9,7 @@ from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
+from gateway.core.points import PointsPolicy
 from gateway.errors import ConfigError, PeerError
 from sync import credentials, messages, topics
 from sync.hq import keyfiles
@@ -16,7 +17,7 @@ from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put")
+OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "points.put")
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -231,6 +232,7 @@ _EXPECTED = {
     "learning.put": _fields("learning.put", Learning),
     "config.put": _fields("config.put", ShopConfig),
     "coupons.put": _fields("coupons.put", CouponsPut),
+    "points.put": _fields("points.put", PointsPolicy),
 }
 
 _REFUSED = {

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.core.changes import (
+    BalancePut,
     BindingDrop,
     BindingPut,
     Change,
@@ -23,6 +24,7 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PointsPut,
     PurchasesPut,
 )
 from gateway.core.model import ConsentRecord, Notice
@@ -147,7 +149,7 @@ class Versions(Erasures):
             self._db.conn.executemany("INSERT OR REPLACE INTO notice VALUES (?, ?, ?)", rows)
 
     def _forget(self, member_id: str) -> None:
-        for table in ("change", "binding"):
+        for table in ("change", "binding", "points_entry", "points_balance", "points_stream"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", (member_id,))
         # That something happened at that hour stays; who it was and what was said goes.
         self._db.execute("UPDATE event SET member_id = NULL, body = '{}' WHERE member_id = ?", (member_id,))
@@ -326,6 +328,10 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"lease:{change.lease_id}", None
         case CouponsPut():
             return "coupons", None
+        case PointsPut():
+            return "points", None
+        case BalancePut(member_id):
+            return f"balance:{member_id}", member_id
 
 
 def record_of(op: str) -> ConsentRecord:
