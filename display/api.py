@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
-from display.path import Answer, Beside, Code, Path, Reader, Readers, Result
+from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.tills import TILL_FIELDS, add_tills
 from gateway.core.ports import Clock
@@ -137,7 +137,13 @@ def _add_errors(app: FastAPI, health: Health) -> None:
     app.add_exception_handler(Exception, our_fault)
 
 
-_FIELDS = frozenset(Answer.model_fields) | frozenset(Code.model_fields) | frozenset(Beside.model_fields) | TILL_FIELDS
+_FIELDS = (
+    frozenset(Answer.model_fields)
+    | frozenset(Code.model_fields)
+    | frozenset(Beside.model_fields)
+    | frozenset(Which.model_fields)
+    | TILL_FIELDS
+)
 
 
 def _page(body: str, status: int = 200) -> HTMLResponse:
@@ -334,6 +340,19 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     async def close(handshake_id: str, tablet: Tablet) -> Result:
         """Close the card: ok or gone."""
         return await tap(path.on_close, handshake_id, tablet)
+
+    @app.post("/api/v1/tablet/handshakes/{handshake_id}/why", tags=["tablet"])
+    async def why(handshake_id: str, which: Which, tablet: Tablet) -> Why:
+        """Why an offer stands on the open card, in sentences; it is noted that somebody asked."""
+        found = await path.advice.why(handshake_id[:64], which.offer_id, tablet)
+        if found is None:
+            return Why(result="gone", why={})
+        return Why(result="ok", why={language: list(lines) for language, lines in found.items()})
+
+    @app.post("/api/v1/tablet/usual/{entry_id}", tags=["tablet"])
+    async def usual(entry_id: str, tablet: Tablet) -> Result:
+        """The usual was offered to whose card is open, or to whom the door announced: ok, gone or refused."""
+        return await tap(path.advice.offer_usual, entry_id, tablet)
 
     @app.get("/api/v1/tablet/readers", tags=["tablet"])
     async def readers(tablet: Tablet) -> Readers:

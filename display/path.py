@@ -67,6 +67,20 @@ class Path(Protocol):
     def till_desk(self) -> "TillCounter":
         """Where tills redeem, and what their pages show."""
 
+    @property
+    def advice(self) -> "Counsel":
+        """What a colleague does with a card, or with who was announced."""
+
+
+class Counsel(Protocol):
+    """Of gateway.advice, what a tablet asks."""
+
+    async def why(self, handshake_id: str, offer_id: str, tablet: str) -> Mapping[str, tuple[str, ...]] | None:
+        """Sentences by language; None = no such card or offer."""
+
+    async def offer_usual(self, entry_id: str, tablet: str) -> str:
+        """ "ok", "gone" or "refused"."""
+
 
 class TillCounter(Protocol):
     """What tills ask (gateway.tilldesk)."""
@@ -100,6 +114,19 @@ class Beside(_Form):
     """The reader beside which a tablet stands, None = none any more."""
 
     receiver: str | None = Field(max_length=24)
+
+
+class Which(_Form):
+    """An offer of the card."""
+
+    offer_id: str = Field(min_length=1, max_length=64)
+
+
+class Why(BaseModel):
+    """Sentences by language; "gone": the card is closed, or the offer is not on it."""
+
+    result: Literal["ok", "gone"]
+    why: dict[str, list[str]]
 
 
 class Redeem(_Form):

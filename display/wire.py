@@ -89,6 +89,7 @@ def queue_entry(entry: QueueEntry, guest: int, tablet: str, now_ms: int, speed: 
         "mine": entry.tablet == tablet,
         "colleagues_near": entry.colleagues_near,
         "usual": list(entry.usual),
+        "usual_offered": entry.usual_offered,
     }
 
 
@@ -109,6 +110,7 @@ def card(value: StaffCard, now_ms: int, speed: float) -> Json:
         ],
         "consents": list(value.consents),
         "points": value.points,
+        "usual_offered": value.usual_offered,
         "ttl_ms": real_ms(value.closes_at_ms - now_ms, speed),
     }
 

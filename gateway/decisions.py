@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from gateway.core.arrivals import Arrived
 from gateway.core.consent import given
+from gateway.core.explain import LANGUAGES, explain_card
 from gateway.core.gate import CALL_NAME, INTERESTS, LANGUAGE, TALKING_POINTS, USUAL, Field, No
 from gateway.core.handshake import Handshake
 from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
@@ -28,6 +29,8 @@ ALL_TABLETS = "tablets"  # who sees, in the audit, what stands in the list that 
 # What a choice in a dialogue is for caps and pauses; "more" is neither a yes nor a no.
 _ANSWERED: dict[str, Literal["accepted", "dismissed"]] = {"offer.accepted": "accepted", "offer.declined": "dismissed"}
 
+USUAL_OFFER = "@usual"  # what stands for it among contacts; "@" begins no offer's id
+
 Made = tuple[Decision, Offer | None]
 
 T = TypeVar("T")
@@ -41,6 +44,14 @@ class Arrival:
     visit_id: str
     via: Literal["door", "tap"]
     former: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tablet shows a member: on a card, or as somebody who came in."""
+
+    via: Literal["card", "door"]
+    zone: str
 
 
 class Decisions:
@@ -235,11 +246,22 @@ class Decisions:
             asked_at_ms=handshake.asked_at_ms,
             usual=tx.usual(profile, Purpose.STAFF_ADVICE, now_ms),
             talking_points=read(TALKING_POINTS, ()),
-            offers=tuple(OfferLine(offer.offer_id, offer.title, offer.badge) for offer in best),
+            offers=tuple(_line(tx, offer, place, now_ms) for place, offer in enumerate(best)),
             consents=given(person.consents, now_ms),
             closes_at_ms=until_ms,
             points=None if points is None else points.points,
         )
+
+    def offer_usual(self, tx: Tx, entry_id: str, member_id: str, at: Place, tablet: str, now_ms: int) -> bool:
+        """Note that a colleague offers the member what they usually take; False where that may not be known now."""
+        purpose = Purpose.GREET_ON_ENTRY if at.via == "door" else Purpose.STAFF_ADVICE
+        profile = tx.profile(member_id)
+        if profile is None or not tx.usual(profile, purpose, now_ms):
+            return False
+        tx.note_contact(member_id, entry_id, Contact(now_ms, USUAL_OFFER, True, tablet))
+        body = {"entry_id": entry_id, "member_id": member_id, "zone": at.zone, "via": at.via, "tablet": tablet}
+        tx.emit(Event("usual.offered", now_ms, body))
+        return True
 
     def _decide(
         self,
@@ -269,6 +291,12 @@ class Decisions:
             if not tx.note_shown(decision.decision_id, arm, at_ms, learning):
                 tx.count("learning.full")
         return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
+
+
+def _line(tx: Tx, offer: Offer, place: int, now_ms: int) -> OfferLine:
+    zone = tx.shop().restraint.time_zone
+    why: dict[str, tuple[str, ...]] = {to: explain_card(offer, place, now_ms, zone, to) for to in LANGUAGES}
+    return OfferLine(offer.offer_id, offer.title, offer.badge, why)
 
 
 def _store_of(tx: Tx) -> str:

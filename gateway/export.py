@@ -42,6 +42,8 @@ COVERED = {
     "points_step": "points",
 }
 
+USUAL = {"de": "Das Übliche", "en": "The usual"}  # what stands for it among answers is decisions.USUAL_OFFER
+
 # Tables in which no row belongs to a member, each with its reason.
 NOT_PERSONAL = {
     "meta": "single values of the box itself",
@@ -354,7 +356,7 @@ def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
 
 
 def _answers(tx: Tx, member_id: str) -> list[AnswerRow]:
-    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(offer.title) for offer in tx.offers()} | {"@usual": USUAL}
     rows = tx.answers(member_id)
     return [AnswerRow.model_validate(row | {"offer": offers.get(row["offer_id"])}) for row in rows]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.changes import BalancePut
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
@@ -22,6 +23,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.points import PointsStep
 from gateway.core.redemption import Redemption, State, Step, Times
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.export import COVERED, NOT_PERSONAL, Export, _receipts, export, readable, schema
@@ -62,6 +64,8 @@ def fill(tx: Tx, name: str) -> None:
     tx.store_purchases(who, coffee, NOW_MS)
     held = Redemption(f"r-{name}", "o1", f"till-{name}", 250, NOW_MS + 60_000, who)
     tx.save_redemption(Step(held, State.RESERVED, 250), Times(NOW_MS, NOW_MS, NOW_MS))
+    tx.put_balance(BalancePut(who, 340, 1), "")
+    tx.add_points(PointsStep(f"{held.redemption_id}.2", who, 15, held.redemption_id), 1, NOW_MS)
     tx.put_binding(f"b-{name}", who, name.encode().ljust(16, b"+"), NOW_MS + 60_000)
 
 

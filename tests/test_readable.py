@@ -29,6 +29,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.points import PointsStep
 from gateway.core.redemption import Redemption, State, Step, Times
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.export import COVERED, export, schema
@@ -128,6 +129,7 @@ def full(tx: Tx) -> dict[str, Any]:
         cents = 50 if state is State.REVERSED else 0
         one = Redemption(f"R{n}", "o1", "Till1", 250, NOW_MS, "m1", state=state, reversed_cents=cents, receipt="4711")
         tx.save_redemption(Step(one, state, 250), Times(NOW_MS, NOW_MS, NOW_MS))
+    tx.add_points(PointsStep("r-1.2", "m1", 15, "r-1"), 1, NOW_MS)
     for actor in ("tablets", "tablet:T1", "screen:Bar", "web:Bar", "operator", "member"):
         detail = {"handshake_id": "H1", "arrival_id": "A1", "zone": "z1", "via": "tap"}
         tx.audit(NOW_MS, "m1", actor, "advice.asked", detail, [Purpose.STAFF_ADVICE])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from gateway.core.localtime import local
-from gateway.core.model import Text
+from gateway.core.model import Offer, Purpose, Text
 from gateway.core.reasons import sentence
 
 Language = Literal["de", "en"]
@@ -20,6 +20,21 @@ _WORDS: dict[str, tuple[str, str]] = {
     "more": ("{} weitere", "{} more"),
     "others": ("{} weitere Angebote", "{} other offers"),
     "all": ("Insgesamt", "As a whole"),
+    "later": ("Es passte auch; davor stehen auf der Karte: {}.", "It fitted as well; before it on the card: {}."),
+    "checked": (
+        "Geprüft um {}: Es gilt hier und jetzt, und Grenzen und Pausen sind eingehalten.",
+        "Checked at {}: it is valid here and now, and limits and pauses are kept.",
+    ),
+    "everyone": ("Es gilt für alle.", "It is for everybody."),
+    Purpose.PERSONALISE_OFFERS: (
+        "Zugestimmt ist, dass Angebote passend gewählt werden.",
+        "They agreed that offers are chosen to fit them.",
+    ),
+    Purpose.PURCHASE_HISTORY: (
+        "Zugestimmt ist, dass Einkäufe für Angebote zählen.",
+        "They agreed that purchases count for offers.",
+    ),
+    Purpose.GREET_ON_ENTRY: ("Zugestimmt ist, begrüßt zu werden.", "They agreed to be greeted."),
 }
 
 
@@ -47,6 +62,17 @@ def explain(
         said += [_apart(name, to) for name in candidates if name[0] in "*@"]
         lines.append(f"{', '.join(said)}: {sentence(code)[to]}")
     return lines
+
+
+def explain_card(offer: Offer, place: int, at_ms: int, zone: str, to: Language) -> tuple[str, ...]:
+    """Why an offer stands on a colleague's card, `place` 0 = first: what let it, and what was looked at.
+
+    For the colleague's eyes, so it says nothing of what is known of the member: neither interests nor what they bought,
+    dismissed or redeemed.
+    """
+    first = sentence("chosen")[to] if place == 0 else _word("later", to).format(place)
+    let = "everyone" if offer.audience == "everyone" else offer.purpose
+    return first, _word(let, to), _word("checked", to).format(f"{local(at_ms, zone):%H:%M}")
 
 
 def _by_code(reasons: Sequence[Sequence[str]]) -> dict[str, list[str]]:

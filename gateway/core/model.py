@@ -345,7 +345,8 @@ class ScreenContent:
 class QueueEntry:
     """A request for advice as every tablet sees it: no identifier, no profile.
 
-    State "arrived" is no request: a member who wants to be greeted came in. It opens no card, and it alone has `usual`.
+    State "arrived" is no request: a member who wants to be greeted came in. It opens no card, and it alone has `usual`
+    and whether a colleague offered it.
     """
 
     handshake_id: str
@@ -357,13 +358,17 @@ class QueueEntry:
     tablet: str | None  # who accepted
     colleagues_near: int = 0  # whose phones were heard in that zone
     usual: tuple[str, ...] = ()
+    usual_offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OfferLine:
+    """`why`: sentences by language, why it stands on the card; they leave when a colleague asks for them."""
+
     offer_id: str
     title: Text
     badge: Text
+    why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,3 +387,4 @@ class StaffCard:
     consents: tuple[str, ...]  # purposes in force
     closes_at_ms: int
     points: int | None = None
+    usual_offered: bool = False

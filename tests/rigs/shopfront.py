@@ -83,6 +83,7 @@ class FakePath:
     answers: dict[str, str | Exception] = field(default_factory=dict)
     outcome: Outcome = Answer("reserved", None, "r-1", "o-1", 250, 600_000)  # noqa: RUF009 - frozen
     till_view: TillView | None = None
+    reasons: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     asked: list[tuple[str, str, Asked]] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -123,6 +124,17 @@ class FakePath:
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         self.asked.append((till, key, asked))
         return self.outcome
+
+    @property
+    def advice(self) -> "FakePath":
+        return self
+
+    async def why(self, handshake_id: str, offer_id: str, tablet: str) -> Mapping[str, tuple[str, ...]] | None:
+        self.calls.append(("why", handshake_id, offer_id, tablet))
+        return self.reasons.get(offer_id)
+
+    async def offer_usual(self, entry_id: str, tablet: str) -> str:
+        return self._answer("usual", "ok", entry_id, tablet)
 
     async def on_accept(self, handshake_id: str, tablet: str) -> str:
         return self._answer("accept", "open", handshake_id, tablet)
