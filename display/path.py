@@ -11,6 +11,7 @@ from gateway.core.model import ShopConfig
 from gateway.core.onetime import CODE_FORM
 from gateway.core.redemption import MAX_CENTS
 from gateway.life import Stale
+from gateway.sales import MAX_LINES, SaleOutcome, Sold
 from gateway.tilldesk import TillView
 
 RECEIPT_FORM = r"^[A-Za-z0-9._:/#-]{1,64}$"  # a number, so that nobody's name gets into the ledger
@@ -88,6 +89,9 @@ class TillCounter(Protocol):
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         """The answer, after its commit; "conflict" or "busy"."""
 
+    async def sell(self, till: str, key: str, sold: Sold) -> SaleOutcome:
+        """The answer to a sale that is reported, after its commit; "conflict" or "busy"."""
+
     async def view(self, till: str) -> TillView:
         """What the page of this till shows now."""
 
@@ -158,6 +162,28 @@ class Reverse(_Form):
     """Goods came back. `cents` null = all that is left."""
 
     cents: int | None = Field(default=None, ge=1, le=MAX_CENTS)
+
+
+class Line(_Form):
+    """One line of a receipt; `cents` of the whole line."""
+
+    article: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
+    quantity: int = Field(ge=1, le=1_000)
+    cents: int = Field(ge=0, le=MAX_CENTS)
+
+
+class Sale(_Form):
+    """A receipt is printed."""
+
+    receipt: str = Field(pattern=RECEIPT_FORM)
+    lines: list[Line] = Field(min_length=1, max_length=MAX_LINES)
+
+
+class Points(BaseModel):
+    """`points` that the sale brought, 0 for nobody's."""
+
+    result: Literal["recorded"]
+    points: int
 
 
 class Redeemed(BaseModel):

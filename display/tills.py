@@ -3,17 +3,18 @@ who buys, and what is redeemed."""
 
 import re
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse, Response
 
 from display import cookies, wire
-from display.path import AtTill, Cancel, Confirm, Path, Redeem, Redeemed, Result, Reverse
+from display.path import AtTill, Cancel, Confirm, Path, Points, Redeem, Redeemed, Result, Reverse, Sale
 from display.selfservice import LOCKED, Tablets
-from gateway.checkout import Asked
+from gateway.checkout import Answer, Asked
 from gateway.core.ports import Clock
 from gateway.health import Health
+from gateway.sales import Recorded, Sold, SoldLine
 
 FRESH = {"Cache-Control": "no-store"}
 KEY = re.compile(r"[A-Za-z0-9._-]{8,64}")  # a UUID has 36; shorter ones would meet by chance
@@ -70,25 +71,42 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, 
         """What this till's page shows: who buys, what may be redeemed, what this shift redeemed."""
         return JSONResponse(wire.till(await path.till_desk.view(till), clock.now_ms(), clock.speed), headers=FRESH)
 
+    @app.post("/api/v1/tills/{till}/sales", tags=["tills"], response_model=Points)
+    async def sale(till: Till, body: Sale, idempotency_key: Annotated[str, Header()] = "") -> Response:
+        """A receipt is printed: recorded, with the points that it brought."""
+        sold = Sold(body.receipt, tuple(SoldLine(one.article, one.quantity, one.cents) for one in body.lines))
+        outcome = await path.till_desk.sell(till, _key(idempotency_key), sold)
+        if not isinstance(outcome, Recorded):
+            raise _refused(outcome)
+        return JSONResponse({"result": "recorded", "points": outcome.points}, headers=FRESH)
+
     _add_redemptions(app, path, clock, Beside)
+
+
+def _key(idempotency_key: str) -> str:
+    if not KEY.fullmatch(idempotency_key):
+        raise HTTPException(400, "Send an Idempotency-Key of 8 to 64 letters, digits, dots, dashes, underscores.")
+    return idempotency_key
+
+
+def _refused(outcome: Literal["conflict", "busy"]) -> HTTPException:
+    if outcome == "conflict":
+        return HTTPException(409, "This Idempotency-Key was used for another request.")
+    return HTTPException(429, "Too many requests are kept. Try again in an hour.")
 
 
 def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> None:  # noqa: N803 - a type
     """What a till asks under a key that it makes up; `Beside` gives the till to whom may."""
 
     async def asking(till: Beside, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
-        if not KEY.fullmatch(idempotency_key):
-            raise HTTPException(400, "Send an Idempotency-Key of 8 to 64 letters, digits, dots, dashes, underscores.")
-        return till, idempotency_key
+        return till, _key(idempotency_key)
 
     Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
 
     async def ask(asking: tuple[str, str], asked: Asked) -> Response:
         outcome = await path.till_desk.ask(*asking, asked)
-        if outcome == "conflict":
-            raise HTTPException(409, "This Idempotency-Key was used for another request.")
-        if outcome == "busy":
-            raise HTTPException(429, "Too many requests are kept. Try again in an hour.")
+        if not isinstance(outcome, Answer):
+            raise _refused(outcome)
         found = Redeemed(**asdict(outcome))
         if found.ttl_ms is not None:
             found.ttl_ms = wire.real_ms(found.ttl_ms, clock.speed)

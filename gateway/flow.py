@@ -145,7 +145,7 @@ class Flow:
         self.checkout = Checkout(self._tills, store, clock, self._health, self._commit, *once)
         ears = tuple(self._receivers.values())
         shown = self._surfaces, self._stage, self._show, self._decisions
-        desk = TillDesk(self._tills, self.checkout, ears, store, clock, self._commit, new_id, *shown)
+        desk = TillDesk(self._tills, self.checkout, ears, store, clock, self._health, self._commit, new_id, *shown)
         self.till_desk = self._holders["till_pages"] = desk
 
     def _take_orders(self) -> Orders:

@@ -259,6 +259,7 @@ REPORTS: Pairs = {
     "redemption.released": ("Einlösung abgebrochen oder abgelaufen", "Redemption cancelled or ended"),
     "redemption.reversed": ("Einlösung zurückgenommen", "Redemption taken back"),
     "points.changed": ("Punkte geändert", "Points changed"),
+    "sale.recorded": ("Verkauf gemeldet", "Sale reported"),
     "sale.identified": ("An der Kasse erkannt", "Recognised at the till"),
     "usual.offered": ("Das Übliche angeboten", "The usual was offered"),
     "visit.announced": ("Beim Kommen angekündigt", "Announced on coming in"),

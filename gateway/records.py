@@ -23,7 +23,7 @@ from gateway.core.points import Balance
 from gateway.core.receipt import Receipt, receipt_of
 from gateway.core.sensitive import categories, is_sensitive
 from gateway.core.spans import DAY_MS
-from gateway.core.usual import Purchases, past, usual_of
+from gateway.core.usual import Bought, Purchases, past, usual_of
 from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit
@@ -173,6 +173,17 @@ class Tx(
             return False
         visits = tuple(past(purchases.visits, now_ms + DAY_MS))  # a day: this box's clock may be a little behind
         self.store_purchases(member_id, Purchases(purchases.products, visits), now_ms)
+        return True
+
+    def add_purchase(self, member_id: str, visit: Bought, now_ms: int) -> bool:
+        """Add one visit to this shop's till, until headquarters sends all of them; False, and nothing is kept, without
+        the member's consent."""
+        profile = self.profile(member_id)
+        if profile is None or not _may_know_usual(profile, now_ms):
+            return False
+        known = self.stored_purchases(member_id) or Purchases((), ())
+        visits = tuple(past((*known.visits, visit), now_ms + DAY_MS))
+        self.store_purchases(member_id, Purchases(known.products, visits), now_ms)
         return True
 
     def end_purchases(self, member_id: str, now_ms: int) -> None:

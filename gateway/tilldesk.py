@@ -19,12 +19,17 @@ from gateway.core.shelf import timely
 from gateway.core.stage import Stage
 from gateway.core.tills import Sale, Tills
 from gateway.decisions import Decisions
+from gateway.health import Health
 from gateway.records import Tx
+from gateway.sales import Recorded, SaleOutcome, Sold, record_sale
 from gateway.store import Store
 
 MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed by their coupons
 SHIFT_MS = 12 * 3_600_000  # longer than anybody works; what came back later is reversed by the point of sale's own id
 MAX_LINES = 50  # of a shift on the page, newest first; 200 bytes each
+
+
+_Brought = tuple[str, tuple[int, int]]  # whose, and what it brought and what they have, where a screen may say it
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class TillDesk:
         ears: Iterable[ReceiverTable],
         store: Store,
         clock: Clock,
+        health: Health,
         commit: Any,
         new_id: Callable[[], str],
         surfaces: Surfaces,
@@ -123,6 +129,7 @@ class TillDesk:
         self._ears = tuple(ears)
         self._store = store
         self._clock = clock
+        self._health = health
         self._commit = commit
         self._new_id = new_id
         self._surfaces = surfaces
@@ -137,21 +144,37 @@ class TillDesk:
         outcome = await self._checkout.ask(till, key, asked)
         if isinstance(outcome, Answer):
             if outcome.result in ("committed", "reversed"):
-                await self._tell_points(till, str(outcome.redemption_id))
+                redemption_id, now_ms = str(outcome.redemption_id), self._clock.now_ms()
+                await self._tell_points(till, lambda tx: _brought(tx, redemption_id, now_ms))
             # What is taken back may have been redeemed at another till.
             for one in self._tills.names if asked.action == "reverse" else (till,):
                 self._surfaces.till(one)
         return outcome
 
-    async def _tell_points(self, till: str, redemption_id: str) -> None:
+    async def sell(self, till: str, key: str, sold: Sold) -> SaleOutcome:
+        """Take a sale that the till reports; the page and the screen beside it follow after the commit. Raises
+        StoreError; then nothing happened."""
+        at = self._checkout.at(till)
+        made: tuple[SaleOutcome, bool] = await self._commit(lambda tx: record_sale(tx, at, key, sold))
+        outcome, news = made
+        if isinstance(outcome, Recorded):
+            self._health.count("sale.recorded" if news else "sale.asked_again")
+            self._surfaces.till(till)
+            if outcome.points and at.sale is not None:
+                who, points, now_ms = at.sale.member_id, outcome.points, self._clock.now_ms()
+                await self._tell_points(till, lambda tx: _sold(tx, who, points, now_ms))
+        else:
+            self._health.count(f"sale.{outcome}")
+        return outcome
+
+    async def _tell_points(self, till: str, read: Callable[[Tx], _Brought | None]) -> None:
         """Show the member whose dialogue is open beside this till what it brought them, if they agreed to be addressed
         there. Nobody else's screen, and nobody without a gesture, is told anything."""
         screens = {one.screen for one in self._ears if one.till == till and one.screen is not None}
         open_for = {s: d.member_id for s in screens if (d := self._stage.dialogue_at(s)) and d.member_id}
         if not open_for:
             return
-        now_ms = self._clock.now_ms()
-        found = await self._store.run(lambda tx: _brought(tx, redemption_id, now_ms))
+        found = await self._store.run(read)
         if found is None:
             return
         member_id, points = found
@@ -229,7 +252,13 @@ def _is_redeemable(offer: Offer) -> bool:
     return bool(offer.value_cents or offer.budget_id or offer.coupon_class)
 
 
-def _brought(tx: Tx, redemption_id: str, now_ms: int) -> tuple[str, tuple[int, int]] | None:
+def _sold(tx: Tx, member_id: str, points: int, now_ms: int) -> _Brought | None:
+    profile = tx.profile(member_id)
+    balance = None if profile is None else tx.points(profile, Purpose.PUBLIC_PERSONAL_GREETING, now_ms)
+    return None if balance is None else (member_id, (points, balance.points))
+
+
+def _brought(tx: Tx, redemption_id: str, now_ms: int) -> _Brought | None:
     """Whose redemption it is, what its newest step changed, and the balance, where a screen may say it."""
     one = tx.redemption(redemption_id)
     profile = tx.profile(one.member_id) if one is not None and one.member_id is not None else None

@@ -52,7 +52,7 @@ class Row {
     this.button.classList.toggle("primary", asked);
     if (!this.busy) say(this.button, word(language, asked ? "accept" : "usualOffer"));
     this.state.hidden = asked;
-    if (!asked) say(this.state, word(language, entry.usual_offered ? "usualOffered" : kindOf(entry)));
+    if (!asked) say(this.state, word(language, entry.usual_offered ? "usualOffered" : entry.mine ? "openHere" : kindOf(entry)));
     this.tick();
   }
 

@@ -10,7 +10,7 @@ const SOON_MS = 15_000; // somebody who still types with so little left gets mor
 const OFFERING = ["offer", "more"];
 // The colour field of each step that has no offer, and the picture where it is another.
 const FIELD = {
-  welcome: "flowers", nothing: "flowers", credited: "tea", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
+  welcome: "flowers", nothing: "flowers", credited: "bag", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
   hold: "bag", bound: "bag", again: "cheese", unlock: "tea", refused: "coffee",
   my_data: "bag", confirm: "bag", mine: "bag", forget_me: "bag", // one colour, so that only the words change
 };

@@ -27,6 +27,7 @@ from gateway.core.model import (
 )
 from gateway.health import Health
 from gateway.life import Stale
+from gateway.sales import Recorded, SaleOutcome, Sold
 from gateway.serving import serve
 from gateway.tilldesk import TillView
 
@@ -82,6 +83,8 @@ class FakePath:
     beside: str | None = None
     answers: dict[str, str | Exception] = field(default_factory=dict)
     outcome: Outcome = Answer("reserved", None, "r-1", "o-1", 250, 600_000)  # noqa: RUF009 - frozen
+    recorded: SaleOutcome = Recorded(17)  # noqa: RUF009 - frozen
+    sold: list[tuple[str, str, Sold]] = field(default_factory=list)
     till_view: TillView | None = None
     reasons: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     asked: list[tuple[str, str, Asked]] = field(default_factory=list)
@@ -117,6 +120,10 @@ class FakePath:
     @property
     def till_desk(self) -> "FakePath":
         return self
+
+    async def sell(self, till: str, key: str, sold: Sold) -> SaleOutcome:
+        self.sold.append((till, key, sold))
+        return self.recorded
 
     async def view(self, till: str) -> TillView:
         return self.till_view or TillView(till, None, (), (), True)
