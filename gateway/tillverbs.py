@@ -1,4 +1,4 @@
-"""The verbs of `store-gateway hq` about tills: budgets, what is lent of them, and signed coupons (docs/till.md)."""
+"""The verbs of `store-gateway hq` about tills: budgets, what is lent of them, points, and coupons (docs/till.md)."""
 
 import argparse
 import json
@@ -30,6 +30,10 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     verb("budgets", _budgets, "every budget, what is left of it, and its leases")
     lost = verb("write-off", _write_off, "count all of a lease as spent, because its gateway is lost")
     lost.add_argument("lease")
+    points = verb("set-points", _set_points, "set a member's points, such as those of another system")
+    points.add_argument("member")
+    points.add_argument("--points", type=whole(0, MOST), required=True)
+    verb("points", _points, "every balance of points")
     sign = verb("sign-coupon", partial(_sign, now_ms), "the text of a signed coupon, for a QR code; records nothing")
     sign.add_argument("--key", type=Path, required=True, help="the issuing file that make-key tag wrote")
     sign.add_argument("--offer", required=True, help="the offer that it is for")
@@ -60,6 +64,18 @@ def _budgets(arguments: argparse.Namespace) -> int:
 def _write_off(arguments: argparse.Namespace) -> int:
     service.write_off(arguments.db, arguments.lease)
     out.print("written off", highlight=False)
+    return 0
+
+
+def _set_points(arguments: argparse.Namespace) -> int:
+    service.set_points(arguments.db, arguments.member, arguments.points)
+    out.print("recorded", highlight=False)
+    return 0
+
+
+def _points(arguments: argparse.Namespace) -> int:
+    for row in service.points(arguments.db):
+        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

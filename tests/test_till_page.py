@@ -11,7 +11,9 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from display.pages import ROOT
+from gateway.core.changes import BalancePut, PointsPut
 from gateway.core.model import ConsentState, Proof, Purpose
+from gateway.core.points import PointsPolicy
 from gateway.core.redemption import State
 from tests.rigs.browser import in_one_chromium, shared
 from tests.rigs.looks import faults
@@ -213,6 +215,27 @@ async def test_a_withdrawal_and_a_lost_line_leave_no_trace_of_the_person(tmp_pat
         desk.own.hub._closed = False
         await desk.start()
         await expect(page.locator(".buyer h2")).to_have_text("Mia")
+
+
+@in_one_chromium
+async def test_points_are_on_the_page_and_on_the_members_own_dialogue_at_once(tmp_path: Path) -> None:
+    async with till(tmp_path) as (desk, page):
+        await desk.shop.push(PointsPut(PointsPolicy(offers={"cake": 15})), BalancePut("mia", 1_325, 1))
+        screen = await page.context.new_page()
+        await screen.goto(f"{desk.url}/screen?id=counter")
+        await desk.shop.tap("mia", "till-nfc", Proof.PROVEN)
+        await expect(page.locator(".points-line")).to_have_text("1.325 Punkte")
+        assert "1.325" not in await screen.content()
+        await reserve(page, "Kuchen").click()
+        await page.get_by_label("Bonnummer").fill("4711")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".points-line")).to_have_text(
+            "1.340 Punkte (+15 seit dem letzten Stand der Zentrale)"
+        )
+        await expect(screen.locator("h1:visible")).to_have_text("15 Punkte dazu")
+        await expect(screen.locator(".talk .lead")).to_have_text("Sie haben jetzt 1.340 Punkte.")
+        assert await faults(screen, ".talk") == []
+        await screen.close()
 
 
 @in_one_chromium

@@ -41,6 +41,18 @@ def run(parser: argparse.ArgumentParser, *words: str) -> int:
     return int(arguments.verb(arguments))
 
 
+def test_points_are_set_and_listed(parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]) -> None:
+    path = parser.parse_args(["points"]).db
+    with closing(Ledger(path)) as ledger:
+        ledger.record_ops([{"op": "member.put", "body": {"member_id": "mia"}}])
+    assert run(parser, "set-points", "mia", "--points", "500") == 0
+    capsys.readouterr()
+    run(parser, "points")
+    assert json.loads(capsys.readouterr().out) == {"member_id": "mia", "points": 500, "version": 1}
+    with pytest.raises(ConfigError, match="not known to this HQ"):
+        run(parser, "set-points", "nobody", "--points", "1")
+
+
 def test_a_part_of_a_budget_is_lent_and_listed_and_written_off(
     parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
 ) -> None:

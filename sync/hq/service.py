@@ -264,6 +264,21 @@ def budgets(db: Path) -> list[Row]:
         return ledger.budgets()
 
 
+def set_points(db: Path, member_id: str, points: int) -> None:
+    """Set a member's balance; every shop is told. Raises ConfigError."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        if not ledger.set_points(member_id, points):
+            raise ConfigError(f"member {member_id}: not known to this HQ; expected the pseudonym of a member")
+
+
+def points(db: Path) -> list[Row]:
+    """Every balance of points, by member."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.balances()
+
+
 def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
     """What the shops reported, by `id` above `after`, oldest first."""
     _must_exist(db)
