@@ -38,12 +38,14 @@ COVERED = {
     "binding": "codes",
     "purchase": "purchases",
     "redemption": "redemptions",
+    "basket": "baskets",
 }
 
 # Tables in which no row belongs to a member, each with its reason.
 NOT_PERSONAL = {
     "meta": "single values of the box itself",
     "offer": "headquarters' catalogue, the same for everybody",
+    "price": "headquarters' price list, the same for everybody",
     "terminal_key": "keys of readers",
     "decision_day": "counts of at least five people",
     "learning_tally": "what was shown and taken of offers, counted by segments of at least 50 people",
@@ -193,6 +195,20 @@ class RedemptionRow(_Form):
     receipt: str
 
 
+class BasketLine(_Form):
+    gtin: str
+    count: int
+
+
+class BasketRow(_Form):
+    """A basket that is being scanned, or has just been shown at a till."""
+
+    basket_id: str
+    until_ms: int
+    lines: list[BasketLine]
+    offers: list[str]
+
+
 class Receipt(_Form):
     receipt_id: str
     at_ms: int
@@ -227,6 +243,7 @@ class Export(_Form):
     codes: list[CodeRow]
     purchases: list[PurchasesRow]
     redemptions: list[RedemptionRow]
+    baskets: list[BasketRow]
     memory: dict[str, Any]
     about: dict[str, About]
     elsewhere: Words
@@ -281,6 +298,7 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
         purchases=[] if bought is None else [PurchasesRow.model_validate(_plain(bought))],
         redemptions=_redemptions(tx, member_id),
+        baskets=_baskets(tx, member_id),
         memory={key: value for key, value in (memory or {}).items() if value is not None},
         about=about(shop, joined_here=any(row["action"] == MEMBER_ENROLLED for row in views)),
         elsewhere=ELSEWHERE,
@@ -358,3 +376,11 @@ def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:
         )
         for one, at_ms in tx.redemptions_of(member_id)
     ]
+
+
+def _baskets(tx: Tx, member_id: str) -> list[BasketRow]:
+    found = []
+    for one, until_ms in tx.baskets_of(member_id):
+        lines = [BasketLine(gtin=scan.item.gtin, count=scan.count) for scan in one.scans]
+        found.append(BasketRow(basket_id=one.basket_id, until_ms=until_ms, lines=lines, offers=list(one.offers)))
+    return found

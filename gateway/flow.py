@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from gateway.advice import Advice
+from gateway.baskets import Baskets
 from gateway.binding import Binding
 from gateway.checkout import Checkout
 from gateway.choices import Lent
@@ -109,6 +110,8 @@ class Flow:
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         once = self._begin_always, new_id, self.life.times, hq_there
         self.checkout = Checkout(self._tills, store, clock, health, self._commit, *once)
+        where = self._tills, store, clock, health, commit, self._begin_always, new_id, self.life.times, site_key
+        self.baskets = self._holders["baskets"] = Baskets(*where, secrets.token_bytes, lambda: self.shop.sale_ms)
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
@@ -177,6 +180,7 @@ class Flow:
             await self._keychain.load()
             await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
         await self._forgetting.start()
+        await self.baskets.load()
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -374,7 +378,7 @@ class Flow:
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
-        offers = await self._store.run(lambda tx: tx.offers(), vital=True)
+        offers = await self._store.run(lambda tx: tx.well_priced(), vital=True)
         for screen, zone in self.screens.items():
             if self._stage.set_loop(screen, public_slides(offers, zone, now_ms)) or everywhere:
                 self._show(screen)

@@ -19,6 +19,7 @@ HEADINGS: Pairs = {
     "answers": ("Antworten auf Angebote", "Answers to offers"),
     "purchases": ("Einkäufe", "Purchases"),
     "redemptions": ("Einlösungen", "Redemptions"),
+    "baskets": ("Selbst gescannt", "Scanned by yourself"),
     "waiting": ("Noch nicht bestätigte Meldungen an die Zentrale", "Reports that headquarters has not confirmed"),
     "proofs": ("Verbrauchte Nachweise", "Spent proofs"),
     "codes": ("Einmalcodes", "One-time codes"),

@@ -26,13 +26,14 @@ from gateway.core.usual import Purchases, past, usual_of
 from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit
-from gateway.tables.catalogue import Catalogue
+from gateway.tables.baskets import Baskets
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
+from gateway.tables.prices import Prices
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
 from gateway.tables.taps import TapsAndKeys
@@ -49,7 +50,7 @@ class Tx(
     Members,
     ConsentLog,
     TapsAndKeys,
-    Catalogue,
+    Prices,
     History,
     DataKeys,
     Erasures,
@@ -58,6 +59,7 @@ class Tx(
     PurchaseRows,
     Learned,
     Redemptions,
+    Baskets,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

@@ -31,7 +31,9 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PricesPut,
     PurchasesPut,
+    ScanPut,
 )
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
@@ -58,7 +60,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms
+from sync import credentials, forms, prices
 from sync.fields import validate
 
 
@@ -153,7 +155,7 @@ def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
 
 
 def _parse_secret(name: str, body: object) -> Change:
-    """The operations on keys, one-time codes, and what tills may redeem."""
+    """The operations on keys, one-time codes, what tills may redeem, prices and baskets."""
     match name:
         case "key.put":
             key = validate(forms.KeyBody, body)
@@ -168,6 +170,8 @@ def _parse_secret(name: str, body: object) -> Change:
             return LeasePut(**dict(validate(forms.LeaseBody, body)))
         case "coupons.put":
             return _coupons(validate(forms.CouponsBody, body))
+        case "prices.put" | "scan.put":
+            return prices.parse(name, body)
     raise PeerError("op")
 
 
@@ -255,6 +259,9 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("lease.put", _plain(change))
         case CouponsPut():
             return _op("coupons.put", _plain(change))
+        case PricesPut() | ScanPut():
+            name, value = prices.body(change)
+            return _op(name, _plain(value))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.basket import Basket, Scan
+from gateway.core.gs1 import Item
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
@@ -62,6 +64,8 @@ def fill(tx: Tx, name: str) -> None:
     tx.store_purchases(who, coffee, NOW_MS)
     held = Redemption(f"r-{name}", "o1", f"till-{name}", 250, NOW_MS + 60_000, who)
     tx.save_redemption(Step(held, State.RESERVED, 250), Times(NOW_MS, NOW_MS, NOW_MS))
+    scanned = Basket(f"k-{name}", who, (Scan("s1", Item(f"{name}-tea"), 1),), ("o1",))
+    tx.open_basket(scanned, name.encode().ljust(16, b"*"), NOW_MS + 60_000)
     tx.put_binding(f"b-{name}", who, name.encode().ljust(16, b"+"), NOW_MS + 60_000)
 
 

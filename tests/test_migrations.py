@@ -19,6 +19,7 @@ RELEASED = [
     "purchases",
     "learning",
     "redemptions",
+    "prices_and_baskets",
 ]
 
 
