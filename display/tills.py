@@ -8,14 +8,30 @@ from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse, Response
 
 from display import cookies, wire
-from display.path import AtTill, Cancel, Confirm, Path, Redeem, Redeemed, Result, Reverse
+from display.path import (
+    AtTill,
+    BasketAtTill,
+    BasketLine,
+    Cancel,
+    Confirm,
+    Path,
+    Redeem,
+    Redeemed,
+    Result,
+    Reverse,
+    ShownBasket,
+)
 from gateway.checkout import Asked
 from gateway.core.ports import Clock
 from gateway.health import Health
 
 FRESH = {"Cache-Control": "no-store"}
 KEY = re.compile(r"[A-Za-z0-9._-]{8,64}")  # a UUID has 36; shorter ones would meet by chance
-TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields)
+NOT_ASKED = {
+    "conflict": (409, "This Idempotency-Key was used for another request."),
+    "busy": (429, "Too many requests are kept. Try again in an hour."),
+}
+TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields) | frozenset(ShownBasket.model_fields)
 
 
 def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) -> None:
@@ -53,12 +69,33 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) 
 
     Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
 
+    @app.post("/api/v1/tills/{till}/baskets", tags=["tills"], response_model=BasketAtTill)
+    async def basket(asking: Asking, body: ShownBasket) -> Response:
+        """What is in the basket whose code a customer shows: ok, once, or refused. It is paid at this till."""
+        outcome = await path.baskets.at_till(*asking, body.code)
+        if isinstance(outcome, str):
+            raise HTTPException(*NOT_ASKED[outcome])
+        shown = outcome.shown
+        if shown is None:
+            found = BasketAtTill(result="refused", reason=outcome.reason)
+        else:
+            found = BasketAtTill(
+                result="ok",
+                reason=None,
+                basket_id=outcome.basket_id,
+                cents=shown.cents,
+                items=shown.items,
+                recheck=shown.recheck.needed,
+                recheck_reason=shown.recheck.reason,
+                lines=[BasketLine.model_validate(asdict(line)) for line in shown.lines],
+                unknown=list(shown.unknown),
+            )
+        return JSONResponse(found.model_dump(), headers=FRESH)
+
     async def ask(asking: tuple[str, str], asked: Asked) -> Response:
         outcome = await path.checkout.ask(*asking, asked)
-        if outcome == "conflict":
-            raise HTTPException(409, "This Idempotency-Key was used for another request.")
-        if outcome == "busy":
-            raise HTTPException(429, "Too many requests are kept. Try again in an hour.")
+        if isinstance(outcome, str):
+            raise HTTPException(*NOT_ASKED[outcome])
         found = Redeemed(**asdict(outcome))
         if found.ttl_ms is not None:
             found.ttl_ms = wire.real_ms(found.ttl_ms, clock.speed)

@@ -26,7 +26,7 @@ from gateway.core.basket import (
     recheck,
 )
 from gateway.core.basketcode import Code
-from gateway.core.gs1 import parse
+from gateway.core.gs1 import Embedded, parse
 from gateway.core.model import Contact, Event, Offer, Proof, Purpose
 from gateway.core.offers import Person, Situation, one_of_each_group, sift
 from gateway.core.ports import Clock
@@ -75,6 +75,7 @@ class View:
     refused: Mapping[str, str] | None = None
     ends_ms: int = 0  # of the code
     list_version: int = 0
+    embedded: tuple[Embedded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ def look(tx: Tx, basket: Basket, times: Times, refused: Mapping[str, str] | None
     """What the basket costs now."""
     benefits = _benefits(tx, basket, times.now_ms)
     priced = price(basket.scans, _articles(tx, basket.scans), benefits)
-    return View("ok", basket, priced, benefits, refused or {}, list_version=tx.prices_version)
+    return View(
+        "ok", basket, priced, benefits, refused or {}, list_version=tx.prices_version, embedded=tx.scan_rules().embedded
+    )
 
 
 def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times) -> View:

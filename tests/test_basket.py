@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,15 +13,18 @@ from gateway.core.basket import (
     Scan,
     ScanRules,
     added,
+    code_of,
     each_cents,
     price,
     recheck,
 )
-from gateway.core.gs1 import Item
+from gateway.core.gs1 import Embedded, Item, parse
 from gateway.core.prices import Article
+from tests.test_gs1 import labelled
 from tests.test_sync_prices import gtin
 
 TEXT = {"de": "Muster"}
+OWN = "0" + labelled("28", 7, 0)
 TEA, HAM, WINE, GONE = (gtin(number) for number in range(1, 5))
 LIST = {
     TEA: Article(TEA, TEXT, 499),
@@ -41,6 +45,12 @@ def test_a_line_is_by_the_piece_by_weight_or_by_its_label() -> None:
     assert each_cents(Item(HAM, grams=250), LIST[HAM]) == 498, "497.5 cents"
     assert each_cents(Item(HAM, cents=333), LIST[HAM]) == 333
     assert each_cents(Item(TEA, grams=100), LIST[TEA]) == 499, "a weight says nothing of a piece's price"
+
+
+@pytest.mark.parametrize("item", [Item(TEA), Item(OWN, cents=333), Item(HAM, grams=250), Item(TEA, cents=0, grams=1)])
+@pytest.mark.parametrize("embedded", [(), (Embedded("28", "price"), Embedded("02", "weight"))])
+def test_one_more_of_the_same_has_a_code(item: Item, embedded: tuple[Embedded, ...]) -> None:
+    assert parse(code_of(item), embedded) == item
 
 
 def test_a_benefit_is_taken_off_one_piece_and_never_more_than_it_costs() -> None:

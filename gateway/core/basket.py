@@ -82,6 +82,7 @@ class Line:
     grams: int | None = None
     offer_id: str = ""
     benefit_cents: int = 0
+    code: str = ""  # that a phone sends for one more of the same, or one less
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,13 @@ def each_cents(item: Item, article: Article) -> int:
     return article.cents
 
 
+def code_of(item: Item) -> str:
+    """A code that `gs1.parse` reads as the same item, but for its lot."""
+    grams = "" if item.grams is None else f"(3103){item.grams:06}"
+    cents = "" if item.cents is None else f"(3922){item.cents}"
+    return f"(01){item.gtin}{grams}{cents}" if grams or cents else item.gtin
+
+
 def price(scans: Sequence[Scan], articles: Mapping[str, Article], benefits: Sequence[Benefit] = ()) -> Priced:
     """The basket by the list, by GTIN; a benefit counts once."""
     sums: dict[_Key, _Sum] = {}
@@ -181,9 +189,8 @@ def price(scans: Sequence[Scan], articles: Mapping[str, Article], benefits: Sequ
         benefit = left.pop(article.gtin, None)
         off = 0 if benefit is None else min(benefit.cents, each)
         offer_id = "" if benefit is None else benefit.offer_id
-        lines.append(
-            Line(article.gtin, article.title, one.count, each, each * one.count, one.item.grams, offer_id, off)
-        )
+        cents, grams, code = each * one.count, one.item.grams, code_of(one.item)
+        lines.append(Line(article.gtin, article.title, one.count, each, cents, grams, offer_id, off, code))
         check = check or article.check
     return Priced(tuple(lines), tuple(dict.fromkeys(unknown)), check)
 

@@ -17,7 +17,7 @@ from gateway.core.redemption import Refused
 MAX_CHARACTERS = 400
 GTIN_DIGITS = 14
 SEPARATOR = "\x1d"  # FNC1 as scanners give it
-MAX_GRAMS = 1_000_000  # a tonne
+MAX_GRAMS = 999_999  # what six digits say
 MAX_CENTS = 10_000_000
 
 # Symbology identifiers (ISO/IEC 15424) of codes that hold an element string: GS1-128, DataBar, DataMatrix, QR code.
