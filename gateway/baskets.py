@@ -121,11 +121,10 @@ def disown(tx: Tx, member_id: str) -> int:
 
 def look(tx: Tx, basket: Basket, times: Times, refused: Mapping[str, str] | None = None) -> View:
     """What the basket costs now."""
-    benefits = _benefits(tx, basket, times.now_ms)
+    benefits, embedded = _benefits(tx, basket, times.now_ms), tx.scan_rules().embedded
     priced = price(basket.scans, _articles(tx, basket.scans), benefits)
-    return View(
-        "ok", basket, priced, benefits, refused or {}, list_version=tx.prices_version, embedded=tx.scan_rules().embedded
-    )
+    version = tx.prices_version
+    return View("ok", basket, priced, benefits, refused or {}, list_version=version, embedded=embedded)
 
 
 def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times) -> View:

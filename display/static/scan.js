@@ -35,7 +35,7 @@ class ScanPage extends HTMLElement {
     this.append(this.bar, this.main);
     addEventListener("online", () => this.#sync());
     setInterval(() => this.#tick(), 1000);
-    setInterval(() => this.#waiting.length && this.#sync(), RETRY_MS);
+    setInterval(() => this.#sync(), RETRY_MS);
     setInterval(() => this.#view === "code" && this.#look(), LOOK_MS);
     this.#show("wait", el("p.lede", {}, this.#word("wait")));
     this.#load();
@@ -82,7 +82,7 @@ class ScanPage extends HTMLElement {
 
   /** Send what waits, in pieces; the same again changes nothing. */
   async #sync() {
-    if (this.#busy || !this.#state || !this.#waiting.length) return;
+    if (this.#busy || !this.#state || this.#view !== "basket" || !(this.#waiting.length || this.#offline)) return;
     this.#busy = true;
     const sent = [];
     let bytes = 0;
@@ -91,7 +91,7 @@ class ScanPage extends HTMLElement {
       if (sent.length && (sent.length >= CHUNK || bytes > CHUNK_BYTES)) break;
       sent.push({ id, code, count });
     }
-    const { status, body } = await ask(`${API}/lines`, { scans: sent });
+    const { status, body } = await ask(`${API}/lines`, { scans: sent }); // none: is the network back?
     this.#busy = false;
     this.#offline = status !== 200;
     if (status === 200 && body.result === "gone") {
@@ -164,8 +164,10 @@ class ScanPage extends HTMLElement {
     const { status, body } = await ask(`${API}/code`, {});
     this.#offline = status !== 200;
     if (status !== 200 || this.#waiting.length) this.#tell("codeNeeds", true);
-    else if (body.result === "ok") this.#code(body);
-    else if (body.result === "gone") {
+    else if (body.result === "ok") {
+      this.#codeEnds = performance.now() + body.ends_in_ms;
+      this.#code(body);
+    } else if (body.result === "gone") {
       this.#wipe();
       this.#message("gone", "goneTitle", "goneText");
     } else this.#tell("empty", true);
@@ -312,6 +314,7 @@ class ScanPage extends HTMLElement {
     const place = (line) => (this.#order.includes(line.code) ? this.#order.indexOf(line.code) : this.#order.length);
     const focus = document.activeElement?.dataset?.step;
     this.lines.replaceChildren(...basket.lines.sort((a, b) => place(a) - place(b)).map((line) => this.#line(line)));
+    if (this.#state.unknown.length) this.lines.append(el("p.net", {}, this.#word("unknownLeft", { n: this.#state.unknown.length })));
     if (!basket.lines.length) this.lines.append(el("p.nothing", {}, this.#word("empty")));
     if (focus) this.lines.querySelector(`[data-step="${CSS.escape(focus)}"]`)?.focus();
     const [key, bad, slots] = this.#told;
@@ -346,7 +349,6 @@ class ScanPage extends HTMLElement {
   #code(state) {
     this.#state = state;
     this.#again = () => this.#code(state);
-    if (this.#view !== "code") this.#codeEnds = performance.now() + state.ends_in_ms;
     this.#eyes(false);
     this.ends = el("p.ends", { role: "timer" });
     const picture = el("img", { alt: this.#word("codeAlt"), src: `/scan/code.svg?v=${encodeURIComponent(state.code.slice(-12))}` });
