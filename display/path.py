@@ -5,8 +5,8 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway import baskets
-from gateway.baskets import Typed, View
+from gateway import basketacts
+from gateway.basketacts import Typed, View
 from gateway.checkout import Asked, Outcome
 from gateway.core import basketcode
 from gateway.core.coupon import MAX_CHARACTERS
@@ -90,7 +90,7 @@ class ShopBaskets(Protocol):
 
     async def price_list(self, pack: Callable[[int, list[Article]], bytes]) -> bytes: ...
 
-    async def at_till(self, till: str, key: str, text: str) -> "baskets.Outcome":
+    async def at_till(self, till: str, key: str, text: str) -> basketacts.Outcome:
         """The answer, after its commit; "conflict" or "busy"."""
 
 

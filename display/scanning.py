@@ -14,7 +14,7 @@ from display.pages import Pages, qr_svg
 from display.path import Path
 from display.selfservice import COOKIE as ME_COOKIE
 from display.selfservice import set_cookie
-from gateway.baskets import Typed, View
+from gateway.basketacts import Typed, View
 from gateway.core.basket import MAX_COUNT
 from gateway.core.gs1 import MAX_CHARACTERS
 from gateway.core.ports import Clock

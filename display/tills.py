@@ -1,6 +1,7 @@
 """Routes for the point of sale: who buys, and what is redeemed. It shows the manager's key with each request."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated
 
@@ -69,28 +70,7 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) 
 
     Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
 
-    @app.post("/api/v1/tills/{till}/baskets", tags=["tills"], response_model=BasketAtTill)
-    async def basket(asking: Asking, body: ShownBasket) -> Response:
-        """What is in the basket whose code a customer shows: ok, once, or refused. It is paid at this till."""
-        outcome = await path.baskets.at_till(*asking, body.code)
-        if isinstance(outcome, str):
-            raise HTTPException(*NOT_ASKED[outcome])
-        shown = outcome.shown
-        if shown is None:
-            found = BasketAtTill(result="refused", reason=outcome.reason)
-        else:
-            found = BasketAtTill(
-                result="ok",
-                reason=None,
-                basket_id=outcome.basket_id,
-                cents=shown.cents,
-                items=shown.items,
-                recheck=shown.recheck.needed,
-                recheck_reason=shown.recheck.reason,
-                lines=[BasketLine.model_validate(asdict(line)) for line in shown.lines],
-                unknown=list(shown.unknown),
-            )
-        return JSONResponse(found.model_dump(), headers=FRESH)
+    _add_baskets(app, path, asking)
 
     async def ask(asking: tuple[str, str], asked: Asked) -> Response:
         outcome = await path.checkout.ask(*asking, asked)
@@ -122,3 +102,30 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) 
     async def reverse(redemption_id: str, asking: Asking, body: Reverse) -> Response:
         """Goods came back: reversed or refused."""
         return await ask(asking, Asked("reverse", redemption_id[:64], cents=body.cents))
+
+
+def _add_baskets(app: FastAPI, path: Path, asking: Callable[..., Awaitable[tuple[str, str]]]) -> None:
+    Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as those above
+
+    @app.post("/api/v1/tills/{till}/baskets", tags=["tills"], response_model=BasketAtTill)
+    async def basket(asked: Asking, body: ShownBasket) -> Response:
+        """What is in the basket whose code a customer shows: ok, once, or refused. It is paid at this till."""
+        outcome = await path.baskets.at_till(*asked, body.code)
+        if isinstance(outcome, str):
+            raise HTTPException(*NOT_ASKED[outcome])
+        shown = outcome.shown
+        if shown is None:
+            found = BasketAtTill(result="refused", reason=outcome.reason)
+        else:
+            found = BasketAtTill(
+                result="ok",
+                reason=None,
+                basket_id=outcome.basket_id,
+                cents=shown.cents,
+                items=shown.items,
+                recheck=shown.recheck.needed,
+                recheck_reason=shown.recheck.reason,
+                lines=[BasketLine.model_validate(asdict(line)) for line in shown.lines],
+                unknown=list(shown.unknown),
+            )
+        return JSONResponse(found.model_dump(), headers=FRESH)

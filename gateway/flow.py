@@ -110,8 +110,7 @@ class Flow:
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         once = self._begin_always, new_id, self.life.times, hq_there
         self.checkout = Checkout(self._tills, store, clock, health, self._commit, *once)
-        where = self._tills, store, clock, health, commit, self._begin_always, new_id, self.life.times, site_key
-        self.baskets = self._holders["baskets"] = Baskets(*where, secrets.token_bytes, lambda: self.shop.sale_ms)
+        self.baskets = self._holders["baskets"] = self._open_baskets(new_id)
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
@@ -141,6 +140,11 @@ class Flow:
         made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
         return lent
+
+    def _open_baskets(self, new_id: Callable[[], str]) -> Baskets:
+        where = self._tills, self._store, self._clock, self._health, self._commit, self._begin_always
+        random = secrets.token_bytes
+        return Baskets(*where, new_id, self.life.times, self._site_key, random, lambda: self.shop.sale_ms)
 
     def _take_orders(self) -> Orders:
         return Orders(

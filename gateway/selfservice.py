@@ -128,9 +128,8 @@ class SelfService:
         if not self._public_url:
             return
         if await self._choices.noted(member_id, f"screen:{screen}", "link.made"):
-            now_ms = self._clock.now_ms()
             link = Link("mine", "screen", screen, member_id, dialogue_id, language=language)
-            token = self._links.issue(link, now_ms, LINK_SCREEN_MS)
+            token = self._links.issue(link, self._clock.now_ms(), LINK_SCREEN_MS)
             self._stage.put_link(screen, dialogue_id, self._url(token))
 
     async def _confirm(self, screen: str, dialogue_id: str) -> Outcome:
@@ -264,9 +263,8 @@ class SelfService:
         session = self._confirmed(cookie, denies=True)
         if session is None or session.member_id is None:
             return None
-        member_id = session.member_id
-        await self._erase(member_id, "tablet" if session.link.via == "tablet" else "web")
-        self.erased(member_id)
+        await self._erase(session.member_id, "tablet" if session.link.via == "tablet" else "web")
+        self.erased(session.member_id)
         return "ok"
 
     async def data(self, cookie: str | None) -> dict[str, object] | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway import baskets
-from gateway.baskets import EMPTY_MS, KEPT_MS, Answer, Typed, View
+from gateway import basketacts
+from gateway.basketacts import EMPTY_MS, KEPT_MS, Answer, Typed, View
 from gateway.core import basketcode
 from gateway.core.basket import ScanRules
 from gateway.core.changes import Change, OfferPut, PricesPut, ScanPut
@@ -206,7 +206,7 @@ async def test_an_expired_code_says_so_also_after_its_basket_is_gone(shop: Shop)
 async def test_without_headquarters_word_there_is_no_scanning_and_there_is_a_bound(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baskets, "MAX_BASKETS", 1)
+    monkeypatch.setattr(basketacts, "MAX_BASKETS", 1)
     await start(shop)
     assert (await shop.flow.baskets.start(None, "de"))[0].result == "busy"
     await shop.push(ScanPut(ScanRules()))
@@ -253,8 +253,8 @@ async def test_ten_thousand_wrong_codes_are_refused_with_a_reason_and_the_right_
                 return basketcode.issue(ours, replace(code, cents=draw.randrange(code.cents)))
         return early
 
-    def ask_all(tx: baskets.Tx) -> list[str | None]:
-        return [baskets._show(tx, "till-1", forged(number), ours, times)[0].reason for number in range(10_000)]
+    def ask_all(tx: basketacts.Tx) -> list[str | None]:
+        return [basketacts._show(tx, "till-1", forged(number), ours, times)[0].reason for number in range(10_000)]
 
     reasons = await shop.store.run(ask_all)
     assert None not in reasons

@@ -66,12 +66,17 @@ class Prices(Catalogue):
 
     def offer_prices(self) -> Mapping[str, int]:
         """Cents by GTIN, of the articles that the catalogue's offers name; read anew when either has changed."""
-        offers, revision = self.offers(), self.prices_revision
-        if self._offer_prices is None or self._offer_prices[0] is not offers or self._offer_prices[1] != revision:
-            named = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
-            found = {gtin: one.cents for gtin, one in self.articles(named).items()}
-            self._offer_prices = offers, revision, found
-        return self._offer_prices[2]
+        offers, kept = self.offers(), self._offer_prices
+        named = any(offer.price_ref for offer in offers) if kept is None or kept[0] is not offers else kept[1] >= 0
+        revision = self.prices_revision if named else -1  # of a catalogue that names no article nothing is read
+        if kept is None or kept[0] is not offers or kept[1] != revision:
+            gtins = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
+            kept = self._offer_prices = (
+                offers,
+                revision,
+                {gtin: one.cents for gtin, one in self.articles(gtins).items()},
+            )
+        return kept[2]
 
     def well_priced(self) -> tuple[Offer, ...]:
         """The catalogue without offers that contradict the list: what may run in the loops."""
