@@ -7,7 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.basket import MAX_COUNT, MAX_SCANS
 from gateway.core.basketcode import MAX_CHARACTERS, Code, issue, verify
+from gateway.core.gs1 import MAX_GRAMS
+from gateway.core.prices import MAX_PRICE_CENTS
 from gateway.core.redemption import Refused
 
 OURS = Ed25519PrivateKey.from_private_bytes(b"a gateway's own key - tests only")
@@ -18,8 +21,8 @@ CODE = Code("b-1", "0f" * 16, 1_397, 3, NOW_S + 600)
 @given(
     st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True),
     st.binary(min_size=16, max_size=16),
-    st.integers(0, 2**32 - 1),
-    st.integers(0, 2**16 - 1),
+    st.integers(0, MAX_SCANS * MAX_COUNT * MAX_PRICE_CENTS * MAX_GRAMS // 1000),
+    st.integers(0, MAX_SCANS * MAX_COUNT),
 )
 def test_what_is_issued_is_read_again(basket_id: str, digest: bytes, cents: int, items: int) -> None:
     code = Code(basket_id, digest.hex(), cents, items, NOW_S + 1)

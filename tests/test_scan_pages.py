@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.core.basket import ScanRules
+from display.pages import Pages
+from gateway.core.basket import ScanRules, code_of
 from gateway.core.changes import OfferPut, PricesPut, ScanPut
-from gateway.core.gs1 import Embedded
+from gateway.core.gs1 import Embedded, Item, parse
 from gateway.core.model import ConsentState, Offer, Purpose
 from gateway.core.prices import Article, part_of
+from gateway.core.redemption import Refused
 from gateway.serving import serve
 from tests.rigs.broker import free_port
 from tests.rigs.browser import ONE_CHROMIUM, shared
@@ -22,7 +24,7 @@ from tests.rigs.looks import faults
 from tests.rigs.own import Own, own_shop
 from tests.rigs.shop import consent, member
 from tests.rigs.shopfront import KEY
-from tests.test_gs1 import labelled
+from tests.test_gs1 import CORPUS, POLICY, labelled
 from tests.test_sync_prices import gtin
 
 pytestmark = ONE_CHROMIUM
@@ -128,8 +130,8 @@ async def test_thirty_items_without_the_network_then_a_code_that_counts_once(tmp
         assert await shop.own.shop.store.run(lambda tx: [one.scans for one, _ in tx.baskets_of("mia")]) == [()]
 
         await shop.context.set_offline(False)
-        await shop.sent()
         await expect(shop.page.locator(".net")).to_be_hidden()
+        await shop.sent()
         await expect(shop.page.locator(".sum")).to_have_text(f"{cents // 100},{cents % 100:02} €")
         await shop.page.locator("[data-act=toTill]").click()
         await shop.view("code")
@@ -200,6 +202,31 @@ async def test_what_is_withdrawn_is_off_the_phone_with_the_next_scan(tmp_path: P
         await shop.type(GOODS[1].gtin)
         await shop.sent()
         await expect(shop.page.locator(".line .off")).to_have_count(0)
+
+
+async def test_the_phone_reads_and_reckons_as_the_gateway_does(tmp_path: Path) -> None:
+    embedded = [{"prefix": one.prefix, "holds": one.holds} for one in POLICY]
+    texts = [text for text, _ in CORPUS] + [labelled(one.prefix, 4711, 333) for one in POLICY]
+    texts += ["4006381333932", "00000000", "hello", "", "(10)A", "https://shop.example/01/04006381333932"]
+    script = """async ([base, texts, embedded]) => {
+        const { read, codeOf } = await import(`${base}/basket.js`);
+        return texts.map((text) => read(text, embedded)).map((item) => [item, item.bad ? "" : codeOf(item)]);
+    }"""
+    waits = 0
+    async with shopping(tmp_path) as shop:
+        await shop.page.goto(f"{shop.own.base}/scan")
+        found = await shop.page.evaluate(script, [Pages().base, texts, embedded])
+    for text, (item, code) in zip(texts, found, strict=True):
+        ours = parse(text, POLICY)
+        if item.get("bad") == "form":
+            waits += isinstance(ours, Item)  # the phone leaves it to the gateway
+            continue
+        if isinstance(ours, Refused):
+            assert ours.reason == f"scan.{item['bad']}", text
+            continue
+        assert (item["gtin"], item["cents"], item["grams"]) == (ours.gtin, ours.cents, ours.grams), text
+        assert code == code_of(ours), text
+    assert waits <= 6, "element strings without brackets, and prices with a currency"
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "en-GB"])

@@ -17,13 +17,24 @@ export function read(text, embedded) {
   const digits = bare.replace(/[ -]/g, "");
   if (/^(\d{8}|\d{12,14})$/.test(digits)) return number(digits, embedded);
   const link = /^https?:\/\/[^?#]*\/01\/(\d{8}|\d{12,14})(?:[/?#]|$)/i.exec(bare);
-  if (link) return number(link[1], embedded);
+  if (link) return measured(number(link[1], embedded), [...new URL(bare).searchParams]);
   const bracketed = /^\(01\)(\d{14})((?:\(\d{2,4}\)[^()]+)*)$/.exec(bare);
   if (!bracketed) return { bad: "form" };
-  const item = number(bracketed[1], embedded);
-  const weight = /\(310([0-6])\)(\d{6})/.exec(bracketed[2]), price = /\(392([0-6])\)(\d{1,15})/.exec(bracketed[2]);
-  if (weight) item.grams = Math.round((Number(weight[2]) * 1000) / 10 ** Number(weight[1]));
-  if (price) item.cents = Math.round((Number(price[2]) * 100) / 10 ** Number(price[1]));
+  return measured(number(bracketed[1], embedded), [...bracketed[2].matchAll(/\((\d+)\)([^()]+)/g)].map(([, ai, value]) => [ai, value]));
+}
+
+/** With the weight (310n) and price (392n; 393n behind a currency) of its label, if that says them. */
+function measured(item, elements) {
+  if (item.bad) return item;
+  for (const [ai, value] of elements) {
+    const kind = /^(310|392|393)([0-6])$/.exec(ai);
+    if (!kind) continue;
+    const amount = kind[1] === "393" ? value.slice(3) : value;
+    if (!/^\d{1,15}$/.test(amount)) return { bad: "form" };
+    const exact = Number(amount) / 10 ** Number(kind[2]);
+    if (kind[1] === "310") item.grams = Math.round(exact * 1000);
+    else item.cents = Math.round(exact * 100);
+  }
   return item;
 }
 

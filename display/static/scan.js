@@ -21,7 +21,7 @@ class ScanPage extends HTMLElement {
   #list = new Map();
   #view = "";
   #offline = false;
-  #busy = false;
+  #sending = null; // a promise while something is on its way
   #newest = "";
   #order = []; // line codes, the newest first
   #codeEnds = 0;
@@ -80,35 +80,44 @@ class ScanPage extends HTMLElement {
     this.#sync();
   }
 
-  /** Send what waits, in pieces; the same again changes nothing. */
-  async #sync() {
-    if (this.#busy || !this.#state || this.#view !== "basket" || !(this.#waiting.length || this.#offline)) return;
-    this.#busy = true;
-    const sent = [];
+  /** Send what waits; the same again changes nothing. Settles once it is sent, or the network is found to be gone. */
+  #sync() {
+    if (!this.#state || this.#view !== "basket" || !(this.#waiting.length || this.#offline)) return null;
+    return (this.#sending ??= this.#send().finally(() => (this.#sending = null)));
+  }
+
+  async #send() {
+    do {
+      const sent = this.#piece();
+      const { status, body } = await ask(`${API}/lines`, { scans: sent }); // none: is the network back?
+      this.#offline = status !== 200;
+      if (status === 200 && body.result !== "ok") {
+        this.#wipe();
+        this.#message("gone", "goneTitle", "goneText");
+        return;
+      }
+      if (status === 200) {
+        const ids = new Set(sent.map((scan) => scan.id));
+        this.#waiting = this.#waiting.filter((scan) => !ids.has(scan.id));
+        this.#state = body;
+        const [bad] = Object.values(body.refused);
+        if (bad) this.#tell(BAD[bad] ?? "form", true);
+      }
+      this.#keep();
+      this.#draw();
+    } while (!this.#offline && this.#waiting.length);
+  }
+
+  /** As much of what waits as one request takes. */
+  #piece() {
+    const piece = [];
     let bytes = 0;
     for (const { id, code, count } of this.#waiting) {
       bytes += JSON.stringify({ id, code, count }).length + 1;
-      if (sent.length && (sent.length >= CHUNK || bytes > CHUNK_BYTES)) break;
-      sent.push({ id, code, count });
+      if (piece.length && (piece.length >= CHUNK || bytes > CHUNK_BYTES)) break;
+      piece.push({ id, code, count });
     }
-    const { status, body } = await ask(`${API}/lines`, { scans: sent }); // none: is the network back?
-    this.#busy = false;
-    this.#offline = status !== 200;
-    if (status === 200 && body.result === "gone") {
-      this.#wipe();
-      this.#message("gone", "goneTitle", "goneText");
-      return;
-    }
-    if (status === 200) {
-      const ids = new Set(sent.map((scan) => scan.id));
-      this.#waiting = this.#waiting.filter((scan) => !ids.has(scan.id));
-      this.#state = body;
-      const [bad] = Object.values(body.refused);
-      if (bad) this.#tell(BAD[bad] ?? "form", true);
-    }
-    this.#keep();
-    if (this.#view === "basket") this.#draw();
-    if (status === 200 && this.#waiting.length) this.#sync();
+    return piece;
   }
 
   /** While a code is shown: a basket that the till has seen is over. */
@@ -334,7 +343,7 @@ class ScanPage extends HTMLElement {
       el("b", {}, title), el("span.cents", {}, this.#money(line.each_cents * line.count)),
       each.some(Boolean) ? el("span.each", {}, each.filter(Boolean).join(", ")) : null,
       line.benefit_cents ? el("span.off", {}, this.#word("benefit", { t: this.#money(line.benefit_cents) })) : null,
-      line.waits ? el("span.waits", {}, this.#word("waits")) : null,
+      line.waits && this.#offline ? el("span.waits", {}, this.#word("waits")) : null,
       el("div.steps", {}, step("less", "−"), el("output", {}, String(line.count)), step("more", "+")));
   }
 

@@ -14,11 +14,11 @@ from gateway.core.basket import DIGEST_BYTES
 from gateway.core.redemption import Refused
 
 VERSION = 1
-MAX_CHARACTERS = 240  # a basket's id has at most 64; such a code has 210
+MAX_CHARACTERS = 240  # a basket's id has at most 64; such a code has 214
 
 _DOMAIN = b"store-gateway basket v1"
 _SIGNATURE_BYTES = 64
-_NUMBERS = (("cents", 4), ("items", 2), ("ends_s", 4))
+_NUMBERS = (("cents", 8), ("items", 2), ("ends_s", 4))  # a full basket of the dearest goods fits
 _TAIL = DIGEST_BYTES + sum(size for _, size in _NUMBERS)
 
 

@@ -71,11 +71,8 @@ class Prices(Catalogue):
         revision = self.prices_revision if named else -1  # of a catalogue that names no article nothing is read
         if kept is None or kept[0] is not offers or kept[1] != revision:
             gtins = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
-            kept = self._offer_prices = (
-                offers,
-                revision,
-                {gtin: one.cents for gtin, one in self.articles(gtins).items()},
-            )
+            prices = {gtin: one.cents for gtin, one in self.articles(gtins).items()}
+            kept = self._offer_prices = offers, revision, prices
         return kept[2]
 
     def well_priced(self) -> tuple[Offer, ...]:
