@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from gateway.core.model import Offer
 from gateway.core.prices import Article, part_of
 from gateway.records import Tx
 from gateway.tables import prices
+from tests.rigs.shop import open_shop
 from tests.test_sync_prices import gtin
 
 NOW_MS = 1_800_000_000_000
@@ -83,3 +85,15 @@ def test_nobody_scans_until_headquarters_says_so(tx: Tx) -> None:
     rules = ScanRules(on=True, secret="s", embedded=(Embedded("28", "price"),))
     push(tx, ScanPut(rules))
     assert tx.scan_rules() == rules
+
+
+async def test_a_loop_shows_no_offer_that_the_list_contradicts(tmp_path: Path) -> None:
+    shop = await open_shop(tmp_path, OfferPut(OFFER), *listed(tea()))
+    assert [slide.offer_id for slide in shop.walls.screens["bar"].slides] == ["o-1"]
+    await shop.push(*listed(tea(500)))
+    await shop.settle()
+    assert shop.walls.screens["bar"].slides == ()
+    await shop.push(*listed(tea()))
+    await shop.settle()
+    assert [slide.offer_id for slide in shop.walls.screens["bar"].slides] == ["o-1"]
+    shop.store.close()
