@@ -1,5 +1,6 @@
 """Baskets in a whole shop: whose they are, what is taken off, a code that is shown once, and what is left of them."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway import basketacts
+from gateway import basketacts, baskets
 from gateway.basketacts import EMPTY_MS, KEPT_MS, Answer, Typed, View
 from gateway.core import basketcode
 from gateway.core.basket import ScanRules
@@ -213,15 +214,15 @@ async def test_without_headquarters_word_there_is_no_scanning_and_there_is_a_bou
     assert (await shop.flow.baskets.start(None, "de"))[0].result == "off"
 
 
-async def test_the_list_for_phones_is_made_once_for_each_list(shop: Shop) -> None:
+async def test_the_list_for_phones_is_made_once_for_each_list(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baskets, "PAGE_ROWS", 2)
     made: list[int] = []
 
     def pack(version: int, articles: list[Article]) -> bytes:
         made.append(len(articles))
         return bytes([version])
 
-    for _ in range(3):
-        assert await shop.flow.baskets.price_list(pack) == b"\x01"
+    assert await asyncio.gather(*[shop.flow.baskets.price_list(pack) for _ in range(3)]) == [b"\x01"] * 3
     await shop.push(PricesPut(2, part_of(TEA), ()))
     assert await shop.flow.baskets.price_list(pack) == b"\x02"
     assert made == [3, 2]

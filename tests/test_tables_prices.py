@@ -14,7 +14,7 @@ from gateway.core.model import Offer
 from gateway.core.prices import Article, part_of
 from gateway.records import Tx
 from gateway.tables import prices
-from tests.rigs.shop import open_shop
+from tests.rigs.shop import Shop, open_shop
 from tests.test_sync_prices import gtin
 
 NOW_MS = 1_800_000_000_000
@@ -45,14 +45,15 @@ def test_a_part_replaces_what_it_held_and_nothing_else(tx: Tx) -> None:
     push(tx, *listed(tea(450), version=2))
     assert (tx.price_cents(TEA), tx.prices_version, tx.prices_revision) == (450, 2, 3)
     push(tx, PricesPut(3, part_of(TEA), ()))
-    assert tx.price_list() == [Article(CUP, {"de": "Mustertasse"}, 900, check=True)]
+    assert tx.price_page("", 9) == [Article(CUP, {"de": "Mustertasse"}, 900, check=True)]
+    assert tx.price_page(CUP, 9) == []
     assert tx.articles([TEA, CUP, CUP]).keys() == {CUP}
 
 
 def test_a_list_that_is_too_long_stops_at_its_bound(tx: Tx, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prices, "MAX_ARTICLES", 1)
     assert push(tx, *listed(tea(), Article(CUP, TEXT, 1))).counts == ["prices.too_many"]
-    assert tx.price_list() == [tea()]
+    assert tx.price_page("", 9) == [tea()]
 
 
 def test_headquarters_hears_once_of_each_contradiction_and_again_when_it_changes(tx: Tx) -> None:
@@ -87,13 +88,17 @@ def test_nobody_scans_until_headquarters_says_so(tx: Tx) -> None:
     assert tx.scan_rules() == rules
 
 
+def shown(shop: Shop) -> set[str]:
+    return {slide.slide_id for slide in shop.walls.screens["bar"].slides}
+
+
 async def test_a_loop_shows_no_offer_that_the_list_contradicts(tmp_path: Path) -> None:
     shop = await open_shop(tmp_path, OfferPut(OFFER), *listed(tea()))
-    assert [slide.offer_id for slide in shop.walls.screens["bar"].slides] == ["o-1"]
+    assert "o-1" in shown(shop)
     await shop.push(*listed(tea(500)))
     await shop.settle()
-    assert shop.walls.screens["bar"].slides == ()
+    assert "o-1" not in shown(shop)
     await shop.push(*listed(tea()))
     await shop.settle()
-    assert [slide.offer_id for slide in shop.walls.screens["bar"].slides] == ["o-1"]
+    assert "o-1" in shown(shop)
     shop.store.close()

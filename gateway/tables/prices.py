@@ -60,9 +60,10 @@ class Prices(Catalogue):
                 found[str(gtin)] = Article(**json.loads(body))
         return found
 
-    def price_list(self) -> list[Article]:
-        """The whole list, by GTIN: 50,000 articles at most."""
-        return [Article(**json.loads(row[0])) for row in self._all("SELECT body FROM price ORDER BY gtin")]
+    def price_page(self, after: str, limit: int) -> list[Article]:
+        """The next articles of the list, by GTIN; empty at its end."""
+        rows = self._all("SELECT body FROM price WHERE gtin > ? ORDER BY gtin LIMIT ?", after, limit)
+        return [Article(**json.loads(row[0])) for row in rows]
 
     def offer_prices(self) -> Mapping[str, int]:
         """Cents by GTIN, of the articles that the catalogue's offers name; read anew when either has changed."""
