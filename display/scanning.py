@@ -66,7 +66,8 @@ def add_scanning(app: FastAPI, path: Path, me: Members | None, clock: Clock, pag
     @app.post("/api/v1/scan/begin", tags=["scan"])
     async def begin(asked: Begin, request: Request, sg_me: _Me = None) -> Response:
         """A new basket: ok, off (there is no self-scanning here) or busy. Of whoever has checked in with this phone."""
-        view, cookie = await path.baskets.start(None if me is None else me.who(sg_me), asked.language)
+        source = request.client.host if request.client is not None else ""
+        view, cookie = await path.baskets.start(None if me is None else me.who(sg_me), asked.language, source)
         answer = _answer(_state(view, clock))
         if view.result == "ok":
             set_cookie(answer, request, COOKIE, cookie, None)

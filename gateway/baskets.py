@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.basketacts import Answer, Outcome, Typed, View, begin, disown, live, look, make_code, scan, show
 from gateway.core.basket import Basket
+from gateway.core.guesses import Guesses
 from gateway.core.model import Proof
 from gateway.core.ports import Clock
 from gateway.core.prices import Article
@@ -26,6 +27,10 @@ from gateway.store import Store
 
 T = TypeVar("T")
 
+MINUTE_MS = 60_000
+# Baskets of nobody who is known, begun in a minute: behind a proxy all phones have one address.
+MAX_BEGUN_SOURCE = 30
+MAX_BEGUN = 100
 SWEEP_MS = 60_000
 SWEEP_ROWS = 50  # of one commit
 PAGE_ROWS = 1_000  # of the price list in one work: 4 ms of CPU (x86-64), 20 ms on a Pi, for which commits wait
@@ -71,6 +76,7 @@ class Baskets:
         self._sweep_ms = 0
         self._list: tuple[int, bytes] | None = None  # revision, file
         self._listing = asyncio.Lock()
+        self._begun = Guesses(window_ms=MINUTE_MS, at_one=MAX_BEGUN_SOURCE, in_all=MAX_BEGUN)
 
     async def load(self) -> None:
         """Whose baskets a restart found."""
@@ -78,8 +84,11 @@ class Baskets:
 
     # --- phones ----------------------------------------------------------------------------------------------
 
-    async def start(self, member_id: str | None, language: str) -> tuple[View, str]:
-        """A new basket, and the cookie that opens it."""
+    async def start(self, member_id: str | None, language: str, source: str = "") -> tuple[View, str]:
+        """A new basket, and the cookie that opens it. `source`: where the request came from; none takes all places."""
+        if member_id is None and not self._begun.take(source, self._clock.now_ms()):
+            self._health.count("baskets.busy")
+            return View("busy"), ""
         cookie = new_token(self._random)
         basket, times = Basket(self._new_id(), member_id, language=language), self._times()
         view = await self._commit(lambda tx: begin(tx, basket, _hash(cookie), times))
@@ -172,7 +181,8 @@ class Baskets:
             self._begin(self._sweep())
 
     def shift(self, delta_ms: int) -> None:
-        """Nothing here goes by the clock of the moment."""
+        """Only how often baskets were begun goes by the clock of the moment."""
+        self._begun.shift(delta_ms)
         self._sweep_ms = 0
 
     def memory_of(self, member_id: str) -> Mapping[str, object]:

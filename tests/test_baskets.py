@@ -214,6 +214,17 @@ async def test_without_headquarters_word_there_is_no_scanning_and_there_is_a_bou
     assert (await shop.flow.baskets.start(None, "de"))[0].result == "off"
 
 
+async def test_one_device_cannot_take_all_places(shop: Shop) -> None:
+    async def begun(who: str | None, source: str) -> str:
+        return (await shop.flow.baskets.start(who, "de", source))[0].result
+
+    results = [await begun(None, "192.0.2.1") for _ in range(baskets.MAX_BEGUN_SOURCE + 1)]
+    assert (results.count("ok"), results[-1]) == (baskets.MAX_BEGUN_SOURCE, "busy")
+    assert [await begun(None, "192.0.2.2"), await begun("mia", "192.0.2.1")] == ["ok", "ok"]
+    shop.clock.ms += baskets.MINUTE_MS
+    assert await begun(None, "192.0.2.1") == "ok"
+
+
 async def test_the_list_for_phones_is_made_once_for_each_list(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baskets, "PAGE_ROWS", 2)
     made: list[int] = []
