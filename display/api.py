@@ -1,4 +1,4 @@
-"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here, in display.selfservice and display.tills."""
+"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here and in the modules that add routes."""
 
 import asyncio
 import json
@@ -18,6 +18,7 @@ from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
+from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.tills import TILL_FIELDS, add_tills
 from gateway.core.ports import Clock
@@ -106,6 +107,7 @@ def create_app(
         add_handovers(app, handovers, tablets)
     add_tills(app, path, health, clock, tablet_key, tablets)
     _add_till_pages(app, path, hub, clock, pages, tablets)
+    add_scanning(app, path, me, clock, pages)
     return app
 
 

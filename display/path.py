@@ -1,14 +1,18 @@
 """What the pages ask of the path (gateway.flow), and the forms in which a page's or a till's request comes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gateway import basketacts
+from gateway.basketacts import Typed, View
 from gateway.checkout import Asked, Outcome
+from gateway.core import basketcode
 from gateway.core.coupon import MAX_CHARACTERS
 from gateway.core.model import ShopConfig
 from gateway.core.onetime import CODE_FORM
+from gateway.core.prices import Article
 from gateway.core.redemption import MAX_CENTS
 from gateway.life import Stale
 from gateway.sales import MAX_LINES, SaleOutcome, Sold
@@ -69,6 +73,10 @@ class Path(Protocol):
         """Where tills redeem, and what their pages show."""
 
     @property
+    def baskets(self) -> "ShopBaskets":
+        """Where customers scan for themselves."""
+
+    @property
     def advice(self) -> "Counsel":
         """What a colleague does with a card, or with who was announced."""
 
@@ -81,6 +89,25 @@ class Counsel(Protocol):
 
     async def offer_usual(self, entry_id: str, tablet: str) -> str:
         """ "ok", "gone" or "refused"."""
+
+
+class ShopBaskets(Protocol):
+    """What phones and tills ask of customers' own baskets (gateway.baskets)."""
+
+    async def start(self, member_id: str | None, language: str, source: str = "") -> tuple[View, str]: ...
+
+    async def see(self, cookie: str | None) -> View: ...
+
+    async def scan(self, cookie: str | None, typed: Sequence[Typed]) -> View: ...
+
+    async def code(self, cookie: str | None) -> View: ...
+
+    async def end(self, cookie: str | None) -> None: ...
+
+    async def price_list(self, pack: Callable[[int, list[Article]], bytes]) -> bytes: ...
+
+    async def at_till(self, till: str, key: str, text: str) -> basketacts.Outcome:
+        """The answer, after its commit; "conflict" or "busy"."""
 
 
 class TillCounter(Protocol):
@@ -184,6 +211,39 @@ class Points(BaseModel):
 
     result: Literal["recorded"]
     points: int
+
+
+class ShownBasket(_Form):
+    """The code that a customer shows."""
+
+    code: str = Field(min_length=1, max_length=basketcode.MAX_CHARACTERS)
+
+
+class BasketLine(BaseModel):
+    """`cents`: of all `count` pieces; `benefit_cents`, of the offer `offer_id`, is still to be taken off."""
+
+    gtin: str
+    title: Mapping[str, str]
+    count: int
+    each_cents: int
+    cents: int
+    grams: int | None
+    offer_id: str
+    benefit_cents: int
+
+
+class BasketAtTill(BaseModel):
+    """What is in a basket; the status of a "no" is 200. `recheck`: a colleague looks at it before it is paid."""
+
+    result: Literal["ok", "refused"]
+    reason: str | None
+    basket_id: str | None = None
+    cents: int | None = None
+    items: int | None = None
+    recheck: bool | None = None
+    recheck_reason: str | None = None
+    lines: list[BasketLine] = []
+    unknown: list[str] = []
 
 
 class Redeemed(BaseModel):

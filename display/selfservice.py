@@ -290,6 +290,7 @@ def _me(found: Me, notice: Notice | None, ttl_ms: int) -> wire.Json:
         "ttl_ms": ttl_ms,
         "confirm": found.confirm or None,
         "handover": found.handover,
+        "scan": look is not None and look.may_scan and not found.handover,
         "code": found.code or None,
         "receipt_id": found.receipt_id or None,
     }

@@ -2,6 +2,7 @@
 who buys, and what is redeemed."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,21 @@ from fastapi import Cookie, Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse, Response
 
 from display import cookies, wire
-from display.path import AtTill, Cancel, Confirm, Path, Points, Redeem, Redeemed, Result, Reverse, Sale
+from display.path import (
+    AtTill,
+    BasketAtTill,
+    BasketLine,
+    Cancel,
+    Confirm,
+    Path,
+    Points,
+    Redeem,
+    Redeemed,
+    Result,
+    Reverse,
+    Sale,
+    ShownBasket,
+)
 from display.selfservice import LOCKED, Tablets
 from gateway.checkout import Answer, Asked
 from gateway.core.ports import Clock
@@ -18,7 +33,11 @@ from gateway.sales import Recorded, Sold, SoldLine
 
 FRESH = {"Cache-Control": "no-store"}
 KEY = re.compile(r"[A-Za-z0-9._-]{8,64}")  # a UUID has 36; shorter ones would meet by chance
-TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields)
+NOT_ASKED = {
+    "conflict": (409, "This Idempotency-Key was used for another request."),
+    "busy": (429, "Too many requests are kept. Try again in an hour."),
+}
+TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields) | frozenset(ShownBasket.model_fields)
 
 
 def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, tablets: Tablets) -> None:
@@ -90,9 +109,7 @@ def _key(idempotency_key: str) -> str:
 
 
 def _refused(outcome: Literal["conflict", "busy"]) -> HTTPException:
-    if outcome == "conflict":
-        return HTTPException(409, "This Idempotency-Key was used for another request.")
-    return HTTPException(429, "Too many requests are kept. Try again in an hour.")
+    return HTTPException(*NOT_ASKED[outcome])
 
 
 def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> None:  # noqa: N803 - a type
@@ -102,6 +119,8 @@ def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> Non
         return till, _key(idempotency_key)
 
     Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
+
+    _add_baskets(app, path, asking)
 
     async def ask(asking: tuple[str, str], asked: Asked) -> Response:
         outcome = await path.till_desk.ask(*asking, asked)
@@ -133,3 +152,30 @@ def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> Non
     async def reverse(redemption_id: str, asking: Asking, body: Reverse) -> Response:
         """Goods came back: reversed or refused."""
         return await ask(asking, Asked("reverse", redemption_id[:64], cents=body.cents))
+
+
+def _add_baskets(app: FastAPI, path: Path, asking: Callable[..., Awaitable[tuple[str, str]]]) -> None:
+    Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as those above
+
+    @app.post("/api/v1/tills/{till}/baskets", tags=["tills"], response_model=BasketAtTill)
+    async def basket(asked: Asking, body: ShownBasket) -> Response:
+        """What is in the basket whose code a customer shows: ok, once, or refused. It is paid at this till."""
+        outcome = await path.baskets.at_till(*asked, body.code)
+        if isinstance(outcome, str):
+            raise _refused(outcome)
+        shown = outcome.shown
+        if shown is None:
+            found = BasketAtTill(result="refused", reason=outcome.reason)
+        else:
+            found = BasketAtTill(
+                result="ok",
+                reason=None,
+                basket_id=outcome.basket_id,
+                cents=shown.cents,
+                items=shown.items,
+                recheck=shown.recheck.needed,
+                recheck_reason=shown.recheck.reason,
+                lines=[BasketLine.model_validate(asdict(line)) for line in shown.lines],
+                unknown=list(shown.unknown),
+            )
+        return JSONResponse(found.model_dump(), headers=FRESH)

@@ -24,7 +24,9 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PointsPut,
+    PricesPut,
     PurchasesPut,
+    ScanPut,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
 from gateway.core.identity import static_digest
@@ -89,6 +91,8 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             tx.put_points_policy(change.policy)
         elif isinstance(change, BalancePut):
             tx.put_balance(change, gateway)
+        elif isinstance(change, PricesPut | ScanPut):
+            _apply_prices(tx, change, touched)
         elif isinstance(change, LeasePut):
             if change.gateway == gateway and not tx.put_lease(change):
                 touched.counts.append("lease.too_many")
@@ -97,6 +101,9 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
     for refused in delta.refused:
         body = {"offer_id": refused.offer_id, "reason": refused.reason, "field": refused.field}
         tx.emit(Event("offer.refused", now_ms, body))
+    if touched.catalogue:
+        for event in tx.withheld_news(now_ms):
+            tx.emit(event)
     touched.refused_offers = len(delta.refused)
     tx.purge_bindings(now_ms)
     for member_id in touched.members | touched.erased:
@@ -200,6 +207,15 @@ def _apply_secret(
         case KeyDrop() if change.gateway == gateway:
             tx.drop_terminal_key(change.key_id)
             touched.keys = True
+
+
+def _apply_prices(tx: Tx, change: PricesPut | ScanPut, touched: Touched) -> None:
+    if isinstance(change, ScanPut):
+        tx.put_scan_rules(change.rules)
+        return
+    touched.catalogue = True
+    if not tx.put_prices(change):
+        touched.counts.append("prices.too_many")
 
 
 def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: Touched) -> None:

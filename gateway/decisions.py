@@ -230,7 +230,7 @@ class Decisions:
         offers = tx.offers()
         situation = Situation(
             "", now_ms, "tap", handshake.zone, tablet, person, (), offers, tx.shop(), handshake.proof, "tablet",
-            _store_of(tx), spent=_spent(tx, offers, now_ms),
+            _store_of(tx), spent=_spent(tx, offers, now_ms), prices=tx.offer_prices(),
         )  # fmt: skip
         best = one_of_each_group(sift(situation)[1])[:CARD_OFFERS]
         for offer in best:  # what a colleague says is a contact like any other
@@ -280,7 +280,8 @@ class Decisions:
         situation = Situation(self._new_id(), at_ms, trigger, zone, screen, person, others, offers, tx.shop(), proof)
         situation = replace(situation, store=_store_of(tx))
         shelf = tx.shelf(place_of(situation), at_ms)
-        situation = replace(situation, shelf=shelf, spent=_spent(tx, shelf.candidates, at_ms))
+        spent = _spent(tx, shelf.candidates, at_ms)
+        situation = replace(situation, shelf=shelf, spent=spent, prices=tx.offer_prices())
         learning = tx.learning()
         decision = decide(situation, _chooser(tx, learning, situation) if learning.on else None)
         decision = replace(decision, reasons=(*noted, *decision.reasons))

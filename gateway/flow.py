@@ -10,7 +10,6 @@ from typing import Literal
 
 from gateway.advice import Advice
 from gateway.binding import Binding
-from gateway.checkout import Checkout
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
@@ -23,6 +22,7 @@ from gateway.core.proof import redeemable_cents
 from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
+from gateway.counter import open_counter
 from gateway.decisions import Decisions
 from gateway.forgetting import Followed, Forgetting
 from gateway.handovers import self_service
@@ -34,7 +34,6 @@ from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.store import GROUP_MS, Store
 from gateway.taps import Outcome, Taps
-from gateway.tilldesk import TillDesk
 from gateway.visits import Visits
 from gateway.works import Spawn, Works
 
@@ -108,7 +107,9 @@ class Flow:
             denies=denies,
         )
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
-        self._open_tills(hq_there)
+        desk = self._tills, store, self.life.times, hq_there, self._receivers.values(), surfaces, self._stage
+        self.checkout, self.till_desk, self.baskets = open_counter(lent, *desk, self._decisions)
+        self._holders |= {"till_pages": self.till_desk, "baskets": self.baskets}
         wipe, wipe_all = self._forget, self._forget_all
         ended, erased = self._binding.drop, self.selfservice.erased
         self._forgetting = Forgetting(
@@ -138,15 +139,6 @@ class Flow:
         made = self_service(lent, self._stage, self.recognition, self.advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
         return lent
-
-    def _open_tills(self, hq_there: Callable[[], bool]) -> None:
-        store, clock, new_id = self._store, self._clock, self._new_id
-        once = self._begin_always, new_id, self.life.times, hq_there
-        self.checkout = Checkout(self._tills, store, clock, self._health, self._commit, *once)
-        ears = tuple(self._receivers.values())
-        shown = self._surfaces, self._stage, self._show, self._decisions
-        desk = TillDesk(self._tills, self.checkout, ears, store, clock, self._health, self._commit, new_id, *shown)
-        self.till_desk = self._holders["till_pages"] = desk
 
     def _take_orders(self) -> Orders:
         return Orders(
@@ -186,6 +178,7 @@ class Flow:
             await self._keychain.load()
             await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
         await self._forgetting.start()
+        await self.baskets.load()
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -383,7 +376,7 @@ class Flow:
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
-        offers = await self._store.run(lambda tx: tx.offers(), vital=True)
+        offers = await self._store.run(lambda tx: tx.well_priced(), vital=True)
         for screen, zone in self.screens.items():
             if self._stage.set_loop(screen, public_slides(offers, zone, now_ms)) or everywhere:
                 self._show(screen)

@@ -234,6 +234,21 @@ def points(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def prices_and_baskets(db: Database) -> None:
+    """The price list, and baskets that customers scan themselves; `cookie`: a hash of what their phone shows."""
+    for statement in (
+        """CREATE TABLE price (gtin TEXT PRIMARY KEY, part INTEGER NOT NULL, cents INTEGER NOT NULL, body TEXT NOT NULL)
+           WITHOUT ROWID""",
+        "CREATE INDEX price_part ON price (part)",
+        """CREATE TABLE basket (basket_id TEXT PRIMARY KEY, cookie BLOB NOT NULL UNIQUE, member_id TEXT,
+           until_ms INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX basket_ends ON basket (until_ms)",
+        "CREATE INDEX basket_member ON basket (member_id) WHERE member_id IS NOT NULL",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

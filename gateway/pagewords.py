@@ -20,6 +20,7 @@ HEADINGS: Pairs = {
     "purchases": ("Einkäufe", "Purchases"),
     "redemptions": ("Einlösungen", "Redemptions"),
     "points": ("Punkte", "Points"),
+    "baskets": ("Selbst gescannt", "Scanned by yourself"),
     "waiting": ("Noch nicht bestätigte Meldungen an die Zentrale", "Reports that headquarters has not confirmed"),
     "proofs": ("Verbrauchte Nachweise", "Spent proofs"),
     "codes": ("Einmalcodes", "One-time codes"),

@@ -64,6 +64,7 @@ class _Page:
             "purchases": self._purchases,
             "redemptions": self._redemptions,
             "points": self._points,
+            "baskets": self._baskets,
             "waiting": self._waiting,
             "proofs": self._proofs,
             "codes": self._codes,
@@ -235,6 +236,11 @@ class _Page:
             yield f"{self.page('balance')}: {row['balance']}"
             for step in row["steps"]:
                 yield f"{self.moment(step['at_ms'])}: {step['points']:+d}"
+
+    def _baskets(self, rows: Sequence[Row]) -> Iterator[str]:
+        for row in rows:
+            articles = ", ".join(f"{one['count']} x {one['gtin']}" for one in row["lines"])
+            yield f"{articles} ({self.page('until')} {self.moment(row['until_ms'])})"
 
     def _waiting(self, rows: Sequence[Row]) -> Iterator[str]:
         for row in rows:

@@ -27,7 +27,7 @@ from gateway.core.usual import Bought, Purchases, past, usual_of
 from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit
-from gateway.tables.catalogue import Catalogue
+from gateway.tables.baskets import Baskets
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
@@ -35,6 +35,7 @@ from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
 from gateway.tables.points import PointsRows
+from gateway.tables.prices import Prices
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
 from gateway.tables.taps import TapsAndKeys
@@ -51,7 +52,7 @@ class Tx(
     Members,
     ConsentLog,
     TapsAndKeys,
-    Catalogue,
+    Prices,
     History,
     DataKeys,
     Erasures,
@@ -61,6 +62,7 @@ class Tx(
     Learned,
     Redemptions,
     PointsRows,
+    Baskets,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

@@ -91,6 +91,7 @@ OWN_END = {
     "tap_guard": ("until_ms", "gateway.flow, every ten minutes; a tag's counter has no end while the tag may be shown"),
     "binding": ("valid_until_ms", "gateway.flow, every ten minutes"),
     "learning_open": ("until_ms", "gateway.tables.learning, with the next decision that is learned from"),
+    "basket": ("until_ms", "gateway.baskets, once a minute"),
     "terminal_key": ("until_ms", "gateway.keychain, some time after the key's own end"),
 }
 
@@ -107,6 +108,7 @@ NO_PERIOD = {
     "erasure": "so that nobody who was erased comes back, also from a backup; keyed hashes",
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
     "offer": "headquarters' catalogue, nobody's data",
+    "price": "headquarters' price list, nobody's data",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
     "redemption_entry": "goes with the redemption that it is a step of",
     "outbox": "until headquarters confirms it; no other statement may delete from it",

@@ -1,4 +1,4 @@
-"""The verbs of `store-gateway hq` about tills: budgets, what is lent of them, points, and coupons (docs/till.md)."""
+"""The verbs of `store-gateway hq` about tills: budgets, what is lent, points, coupons (docs/till.md), and prices."""
 
 import argparse
 import json
@@ -40,6 +40,13 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     sign.add_argument("--days", type=whole(1, 366), default=30, help="how long it counts")
     sign.add_argument("--member", default="", help="whose it is; without, whoever shows it may redeem it")
     sign.add_argument("--only-in", default="", metavar="TENANT/STORE", help="where alone it counts")
+    verb("publish-prices", _prices, "make the price list what a JSON-lines file says").add_argument("file", type=Path)
+
+
+def _prices(arguments: argparse.Namespace) -> int:
+    parts, version = service.publish_prices(arguments.db, arguments.file)
+    out.print(f"{parts} of the list's parts changed; version {version}", highlight=False)
+    return 0
 
 
 def _set_budget(arguments: argparse.Namespace) -> int:

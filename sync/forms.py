@@ -236,6 +236,7 @@ class OfferBody(Body):
     coupon_class: _IdOrNone = ""
     stock_ref: _IdOrNone = ""
     price_ref: _IdOrNone = ""
+    price_cents: Annotated[int, Field(ge=0, le=10_000_000)] = 0
 
 
 class OfferRef(Body):

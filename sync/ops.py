@@ -33,7 +33,9 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PointsPut,
+    PricesPut,
     PurchasesPut,
+    ScanPut,
 )
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
@@ -60,7 +62,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms, points
+from sync import credentials, forms, points, prices
 from sync.fields import validate
 
 
@@ -155,7 +157,7 @@ def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
 
 
 def _parse_secret(name: str, body: object) -> Change:
-    """The operations on keys, one-time codes, and what tills may redeem."""
+    """The operations on keys, one-time codes, what tills may redeem, prices and baskets."""
     match name:
         case "key.put":
             key = validate(forms.KeyBody, body)
@@ -174,6 +176,8 @@ def _parse_secret(name: str, body: object) -> Change:
             return points.parse_balance(body)
         case "coupons.put":
             return _coupons(validate(forms.CouponsBody, body))
+        case "prices.put" | "scan.put":
+            return prices.parse(name, body)
     raise PeerError("op")
 
 
@@ -265,6 +269,9 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("points.put", points.points_body(change))
         case BalancePut():
             return _op("balance.put", points.balance_body(change))
+        case PricesPut() | ScanPut():
+            name, value = prices.body(change)
+            return _op(name, _plain(value))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def test_an_offer_that_reads_what_its_purpose_may_not_is_refused_before_anything
 
 def test_a_file_of_offers_may_hold_nothing_else(db: Path, tmp_path: Path) -> None:
     assert service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER)) == (1, 1)
-    with pytest.raises(ConfigError, match=r"learning\.put, coupons\.put, points\.put; found 'member\.put'"):
+    with pytest.raises(ConfigError, match=r"coupons\.put, points\.put, scan\.put; found 'member\.put'"):
         service.publish_offers(db, written(tmp_path / "offers.jsonl", OFFER, MEMBER))
 
 

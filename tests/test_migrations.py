@@ -20,6 +20,7 @@ RELEASED = [
     "learning",
     "redemptions",
     "points",
+    "prices_and_baskets",
 ]
 
 

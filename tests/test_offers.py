@@ -435,3 +435,13 @@ def test_every_candidate_gets_one_reason_whatever_is_chosen(tiers: list[int], at
     decision = decide(situation(*offers), choose)
     assert sorted(reason.candidate for reason in decision.reasons) == sorted(one.offer_id for one in offers)
     assert decision.reasons[-1] == Reason(decision.offer_id, "chosen")
+
+
+def test_an_offer_whose_price_the_list_contradicts_falls_with_its_reason() -> None:
+    gtin = "04006381333931"
+    named = [offer(f"o{n}", price_ref=gtin, price_cents=cents) for n, cents in enumerate((0, 499, 500))]
+    lost = offer("o9", price_ref="96385074")
+    found = reasons(situation(*named, lost, prices={gtin: 499}))
+    assert (found["o2"], found["o9"]) == ("price.disagrees", "price.unknown")
+    assert {found["o0"], found["o1"]} == {"chosen", "ranked_lower"}
+    assert reasons(situation(named[0]))["o0"] == "price.unknown", "no list, no promise"

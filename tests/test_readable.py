@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gateway.core.basket import Basket, Scan
+from gateway.core.gs1 import Item
 from gateway.core.model import (
     AgeGate,
     ClockQuality,
@@ -138,6 +140,8 @@ def full(tx: Tx) -> dict[str, Any]:
     tx.emit(Event("consent.recorded", NOW_MS, {"member_id": "m1", "purpose": "greet_on_entry", "state": "withdrawn"}))
     tx.admit("m1", Guard(b"a" * 16, 17))
     tx.admit("m1", Guard(b"b" * 16, 18, NOW_MS))
+    scanned = Basket("K1", "m1", (Scan("S9", Item("04006381333931"), 2),), ("o1",))
+    tx.open_basket(scanned, b"k" * 16, NOW_MS + 60_000)
     tx.put_binding("B1", "m1", b"c" * 16, NOW_MS + 60_000)
     memory = {"zone": "z1", "visit_id": "V1", "screens": ["Bar"], "request": "asked", "announced": True}
     return export(tx, "m1", NOW_MS, memory | {"announced_at_ms": NOW_MS, "till": "Till1"})

@@ -102,3 +102,12 @@ def test_a_coupon_is_signed_and_its_key_told(
     assert (found.offer_id, found.ends_s) == ("o-1", (NOW_MS + 30 * DAY_MS) // 1000)
     assert coupon.fits(found, "m-1")
     assert key.key.hex() in shown.out + shown.err
+
+
+def test_a_price_file_becomes_the_list(
+    parser: argparse.ArgumentParser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "prices.jsonl"
+    file.write_text(json.dumps({"gtin": "4006381333931", "title": {"de": "Mustertee"}, "cents": 499}) + "\n")
+    assert run(parser, "publish-prices", str(file)) == 0
+    assert "1 of the list's parts changed" in capsys.readouterr().out

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.core.basket import ScanRules
 from gateway.core.coupon import PublicKey
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
 from gateway.core.points import Counted, PointsPolicy
+from gateway.core.prices import Article
 from gateway.core.redemption import CouponClass, Unit
 from gateway.core.usual import Purchases
 
@@ -176,6 +178,25 @@ class BalancePut:
     counted: tuple[Counted, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PricesPut:
+    """One part of the price list (core.prices.part_of), in place of what that part held; empty = nothing is left of it.
+
+    `list_version`: of the file from which headquarters made it.
+    """
+
+    list_version: int
+    part: int
+    articles: tuple[Article, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPut:
+    """How the shop handles baskets that customers scan themselves; it replaces the former whole."""
+
+    rules: ScanRules
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -197,6 +218,8 @@ Change = (
     | CouponsPut
     | PointsPut
     | BalancePut
+    | PricesPut
+    | ScanPut
 )
 
 

@@ -1,9 +1,10 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
 Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
-and age, proof, fit (interests, eligibility), stock, budget, caps, pauses, groups; what is left is ranked, and the best
-one wins for which this person is not left out for comparison. Every candidate that falls gets the code of the first
-stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision is the fallback.
+and age, proof, fit (interests, eligibility), stock, price, budget, caps, pauses, groups; what is left is ranked, and
+the best one wins for which this person is not left out for comparison. Every candidate that falls gets the code of the
+first stage that refused it; so does a "no" as a whole (candidate "*"). What screens show without a decision is the
+fallback.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from gateway.core.holdout import is_held_out
 from gateway.core.learning import Choice
 from gateway.core.localtime import local
 from gateway.core.model import Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.prices import mispriced
 from gateway.core.proof import may_redeem
 from gateway.core.restraint import Past, too_much
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
@@ -50,8 +52,8 @@ class Situation:
     """All that a decision depends on. `others` are the members who stand in the same zone; `proof` is a tap's.
 
     `facts`: what is known of visit and basket, by the names of eligible.FIELDS; what is missing is not known. `stock`:
-    units by article. `spent`: budgets of which nothing is left here. `scores`: how well offers are liked, inside a
-    tier; without one affinity counts.
+    units by article; `prices`: cents by GTIN, of the articles that offers name. `spent`: budgets of which nothing is
+    left here. `scores`: how well offers are liked, inside a tier; without one affinity counts.
     """
 
     decision_id: str
@@ -68,6 +70,7 @@ class Situation:
     store: str = ""
     facts: Mapping[str, Value] = field(default_factory=dict)
     stock: Mapping[str, int] = field(default_factory=dict)
+    prices: Mapping[str, int] = field(default_factory=dict)
     spent: frozenset[str] = frozenset()
     scores: Mapping[str, float] = field(default_factory=dict)
     shelf: Shelf | None = None  # of these offers at this place, where it is known already; it changes nothing
@@ -228,7 +231,7 @@ def _sift(situation: Situation, views: tuple[_View, ...]) -> tuple[list[Reason],
             or (_private(offer, situation, sensitive) if offer.category else None)
             or _worthless(offer, situation)
             or _unfit(offer, anybody, views)
-            or (_short(offer, situation) if offer.stock_ref or offer.budget_id else None)
+            or (_short(offer, situation) if offer.stock_ref or offer.budget_id or offer.price_ref else None)
             or (past.exclusion(offer) if offer.audience == "members" else None)
         )
         if code is None:
@@ -321,13 +324,16 @@ def _code(answer: bool | None) -> str | None:
 
 
 def _short(offer: Offer, situation: Situation) -> str | None:
-    """Whether what it promises is there: stock, where it names an article, and budget."""
+    """Whether what it promises is there: stock and price, where it names an article, and budget."""
     if offer.stock_ref:
         units = situation.stock.get(offer.stock_ref)
         if units is None:
             return "stock.unknown"
         if units <= 0:
             return "stock"
+    wrong = mispriced(offer, situation.prices)
+    if wrong is not None:
+        return wrong
     return "budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None
 
 

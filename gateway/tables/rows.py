@@ -38,8 +38,9 @@ _KEYED = ", ".join(f"'{kind}'" for kind in CredentialKind if kind.keyed)  # the 
 CREDENTIAL_SECRET = SealedColumn("credential", "secret", ("credential_id", "member_id"), f"kind IN ({_KEYED})")
 OUTBOX_BODY = SealedColumn("outbox", "body", ("seq",), before=0)
 PURCHASE_BODY = SealedColumn("purchase", "body", ("member_id",))
+BASKET_BODY = SealedColumn("basket", "body", ("basket_id",))
 # All of them: what is not listed here keeps its old key alive for ever (`tables.datakeys` seals these anew).
-SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY, PURCHASE_BODY)
+SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY, PURCHASE_BODY, BASKET_BODY)
 
 FLOOR = "surely_ms"  # the key under which gateway.life keeps a time that has surely come
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from gateway.core import consent, eid
+from gateway.core.basket import ScanRules
 from gateway.core.changes import BindingDrop, BindingPut, ConsentAdd, CouponsPut, CredentialPut
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
@@ -17,7 +18,7 @@ from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "points.put")
+OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "points.put", "scan.put")
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -233,6 +234,7 @@ _EXPECTED = {
     "config.put": _fields("config.put", ShopConfig),
     "coupons.put": _fields("coupons.put", CouponsPut),
     "points.put": _fields("points.put", PointsPolicy),
+    "scan.put": _fields("scan.put", ScanRules),
 }
 
 _REFUSED = {

@@ -16,7 +16,7 @@ from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
-from sync.hq import orders, server, web
+from sync.hq import orders, pricefiles, server, web
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -121,6 +121,14 @@ def import_file(db: Path, path: Path) -> tuple[int, int]:
 def publish_offers(db: Path, path: Path) -> tuple[int, int]:
     """As import_file, for a file that may hold offers only."""
     return _record(db, orders.read_ops(path, orders.OFFER_OPS))
+
+
+def publish_prices(db: Path, path: Path) -> tuple[int, int]:
+    """Make the price list what a JSON-lines file says; how many parts of it are news, and the version then."""
+    articles = pricefiles.read(path)
+    with _ledger(db) as ledger:
+        ops = pricefiles.changes(articles, ledger.price_parts())
+    return _record(db, ops)
 
 
 def push_config(db: Path, path: Path) -> int:

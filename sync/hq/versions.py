@@ -25,7 +25,9 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     PointsPut,
+    PricesPut,
     PurchasesPut,
+    ScanPut,
 )
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
@@ -190,6 +192,11 @@ class Versions(Erasures):
         names = ("gateway", "key_id", "use", "from_ms", "until_ms")
         return [{name: json.loads(row["op"])["body"][name] for name in names} for row in rows]
 
+    def price_parts(self) -> dict[int, Row]:
+        """The price list as it was sent: the bodies of its ops, by part."""
+        rows = self._read("SELECT op FROM change WHERE key >= 'prices:' AND key < 'prices;'")
+        return {int(body["part"]): body for row in rows for body in [json.loads(row["op"])["body"]]}
+
     # --- one-time codes -------------------------------------------------------------------------------------
 
     def open_bindings(self, member_id: str | None = None) -> list[Row]:
@@ -332,6 +339,10 @@ def _key(change: Change) -> tuple[str, str | None]:
             return "points", None
         case BalancePut(member_id):
             return f"balance:{member_id}", member_id
+        case PricesPut():
+            return f"prices:{change.part}", None
+        case ScanPut():
+            return "scan", None
 
 
 def record_of(op: str) -> ConsentRecord:
