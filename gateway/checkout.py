@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-from gateway.core import coupon, redemption
+from gateway.core import coupon, phone, redemption
 from gateway.core.model import Contact, Event, Offer
 from gateway.core.ports import Clock
 from gateway.core.proof import may_redeem
@@ -154,12 +154,12 @@ def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Ste
         return Refused("redemption.many")
     sale = at.sale if at.sale is not None and tx.has_member(at.sale.member_id) else None
     policy = tx.coupon_rules()
-    name, offer_id = "", asked.offer_id
+    name, offer_id, shown = "", asked.offer_id, None
     if asked.coupon:
-        shown = _coupon(tx, at, asked.coupon, sale)
-        if isinstance(shown, Refused):
-            return shown
-        name, offer_id = shown.name, shown.offer_id
+        found = _coupon(tx, at, asked.coupon, sale)
+        if isinstance(found, Refused):
+            return found
+        shown, name, offer_id = found, found.name, found.offer_id
     offer = next((one for one in tx.offers() if one.offer_id == offer_id), None)
     if offer is None or not _is_timely(offer, at.times.now_ms):
         return Refused("redemption.offer")
@@ -176,6 +176,10 @@ def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Ste
     rules = classes.get(offer.coupon_class)
     if rules is None:
         return Refused("redemption.class")
+    if shown is not None:
+        signer = next(one for one in policy.keys if one.key_id == shown.key_id)
+        if not phone.counts_at_tills(shown, signer, rules, at.times.latest_ms):
+            return Refused("coupon.key")
     member_id = None if sale is None else sale.member_id
     wanted = Redemption(new_id(), offer_id, at.till, cents, 0, member_id, name, offer.coupon_class)
     standing = tx.standing(wanted, rules, at.times.surely_ms)

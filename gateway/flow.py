@@ -15,6 +15,7 @@ from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
+from gateway.core.keyring import Keyring
 from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
 from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Holder, Surfaces
@@ -33,6 +34,7 @@ from gateway.life import Life, Stale
 from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.store import GROUP_MS, Store
+from gateway.takeaway import Takeaways
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
 from gateway.works import Spawn, Works
@@ -103,6 +105,7 @@ class Flow:
             binding=self._binding,
             visits=self._visits,
             selfservice=self.selfservice,
+            takeaways=self.takeaways,
             lent=lent,
             denies=denies,
         )
@@ -137,6 +140,10 @@ class Flow:
         )
         made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
+        chain = self._keychain
+        ring = (lambda: chain.ring) if chain is not None else Keyring
+        self.takeaways = Takeaways(lent, self._store, self._stage, self._advice, ring, lambda: self.life.times())
+        self._advice.may_take, self._holders["takeaways"] = self.takeaways.may_take, self.takeaways
         return lent
 
     def _take_orders(self) -> Orders:

@@ -174,7 +174,7 @@ def _parse_secret(name: str, body: object) -> Change:
 def _coupons(wire: forms.CouponsBody) -> CouponsPut:
     """Raises PeerError "fields" where a class or key is named twice."""
     classes = tuple(CouponClass(**dict(one)) for one in wire.classes)
-    keys = tuple(PublicKey(one.key_id, bytes.fromhex(one.key), one.until_ms) for one in wire.keys)
+    keys = tuple(PublicKey(one.key_id, bytes.fromhex(one.key), one.until_ms, one.store) for one in wire.keys)
     if len({one.name for one in classes}) < len(classes) or len({one.key_id for one in keys}) < len(keys):
         raise PeerError("fields")
     if any(is_anybodys(one.key) for one in keys):

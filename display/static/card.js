@@ -1,6 +1,6 @@
 /** The profile card of an accepted request. What is not on it was never sent; closing removes it from the page. */
 
-import { el, minutes, ring, say } from "./dom.js";
+import { ask, el, minutes, ring, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
 const BASE = new URL(".", import.meta.url).pathname;
@@ -98,6 +98,24 @@ export class Card {
 
   #offer(offer) {
     const badge = pick(offer.badge, this.language);
-    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null);
+    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null,
+      offer.may_take ? this.#taking(offer) : null);
+  }
+
+  /** The button that shows a code in its place; the code goes with the card, or with the next touch. */
+  #taking(offer) {
+    const button = el("button.button.plain.take", { type: "button" }, word(this.language, "cardTake"));
+    button.addEventListener("click", async () => {
+      const about = this.id;
+      const { body } = await ask("/api/v1/tablet/offer-link", { handshake_id: about, offer_id: offer.offer_id });
+      if (this.id !== about || !button.isConnected) return;
+      if (body?.result !== "ok") {
+        button.replaceWith(el("p.none", { role: "status" }, word(this.language, body?.result === "gone" ? "goneNow" : "cardTakeNo")));
+        return;
+      }
+      button.replaceWith(el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
+        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, ""))));
+    });
+    return button;
   }
 }

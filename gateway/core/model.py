@@ -290,10 +290,11 @@ class Event:
 
 # A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door;
 # my_data (a code to scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me (really?).
+# take (a code to scan, for the offer) -> taken.
 # A stranger's: join -> code (type the one-time code) -> hold (now show the card) -> bound; or one of Trouble.
 Step = Literal[
     "offer", "more", "accepted", "declined", "advice", "nothing", "welcome",
-    "my_data", "confirm", "mine", "forget_me",
+    "my_data", "confirm", "mine", "forget_me", "take", "taken",
     "join", "code", "hold", "bound", "again", "unlock", "refused",
 ]  # fmt: skip
 
@@ -362,6 +363,7 @@ class OfferLine:
     offer_id: str
     title: Text
     badge: Text
+    may_take: bool = False  # on the customer's phone
 
 
 @dataclass(frozen=True, slots=True)

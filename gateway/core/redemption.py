@@ -48,7 +48,8 @@ class CouponClass:
     """Headquarters' limits for offers of one kind. None = no limit.
 
     `offline`: "allow" = without headquarters too; "lease" = only out of a budget that was lent; "deny" = only while the
-    line to headquarters stands. A day is the last 24 hours.
+    line to headquarters stands. A day is the last 24 hours. `phone_days`: how long a coupon counts that a shop signs
+    for somebody's phone; 0 = no shop may.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CouponClass:
     member_day: int | None = None  # redemptions of one member
     member_day_cents: int | None = None
     day_cents: int | None = None  # of this shop
+    phone_days: int = 0
 
 
 # For an offer that names no class. Its own worth and its budget, if it has one, are all that limits it.

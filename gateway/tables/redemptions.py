@@ -79,9 +79,9 @@ class Redemptions(Rows):
         shop_cents = 0
         if rules.day_cents is not None:
             shop_cents = self._one(f"SELECT {sums} FROM redemption WHERE {_COUNTS}", since_ms, rules.name)[1]
-        return Standing(count, cents, shop_cents, self._coupon(wanted.coupon))
+        return Standing(count, cents, shop_cents, self.coupon_state(wanted.coupon))
 
-    def _coupon(self, coupon: str) -> State | None:
+    def coupon_state(self, coupon: str) -> State | None:
         """How far this coupon was used; None = it is free."""
         if not coupon:
             return None
