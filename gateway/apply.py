@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
+    Booked,
     Change,
     ConfigPut,
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     Delta,
@@ -83,6 +85,12 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             _apply_secret(tx, change, site_key, gateway, touched)
         elif isinstance(change, CouponsPut):
             tx.put_coupon_rules(change)
+        elif isinstance(change, CouponUsed):
+            if not tx.put_coupon_used(change):
+                touched.counts.append("coupon.too_many_used")
+        elif isinstance(change, Booked):
+            if change.gateway == gateway and tx.end_doubt(change):
+                touched.counts.append("redemption.doubt_ended")
         elif isinstance(change, LeasePut):
             if change.gateway == gateway and not tx.put_lease(change):
                 touched.counts.append("lease.too_many")

@@ -116,6 +116,8 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
         body["member_id"] = one.member_id
     if step.kind is State.COMMITTED and one.member_id is not None:
         _met(tx, one, one.member_id, times.now_ms)
+    if one.state is State.REVERSED and one.member_id is not None:
+        tx.drop_contact(one.member_id, one.redemption_id)  # all of it came back: it counts for no cap any more
     event = State.RELEASED if step.kind is State.EXPIRED else step.kind
     tx.emit(Event(f"redemption.{event}", times.now_ms, body))
 
@@ -129,8 +131,9 @@ def _met(tx: Tx, one: Redemption, member_id: str, now_ms: int) -> None:
 
 
 def let_go(tx: Tx, times: Times, limit: int) -> int:
-    """Reservations whose time has surely come are free again, and leases end that are surely over; how many of both."""
-    count = 0
+    """Reservations whose time has surely come are free again, and leases end that are surely over, and coupons; how
+    many of all."""
+    count = tx.forget_used(times.surely_ms, limit)
     for one in tx.overdue(times.surely_ms, limit):
         step = redemption.expire(one, tx.lease(one.lease_id), times.surely_ms)
         if step is not None:
@@ -146,7 +149,8 @@ def let_go(tx: Tx, times: Times, limit: int) -> int:
 
 
 def _is_due(tx: Tx, times: Times) -> bool:
-    return bool(tx.overdue(times.surely_ms, 1) or tx.ended_leases(times.surely_ms, 1))
+    surely_ms = times.surely_ms
+    return bool(tx.overdue(surely_ms, 1) or tx.ended_leases(surely_ms, 1) or tx.used_past(surely_ms))
 
 
 def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Step | Refused:
@@ -198,6 +202,8 @@ def _coupon(tx: Tx, at: AtTill, text: str, sale: Sale | None) -> coupon.Coupon |
     shown = coupon.verify(text, keys, store, at.times.latest_ms)
     if isinstance(shown, Refused):
         return shown
+    if tx.in_doubt:
+        return Refused("coupon.restored")  # it may have been used after this backup was made
     if not coupon.fits(shown, None if sale is None else sale.member_id):
         return Refused("coupon.holder")
     if shown.ends_s * 1000 > at.times.surely_ms + tx.shop().retention.redemptions * DAY_MS:
@@ -214,6 +220,8 @@ def _follow(tx: Tx, at: AtTill, asked: Asked) -> Step | Refused:
         return Refused("redemption.till")
     lease = tx.lease(one.lease_id) if one.lease_id else None
     match asked.action:
+        case "confirm" if tx.is_used_elsewhere(one.coupon):
+            return Refused("coupon.used")  # in another shop, since it was reserved here
         case "confirm":
             return redemption.commit(one, lease, asked.receipt, at.times.surely_ms, asked.cents)
         case "cancel":

@@ -252,6 +252,13 @@ class Decisions:
         return decision, next((offer for offer in offers if offer.offer_id == decision.offer_id), None)
 
 
+def loop_offers(tx: Tx, now_ms: int) -> tuple[Offer, ...]:
+    """The catalogue without what can't be redeemed here any more, for the anonymous loop."""
+    offers = tx.offers()
+    spent = _spent(tx, offers, now_ms)
+    return tuple(offer for offer in offers if offer.budget_id not in spent)
+
+
 def _store_of(tx: Tx) -> str:
     """This shop's name in headquarters' catalogue: the middle part of "tenant/store/id"; "" before it is known."""
     parts = (tx.meta("store_id") or "").split("/")

@@ -24,7 +24,7 @@ from gateway.core.proof import redeemable_cents
 from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
-from gateway.decisions import Decisions
+from gateway.decisions import Decisions, loop_offers
 from gateway.forgetting import Followed, Forgetting
 from gateway.handovers import self_service
 from gateway.health import Health
@@ -381,7 +381,7 @@ class Flow:
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
-        offers = await self._store.run(lambda tx: tx.offers(), vital=True)
+        offers = await self._store.run(lambda tx: loop_offers(tx, now_ms), vital=True)
         for screen, zone in self.screens.items():
             if self._stage.set_loop(screen, public_slides(offers, zone, now_ms)) or everywhere:
                 self._show(screen)

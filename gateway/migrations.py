@@ -218,6 +218,17 @@ def redemptions(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def handover(db: Database) -> None:
+    """Coupons that were used elsewhere, and leases of which a restored backup does not know what was spent."""
+    for statement in (
+        "CREATE TABLE coupon_used (coupon TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX coupon_used_age ON coupon_used (until_ms)",
+        "ALTER TABLE lease ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -61,7 +61,7 @@ _Days = Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]
 _Small = Annotated[int, Field(ge=0, le=1_000_000)]
 _BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
+GatewayName = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
 _JoinUrl = Annotated[
     str,
     StringConstraints(pattern=r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!#-;=?-~]*)?)?$", max_length=MAX_URL),
@@ -333,7 +333,7 @@ class LearningBody(Body):
 class KeyRef(Body):
     """Names a key of one gateway."""
 
-    gateway: _Gateway
+    gateway: GatewayName
     key_id: Id
 
 
@@ -363,7 +363,7 @@ class BindingBody(BindingRef):
 class LeaseBody(Body):
     """changes.LeasePut."""
 
-    gateway: _Gateway
+    gateway: GatewayName
     lease_id: Id
     budget_id: Id
     unit: Literal["units", "cents"]

@@ -15,12 +15,14 @@ from gateway.core import eligible
 from gateway.core.changes import (
     BindingDrop,
     BindingPut,
+    Booked,
     Change,
     ConfigPut,
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -58,7 +60,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms
+from sync import credentials, forms, spent
 from sync.fields import validate
 
 
@@ -168,6 +170,8 @@ def _parse_secret(name: str, body: object) -> Change:
             return LeasePut(**dict(validate(forms.LeaseBody, body)))
         case "coupons.put":
             return _coupons(validate(forms.CouponsBody, body))
+    if name in spent.OPS:
+        return spent.parse(name, body)
     raise PeerError("op")
 
 
@@ -255,6 +259,8 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("lease.put", _plain(change))
         case CouponsPut():
             return _op("coupons.put", _plain(change))
+        case CouponUsed() | Booked():
+            return _op(*spent.dump(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

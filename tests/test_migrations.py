@@ -19,6 +19,7 @@ RELEASED = [
     "purchases",
     "learning",
     "redemptions",
+    "handover",
 ]
 
 

@@ -217,7 +217,7 @@ def test_migrations_run_once_and_only_grow() -> None:
     migrate(db)
     migrate(db)
     names = ["first_schema", "learned_clocks", "taps_and_keys", "sealed_at_rest", "consent_chain", "erasures"]
-    names += ["audit_and_ageing", "answers_to_offers", "purchases", "learning", "redemptions"]
+    names += ["audit_and_ageing", "answers_to_offers", "purchases", "learning", "redemptions", "handover"]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER
     db.close()

@@ -1,4 +1,4 @@
-"""An offer that is taken along, in a real Chromium: the code at the screen, on the tablet, and the coupon on the phone."""
+"""An offer that is taken along, in a real Chromium: the code at the screen, and the coupon on the phone."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -119,7 +119,7 @@ async def test_the_way_to_the_phone_can_be_read_and_reached_on_each_panel(panel:
             "taken": ((), ""),
         }
         for step, (choices, link) in steps.items():
-            view = DialogueView(f"d-{step}", step, language, "Anna", slide(), {}, choices, 90_000, link)  # type: ignore[arg-type]
+            view = DialogueView(f"d-{step}", step, language, "Anna", slide(), {}, choices, 90_000, link)  # type: ignore[arg-type]  # steps are listed here
             shop.hub.show("coffee", ScreenContent("L3", (slide(),), view))
             await expect(page.locator("html")).to_have_attribute("data-step", step)
             assert await faults(page, ".talk") == []

@@ -70,7 +70,8 @@ class Lease:
     """The slice of an offer's budget that headquarters gave this gateway, until `until_ms`.
 
     `held` by reservations, `spent` by receipts; a redemption weighs one unit or its cents. A closed lease takes
-    nothing more, and what was spent of it stands.
+    nothing more, and what was spent of it stands. Of a `doubted` one only headquarters knows what was spent, because
+    this database is a backup: it takes nothing until that is said.
     """
 
     lease_id: str
@@ -81,11 +82,12 @@ class Lease:
     held: int = 0
     spent: int = 0
     closed: bool = False
+    doubted: bool = False
 
     @property
     def room(self) -> int:
         """What is left of it."""
-        return 0 if self.closed else self.amount - self.held - self.spent
+        return 0 if self.closed or self.doubted else self.amount - self.held - self.spent
 
     def weight(self, cents: int) -> int:
         """What a redemption of so many cents takes."""
@@ -192,6 +194,8 @@ def _with_room(leases: Iterable[Lease], cents: int, latest_ms: int) -> Lease | R
     """The one that ends first among those that have room."""
     lent = [lease for lease in leases if not lease.closed and latest_ms < lease.until_ms]
     fitting = [lease for lease in lent if lease.room >= lease.weight(cents)]
+    if not fitting and any(lease.doubted for lease in lent):
+        return Refused("lease.restored")
     if not fitting:
         return Refused("lease.spent" if lent else "lease.none")
     return min(fitting, key=lambda lease: (lease.until_ms, lease.lease_id))
@@ -258,6 +262,6 @@ def close(lease: Lease, surely_ms: int) -> Lease | None:
     For good: what is left of it may be lent anew, so no clock that goes back may open it again. A clock that jumps
     ahead for a moment only stops it meanwhile.
     """
-    if lease.closed or lease.held or surely_ms < lease.until_ms:
+    if lease.closed or lease.doubted or lease.held or surely_ms < lease.until_ms:
         return None
     return replace(lease, closed=True)
