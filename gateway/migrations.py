@@ -225,6 +225,8 @@ def handover(db: Database) -> None:
         "CREATE TABLE coupon_used (coupon TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE INDEX coupon_used_age ON coupon_used (until_ms)",
         "ALTER TABLE lease ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0",
+        # What a class redeemed today is summed at each reservation, from here alone and not from the rows.
+        "CREATE INDEX redemption_day ON redemption (coupon_class, asked_ms, state, cents, reversed_cents)",
     ):
         db.execute(statement)
 
