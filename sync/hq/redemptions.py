@@ -167,7 +167,7 @@ class Redemptions(Passes):
         rows = self._read(
             """SELECT entry.* FROM redemption_entry AS entry JOIN (SELECT coupon, max(at_ms) AS newest
                FROM coupon_double GROUP BY coupon ORDER BY newest DESC LIMIT ?) AS double USING (coupon)
-               WHERE entry.kind = 'committed' ORDER BY double.newest DESC, coupon, entry.at_ms""",
+               WHERE entry.kind = 'committed' ORDER BY double.newest DESC, coupon, entry.at_ms, entry.redemption_id""",
             (DOUBLES_SHOWN,),
         )
         names = ("tenant", "store", "gateway", "redemption_id", "offer_id", "cents", "at_ms")
