@@ -18,8 +18,9 @@ from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.coupons import KEY
 from tests.rigs.looks import faults
 from tests.rigs.shop import START_MS
-from tests.rigs.shopfront import FakePath, Window, slide, window
-from tests.test_pages import browser_page
+from tests.rigs.shopfront import KEY as TABLET_KEY
+from tests.rigs.shopfront import FakePath, WallClock, Window, card, slide, window
+from tests.test_pages import browser_page, tablet_of
 from tests.test_tap_pages import PANELS
 
 pytestmark = ONE_CHROMIUM
@@ -123,3 +124,27 @@ async def test_the_way_to_the_phone_can_be_read_and_reached_on_each_panel(panel:
             shop.hub.show("coffee", ScreenContent("L3", (slide(),), view))
             await expect(page.locator("html")).to_have_attribute("data-step", step)
             assert await faults(page, ".talk") == []
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (800, 1280)])
+async def test_a_colleague_holds_out_the_code_from_the_open_card(size: tuple[int, int]) -> None:
+    async with window(FakePath()) as shop, browser_page(shop) as page:
+        shop.app.add_api_route("/h/{token}.svg", code)
+        shop.app.add_api_route("/api/v1/tablet/offer-link", offer_link, methods=["POST"])
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        await page.goto(f"{shop.url}/tablet?key={TABLET_KEY}")
+        await expect(page.locator("staff-tablet")).to_have_attribute("data-live", "yes")
+        shown = card(WallClock().now_ms() + 300_000)
+        lines = (replace(shown.offers[0], may_take=True), shown.offers[1])
+        shop.hub.open_card(await tablet_of(page), replace(shown, offers=lines))
+        await expect(page.locator(".take")).to_have_count(1)
+        assert await faults(page, "staff-tablet", scrolls=True) == []
+        await page.locator(".take").click()
+        await expect(page.locator(".taking .address")).to_have_text(f"gateway.shop:8080/h/{'a' * 26}")
+        assert await faults(page, "staff-tablet", scrolls=True) == []
+        shop.hub.close_card(await tablet_of(page), shown.handshake_id, "closed")
+        await expect(page.locator(".taking")).to_have_count(0)
+
+
+async def offer_link() -> dict[str, str]:
+    return {"result": "ok", "url": f"http://gateway.shop:8080/h/{'a' * 26}", "svg": f"/h/{'a' * 26}.svg"}
