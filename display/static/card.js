@@ -3,6 +3,7 @@
 import { ask, el, minutes, ring, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
+const TAKE_MS = 90_000; // as the gateway's LINK_MS (gateway.takeaway)
 const BASE = new URL(".", import.meta.url).pathname;
 
 export class Card {
@@ -102,7 +103,7 @@ export class Card {
       offer.may_take ? this.#taking(offer) : null);
   }
 
-  /** The button that shows a code in its place; the code goes with the card, or with the next touch. */
+  /** The button that shows a code in its place; the code goes with the card, or when its time is over. */
   #taking(offer) {
     const button = el("button.button.plain.take", { type: "button" }, word(this.language, "cardTake"));
     button.addEventListener("click", async () => {
@@ -113,8 +114,10 @@ export class Card {
         button.replaceWith(el("p.none", { role: "status" }, word(this.language, body?.result === "gone" ? "goneNow" : "cardTakeNo")));
         return;
       }
-      button.replaceWith(el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
-        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, ""))));
+      const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
+        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, "")));
+      button.replaceWith(code);
+      setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more
     });
     return button;
   }
