@@ -242,3 +242,27 @@ async def test_what_is_remembered_is_bounded_and_follows_the_clock(shop: Shop) -
     shop.clock.ms += 3_600_000
     shop.flow.on_clock_step(3_600_000)
     assert isinstance(await shop.flow.takeaways.open(token), Given)
+
+
+# --- in the whole chain -----------------------------------------------------------------------------------------
+
+
+async def test_every_gateway_of_the_chain_takes_the_coupon_offline_and_none_without_the_shops_key(
+    shop: Shop, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = await taken(shop)
+    for rules, result in ((RULES, "reserved"), (CouponsPut(CLASSES, RULES.keys[:1]), "refused")):
+        other = await open_shop(tmp_path_factory.mktemp("other"), rules, put())
+        await other.store.run(lambda tx: tx.put_meta("store_id", "acme/berlin-2/gw-1"))
+        answer = await ask(other, Asked("reserve", coupon=text))
+        assert (answer.result, answer.reason) == (result, None if result == "reserved" else "coupon.key")
+        other.store.close()
+
+
+async def test_one_that_is_bound_to_its_member_needs_them_at_the_till(tmp_path: Path) -> None:
+    one = await open_shop(tmp_path, RULES, put("daily"), *member("mia", *MINE), public_url=URL, keys=(HELD,))
+    text = await taken(one)
+    assert (await ask(one, Asked("reserve", coupon=text))).reason == "coupon.holder"
+    await one.tap("mia", "till-nfc", Proof.PROVEN)
+    assert (await ask(one, Asked("reserve", coupon=text))).result == "reserved"
+    one.store.close()
