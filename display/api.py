@@ -20,12 +20,14 @@ from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
+from display.takeaway import add_cards, add_takeaways
 from display.tills import TILL_FIELDS, add_tills
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
 from gateway.handovers import Handovers
 from gateway.health import Health
 from gateway.selfservice import SelfService
+from gateway.takeaway import Takeaways
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
@@ -72,6 +74,7 @@ def create_app(
     public_url: str | None = None,
     me: SelfService | None = None,
     handovers: Handovers | None = None,
+    takeaways: Takeaways | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones."""
     pages = Pages()
@@ -102,12 +105,15 @@ def create_app(
     tablets = Tablets(tablet_key, handovers)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
-        add_self_service(app, path, me, clock, pages, public_url)
+        add_self_service(app, path, me, clock, pages, public_url, takeaways)
     if handovers is not None:
         add_handovers(app, handovers, tablets)
     add_tills(app, path, health, clock, tablet_key, tablets)
     _add_till_pages(app, path, hub, clock, pages, tablets)
     add_scanning(app, path, me, clock, pages)
+    if takeaways is not None:
+        add_takeaways(app, path, takeaways, pages)
+        add_cards(app, takeaways, tablets.ours)
     return app
 
 

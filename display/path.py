@@ -22,7 +22,7 @@ RECEIPT_FORM = r"^[A-Za-z0-9._:/#-]{1,64}$"  # a number, so that nobody's name g
 
 Choice = Literal[
     "yes", "more", "not_now", "advice", "more_time", "code", "cancel",
-    "my_data", "mine", "not_mine", "forget_me", "forget_yes",
+    "my_data", "mine", "not_mine", "forget_me", "forget_yes", "take",
 ]  # fmt: skip
 
 

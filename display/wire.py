@@ -106,7 +106,8 @@ def card(value: StaffCard, now_ms: int, speed: float) -> Json:
             {"text": text(point.text), "because": text(point.because)} for point in value.talking_points
         ],
         "offers": [
-            {"offer_id": line.offer_id, "title": text(line.title), "badge": text(line.badge)} for line in value.offers
+            {"offer_id": one.offer_id, "title": text(one.title), "badge": text(one.badge), "may_take": one.may_take}
+            for one in value.offers
         ],
         "consents": list(value.consents),
         "points": value.points,

@@ -57,6 +57,8 @@ class Advice:
         self._offering: set[str] = set()  # whose usual is just being noted as offered
         self._colleagues: dict[str, str] = {}  # who carries a known phone, and in which zone
         self._beside: dict[str, str] = {}  # reader -> the tablet that stands beside it
+        # Whether an offer of a card may go to its customer's phone; set once there is somebody who hands it out.
+        self.may_take: Callable[[Tx, str, Proof], bool] = lambda tx, offer_id, proof: False
 
     def stand(self, tablet: str, reader: str | None) -> None:
         """From now on `tablet` stands beside `reader`, and no other does; None takes it away from wherever it stood."""
@@ -154,7 +156,7 @@ class Advice:
             return outcome  # asking again from the tablet that has it changes nothing and is no second view
         card = None
         try:
-            card = await self._commit(lambda tx: self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
+            card = await self._commit(lambda tx: self._card(tx, handshake, tablet, now_ms, until_ms))
         except StoreError:
             self._health.count("flow.not_committed")
         finally:
@@ -220,10 +222,24 @@ class Advice:
         await self.tell_closed([handshake], "closed")
         return "ok"
 
+    def _card(self, tx: Tx, handshake: Handshake, tablet: str, now_ms: int, until_ms: int) -> StaffCard | None:
+        card = self._decisions.card(tx, handshake, tablet, now_ms, until_ms)
+        if card is None:
+            return None
+        lines = (replace(line, may_take=self.may_take(tx, line.offer_id, handshake.proof)) for line in card.offers)
+        return replace(card, offers=tuple(lines))
+
     def member_at(self, handshake_id: str, tablet: str) -> str | None:
         """Whose card of this handshake is open on this tablet; None = it is not."""
         handshake = self._handshakes.get(handshake_id)
         return handshake.member_id if handshake is not None and handshake.tablet == tablet else None
+
+    def asked(self, handshake_id: str, tablet: str) -> tuple[str, Proof] | None:
+        """Whose card of this handshake is open on this tablet, and by what proof they asked; None = it is not."""
+        handshake = self._handshakes.get(handshake_id)
+        if handshake is None or handshake.tablet != tablet:
+            return None
+        return handshake.member_id, handshake.proof
 
     async def leave(self, tablet: str) -> None:
         """The tablet goes into other hands: what is open on it is wiped at once."""

@@ -6,12 +6,14 @@ from gateway.core.changes import (
     BalancePut,
     BindingDrop,
     BindingPut,
+    Booked,
     Change,
     ConfigPut,
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     Delta,
@@ -93,6 +95,12 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             tx.put_balance(change, gateway)
         elif isinstance(change, PricesPut | ScanPut):
             _apply_prices(tx, change, touched)
+        elif isinstance(change, CouponUsed):
+            if not tx.put_coupon_used(change):
+                touched.counts.append("coupon.too_many_used")
+        elif isinstance(change, Booked):
+            if change.gateway == gateway and tx.end_doubt(change):
+                touched.counts.append("redemption.doubt_ended")
         elif isinstance(change, LeasePut):
             if change.gateway == gateway and not tx.put_lease(change):
                 touched.counts.append("lease.too_many")

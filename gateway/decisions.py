@@ -300,6 +300,13 @@ def _line(tx: Tx, offer: Offer, place: int, now_ms: int) -> OfferLine:
     return OfferLine(offer.offer_id, offer.title, offer.badge, why)
 
 
+def loop_offers(tx: Tx, now_ms: int) -> tuple[Offer, ...]:
+    """The catalogue without what can't be redeemed here any more or has another price, for the anonymous loop."""
+    offers = tx.well_priced()
+    spent = _spent(tx, offers, now_ms)
+    return tuple(offer for offer in offers if offer.budget_id not in spent)
+
+
 def _store_of(tx: Tx) -> str:
     """This shop's name in headquarters' catalogue: the middle part of "tenant/store/id"; "" before it is known."""
     parts = (tx.meta("store_id") or "").split("/")

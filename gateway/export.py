@@ -79,6 +79,7 @@ NOT_PERSONAL = {
     "notice": "hashes of the privacy notices that were shown",
     "redemption_entry": "steps of redemptions; whose they were stands in the redemption alone",
     "lease": "budgets that headquarters lent to the shop",
+    "coupon_used": "coupons that were redeemed, by a random number; whose they were stands in the redemption alone",
     "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
     "_sqlite_migrations": "which migrations ran",

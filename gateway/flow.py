@@ -14,6 +14,7 @@ from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
+from gateway.core.keyring import Keyring
 from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
 from gateway.core.offers import public_slides
 from gateway.core.ports import Clock, Holder, Surfaces
@@ -23,7 +24,7 @@ from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
 from gateway.counter import open_counter
-from gateway.decisions import Decisions
+from gateway.decisions import Decisions, loop_offers
 from gateway.forgetting import Followed, Forgetting
 from gateway.handovers import self_service
 from gateway.health import Health
@@ -33,6 +34,7 @@ from gateway.life import Life, Stale
 from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.store import GROUP_MS, Store
+from gateway.takeaway import Takeaways
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
 from gateway.works import Spawn, Works
@@ -103,6 +105,7 @@ class Flow:
             binding=self._binding,
             visits=self._visits,
             selfservice=self.selfservice,
+            takeaways=self.takeaways,
             lent=lent,
             denies=denies,
         )
@@ -110,11 +113,9 @@ class Flow:
         desk = self._tills, store, self.life.times, hq_there, self._receivers.values(), surfaces, self._stage
         self.checkout, self.till_desk, self.baskets = open_counter(lent, *desk, self._decisions)
         self._holders |= {"till_pages": self.till_desk, "baskets": self.baskets}
-        wipe, wipe_all = self._forget, self._forget_all
-        ended, erased = self._binding.drop, self.selfservice.erased
-        self._forgetting = Forgetting(
-            store, self.recognition, clock, health, commit, self._begin_always, wipe, wipe_all, ended, erased
-        )
+        wipes = self._forget, self._forget_all, self._binding.drop, self.selfservice.erased
+        own = store, self.recognition, clock, health, self._commit, self._begin_always
+        self._forgetting = Forgetting(*own, *wipes)
         self._orders = self._take_orders()
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
@@ -138,6 +139,10 @@ class Flow:
         )
         made = self_service(lent, self._stage, self.recognition, self.advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
+        chain = self._keychain
+        ring = (lambda: chain.ring) if chain is not None else Keyring
+        self.takeaways = Takeaways(lent, self._store, self._stage, self.advice, ring, lambda: self.life.times())
+        self.advice.may_take, self._holders["takeaways"] = self.takeaways.may_take, self.takeaways
         return lent
 
     def _take_orders(self) -> Orders:
@@ -376,7 +381,7 @@ class Flow:
 
     async def _refresh_loops(self, *, everywhere: bool = False) -> None:
         now_ms = self._clock.now_ms()
-        offers = await self._store.run(lambda tx: tx.well_priced(), vital=True)
+        offers = await self._store.run(lambda tx: loop_offers(tx, now_ms), vital=True)
         for screen, zone in self.screens.items():
             if self._stage.set_loop(screen, public_slides(offers, zone, now_ms)) or everywhere:
                 self._show(screen)

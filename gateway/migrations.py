@@ -249,6 +249,19 @@ def prices_and_baskets(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def handover(db: Database) -> None:
+    """Coupons that were used elsewhere, and leases of which a restored backup does not know what was spent."""
+    for statement in (
+        "CREATE TABLE coupon_used (coupon TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX coupon_used_age ON coupon_used (until_ms)",
+        "ALTER TABLE lease ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0",
+        # What a class redeemed today is summed at each reservation, from here alone and not from the rows.
+        "CREATE INDEX redemption_day ON redemption (coupon_class, asked_ms, state, cents, reversed_cents)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -88,6 +88,7 @@ RULES = (
 
 # Rows that carry their own end, looked for by somebody else: the column, and who lets them go.
 OWN_END = {
+    "coupon_used": ("until_ms", "gateway.checkout, every minute"),
     "tap_guard": ("until_ms", "gateway.flow, every ten minutes; a tag's counter has no end while the tag may be shown"),
     "binding": ("valid_until_ms", "gateway.flow, every ten minutes"),
     "learning_open": ("until_ms", "gateway.tables.learning, with the next decision that is learned from"),

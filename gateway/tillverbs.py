@@ -27,7 +27,10 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     lend.add_argument("--gateway", required=True, help="tenant/store/id")
     lend.add_argument("--amount", type=whole(1, MOST), required=True, help="in the budget's unit")
     lend.add_argument("--days", type=whole(1, 366), default=14, help="how long it may be spent")
-    verb("budgets", _budgets, "every budget, what is left of it, and its leases")
+    verb("budgets", _budgets, "every budget, what is left of it, its leases, and coupons that were used twice")
+    due = verb("passes", _passes, "coupons whose passes in wallets are out of date, the oldest first")
+    due.add_argument("--done", type=whole(0, 2**53), help="strike those up to this number first")
+    due.add_argument("--limit", type=whole(1, 10_000), default=1_000, help="how many at most")
     lost = verb("write-off", _write_off, "count all of a lease as spent, because its gateway is lost")
     lost.add_argument("lease")
     points = verb("set-points", _set_points, "set a member's points, such as those of another system")
@@ -63,8 +66,17 @@ def _lend(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
 
 
 def _budgets(arguments: argparse.Namespace) -> int:
-    for row in service.budgets(arguments.db):
+    for row in [*service.budgets(arguments.db), *service.doubles(arguments.db)]:
         out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _passes(arguments: argparse.Namespace) -> int:
+    due, struck = service.passes(arguments.db, arguments.limit, arguments.done)
+    if arguments.done is not None:
+        say(f"struck: {struck}")
+    for row in due:
+        out.print(json.dumps(row), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

@@ -16,12 +16,14 @@ from gateway.core.changes import (
     BalancePut,
     BindingDrop,
     BindingPut,
+    Booked,
     Change,
     ConfigPut,
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -62,7 +64,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms, points, prices
+from sync import credentials, forms, points, prices, spent
 from sync.fields import validate
 
 
@@ -178,13 +180,15 @@ def _parse_secret(name: str, body: object) -> Change:
             return _coupons(validate(forms.CouponsBody, body))
         case "prices.put" | "scan.put":
             return prices.parse(name, body)
+    if name in spent.OPS:
+        return spent.parse(name, body)
     raise PeerError("op")
 
 
 def _coupons(wire: forms.CouponsBody) -> CouponsPut:
     """Raises PeerError "fields" where a class or key is named twice."""
     classes = tuple(CouponClass(**dict(one)) for one in wire.classes)
-    keys = tuple(PublicKey(one.key_id, bytes.fromhex(one.key), one.until_ms) for one in wire.keys)
+    keys = tuple(PublicKey(one.key_id, bytes.fromhex(one.key), one.until_ms, one.store) for one in wire.keys)
     if len({one.name for one in classes}) < len(classes) or len({one.key_id for one in keys}) < len(keys):
         raise PeerError("fields")
     if any(is_anybodys(one.key) for one in keys):
@@ -272,6 +276,8 @@ def dump(change: Change) -> dict[str, Any]:
         case PricesPut() | ScanPut():
             name, value = prices.body(change)
             return _op(name, _plain(value))
+        case CouponUsed() | Booked():
+            return _op(*spent.dump(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

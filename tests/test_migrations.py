@@ -21,6 +21,7 @@ RELEASED = [
     "redemptions",
     "points",
     "prices_and_baskets",
+    "handover",
 ]
 
 

@@ -218,7 +218,7 @@ def test_migrations_run_once_and_only_grow() -> None:
     migrate(db)
     names = ["first_schema", "learned_clocks", "taps_and_keys", "sealed_at_rest", "consent_chain", "erasures"]
     names += ["audit_and_ageing", "answers_to_offers", "purchases", "learning", "redemptions", "points"]
-    names += ["prices_and_baskets"]
+    names += ["prices_and_baskets", "handover"]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER
     db.close()

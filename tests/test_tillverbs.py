@@ -13,9 +13,12 @@ from gateway.core import coupon
 from gateway.core.coupon import Coupon, PublicKey
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError
+from sync import messages
 from sync.hq import keyfiles
 from sync.hq.ledger import Ledger
+from sync.topics import Topics
 from tests.rigs.orders import SHOP
+from tests.test_hq_redemptions import event
 
 NOW_MS = 1_800_000_000_000
 
@@ -111,3 +114,22 @@ def test_a_price_file_becomes_the_list(
     file.write_text(json.dumps({"gtin": "4006381333931", "title": {"de": "Mustertee"}, "cents": 499}) + "\n")
     assert run(parser, "publish-prices", str(file)) == 0
     assert "1 of the list's parts changed" in capsys.readouterr().out
+
+
+def test_passes_that_are_out_of_date_are_listed_and_struck_and_doubles_stand_behind_the_budgets(
+    parser: argparse.ArgumentParser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    used = "k1/" + "aa" * 8
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        for number, shop in enumerate((SHOP, Topics("acme", "berlin-2", "gw-1"))):
+            row = event(1, "committed", redemption_id=f"r-{number}", coupon=used)
+            ledger.ingest(shop, messages.EventBatch("ab" * 16, 1, 1, (row,)), 5_000)
+    run(parser, "passes")
+    row = json.loads(capsys.readouterr().out)
+    assert (row["coupon"], row["state"], row["store"]) == (used, "used", "acme/berlin-2")
+    run(parser, "budgets")
+    double = json.loads(capsys.readouterr().out)
+    assert (double["coupon"], [use["store"] for use in double["uses"]]) == (used, ["munich-1", "berlin-2"])
+    run(parser, "passes", "--done", str(row["number"]))
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).strip() == "struck: 1"

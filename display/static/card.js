@@ -3,6 +3,7 @@
 import { ask, el, minutes, post, ring, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
+const TAKE_MS = 90_000; // as the gateway's LINK_MS (gateway.takeaway)
 const BASE = new URL(".", import.meta.url).pathname;
 
 export class Card {
@@ -102,7 +103,8 @@ export class Card {
     const why = el("button.button.plain.why-button", { type: "button", "aria-expanded": "false" }, word(this.language, "why"));
     const lines = el("ul.whys", { role: "status", hidden: "" });
     why.addEventListener("click", () => this.#why(offer.offer_id, why, lines));
-    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null, why, lines);
+    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null, why, lines,
+      offer.may_take ? this.#taking(offer) : null);
   }
 
   /** Why an offer stands here: asked for when somebody wants to know, and noted then. */
@@ -131,6 +133,25 @@ export class Card {
         button.disabled = false;
         say(button, word(this.language, `${result}Now`) || word(this.language, "refusedNow"));
       }
+    });
+    return button;
+  }
+
+  /** The button that shows a code in its place; the code goes with the card, or when its time is over. */
+  #taking(offer) {
+    const button = el("button.button.plain.take", { type: "button" }, word(this.language, "cardTake"));
+    button.addEventListener("click", async () => {
+      const about = this.id;
+      const { body } = await ask("/api/v1/tablet/offer-link", { handshake_id: about, offer_id: offer.offer_id });
+      if (this.id !== about || !button.isConnected) return;
+      if (body?.result !== "ok") {
+        button.replaceWith(el("p.none", { role: "status" }, word(this.language, body?.result === "gone" ? "goneNow" : "cardTakeNo")));
+        return;
+      }
+      const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
+        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, "")));
+      button.replaceWith(code);
+      setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more
     });
     return button;
   }

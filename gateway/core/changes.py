@@ -197,6 +197,26 @@ class ScanPut:
     rules: ScanRules
 
 
+@dataclass(frozen=True, slots=True)
+class CouponUsed:
+    """A coupon was redeemed somewhere in the chain, so it counts nowhere any more. Kept until it is surely over."""
+
+    coupon: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What headquarters has booked of one gateway's open leases, for a database that was restored from a backup.
+
+    `epoch`: how that database's outbox is called since then. A lease that is not named is not open there any more.
+    """
+
+    gateway: str
+    epoch: str
+    leases: tuple[tuple[str, int], ...] = ()  # id, spent
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -220,6 +240,8 @@ Change = (
     | BalancePut
     | PricesPut
     | ScanPut
+    | CouponUsed
+    | Booked
 )
 
 

@@ -291,10 +291,11 @@ class Event:
 # `credited` says what a redemption brought in points.
 # A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door;
 # my_data (a code to scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me (really?).
+# take (a code to scan, for the offer) -> taken.
 # A stranger's: join -> code (type the one-time code) -> hold (now show the card) -> bound; or one of Trouble.
 Step = Literal[
     "offer", "more", "accepted", "declined", "advice", "nothing", "welcome",
-    "my_data", "confirm", "mine", "forget_me", "credited",
+    "my_data", "confirm", "mine", "forget_me", "take", "taken", "credited",
     "join", "code", "hold", "bound", "again", "unlock", "refused",
 ]  # fmt: skip
 
@@ -369,6 +370,7 @@ class OfferLine:
     title: Text
     badge: Text
     why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    may_take: bool = False  # on the customer's phone
 
 
 @dataclass(frozen=True, slots=True)

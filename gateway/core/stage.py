@@ -2,7 +2,8 @@
 
 Steps of a member's dialogue: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, and
 `welcome` greets at the door before an offer or without one. On the way to the member's own data: my_data (a code to
-scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me. A stranger's: join -> code -> hold -> bound. A
+scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me. To take the offer along: take (a code to scan).
+A stranger's: join -> code -> hold -> bound. A
 hint (again, unlock, refused) covers what is up for a moment. Whatever ends is wiped here, so a later render can't bring
 it back.
 """
@@ -32,6 +33,7 @@ _NEXT: Mapping[str, Step] = {
     "my_data": "my_data",
     "mine": "mine",
     "forget_me": "forget_me",
+    "take": "take",
 }
 _ENDS = ("cancel", "not_mine", "forget_yes")  # nothing of the dialogue is left
 _SELF = ("my_data", "confirm", "mine", "forget_me")  # steps that show nothing of what came before them
@@ -73,6 +75,7 @@ class Dialogue:
     since_ms: int = 0
     tapped_ms: int = 0
     may_see_data: bool = False
+    may_take: bool = False  # the offer, on a phone
     link: str = field(default="", repr=False)
     digits: str = ""
     points: tuple[int, int] | None = None
@@ -95,13 +98,18 @@ class Dialogue:
     def choices(self) -> tuple[str, ...]:
         advice = ("advice",) if self.may_ask_advice else ()
         own = ("my_data",) if self.may_see_data else ()
+        take = ("take",) if self.may_take else ()
         match self.step:
             case "offer":
-                return ("yes", *(("more",) if self.more else ()), "not_now", *advice, *own, "more_time")
+                return ("yes", *(("more",) if self.more else ()), "not_now", *take, *advice, *own, "more_time")
             case "more":
-                return ("yes", "not_now", *advice, *own, "more_time")
-            case "accepted" | "nothing" | "welcome":
+                return ("yes", "not_now", *take, *advice, *own, "more_time")
+            case "accepted":
+                return (*take, *advice, *own)
+            case "nothing" | "welcome":
                 return (*advice, *own)
+            case "take":
+                return ("cancel",)
             case "my_data":
                 return ("forget_me", "cancel")
             case "confirm":
@@ -186,15 +194,25 @@ class Stage:
     def put_link(self, screen: str, dialogue_id: str, link: str) -> bool:
         """Show the address at the step that waits for one; False if it is over."""
         dialogue = self._dialogues.get(screen)
-        if dialogue is None or dialogue.dialogue_id != dialogue_id or dialogue.step != "my_data":
+        waits = dialogue is not None and dialogue.step in ("my_data", "take")
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or not waits:
             return False
         self._dialogues[screen] = replace(dialogue, link=link)
+        return True
+
+    def taken(self, screen: str, dialogue_id: str, now_ms: int) -> bool:
+        """Somebody scanned the code of the offer: it opens nothing any more, so it goes; False if it has gone."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or dialogue.step != "take":
+            return False
+        self.open(screen, replace(dialogue, step="taken", link="", expires_at_ms=now_ms + END_MS, since_ms=now_ms))
         return True
 
     def ask_whose(self, screen: str, dialogue_id: str, digits: str, now_ms: int) -> bool:
         """Somebody scanned the code: ask whether it was the person here; False if nobody waits for that any more."""
         dialogue = self._dialogues.get(screen)
-        if dialogue is None or dialogue.dialogue_id != dialogue_id or not dialogue.link:
+        waits = dialogue is not None and dialogue.step == "my_data" and dialogue.link
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or not waits:
             return False
         until_ms = now_ms + CONFIRM_MS
         self.open(
@@ -243,7 +261,13 @@ class Stage:
             after = replace(dialogue, expires_at_ms=now_ms + 2 * span_ms)
         else:
             step = _NEXT[choice]
-            spans_ms = {"more": idle_ms, "code": CODE_MS, "my_data": LINK_SCREEN_MS, "forget_me": 2 * idle_ms}
+            spans_ms = {
+                "more": idle_ms,
+                "code": CODE_MS,
+                "my_data": LINK_SCREEN_MS,
+                "take": LINK_SCREEN_MS,
+                "forget_me": 2 * idle_ms,
+            }
             span_ms = spans_ms.get(step, END_MS)
             after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms, link="", digits="")
         self.open(screen, after)

@@ -149,6 +149,19 @@ def m008_points(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m009_handover(db: Database) -> None:
+    """Coupons that two shops redeemed, and whose passes in wallets are to be brought up to date."""
+    for statement in (
+        """CREATE TABLE coupon_double (coupon TEXT, redemption_id TEXT, tenant TEXT NOT NULL, store TEXT NOT NULL,
+           gateway TEXT NOT NULL, offer_id TEXT NOT NULL, cents INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+           PRIMARY KEY (coupon, redemption_id)) WITHOUT ROWID""",
+        """CREATE TABLE pass_due (number INTEGER PRIMARY KEY AUTOINCREMENT, coupon TEXT NOT NULL UNIQUE,
+           state TEXT NOT NULL, offer_id TEXT NOT NULL, store TEXT NOT NULL, at_ms INTEGER NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
 class File:
     """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -8,12 +8,14 @@ from gateway.core.changes import (
     BalancePut,
     BindingDrop,
     BindingPut,
+    Booked,
     Change,
     ConfigPut,
     ConsentAdd,
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -120,7 +122,7 @@ class Versions(Erasures):
             return False
         elif isinstance(change, ConfigPut):
             self._know_notice(change.config.notice)
-        until_ms = None
+        until_ms = change.until_ms if isinstance(change, CouponUsed) else None
         if isinstance(change, BindingPut):
             until_ms = change.valid_until_ms
             if not self._remember(change):
@@ -135,7 +137,7 @@ class Versions(Erasures):
             )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
-        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut) else None
+        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut | Booked) else None
         self._db.execute("DELETE FROM change WHERE key = ?", (key,))
         self._db.execute(
             "INSERT INTO change (version, key, member_id, op, gateway, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
@@ -343,6 +345,10 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"prices:{change.part}", None
         case ScanPut():
             return "scan", None
+        case CouponUsed(coupon):
+            return f"used:{coupon}", None
+        case Booked():
+            return f"booked:{change.gateway}", None
 
 
 def record_of(op: str) -> ConsentRecord:
