@@ -1,4 +1,4 @@
-"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here, in display.selfservice and display.tills."""
+"""HTTP: pages, event streams down, small POSTs up. FastAPI is known here and in the modules that add routes."""
 
 import asyncio
 import json
@@ -17,14 +17,17 @@ from starlette.types import Receive, Scope, Send
 from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
-from display.path import Answer, Beside, Code, Path, Reader, Readers, Result
+from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
+from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
+from display.takeaway import add_cards, add_takeaways
 from display.tills import TILL_FIELDS, add_tills
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
 from gateway.handovers import Handovers
 from gateway.health import Health
 from gateway.selfservice import SelfService
+from gateway.takeaway import Takeaways
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
@@ -71,6 +74,7 @@ def create_app(
     public_url: str | None = None,
     me: SelfService | None = None,
     handovers: Handovers | None = None,
+    takeaways: Takeaways | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones."""
     pages = Pages()
@@ -94,16 +98,22 @@ def create_app(
     app.state.hub = hub
     app.add_middleware(guard.Guard, health=health, own_name=urlsplit(public_url or "").hostname or "")
     _add_errors(app, health)
-    _add_pages(app, path, pages, tablet_key, public_url, health, handovers)
+    _add_pages(app, path, pages, public_url)
+    _add_staff_pages(app, path, pages, tablet_key, health, handovers)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url)
     tablets = Tablets(tablet_key, handovers)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
-        add_self_service(app, path, me, clock, pages, public_url)
+        add_self_service(app, path, me, clock, pages, public_url, takeaways)
     if handovers is not None:
         add_handovers(app, handovers, tablets)
-    add_tills(app, path, health, clock, tablet_key)
+    add_tills(app, path, health, clock, tablet_key, tablets)
+    _add_till_pages(app, path, hub, clock, pages, tablets)
+    add_scanning(app, path, me, clock, pages)
+    if takeaways is not None:
+        add_takeaways(app, path, takeaways, pages)
+        add_cards(app, takeaways, tablets.ours)
     return app
 
 
@@ -135,22 +145,20 @@ def _add_errors(app: FastAPI, health: Health) -> None:
     app.add_exception_handler(Exception, our_fault)
 
 
-_FIELDS = frozenset(Answer.model_fields) | frozenset(Code.model_fields) | frozenset(Beside.model_fields) | TILL_FIELDS
+_FIELDS = (
+    frozenset(Answer.model_fields)
+    | frozenset(Code.model_fields)
+    | frozenset(Beside.model_fields)
+    | frozenset(Which.model_fields)
+    | TILL_FIELDS
+)
 
 
 def _page(body: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(body, status, headers=FRESH)
 
 
-def _add_pages(
-    app: FastAPI,
-    path: Path,
-    pages: Pages,
-    tablet_key: str,
-    public_url: str | None,
-    health: Health,
-    handovers: Handovers | None,
-) -> None:
+def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -> None:
     @app.get("/", include_in_schema=False)
     async def status_page() -> Response:
         ears = {
@@ -182,13 +190,46 @@ def _add_pages(
             raise HTTPException(404, "There is no public address to point at.")
         return Response(qr_svg(target), media_type="image/svg+xml", headers=FRESH)
 
+    @app.get("/static/{build}/{name:path}", include_in_schema=False)
+    async def static(build: str, name: str) -> Response:
+        asset = pages.asset(build, name)
+        if asset is None:
+            raise HTTPException(404, "There is no such file.")
+        return Response(asset.body, media_type=asset.media_type, headers=IMMUTABLE)
+
+
+def _add_staff_pages(
+    app: FastAPI, path: Path, pages: Pages, tablet_key: str, health: Health, handovers: Handovers | None
+) -> None:
+    """Pages that a device is let in to by the manager's link."""
+
     @app.get("/tablet", include_in_schema=False)
     async def tablet_page(
         request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None
     ) -> Response:
+        refused = sign_in(request, "/tablet", key, cookie)
+        return refused if refused is not None else _page(pages.shell("tablet.html"))
+
+    @app.get("/till", include_in_schema=False)
+    async def till_page(
+        request: Request,
+        id: str = "",
+        key: str = "",
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+    ) -> Response:
+        one = id or next(iter(path.tills), "") if len(path.tills) == 1 else id
+        refused = sign_in(request, f"/till?id={one}" if one in path.tills else "/till", key, cookie)
+        if refused is not None:
+            return refused
+        if one not in path.tills:
+            return _page(pages.tills(path.tills), 404 if id else 200)
+        return _page(pages.shell("till.html", {"till": one}))
+
+    def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:
+        """Let a tablet in that shows the manager's key; None for one that is in already."""
         tablet = cookies.tablet_of(cookie, tablet_key)
         if key and cookies.key_fits(key, tablet_key):
-            answer = RedirectResponse("/tablet", 303, headers=FRESH)
+            answer = RedirectResponse(page, 303, headers=FRESH)
             value = cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key)
             set_cookie(answer, request, cookies.COOKIE, value, cookies.COOKIE_MAX_AGE_S)
             if handovers is not None and tablet is not None:
@@ -197,16 +238,7 @@ def _add_pages(
             return answer
         if key:
             health.count("tablet.key_refused")
-        if tablet is None:
-            return _page(pages.shell("locked.html"), 401)
-        return _page(pages.shell("tablet.html"))
-
-    @app.get("/static/{build}/{name:path}", include_in_schema=False)
-    async def static(build: str, name: str) -> Response:
-        asset = pages.asset(build, name)
-        if asset is None:
-            raise HTTPException(404, "There is no such file.")
-        return Response(asset.body, media_type=asset.media_type, headers=IMMUTABLE)
+        return _page(pages.shell("locked.html", {"again": page}), 401) if tablet is None else None
 
 
 def notice_url(public_url: str) -> str:
@@ -280,6 +312,18 @@ def _result(value: str) -> Result:
     return Result.model_validate({"result": value})
 
 
+def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
+    def extra() -> wire.Json:
+        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
+
+    @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
+    async def till_stream(till: str, tablet: Annotated[str, Depends(tablets.ours)]) -> Response:
+        """Server-sent events that say when a till's page is to ask anew, and nothing else."""
+        if till not in path.tills:
+            raise HTTPException(404, "There is no till of this name.")
+        return _watch(hub.watch_till(till), extra)
+
+
 def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
     Tablet = Annotated[str, Depends(tablets.ours)]  # noqa: N806 - a type, made here because it needs the key
 
@@ -304,6 +348,19 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     async def close(handshake_id: str, tablet: Tablet) -> Result:
         """Close the card: ok or gone."""
         return await tap(path.on_close, handshake_id, tablet)
+
+    @app.post("/api/v1/tablet/handshakes/{handshake_id}/why", tags=["tablet"])
+    async def why(handshake_id: str, which: Which, tablet: Tablet) -> Why:
+        """Why an offer stands on the open card, in sentences; it is noted that somebody asked."""
+        found = await path.advice.why(handshake_id[:64], which.offer_id, tablet)
+        if found is None:
+            return Why(result="gone", why={})
+        return Why(result="ok", why={language: list(lines) for language, lines in found.items()})
+
+    @app.post("/api/v1/tablet/usual/{entry_id}", tags=["tablet"])
+    async def usual(entry_id: str, tablet: Tablet) -> Result:
+        """The usual was offered to whose card is open, or to whom the door announced: ok, gone or refused."""
+        return await tap(path.advice.offer_usual, entry_id, tablet)
 
     @app.get("/api/v1/tablet/readers", tags=["tablet"])
     async def readers(tablet: Tablet) -> Readers:

@@ -15,8 +15,8 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# The longest answer a page sends has 120 bytes; 4 KiB x 400 connections are 1.6 MB.
-MAX_BODY = 4096
+# The longest request is a till's receipt of 200 lines, 60 bytes each; 16 KiB x 400 connections are 6.4 MB.
+MAX_BODY = 16_384
 BODY_S = 5  # real seconds to send it; a page needs one packet
 
 HEADERS = {

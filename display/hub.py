@@ -106,6 +106,7 @@ class Hub:
         self._troubles: tuple[Part, ...] = ()  # what tablets are told; at most one per receiver
         self._screens: set[Stream] = set()
         self._tablets: set[Stream] = set()
+        self._tills: set[Stream] = set()
 
     # --- the path's side (gateway.core.ports.Surfaces) ------------------------------------------------------
 
@@ -144,6 +145,11 @@ class Hub:
             stream.unmark("card")
             stream.mark("card_closed", reason)
 
+    def till(self, till: str) -> None:
+        for stream in self._tills:
+            if stream.owner == till:
+                stream.mark("update")
+
     def sees(self, tablet: str) -> bool:
         return tablet not in self._locked and bool(self._of_tablet(tablet))
 
@@ -181,6 +187,15 @@ class Hub:
         self._tablets.add(stream)
         return stream
 
+    def watch_till(self, till: str) -> Stream | None:
+        """A stream that says when a till's page is to ask anew, or None when no place is left or the hub is closed."""
+        if self._full():
+            self._health.count("display.streams_refused")
+            return None
+        stream = Stream(till, lambda what, _: self._message(what, {}), self._tills.discard)
+        self._tills.add(stream)
+        return stream
+
     @property
     def tablets_connected(self) -> int:
         """Tablets with at least one open stream."""
@@ -192,7 +207,7 @@ class Hub:
 
     def beat(self) -> None:
         """Tell every page that the gateway is alive."""
-        for stream in self._screens | self._tablets:
+        for stream in self._screens | self._tablets | self._tills:
             stream.mark("beat")
 
     def look(self) -> None:
@@ -214,13 +229,13 @@ class Hub:
     def close(self) -> None:
         """End every stream at once and refuse new ones."""
         self._closed = True
-        for stream in self._screens | self._tablets:
+        for stream in self._screens | self._tablets | self._tills:
             stream.close()
 
     # --- messages -------------------------------------------------------------------------------------------
 
     def _full(self) -> bool:
-        return self._closed or len(self._screens) + len(self._tablets) >= MAX_STREAMS
+        return self._closed or len(self._screens) + len(self._tablets) + len(self._tills) >= MAX_STREAMS
 
     def _of_tablet(self, tablet: str) -> list[Stream]:
         return [stream for stream in self._tablets if stream.owner == tablet]

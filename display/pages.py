@@ -61,6 +61,12 @@ class Pages:
 
         return _SLOT.sub(fill, self._shells[name])
 
+    def tills(self, names: Collection[str]) -> str:
+        """The page that asks which till this is."""
+        listed = sorted(map(escape, names))
+        links = [f'<li><a class="button" href="/till?id={name}">{name}</a></li>' for name in listed]
+        return self.shell("which_till.html", {"links": Html("".join(links))})
+
     def notice(self, shop: ShopConfig, zones: Collection[str] = (), language: str = "") -> str:
         """The privacy notice in `language`, in all of them if it is not one, or a page that says what is missing.
 

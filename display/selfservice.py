@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from display import cookies, wire
 from display.pages import Pages, qr_svg
 from display.path import Path
+from display.takeaway import first
 from gateway.acts import Look
 from gateway.core.model import AgeGate, Notice, Purpose
 from gateway.core.ports import Clock
@@ -17,6 +18,7 @@ from gateway.core.tokens import is_token
 from gateway.handovers import Handovers
 from gateway.readable import readable
 from gateway.selfservice import Answer, Form, Me, SelfService
+from gateway.takeaway import Takeaways
 
 FRESH = {"Cache-Control": "no-store"}
 COOKIE = "sg_me"
@@ -126,10 +128,16 @@ class Tablets:
 
 
 def add_self_service(
-    app: FastAPI, path: Path, me: SelfService, clock: Clock, pages: Pages, public_url: str | None
+    app: FastAPI,
+    path: Path,
+    me: SelfService,
+    clock: Clock,
+    pages: Pages,
+    public_url: str | None,
+    takeaways: Takeaways | None = None,
 ) -> None:
-    """The customer's own page, on whichever device."""
-    _add_links(app, me, pages, public_url)
+    """The customer's own page, on whichever device; `takeaways`: whose links begin with the same "/h/"."""
+    _add_links(app, me, pages, public_url, takeaways)
     _add_page(app, path, me, clock, pages)
     _add_acts(app, me, clock)
     _add_receipts(app, me, pages)
@@ -167,7 +175,9 @@ def add_handovers(app: FastAPI, handovers: Handovers, tablets: Tablets) -> None:
         return _answer({"result": handed.result, "url": handed.url or None, "svg": picture})
 
 
-def _add_links(app: FastAPI, me: SelfService, pages: Pages, public_url: str | None) -> None:
+def _add_links(
+    app: FastAPI, me: SelfService, pages: Pages, public_url: str | None, takeaways: Takeaways | None
+) -> None:
     @app.get("/h/{token}.svg", include_in_schema=False)
     async def link_code(token: str) -> Response:
         """The QR code of a link; looking at it does not use it."""
@@ -179,6 +189,9 @@ def _add_links(app: FastAPI, me: SelfService, pages: Pages, public_url: str | No
     async def link(token: str, request: Request, sec_purpose: Annotated[str, Header()] = "") -> Response:
         if "prefetch" in sec_purpose:  # a browser that only looks ahead must not use up what is there once
             return Response(status_code=204, headers=FRESH)
+        taken = await first(takeaways, token, pages)
+        if taken is not None:
+            return taken
         source = request.client.host if request.client is not None else ""
         opened = await me.open(token, source)
         if opened in ("late", "wait"):
@@ -290,6 +303,7 @@ def _me(found: Me, notice: Notice | None, ttl_ms: int) -> wire.Json:
         "ttl_ms": ttl_ms,
         "confirm": found.confirm or None,
         "handover": found.handover,
+        "scan": look is not None and look.may_scan and not found.handover,
         "code": found.code or None,
         "receipt_id": found.receipt_id or None,
     }

@@ -1,34 +1,73 @@
-"""Routes for the point of sale: who buys, and what is redeemed. It shows the manager's key with each request."""
+"""Routes for the point of sale, which shows the manager's key with each request, and for a till's page on a tablet:
+who buys, and what is redeemed."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Cookie, Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse, Response
 
 from display import cookies, wire
-from display.path import AtTill, Cancel, Confirm, Path, Redeem, Redeemed, Result, Reverse
-from gateway.checkout import Asked
+from display.path import (
+    AtTill,
+    BasketAtTill,
+    BasketLine,
+    Cancel,
+    Confirm,
+    Path,
+    Points,
+    Redeem,
+    Redeemed,
+    Result,
+    Reverse,
+    Sale,
+    ShownBasket,
+)
+from display.selfservice import LOCKED, Tablets
+from gateway.checkout import Answer, Asked
 from gateway.core.ports import Clock
 from gateway.health import Health
+from gateway.sales import Recorded, Sold, SoldLine
 
 FRESH = {"Cache-Control": "no-store"}
 KEY = re.compile(r"[A-Za-z0-9._-]{8,64}")  # a UUID has 36; shorter ones would meet by chance
-TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields)
+NOT_ASKED = {
+    "conflict": (409, "This Idempotency-Key was used for another request."),
+    "busy": (429, "Too many requests are kept. Try again in an hour."),
+}
+TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields) | frozenset(ShownBasket.model_fields)
 
 
-def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) -> None:
+def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, tablets: Tablets) -> None:
+    """What tills ask. Redeeming takes a till's key or a tablet's cookie; who buys, as a pseudonym, the key alone."""
+
     async def known(till: str, authorization: Annotated[str, Header()] = "") -> str:
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer" or not cookies.key_fits(given.strip(), key):
             health.count("till.key_refused")
             raise HTTPException(401, "This till is not signed in. Send the manager's key.")
+        return existing(till)
+
+    def existing(till: str) -> str:
         if till not in path.tills:
             raise HTTPException(404, "There is no till of this name.")
         return till
 
+    async def beside(
+        till: str,
+        authorization: Annotated[str, Header()] = "",
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
+    ) -> str:
+        if cookie is None or authorization:
+            return await known(till, authorization)
+        await tablets.ours(cookie, locked)
+        return existing(till)
+
     Till = Annotated[str, Depends(known)]  # noqa: N806 - a type, made here because it needs the key
+    Beside = Annotated[str, Depends(beside)]  # noqa: N806 - a type, made here as the one above
 
     @app.get("/api/v1/tills/{till}", tags=["tills"], response_model=AtTill | None)
     async def till_sale(till: Till) -> Response:
@@ -42,23 +81,51 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) 
         return JSONResponse(found.model_dump(), headers=FRESH)
 
     @app.post("/api/v1/tills/{till}/done", tags=["tills"])
-    async def till_done(till: Till) -> Result:
+    async def till_done(till: Beside) -> Result:
         """The sale is over: ok, or gone if nobody known stood there."""
         return Result.model_validate({"result": path.end_sale(till)})
 
-    async def asking(till: Till, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
-        if not KEY.fullmatch(idempotency_key):
-            raise HTTPException(400, "Send an Idempotency-Key of 8 to 64 letters, digits, dots, dashes, underscores.")
-        return till, idempotency_key
+    @app.get("/api/v1/tills/{till}/page", tags=["tills"])
+    async def till_page(till: Beside) -> Response:
+        """What this till's page shows: who buys, what may be redeemed, what this shift redeemed."""
+        return JSONResponse(wire.till(await path.till_desk.view(till), clock.now_ms(), clock.speed), headers=FRESH)
+
+    @app.post("/api/v1/tills/{till}/sales", tags=["tills"], response_model=Points)
+    async def sale(till: Till, body: Sale, idempotency_key: Annotated[str, Header()] = "") -> Response:
+        """A receipt is printed: recorded, with the points that it brought."""
+        sold = Sold(body.receipt, tuple(SoldLine(one.article, one.quantity, one.cents) for one in body.lines))
+        outcome = await path.till_desk.sell(till, _key(idempotency_key), sold)
+        if not isinstance(outcome, Recorded):
+            raise _refused(outcome)
+        return JSONResponse({"result": "recorded", "points": outcome.points}, headers=FRESH)
+
+    _add_redemptions(app, path, clock, Beside)
+
+
+def _key(idempotency_key: str) -> str:
+    if not KEY.fullmatch(idempotency_key):
+        raise HTTPException(400, "Send an Idempotency-Key of 8 to 64 letters, digits, dots, dashes, underscores.")
+    return idempotency_key
+
+
+def _refused(outcome: Literal["conflict", "busy"]) -> HTTPException:
+    return HTTPException(*NOT_ASKED[outcome])
+
+
+def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> None:  # noqa: N803 - a type
+    """What a till asks under a key that it makes up; `Beside` gives the till to whom may."""
+
+    async def asking(till: Beside, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
+        return till, _key(idempotency_key)
 
     Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
 
+    _add_baskets(app, path, asking)
+
     async def ask(asking: tuple[str, str], asked: Asked) -> Response:
-        outcome = await path.checkout.ask(*asking, asked)
-        if outcome == "conflict":
-            raise HTTPException(409, "This Idempotency-Key was used for another request.")
-        if outcome == "busy":
-            raise HTTPException(429, "Too many requests are kept. Try again in an hour.")
+        outcome = await path.till_desk.ask(*asking, asked)
+        if not isinstance(outcome, Answer):
+            raise _refused(outcome)
         found = Redeemed(**asdict(outcome))
         if found.ttl_ms is not None:
             found.ttl_ms = wire.real_ms(found.ttl_ms, clock.speed)
@@ -85,3 +152,30 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str) 
     async def reverse(redemption_id: str, asking: Asking, body: Reverse) -> Response:
         """Goods came back: reversed or refused."""
         return await ask(asking, Asked("reverse", redemption_id[:64], cents=body.cents))
+
+
+def _add_baskets(app: FastAPI, path: Path, asking: Callable[..., Awaitable[tuple[str, str]]]) -> None:
+    Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as those above
+
+    @app.post("/api/v1/tills/{till}/baskets", tags=["tills"], response_model=BasketAtTill)
+    async def basket(asked: Asking, body: ShownBasket) -> Response:
+        """What is in the basket whose code a customer shows: ok, once, or refused. It is paid at this till."""
+        outcome = await path.baskets.at_till(*asked, body.code)
+        if isinstance(outcome, str):
+            raise _refused(outcome)
+        shown = outcome.shown
+        if shown is None:
+            found = BasketAtTill(result="refused", reason=outcome.reason)
+        else:
+            found = BasketAtTill(
+                result="ok",
+                reason=None,
+                basket_id=outcome.basket_id,
+                cents=shown.cents,
+                items=shown.items,
+                recheck=shown.recheck.needed,
+                recheck_reason=shown.recheck.reason,
+                lines=[BasketLine.model_validate(asdict(line)) for line in shown.lines],
+                unknown=list(shown.unknown),
+            )
+        return JSONResponse(found.model_dump(), headers=FRESH)

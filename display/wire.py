@@ -6,8 +6,10 @@ Shop time ends here: everything a page counts down is given as remaining real mi
 from display.faults import PART, Ear, cause_of
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
 from gateway.core.notice import missing
+from gateway.core.redemption import State
 from gateway.health import Part
 from gateway.life import Stale
+from gateway.tilldesk import TillOffer, TillView
 
 Json = dict[str, object]
 
@@ -53,6 +55,9 @@ def dialogue(value: DialogueView, level: str, ttl_ms: int) -> Json:
         "ttl_ms": ttl_ms,
         "link": {"url": value.link, "code": code_of(value.link)} if value.link else None,
         "digits": value.digits or None,
+        "points": None
+        if value.points is None or level != "L3"
+        else {"change": value.points[0], "now": value.points[1]},
     }
 
 
@@ -84,6 +89,7 @@ def queue_entry(entry: QueueEntry, guest: int, tablet: str, now_ms: int, speed: 
         "mine": entry.tablet == tablet,
         "colleagues_near": entry.colleagues_near,
         "usual": list(entry.usual),
+        "usual_offered": entry.usual_offered,
     }
 
 
@@ -100,10 +106,66 @@ def card(value: StaffCard, now_ms: int, speed: float) -> Json:
             {"text": text(point.text), "because": text(point.because)} for point in value.talking_points
         ],
         "offers": [
-            {"offer_id": line.offer_id, "title": text(line.title), "badge": text(line.badge)} for line in value.offers
+            {"offer_id": one.offer_id, "title": text(one.title), "badge": text(one.badge), "may_take": one.may_take}
+            for one in value.offers
         ],
         "consents": list(value.consents),
+        "points": value.points,
+        "usual_offered": value.usual_offered,
         "ttl_ms": real_ms(value.closes_at_ms - now_ms, speed),
+    }
+
+
+def till(value: TillView, now_ms: int, speed: float) -> Json:
+    """What a till's page shows; who stands there is a name at most."""
+    buyer = value.buyer
+    return {
+        "till": value.till,
+        "hq_there": value.hq_there,
+        "buyer": None
+        if buyer is None
+        else {
+            "sale_id": buyer.sale_id,
+            "label": buyer.label,
+            "proof": buyer.proof.value,
+            "ttl_ms": real_ms(buyer.until_ms - now_ms, speed),
+            "may_redeem_cents": buyer.most_cents,
+            "points": None if buyer.points is None else {"now": buyer.points.points, "new": buyer.points.new},
+        },
+        "offers": [_till_offer(one, now_ms, speed) for one in value.offers],
+        "lines": [
+            {
+                "redemption_id": one.redemption_id,
+                "offer_id": one.offer_id,
+                "title": text(one.title),
+                "cents": one.cents,
+                "reversed_cents": one.reversed_cents,
+                "state": one.state.value,
+                "receipt": one.receipt,
+                "ago_ms": real_ms(now_ms - one.at_ms, speed),
+                "ttl_ms": real_ms(one.until_ms - now_ms, speed) if one.state is State.RESERVED else None,
+                "coupon": one.coupon,
+            }
+            for one in value.lines
+        ],
+    }
+
+
+def _till_offer(value: TillOffer, now_ms: int, speed: float) -> Json:
+    return {
+        "offer_id": value.offer_id,
+        "title": text(value.title),
+        "text": text(value.text),
+        "badge": text(value.badge),
+        "value_cents": value.value_cents,
+        "ends_in_ms": None if value.until_ms is None else real_ms(value.until_ms - now_ms, speed),
+        "offline": value.offline,
+        "max_cents": value.max_cents,
+        "member_day": value.member_day,
+        "left": value.left,
+        "unit": value.unit,
+        "reason": value.reason,
+        "kept": value.kept,
     }
 
 

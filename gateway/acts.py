@@ -35,13 +35,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a person's own page shows. `code_open`: nobody has used their one-time code, and it may bind a card."""
+    """What a person's own page shows. `code_open`: nobody has used their one-time code, and it may bind a card.
+    `may_scan`: the shop lets customers scan for themselves."""
 
     call_name: str
     language: str
     age: AgeGate
     purposes: tuple[Held, ...]
     code_open: bool
+    may_scan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def look(tx: Tx, member_id: str, code: bytes | None, now_ms: int) -> Look | None
     agreed = any(one.purpose is Purpose.RECOGNISE_NFC and one.state == "given" for one in purposes)
     code_open = code is not None and agreed and tx.binding(code, now_ms) is not None
     age = _age(profile.own(AGE), consents)
-    return Look(profile.own(CALL_NAME), profile.own(LANGUAGE), age, purposes, code_open)
+    return Look(profile.own(CALL_NAME), profile.own(LANGUAGE), age, purposes, code_open, tx.scan_rules().on)
 
 
 def _age(known: AgeGate, consents: Consents) -> AgeGate:

@@ -5,15 +5,15 @@ The digital handshake: a member asks, tablets ring, one colleague's card opens a
 A tablet may stand beside a reader: a tap there opens the card on it at once, because the colleague holds it out.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.arrivals import Arrivals, Arrived
 from gateway.core.handshake import Handshake, Handshakes
-from gateway.core.model import Event, Proof, ShopConfig
+from gateway.core.model import Event, Proof, Purpose, ShopConfig, StaffCard
 from gateway.core.ports import Clock, Surfaces
-from gateway.decisions import Decisions
+from gateway.decisions import Decisions, Spot
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
@@ -53,8 +53,12 @@ class Advice:
         self._handshakes = Handshakes()
         self._arrivals = Arrivals()
         self._asking: set[str] = set()
+        self._cards: dict[str, StaffCard] = {}  # those that are open, by handshake
+        self._offering: set[str] = set()  # whose usual is just being noted as offered
         self._colleagues: dict[str, str] = {}  # who carries a known phone, and in which zone
         self._beside: dict[str, str] = {}  # reader -> the tablet that stands beside it
+        # Whether an offer of a card may go to its customer's phone; set once there is somebody who hands it out.
+        self.may_take: Callable[[Tx, str, Proof], bool] = lambda tx, offer_id, proof: False
 
     def stand(self, tablet: str, reader: str | None) -> None:
         """From now on `tablet` stands beside `reader`, and no other does; None takes it away from wherever it stood."""
@@ -152,7 +156,7 @@ class Advice:
             return outcome  # asking again from the tablet that has it changes nothing and is no second view
         card = None
         try:
-            card = await self._commit(lambda tx: self._decisions.card(tx, handshake, tablet, now_ms, until_ms))
+            card = await self._commit(lambda tx: self._card(tx, handshake, tablet, now_ms, until_ms))
         except StoreError:
             self._health.count("flow.not_committed")
         finally:
@@ -164,8 +168,50 @@ class Advice:
         standing = self._handshakes.get(handshake_id)
         if standing is None:
             return "gone"
-        self._surfaces.open_card(tablet, replace(card, closes_at_ms=standing.expires_at_ms))  # it follows the clock
+        card = self._cards[handshake_id] = replace(card, closes_at_ms=standing.expires_at_ms)  # it follows the clock
+        self._surfaces.open_card(tablet, card)
         return "open"
+
+    async def why(self, handshake_id: str, offer_id: str, tablet: str) -> Mapping[str, tuple[str, ...]] | None:
+        """Sentences by language, why an offer stands on the card that is open on this tablet, as it was decided with
+        the card; None = no such card or offer. That somebody asked is noted before."""
+        card, member_id = self._cards.get(handshake_id), self.member_at(handshake_id, tablet)
+        line = next((one for one in card.offers if one.offer_id == offer_id), None) if card is not None else None
+        if line is None or member_id is None:
+            return None
+        who, now_ms = member_id, self._clock.now_ms()
+        detail = {"handshake_id": handshake_id, "offer_id": offer_id}
+        seen = [Purpose.STAFF_ADVICE]
+        await self._commit(lambda tx: tx.audit(now_ms, who, f"tablet:{tablet}", "why.shown", detail, seen))
+        return line.why if self.member_at(handshake_id, tablet) == who else None
+
+    async def offer_usual(self, entry_id: str, tablet: str) -> Literal["ok", "gone", "refused"]:
+        """A colleague offers the usual to whose card is open on this tablet, or to whom the door announced; once more
+        changes nothing."""
+        card, arrived = self._cards.get(entry_id), self._arrivals.get(entry_id)
+        member_id = self.member_at(entry_id, tablet) if arrived is None else arrived.member_id
+        shown = card if arrived is None else arrived
+        if shown is None or member_id is None:
+            return "gone"
+        if shown.usual_offered or entry_id in self._offering:
+            return "ok"
+        who, now_ms = member_id, self._clock.now_ms()
+        at = Spot("card" if arrived is None else "door", shown.zone)
+        self._offering.add(entry_id)
+        try:
+            noted = await self._commit(lambda tx: self._decisions.offer_usual(tx, entry_id, who, at, tablet, now_ms))
+        finally:
+            self._offering.discard(entry_id)
+        if not noted:
+            return "refused"
+        self._arrivals.offered(entry_id)
+        if arrived is not None:
+            self._ring()
+        card, standing = self._cards.get(entry_id), self._handshakes.get(entry_id)
+        if card is not None and standing is not None:  # it may have been closed, or the clock set, while the disk wrote
+            self._cards[entry_id] = replace(card, usual_offered=True, closes_at_ms=standing.expires_at_ms)
+            self._surfaces.open_card(tablet, self._cards[entry_id])
+        return "ok"
 
     async def close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:
         """The colleague is done: the card is wiped at once, the event follows."""
@@ -176,10 +222,24 @@ class Advice:
         await self.tell_closed([handshake], "closed")
         return "ok"
 
+    def _card(self, tx: Tx, handshake: Handshake, tablet: str, now_ms: int, until_ms: int) -> StaffCard | None:
+        card = self._decisions.card(tx, handshake, tablet, now_ms, until_ms)
+        if card is None:
+            return None
+        lines = (replace(line, may_take=self.may_take(tx, line.offer_id, handshake.proof)) for line in card.offers)
+        return replace(card, offers=tuple(lines))
+
     def member_at(self, handshake_id: str, tablet: str) -> str | None:
         """Whose card of this handshake is open on this tablet; None = it is not."""
         handshake = self._handshakes.get(handshake_id)
         return handshake.member_id if handshake is not None and handshake.tablet == tablet else None
+
+    def asked(self, handshake_id: str, tablet: str) -> tuple[str, Proof] | None:
+        """Whose card of this handshake is open on this tablet, and by what proof they asked; None = it is not."""
+        handshake = self._handshakes.get(handshake_id)
+        if handshake is None or handshake.tablet != tablet:
+            return None
+        return handshake.member_id, handshake.proof
 
     async def leave(self, tablet: str) -> None:
         """The tablet goes into other hands: what is open on it is wiped at once."""
@@ -252,6 +312,7 @@ class Advice:
         if not ended:
             return
         for handshake in ended:
+            self._cards.pop(handshake.handshake_id, None)
             if handshake.tablet is not None:
                 self._surfaces.close_card(handshake.tablet, handshake.handshake_id, reason)
         self._ring()

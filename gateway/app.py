@@ -207,7 +207,9 @@ class Gateway:
         version = importlib.metadata.version("store-gateway")
         shown = (self._flow, self._hub, self.health, self._clock)
         me, handovers = self._flow.selfservice, self._flow.handovers
-        app = create_app(*shown, self._tablet_key, version, public_url=http.public_url, me=me, handovers=handovers)
+        taken, url = self._flow.takeaways, http.public_url
+        key = self._tablet_key
+        app = create_app(*shown, key, version, public_url=url, me=me, handovers=handovers, takeaways=taken)
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())

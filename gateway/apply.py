@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from gateway.core.changes import (
     MAX_OFFERS,
+    BalancePut,
     BindingDrop,
     BindingPut,
+    Booked,
     CataloguePart,
     Change,
     ConfigPut,
@@ -14,6 +16,7 @@ from gateway.core.changes import (
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     Delta,
@@ -26,7 +29,10 @@ from gateway.core.changes import (
     OfferDrop,
     OfferPut,
     OfferRefused,
+    PointsPut,
+    PricesPut,
     PurchasesPut,
+    ScanPut,
     SegmentsPut,
     SegmentsRefused,
     StockPut,
@@ -92,6 +98,18 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             _apply_secret(tx, change, site_key, gateway, touched)
         elif isinstance(change, CouponsPut):
             tx.put_coupon_rules(change)
+        elif isinstance(change, PointsPut):
+            tx.put_points_policy(change.policy)
+        elif isinstance(change, BalancePut):
+            tx.put_balance(change, gateway)
+        elif isinstance(change, PricesPut | ScanPut):
+            _apply_prices(tx, change, touched)
+        elif isinstance(change, CouponUsed):
+            if not tx.put_coupon_used(change):
+                touched.counts.append("coupon.too_many_used")
+        elif isinstance(change, Booked):
+            if change.gateway == gateway and tx.end_doubt(change):
+                touched.counts.append("redemption.doubt_ended")
         elif isinstance(change, LeasePut):
             if change.gateway == gateway and not tx.put_lease(change):
                 touched.counts.append("lease.too_many")
@@ -101,6 +119,9 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
     _tell_refused(tx, delta, now_ms, touched)
+    if touched.catalogue:
+        for event in tx.withheld_news(now_ms):
+            tx.emit(event)
     tx.purge_bindings(now_ms)
     for member_id in touched.members | touched.erased:
         touched.recognised[member_id] = recognised(tx, member_id, now_ms)
@@ -214,6 +235,15 @@ def _apply_secret(
         case KeyDrop() if change.gateway == gateway:
             tx.drop_terminal_key(change.key_id)
             touched.keys = True
+
+
+def _apply_prices(tx: Tx, change: PricesPut | ScanPut, touched: Touched) -> None:
+    if isinstance(change, ScanPut):
+        tx.put_scan_rules(change.rules)
+        return
+    touched.catalogue = True
+    if not tx.put_prices(change):
+        touched.counts.append("prices.too_many")
 
 
 def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: Touched) -> None:

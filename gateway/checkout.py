@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-from gateway.core import coupon, redemption
+from gateway.core import coupon, phone, redemption
 from gateway.core.model import Contact, Event, Offer
 from gateway.core.ports import Clock
 from gateway.core.proof import may_redeem
 from gateway.core.redemption import TTL_MS, UNCLASSED, Redemption, Refused, State, Step, Times
 from gateway.core.spans import DAY_MS
 from gateway.core.tills import Sale, Tills
+from gateway.crediting import credit
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import Store
@@ -118,6 +119,9 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
         _sold(tx, one, times.now_ms)
         if one.member_id is not None:
             _met(tx, one, one.member_id, times.now_ms)
+    credit(tx, step, times.now_ms)
+    if one.state is State.REVERSED and one.member_id is not None:
+        tx.drop_contact(one.member_id, one.redemption_id)  # all of it came back: it counts for no cap any more
     event = State.RELEASED if step.kind is State.EXPIRED else step.kind
     tx.emit(Event(f"redemption.{event}", times.now_ms, body))
 
@@ -140,8 +144,9 @@ def _met(tx: Tx, one: Redemption, member_id: str, now_ms: int) -> None:
 
 
 def let_go(tx: Tx, times: Times, limit: int) -> int:
-    """Reservations whose time has surely come are free again, and leases end that are surely over; how many of both."""
-    count = 0
+    """Reservations whose time has surely come are free again, and leases end that are surely over, and coupons; how
+    many of all."""
+    count = tx.forget_used(times.surely_ms, limit)
     for one in tx.overdue(times.surely_ms, limit):
         step = redemption.expire(one, tx.lease(one.lease_id), times.surely_ms)
         if step is not None:
@@ -157,7 +162,8 @@ def let_go(tx: Tx, times: Times, limit: int) -> int:
 
 
 def _is_due(tx: Tx, times: Times) -> bool:
-    return bool(tx.overdue(times.surely_ms, 1) or tx.ended_leases(times.surely_ms, 1))
+    surely_ms = times.surely_ms
+    return bool(tx.overdue(surely_ms, 1) or tx.ended_leases(surely_ms, 1) or tx.used_past(surely_ms))
 
 
 def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Step | Refused:
@@ -165,12 +171,12 @@ def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Ste
         return Refused("redemption.many")
     sale = at.sale if at.sale is not None and tx.has_member(at.sale.member_id) else None
     policy = tx.coupon_rules()
-    name, offer_id = "", asked.offer_id
+    name, offer_id, shown = "", asked.offer_id, None
     if asked.coupon:
-        shown = _coupon(tx, at, asked.coupon, sale)
-        if isinstance(shown, Refused):
-            return shown
-        name, offer_id = shown.name, shown.offer_id
+        found = _coupon(tx, at, asked.coupon, sale)
+        if isinstance(found, Refused):
+            return found
+        shown, name, offer_id = found, found.name, found.offer_id
     offer = next((one for one in tx.offers() if one.offer_id == offer_id), None)
     if offer is None or not _is_timely(offer, at.times.now_ms):
         return Refused("redemption.offer")
@@ -187,11 +193,22 @@ def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Ste
     rules = classes.get(offer.coupon_class)
     if rules is None:
         return Refused("redemption.class")
+    if shown is not None:
+        signer = next(one for one in policy.keys if one.key_id == shown.key_id)
+        if not phone.counts_at_tills(shown, signer, rules, at.times.latest_ms):
+            return Refused("coupon.key")
     member_id = None if sale is None else sale.member_id
     wanted = Redemption(new_id(), offer_id, at.till, cents, 0, member_id, name, offer.coupon_class)
     standing = tx.standing(wanted, rules, at.times.surely_ms)
     leases = tx.leases(offer.budget_id) if offer.budget_id else None
     return redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
+
+
+def preview(tx: Tx, at: AtTill, offer: Offer) -> Refused | None:
+    """Why this offer would be refused here and now, None = it would be held. Nothing is written."""
+    asked = Asked("reserve", offer_id=offer.offer_id, cents=None if offer.value_cents else 1)
+    step = _reserve(tx, at, asked, lambda: "")
+    return step if isinstance(step, Refused) else None
 
 
 def _is_timely(offer: Offer, now_ms: int) -> bool:
@@ -205,6 +222,8 @@ def _coupon(tx: Tx, at: AtTill, text: str, sale: Sale | None) -> coupon.Coupon |
     shown = coupon.verify(text, keys, store, at.times.latest_ms)
     if isinstance(shown, Refused):
         return shown
+    if tx.in_doubt:
+        return Refused("coupon.restored")  # it may have been used after this backup was made
     if not coupon.fits(shown, None if sale is None else sale.member_id):
         return Refused("coupon.holder")
     if shown.ends_s * 1000 > at.times.surely_ms + tx.shop().retention.redemptions * DAY_MS:
@@ -221,6 +240,8 @@ def _follow(tx: Tx, at: AtTill, asked: Asked) -> Step | Refused:
         return Refused("redemption.till")
     lease = tx.lease(one.lease_id) if one.lease_id else None
     match asked.action:
+        case "confirm" if tx.is_used_elsewhere(one.coupon):
+            return Refused("coupon.used")  # in another shop, since it was reserved here
         case "confirm":
             return redemption.commit(one, lease, asked.receipt, at.times.surely_ms, asked.cents)
         case "cancel":
@@ -260,10 +281,14 @@ class Checkout:
         self._hq_there = hq_there
         self._sweep_ms = 0
 
+    def at(self, till: str) -> AtTill:
+        """This till at this instant."""
+        sale = self._tills.at(till, self._clock.now_ms())
+        return AtTill(till, sale, self._times(), self._hq_there())
+
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         """The answer after its commit. Raises StoreError; then nothing happened."""
-        sale = self._tills.at(till, self._clock.now_ms())
-        at = AtTill(till, sale, self._times(), self._hq_there())
+        at = self.at(till)
         outcome, news = await self._commit(lambda tx: settle(tx, at, key, asked, self._new_id))
         if isinstance(outcome, Answer):
             self._health.count(f"redemption.{outcome.result}" if news else "redemption.asked_again")

@@ -10,19 +10,21 @@ from typing import Any, Literal, TypeVar
 from gateway.core.arrivals import Arrived
 from gateway.core.consent import given
 from gateway.core.eligible import Value
-from gateway.core.gate import CALL_NAME, INTERESTS, LANGUAGE, TALKING_POINTS, USUAL, Field, No, may_follow
+from gateway.core.explain import card_line
+from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL, Field, No, may_follow
 from gateway.core.handshake import Handshake
-from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
-from gateway.core.model import Contact, Decision, Event, Offer, OfferLine, Proof, Purpose, Reason, StaffCard, Tap
-from gateway.core.offers import Choose, Person, Situation, decide, one_of_each_group, sift, slide_of
+from gateway.core.learning import Arm
+from gateway.core.model import Contact, Decision, Event, Offer, Proof, Purpose, Reason, StaffCard, Tap
+from gateway.core.offers import Person, decide, one_of_each_group, sift, slide_of
 from gateway.core.presence import PresenceChange
 from gateway.core.recorded import inputs_of
 from gateway.core.segments import Change
 from gateway.core.shelf import Place
 from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.core.template import fill
+from gateway.core.tills import Sale
 from gateway.records import Tx
-from gateway.situations import situation_of, store_of
+from gateway.situations import chooser, situation_of, store_of
 
 CARD_OFFERS = 3  # what a colleague can say in one breath
 
@@ -32,6 +34,8 @@ ALL_TABLETS = "tablets"  # who sees, in the audit, what stands in the list that 
 
 # What a choice in a dialogue is for caps and pauses; "more" is neither a yes nor a no.
 _ANSWERED: dict[str, Literal["accepted", "dismissed"]] = {"offer.accepted": "accepted", "offer.declined": "dismissed"}
+
+USUAL_OFFER = "@usual"  # what stands for it among contacts; "@" begins no offer's id
 
 Made = tuple[Decision, Offer | None]
 
@@ -58,6 +62,14 @@ class Look:
 
 
 NOTHING = Look()
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a tablet shows a member: on a card, or as somebody who came in."""
+
+    via: Literal["card", "door"]
+    zone: str
 
 
 class Decisions:
@@ -189,6 +201,19 @@ class Decisions:
         tx.emit(Event("sale.identified", tap.at_ms, body))
         return True
 
+    def at_till(self, tx: Tx, sale: Sale, person: Person, zone: str, now_ms: int) -> tuple[list[Offer], frozenset[str]]:
+        """What may be said to a member at a till, best first, and to what of it they said yes at a screen lately.
+
+        A yes comes first, and the pause after it was shown does not take it away again.
+        """
+        kept = frozenset(one.offer_id for one in person.contacts if one.what == "accepted")
+        kept -= {one.offer_id for one in person.contacts if one.what == "redeemed"}
+        fresh = replace(person, contacts=tuple(one for one in person.contacts if one.offer_id not in kept))
+        situation = situation_of(tx, "", "tap", now_ms, zone, sale.till, fresh, proof=sale.proof, channel="till")
+        best = sorted(one_of_each_group(sift(situation)[1]), key=lambda offer: offer.offer_id not in kept)
+        best = [fill(offer, zone, situation.shop, situation.prices) for offer in best]
+        return best, kept
+
     def greet(
         self,
         tx: Tx,
@@ -283,6 +308,7 @@ class Decisions:
         for offer in best:  # what a colleague says is a contact like any other
             shown = Contact(now_ms, offer.offer_id, True, tablet)
             tx.note_contact(handshake.member_id, handshake.handshake_id, shown)
+        points = tx.points(profile, Purpose.STAFF_ADVICE, now_ms)
         return StaffCard(
             handshake_id=handshake.handshake_id,
             call_name=read(CALL_NAME, ""),
@@ -292,10 +318,22 @@ class Decisions:
             asked_at_ms=handshake.asked_at_ms,
             usual=tx.usual(profile, Purpose.STAFF_ADVICE, now_ms),
             talking_points=read(TALKING_POINTS, ()),
-            offers=tuple(OfferLine(offer.offer_id, offer.title, offer.badge) for offer in best),
+            offers=tuple(card_line(offer, place, now_ms, shop.restraint.time_zone) for place, offer in enumerate(best)),
             consents=given(person.consents, now_ms),
             closes_at_ms=until_ms,
+            points=None if points is None else points.points,
         )
+
+    def offer_usual(self, tx: Tx, entry_id: str, member_id: str, at: Spot, tablet: str, now_ms: int) -> bool:
+        """Note that a colleague offers the member what they usually take; False where that may not be known now."""
+        purpose = Purpose.GREET_ON_ENTRY if at.via == "door" else Purpose.STAFF_ADVICE
+        profile = tx.profile(member_id)
+        if profile is None or not tx.usual(profile, purpose, now_ms):
+            return False
+        tx.note_contact(member_id, entry_id, Contact(now_ms, USUAL_OFFER, True, tablet))
+        body = {"entry_id": entry_id, "member_id": member_id, "zone": at.zone, "via": at.via, "tablet": tablet}
+        tx.emit(Event("usual.offered", now_ms, body))
+        return True
 
     def _decide(
         self,
@@ -336,23 +374,6 @@ def _tell_segments(tx: Tx, person: Person, look: Look, at_ms: int) -> None:
         body = {"visit_id": look.visit_id, "member_id": person.member_id, "segment": one.segment_id}
         tx.emit(Event("segment.changed", at_ms, body | {"state": state, "why": one.why}))
         tx.count(f"segments.{state}")
-
-
-def chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:
-    """Learned choice among offers of one tier, or None for somebody from whom nothing may be learned."""
-    interests = situation.person.profile.read(INTERESTS, Purpose.PERSONALISE_OFFERS, situation.at_ms)
-    if isinstance(interests, No):
-        return None
-    slot, segments = situation.screen, interests
-
-    def choose(offers: tuple[Offer, ...]) -> Choice:
-        segment = segment_for(learning, segments)
-        arms = [Arm(offer.offer_id, slot, segment) for offer in offers[:MAX_CANDIDATES]]
-        candidates = [(offer.offer_id, offer.priority) for offer in offers]
-        seed, day = situation.decision_id.encode(), tx.learning_day(situation.at_ms)
-        return scores(learning, tx.tallies(arms), candidates, slot, segments, seed, day)
-
-    return choose
 
 
 def _tapper(tx: Tx, tap: Tap) -> Person | None:

@@ -20,6 +20,7 @@ from typing import Any
 import segno
 from rich.console import Console
 
+from drivers import goods
 from drivers.people import population
 from drivers.sim import sim_config
 from gateway import keys
@@ -95,8 +96,12 @@ class Demo:
 
     def _fill_hq(self, folder: Path) -> None:
         members = folder / "members.jsonl"
-        members.write_text("".join(json.dumps(op) + "\n" for op in population(self.seed, self.members)))
+        ops = population(self.seed, self.members) + goods.ops()
+        members.write_text("".join(json.dumps(op) + "\n" for op in ops))
         service.import_file(folder / "hq.db", members)
+        prices = folder / "prices.jsonl"
+        prices.write_text("".join(json.dumps(article) + "\n" for article in goods.articles()))
+        service.publish_prices(folder / "hq.db", prices)
 
     def _gateway_command(self, folder: Path, ports: dict[str, int]) -> list[str]:
         text = sim_config(folder / "data", ports["pages"], ports["mqtt"], self.seed, self.members, self.speed)
@@ -116,6 +121,7 @@ class Demo:
             "Screen at the entrance": f"{pages_url}/screen?id=entrance",
             "Screen in the wine corner": f"{pages_url}/screen?id=wine",
             "Staff tablet": tablet_url,
+            "Scan as a customer": f"{pages_url}/scan",
             "Shop status": f"{pages_url}/",
             "Headquarters": f"{hq_url}/",
         }

@@ -9,15 +9,36 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from gateway.core.consent import may
 from gateway.core.model import Purpose
 from gateway.core.reasons import present, sentence
 from gateway.core.template import bare
+from gateway.exportforms import (
+    AnswerRow,
+    BasketLine,
+    BasketRow,
+    CodeRow,
+    ConsentRow,
+    CredentialRow,
+    DecisionRow,
+    Export,
+    InForce,
+    PointsRow,
+    PointsStepRow,
+    ProfileRow,
+    ProofRow,
+    PurchasesRow,
+    ReasonRow,
+    Receipt,
+    RedemptionRow,
+    UnclearRow,
+    ViewRow,
+    WaitingRow,
+    schema,
+)
 from gateway.readable import readable
 from gateway.records import Tx
-from gateway.sections import ELSEWHERE, About, Words, about
+from gateway.sections import ELSEWHERE, about
 from gateway.tables.rows import as_json
 
 __all__ = ["COVERED", "NOT_PERSONAL", "Export", "export", "readable", "schema"]
@@ -39,12 +60,18 @@ COVERED = {
     "binding": "codes",
     "purchase": "purchases",
     "redemption": "redemptions",
+    "points_balance": "points",
+    "points_step": "points",
+    "basket": "baskets",
 }
+
+USUAL = {"de": "Das Übliche", "en": "The usual"}  # what stands for it among answers is decisions.USUAL_OFFER
 
 # Tables in which no row belongs to a member, each with its reason.
 NOT_PERSONAL = {
     "meta": "single values of the box itself",
     "offer": "headquarters' catalogue, the same for everybody",
+    "price": "headquarters' price list, the same for everybody",
     "terminal_key": "keys of readers",
     "decision_day": "counts of at least five people",
     "learning_tally": "what was shown and taken of offers, counted by segments of at least 50 people",
@@ -57,188 +84,12 @@ NOT_PERSONAL = {
     "catalogue_part": "headquarters' next catalogue, the same for everybody",
     "offer_count": "how often an offer was given out in a quarter of an hour, to whomever",
     "stock": "how much of each article the shop has",
+    "coupon_used": "coupons that were redeemed, by a random number; whose they were stands in the redemption alone",
     "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",
 }
-
-
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Open(BaseModel):
-    """A stored value with all its fields, also those that a later release adds."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class ProfileRow(_Open):
-    member_id: str
-    call_name: str
-    language: str
-
-
-class CredentialRow(_Form):
-    credential_id: str
-    kind: str
-    clock_offset_s: int
-
-
-class ConsentRow(_Open):
-    event_id: str
-    purpose: str
-    state: str
-    given_at_ms: int
-    valid_until_ms: int | None
-    notice_version: str
-    channel: str
-
-
-class UnclearRow(_Form):
-    """A record that cannot be followed; `denies`: what it takes away is obeyed all the same."""
-
-    event_id: str
-    reason: str
-    words: Words
-    denies: bool
-    at_ms: int
-    text: str
-
-
-class InForce(_Form):
-    purpose: str
-    ok: bool
-    reason: str
-    words: Words
-
-
-class ReasonRow(_Form):
-    candidate: str
-    code: str
-    words: Words
-
-
-class DecisionRow(_Form):
-    decision_id: str
-    at_ms: int
-    trigger: str
-    zone: str
-    screen: str
-    offer_id: str | None
-    offer: Words | None
-    reasons: list[ReasonRow]
-    inputs: dict[str, Any] | None = Field(
-        description="What the decision depended on beside profile, catalogue and what was shown before: digests of "
-        "these, how many others stood there, and what of visit, stock and budgets was known. Null: not kept."
-    )
-
-
-class AnswerRow(_Form):
-    decision_id: str
-    offer_id: str
-    offer: Words | None
-    what: str
-    at_ms: int
-    placement: str
-
-
-class ViewRow(_Form):
-    at_ms: int
-    actor: str
-    action: str
-    purposes: list[str]
-    detail: dict[str, Any]
-
-
-class WaitingRow(_Form):
-    seq: int
-    at_ms: int
-    type: str
-    body: dict[str, Any]
-
-
-class ProofRow(_Form):
-    count: int
-    until_ms: int | None
-
-
-class ProductRow(_Form):
-    product_id: str
-    text: str
-    category: str
-    share_ppm: int
-
-
-class BoughtRow(_Form):
-    at_ms: int
-    here: bool
-    products: list[str]
-
-
-class PurchasesRow(_Form):
-    """What was bought, and what the products are called."""
-
-    products: list[ProductRow]
-    visits: list[BoughtRow]
-
-
-class CodeRow(_Form):
-    binding_id: str
-    valid_until_ms: int
-    open: bool
-
-
-class RedemptionRow(_Form):
-    redemption_id: str
-    at_ms: int
-    offer_id: str
-    offer: Words | None
-    till: str
-    state: str
-    cents: int
-    reversed_cents: int
-    receipt: str
-
-
-class Receipt(_Form):
-    receipt_id: str
-    at_ms: int
-    purposes: dict[str, str]
-
-
-class Export(_Form):
-    """All sections; `about` has one entry for each of them."""
-
-    format: Literal["store-gateway export 1"]
-    made_at_ms: int
-    member_id: str
-    shop: Words
-    zones: dict[str, Words] = Field(description="What the areas are called that are named below by their id.")
-    controller: str
-    contact: str
-    notice_version: str
-    profile: ProfileRow | None
-    credentials: list[CredentialRow]
-    consents: list[ConsentRow] = Field(
-        description="The log as it is. An act that was made in a shop stands in it twice with one `event_id`: with "
-        "`hq_seq` 0 as it was recorded there, and with headquarters' number as it came back confirmed."
-    )
-    unclear: list[UnclearRow]
-    in_force: list[InForce]
-    receipts: list[Receipt]
-    decisions: list[DecisionRow]
-    answers: list[AnswerRow]
-    views: list[ViewRow]
-    waiting: list[WaitingRow]
-    proofs: list[ProofRow]
-    codes: list[CodeRow]
-    purchases: list[PurchasesRow]
-    redemptions: list[RedemptionRow]
-    memory: dict[str, Any]
-    about: dict[str, About]
-    elsewhere: Words
 
 
 def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -290,16 +141,13 @@ def export(tx: Tx, member_id: str, now_ms: int, memory: Mapping[str, object] | N
         codes=[CodeRow(binding_id=a, valid_until_ms=b, open=c) for a, b, c in tx.bindings(member_id)],
         purchases=[] if bought is None else [PurchasesRow.model_validate(_plain(bought))],
         redemptions=_redemptions(tx, member_id),
+        points=_points(tx, member_id),
+        baskets=_baskets(tx, member_id),
         memory={key: value for key, value in (memory or {}).items() if value is not None},
         about=about(shop, joined_here=any(row["action"] == MEMBER_ENROLLED for row in views)),
         elsewhere=ELSEWHERE,
     )
     return found.model_dump(mode="json")
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of an export, as docs/export.schema.json publishes it."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Export.model_json_schema()}
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -346,7 +194,7 @@ def _decisions(tx: Tx, member_id: str) -> list[DecisionRow]:
 
 
 def _answers(tx: Tx, member_id: str) -> list[AnswerRow]:
-    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()}
+    offers = {offer.offer_id: dict(bare(offer.title)) for offer in tx.offers()} | {"@usual": USUAL}
     rows = tx.answers(member_id)
     return [AnswerRow.model_validate(row | {"offer": offers.get(row["offer_id"])}) for row in rows]
 
@@ -367,3 +215,19 @@ def _redemptions(tx: Tx, member_id: str) -> list[RedemptionRow]:
         )
         for one, at_ms in tx.redemptions_of(member_id)
     ]
+
+
+def _points(tx: Tx, member_id: str) -> list[PointsRow]:
+    balance, steps = tx.stored_balance(member_id), tx.points_steps(member_id)
+    if balance is None and not steps:
+        return []
+    rows = [PointsStepRow(at_ms=at_ms, points=points, source=source) for _, points, source, at_ms in steps]
+    return [PointsRow(balance=0 if balance is None else balance.points, steps=rows)]
+
+
+def _baskets(tx: Tx, member_id: str) -> list[BasketRow]:
+    found = []
+    for one, until_ms in tx.baskets_of(member_id):
+        lines = [BasketLine(gtin=scan.item.gtin, count=scan.count) for scan in one.scans]
+        found.append(BasketRow(basket_id=one.basket_id, until_ms=until_ms, lines=lines, offers=list(one.offers)))
+    return found

@@ -10,11 +10,11 @@ from typing import Literal
 
 from gateway.advice import Advice
 from gateway.binding import Binding
-from gateway.checkout import Checkout
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
 from gateway.core.identity import Resolver
+from gateway.core.keyring import Keyring
 from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
 from gateway.core.ports import Clock, Holder, Surfaces
 from gateway.core.presence import Presence
@@ -22,6 +22,7 @@ from gateway.core.proof import redeemable_cents
 from gateway.core.receipt import Receipt
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
+from gateway.counter import open_counter
 from gateway.decisions import Decisions
 from gateway.forgetting import Followed, Forgetting
 from gateway.handovers import self_service
@@ -34,6 +35,7 @@ from gateway.recognition import Recognition
 from gateway.segments import Segments
 from gateway.situations import loops
 from gateway.store import GROUP_MS, Store
+from gateway.takeaway import Takeaways
 from gateway.taps import Outcome, Taps
 from gateway.visits import Visits
 from gateway.works import Spawn, Works
@@ -84,8 +86,8 @@ class Flow:
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies
-        self._advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
-        self._tills = Tills(one.till for one in receivers.values() if one.till is not None)
+        self.advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
+        self._tills = Tills((one.till for one in receivers.values() if one.till is not None), surfaces.till)
         self._holders: dict[str, Holder] = {"tills": self._tills}  # by what a receipt of an erasure calls their places
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
@@ -97,21 +99,21 @@ class Flow:
             decisions=self._decisions,
             stage=self._stage,
             tills=self._tills,
-            advice=self._advice,
+            advice=self.advice,
             binding=self._binding,
             visits=self._visits,
             selfservice=self.selfservice,
+            takeaways=self.takeaways,
             lent=lent,
             denies=denies,
         )
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
-        once = self._begin_always, new_id, self.life.times, hq_there
-        self.checkout = Checkout(self._tills, store, clock, health, self._commit, *once)
-        wipe, wipe_all = self._forget, self._forget_all
-        ended, erased = self._binding.drop, self.selfservice.erased
-        self._forgetting = Forgetting(
-            store, self.recognition, clock, health, self._commit, self._begin_always, wipe, wipe_all, ended, erased
-        )
+        desk = self._tills, store, self.life.times, hq_there, self._receivers.values(), surfaces, self._stage
+        self.checkout, self.till_desk, self.baskets = open_counter(lent, *desk, self._decisions)
+        self._holders |= {"till_pages": self.till_desk, "baskets": self.baskets}
+        wipes = self._forget, self._forget_all, self._binding.drop, self.selfservice.erased
+        own = store, self.recognition, clock, health, self._commit, self._begin_always
+        self._forgetting = Forgetting(*own, *wipes)
         self._orders = self._take_orders()
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
@@ -119,7 +121,7 @@ class Flow:
         zones = {one.zone for one in self._receivers.values()}
         self.segments = Segments(zones, self._clock, self._health, self._commit, self._begin_always)
         self._holders["segments"] = self.segments
-        known = self._presence, self._stage, self._advice, self._decisions, self._clock
+        known = self._presence, self._stage, self.advice, self._decisions, self._clock
         also = self._new_id, self._show, lambda: self.shop, self.segments
         return Visits(*known, self._commit, self._begin, *also)
 
@@ -141,8 +143,12 @@ class Flow:
             public_url=(public_url or "").rstrip("/"),
             random=secrets.token_bytes,
         )
-        made = self_service(lent, self._stage, self.recognition, self._advice, surfaces)
+        made = self_service(lent, self._stage, self.recognition, self.advice, surfaces)
         self._choices, self.selfservice, self.handovers = made
+        chain = self._keychain
+        ring = (lambda: chain.ring) if chain is not None else Keyring
+        self.takeaways = Takeaways(lent, self._store, self._stage, self.advice, ring, lambda: self.life.times())
+        self.advice.may_take, self._holders["takeaways"] = self.takeaways.may_take, self.takeaways
         return lent
 
     def _take_orders(self) -> Orders:
@@ -183,6 +189,7 @@ class Flow:
             await self._keychain.load()
             await self._store.run(lambda tx: tx.put_meta("store_id", own), vital=True)
         await self._forgetting.start()
+        await self.baskets.load()
         await self._read_shop()
         await self._refresh_loops(everywhere=True)
 
@@ -238,22 +245,22 @@ class Flow:
     def readers_for(self, tablet: str) -> list[tuple[str, str, bool]]:
         """Readers that a tablet may stand beside: id, zone, whether this one does."""
         readers = (one for one in self._receivers.values() if one.advice)
-        return [(one.id, one.zone, self._advice.beside(one.id) == tablet) for one in readers]
+        return [(one.id, one.zone, self.advice.beside(one.id) == tablet) for one in readers]
 
     def on_reader(self, tablet: str, reader: str | None) -> Literal["ok", "refused"]:
         """A tablet stands beside `reader` from now on, or beside none; "refused" if that reader is not for advice."""
         if reader is not None and (reader not in self._receivers or not self._receivers[reader].advice):
             return "refused"
-        self._advice.stand(tablet, reader)
+        self.advice.stand(tablet, reader)
         return "ok"
 
     async def on_accept(self, handshake_id: str, tablet: str) -> Literal["open", "taken", "gone", "refused"]:
         """A colleague accepts a request for advice."""
-        return await self._advice.accept(handshake_id, tablet)
+        return await self.advice.accept(handshake_id, tablet)
 
     async def on_close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:
         """The colleague is done."""
-        return await self._advice.close(handshake_id, tablet)
+        return await self.advice.close(handshake_id, tablet)
 
     async def on_consent(self, member_id: str, choices: Mapping[Purpose, bool], act: Act) -> Receipt:
         """What a member decided in this shop; it counts everywhere before this returns. Raises as Choices.decide."""
@@ -264,13 +271,13 @@ class Flow:
     def memory_of(self, member_id: str) -> dict[str, object]:
         """What memory alone knows of a member, for their export; None where it knows nothing."""
         visit = self._visits.visit_of(member_id)
-        announced, announced_at_ms = self._advice.announced(member_id)
+        announced, announced_at_ms = self.advice.announced(member_id)
         links, sessions = self.selfservice.open_for(member_id)
         return {
             "zone": self._presence.zone_of(member_id) or (visit[1] if visit is not None else None),
             "visit_id": visit[0] if visit is not None else None,
             "screens": list(self._stage.screens_of(member_id)) or None,
-            "request": self._advice.request_of(member_id),
+            "request": self.advice.request_of(member_id),
             "announced": announced or None,
             "announced_at_ms": announced_at_ms,
             "links": links or None,
@@ -305,9 +312,9 @@ class Flow:
             holder.expire(now_ms)
         self.checkout.tick(now_ms)
         self.selfservice.tick(now_ms)
-        expired = self._advice.expire(now_ms)
+        expired = self.advice.expire(now_ms)
         if expired:
-            self._begin(self._advice.tell_closed(expired, "timeout"), always=True)
+            self._begin(self.advice.tell_closed(expired, "timeout"), always=True)
         self._forgetting.tick(now_ms)
         if now_ms >= self._forget_proofs_ms:
             self._forget_proofs_ms = now_ms + FORGET_PROOFS_MS
@@ -322,7 +329,7 @@ class Flow:
     def on_clock_step(self, delta_ms: int) -> None:
         """The system's time was corrected: nobody leaves, stays or expires because of it."""
         self._health.count("clock.steps")
-        for part in (self._presence, self._stage, self._advice, self._binding, self._surfaces):
+        for part in (self._presence, self._stage, self.advice, self._binding, self._surfaces):
             part.shift(delta_ms)
         for holder in self._holders.values():
             holder.shift(delta_ms)
@@ -348,14 +355,14 @@ class Flow:
         places = {
             "visits": self._visits.forget(member_id),
             "screens": len(screens),
-            "requests": self._advice.forget(member_id),
+            "requests": self.advice.forget(member_id),
         } | {place: holder.forget(member_id) for place, holder in self._holders.items()}
         return {place: count for place, count in places.items() if count}
 
     def _forget_all(self) -> None:
         """Wipe everybody from every surface."""
         held = {member_id for holder in self._holders.values() for member_id in holder.members}
-        for member_id in self._visits.members | self._stage.members | self._advice.members | held:
+        for member_id in self._visits.members | self._stage.members | self.advice.members | held:
             self._forget(member_id)
 
     def _aged(self, stale: Stale) -> None:
@@ -364,7 +371,7 @@ class Flow:
         if serves != self._serves:
             self._serves = serves
             self.recognition.allow(self.shop.notice, serves=serves)
-        self._advice.refresh()
+        self.advice.refresh()
 
     def _wiped(self) -> None:
         """No profile is in the file any more: nor is any elsewhere."""

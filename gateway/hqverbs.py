@@ -283,7 +283,7 @@ def _hq_make_key(arguments: argparse.Namespace) -> int:
 
 
 _OTHER_FILES = {
-    "public": "the public key, for the phones' app or the wallet's owner.",
+    "public": "the public key, for the phones' app, the wallet's owner, or coupons.put.",
     "issuing": "the private key that signs tags (hq sign-tag). It never goes to a gateway; keep it offline.",
 }
 

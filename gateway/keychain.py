@@ -78,6 +78,7 @@ class Keychain:
         self._clock = clock
         self._health = health
         self._hand_over = hand_over
+        self.ring = Keyring()
 
     async def load(self) -> None:
         """Read all keys anew, and forget those that ended. Raises StoreError; then the readers keep those they have."""
@@ -88,7 +89,8 @@ class Keychain:
             return open_all(tx.terminal_keys(), self._private, self.gateway, now_ms)
 
         found = await self._store.run(read, vital=True)
-        self._hand_over(Keyring(found.held))
+        self.ring = Keyring(found.held)
+        self._hand_over(self.ring)
         for _, reason in found.refused:
             self._health.count(f"keys.{reason}")
         self._report(found)

@@ -245,6 +245,50 @@ def stock(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def points(db: Database) -> None:
+    """Members' points: headquarters' balances, and this shop's steps with the number of the event that told each."""
+    for statement in (
+        """CREATE TABLE points_balance (member_id TEXT PRIMARY KEY, points INTEGER NOT NULL, version INTEGER NOT NULL)
+           WITHOUT ROWID""",
+        """CREATE TABLE points_step (step_id TEXT PRIMARY KEY, member_id TEXT NOT NULL, points INTEGER NOT NULL,
+           source TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, counted INTEGER NOT NULL,
+           at_ms INTEGER NOT NULL, kept_from_ms INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX points_step_member ON points_step (member_id, counted)",
+        "CREATE INDEX points_step_source ON points_step (source)",
+        "CREATE INDEX points_step_age ON points_step (kept_from_ms)",
+    ):
+        db.execute(statement)
+
+
+@gateway()
+def prices_and_baskets(db: Database) -> None:
+    """The price list, and baskets that customers scan themselves; `cookie`: a hash of what their phone shows."""
+    for statement in (
+        """CREATE TABLE price (gtin TEXT PRIMARY KEY, part INTEGER NOT NULL, cents INTEGER NOT NULL, body TEXT NOT NULL)
+           WITHOUT ROWID""",
+        "CREATE INDEX price_part ON price (part)",
+        """CREATE TABLE basket (basket_id TEXT PRIMARY KEY, cookie BLOB NOT NULL UNIQUE, member_id TEXT,
+           until_ms INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX basket_ends ON basket (until_ms)",
+        "CREATE INDEX basket_member ON basket (member_id) WHERE member_id IS NOT NULL",
+    ):
+        db.execute(statement)
+
+
+@gateway()
+def handover(db: Database) -> None:
+    """Coupons that were used elsewhere, and leases of which a restored backup does not know what was spent."""
+    for statement in (
+        "CREATE TABLE coupon_used (coupon TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX coupon_used_age ON coupon_used (until_ms)",
+        "ALTER TABLE lease ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0",
+        # What a class redeemed today is summed at each reservation, from here alone and not from the rows.
+        "CREATE INDEX redemption_day ON redemption (coupon_class, asked_ms, state, cents, reversed_cents)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -64,6 +64,8 @@ class _Page:
             "answers": self._answers,
             "purchases": self._purchases,
             "redemptions": self._redemptions,
+            "points": self._points,
+            "baskets": self._baskets,
             "waiting": self._waiting,
             "proofs": self._proofs,
             "codes": self._codes,
@@ -231,6 +233,17 @@ class _Page:
                 f"{self.page('receipt')} {row['receipt']}" if row["receipt"] else "",
             ]
             yield f"{self.moment(row['at_ms'])}, {self.word(words.FIELDS, 'till')} {row['till']}: {_joined(said)}"
+
+    def _points(self, rows: Sequence[Row]) -> Iterator[str]:
+        for row in rows:
+            yield f"{self.page('balance')}: {row['balance']}"
+            for step in row["steps"]:
+                yield f"{self.moment(step['at_ms'])}: {step['points']:+d}"
+
+    def _baskets(self, rows: Sequence[Row]) -> Iterator[str]:
+        for row in rows:
+            articles = ", ".join(f"{one['count']} x {one['gtin']}" for one in row["lines"])
+            yield f"{articles} ({self.page('until')} {self.moment(row['until_ms'])})"
 
     def _waiting(self, rows: Sequence[Row]) -> Iterator[str]:
         for row in rows:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from gateway.core.changes import LedgerEntry
 from gateway.core.consent import Consents, may
-from gateway.core.gate import USUAL, No, Profile
+from gateway.core.gate import POINTS, USUAL, No, Profile
 from gateway.core.model import (
     Act,
     AgeGate,
@@ -21,21 +21,24 @@ from gateway.core.model import (
     ShopConfig,
 )
 from gateway.core.offers import Person
+from gateway.core.points import Balance
 from gateway.core.receipt import Receipt, receipt_of
 from gateway.core.recorded import Inputs
 from gateway.core.sensitive import categories, is_sensitive
 from gateway.core.spans import DAY_MS
-from gateway.core.usual import Purchases, past, usual_of
+from gateway.core.usual import Bought, Purchases, past, usual_of
 from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit
-from gateway.tables.catalogue import Catalogue
+from gateway.tables.baskets import Baskets
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
+from gateway.tables.points import PointsRows
+from gateway.tables.prices import Prices
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
 from gateway.tables.segments import SegmentRules
@@ -54,7 +57,7 @@ class Tx(
     Members,
     ConsentLog,
     TapsAndKeys,
-    Catalogue,
+    Prices,
     History,
     DataKeys,
     Erasures,
@@ -65,6 +68,8 @@ class Tx(
     Redemptions,
     SegmentRules,
     Stock,
+    PointsRows,
+    Baskets,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -193,6 +198,17 @@ class Tx(
         self.store_purchases(member_id, Purchases(purchases.products, visits), now_ms)
         return True
 
+    def add_purchase(self, member_id: str, visit: Bought, now_ms: int) -> bool:
+        """Add one visit to this shop's till, until headquarters sends all of them; False, and nothing is kept, without
+        the member's consent."""
+        profile = self.profile(member_id)
+        if profile is None or not _may_know_usual(profile, now_ms):
+            return False
+        known = self.stored_purchases(member_id) or Purchases((), ())
+        visits = tuple(past((*known.visits, visit), now_ms + DAY_MS))
+        self.store_purchases(member_id, Purchases(known.products, visits), now_ms)
+        return True
+
     def end_purchases(self, member_id: str, now_ms: int) -> None:
         """Delete what a member bought unless their consent to `purchase_history` is in force."""
         if not may(Purpose.PURCHASE_HISTORY, self.consents(member_id), now_ms).ok:
@@ -209,6 +225,11 @@ class Tx(
         sensitive = categories(self.shop().sensitive)
         harmless = tuple(one for one in purchases.products if not is_sensitive(one.category, sensitive))
         return tuple(one.text for one in usual_of(Purchases(harmless, purchases.visits), now_ms))
+
+    def points(self, profile: Profile, purpose: Purpose, now_ms: int) -> Balance | None:
+        """What the member has in points, for this purpose; None where that may not be read or is not known."""
+        may_read = profile.read(POINTS, purpose, now_ms)
+        return None if isinstance(may_read, No) else self.stored_balance(profile.member_id)
 
     def receipt(self, member_id: str, receipt_id: str) -> Receipt | None:
         """The receipt of an act that stands in the log of this member; None = no such act, or a broken log."""
@@ -244,9 +265,9 @@ class Tx(
         """Note that somebody looks at a member or acts for them, and tell HQ; whoever looks does it in the same
         transaction, so that there is no view without its note.
 
-        `actor`: "tablet:ID", "tablets" = all of them, "operator" or "member". `action`: a word such as "card.opened".
-        `purposes`: those that gave what was seen. `detail` holds no personal value. The export shows all of it to the
-        member.
+        `actor`: "tablet:ID", "tablets" = all of them, "till:ID", "operator" or "member". `action`: a word such as
+        "card.opened". `purposes`: those that gave what was seen. `detail` holds no personal value. The export shows all
+        of it to the member.
         """
         more = {"text": detail} if isinstance(detail, str) and detail else {**detail} if detail else {}
         self.note(at_ms, member_id, actor, action, " ".join(purposes), more)

@@ -64,6 +64,11 @@ RULES = (
         "goods come back within a year, and accounts are closed by then; its steps in the ledger go with it",
     ),
     Rule(
+        Aged("points_step", "step_id", "kept_from_ms"),
+        lambda keep: keep.redemptions,
+        "as the redemption that brought them, so that what is taken back takes back its points",
+    ),
+    Rule(
         Aged("lease", "lease_id", "until_ms"),
         lambda keep: keep.redemptions,
         "as the redemptions out of it; sent again after that, it has ended long ago and opens nothing",
@@ -90,9 +95,11 @@ RULES = (
 
 # Rows that carry their own end, looked for by somebody else: the column, and who lets them go.
 OWN_END = {
+    "coupon_used": ("until_ms", "gateway.checkout, every minute"),
     "tap_guard": ("until_ms", "gateway.flow, every ten minutes; a tag's counter has no end while the tag may be shown"),
     "binding": ("valid_until_ms", "gateway.flow, every ten minutes"),
     "learning_open": ("until_ms", "gateway.tables.learning, with the next decision that is learned from"),
+    "basket": ("until_ms", "gateway.baskets, once a minute"),
     "terminal_key": ("until_ms", "gateway.keychain, some time after the key's own end"),
 }
 
@@ -101,6 +108,7 @@ NO_PERIOD = {
     "meta": "single values of the box itself, no member's",
     "member": "until headquarters changes or erases it, or is away too long (gateway.life)",
     "credential": "as the member it belongs to",
+    "points_balance": "as the member it belongs to; one row each",
     "consent": "the proof of what was agreed to; until the member is erased",
     "consent_head": "as the log that it closes",
     "consent_parked": "until it can be followed, or the member is erased; bounded in number (gateway.tables.parked)",
@@ -111,6 +119,7 @@ NO_PERIOD = {
     "segment_rule": "headquarters' definitions, nobody's data",
     "catalogue_part": "headquarters' next catalogue, nobody's data; until it is whole, or another one comes",
     "stock": "nobody's data; until headquarters says otherwise, and bounded in number (gateway.tables.stock)",
+    "price": "headquarters' price list, nobody's data",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
     "redemption_entry": "goes with the redemption that it is a step of",
     "outbox": "until headquarters confirms it; no other statement may delete from it",

@@ -58,6 +58,8 @@ _PURPOSES: dict[str, tuple[str, str, Words]] = {
     "codes": ("Einmalcodes zum Verbinden einer Karte", "one-time codes to bind a card", _EITHER),
     "purchases": ("was jemand üblicherweise nimmt", "what somebody usually takes", _HQ),
     "redemptions": ("was an der Kasse eingelöst wurde", "what was redeemed at the till", _HERE),
+    "points": ("wie viele Punkte jemand hat und woher", "how many points somebody has, and from what", _BOTH),
+    "baskets": ("was gerade selbst gescannt wird", "what is being scanned just now", _HERE),
     "memory": ("wo jemand ist und was gerade offen ist", "where somebody is and what is open just now", _HERE),
 }
 
@@ -88,6 +90,14 @@ def about(shop: ShopConfig, *, joined_here: bool) -> dict[str, About]:
         "redemptions": _words(
             f"{keep.redemptions} Tage; nach einer Löschung ohne Angabe, von wem",
             f"{keep.redemptions} days; after an erasure without saying whose",
+        ),
+        "points": _words(
+            f"der Stand bis zur Löschung, einzelne Schritte {keep.redemptions} Tage",
+            f"the balance until erased, single steps {keep.redemptions} days",
+        ),
+        "baskets": _words(
+            "bis zur Kasse, oder höchstens vier Stunden nach dem letzten Scan",
+            "until the till, or at most four hours after the last scan",
         ),
         "memory": _words(
             "nur im Arbeitsspeicher, Minuten bis eine Stunde; ein Widerruf, bis er gespeichert ist",

@@ -128,9 +128,8 @@ class SelfService:
         if not self._public_url:
             return
         if await self._choices.noted(member_id, f"screen:{screen}", "link.made"):
-            now_ms = self._clock.now_ms()
             link = Link("mine", "screen", screen, member_id, dialogue_id, language=language)
-            token = self._links.issue(link, now_ms, LINK_SCREEN_MS)
+            token = self._links.issue(link, self._clock.now_ms(), LINK_SCREEN_MS)
             self._stage.put_link(screen, dialogue_id, self._url(token))
 
     async def _confirm(self, screen: str, dialogue_id: str) -> Outcome:
@@ -226,11 +225,9 @@ class SelfService:
             return Answer("refused")
         if gives:
             form = replace(form, age=await self._age(member_id, form.age))
-            no = self._may_not_give(form)
-            if no is not None:
+            if (no := self._may_not_give(form)) is not None:
                 return Answer(no)
-        act = self._act_of(session, form)
-        receipt_id = await self._choices.follow(member_id, form.choices, act)
+        receipt_id = await self._choices.follow(member_id, form.choices, self._act_of(session, form))
         if receipt_id is None:
             return Answer("gone")
         session.receipt_id = receipt_id or session.receipt_id
@@ -246,8 +243,7 @@ class SelfService:
         if session.barred or form.age is AgeGate.UNDER_16:
             session.barred = True  # asked again, everybody would be sixteen
             return Answer("age")
-        no = self._may_not_give(form)
-        if no is not None:
+        if (no := self._may_not_give(form)) is not None:
             return Answer(no)
         session.acts += 1  # the same form sent twice makes one member
         member_id, age, now_ms = self._random(16).hex(), form.age or AgeGate.UNKNOWN, self._clock.now_ms()
@@ -267,9 +263,8 @@ class SelfService:
         session = self._confirmed(cookie, denies=True)
         if session is None or session.member_id is None:
             return None
-        member_id = session.member_id
-        await self._erase(member_id, "tablet" if session.link.via == "tablet" else "web")
-        self.erased(member_id)
+        await self._erase(session.member_id, "tablet" if session.link.via == "tablet" else "web")
+        self.erased(session.member_id)
         return "ok"
 
     async def data(self, cookie: str | None) -> dict[str, object] | None:
@@ -277,14 +272,19 @@ class SelfService:
         session = self._confirmed(cookie)
         if session is None or session.member_id is None:
             return None
-        member_id, actor, now_ms = session.member_id, f"{session.link.via}:{session.link.place}", self._clock.now_ms()
-        memory = self._memory(member_id)
+        member_id, now_ms = session.member_id, self._clock.now_ms()
+        actor, memory = f"{session.link.via}:{session.link.place}", self._memory(member_id)
         return await self._commit(lambda tx: acts.copy(tx, member_id, actor, memory, now_ms))
 
     async def language(self, cookie: str | None) -> str:
         """In which language the person reads."""
         found = await self.state(cookie)
         return found.look.language if found is not None and found.look is not None else "de"
+
+    def who(self, cookie: str | None) -> str | None:
+        """The member whose page this is, once it is theirs; for what else they do with this phone."""
+        session = self._confirmed(cookie)
+        return None if session is None or session.link.via == "tablet" else session.member_id
 
     async def receipt(self, cookie: str | None, receipt_id: str) -> dict[str, object] | None:
         """One receipt of the person; None without a session that may see it, or without such a receipt."""

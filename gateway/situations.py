@@ -1,4 +1,4 @@
-"""What a decision depends on, read inside its transaction: catalogue, stock, prices, budgets, and the place.
+"""What a decision depends on, read inside its transaction: catalogue, stock, prices, budgets, place, what was learned.
 
 What is made of it is core.offers' business.
 """
@@ -7,16 +7,20 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from gateway.core.eligible import Value
-from gateway.core.model import Channel, Proof, Slide
-from gateway.core.offers import Person, Situation, public_slides
+from gateway.core.gate import INTERESTS, No
+from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
+from gateway.core.model import Channel, Offer, Proof, Purpose, Slide
+from gateway.core.offers import Choose, Person, Situation, public_slides
 from gateway.core.shelf import Place
 from gateway.records import Tx
 
 
 def loops(tx: Tx, zones: Iterable[str], now_ms: int) -> dict[str, tuple[Slide, ...]]:
-    """The anonymous slides of each of these zones."""
-    offers, shop = tx.offers(), tx.shop()
-    prices = _prices(tx, {offer.price_ref for offer in offers if offer.price_ref})
+    """The anonymous slides of each of these zones, without what can't be redeemed here or has another price."""
+    offers = tx.well_priced()
+    budgets = frozenset(offer.budget_id for offer in offers if offer.budget_id)
+    spent = _spent(tx, budgets, now_ms)
+    offers, shop, prices = tuple(one for one in offers if one.budget_id not in spent), tx.shop(), tx.offer_prices()
     return {zone: public_slides(offers, zone, now_ms, shop, prices) for zone in set(zones)}
 
 
@@ -52,16 +56,32 @@ def situation_of(
         facts=facts or {},
         counts=tx.given(shelf.capped, at_ms),
         stock=tx.stock(shelf.stocked),
-        prices=_prices(tx, shelf.priced),
-        # The budgets out of which nothing may be redeemed here any more, by the latest time it may be.
-        spent=shelf.budgets - tx.budgets_with_room(tx.kept_from(at_ms)) if shelf.budgets else shelf.budgets,
+        prices=tx.offer_prices(),
+        spent=_spent(tx, shelf.budgets, at_ms),
         shelf=shelf,
     )
 
 
-def _prices(tx: Tx, articles: Iterable[str]) -> Mapping[str, int]:
-    """What these articles cost here, in cents; nothing of those whose price is not known."""
-    return {}
+def chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:
+    """Learned choice among offers of one tier, or None for somebody from whom nothing may be learned."""
+    interests = situation.person.profile.read(INTERESTS, Purpose.PERSONALISE_OFFERS, situation.at_ms)
+    if isinstance(interests, No):
+        return None
+    slot, segments = situation.screen, interests
+
+    def choose(offers: tuple[Offer, ...]) -> Choice:
+        segment = segment_for(learning, segments)
+        arms = [Arm(offer.offer_id, slot, segment) for offer in offers[:MAX_CANDIDATES]]
+        candidates = [(offer.offer_id, offer.priority) for offer in offers]
+        seed, day = situation.decision_id.encode(), tx.learning_day(situation.at_ms)
+        return scores(learning, tx.tallies(arms), candidates, slot, segments, seed, day)
+
+    return choose
+
+
+def _spent(tx: Tx, budgets: frozenset[str], at_ms: int) -> frozenset[str]:
+    """Those of these budgets out of which nothing may be redeemed here any more, by the latest time it may be."""
+    return budgets - tx.budgets_with_room(tx.kept_from(at_ms)) if budgets else budgets
 
 
 def store_of(tx: Tx) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 from gateway import erasures, lastrun, wipe, withdrawals
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
+from gateway.core.model import Event
 from gateway.dbfile import open_file
 from gateway.errors import StoreError
 from gateway.ledgerfile import Ledger
@@ -87,7 +88,7 @@ class Store:
             self.withdrawn_again = withdrawals.recover(self._tx, self._withdrawals)
             is_old = restored or self.recovery.erased > 0 or self.withdrawn_again.older
             if is_old or self._tx.meta("epoch") is None:
-                self._tx.put_meta("epoch", new_epoch)  # under the former one HQ has other events with these numbers
+                _begin_anew(self._tx, new_epoch, now_ms, restored=is_old)
         with contextlib.suppress(OSError):
             lastrun.end(self._tx, path.parent)
         self.epoch = str(self._tx.meta("epoch"))
@@ -162,7 +163,7 @@ class Store:
     async def renumber(self, new_epoch: str) -> None:
         """Headquarters has numbers of this outbox that nobody here has given: this is a backup of it, and goes on under
         another name (32 hex digits)."""
-        await self.run(lambda tx: tx.put_meta("epoch", new_epoch), vital=True)
+        await self.run(lambda tx: _begin_anew(tx, new_epoch, 0, restored=True), vital=True)
         self.epoch = new_epoch
 
     async def next_boot(self) -> int:
@@ -291,3 +292,12 @@ class Store:
         tx.let_go_of_pages()
         wipe.wipe(self._file, pages)
         return True
+
+
+def _begin_anew(tx: Tx, epoch: str, now_ms: int, *, restored: bool) -> None:
+    """Name the outbox anew: under the former name headquarters has other events with these numbers. What a restored
+    database does not know to be spent, it asks for."""
+    tx.put_meta("epoch", epoch)
+    if restored and tx.hq_version:
+        tx.begin_doubt()
+        tx.emit(Event("tills.restored", tx.kept_from(now_ms), {"epoch": epoch}))

@@ -22,6 +22,7 @@ from gateway.decisions import Arrival, Decisions
 from gateway.errors import StoreError
 from gateway.records import Tx
 from gateway.selfservice import SelfService
+from gateway.takeaway import Takeaways
 from gateway.visits import Visits
 
 Outcome = Literal["ok", "gone", "refused"]
@@ -53,6 +54,7 @@ class Taps:
         binding: Binding,
         visits: Visits,
         selfservice: SelfService,
+        takeaways: Takeaways,
         lent: Lent,
         denies: Callable[[str], bool],
     ) -> None:
@@ -64,6 +66,7 @@ class Taps:
         self._binding = binding
         self._visits = visits
         self._selfservice = selfservice
+        self._takeaways = takeaways
         self._clock = lent.clock
         self._health = lent.health
         self._commit = lent.commit
@@ -175,6 +178,8 @@ class Taps:
         dialogue = announced = None
         if screen is not None:
             dialogue = self._decisions.greet(tx, tap, screen, receiver.zone, idle_ms, door=receiver.door, facts=facts)
+            if dialogue is not None and self._takeaways.may(tx, dialogue):
+                dialogue = replace(dialogue, may_take=True)
         if arrival is not None and greets:
             announced = self._decisions.announce(tx, arrival.change, Purpose.RECOGNISE_NFC)
         return _Made(who, sale, dialogue, announced)
@@ -269,6 +274,8 @@ class Taps:
             return "refused"
         if choice == "advice" and after.member_id is not None:
             await self._advice.ask(after.member_id, self._stage.screens[screen], "screen", proof)
+        elif choice == "take":
+            self._takeaways.at_screen(screen, standing)
         elif choice in _OWN:
             return await self._chose_own(screen, standing, choice)
         elif choice in _ANSWERS and after.member_id is not None:

@@ -1,5 +1,4 @@
-"""The verbs of `store-gateway hq` about tills: budgets, what is lent of them, stock, and signed coupons
-(docs/till.md)."""
+"""The verbs of `store-gateway hq` about tills: budgets, what is lent, stock, points, coupons (docs/till.md), prices."""
 
 import argparse
 import json
@@ -29,19 +28,33 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     lend.add_argument("--gateway", required=True, help="tenant/store/id")
     lend.add_argument("--amount", type=whole(1, MOST), required=True, help="in the budget's unit")
     lend.add_argument("--days", type=whole(1, 366), default=14, help="how long it may be spent")
-    verb("budgets", _budgets, "every budget, what is left of it, and its leases")
+    verb("budgets", _budgets, "every budget, what is left of it, its leases, and coupons that were used twice")
+    due = verb("passes", _passes, "coupons whose passes in wallets are out of date, the oldest first")
+    due.add_argument("--done", type=whole(0, 2**53), help="strike those up to this number first")
+    due.add_argument("--limit", type=whole(1, 10_000), default=1_000, help="how many at most")
     lost = verb("write-off", _write_off, "count all of a lease as spent, because its gateway is lost")
     lost.add_argument("lease")
     stock = verb("set-stock", partial(_set_stock, now_ms), "say how much of an article one shop has")
     stock.add_argument("article", help="as offers name it in stock_ref")
     stock.add_argument("units", type=_units, help='a number, or "unknown"')
     stock.add_argument("--gateway", required=True, help="tenant/store/id")
+    points = verb("set-points", _set_points, "set a member's points, such as those of another system")
+    points.add_argument("member")
+    points.add_argument("--points", type=whole(0, MOST), required=True)
+    verb("points", _points, "every balance of points")
     sign = verb("sign-coupon", partial(_sign, now_ms), "the text of a signed coupon, for a QR code; records nothing")
     sign.add_argument("--key", type=Path, required=True, help="the issuing file that make-key tag wrote")
     sign.add_argument("--offer", required=True, help="the offer that it is for")
     sign.add_argument("--days", type=whole(1, 366), default=30, help="how long it counts")
     sign.add_argument("--member", default="", help="whose it is; without, whoever shows it may redeem it")
     sign.add_argument("--only-in", default="", metavar="TENANT/STORE", help="where alone it counts")
+    verb("publish-prices", _prices, "make the price list what a JSON-lines file says").add_argument("file", type=Path)
+
+
+def _prices(arguments: argparse.Namespace) -> int:
+    parts, version = service.publish_prices(arguments.db, arguments.file)
+    out.print(f"{parts} of the list's parts changed; version {version}", highlight=False)
+    return 0
 
 
 def _set_budget(arguments: argparse.Namespace) -> int:
@@ -58,8 +71,17 @@ def _lend(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
 
 
 def _budgets(arguments: argparse.Namespace) -> int:
-    for row in service.budgets(arguments.db):
+    for row in [*service.budgets(arguments.db), *service.doubles(arguments.db)]:
         out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _passes(arguments: argparse.Namespace) -> int:
+    due, struck = service.passes(arguments.db, arguments.limit, arguments.done)
+    if arguments.done is not None:
+        say(f"struck: {struck}")
+    for row in due:
+        out.print(json.dumps(row), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -77,6 +99,18 @@ def _units(text: str) -> int | None:
 def _set_stock(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
     version = service.set_stock(arguments.db, arguments.gateway, arguments.article, arguments.units, now_ms())
     out.print(f"version {version}", highlight=False)
+    return 0
+
+
+def _set_points(arguments: argparse.Namespace) -> int:
+    service.set_points(arguments.db, arguments.member, arguments.points)
+    out.print("recorded", highlight=False)
+    return 0
+
+
+def _points(arguments: argparse.Namespace) -> int:
+    for row in service.points(arguments.db):
+        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

@@ -18,8 +18,8 @@ from gateway.core.recorded import choose_again, settled_by_company, situation_of
 from gateway.core.restraint import horizon_ms
 from gateway.core.sensitive import categories
 from gateway.core.shelf import Place, Shelf, shelve
-from gateway.decisions import chooser
 from gateway.records import Tx
+from gateway.situations import chooser
 from gateway.tables.catalogue import MAX_SHELVES
 from gateway.tables.history import Made, kept_reasons
 

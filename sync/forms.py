@@ -39,7 +39,8 @@ MAX_PRIORS = 300  # some 130 bytes each are 40 of an op's 64 KiB; of very long n
 MAX_PRIOR_WEIGHT = 10_000  # outcomes: as sure as a chain's year, but not so sure that nothing is learned
 MAX_WINDOW_MS = 7 * DAY_MS  # whoever takes an offer a week later took it for another reason
 MAX_CLASSES = 64  # of coupons; a retailer has a handful
-MAX_COUPON_KEYS = 16  # one signs, some older ones still count
+MAX_COUPON_KEYS = 256  # one for each shop that signs for phones, headquarters' own and some older ones: 50 KB
+MAX_PHONE_DAYS = 90  # a stolen box signs no coupon that counts longer
 MAX_LENT = 10**12  # units or cents of one lease
 MAX_URL = 200  # what a QR code still shows in modules that a phone reads across a counter
 assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
@@ -235,6 +236,7 @@ class OfferBody(Body):
     coupon_class: _IdOrNone = ""
     stock_ref: _IdOrNone = ""
     price_ref: _IdOrNone = ""
+    price_cents: Annotated[int, Field(ge=0, le=10_000_000)] = 0
 
 
 class OfferRef(Body):
@@ -378,6 +380,7 @@ class CouponClassBody(Body):
     member_day: _Small | None = None
     member_day_cents: _Small | None = None
     day_cents: Annotated[int, Field(ge=0, le=MAX_LENT)] | None = None
+    phone_days: Annotated[int, Field(ge=0, le=MAX_PHONE_DAYS)] = 0
 
 
 class CouponKeyBody(Body):
@@ -386,6 +389,7 @@ class CouponKeyBody(Body):
     key_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,16}$")]
     key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     until_ms: Ms | None = None
+    store: Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/[a-z0-9][a-z0-9-]{0,23})?$")] = ""
 
 
 class CouponsBody(Body):

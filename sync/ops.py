@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from gateway.core import eligible
 from gateway.core.changes import (
+    BalancePut,
     BindingDrop,
     BindingPut,
+    Booked,
     CataloguePart,
     Change,
     ConfigPut,
@@ -22,6 +24,7 @@ from gateway.core.changes import (
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -32,7 +35,10 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PointsPut,
+    PricesPut,
     PurchasesPut,
+    ScanPut,
     SegmentsPut,
     StockPut,
 )
@@ -57,7 +63,7 @@ from gateway.core.model import (
 from gateway.core.redemption import CouponClass
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms, offers, segments, stock
+from sync import credentials, forms, offers, points, prices, segments, spent, stock
 from sync.fields import validate
 
 
@@ -156,7 +162,7 @@ def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
 
 
 def _parse_secret(name: str, body: object) -> Change:
-    """The operations on keys, one-time codes, what tills may redeem, and what is there."""
+    """The operations on keys, one-time codes, what tills may redeem, stock, prices and baskets."""
     match name:
         case "key.put":
             key = validate(forms.KeyBody, body)
@@ -169,17 +175,25 @@ def _parse_secret(name: str, body: object) -> Change:
             return BindingDrop(validate(forms.BindingRef, body).binding_id)
         case "lease.put":
             return LeasePut(**dict(validate(forms.LeaseBody, body)))
+        case "points.put":
+            return points.parse_points(body)
+        case "balance.put":
+            return points.parse_balance(body)
         case "coupons.put":
             return _coupons(validate(forms.CouponsBody, body))
         case "stock.put":
             return stock.parse(body)
+        case "prices.put" | "scan.put":
+            return prices.parse(name, body)
+    if name in spent.OPS:
+        return spent.parse(name, body)
     raise PeerError("op")
 
 
 def _coupons(wire: forms.CouponsBody) -> CouponsPut:
     """Raises PeerError "fields" where a class or key is named twice."""
     classes = tuple(CouponClass(**dict(one)) for one in wire.classes)
-    keys = tuple(PublicKey(one.key_id, bytes.fromhex(one.key), one.until_ms) for one in wire.keys)
+    keys = tuple(PublicKey(one.key_id, bytes.fromhex(one.key), one.until_ms, one.store) for one in wire.keys)
     if len({one.name for one in classes}) < len(classes) or len({one.key_id for one in keys}) < len(keys):
         raise PeerError("fields")
     if any(is_anybodys(one.key) for one in keys):
@@ -195,10 +209,10 @@ def _learning(wire: forms.LearningBody) -> Learning:
 
 
 def _member(wire: forms.MemberBody) -> Member:
-    points = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
+    talk = tuple(TalkingPoint(point.text, point.because, point.category) for point in wire.talking_points)
     usual = tuple(one if isinstance(one, str) else Habit(one.text, one.category) for one in wire.usual)
     return Member(
-        wire.member_id, wire.call_name, wire.language, tuple(wire.interests), usual, points, wire.staff, wire.age
+        wire.member_id, wire.call_name, wire.language, tuple(wire.interests), usual, talk, wire.staff, wire.age
     )
 
 
@@ -222,8 +236,8 @@ def dump(change: Change) -> dict[str, Any]:
         case OfferPut(offer):
             return _op("offer.put", _plain(offer))
         case CataloguePart():
-            name = {"catalogue_id": change.catalogue_id, "part": change.part, "parts": change.parts}
-            return _op("catalogue.put", name | {"offers": _plain(change.offers)})
+            head = {"catalogue_id": change.catalogue_id, "part": change.part, "parts": change.parts}
+            return _op("catalogue.put", head | {"offers": _plain(change.offers)})
         case OfferDrop(offer_id):
             return _op("offer.drop", {"offer_id": offer_id})
         case ConfigPut(config):
@@ -249,6 +263,15 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("coupons.put", _plain(change))
         case StockPut():
             return _op("stock.put", stock.body(change))
+        case PointsPut():
+            return _op("points.put", points.points_body(change))
+        case BalancePut():
+            return _op("balance.put", points.balance_body(change))
+        case PricesPut() | ScanPut():
+            name, value = prices.body(change)
+            return _op(name, _plain(value))
+        case CouponUsed() | Booked():
+            return _op(*spent.dump(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

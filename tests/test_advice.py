@@ -17,7 +17,7 @@ async def shop(tmp_path: Path):
 
 
 async def test_colleagues_are_counted_by_zone(shop: Shop) -> None:
-    advice = shop.flow._advice
+    advice = shop.flow.advice
     await shop.tap("mia", "advice-nfc")
     for name, zone in (("a", "wine"), ("b", "wine"), ("c", "coffee")):
         advice.colleague_is(name, zone)
@@ -31,7 +31,7 @@ async def test_colleagues_are_counted_by_zone(shop: Shop) -> None:
 async def test_what_changes_nothing_rings_nobody(shop: Shop) -> None:
     rung: list[tuple] = []
     shop.walls.queue = rung.append
-    advice = shop.flow._advice
+    advice = shop.flow.advice
     advice.colleague_is("a", None)
     advice.colleague_is("a", "wine")
     advice.colleague_is("a", "wine")
@@ -62,7 +62,7 @@ async def test_a_tap_at_the_reader_beside_a_tablet_opens_the_card_there_at_once(
 
 
 async def test_the_last_tablet_at_a_reader_counts_and_it_stands_at_one(shop: Shop) -> None:
-    advice = shop.flow._advice
+    advice = shop.flow.advice
     advice.stand("a", "advice-nfc")
     advice.stand("b", "advice-nfc")
     assert advice.beside("advice-nfc") == "b"

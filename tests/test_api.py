@@ -10,6 +10,7 @@ import pytest
 from display import hub as hub_module
 from display.api import create_app
 from display.cookies import COOKIE
+from display.guard import MAX_BODY
 from display.hub import Hub
 from gateway.core.model import ScreenContent, ShopConfig
 from gateway.errors import StoreError
@@ -156,7 +157,7 @@ async def test_wrong_input_is_refused_without_an_echo(body: bytes) -> None:
 
 async def test_long_bodies_and_other_sites_are_refused() -> None:
     desk = Desk()
-    assert (await desk.client.post(ANSWER, content=b" " * 5000)).status_code == 413
+    assert (await desk.client.post(ANSWER, content=b" " * (MAX_BODY + 1))).status_code == 413
     assert (await desk.client.post(ANSWER, json=GOOD, headers={"origin": "http://evil.example"})).status_code == 403
     ours = await desk.client.post(ANSWER, json=GOOD, headers={"origin": "http://gateway.shop:8080"})
     assert ours.status_code == 200

@@ -214,7 +214,7 @@ async def test_who_is_gone_before_the_disk_has_written_is_not_announced(shop: Sh
 
 
 async def test_a_withdrawal_that_the_disk_could_not_take_counts_here_too(shop: Shop, monkeypatch) -> None:
-    monkeypatch.setattr(shop.flow._advice, "_denies", lambda member_id: member_id == "mia")
+    monkeypatch.setattr(shop.flow.advice, "_denies", lambda member_id: member_id == "mia")
     await shop.stand("mia", "coffee-ble")
     await shop.tap("eva", "door-nfc")
     assert labels(shop) == [("arrived", "Eva", ())]

@@ -25,6 +25,7 @@ CLOCK_READERS = {
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",
     "gateway/bench_proof.py",
+    "gateway/bench_redeem.py",
     "gateway/bench_seal.py",
     "gateway/bench_tap.py",
     "gateway/bench_withdraw.py",

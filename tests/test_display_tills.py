@@ -10,6 +10,7 @@ from display.api import create_app
 from display.hub import Hub
 from gateway.checkout import Answer, Asked
 from gateway.health import Health
+from gateway.sales import MAX_LINES, Sold, SoldLine
 from tests.rigs.shopfront import KEY, FakePath, HandClock
 
 BASE = "/api/v1/tills/till-1/redemptions"
@@ -113,3 +114,53 @@ async def test_a_no_is_200_a_conflict_409_and_too_many_429(desk: Desk) -> None:
     assert (await desk.post("", {"offer_id": "o-1"})).status_code == 409
     desk.path.outcome = "busy"
     assert (await desk.post("", {"offer_id": "o-1"})).status_code == 429
+
+
+SALE = {"receipt": "4711", "lines": [{"article": "espresso-4", "quantity": 2, "cents": 1_798}]}
+
+
+async def test_a_sale_reaches_the_desk_with_its_key_and_says_its_points(desk: Desk) -> None:
+    where = BASE.replace("redemptions", "sales")
+    answer = await desk.client.post(where, json=SALE, headers=OURS)
+    assert (answer.status_code, answer.json()) == (200, {"result": "recorded", "points": 17})
+    assert desk.path.sold == [("till-1", "key-0001", Sold("4711", (SoldLine("espresso-4", 2, 1_798),)))]
+    desk.path.recorded = "conflict"
+    assert (await desk.client.post(where, json=SALE, headers=OURS)).status_code == 409
+    desk.path.recorded = "busy"
+    assert (await desk.client.post(where, json=SALE, headers=OURS)).status_code == 429
+
+
+@pytest.mark.parametrize(
+    "line", [{"quantity": 0}, {"cents": -1}, {"article": "two words"}, {"article": ""}, {"surplus": 1}, {"cents": 1.5}]
+)
+async def test_a_sale_of_a_wrong_form_is_422(desk: Desk, line: dict[str, Any]) -> None:
+    where = BASE.replace("redemptions", "sales")
+    body = SALE | {"lines": [SALE["lines"][0] | line]}  # type: ignore[index]  # a list of objects
+    assert (await desk.client.post(where, json=body, headers=OURS)).status_code == 422
+    assert (await desk.client.post(where, json=SALE | {"lines": []}, headers=OURS)).status_code == 422
+    assert desk.path.sold == []
+
+
+async def test_the_largest_receipt_fits_a_request(desk: Desk) -> None:
+    lines = [{"article": f"{n:013}", "quantity": 1_000, "cents": 1_000_000} for n in range(MAX_LINES)]
+    answer = await desk.client.post(BASE.replace("redemptions", "sales"), json=SALE | {"lines": lines}, headers=OURS)
+    assert answer.status_code == 200
+
+
+async def test_a_tablet_redeems_with_its_cookie_and_learns_no_pseudonym(desk: Desk) -> None:
+    await desk.client.get("/till", params={"id": "till-1", "key": KEY})
+    key = {"Idempotency-Key": "key-0001"}
+    assert (await desk.client.post(BASE, json={"offer_id": "o-1"}, headers=key)).status_code == 200
+    assert (await desk.client.get("/api/v1/tills/till-1/page")).json()["till"] == "till-1"
+    assert (await desk.client.get("/api/v1/tills/till-9/page")).status_code == 404
+    assert (await desk.client.get("/api/v1/tills/till-1")).status_code == 401  # who buys, as a pseudonym: tills alone
+    sales = BASE.replace("redemptions", "sales")
+    assert (await desk.client.post(sales, json=SALE, headers=key)).status_code == 401
+    assert (await desk.client.get("/api/v1/tills/till-9/stream")).status_code == 404
+
+
+async def test_without_key_and_cookie_a_page_shows_nothing(desk: Desk) -> None:
+    assert (await desk.client.get("/api/v1/tills/till-1/page")).status_code == 401
+    assert (await desk.client.get("/api/v1/tills/till-1/stream")).status_code == 401
+    assert (await desk.client.get("/till", params={"id": "till-1"})).status_code == 401
+    assert (await desk.client.get("/till", params={"id": "till-1", "key": "wrong"})).status_code == 401

@@ -216,7 +216,7 @@ def test_every_topic_change_and_purpose_is_documented() -> None:
     for leaf in leaves:
         assert f"/{leaf}`" in text, leaf
     for name in re.findall(
-        r'"((?:member|credential|consent|offer|config|key|binding|lease|coupons|segments)\.[a-z]+)"',
+        r'"((?:member|credential|consent|offer|config|key|binding|lease|coupons|segments|prices|scan)\.[a-z]+)"',
         Path(ops.__file__).read_text(),
     ):
         assert f"`{name}`" in text, name

@@ -1,9 +1,13 @@
 """A decision in plain words: what was shown first, then why, in both languages, and nothing of a person."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.eligible import parse
-from gateway.core.explain import NAMED, explain
+from gateway.core.explain import LANGUAGES, NAMED, explain, explain_card
+from gateway.core.gate import OFFER_PURPOSES
+from gateway.core.model import Offer
 
 ROW = {
     "decision_id": "d1",
@@ -63,3 +67,24 @@ def test_what_an_offer_asks_of_the_visit_is_said() -> None:
         '"Freshly roasted" (o1), as it stands today: at least 5 minutes in the area wine.',
     ]
     assert len(lines) == 6  # nothing of o2, which fell for another reason, nor of o3
+
+
+def test_a_place_on_a_card_is_explained_without_a_word_of_the_member() -> None:
+    own = Offer("o1", {"en": "Coffee"}, {}, interests=("coffee",), category="pets")
+    first = explain_card(own, 0, 1_800_000_000_000, "Europe/Berlin", "en")
+    assert first == (
+        "It fitted and came first.",
+        "They agreed that offers are chosen to fit them.",
+        "Checked at 09:00: it is valid here and now, and limits and pauses are kept.",
+    )
+    public = replace(own, audience="everyone")
+    assert explain_card(public, 2, 0, "UTC", "de")[:2] == (
+        "Es passte auch; davor stehen auf der Karte: 2.",
+        "Es gilt für alle.",
+    )
+
+
+def test_every_purpose_that_may_cause_an_offer_has_its_words() -> None:
+    for purpose in OFFER_PURPOSES:
+        said = {explain_card(Offer("o1", {}, {}, purpose=purpose), 0, 0, "UTC", to)[1] for to in LANGUAGES}
+        assert len(said) == len(LANGUAGES)

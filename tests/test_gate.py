@@ -41,6 +41,7 @@ VALUES = {
     "interests": ("tea",),
     "usual": ("Espresso", "Toast"),
     "talking_points": (POINT,),
+    "points": True,  # the balance itself is kept beside the profile
 }
 
 
@@ -73,8 +74,8 @@ def test_without_any_consent_no_field_opens() -> None:
 def test_a_purpose_alone_opens_exactly_its_fields(purpose: Purpose) -> None:
     expected = {
         Purpose.PERSONALISE_OFFERS: {"interests"},
-        Purpose.PUBLIC_PERSONAL_GREETING: {"call_name"},
-        Purpose.STAFF_ADVICE: {"call_name"},
+        Purpose.PUBLIC_PERSONAL_GREETING: {"call_name", "points"},
+        Purpose.STAFF_ADVICE: {"call_name", "points"},
         Purpose.GREET_ON_ENTRY: {"call_name"},
         Purpose.PURCHASE_HISTORY: {"usual"},
     }
@@ -180,7 +181,7 @@ def test_the_person_themself_gets_all_of_it() -> None:
 
 
 def test_every_profile_field_stands_behind_the_gate() -> None:
-    assert set(FIELDS) == {field.name for field in fields(Member)} - {"member_id", "staff"}
+    assert set(FIELDS) == {field.name for field in fields(Member)} - {"member_id", "staff"} | {"points"}
 
 
 # --- rules of offers ------------------------------------------------------------------------------------------

@@ -63,6 +63,9 @@ def test_what_is_made_can_be_read_and_pushed(use: KeyUse, tmp_path: Path) -> Non
         name, private = keyfiles.read_issuing(paths[1])
         assert isinstance(parsed, keyring.TagKey)
         assert (parsed.key_id, parsed.public) == (name, private.public_key())
+    elif isinstance(parsed, keyring.CouponKey):
+        shown = parsed.private.public_key().public_bytes_raw().hex()
+        assert other == {"key_id": parsed.key_id, "key": shown}, "as coupons.put takes it"
     elif use is KeyUse.SUN:
         assert other == {}
         assert isinstance(parsed, keyring.SunKey)

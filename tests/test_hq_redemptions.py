@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.core.changes import OutboxRow
+from gateway.core.model import Keep
+from gateway.core.spans import DAY_MS
 from sync import messages
+from sync.hq import redemptions
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
 from tests.rigs.orders import ALL, EPOCH, SHOP
@@ -124,3 +127,63 @@ def test_a_lost_gateways_lease_is_written_off_once_and_corrected_if_it_comes_bac
     assert left(ledger) == 400
     tell(ledger, closed(1, 100))
     assert left(ledger) == 900
+
+
+A, B = "k1/" + "aa" * 8, "k1/" + "bb" * 8
+
+
+def told(ledger: Ledger) -> list[object]:
+    ops, _ = ledger.changes_after(0, 10**6, SHOP.name)
+    return [op["body"] for op in ops if op["op"] == "coupons.used"]
+
+
+def test_all_shops_are_told_of_a_used_coupon_once_until_no_ledger_takes_it(ledger: Ledger) -> None:
+    tell(ledger, event(1, "reserved", coupon=A))
+    assert told(ledger) == []
+    tell(ledger, event(2, "committed", step=2, coupon=A))
+    until_ms = 1_002 + Keep().redemptions * DAY_MS
+    assert told(ledger) == [{"coupon": A, "until_ms": until_ms}]
+    ledger.forget_codes(until_ms - 1)
+    assert len(told(ledger)) == 1
+    ledger.record_ops([{"op": "offer.drop", "body": {"offer_id": "o-9"}}], 1)  # the newest number has to stay
+    ledger.forget_codes(until_ms)
+    assert told(ledger) == []
+
+
+def test_what_all_shops_are_told_is_bounded_and_no_coupon_of_a_foreign_form_is_in_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redemptions, "MAX_TOLD", 1)
+    tell(ledger, event(1, "committed", coupon="no coupon of ours"))
+    assert told(ledger) == []
+    tell(ledger, event(2, "committed", redemption_id="r-2", coupon=A))
+    tell(ledger, event(3, "committed", redemption_id="r-3", coupon=B))
+    assert len(told(ledger)) == 1
+
+
+def test_redemptions_go_after_their_time_but_not_while_their_lease_is_open(ledger: Ledger) -> None:
+    tell(ledger, event(1, "reserved"), event(2, "committed", step=2))
+    tell(ledger, event(3, "committed", redemption_id="r-2", lease_id="l-1"))
+    tell(ledger, event(4, "committed", redemption_id="r-3", coupon=A))
+    assert tell(ledger, event(5, "committed", redemption_id="r-4", coupon=A)) == ("double",)
+    assert ledger.forget_redemptions(1_001, 10) == 0
+    assert ledger.forget_redemptions(1_002, 10) == 0, "its last step is what counts"
+    assert ledger.forget_redemptions(1_006, 1) == 1
+    assert ledger.forget_redemptions(1_006, 10) == 2
+    assert [row["redemption_id"] for row in ledger.redemption_entries()] == ["r-2"]
+    assert ledger.doubles() == []
+    tell(ledger, closed(6, 200))
+    assert ledger.forget_redemptions(1_006, 10) == 1
+
+
+def test_a_restored_gateway_is_told_of_its_own_open_leases_alone(ledger: Ledger) -> None:
+    ledger.lend("l-2", "b-1", HERE, 100, 9_000)
+    ledger.lend("l-3", "b-1", ("acme", "berlin-2", "gw-1"), 100, 9_000)
+    ledger.write_off("l-2")
+    tell(ledger, event(1, "committed", lease_id="l-1", cents=70))
+    restored = OutboxRow(1, 5_000, "tills.restored", json.dumps({"epoch": "cd" * 16}))
+    assert tell(ledger, restored, epoch="cd" * 16) == ()
+    booked = [op["body"] for op in ledger.changes_after(0, 10**6, SHOP.name)[0] if op["op"] == "leases.booked"]
+    assert booked == [{"gateway": SHOP.name, "epoch": "cd" * 16, "leases": [{"lease_id": "l-1", "spent": 70}]}]
+    assert not [op for op in ledger.changes_after(0, 10**6, OTHER.name)[0] if op["op"] == "leases.booked"]
+    assert tell(ledger, OutboxRow(2, 5_000, "tills.restored", "{}"), epoch="cd" * 16) == ("fields",)

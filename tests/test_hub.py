@@ -182,6 +182,22 @@ async def test_streams_have_a_cap_and_screens_leave_room_for_tablets() -> None:
     assert display.screens_connected("coffee") == MAX_SCREEN_STREAMS
 
 
+async def test_a_tills_page_is_rung_and_told_nothing_else() -> None:
+    one = hub()
+    mine, other = one.watch_till("till-1"), one.watch_till("till-2")
+    assert [message.name for message in await take(mine, 1) + await take(other, 1)] == ["snapshot", "snapshot"]
+    for _ in range(3):
+        one.till("till-1")
+    one.queue((request(),))
+    one.beat()
+    rung = await take(mine, 2)
+    assert [message.name for message in rung] == ["update", "beat"]
+    assert all(set(message.body) == {"now_ms"} for message in rung)
+    assert [message.name for message in await take(other, 1)] == ["beat"]
+    one.close()
+    assert one.watch_till("till-1") is None
+
+
 async def test_close_ends_waiting_streams_and_refuses_new_ones() -> None:
     display = hub()
     stream = display.watch_screen("coffee")

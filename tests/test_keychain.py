@@ -25,7 +25,7 @@ class KeyedShop(Shop):
         self.rings: list[Keyring] = []
         self.keychain = Keychain(self.store, PRIVATE, GATEWAY, self.clock, self.health, self.rings.append)
         self.flow._keychain = self.keychain
-        self.flow._orders = self.flow._take_orders()
+        self.flow._orders = replace(self.flow._orders, keychain=self.keychain)
 
     async def open(self) -> None:
         await self.flow.start()
@@ -65,6 +65,7 @@ async def test_a_key_serves_as_soon_as_it_is_applied(shop: KeyedShop) -> None:
     assert await shop.push(sealed("sun-1"), sealed("tag-1", KeyUse.TAG)) == "applied"
     assert shop.sun(START_MS) == [meta("sun-1")]
     assert len(shop.rings[-1].of(TagKey, START_MS)) == 1
+    assert shop.keychain.ring is shop.rings[-1], "what signs coupons sees the same"
     assert (shop.part.state, shop.part.detail) == ("ok", "sun 1, tag 1")
 
 

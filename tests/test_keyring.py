@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.keyring import (
     MAX_MATERIAL_BYTES,
+    CouponKey,
     HceKey,
     Held,
     Keyring,
@@ -30,6 +31,7 @@ MATERIALS: dict[KeyUse, dict[str, Any]] = {
     KeyUse.VAS: {"pass_type_id": "pass.example.loyalty", "private": SECRET},
     KeyUse.SUN: {"meta": SECRET[:32], "file": SECRET[32:]},
     KeyUse.TAG: {"key_id": "a1", "public": SECRET},
+    KeyUse.COUPON: {"key_id": "m1", "private": SECRET},
 }
 every = pytest.mark.parametrize("use", KeyUse)
 
@@ -40,6 +42,7 @@ def material(use: KeyUse, **own: object) -> bytes:
 
 def test_each_use_has_its_key() -> None:
     kinds = {KeyUse.HCE: HceKey, KeyUse.SMARTTAP: SmartTapKey, KeyUse.VAS: VasKey, KeyUse.SUN: SunKey}
+    kinds[KeyUse.COUPON] = CouponKey
     for use in KeyUse:
         assert isinstance(parse(use, material(use)), kinds.get(use, TagKey))
 

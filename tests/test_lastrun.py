@@ -8,6 +8,7 @@ import pytest
 
 from gateway import lastrun
 from gateway.core.model import Event
+from gateway.core.redemption import Lease
 from gateway.dbfile import open_file
 from gateway.store import Store
 
@@ -76,3 +77,38 @@ async def test_numbers_that_headquarters_has_and_nobody_here_gave_begin_another_
     assert store.epoch == "b" * 32
     store.close()
     assert opened(tmp_path, "c") == "b"
+
+
+async def test_a_database_that_was_put_back_asks_what_was_spent_since(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    store = Store(path, "a" * 32, KEY)
+    await store.run(lambda tx: tx.put_meta("hq_version", "3"))
+    await store.run(lambda tx: tx.save_lease(Lease("l-1", "b-1", "cents", 100, 50)))
+    assert not await store.run(lambda tx: tx.in_doubt)
+    store.close()
+    backup = path.read_bytes()
+    Store(path, "a" * 32, KEY).close()
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    path.write_bytes(backup)
+    store = Store(path, "b" * 32, KEY, 7)
+    assert await store.run(lambda tx: (tx.in_doubt, [lease.room for lease in tx.leases("b-1")])) == (True, [0])
+    (told,) = await store.outbox_after(0, 10)
+    assert (told.type, told.body) == ("tills.restored", '{"epoch":"' + "b" * 32 + '"}')
+    store.close()
+
+
+async def test_an_outbox_that_headquarters_knows_better_is_in_doubt_as_well(tmp_path: Path) -> None:
+    store = Store(tmp_path / "gateway.db", "a" * 32, KEY)
+    await store.run(lambda tx: tx.put_meta("hq_version", "3"))
+    await store.renumber("c" * 32)
+    assert await store.run(lambda tx: tx.in_doubt)
+    store.close()
+
+
+async def test_a_database_that_headquarters_never_sent_anything_has_nothing_to_doubt(tmp_path: Path) -> None:
+    store = Store(tmp_path / "gateway.db", "a" * 32, KEY)
+    await store.renumber("c" * 32)
+    assert not await store.run(lambda tx: tx.in_doubt)
+    assert await store.outbox_after(0, 10) == []
+    store.close()

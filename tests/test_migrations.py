@@ -22,6 +22,9 @@ RELEASED = [
     "decision_inputs",
     "segment_rules",
     "stock",
+    "points",
+    "prices_and_baskets",
+    "handover",
 ]
 
 

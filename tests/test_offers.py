@@ -463,19 +463,19 @@ def test_it_is_chosen_among_no_more_than_learning_takes() -> None:
 
 
 def priced(offer_id: str, **more: object) -> Offer:
-    return offer(offer_id, title={"en": "Coffee {price} at {store}"}, price_ref="beans", **more)
+    return offer(offer_id, title={"en": "Coffee {price} at {store}"}, price_ref="4006381333931", **more)
 
 
 def test_an_offer_whose_words_are_not_known_is_held_back_and_says_why() -> None:
     named = ShopConfig(store_name={"en": "Corner Shop"})
     assert reasons(situation(priced("o1"), shop=named))["o1"] == "price.unknown"
-    assert reasons(situation(priced("o1"), prices={"beans": 250}))["o1"] == "text.unknown"
-    assert decide(situation(priced("o1"), shop=named, prices={"beans": 250})).offer_id == "o1"
+    assert reasons(situation(priced("o1"), prices={"04006381333931": 250}))["o1"] == "text.unknown"
+    assert decide(situation(priced("o1"), shop=named, prices={"04006381333931": 250})).offer_id == "o1"
 
 
 def test_an_offer_that_names_somebody_by_what_stands_in_it_is_not_shown() -> None:
     shop = ShopConfig(store_name={"en": "M1 corner"})  # the person of these tests is called M1
-    found = situation(priced("o1"), offer("o2"), shop=shop, prices={"beans": 250})
+    found = situation(priced("o1"), offer("o2"), shop=shop, prices={"04006381333931": 250})
     assert decide(found).offer_id == "o2"
     assert reasons(found)["o1"] == "names_somebody"
 
@@ -484,5 +484,15 @@ def test_the_loop_shows_filled_words_and_nothing_unfilled() -> None:
     loop = priced("o1", audience="everyone")
     named = ShopConfig(store_name={"en": "Corner Shop"})
     assert public_slides([loop], "coffee", NOW_MS, named, {}) == ()
-    (slide,) = public_slides([loop], "coffee", NOW_MS, named, {"beans": 250})
+    (slide,) = public_slides([loop], "coffee", NOW_MS, named, {"04006381333931": 250})
     assert slide.title == {"en": "Coffee €2.50 at Corner Shop"}
+
+
+def test_an_offer_whose_price_the_list_contradicts_falls_with_its_reason() -> None:
+    gtin = "04006381333931"
+    named = [offer(f"o{n}", price_ref=gtin, price_cents=cents) for n, cents in enumerate((0, 499, 500))]
+    lost = offer("o9", price_ref="96385074")
+    found = reasons(situation(*named, lost, prices={gtin: 499}))
+    assert (found["o2"], found["o9"]) == ("price.disagrees", "price.unknown")
+    assert {found["o0"], found["o1"]} == {"chosen", "ranked_lower"}
+    assert reasons(situation(named[0]))["o0"] == "price.unknown", "no list, no promise"

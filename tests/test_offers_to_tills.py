@@ -18,6 +18,7 @@ from gateway.core.spans import DAY_MS
 from gateway.core.tills import Sale
 from gateway.decisions import Decisions
 from gateway.records import Tx
+from gateway.situations import loops
 from gateway.tables import learning as table
 from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, basics, member
 
@@ -86,6 +87,15 @@ def test_what_a_member_redeems_counts_for_the_caps_of_the_offer(shop: Counter) -
     assert shop.tapped(START_MS + 2 * HOUR_MS).offer_id == "jug"
 
 
+def test_what_came_back_whole_counts_for_no_cap_any_more(shop: Counter) -> None:
+    shop.put(OfferPut(replace(OFFERS[0], caps=ONCE)))
+    done = shop.redeemed("cup")
+    assert shop.ask(Asked("reverse", str(done.redemption_id), cents=40), START_MS + HOUR_MS).result == "reversed"
+    assert shop.tapped(START_MS + 2 * HOUR_MS).offer_id != "cup", "a part of it came back"
+    assert shop.ask(Asked("reverse", str(done.redemption_id)), START_MS + HOUR_MS).result == "reversed"
+    assert shop.tapped(START_MS + 3 * HOUR_MS).offer_id == "cup"
+
+
 def test_what_is_held_let_go_or_redeemed_by_nobody_is_no_redemption_of_a_member(shop: Counter) -> None:
     held = shop.ask(Asked("reserve", offer_id="cup", cents=100), START_MS)
     assert shop.ask(Asked("cancel", str(held.redemption_id)), START_MS).result == "released"
@@ -116,6 +126,21 @@ def test_an_offer_is_shown_only_while_its_budget_has_room_here(shop: Counter) ->
     assert said()[0] == "cup"
     assert shop.redeemed("cup").result == "committed"
     assert said(START_MS + 2 * HOUR_MS) == ("loop", ["loop"])
+
+
+def test_the_anonymous_loop_shows_nothing_that_cannot_be_redeemed_here(shop: Counter) -> None:
+    tea = Offer("tea", TEXT, TEXT, audience="everyone", budget_id="autumn")
+
+    def shown() -> set[str]:
+        return {slide.slide_id for slides in loops(shop.tx, ["bar"], START_MS).values() for slide in slides}
+
+    shop.put(OfferPut(tea))
+    assert "tea" not in shown()
+    assert "loop" in shown()
+    shop.put(LeasePut("acme/munich/gw", "l-1", "autumn", "units", 1, START_MS + DAY_MS))
+    assert "tea" in shown()
+    assert shop.redeemed("tea", START_MS, who=None).result == "committed"
+    assert "tea" not in shown()
 
 
 def test_a_lease_that_may_have_ended_shows_nothing(shop: Counter) -> None:

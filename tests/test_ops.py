@@ -55,6 +55,7 @@ from sync import forms, ops
 from sync.fields import INT64_MAX, MAX_MS
 from sync.forms import MAX_KEEP_DAYS, MAX_PARKED_TEXT, MAX_RESTORED
 from tests import test_credentials as credentials
+from tests import test_sync_prices as prices
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
 places = st.from_regex(r"[a-z0-9][a-z0-9-]{0,23}", fullmatch=True)
@@ -175,6 +176,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
             coupon_class=st.just("") | ids,
             stock_ref=st.just("") | ids,
             price_ref=st.just("") | ids,
+            price_cents=small,
         ),
     ),
     st.builds(OfferDrop, ids),
@@ -253,6 +255,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
         st.lists(coupon_classes, max_size=3, unique_by=lambda one: one.name).map(tuple),
         st.lists(coupon_keys, max_size=3, unique_by=lambda one: one.key_id).map(tuple),
     ),
+    prices.changes,
 )
 
 

@@ -106,6 +106,8 @@ def test_every_sentence_is_there_in_both_languages() -> None:
         for part in (german, english.partition("\n  },")[0])
     ]
     assert slots[0] == slots[1] and len(slots[0]) > 100
+    for part in (german, english.partition("\n  },")[0]):  # of two sentences under one key the first would be lost
+        assert len(re.findall(r'"?([\w.]+)"?: "', part)) == len(slots[0])
 
 
 def parts_of_health() -> set[str]:

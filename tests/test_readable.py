@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gateway.core.basket import Basket, Scan
+from gateway.core.gs1 import Item
 from gateway.core.model import (
     AgeGate,
     ClockQuality,
@@ -29,6 +31,7 @@ from gateway.core.model import (
     ShopConfig,
     TalkingPoint,
 )
+from gateway.core.points import PointsStep
 from gateway.core.redemption import Redemption, State, Step, Times
 from gateway.core.usual import Bought, Product, Purchases
 from gateway.export import COVERED, export, schema
@@ -128,6 +131,7 @@ def full(tx: Tx) -> dict[str, Any]:
         cents = 50 if state is State.REVERSED else 0
         one = Redemption(f"R{n}", "o1", "Till1", 250, NOW_MS, "m1", state=state, reversed_cents=cents, receipt="4711")
         tx.save_redemption(Step(one, state, 250), Times(NOW_MS, NOW_MS, NOW_MS))
+    tx.add_points(PointsStep("r-1.2", "m1", 15, "r-1"), 1, NOW_MS)
     for actor in ("tablets", "tablet:T1", "screen:Bar", "web:Bar", "operator", "member"):
         detail = {"handshake_id": "H1", "arrival_id": "A1", "zone": "z1", "via": "tap"}
         tx.audit(NOW_MS, "m1", actor, "advice.asked", detail, [Purpose.STAFF_ADVICE])
@@ -136,6 +140,8 @@ def full(tx: Tx) -> dict[str, Any]:
     tx.emit(Event("consent.recorded", NOW_MS, {"member_id": "m1", "purpose": "greet_on_entry", "state": "withdrawn"}))
     tx.admit("m1", Guard(b"a" * 16, 17))
     tx.admit("m1", Guard(b"b" * 16, 18, NOW_MS))
+    scanned = Basket("K1", "m1", (Scan("S9", Item("04006381333931"), 2),), ("o1",))
+    tx.open_basket(scanned, b"k" * 16, NOW_MS + 60_000)
     tx.put_binding("B1", "m1", b"c" * 16, NOW_MS + 60_000)
     memory = {"zone": "z1", "visit_id": "V1", "screens": ["Bar"], "request": "asked", "announced": True}
     return export(tx, "m1", NOW_MS, memory | {"announced_at_ms": NOW_MS, "till": "Till1"})

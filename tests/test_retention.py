@@ -87,6 +87,7 @@ async def test_headquarters_sets_the_days_and_counts_end_too(store: Store) -> No
         "offer_count": 0,
         "decision_day": 1,
         "redemption": 0,
+        "points_step": 0,
         "lease": 0,
         "till_request": 0,
     }

@@ -14,7 +14,7 @@ from gateway.situations import loops, situation_of
 from tests.rigs.shop import SITE_KEY, START_MS, basics, member
 
 GATEWAY = "acme/munich/gw"
-OFFER = Offer("o1", {"en": "{price} at {store}"}, {"en": "x"}, price_ref="beans", budget_id="b1")
+OFFER = Offer("o1", {"en": "{price} at {store}"}, {"en": "x"}, price_ref="4006381333931", budget_id="b1")
 
 
 @pytest.fixture

@@ -135,6 +135,24 @@ def test_another_persons_dialogue_replaces_the_first() -> None:
     assert one.dialogue_at("bar") is None
 
 
+def test_points_are_told_to_whom_they_are_about_and_do_not_interrupt() -> None:
+    one = stage()
+    one.open("bar", dialogue())
+    assert not one.credit("bar", "m2", (15, 340), 0)
+    assert not one.credit("door", "m1", (15, 340), 0)
+    assert one.credit("bar", "m1", (15, 340), 1_000)
+    shown = one.render("bar", 1_000)
+    assert shown.level == "L3"
+    assert shown.dialogue is not None
+    assert (shown.dialogue.step, shown.dialogue.points, shown.dialogue.slide) == ("credited", (15, 340), None)
+    assert (shown.dialogue.choices, shown.dialogue.ttl_ms) == ((), END_MS)
+    one.expire(1_000 + END_MS)
+    assert one.render("bar", 1_000 + END_MS).dialogue is None
+    for step in ("my_data", "confirm", "forget_me", "hold"):
+        one.open("bar", dialogue(step=step))
+        assert not one.credit("bar", "m1", (15, 340), 0)
+
+
 def test_a_clock_step_moves_what_is_open() -> None:
     one = stage()
     one.open("bar", dialogue())

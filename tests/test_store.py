@@ -226,6 +226,9 @@ def test_migrations_run_once_and_only_grow() -> None:
         "decision_inputs",
         "segment_rules",
         "stock",
+        "points",
+        "prices_and_baskets",
+        "handover",
     ]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER

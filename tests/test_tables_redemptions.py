@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import redemption
-from gateway.core.changes import CouponsPut, LeasePut
+from gateway.core.changes import Booked, CouponsPut, CouponUsed, LeasePut
 from gateway.core.coupon import PublicKey
 from gateway.core.redemption import (
     UNCLASSED,
@@ -165,3 +165,43 @@ def test_headquarters_rules_come_back_as_they_were(tx: Tx) -> None:
     rules = CouponsPut((CouponClass("c", "deny", 5, 4, 3, 2),), (PublicKey("k1", bytes(range(32)), 9),))
     tx.put_coupon_rules(rules)
     assert tx.coupon_rules() == rules
+
+
+def test_a_coupon_that_was_used_elsewhere_counts_as_used(tx: Tx) -> None:
+    used = CouponUsed("k1/" + "01" * 8, 50)
+    assert tx.coupon_state(used.coupon) is None
+    assert tx.put_coupon_used(used)
+    assert tx.put_coupon_used(used)
+    assert tx.coupon_state(used.coupon) is State.COMMITTED
+    assert (tx.used_past(49), tx.used_past(50)) == (False, True)
+    assert (tx.forget_used(49, 10), tx.forget_used(50, 10)) == (0, 1)
+    assert tx.coupon_state(used.coupon) is None
+
+
+def test_coupons_that_were_used_elsewhere_are_bounded(tx: Tx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redemptions, "MAX_USED", 1)
+    assert tx.put_coupon_used(CouponUsed("k1/" + "01" * 8, 50))
+    assert not tx.put_coupon_used(CouponUsed("k1/" + "02" * 8, 50))
+
+
+def test_doubt_stops_leases_until_the_larger_of_both_words_is_known(tx: Tx) -> None:
+    tx.put_meta("epoch", "a" * 32)
+    for lease in (
+        Lease("l-1", "b", "cents", 100, 50, held=10, spent=20),
+        Lease("l-2", "b", "cents", 100, 50, spent=60),
+        Lease("l-3", "b", "cents", 100, 50),
+    ):
+        tx.save_lease(lease)
+    tx.begin_doubt()
+    tx.put_lease(LeasePut("", "l-4", "b", "cents", 100, 50))
+    assert [lease.room for lease in tx.leases("b")] == [0, 0, 0, 0]
+    assert tx.ended_leases(50, 10) == []
+    told = (("l-1", 99), ("l-2", 30), ("l-4", 5))
+    assert not tx.end_doubt(Booked("", "b" * 32, told))
+    assert tx.in_doubt
+    assert tx.end_doubt(Booked("", "a" * 32, told))
+    assert not tx.end_doubt(Booked("", "a" * 32, told))
+    assert [(lease.lease_id, lease.spent) for lease in tx.leases("b")] == [("l-1", 90), ("l-2", 60), ("l-4", 5)]
+    closed = tx.lease("l-3")
+    assert closed is not None
+    assert closed.closed, "headquarters knows of no such open lease"

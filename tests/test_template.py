@@ -17,7 +17,7 @@ SHOP = ShopConfig(
     restraint=Restraint("Europe/Berlin"),
 )
 PRICES = {"beans": 123_450}
-OFFER = Offer("o1", {"en": "x"}, {"en": "y"}, price_ref="beans", value_cents=50, valid_until_ms=UNTIL_MS)
+OFFER = Offer("o1", {"en": "x"}, {"en": "y"}, price_ref="4006381333931", value_cents=50, valid_until_ms=UNTIL_MS)
 
 
 def said(text: str, language: str = "en", **more: object) -> str:

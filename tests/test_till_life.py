@@ -19,7 +19,7 @@ from sqlite_utils import Database
 
 from gateway.checkout import Answer, Asked, AtTill, Outcome, let_go, settle
 from gateway.core import coupon
-from gateway.core.changes import CouponsPut, LeasePut
+from gateway.core.changes import CouponsPut, CouponUsed, LeasePut
 from gateway.core.coupon import PublicKey
 from gateway.core.model import Keep, Offer, ShopConfig
 from gateway.core.reckoning import Reckoning
@@ -126,6 +126,9 @@ class TillLife(RuleBasedStateMachine):
         ops, version = self.hq.changes_after(0 if twice else self.version[which], 10**6, f"acme/{SHOPS[which]}/gw")
         self.version[which] = version
         for change in messages.parse_ops(ops):
+            if isinstance(change, CouponUsed):
+                self.boxes[which].tx.put_coupon_used(change)
+                continue
             assert isinstance(change, LeasePut)
             self.boxes[which].tx.put_lease(change)
 

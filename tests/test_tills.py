@@ -42,6 +42,22 @@ def test_a_member_is_at_one_till() -> None:
     assert tills.at("two", 0) is not None
 
 
+def test_whoever_watches_a_till_is_told_when_somebody_comes_or_goes() -> None:
+    told: list[str] = []
+    tills = Tills(["one", "two"], told.append)
+    tills.identify(sale())
+    assert tills.done("one")
+    assert not tills.done("one")
+    assert told == ["one", "one"]
+    tills.identify(sale())
+    assert tills.forget(sale().member_id) == 1
+    assert tills.forget(sale().member_id) == 0
+    tills.identify(sale())
+    tills.expire(SALE_MS)
+    tills.expire(SALE_MS)
+    assert told == ["one"] * 6
+
+
 def test_a_clock_step_ends_no_sale() -> None:
     tills = Tills(["one"])
     tills.identify(sale())

@@ -13,9 +13,12 @@ from gateway.core import coupon
 from gateway.core.coupon import Coupon, PublicKey
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError
+from sync import messages
 from sync.hq import keyfiles
 from sync.hq.ledger import Ledger
+from sync.topics import Topics
 from tests.rigs.orders import SHOP
+from tests.test_hq_redemptions import event
 
 NOW_MS = 1_800_000_000_000
 
@@ -39,6 +42,18 @@ def parser(tmp_path: Path) -> argparse.ArgumentParser:
 def run(parser: argparse.ArgumentParser, *words: str) -> int:
     arguments = parser.parse_args(words)
     return int(arguments.verb(arguments))
+
+
+def test_points_are_set_and_listed(parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]) -> None:
+    path = parser.parse_args(["points"]).db
+    with closing(Ledger(path)) as ledger:
+        ledger.record_ops([{"op": "member.put", "body": {"member_id": "mia"}}])
+    assert run(parser, "set-points", "mia", "--points", "500") == 0
+    capsys.readouterr()
+    run(parser, "points")
+    assert json.loads(capsys.readouterr().out) == {"member_id": "mia", "points": 500, "version": 1}
+    with pytest.raises(ConfigError, match="not known to this HQ"):
+        run(parser, "set-points", "nobody", "--points", "1")
 
 
 def test_a_part_of_a_budget_is_lent_and_listed_and_written_off(
@@ -105,3 +120,31 @@ def test_a_coupon_is_signed_and_its_key_told(
     assert (found.offer_id, found.ends_s) == ("o-1", (NOW_MS + 30 * DAY_MS) // 1000)
     assert coupon.fits(found, "m-1")
     assert key.key.hex() in shown.out + shown.err
+
+
+def test_a_price_file_becomes_the_list(
+    parser: argparse.ArgumentParser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "prices.jsonl"
+    file.write_text(json.dumps({"gtin": "4006381333931", "title": {"de": "Mustertee"}, "cents": 499}) + "\n")
+    assert run(parser, "publish-prices", str(file)) == 0
+    assert "1 of the list's parts changed" in capsys.readouterr().out
+
+
+def test_passes_that_are_out_of_date_are_listed_and_struck_and_doubles_stand_behind_the_budgets(
+    parser: argparse.ArgumentParser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    used = "k1/" + "aa" * 8
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        for number, shop in enumerate((SHOP, Topics("acme", "berlin-2", "gw-1"))):
+            row = event(1, "committed", redemption_id=f"r-{number}", coupon=used)
+            ledger.ingest(shop, messages.EventBatch("ab" * 16, 1, 1, (row,)), 5_000)
+    run(parser, "passes")
+    row = json.loads(capsys.readouterr().out)
+    assert (row["coupon"], row["state"], row["store"]) == (used, "used", "acme/berlin-2")
+    run(parser, "budgets")
+    double = json.loads(capsys.readouterr().out)
+    assert (double["coupon"], [use["store"] for use in double["uses"]]) == (used, ["munich-1", "berlin-2"])
+    run(parser, "passes", "--done", str(row["number"]))
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).strip() == "struck: 1"

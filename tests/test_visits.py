@@ -151,9 +151,9 @@ async def test_the_clock_may_be_set_while_an_arrival_is_written(shop: Shop, delt
 async def test_of_a_colleague_at_the_door_nothing_is_told(shop: Shop) -> None:
     await shop.push(MemberPut(Member("mia", "Mia", staff=True)))
     await shop.tap("mia", "door-nfc")
-    assert shop.flow._advice.is_colleague("mia")
+    assert shop.flow.advice.is_colleague("mia")
     await shop.tick(UNKNOWN_AFTER_TAP_MS)
-    assert not shop.flow._advice.is_colleague("mia")
+    assert not shop.flow.advice.is_colleague("mia")
     await shop.tick(LEFT_AFTER_TAP_MS)
     assert await visits(shop) == []
 

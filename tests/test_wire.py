@@ -28,7 +28,7 @@ TEXT = {"title", "text", "badge", "more", "because", "name"}
 SCREEN_FIELDS = {
     "placement", "kind", "level", "decision_id", "slides", "dialogue", "slide_id", "title", "text", "badge", "art",
     "dialogue_id", "step", "language", "call_name", "slide", "more", "choices", "ttl_ms",
-    "link", "url", "code", "digits",
+    "link", "url", "code", "digits", "points", "change", "now",
 }  # fmt: skip
 QUEUE_FIELDS = {
     "handshake_id",
@@ -41,10 +41,11 @@ QUEUE_FIELDS = {
     "mine",
     "colleagues_near",
     "usual",
+    "usual_offered",
 }
 CARD_FIELDS = {
     "handshake_id", "call_name", "language", "zone", "via", "waited_ms", "usual", "talking_points", "offers",
-    "consents", "ttl_ms", "text", "because", "offer_id", "title", "badge",
+    "consents", "ttl_ms", "text", "because", "offer_id", "title", "badge", "may_take", "points", "usual_offered",
 }  # fmt: skip
 
 words = st.text(max_size=12)

@@ -1,8 +1,9 @@
 /** The profile card of an accepted request. What is not on it was never sent; closing removes it from the page. */
 
-import { el, minutes, ring, say } from "./dom.js";
+import { ask, el, minutes, post, ring, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
+const TAKE_MS = 90_000; // as the gateway's LINK_MS (gateway.takeaway)
 const BASE = new URL(".", import.meta.url).pathname;
 
 export class Card {
@@ -76,9 +77,10 @@ export class Card {
     this.node.replaceChildren(
       el("header.person", {},
         el("span.initial", { "aria-hidden": "true" }, [...name][0]?.toUpperCase() ?? ""),
-        el("div", {}, el("h2", {}, name), el("p", {}, `${say2("speaks", { language: speaks })} · ${place} · ${say2(view.via)}`))),
+        el("div", {}, el("h2", {}, name), el("p", {}, `${say2("speaks", { language: speaks })} · ${place} · ${say2(view.via)}`),
+          view.points === null ? null : el("p.card-points", {}, say2("cardPoints", { n: view.points.toLocaleString(this.language) })))),
       el("div.columns", {},
-        el("section.usual", {}, el("h3", {}, say2("usual")), this.#list(view.usual.map((thing) => el("li", {}, thing)))),
+        el("section.usual", {}, el("h3", {}, say2("usual")), this.#list(view.usual.map((thing) => el("li", {}, thing))), view.usual.length ? this.#usual() : null),
         el("section.points", {}, el("h3", {}, say2("points")), this.#list(view.talking_points.map((point) => this.#point(point)))),
         el("section.offers", {}, el("h3", {}, say2("offers")), this.#list(view.offers.map((offer) => this.#offer(offer))))),
       el("footer.card-foot", {},
@@ -98,6 +100,59 @@ export class Card {
 
   #offer(offer) {
     const badge = pick(offer.badge, this.language);
-    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null);
+    const why = el("button.button.plain.why-button", { type: "button", "aria-expanded": "false" }, word(this.language, "why"));
+    const lines = el("ul.whys", { role: "status", hidden: "" });
+    why.addEventListener("click", () => this.#why(offer.offer_id, why, lines));
+    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null, why, lines,
+      offer.may_take ? this.#taking(offer) : null);
+  }
+
+  /** Why an offer stands here: asked for when somebody wants to know, and noted then. */
+  async #why(offerId, button, lines) {
+    const open = button.getAttribute("aria-expanded") === "true";
+    button.setAttribute("aria-expanded", String(!open));
+    lines.hidden = open;
+    if (open || lines.children.length) return;
+    const id = this.id;
+    const { body } = await ask(`/api/v1/tablet/handshakes/${encodeURIComponent(id)}/why`, { offer_id: offerId });
+    if (this.id !== id) return;
+    const said = body?.why?.[this.language] ?? [];
+    if (!said.length) button.setAttribute("aria-expanded", "false");
+    lines.replaceChildren(...(said.length ? said : [word(this.language, "whyNot")]).map((one) => el("li", {}, one)));
+  }
+
+  #usual() {
+    const offered = this.#view.usual_offered;
+    const button = el("button.button", { type: "button" }, word(this.language, offered ? "usualOffered" : "usualOffer"));
+    button.disabled = offered;
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      const result = await post(`/api/v1/tablet/usual/${encodeURIComponent(this.id)}`);
+      if (result === "ok") say(button, word(this.language, "usualOffered"));
+      else if (button.isConnected) {
+        button.disabled = false;
+        say(button, word(this.language, `${result}Now`) || word(this.language, "refusedNow"));
+      }
+    });
+    return button;
+  }
+
+  /** The button that shows a code in its place; the code goes with the card, or when its time is over. */
+  #taking(offer) {
+    const button = el("button.button.plain.take", { type: "button" }, word(this.language, "cardTake"));
+    button.addEventListener("click", async () => {
+      const about = this.id;
+      const { body } = await ask("/api/v1/tablet/offer-link", { handshake_id: about, offer_id: offer.offer_id });
+      if (this.id !== about || !button.isConnected) return;
+      if (body?.result !== "ok") {
+        button.replaceWith(el("p.none", { role: "status" }, word(this.language, body?.result === "gone" ? "goneNow" : "cardTakeNo")));
+        return;
+      }
+      const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
+        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, "")));
+      button.replaceWith(code);
+      setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more
+    });
+    return button;
   }
 }

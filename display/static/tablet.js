@@ -22,7 +22,7 @@ const kindOf = (entry) => (["asked", "arrived"].includes(entry.state) ? entry.st
 
 /** One request in the list; made once and then changed in place, so that a finger never misses its button. */
 class Row {
-  constructor(id, accept) {
+  constructor(id, accept, usual) {
     this.id = id;
     this.ring = ring("wait");
     this.name = el("h3");
@@ -30,7 +30,7 @@ class Row {
     this.how = el("p.how");
     this.button = el("button.button.primary", { type: "button" });
     this.state = el("span.chip");
-    this.button.addEventListener("click", () => accept(this));
+    this.button.addEventListener("click", () => (this.entry.state === "asked" ? accept(this) : usual(this)));
     this.node = el("li.row", { "data-handshake": id }, this.ring,
       el("div.who", {}, this.name, this.place, this.how), el("div.act", {}, this.button, this.state));
   }
@@ -47,10 +47,12 @@ class Row {
     say(this.how, how.join(" · "));
     const asked = entry.state === "asked";
     this.node.dataset.state = kindOf(entry);
-    this.button.hidden = !asked;
-    if (!this.busy) say(this.button, word(language, "accept"));
+    const offers = entry.usual.length > 0 && !entry.usual_offered;
+    this.button.hidden = !asked && !offers;
+    this.button.classList.toggle("primary", asked);
+    if (!this.busy) say(this.button, word(language, asked ? "accept" : "usualOffer"));
     this.state.hidden = asked;
-    if (!asked) say(this.state, word(language, kindOf(entry)));
+    if (!asked) say(this.state, word(language, entry.usual_offered ? "usualOffered" : entry.mine ? "openHere" : kindOf(entry)));
     this.tick();
   }
 
@@ -179,7 +181,7 @@ class StaffTablet extends HTMLElement {
       this.#rows.delete(id);
     }
     sorted.forEach((entry, n) => {
-      const row = this.#rows.get(entry.handshake_id) ?? new Row(entry.handshake_id, (one) => this.#accept(one));
+      const row = this.#rows.get(entry.handshake_id) ?? new Row(entry.handshake_id, (one) => this.#accept(one), (one) => this.#usual(one));
       this.#rows.set(entry.handshake_id, row);
       row.fill(entry, this.#shop, this.language);
       if (this.list.children[n] !== row.node) this.list.insertBefore(row.node, this.list.children[n] ?? null);
@@ -199,6 +201,14 @@ class StaffTablet extends HTMLElement {
     row.busy = false;
     say(row.button, word(this.language, "accept"));
     if (result !== "open") this.#tell(word(this.language, `${result}Now`));
+  }
+
+  async #usual(row) {
+    if (row.busy) return;
+    row.busy = true;
+    const result = await post(`/api/v1/tablet/usual/${encodeURIComponent(row.id)}`);
+    row.busy = false;
+    if (result !== "ok") this.#tell(word(this.language, `${result}Now`));
   }
 
   async #close(id) {

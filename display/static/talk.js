@@ -10,14 +10,14 @@ const SOON_MS = 15_000; // somebody who still types with so little left gets mor
 const OFFERING = ["offer", "more"];
 // The colour field of each step that has no offer, and the picture where it is another.
 const FIELD = {
-  welcome: "flowers", nothing: "flowers", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
+  welcome: "flowers", nothing: "flowers", credited: "bag", advice: "tea", accepted: "bag", declined: "flowers", join: "bag", code: "bag",
   hold: "bag", bound: "bag", again: "cheese", unlock: "tea", refused: "coffee",
-  my_data: "bag", confirm: "bag", mine: "bag", forget_me: "bag", // one colour, so that only the words change
+  my_data: "bag", confirm: "bag", mine: "bag", forget_me: "bag", take: "bag", taken: "bag", // one colour, so that only the words change
 };
 const SIGNS = { hold: ["reader", "card"], again: ["reader", "card"], unlock: ["phone"], refused: ["card"] };
-const CHOICES = ["yes", "more", "code", "mine", "advice", "not_now", "forget_me", "forget_yes", "not_mine", "cancel"];
+const CHOICES = ["yes", "more", "code", "mine", "advice", "take", "not_now", "forget_me", "forget_yes", "not_mine", "cancel"];
 const QUIET = ["not_now", "cancel"];
-const LEVEL = ["code", "my_data", "confirm", "forget_me"]; // steps in which no answer is put before another
+const LEVEL = ["code", "my_data", "confirm", "forget_me", "take"]; // steps in which no answer is put before another
 
 /** Pictures that a dialogue may need, fetched and held from the start, so that none is waited for after a tap. */
 const held = new Map();
@@ -138,10 +138,15 @@ export class Talk {
       const more = view.step === "more" ? pick(view.more, this.language) : "";
       return [this.#title(pick(view.slide.title, this.language)), el("p.lead", {}, more || pick(view.slide.text, this.language))];
     }
+    if (view.points) {
+      const { change, now } = view.points;
+      const title = this.#word(change < 0 ? "debitedTitle" : "creditedTitle", { n: Math.abs(change).toLocaleString(this.language) });
+      return [this.#title(title), el("p.lead", {}, this.#word("creditedText", { m: now.toLocaleString(this.language) }))];
+    }
     const bare = view.step === "my_data" && !view.link; // a shop whose pages no phone can reach
     const step = bare ? "my_dataNone" : { offer: "nothing", more: "nothing", welcome: "welcomeStep" }[view.step] ?? view.step;
     const hello = view.step === "welcome" && view.call_name ? this.#word("hello", { name: view.call_name }) : "";
-    const about = view.step === "accepted" && view.slide ? pick(view.slide.title, this.language) : "";
+    const about = ["accepted", "take", "taken"].includes(view.step) && view.slide ? pick(view.slide.title, this.language) : "";
     const second = other(this.language);
     return [
       this.#title(hello || this.#word(`${step}Title`)),
@@ -161,7 +166,7 @@ export class Talk {
       this.pad = new Keypad(this.language, this.both, { send: (code) => this.#send(code), typed: () => this.#typed() });
       return [this.pad.node];
     }
-    if (view.step === "my_data" && view.link) return [el("div.disc"), this.#link(view.link)];
+    if (["my_data", "take"].includes(view.step) && view.link) return [el("div.disc"), this.#link(view.step, view.link)];
     if (view.step === "confirm") return [el("div.disc"), el("p.number", { "aria-label": [...view.digits].join(" ") }, view.digits)];
     if (view.step in SIGNS) {
       return [el("div.disc"), el("div.scene", { "aria-hidden": "true" },
@@ -182,10 +187,10 @@ export class Talk {
       this.#code.image, el("p.address", {}, address), el("p", {}, ...this.#twice("joinAsk")));
   }
 
-  /** The way to one's own data, to be scanned once. */
-  #link(link) {
+  /** The way to one's own data or to the offer, to be scanned once. */
+  #link(step, link) {
     const address = link.url.replace(/^https?:\/\//, "");
-    return el("div.plate.code", {}, el("strong", {}, ...this.#twice("my_dataScan")), el("img", { src: link.code, alt: address }),
+    return el("div.plate.code", {}, el("strong", {}, ...this.#twice(`${step}Scan`)), el("img", { src: link.code, alt: address }),
       el("p.address", {}, address));
   }
 

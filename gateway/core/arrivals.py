@@ -26,6 +26,7 @@ class Arrived:
     usual: tuple[str, ...]
     zone: str
     at_ms: int
+    usual_offered: bool = False
 
     @property
     def expires_at_ms(self) -> int:
@@ -53,6 +54,16 @@ class Arrivals:
         while len(self._all) >= MAX_ARRIVED:
             del self._all[next(iter(self._all))]
         self._all[arrived.member_id] = arrived
+
+    def get(self, arrival_id: str) -> Arrived | None:
+        """An announcement that stands."""
+        return next((one for one in self._all.values() if one.arrival_id == arrival_id), None)
+
+    def offered(self, arrival_id: str) -> None:
+        """A colleague offered this member the usual."""
+        one = self.get(arrival_id)
+        if one is not None:
+            self._all[one.member_id] = replace(one, usual_offered=True)
 
     def end(self, member_id: str) -> bool:
         """End a member's announcement: they left, or were greeted by asking; False if there was none."""
@@ -88,6 +99,8 @@ class Arrivals:
         """What tablets see, the latest first."""
         ordered = sorted(self._all.values(), key=lambda one: (-one.at_ms, one.arrival_id))
         return tuple(
-            QueueEntry(one.arrival_id, one.label, one.zone, "door", one.at_ms, "arrived", None, usual=one.usual)
+            QueueEntry(
+                one.arrival_id, one.label, one.zone, "door", one.at_ms, "arrived", None, 0, one.usual, one.usual_offered
+            )
             for one in ordered
         )

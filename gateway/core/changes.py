@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.core.basket import ScanRules
 from gateway.core.coupon import PublicKey
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, CredentialKind, Member, Offer, ShopConfig
+from gateway.core.points import Counted, PointsPolicy
+from gateway.core.prices import Article
 from gateway.core.redemption import CouponClass, Unit
 from gateway.core.segment import Segment
 from gateway.core.usual import Purchases
@@ -205,6 +208,65 @@ class SegmentsPut:
     segments: tuple[Segment, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PointsPut:
+    """What brings how many points; it replaces the former whole."""
+
+    policy: PointsPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class BalancePut:
+    """A member's points as headquarters has counted them, by a number that rises with each change of this balance.
+
+    `counted`: how far each gateway's own steps are in it; what a gateway did since then it adds itself.
+    """
+
+    member_id: str
+    points: int
+    version: int
+    counted: tuple[Counted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PricesPut:
+    """One part of the price list (core.prices.part_of), in place of what that part held; empty = nothing is left of it.
+
+    `list_version`: of the file from which headquarters made it.
+    """
+
+    list_version: int
+    part: int
+    articles: tuple[Article, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPut:
+    """How the shop handles baskets that customers scan themselves; it replaces the former whole."""
+
+    rules: ScanRules
+
+
+@dataclass(frozen=True, slots=True)
+class CouponUsed:
+    """A coupon was redeemed somewhere in the chain, so it counts nowhere any more. Kept until it is surely over."""
+
+    coupon: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What headquarters has booked of one gateway's open leases, for a database that was restored from a backup.
+
+    `epoch`: how that database's outbox is called since then. A lease that is not named is not open there any more.
+    """
+
+    gateway: str
+    epoch: str
+    leases: tuple[tuple[str, int], ...] = ()  # id, spent
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -227,6 +289,12 @@ Change = (
     | CouponsPut
     | SegmentsPut
     | StockPut
+    | PointsPut
+    | BalancePut
+    | PricesPut
+    | ScanPut
+    | CouponUsed
+    | Booked
 )
 
 

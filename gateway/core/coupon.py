@@ -34,11 +34,15 @@ _MAX_END_S = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key of headquarters (32 bytes) under which coupons count until `until_ms`, None = without end."""
+    """A key (32 bytes) under which coupons count until `until_ms`, None = without end.
+
+    `store`: "tenant/store" of the shop that signs with it and may do so for phones only; "" = headquarters' own.
+    """
 
     key_id: str
     key: bytes
     until_ms: int | None = None
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,13 @@ def verify(text: str, keys: Mapping[str, PublicKey], store: str, latest_ms: int)
     if coupon.store not in ("", store):
         return Refused("coupon.store")
     return coupon
+
+
+def ends_ms(text: str) -> int:
+    """Until when a coupon says that it counts, whoever signed it; 0 for what is none."""
+    raw = _decode(text)
+    coupon = None if raw is None else _read(raw[:-_SIGNATURE_BYTES])
+    return 0 if coupon is None else coupon.ends_s * 1000
 
 
 def fits(coupon: Coupon, member_id: str | None) -> bool:

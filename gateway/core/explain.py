@@ -5,7 +5,7 @@ from typing import Literal
 
 from gateway.core.eligible import Rule
 from gateway.core.localtime import local
-from gateway.core.model import Text
+from gateway.core.model import Offer, OfferLine, Purpose, Text
 from gateway.core.reasons import sentence
 from gateway.core.rulewords import is_told, phrase
 
@@ -23,6 +23,21 @@ _WORDS: dict[str, tuple[str, str]] = {
     "others": ("{} weitere Angebote", "{} other offers"),
     "all": ("Insgesamt", "As a whole"),
     "rule": ("{}, nach heutigem Stand: {}.", "{}, as it stands today: {}."),
+    "later": ("Es passte auch; davor stehen auf der Karte: {}.", "It fitted as well; before it on the card: {}."),
+    "checked": (
+        "Geprüft um {}: Es gilt hier und jetzt, und Grenzen und Pausen sind eingehalten.",
+        "Checked at {}: it is valid here and now, and limits and pauses are kept.",
+    ),
+    "everyone": ("Es gilt für alle.", "It is for everybody."),
+    Purpose.PERSONALISE_OFFERS: (
+        "Zugestimmt ist, dass Angebote passend gewählt werden.",
+        "They agreed that offers are chosen to fit them.",
+    ),
+    Purpose.PURCHASE_HISTORY: (
+        "Zugestimmt ist, dass Einkäufe für Angebote zählen.",
+        "They agreed that purchases count for offers.",
+    ),
+    Purpose.GREET_ON_ENTRY: ("Zugestimmt ist, begrüßt zu werden.", "They agreed to be greeted."),
 }
 
 
@@ -60,6 +75,23 @@ def explain(
             if rule is not None and is_told(rule):
                 lines.append(_word("rule", to).format(_title(name, titles, to), phrase(rule, to)))
     return lines
+
+
+def card_line(offer: Offer, place: int, now_ms: int, zone: str) -> OfferLine:
+    """An offer as it stands on a colleague's card, with why in every language."""
+    why: dict[str, tuple[str, ...]] = {to: explain_card(offer, place, now_ms, zone, to) for to in LANGUAGES}
+    return OfferLine(offer.offer_id, offer.title, offer.badge, why)
+
+
+def explain_card(offer: Offer, place: int, at_ms: int, zone: str, to: Language) -> tuple[str, ...]:
+    """Why an offer stands on a colleague's card, `place` 0 = first: what let it, and what was looked at.
+
+    For the colleague's eyes, so it says nothing of what is known of the member: neither interests nor what they bought,
+    dismissed or redeemed.
+    """
+    first = sentence("chosen")[to] if place == 0 else _word("later", to).format(place)
+    let = "everyone" if offer.audience == "everyone" else offer.purpose
+    return first, _word(let, to), _word("checked", to).format(f"{local(at_ms, zone):%H:%M}")
 
 
 def _by_code(reasons: Sequence[Sequence[str]]) -> dict[str, list[str]]:

@@ -96,8 +96,13 @@ TALKING_POINTS: Field[tuple[TalkingPoint, ...]] = Field(
     "talking_points", _with(Purpose.PERSONALISE_OFFERS, Purpose.STAFF_ADVICE), _points
 )
 
+# Kept beside the profile (tables.points), so the field says only that it may be read.
+POINTS: Field[bool] = Field(
+    "points", _alone(Purpose.PUBLIC_PERSONAL_GREETING, Purpose.STAFF_ADVICE), lambda member, sensitive: True
+)
+
 FIELDS: dict[str, Field[Any]] = {
-    field.name: field for field in (CALL_NAME, LANGUAGE, AGE, INTERESTS, USUAL, TALKING_POINTS)
+    field.name: field for field in (CALL_NAME, LANGUAGE, AGE, INTERESTS, USUAL, TALKING_POINTS, POINTS)
 }
 
 

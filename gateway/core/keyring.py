@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
     derive_private_key,
 )
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.core import ed25519
@@ -33,6 +33,7 @@ class KeyUse(StrEnum):
     VAS = "vas"  # Apple VAS
     SUN = "sun"  # NTAG 424 DNA
     TAG = "tag"  # signed NDEF ids
+    COUPON = "coupon"  # coupons that a shop signs for phones (docs/till.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,16 @@ class TagKey:
     public: Ed25519PublicKey
 
 
-TerminalKey = HceKey | SmartTapKey | VasKey | SunKey | TagKey
-_K = TypeVar("_K", HceKey, SmartTapKey, VasKey, SunKey, TagKey)
+@dataclass(frozen=True, slots=True)
+class CouponKey:
+    """A shop's Ed25519 key for coupons; `key_id` is its name in them and in coupons.put."""
+
+    key_id: str
+    private: Ed25519PrivateKey = field(repr=False)
+
+
+TerminalKey = HceKey | SmartTapKey | VasKey | SunKey | TagKey | CouponKey
+_K = TypeVar("_K", HceKey, SmartTapKey, VasKey, SunKey, TagKey, CouponKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,9 @@ def parse(use: KeyUse, material: bytes) -> TerminalKey:
             key = SunKey(*secrets, fields.flag("diversified"), picc, enc, cmac, system)
         case KeyUse.TAG:
             key = TagKey(fields.text("key_id", _TAG_KEY_ID), fields.ed25519())
+        case KeyUse.COUPON:
+            private_key = Ed25519PrivateKey.from_private_bytes(fields.hexed("private", 32))
+            key = CouponKey(fields.text("key_id", _TAG_KEY_ID), private_key)
     fields.end()
     return key
 

@@ -288,12 +288,14 @@ class Event:
 
 # --- what surfaces show -------------------------------------------------------------------------------------
 
+# `credited` says what a redemption brought in points.
 # A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door;
 # my_data (a code to scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me (really?).
+# take (a code to scan, for the offer) -> taken.
 # A stranger's: join -> code (type the one-time code) -> hold (now show the card) -> bound; or one of Trouble.
 Step = Literal[
     "offer", "more", "accepted", "declined", "advice", "nothing", "welcome",
-    "my_data", "confirm", "mine", "forget_me",
+    "my_data", "confirm", "mine", "forget_me", "take", "taken", "credited",
     "join", "code", "hold", "bound", "again", "unlock", "refused",
 ]  # fmt: skip
 
@@ -323,6 +325,7 @@ class DialogueView:
     ttl_ms: int
     link: str = field(default="", repr=False)  # the address in the code to scan, "" = none
     digits: str = ""  # "42": what the phone shows that was used to scan it
+    points: tuple[int, int] | None = None  # what a redemption just brought or took, and what the member has now
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +346,8 @@ class ScreenContent:
 class QueueEntry:
     """A request for advice as every tablet sees it: no identifier, no profile.
 
-    State "arrived" is no request: a member who wants to be greeted came in. It opens no card, and it alone has `usual`.
+    State "arrived" is no request: a member who wants to be greeted came in. It opens no card, and it alone has `usual`
+    and whether a colleague offered it.
     """
 
     handshake_id: str
@@ -355,13 +359,18 @@ class QueueEntry:
     tablet: str | None  # who accepted
     colleagues_near: int = 0  # whose phones were heard in that zone
     usual: tuple[str, ...] = ()
+    usual_offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OfferLine:
+    """`why`: sentences by language, why it stands on the card; they leave when a colleague asks for them."""
+
     offer_id: str
     title: Text
     badge: Text
+    why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    may_take: bool = False  # on the customer's phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,3 +388,5 @@ class StaffCard:
     offers: tuple[OfferLine, ...]
     consents: tuple[str, ...]  # purposes in force
     closes_at_ms: int
+    points: int | None = None
+    usual_offered: bool = False

@@ -94,4 +94,5 @@ class Offer:
     budget_id: str = ""  # what redeeming it takes comes out of this budget, lent to the shop; "" = of none
     coupon_class: str = ""  # headquarters' limits at the till (core.redemption.CouponClass); "" = none of them
     stock_ref: str = ""  # the article whose stock must be above 0, "" = none
-    price_ref: str = ""  # the article whose price it names, "" = none
+    price_ref: str = ""  # the article that it is about, a GTIN of the price list, "" = none
+    price_cents: int = 0  # what it says that this article costs without it, 0 = it says no price

@@ -1,8 +1,8 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
 Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
-and age, proof, fit (interests, eligibility), stock, words (core.template), budget, caps (of the shop,
-of the person), pauses, groups; what is left is ranked, and the best one wins for which this person is not left out for
+and age, proof, fit (interests, eligibility), stock, price, words (core.template), budget, caps (of the shop, of the
+person), pauses, groups; what is left is ranked, and the best one wins for which this person is not left out for
 comparison. Every candidate that falls gets the code of the first stage that refused it; so does a "no" as a whole
 (candidate "*"). What screens show without a decision is the fallback.
 """
@@ -21,6 +21,7 @@ from gateway.core.holdout import is_held_out
 from gateway.core.learning import MAX_CANDIDATES, Choice
 from gateway.core.localtime import local
 from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.prices import mispriced
 from gateway.core.proof import may_redeem
 from gateway.core.restraint import Past, given_out, too_much
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
@@ -55,8 +56,9 @@ class Situation:
     """All that a decision depends on. `others` are the members who stand in the same zone; `proof` is a tap's.
 
     `facts`: what is known of visit and basket, by the names of eligible.FIELDS; what is missing is not known. `stock`:
-    units, `prices`: cents, both by article. `spent`: budgets of which nothing is left here. `counts`: how much of a cap
-    of the whole shop is used, by offer. `scores`: how well offers are liked, inside a tier; without it affinity counts.
+    units by article; `prices`: cents by GTIN, of the articles that offers name. `spent`: budgets of which nothing is
+    left here. `counts`: how much of a cap of the whole shop is used, by offer. `scores`: how well offers are liked,
+    inside a tier; without it affinity counts.
     """
 
     decision_id: str
@@ -238,6 +240,7 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
             or fits.unfit
             or (None if situation.company is None else situation.company.misfit(offer.offer_id))
             or (_short(offer, situation) if offer.stock_ref else None)
+            or (mispriced(offer, situation.prices) if offer.price_ref else None)
             or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
             or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
             or (given_out(offer, situation.counts) if situation.counts else None)

@@ -31,6 +31,9 @@ class Surfaces(Protocol):
 
     def close_card(self, tablet: str, handshake_id: str, reason: str) -> None: ...
 
+    def till(self, till: str) -> None:
+        """What the page of this till shows has changed; it asks what it is (gateway.tilldesk)."""
+
     def sees(self, tablet: str) -> bool:
         """Whether this tablet is switched on, in a colleague's hands, and shows what it is sent."""
 

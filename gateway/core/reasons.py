@@ -18,10 +18,17 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "stock": ("Die Ware war nicht mehr da.", "The goods were sold out."),
     "stock.unknown": ("Ob die Ware da ist, war nicht bekannt.", "It was not known whether the goods are there."),
-    "price.unknown": ("Der Preis war nicht bekannt.", "The price was not known."),
+    "price.unknown": (
+        "Der Artikel steht nicht in der Preisliste.",
+        "The article is not in the price list.",
+    ),
     "text.unknown": (
         "Ein Name, den sein Text nennt, war nicht bekannt.",
         "A name that its text says was not known.",
+    ),
+    "price.disagrees": (
+        "Sein Preis stimmt nicht mit der Preisliste überein.",
+        "Its price does not agree with the price list.",
     ),
     "group": (
         "Ein anderes Angebot schließt es für einen Tag aus.",

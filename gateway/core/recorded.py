@@ -15,6 +15,7 @@ from gateway.core.eligible import Value
 from gateway.core.learning import MAX_CANDIDATES, Choice, Share, drawn
 from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, ShopConfig
 from gateway.core.offers import Choose, Person, Situation, company_of
+from gateway.core.prices import article_of
 from gateway.core.restraint import given_out
 from gateway.core.spans import DAY_MS
 
@@ -67,6 +68,7 @@ def inputs_of(
     choice = decision.choice
     offers = situation.offers if situation.shelf is None else situation.shelf.candidates
     named = sorted({offer.stock_ref for offer in offers if offer.stock_ref})
+    priced = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
     return Inputs(
         catalogue,
         policy,
@@ -82,7 +84,7 @@ def inputs_of(
         tuple(article for article in named if article not in situation.stock),
         tuple(sorted(situation.spent)),
         tuple(sorted(offer.offer_id for offer in offers if given_out(offer, situation.counts))),
-        dict(situation.prices),
+        {gtin: situation.prices[gtin] for gtin in sorted(priced) if gtin in situation.prices},
         dict(situation.scores),
         chose,
         () if choice is None else choice.shares,

@@ -48,7 +48,8 @@ class CouponClass:
     """Headquarters' limits for offers of one kind. None = no limit.
 
     `offline`: "allow" = without headquarters too; "lease" = only out of a budget that was lent; "deny" = only while the
-    line to headquarters stands. A day is the last 24 hours.
+    line to headquarters stands. A day is the last 24 hours. `phone_days`: how long a coupon counts that a shop signs
+    for somebody's phone; 0 = no shop may.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CouponClass:
     member_day: int | None = None  # redemptions of one member
     member_day_cents: int | None = None
     day_cents: int | None = None  # of this shop
+    phone_days: int = 0
 
 
 # For an offer that names no class. Its own worth and its budget, if it has one, are all that limits it.
@@ -68,7 +70,8 @@ class Lease:
     """The slice of an offer's budget that headquarters gave this gateway, until `until_ms`.
 
     `held` by reservations, `spent` by receipts; a redemption weighs one unit or its cents. A closed lease takes
-    nothing more, and what was spent of it stands.
+    nothing more, and what was spent of it stands. Of a `doubted` one only headquarters knows what was spent, because
+    this database is a backup: it takes nothing until that is said.
     """
 
     lease_id: str
@@ -79,11 +82,12 @@ class Lease:
     held: int = 0
     spent: int = 0
     closed: bool = False
+    doubted: bool = False
 
     @property
     def room(self) -> int:
         """What is left of it."""
-        return 0 if self.closed else self.amount - self.held - self.spent
+        return 0 if self.closed or self.doubted else self.amount - self.held - self.spent
 
     def weight(self, cents: int) -> int:
         """What a redemption of so many cents takes."""
@@ -190,6 +194,8 @@ def _with_room(leases: Iterable[Lease], cents: int, latest_ms: int) -> Lease | R
     """The one that ends first among those that have room."""
     lent = [lease for lease in leases if not lease.closed and latest_ms < lease.until_ms]
     fitting = [lease for lease in lent if lease.room >= lease.weight(cents)]
+    if not fitting and any(lease.doubted for lease in lent):
+        return Refused("lease.restored")
     if not fitting:
         return Refused("lease.spent" if lent else "lease.none")
     return min(fitting, key=lambda lease: (lease.until_ms, lease.lease_id))
@@ -256,6 +262,6 @@ def close(lease: Lease, surely_ms: int) -> Lease | None:
     For good: what is left of it may be lent anew, so no clock that goes back may open it again. A clock that jumps
     ahead for a moment only stops it meanwhile.
     """
-    if lease.closed or lease.held or surely_ms < lease.until_ms:
+    if lease.closed or lease.doubted or lease.held or surely_ms < lease.until_ms:
         return None
     return replace(lease, closed=True)

@@ -2,7 +2,8 @@
 
 Steps of a member's dialogue: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, and
 `welcome` greets at the door before an offer or without one. On the way to the member's own data: my_data (a code to
-scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me. A stranger's: join -> code -> hold -> bound. A
+scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me. To take the offer along: take (a code to scan).
+A stranger's: join -> code -> hold -> bound. A
 hint (again, unlock, refused) covers what is up for a moment. Whatever ends is wiped here, so a later render can't bring
 it back.
 """
@@ -32,6 +33,7 @@ _NEXT: Mapping[str, Step] = {
     "my_data": "my_data",
     "mine": "mine",
     "forget_me": "forget_me",
+    "take": "take",
 }
 _ENDS = ("cancel", "not_mine", "forget_yes")  # nothing of the dialogue is left
 _SELF = ("my_data", "confirm", "mine", "forget_me")  # steps that show nothing of what came before them
@@ -73,8 +75,10 @@ class Dialogue:
     since_ms: int = 0
     tapped_ms: int = 0
     may_see_data: bool = False
+    may_take: bool = False  # the offer, on a phone
     link: str = field(default="", repr=False)
     digits: str = ""
+    points: tuple[int, int] | None = None
 
     def can_answer(self, now_ms: int) -> bool:
         """Whether a tap now is an answer: there was time to read, and the card had been taken away."""
@@ -94,13 +98,18 @@ class Dialogue:
     def choices(self) -> tuple[str, ...]:
         advice = ("advice",) if self.may_ask_advice else ()
         own = ("my_data",) if self.may_see_data else ()
+        take = ("take",) if self.may_take else ()
         match self.step:
             case "offer":
-                return ("yes", *(("more",) if self.more else ()), "not_now", *advice, *own, "more_time")
+                return ("yes", *(("more",) if self.more else ()), "not_now", *take, *advice, *own, "more_time")
             case "more":
-                return ("yes", "not_now", *advice, *own, "more_time")
-            case "accepted" | "nothing" | "welcome":
+                return ("yes", "not_now", *take, *advice, *own, "more_time")
+            case "accepted":
+                return (*take, *advice, *own)
+            case "nothing" | "welcome":
                 return (*advice, *own)
+            case "take":
+                return ("cancel",)
             case "my_data":
                 return ("forget_me", "cancel")
             case "confirm":
@@ -185,21 +194,41 @@ class Stage:
     def put_link(self, screen: str, dialogue_id: str, link: str) -> bool:
         """Show the address at the step that waits for one; False if it is over."""
         dialogue = self._dialogues.get(screen)
-        if dialogue is None or dialogue.dialogue_id != dialogue_id or dialogue.step != "my_data":
+        waits = dialogue is not None and dialogue.step in ("my_data", "take")
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or not waits:
             return False
         self._dialogues[screen] = replace(dialogue, link=link)
+        return True
+
+    def taken(self, screen: str, dialogue_id: str, now_ms: int) -> bool:
+        """Somebody scanned the code of the offer: it opens nothing any more, so it goes; False if it has gone."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or dialogue.step != "take":
+            return False
+        self.open(screen, replace(dialogue, step="taken", link="", expires_at_ms=now_ms + END_MS, since_ms=now_ms))
         return True
 
     def ask_whose(self, screen: str, dialogue_id: str, digits: str, now_ms: int) -> bool:
         """Somebody scanned the code: ask whether it was the person here; False if nobody waits for that any more."""
         dialogue = self._dialogues.get(screen)
-        if dialogue is None or dialogue.dialogue_id != dialogue_id or not dialogue.link:
+        waits = dialogue is not None and dialogue.step == "my_data" and dialogue.link
+        if dialogue is None or dialogue.dialogue_id != dialogue_id or not waits:
             return False
         until_ms = now_ms + CONFIRM_MS
         self.open(
             screen,
             replace(dialogue, step="confirm", link="", digits=digits, expires_at_ms=until_ms, since_ms=now_ms),
         )
+        return True
+
+    def credit(self, screen: str, member_id: str, points: tuple[int, int], now_ms: int) -> bool:
+        """Tell the member whose dialogue is open here what a redemption brought, and what they have; False if it is
+        somebody else's, or about something that may not be interrupted."""
+        dialogue = self._dialogues.get(screen)
+        if dialogue is None or dialogue.member_id != member_id or dialogue.level != "L3" or dialogue.step in _SELF:
+            return False
+        after = replace(dialogue, step="credited", points=points, expires_at_ms=now_ms + END_MS, since_ms=now_ms)
+        self.open(screen, after)
         return True
 
     def dialogue_at(self, screen: str) -> Dialogue | None:
@@ -232,7 +261,13 @@ class Stage:
             after = replace(dialogue, expires_at_ms=now_ms + 2 * span_ms)
         else:
             step = _NEXT[choice]
-            spans_ms = {"more": idle_ms, "code": CODE_MS, "my_data": LINK_SCREEN_MS, "forget_me": 2 * idle_ms}
+            spans_ms = {
+                "more": idle_ms,
+                "code": CODE_MS,
+                "my_data": LINK_SCREEN_MS,
+                "take": LINK_SCREEN_MS,
+                "forget_me": 2 * idle_ms,
+            }
             span_ms = spans_ms.get(step, END_MS)
             after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms, link="", digits="")
         self.open(screen, after)
@@ -316,10 +351,11 @@ def _view(dialogue: Dialogue, now_ms: int) -> DialogueView:
         step=dialogue.step,
         language=dialogue.language,
         call_name=dialogue.call_name if dialogue.step not in _SELF else None,
-        slide=dialogue.slide if dialogue.step not in ("welcome", *_SELF) else None,
+        slide=dialogue.slide if dialogue.step not in ("welcome", "credited", *_SELF) else None,
         more=dialogue.more if dialogue.step == "more" else {},
         choices=dialogue.choices,
         ttl_ms=max(0, dialogue.expires_at_ms - now_ms),
         link=dialogue.link,
         digits=dialogue.digits,
+        points=dialogue.points if dialogue.step == "credited" else None,
     )

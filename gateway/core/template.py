@@ -10,6 +10,7 @@ from typing import Literal
 
 from gateway.core.localtime import local
 from gateway.core.model import Offer, ShopConfig, Text
+from gateway.core.prices import article_of
 
 # {price}: of the article `price_ref` here and now; {value}: what redeeming it is worth; {until}: the last day on which
 # it is valid; {store} and {zone}: what headquarters calls the shop, and the zone where it is said.
@@ -88,7 +89,7 @@ def day(at_ms: int, zone: str, language: str) -> str:
 
 def _standing(offer: Offer, language: str, zone: str, shop: ShopConfig, prices: Mapping[str, int]) -> dict[str, str]:
     """What stands for each placeholder, as far as it is known."""
-    cents = prices.get(offer.price_ref) if offer.price_ref else None
+    cents = prices.get(article_of(offer) or "") if offer.price_ref else None
     found = {
         "price": None if cents is None else money(cents, language),
         "value": money(offer.value_cents, language) if offer.value_cents else None,

@@ -1,6 +1,6 @@
 """Which member stands at which till's sale, with what proof and for how long. Pure; nothing of it is ever stored."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gateway.core.model import Proof
@@ -17,16 +17,21 @@ class Sale:
 
 
 class Tills:
-    """All tills of the shop, each with one sale at most; a member is at one till at most."""
+    """All tills of the shop, each with one sale at most; a member is at one till at most.
 
-    def __init__(self, names: Iterable[str]) -> None:
+    `changed` is told each till at which somebody came, or was let go.
+    """
+
+    def __init__(self, names: Iterable[str], changed: Callable[[str], None] = lambda till: None) -> None:
         self.names = frozenset(names)
+        self._changed = changed
         self._sales: dict[str, Sale] = {}
 
     def identify(self, sale: Sale) -> None:
         """The member of `sale` stands at its till now; whoever stood there, and wherever they stood, is over."""
         self.forget(sale.member_id)
         self._sales[sale.till] = sale
+        self._changed(sale.till)
 
     def at(self, till: str, now_ms: int) -> Sale | None:
         """Who stands at `till`, None for nobody who is known."""
@@ -39,7 +44,7 @@ class Tills:
 
     def done(self, till: str) -> bool:
         """The sale is over; False if nobody stood there."""
-        return self._sales.pop(till, None) is not None
+        return self._let_go([till] if till in self._sales else []) > 0
 
     def memory_of(self, member_id: str) -> dict[str, object]:
         """For the member's own export."""
@@ -52,14 +57,18 @@ class Tills:
 
     def forget(self, member_id: str) -> int:
         """Nothing of this member stays at any till; at how many they stood."""
-        before = len(self._sales)
-        self._sales = {till: sale for till, sale in self._sales.items() if sale.member_id != member_id}
-        return before - len(self._sales)
+        return self._let_go([till for till, sale in self._sales.items() if sale.member_id == member_id])
 
     def expire(self, now_ms: int) -> None:
         """Let go of sales whose time is over."""
-        self._sales = {till: sale for till, sale in self._sales.items() if now_ms < sale.until_ms}
+        self._let_go([till for till, sale in self._sales.items() if now_ms >= sale.until_ms])
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
         self._sales = {till: replace(sale, until_ms=sale.until_ms + delta_ms) for till, sale in self._sales.items()}
+
+    def _let_go(self, tills: list[str]) -> int:
+        for till in tills:
+            del self._sales[till]
+            self._changed(till)
+        return len(tills)

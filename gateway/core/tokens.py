@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.core.model import Proof
+
 TOKEN_BYTES = 16
 LINK_SCREEN_MS = 90_000  # to take out a phone and scan; anybody who passes can photograph it meanwhile
 LINK_TABLET_MS = 300_000  # a colleague explains, the customer scans or takes the tablet; nobody else sees it
@@ -36,17 +38,19 @@ Random = Callable[[int], bytes]
 class Link:
     """What a one-time link opens. `place`: the screen or tablet that shows it; `dialogue_id`: of that screen.
 
-    kind: a member's own data, an enrolment, or one receipt. via: a screen's QR code (anybody may have photographed
-    it), the tablet itself in the customer's hands, or a QR code that a colleague holds out.
+    kind: a member's own data, an enrolment, one receipt, or an offer to take along. via: a screen's QR code (anybody
+    may have photographed it), the tablet itself in the customer's hands, or a QR code that a colleague holds out.
     """
 
-    kind: Literal["mine", "enrol", "receipt"]
+    kind: Literal["mine", "enrol", "receipt", "offer"]
     via: Literal["screen", "tablet", "phone"]
     place: str
     member_id: str | None = None
     dialogue_id: str = ""
     receipt_id: str = ""
     language: str = "de"
+    offer_id: str = ""
+    proof: Proof = Proof.BEARER  # of the tap that the offer answered
 
 
 @dataclass(slots=True)
@@ -82,7 +86,8 @@ def new_token(random: Random) -> str:
     return base64.b32encode(random(TOKEN_BYTES)).decode().rstrip("=").lower()
 
 
-def _digest(token: str) -> bytes:
+def token_digest(token: str) -> bytes:
+    """What is kept of a token."""
     return hashlib.sha256(token.encode()).digest()[:TOKEN_BYTES]
 
 
@@ -99,17 +104,22 @@ class Links:
         if len(self._links) >= MAX_LINKS:
             del self._links[next(iter(self._links))]
         token = new_token(self._random)
-        self._links[_digest(token)] = link, now_ms + span_ms
+        self._links[token_digest(token)] = link, now_ms + span_ms
         return token
 
     def spend(self, token: str, now_ms: int) -> Link | None:
         """What the token opens, exactly once; None if it is unknown, used or late."""
-        link, ends_ms = self._links.pop(_digest(token), (None, 0))
+        link, ends_ms = self._links.pop(token_digest(token), (None, 0))
         return link if now_ms < ends_ms else None
 
     def count_of(self, member_id: str, now_ms: int) -> int:
         """How many of a member's links could still be opened."""
         return sum(link.member_id == member_id and now_ms < ends_ms for link, ends_ms in self._links.values())
+
+    @property
+    def members(self) -> set[str]:
+        """Whose links there are, perhaps late ones."""
+        return {link.member_id for link, _ in self._links.values() if link.member_id is not None}
 
     def forget(self, member_id: str) -> None:
         """A member's links open nothing any more."""
@@ -142,12 +152,12 @@ class Sessions:
         span_ms = CONFIRM_MS if digits else IDLE_MS
         session = Session(link, link.member_id, digits, now_ms + span_ms, now_ms + SESSION_MS)
         cookie = new_token(self._random)
-        self._sessions[_digest(cookie)] = session
+        self._sessions[token_digest(cookie)] = session
         return cookie, session
 
     def get(self, cookie: str | None, now_ms: int) -> Session | None:
         """The open session of a cookie. Being asked for keeps a confirmed one open."""
-        session = self._sessions.get(_digest(cookie)) if cookie is not None and is_token(cookie) else None
+        session = self._sessions.get(token_digest(cookie)) if cookie is not None and is_token(cookie) else None
         if session is None or session.is_over(now_ms):
             return None
         if not session.digits:

@@ -13,7 +13,7 @@ MAX_PLACE_COUNT = 1_000_000_000  # what one receipt says of one place, at most
 # test that reads the schema fails.
 CLEARED = (
     "member", "credential", "consent_head", "consent", "consent_parked", "decision", "contact", "tap_guard", "binding",
-    "audit", "purchase",
+    "audit", "purchase", "points_balance", "points_step", "basket",
 )  # fmt: skip
 # What happened stays, and whom it happened to goes: the table, and where its rows name the member.
 EDITED = {"outbox": "member_id", "redemption": "member_id"}

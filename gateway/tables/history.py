@@ -187,6 +187,15 @@ class History(Rows):
         row = self._one("SELECT screen FROM decision WHERE decision_id = ?", decision_id)
         return "" if row is None else str(row[0])
 
+    def drop_contact(self, member_id: str, decision_id: str) -> None:
+        """What a member met because of that is not so any more."""
+        self._db.execute("DELETE FROM contact WHERE member_id = ? AND decision_id = ?", [member_id, decision_id])
+
+    def was_met(self, member_id: str, decision_id: str, offer_id: str) -> bool:
+        """Whether this member met the offer beyond a screen, caused by that."""
+        sql = "SELECT 1 FROM contact WHERE member_id = ? AND decision_id = ? AND offer_id = ? AND what = 'shown'"
+        return self._one(sql, member_id, decision_id, offer_id) is not None
+
     def shown_in(self, member_id: str, offer_id: str) -> str | None:
         """The newest decision that showed this member the offer; None without one that is kept."""
         row = self._one(

@@ -1,9 +1,9 @@
 """What was redeemed at tills: redemptions, the ledger of their steps, lent budgets, and what tills were answered."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from gateway.core.changes import CouponsPut, LeasePut
+from gateway.core.changes import Booked, CouponsPut, CouponUsed, LeasePut
 from gateway.core.coupon import PublicKey
 from gateway.core.redemption import CouponClass, Lease, Redemption, Standing, State, Step, Times
 from gateway.core.spans import DAY_MS
@@ -15,11 +15,16 @@ MAX_LEASES = 10_000
 # 250 bytes each: 65 MB. One till gone mad fills them in half an hour at 150 a second, and is then refused.
 MAX_REQUESTS = 260_000
 
+# Coupons of the whole chain that were used and are not over yet; 60 bytes each: 30 MB.
+MAX_USED = 500_000
+_DOUBT = "tills_doubt"
+
 _COLUMNS = (
     "redemption_id, offer_id, till, cents, until_ms, member_id, coupon, coupon_class, lease_id, state, reversed_cents, "
     "receipt, step"
 )
-_LEASE = "lease_id, budget_id, unit, amount, until_ms, held, spent, closed"
+_LEASE = "lease_id, budget_id, unit, amount, until_ms, held, spent, closed, doubted"
+_OPEN = "NOT closed AND NOT doubted"
 _COUNTS = "state IN ('reserved', 'committed') AND asked_ms > ? AND coupon_class = ?"
 
 
@@ -79,10 +84,10 @@ class Redemptions(Rows):
         shop_cents = 0
         if rules.day_cents is not None:
             shop_cents = self._one(f"SELECT {sums} FROM redemption WHERE {_COUNTS}", since_ms, rules.name)[1]
-        return Standing(count, cents, shop_cents, self._coupon(wanted.coupon))
+        return Standing(count, cents, shop_cents, self.coupon_state(wanted.coupon))
 
-    def _coupon(self, coupon: str) -> State | None:
-        """How far this coupon was used; None = it is free."""
+    def coupon_state(self, coupon: str) -> State | None:
+        """How far this coupon was used, here or as headquarters says elsewhere; None = it is free."""
         if not coupon:
             return None
         row = self._one(
@@ -90,7 +95,56 @@ class Redemptions(Rows):
                AND state IN ('reserved', 'committed', 'reversed')""",
             coupon,
         )
-        return None if row is None else State(row[0])
+        if row is None or row[0] == State.RESERVED:
+            return State.COMMITTED if self.is_used_elsewhere(coupon) else None if row is None else State.RESERVED
+        return State(row[0])
+
+    # --- what is spent elsewhere, or since a backup was made ---------------------------------------------------
+
+    def is_used_elsewhere(self, coupon: str) -> bool:
+        """Whether headquarters said that somebody redeemed this coupon."""
+        return self._one("SELECT 1 FROM coupon_used WHERE coupon = ?", coupon) is not None
+
+    def put_coupon_used(self, used: CouponUsed) -> bool:
+        """Keep that a coupon counts no more. False = too many are kept, so it may count here once more."""
+        if self._one("SELECT count(*) FROM coupon_used")[0] >= MAX_USED:
+            return False
+        self._put("coupon_used", **asdict(used))
+        return True
+
+    def used_past(self, surely_ms: int) -> bool:
+        """Whether there are coupons among them that are surely over."""
+        return self._one("SELECT 1 FROM coupon_used WHERE until_ms <= ? LIMIT 1", surely_ms) is not None
+
+    def forget_used(self, surely_ms: int, limit: int) -> int:
+        """Let go of coupons that are surely over; how many."""
+        chosen = "SELECT coupon FROM coupon_used WHERE until_ms <= ? ORDER BY until_ms LIMIT ?"
+        return int(self._db.execute(f"DELETE FROM coupon_used WHERE coupon IN ({chosen})", [surely_ms, limit]).rowcount)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether this database was restored and headquarters has not yet said what was spent since."""
+        return self.meta(_DOUBT) is not None
+
+    def begin_doubt(self) -> None:
+        """This is a backup: what was spent after it was made is not in it."""
+        self.put_meta(_DOUBT, "1")
+        self._db.execute("UPDATE lease SET doubted = 1 WHERE NOT closed")
+
+    def end_doubt(self, booked: Booked) -> bool:
+        """Headquarters says what it booked. Counts for the restoration that it was asked about alone; False = another.
+
+        What is in this database and on its way there counts as well, so the larger of both is what was spent.
+        """
+        if not self.in_doubt or booked.epoch != self.meta("epoch"):
+            return False
+        self.drop_meta(_DOUBT)
+        told = dict(booked.leases)
+        for row in self._all(f"SELECT {_LEASE} FROM lease WHERE doubted"):
+            lease = _lease(row)
+            spent = max(lease.spent, min(told.get(lease.lease_id, 0), lease.amount - lease.held))
+            self.save_lease(replace(lease, spent=spent, doubted=False, closed=lease.lease_id not in told))
+        return True
 
     def overdue(self, surely_ms: int, limit: int) -> list[Redemption]:
         """Reservations whose time has surely come, the oldest first."""
@@ -114,6 +168,15 @@ class Redemptions(Rows):
         )
         return [(_redemption(row[:-1]), int(row[-1])) for row in rows]
 
+    def shift_of(self, till: str, since_ms: int, limit: int) -> list[tuple[Redemption, int]]:
+        """What was asked for at a till since then, newest first, and when (ms). What came to nothing is left out."""
+        rows = self._all(
+            f"""SELECT {_COLUMNS}, asked_ms FROM redemption WHERE asked_ms > ? AND till = ?
+                AND state IN ('reserved', 'committed', 'reversed') ORDER BY asked_ms DESC LIMIT ?""",
+            *(since_ms, till, limit),
+        )
+        return [(_redemption(row[:-1]), int(row[-1])) for row in rows]
+
     def strip_redemptions(self, member_id: str) -> int:
         """What was redeemed stays, and whose it was goes; how many."""
         return int(self._db.execute("UPDATE redemption SET member_id = NULL WHERE member_id = ?", [member_id]).rowcount)
@@ -134,7 +197,7 @@ class Redemptions(Rows):
     def budgets_with_room(self, latest_ms: int) -> frozenset[str]:
         """Budgets out of which something may still be redeemed here."""
         rows = self._all(
-            "SELECT DISTINCT budget_id FROM lease WHERE NOT closed AND until_ms > ? AND held + spent < amount",
+            f"SELECT DISTINCT budget_id FROM lease WHERE {_OPEN} AND until_ms > ? AND held + spent < amount",
             latest_ms,
         )
         return frozenset(str(row[0]) for row in rows)
@@ -148,7 +211,8 @@ class Redemptions(Rows):
         if not known and self._one("SELECT count(*) FROM lease")[0] >= MAX_LEASES:
             return False
         if not known:
-            self.save_lease(Lease(put.lease_id, put.budget_id, put.unit, put.amount, put.until_ms))
+            lease = Lease(put.lease_id, put.budget_id, put.unit, put.amount, put.until_ms)
+            self.save_lease(replace(lease, doubted=self.in_doubt))
         return True
 
     def save_lease(self, lease: Lease) -> None:
@@ -157,7 +221,7 @@ class Redemptions(Rows):
     def ended_leases(self, surely_ms: int, limit: int) -> list[Lease]:
         """Leases whose time has surely come and of which nothing is held."""
         rows = self._all(
-            f"SELECT {_LEASE} FROM lease WHERE NOT closed AND held = 0 AND until_ms <= ? ORDER BY until_ms LIMIT ?",
+            f"SELECT {_LEASE} FROM lease WHERE {_OPEN} AND held = 0 AND until_ms <= ? ORDER BY until_ms LIMIT ?",
             *(surely_ms, limit),
         )
         return [_lease(row) for row in rows]
@@ -171,7 +235,9 @@ class Redemptions(Rows):
 
     def has_room_for_requests(self) -> bool:
         """Whether another answer can be kept; without keeping it none may be given."""
-        first, last = self._one("SELECT min(number), max(number) FROM till_request")
+        # Each by itself goes to an end of the table; both in one question read all of it.
+        ends = "SELECT (SELECT min(number) FROM till_request), (SELECT max(number) FROM till_request)"
+        first, last = self._one(ends)
         return first is None or last - first + 1 < MAX_REQUESTS
 
     def keep_answer(self, till: str, key: str, digest: bytes, answer: str, now_ms: int) -> None:
@@ -188,4 +254,5 @@ def _redemption(row: tuple[object, ...]) -> Redemption:
 
 def _lease(row: tuple[object, ...]) -> Lease:
     values = dict(zip(_LEASE.split(", "), row, strict=True))
-    return Lease(**values | {"closed": bool(values["closed"])})  # type: ignore[arg-type]  # as the columns are
+    flags = {name: bool(values[name]) for name in ("closed", "doubted")}
+    return Lease(**values | flags)  # type: ignore[arg-type]  # as the columns are

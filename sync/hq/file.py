@@ -134,6 +134,34 @@ def m007_redemptions(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m008_points(db: Database) -> None:
+    """Members' points, each step of a shop once, and how far each gateway's steps are in a balance."""
+    for statement in (
+        """CREATE TABLE points_entry (step_id TEXT PRIMARY KEY, member_id TEXT NOT NULL, points INTEGER NOT NULL,
+           tenant TEXT NOT NULL, store TEXT NOT NULL, gateway TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX points_entry_member ON points_entry (member_id)",
+        """CREATE TABLE points_balance (member_id TEXT PRIMARY KEY, points INTEGER NOT NULL, version INTEGER NOT NULL)
+           WITHOUT ROWID""",
+        """CREATE TABLE points_stream (member_id TEXT, tenant TEXT, store TEXT, gateway TEXT, epoch TEXT,
+           seq INTEGER NOT NULL, UNIQUE (member_id, tenant, store, gateway, epoch))""",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m009_handover(db: Database) -> None:
+    """Coupons that two shops redeemed, and whose passes in wallets are to be brought up to date."""
+    for statement in (
+        """CREATE TABLE coupon_double (coupon TEXT, redemption_id TEXT, tenant TEXT NOT NULL, store TEXT NOT NULL,
+           gateway TEXT NOT NULL, offer_id TEXT NOT NULL, cents INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+           PRIMARY KEY (coupon, redemption_id)) WITHOUT ROWID""",
+        """CREATE TABLE pass_due (number INTEGER PRIMARY KEY AUTOINCREMENT, coupon TEXT NOT NULL UNIQUE,
+           state TEXT NOT NULL, offer_id TEXT NOT NULL, store TEXT NOT NULL, at_ms INTEGER NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
 class File:
     """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -123,6 +123,11 @@ def _make(use: KeyUse, now_ms: int, random: Callable[[int], bytes], own: Row) ->
         shown = private.public_key().public_bytes_raw().hex()
         issuing = {"key_id": name, "use": use.value, "private": private.private_bytes_raw().hex()}
         return Made({**head, "material": {"key_id": name, "public": shown}}, "issuing", issuing)
+    if use is KeyUse.COUPON:
+        private = Ed25519PrivateKey.from_private_bytes(random(32))
+        shown = private.public_key().public_bytes_raw().hex()
+        material = {"key_id": name, "private": private.private_bytes_raw().hex()}
+        return Made({**head, "material": material}, "public", {"key_id": name, "key": shown})
     scalar = int.from_bytes(random(40)) % (_P256_ORDER - 1) + 1  # 64 bits more than needed: no bias that matters
     material = {**own, "private": scalar.to_bytes(32).hex()}
     private_key = derive_private_key(scalar, SECP256R1())

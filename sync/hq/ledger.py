@@ -9,6 +9,7 @@ from sync import messages
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
+from sync.hq.points import Points
 from sync.hq.redemptions import TOLD, Redemptions
 from sync.topics import Topics
 
@@ -37,7 +38,7 @@ class Ingested(NamedTuple):
     redeemed: tuple[str, ...] = ()
 
 
-class Ledger(Consents, Enrolments, Redemptions):
+class Ledger(Consents, Enrolments, Redemptions, Points):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -115,7 +116,9 @@ class Ledger(Consents, Enrolments, Redemptions):
                     redeemed.append(self._redeemed(row.type, facts, row.at_ms, _place(where)))
                 if news and row.type == ERASE_ME:
                     erasures.append(self._erase_at(asked, _place(where), received_at_ms))
+            before = self._watermark(place)
             watermark = self._advance(place, batch.first, batch.last)
+            redeemed += self._count_points(place, before, watermark)
         if bound or "done" in erasures:
             self._truncate_log()  # the code is used, the member forgotten, and both stand there still
         told = (tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures, redeemed))
@@ -156,6 +159,10 @@ class Ledger(Consents, Enrolments, Redemptions):
         """
         with self._write():
             return self._advance((where.tenant, where.store, where.gateway, epoch), 0, acked)
+
+    def _watermark(self, place: tuple[str, str, str, str]) -> int:
+        at = "tenant = ? AND store = ? AND gateway = ? AND epoch = ?"
+        return self._one(f"SELECT coalesce(max(watermark), 0) FROM stream WHERE {at}", place)
 
     def _advance(self, place: tuple[str, str, str, str], first: int, last: int) -> int:
         """Move the watermark over this batch and over those that waited behind the gap which it may have closed."""

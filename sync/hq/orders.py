@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from gateway.core import consent, eid
+from gateway.core.basket import ScanRules
 from gateway.core.changes import (
     MAX_OFFERS,
     BindingDrop,
@@ -21,6 +22,7 @@ from gateway.core.changes import (
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
+from gateway.core.points import PointsPolicy
 from gateway.errors import ConfigError, PeerError
 from sync import credentials, messages, offers, topics
 from sync.hq import keyfiles
@@ -31,7 +33,16 @@ MAX_CATALOGUE_BYTES = 16 * 1024 * 1024  # of a file: 5,000 offers of 3 kB
 PART_BYTES = 56 * 1024  # of offers in one operation, whose 64 KiB have room for the rest
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
-OFFER_OPS = ("offer.put", "offer.drop", "learning.put", "coupons.put", "segments.put", "stock.put")
+OFFER_OPS = (
+    "offer.put",
+    "offer.drop",
+    "learning.put",
+    "coupons.put",
+    "points.put",
+    "scan.put",
+    "segments.put",
+    "stock.put",
+)
 ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes have verbs of their own
 
 
@@ -309,6 +320,8 @@ _EXPECTED = {
     "coupons.put": _fields("coupons.put", CouponsPut),
     "segments.put": _fields("segments.put", SegmentsPut),
     "stock.put": _fields("stock.put", StockPut),
+    "points.put": _fields("points.put", PointsPolicy),
+    "scan.put": _fields("scan.put", ScanRules),
 }
 
 _REFUSED = {

@@ -4,19 +4,30 @@ The ledger names no member: who stood at the till is in the event alone, and goe
 believed more than it must be: it can spend its own leases only, and what it says twice counts once.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from gateway.core.changes import LeasePut
+from gateway.core.changes import Booked, CouponUsed, LeasePut
+from gateway.core.model import Keep
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from sync.fields import EXACT, INT64_MAX, Id, Ms, validate
 from sync.hq.file import Row
-from sync.hq.versions import Versions
+from sync.hq.passes import ISSUED, Passes
+from sync.spent import COUPON_NAME, MAX_BOOKED
 
 STEPS = ("redemption.reserved", "redemption.committed", "redemption.released", "redemption.reversed")
 CLOSED = "lease.closed"
-TOLD = (*STEPS, CLOSED)
+RESTORED = "tills.restored"
+TOLD = (*STEPS, CLOSED, RESTORED, ISSUED)
+DOUBLES_SHOWN = 1_000
+# Coupons of the whole chain that are told as used and not over yet; as many as a gateway keeps. A row of 150 bytes
+# each: 75 MB. One gateway gone mad fills it; coupons then count once in each shop, as without the line.
+MAX_TOLD = 500_000
+# As long as any shop keeps its own (sync.forms.MAX_KEEP_DAYS), so that a double use shows as long as there can be one.
+KEEP_DAYS = 3_650
 
 _Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
 _Text = Annotated[str, StringConstraints(max_length=120)]
@@ -41,8 +52,13 @@ class _Closed(BaseModel):
     spent: _Count
 
 
-class Redemptions(Versions):
-    """The tables `redemption_entry`, `budget` and `lease`."""
+class _Restored(BaseModel):
+    model_config = EXACT
+    epoch: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+class Redemptions(Passes):
+    """The tables `redemption_entry`, `coupon_double`, `budget` and `lease`."""
 
     def _redeemed(self, kind: str, body: Row, at_ms: Ms, where: tuple[str, str, str]) -> str | None:
         """Follow an event of a till inside its transaction. Returns why not, or what is odd about it, as a word for a
@@ -50,6 +66,11 @@ class Redemptions(Versions):
         try:
             if kind == CLOSED:
                 return self._close_lease(validate(_Closed, body), where)
+            if kind == RESTORED:
+                self._book(validate(_Restored, body).epoch, where)
+                return None
+            if kind == ISSUED:
+                return self._issued(body, at_ms, where)
             step = validate(_Step, body)
         except PeerError as error:
             return error.reason
@@ -66,9 +87,35 @@ class Redemptions(Versions):
         ).rowcount
         if not news:
             return None
+        if step.coupon:
+            self._follow_coupon(step, where, at_ms)
         if double:
+            self._db.execute(
+                "INSERT OR IGNORE INTO coupon_double VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (step.coupon, step.redemption_id, *where, step.offer_id, step.cents, at_ms),
+            )
             return "double"
         return self._look_at_lease(step.lease_id, where) if step.kind == "committed" and step.lease_id else None
+
+    def _follow_coupon(self, step: _Step, where: tuple[str, str, str], at_ms: int) -> None:
+        """All shops hear that a coupon counts no more, and its pass is to say how far it is."""
+        if re.fullmatch(COUPON_NAME, step.coupon) is None:
+            return  # no coupon of ours is called so, and no shop could read it
+        if step.kind == "committed":
+            self._pass_due(step.coupon, "used", step.offer_id, where, at_ms)
+            # No shop takes a coupon that ends later than its ledger remembers, so by then it is over.
+            days = self._one(
+                """SELECT coalesce(max(op ->> '$.body.retention.redemptions'), ?) FROM change WHERE key = 'config'""",
+                (Keep().redemptions,),
+            )
+            told = self._one("SELECT count(*) FROM change WHERE key >= 'used:' AND key < 'used;'")
+            if told < MAX_TOLD:
+                self._record(CouponUsed(step.coupon, at_ms + days * DAY_MS))
+        elif step.kind == "reversed" and not self._net(step.redemption_id):
+            self._pass_due(step.coupon, "reversed", step.offer_id, where, at_ms)
+
+    def _net(self, redemption_id: str) -> int:
+        return self._one(f"SELECT {_NET} FROM redemption_entry WHERE redemption_id = ?", (redemption_id,))
 
     def _was_used(self, step: _Step) -> bool:
         sql = "SELECT count(*) FROM redemption_entry WHERE coupon = ? AND kind = 'committed' AND redemption_id <> ?"
@@ -104,6 +151,43 @@ class Redemptions(Versions):
             (spent, closed.lease_id, *where),
         ).rowcount
         return None if done else "foreign"
+
+    def _book(self, epoch: str, where: tuple[str, str, str]) -> None:
+        """A gateway's database was restored: tell it what is booked here of its open leases."""
+        open_leases = self._db.execute(
+            """SELECT lease_id FROM lease WHERE tenant = ? AND store = ? AND gateway = ? AND NOT closed
+               ORDER BY until_ms DESC LIMIT ?""",
+            (*where, MAX_BOOKED),
+        ).fetchall()
+        booked = tuple((lease_id, self._spent(lease_id)) for (lease_id,) in open_leases)
+        self._record(Booked("/".join(where), epoch, booked))
+
+    def doubles(self) -> list[Row]:
+        """The newest coupons that were redeemed more than once, each with every shop: `coupon`, `uses`."""
+        rows = self._read(
+            """SELECT entry.* FROM redemption_entry AS entry JOIN (SELECT coupon, max(at_ms) AS newest
+               FROM coupon_double GROUP BY coupon ORDER BY newest DESC LIMIT ?) AS double USING (coupon)
+               WHERE entry.kind = 'committed' ORDER BY double.newest DESC, coupon, entry.at_ms, entry.redemption_id""",
+            (DOUBLES_SHOWN,),
+        )
+        names = ("tenant", "store", "gateway", "redemption_id", "offer_id", "cents", "at_ms")
+        found: dict[str, list[Row]] = {}
+        for row in rows:
+            found.setdefault(str(row["coupon"]), []).append({name: row[name] for name in names})
+        return [{"coupon": coupon, "uses": uses} for coupon, uses in found.items()]
+
+    def forget_redemptions(self, before_ms: int, limit: int) -> int:
+        """Delete up to `limit` redemptions whose last step is older, out of no lease that is open; how many."""
+        with self._write():
+            ids = self._db.execute(
+                """SELECT redemption_id FROM redemption_entry WHERE at_ms < ? AND redemption_id NOT IN
+                   (SELECT redemption_id FROM redemption_entry WHERE at_ms >= ?) AND lease_id NOT IN
+                   (SELECT lease_id FROM lease WHERE NOT closed) GROUP BY redemption_id LIMIT ?""",
+                (before_ms, before_ms, limit),
+            ).fetchall()
+            for table in ("redemption_entry", "coupon_double"):
+                self._db.conn.executemany(f"DELETE FROM {table} WHERE redemption_id = ?", ids)
+            return len(ids)
 
     # --- budgets ---------------------------------------------------------------------------------------------
 

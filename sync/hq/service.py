@@ -16,7 +16,7 @@ from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
-from sync.hq import orders, server, web
+from sync.hq import orders, pricefiles, redemptions, server, web
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -51,8 +51,7 @@ async def run(
             parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
             parts.create_task(_watch(ledger, pulse), name="hq watch")
             parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")
-            if keep_days is not None:
-                parts.create_task(_let_go(ledger, health, now_ms, keep_days), name="hq retention")
+            parts.create_task(_let_go(ledger, health, now_ms, keep_days), name="hq retention")
     except BaseExceptionGroup as group:
         raise _first(group) from None
     finally:
@@ -78,8 +77,9 @@ async def _forget_codes(ledger: Ledger, now_ms: Callable[[], int]) -> None:
         await asyncio.sleep(FORGET_CODES_S)
 
 
-async def _let_go(ledger: Ledger, health: Health, now_ms: Callable[[], int], keep_days: int) -> None:
-    """Events go after `keep_days`, counted by a time that no jump of the clock moves (gateway.core.reckoning)."""
+async def _let_go(ledger: Ledger, health: Health, now_ms: Callable[[], int], keep_days: int | None) -> None:
+    """Events go after `keep_days`, None = never, and redemptions after ten years; counted by a time that no jump of the
+    clock moves (gateway.core.reckoning)."""
     loop = asyncio.get_running_loop()
     newest_ms = await asyncio.to_thread(ledger.newest_ms)
     begun_ms = newest_ms if newest_ms is not None else now_ms()
@@ -89,8 +89,12 @@ async def _let_go(ledger: Ledger, health: Health, now_ms: Callable[[], int], kee
         reckoning.look(now_ms(), round(loop.time() * 1000))
         if loop.time() >= next_s and reckoning.state == "sure":
             with suppress(StoreError):  # as above
-                gone = await forget_events(ledger, reckoning.surely_ms - keep_days * DAY_MS)
-                health.count("hq.events_let_go", gone)
+                if keep_days is not None:
+                    gone = await forget_events(ledger, reckoning.surely_ms - keep_days * DAY_MS)
+                    health.count("hq.events_let_go", gone)
+                before_ms = reckoning.surely_ms - redemptions.KEEP_DAYS * DAY_MS
+                while await asyncio.to_thread(ledger.forget_redemptions, before_ms, FORGET_AT_ONCE):
+                    health.count("hq.redemptions_let_go")
                 next_s = loop.time() + LET_GO_S
         await asyncio.sleep(LOOK_S)
 
@@ -126,6 +130,14 @@ def publish_offers(db: Path, path: Path) -> tuple[int, int]:
 def publish_catalogue(db: Path, path: Path) -> tuple[int, int]:
     """Record a whole catalogue in place of all offers; returns as import_file."""
     return _record(db, orders.read_catalogue(path))
+
+
+def publish_prices(db: Path, path: Path) -> tuple[int, int]:
+    """Make the price list what a JSON-lines file says; how many parts of it are news, and the version then."""
+    articles = pricefiles.read(path)
+    with _ledger(db) as ledger:
+        ops = pricefiles.changes(articles, ledger.price_parts())
+    return _record(db, ops)
 
 
 def push_config(db: Path, path: Path) -> int:
@@ -268,6 +280,19 @@ def set_stock(db: Path, gateway: str, article: str, units: int | None, at_ms: in
         return orders.set_stock(ledger, gateway, {article: units}, at_ms)
 
 
+def passes(db: Path, limit: int, done: int | None) -> tuple[list[Row], int]:
+    """Passes that are out of date, the oldest first, once those up to `done` are struck; and how many that were."""
+    with _ledger(db) as ledger:
+        struck = ledger.passes_done(done) if done is not None else 0
+        return ledger.passes_due(limit), struck
+
+
+def doubles(db: Path) -> list[Row]:
+    """Coupons that were redeemed more than once."""
+    with _ledger(db) as ledger:
+        return ledger.doubles()
+
+
 def write_off(db: Path, lease_id: str) -> None:
     """All of the lease of a lost gateway counts as spent. Raises ConfigError."""
     _must_exist(db)
@@ -281,6 +306,21 @@ def budgets(db: Path) -> list[Row]:
     _must_exist(db)
     with _ledger(db) as ledger:
         return ledger.budgets()
+
+
+def set_points(db: Path, member_id: str, points: int) -> None:
+    """Set a member's balance; every shop is told. Raises ConfigError."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        if not ledger.set_points(member_id, points):
+            raise ConfigError(f"member {member_id}: not known to this HQ; expected the pseudonym of a member")
+
+
+def points(db: Path) -> list[Row]:
+    """Every balance of points, by member."""
+    _must_exist(db)
+    with _ledger(db) as ledger:
+        return ledger.balances()
 
 
 def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:

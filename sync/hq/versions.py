@@ -6,8 +6,10 @@ from dataclasses import replace
 from hashlib import sha256
 
 from gateway.core.changes import (
+    BalancePut,
     BindingDrop,
     BindingPut,
+    Booked,
     CataloguePart,
     Change,
     ConfigPut,
@@ -15,6 +17,7 @@ from gateway.core.changes import (
     ConsentPark,
     ConsentRestore,
     CouponsPut,
+    CouponUsed,
     CredentialDrop,
     CredentialPut,
     KeyDrop,
@@ -25,7 +28,10 @@ from gateway.core.changes import (
     MemberPut,
     OfferDrop,
     OfferPut,
+    PointsPut,
+    PricesPut,
     PurchasesPut,
+    ScanPut,
     SegmentsPut,
     StockPut,
 )
@@ -121,7 +127,7 @@ class Versions(Erasures):
                 return False
         elif isinstance(change, ConfigPut):
             self._know_notice(change.config.notice)
-        until_ms = None
+        until_ms = change.until_ms if isinstance(change, CouponUsed) else None
         if isinstance(change, BindingPut):
             until_ms = change.valid_until_ms
             if not self._remember(change):
@@ -136,7 +142,7 @@ class Versions(Erasures):
             )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
-        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut) else None
+        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut | Booked) else None
         self._db.execute("DELETE FROM change WHERE key = ?", (key,))
         if isinstance(change, StockPut) and change.whole:  # what was said of single articles before is part of it
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND ?", (key, f"{key}~"))
@@ -161,7 +167,7 @@ class Versions(Erasures):
             self._db.conn.executemany("INSERT OR REPLACE INTO notice VALUES (?, ?, ?)", rows)
 
     def _forget(self, member_id: str) -> None:
-        for table in ("change", "binding"):
+        for table in ("change", "binding", "points_entry", "points_balance", "points_stream"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", (member_id,))
         # That something happened at that hour stays; who it was and what was said goes.
         self._db.execute("UPDATE event SET member_id = NULL, body = '{}' WHERE member_id = ?", (member_id,))
@@ -201,6 +207,11 @@ class Versions(Erasures):
         )
         names = ("gateway", "key_id", "use", "from_ms", "until_ms")
         return [{name: json.loads(row["op"])["body"][name] for name in names} for row in rows]
+
+    def price_parts(self) -> dict[int, Row]:
+        """The price list as it was sent: the bodies of its ops, by part."""
+        rows = self._read("SELECT op FROM change WHERE key >= 'prices:' AND key < 'prices;'")
+        return {int(body["part"]): body for row in rows for body in [json.loads(row["op"])["body"]]}
 
     # --- one-time codes -------------------------------------------------------------------------------------
 
@@ -347,6 +358,18 @@ def _key(change: Change) -> tuple[str, str | None]:
         case StockPut():
             of = "" if change.whole else sha256("/".join(sorted(change.units)).encode()).hexdigest()
             return f"stock:{change.gateway}:{of}", None
+        case PointsPut():
+            return "points", None
+        case BalancePut(member_id):
+            return f"balance:{member_id}", member_id
+        case PricesPut():
+            return f"prices:{change.part}", None
+        case ScanPut():
+            return "scan", None
+        case CouponUsed(coupon):
+            return f"used:{coupon}", None
+        case Booked():
+            return f"booked:{change.gateway}", None
 
 
 def record_of(op: str) -> ConsentRecord:

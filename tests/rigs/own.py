@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from display.api import create_app
 from display.hub import Hub
 from gateway.core.changes import Change
+from gateway.core.keyring import Held
 from gateway.core.model import QueueEntry, ScreenContent, StaffCard
 from tests.rigs.shop import NOTICE, Shop, open_shop
 from tests.rigs.shopfront import KEY
@@ -38,6 +39,7 @@ class Own:
             public_url=base,
             me=shop.flow.selfservice,
             handovers=shop.flow.handovers,
+            takeaways=shop.flow.takeaways,
         )
         self._browsers: list[httpx.AsyncClient] = []
 
@@ -127,8 +129,8 @@ def agreed(language: str = "en", **more: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def own_shop(path: Path, *changes: Change, base: str = BASE) -> AsyncIterator[Own]:
-    own = Own(await open_shop(path, *changes, public_url=base), base)
+async def own_shop(path: Path, *changes: Change, base: str = BASE, keys: Sequence[Held] = ()) -> AsyncIterator[Own]:
+    own = Own(await open_shop(path, *changes, public_url=base, keys=keys), base)
     await own.shop.tick()  # the clock is synchronised, so what is given counts
     try:
         yield own
@@ -163,6 +165,7 @@ def _follow(shop: Shop, hub: Hub) -> None:
 
     walls.show, walls.queue, walls.open_card = both_show, both_queue, both_open
     walls.close_card, walls.lock = both_close, both_lock
+    walls.on_till = hub.till
 
 
 async def together(*works: Any) -> list[Any]:

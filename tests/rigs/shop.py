@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gateway.config import ReceiverTable
 from gateway.core.changes import Change, ConfigPut, ConsentAdd, CredentialPut, Delta, MemberPut, OfferPut
 from gateway.core.identity import Resolver
+from gateway.core.keyring import Held, Keyring
 from gateway.core.model import (
     ConsentRecord,
     ConsentState,
@@ -73,6 +74,8 @@ class Walls:
         self.closed: list[tuple[str, str]] = []
         self.asleep: set[str] = set()
         self.locked: set[str] = set()
+        self.rung: list[str] = []  # tills whose pages were told to ask anew
+        self.on_till: Callable[[str], None] = lambda till: None
 
     def show(self, screen: str, content: ScreenContent) -> None:
         self.screens[screen] = content
@@ -89,6 +92,10 @@ class Walls:
             del self.cards[tablet]
         self.closed.append((tablet, reason))
 
+    def till(self, till: str) -> None:
+        self.rung.append(till)
+        self.on_till(till)
+
     def sees(self, tablet: str) -> bool:
         return tablet not in self.asleep
 
@@ -99,10 +106,24 @@ class Walls:
         """Deadlines are not this wall's business."""
 
 
+class _Keychain:
+    """Keys as if headquarters had sealed them for this gateway."""
+
+    gateway = "acme/munich-1/gw-1"
+
+    def __init__(self, keys: Sequence[Held]) -> None:
+        self.ring = Keyring(keys)
+
+    async def load(self) -> None:
+        """They are here already."""
+
+
 class Shop:
     """`await open()` first, `close()` last."""
 
-    def __init__(self, path: Path, public_url: str | None = None, epoch: str = "e" * 32) -> None:
+    def __init__(
+        self, path: Path, public_url: str | None = None, epoch: str = "e" * 32, keys: Sequence[Held] = ()
+    ) -> None:
         self.clock = Clock()
         self.walls = Walls()
         self.health = Health()
@@ -126,6 +147,7 @@ class Shop:
             spawn=self._spawn,
             wake=self._wake,
             public_url=public_url,
+            keychain=_Keychain(keys) if keys else None,  # type: ignore[arg-type]  # opens nothing, holds these
         )
         self.version = 0
 
@@ -211,9 +233,9 @@ def basics() -> tuple[Change, ...]:
     )
 
 
-async def open_shop(path: Path, *changes: Change, public_url: str | None = None) -> Shop:
+async def open_shop(path: Path, *changes: Change, public_url: str | None = None, keys: Sequence[Held] = ()) -> Shop:
     """A started shop with the basics and `changes`."""
-    shop = Shop(path, public_url)
+    shop = Shop(path, public_url, keys=keys)
     await shop.flow.start()
     assert await shop.push(*basics(), *changes) == "applied"
     await shop.settle()

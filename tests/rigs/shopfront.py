@@ -27,7 +27,9 @@ from gateway.core.model import (
 )
 from gateway.health import Health
 from gateway.life import Stale
+from gateway.sales import Recorded, SaleOutcome, Sold
 from gateway.serving import serve
+from gateway.tilldesk import TillView
 
 KEY = "manager-key-for-tests"
 SHOP = ShopConfig(
@@ -81,6 +83,10 @@ class FakePath:
     beside: str | None = None
     answers: dict[str, str | Exception] = field(default_factory=dict)
     outcome: Outcome = Answer("reserved", None, "r-1", "o-1", 250, 600_000)  # noqa: RUF009 - frozen
+    recorded: SaleOutcome = Recorded(17)  # noqa: RUF009 - frozen
+    sold: list[tuple[str, str, Sold]] = field(default_factory=list)
+    till_view: TillView | None = None
+    reasons: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     asked: list[tuple[str, str, Asked]] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -112,12 +118,30 @@ class FakePath:
         return self._answer("done", "ok", till)
 
     @property
-    def checkout(self) -> "FakePath":
+    def till_desk(self) -> "FakePath":
         return self
+
+    async def sell(self, till: str, key: str, sold: Sold) -> SaleOutcome:
+        self.sold.append((till, key, sold))
+        return self.recorded
+
+    async def view(self, till: str) -> TillView:
+        return self.till_view or TillView(till, None, (), (), True)
 
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         self.asked.append((till, key, asked))
         return self.outcome
+
+    @property
+    def advice(self) -> "FakePath":
+        return self
+
+    async def why(self, handshake_id: str, offer_id: str, tablet: str) -> Mapping[str, tuple[str, ...]] | None:
+        self.calls.append(("why", handshake_id, offer_id, tablet))
+        return self.reasons.get(offer_id)
+
+    async def offer_usual(self, entry_id: str, tablet: str) -> str:
+        return self._answer("usual", "ok", entry_id, tablet)
 
     async def on_accept(self, handshake_id: str, tablet: str) -> str:
         return self._answer("accept", "open", handshake_id, tablet)

@@ -24,6 +24,7 @@ def material(use: KeyUse, name: str) -> bytes:
         KeyUse.VAS: {"pass_type_id": "pass.example.loyalty", "private": secret(name)},
         KeyUse.SUN: {"meta": secret(name)[:32], "file": secret(name)[32:]},
         KeyUse.TAG: {"key_id": secret(name)[:4], "public": secret(name)},
+        KeyUse.COUPON: {"key_id": secret(name)[:4], "private": secret(name)},
     }
     return json.dumps(own[use]).encode()
 

@@ -1,0 +1,58 @@
+"""What the simulated shop sells: a price list, an offer for phones, and how baskets are handled. Invented throughout.
+
+The GTINs begin with 952, which GS1 keeps for demonstrations; a label of the cheese counter begins with 28.
+"""
+
+from typing import Any
+
+from gateway.core.gs1 import check_digit
+
+PREFIX = "952000000"  # of twelve digits, and then one that belongs behind them
+CHEESE = "280001200000"
+
+_GOODS = (
+    ("Hausröstung 250 g", "House roast 250 g", 790, "coffee"),
+    ("Espresso Nr. 4, 250 g", "Espresso No. 4, 250 g", 850, "coffee"),
+    ("Darjeeling, erste Pflückung 100 g", "Darjeeling first flush 100 g", 1290, "tea"),
+    ("Zartbitter mit Meersalz 80 g", "Dark chocolate, sea salt 80 g", 390, "chocolate"),
+    ("Vier Pralinen", "Four pralines", 560, "chocolate"),
+    ("Landbrot 750 g", "Country loaf 750 g", 480, "bread"),
+    ("Hafermilch 1 l", "Oat milk 1 l", 239, ""),
+    ("Blütenhonig 250 g", "Blossom honey 250 g", 690, ""),
+    ("Traubensecco 0,75 l", "Grape fizz 0.75 l", 890, ""),
+    ("Handcreme 75 ml", "Hand cream 75 ml", 1150, ""),
+)
+
+
+def articles() -> list[dict[str, Any]]:
+    """The lines of the price file, as `hq publish-prices` takes them."""
+    listed = [
+        {"gtin": gtin(number), "title": {"de": de, "en": en}, "cents": cents, "category": category}
+        for number, (de, en, cents, category) in enumerate(_GOODS, start=1)
+    ]
+    cheese = {"de": "Bergkäse vom Stück", "en": "Mountain cheese, by the piece"}
+    return [*listed, {"gtin": CHEESE + check_digit(CHEESE), "title": cheese, "cents": 0, "category": "cheese"}]
+
+
+def gtin(number: int) -> str:
+    """The GTIN of the article with this number, from 1 on; 13 digits."""
+    bare = f"{PREFIX}{number:03}"
+    return bare + check_digit(bare)
+
+
+def ops() -> list[dict[str, Any]]:
+    """Rules for baskets, and an offer that a customer's own phone shows in the basket."""
+    rules = {"on": True, "recheck_bp": 1_000, "secret": "of-the-demo", "embedded": [{"prefix": "28", "holds": "price"}]}
+    offer = {
+        "offer_id": "o-phone-roast",
+        "title": {"de": "1 € auf die Hausröstung", "en": "€1 off the house roast"},
+        "text": {"de": "In Ihrem selbst gescannten Korb.", "en": "In the basket that you scan yourself."},
+        "art": "coffee",
+        "audience": "members",
+        "channels": ["phone", "till"],
+        "placements": ["scan"],
+        "value_cents": 100,
+        "price_ref": gtin(1),
+        "price_cents": _GOODS[0][2],
+    }
+    return [{"op": "scan.put", "body": rules}, {"op": "offer.put", "body": offer}]

@@ -1,0 +1,250 @@
+"""What happens to customers' own baskets inside one transaction: whose they are, what is taken off, what tills hear.
+
+These functions run in the writer thread. Whose a basket is, is asked again at each step: a withdrawal counts at once.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.core import basketcode
+from gateway.core.basket import MAX_BENEFITS, Basket, Benefit, Priced, Scan, ScanRules, Shown, added, price, recheck
+from gateway.core.basketcode import Code
+from gateway.core.gs1 import Embedded, parse
+from gateway.core.model import Contact, Event, Offer, Proof, Purpose
+from gateway.core.offers import Person, Situation, one_of_each_group, sift
+from gateway.core.prices import Article, article_of, mispriced
+from gateway.core.redemption import Refused, Times
+from gateway.core.shelf import timely
+from gateway.records import Tx
+
+# Customers with a phone in hand at once; a large shop has two hundred. A row has up to 45 kB: 23 MB at the very worst.
+MAX_BASKETS = 500
+# A basket in which nothing was ever scanned: whoever makes many of them must not keep others out for long.
+EMPTY_MS = 300_000
+KEPT_MS = 600_000  # behind the end of its code: a till that lost the answer asks again and gets it
+PLACEMENT = "scan"  # what a contact in a basket is noted as
+_MINUTE_MS = 60_000
+
+Result = Literal["ok", "off", "busy", "gone", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """One scan as a phone sends it."""
+
+    scan_id: str
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the phone shows. `refused`: scans that are no article, by their id. `code` "" = none counts."""
+
+    result: Result
+    basket: Basket | None = None
+    priced: Priced | None = None
+    benefits: tuple[Benefit, ...] = ()
+    refused: Mapping[str, str] | None = None
+    ends_ms: int = 0  # of the code
+    list_version: int = 0
+    embedded: tuple[Embedded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a till is told; `reason` of a "no"."""
+
+    reason: str | None
+    basket_id: str = ""
+    shown: Shown | None = None
+
+
+Outcome = Answer | Literal["conflict", "busy"]
+
+
+def begin(tx: Tx, basket: Basket, cookie: bytes, times: Times) -> View:
+    """Open a basket; of a member it has the benefits that are theirs now. An older one of theirs is nobody's then."""
+    rules = tx.scan_rules()
+    if not rules.on:
+        return View("off")
+    if tx.basket_count() >= MAX_BASKETS:
+        return View("busy")
+    person = _person(tx, basket.member_id, times.now_ms)
+    if person is None:
+        basket = replace(basket, member_id=None)
+    else:
+        disown(tx, person.member_id)
+        offers = _eligible(tx, person, times.now_ms)
+        basket = replace(basket, offers=tuple(offer.offer_id for offer in offers))
+        for offer in offers:  # they asked for it, and it is a contact like any other
+            shown = Contact(times.now_ms, offer.offer_id, True, PLACEMENT)
+            tx.note_contact(person.member_id, basket.basket_id, shown)
+    tx.open_basket(basket, cookie, _until(rules, basket, times))
+    return look(tx, basket, times)
+
+
+def disown(tx: Tx, member_id: str) -> int:
+    """A member's baskets go on as nobody's, without benefits; how many."""
+    held = tx.baskets_of(member_id)
+    for basket, until_ms in held:
+        tx.save_basket(replace(basket, member_id=None, offers=(), code=""), until_ms)
+    return len(held)
+
+
+def look(tx: Tx, basket: Basket, times: Times, refused: Mapping[str, str] | None = None) -> View:
+    """What the basket costs now."""
+    benefits, embedded = _benefits(tx, basket, times.now_ms), tx.scan_rules().embedded
+    priced = price(basket.scans, _articles(tx, basket.scans), benefits)
+    version = tx.prices_version
+    return View("ok", basket, priced, benefits, refused or {}, list_version=version, embedded=embedded)
+
+
+def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times) -> View:
+    """Add scans, each once by its id; a code that was made before counts no more."""
+    basket, rules = live(tx, cookie), tx.scan_rules()
+    if basket is None or not rules.on:
+        return View("gone")
+    scans, refused = [], {}
+    for one in typed:
+        item = parse(one.code, rules.embedded)
+        if isinstance(item, Refused):
+            refused[one.scan_id] = item.reason
+        else:
+            scans.append(Scan(one.scan_id, item, one.count))
+    listed = _articles(tx, scans)
+    refused |= {one.scan_id: "scan.unknown" for one in scans if one.item.gtin not in listed}
+    known = [one for one in scans if one.scan_id not in refused]
+    all_scans, left_out = added(basket.scans, known)
+    if left_out:
+        tx.count("baskets.full")
+        refused |= {one.scan_id: "scan.full" for one in known[-left_out:]}
+    if len(all_scans) > len(basket.scans):
+        basket = replace(basket, scans=all_scans, code="")
+    tx.save_basket(basket, _until(rules, basket, times))
+    return look(tx, basket, times, refused)
+
+
+def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times) -> View:
+    """A one-time code for the basket as it is; the one before counts no more."""
+    basket, rules = live(tx, cookie), tx.scan_rules()
+    if basket is None or not rules.on:
+        return View("gone")
+    view = look(tx, basket, times)
+    if view.priced is None or not view.priced.count:
+        return replace(view, result="empty")
+    ends_s = (times.now_ms + rules.code_min * _MINUTE_MS) // 1000
+    code = Code(basket.basket_id, view.priced.digest, view.priced.sum_cents, view.priced.count, ends_s)
+    basket = replace(basket, code=basketcode.issue(private, code))
+    tx.save_basket(basket, max(_until(rules, basket, times), ends_s * 1000 + KEPT_MS))
+    return replace(view, basket=basket, ends_ms=ends_s * 1000)
+
+
+def show(
+    tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times
+) -> tuple[Outcome, str | None, bool]:
+    """What a till is told of a code, once; whose basket it was, and whether this is new."""
+    asked = hashlib.sha256(b"basket " + text.encode()).digest()
+    before = tx.answered(till, key)
+    if before is not None:
+        if before[0] != asked:
+            return "conflict", None, False
+        told = json.loads(before[1])
+        if told["reason"] is not None:
+            return Answer(told["reason"]), None, False
+        kept = tx.basket(told["basket_id"])
+        shown = None if kept is None else kept.shown
+        return (Answer("basket.gone") if shown is None else Answer(None, told["basket_id"], shown)), None, False
+    if not tx.has_room_for_requests():
+        return "busy", None, False
+    answer, member_id = _show(tx, till, text, private, times)
+    told = {"reason": answer.reason, "basket_id": answer.basket_id}
+    tx.keep_answer(till, key, asked, json.dumps(told), times.now_ms)
+    return answer, member_id, True
+
+
+def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times) -> tuple[Answer, str | None]:
+    code = basketcode.verify(text, private.public_key(), times.latest_ms)
+    if isinstance(code, Refused):
+        return Answer(code.reason), None
+    basket = tx.basket(code.basket_id)
+    if basket is None:
+        return Answer("basket.gone"), None
+    if basket.till:
+        return Answer("basket.used"), None
+    if basket.code != text:
+        return Answer("basket.superseded"), None
+    view, rules = look(tx, basket, times), tx.scan_rules()
+    priced = view.priced
+    if priced is None or priced.digest != code.digest:
+        return Answer("basket.changed"), None
+    verdict = recheck(rules, basket, priced)
+    shown = Shown(priced.lines, priced.unknown, priced.sum_cents, priced.count, verdict)
+    over = replace(basket, member_id=None, offers=(), scans=(), till=till, shown=shown)
+    tx.save_basket(over, code.ends_s * 1000 + KEPT_MS)
+    body = {"basket_id": basket.basket_id, "till": till, "items": shown.items, "cents": shown.cents}
+    tx.emit(Event("basket.shown", times.now_ms, body | {"recheck": verdict.needed, "reason": verdict.reason}))
+    owner = _person(tx, basket.member_id, times.now_ms)
+    return Answer(None, basket.basket_id, shown), None if owner is None else owner.member_id
+
+
+def live(tx: Tx, cookie: bytes) -> Basket | None:
+    """The basket of a phone, while it is not over. Of whom it may not be known any more, it is nobody's."""
+    basket = tx.basket_behind(cookie)
+    return None if basket is None or basket.till else basket
+
+
+def _person(tx: Tx, member_id: str | None, now_ms: int) -> Person | None:
+    """Whose basket it is, as long as they agree to be recognised by what they did: a tap."""
+    person = None if member_id is None else tx.person(member_id, now_ms)
+    if person is None or person.staff or not person.profile.may(Purpose.RECOGNISE_NFC, now_ms).ok:
+        return None
+    return person
+
+
+def _eligible(tx: Tx, person: Person, now_ms: int) -> list[Offer]:
+    """Offers for this person on their own phone that take something off one article; the best one of each article."""
+    parts = (tx.meta("store_id") or "").split("/")
+    store, prices = parts[1] if len(parts) == 3 else "", tx.offer_prices()
+    offers = tuple(offer for offer in tx.offers() if offer.price_ref and offer.value_cents)
+    spent = frozenset(offer.budget_id for offer in offers if offer.budget_id) - tx.budgets_with_room(
+        tx.kept_from(now_ms)
+    )
+    situation = Situation(
+        "", now_ms, "tap", "", PLACEMENT, person, (), offers, tx.shop(), Proof.BEARER, "phone", store,
+        spent=spent, prices=prices,
+    )  # fmt: skip
+    found: dict[str, Offer] = {}
+    for offer in one_of_each_group(sift(situation)[1]):
+        found.setdefault(article_of(offer) or "", offer)
+    return list(found.values())[:MAX_BENEFITS]
+
+
+def _benefits(tx: Tx, basket: Basket, now_ms: int) -> tuple[Benefit, ...]:
+    """What was promised and still stands: the offer, its price, and the person's consent to it."""
+    person = _person(tx, basket.member_id, now_ms)
+    if person is None:
+        return ()
+    by_id, prices = {offer.offer_id: offer for offer in tx.offers()}, tx.offer_prices()
+    found = []
+    for offer_id in basket.offers:
+        offer = by_id.get(offer_id)
+        if offer is None or not timely(offer, now_ms) or mispriced(offer, prices) is not None:
+            continue
+        if offer.audience == "members" and not person.profile.may(offer.purpose, now_ms).ok:
+            continue
+        found.append(Benefit(offer_id, article_of(offer) or "", offer.value_cents, offer.title))
+    return tuple(found)
+
+
+def _articles(tx: Tx, scans: Sequence[Scan]) -> dict[str, Article]:
+    return tx.articles(scan.item.gtin for scan in scans)
+
+
+def _until(rules: ScanRules, basket: Basket, times: Times) -> int:
+    return times.now_ms + (rules.idle_min * _MINUTE_MS if basket.scans else EMPTY_MS)

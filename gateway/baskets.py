@@ -1,0 +1,214 @@
+"""Customers who scan for themselves: a basket each, on disk alone and sealed, from check-in to the till.
+
+The way in for phones and tills; what happens in a transaction is in gateway.basketacts. A phone shows its cookie, and
+a hash of that is kept.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.basketacts import Answer, Outcome, Typed, View, begin, disown, live, look, make_code, scan, show
+from gateway.core.basket import Basket
+from gateway.core.guesses import Guesses
+from gateway.core.model import Proof
+from gateway.core.ports import Clock
+from gateway.core.prices import Article
+from gateway.core.redemption import Times
+from gateway.core.tills import Sale, Tills
+from gateway.core.tokens import Random, new_token
+from gateway.health import Health
+from gateway.records import Tx
+from gateway.store import Store
+
+T = TypeVar("T")
+
+MINUTE_MS = 60_000
+# Baskets of nobody who is known, begun in a minute: behind a proxy all phones have one address.
+MAX_BEGUN_SOURCE = 30
+MAX_BEGUN = 100
+SWEEP_MS = 60_000
+SWEEP_ROWS = 50  # of one commit
+PAGE_ROWS = 1_000  # of the price list in one work: 4 ms of CPU (x86-64), 20 ms on a Pi, for which commits wait
+_KEY = b"store-gateway basket key"
+
+
+class Commit(Protocol):
+    """How a work is committed (gateway.works)."""
+
+    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0) -> Awaitable[T]: ...
+
+
+class Baskets:
+    """All baskets of the shop; a Holder (core.ports). `times`: this instant (gateway.life)."""
+
+    def __init__(
+        self,
+        tills: Tills,
+        store: Store,
+        clock: Clock,
+        health: Health,
+        commit: Commit,
+        begin: Callable[[Coroutine[Any, Any, None]], None],
+        new_id: Callable[[], str],
+        times: Callable[[], Times],
+        site_key: bytes,
+        random: Random,
+        sale_ms: Callable[[], int],
+    ) -> None:
+        self._tills = tills
+        self._store = store
+        self._clock = clock
+        self._health = health
+        self._commit = commit
+        self._begin = begin
+        self._new_id = new_id
+        self._times = times
+        self._random = random
+        self._sale_ms = sale_ms
+        seed = hashlib.blake2b(_KEY, key=site_key, digest_size=32).digest()
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self._owners: dict[str, str] = {}  # basket -> member
+        self._sweep_ms = 0
+        self._list: tuple[int, bytes] | None = None  # revision, file
+        self._listing = asyncio.Lock()
+        self._begun = Guesses(window_ms=MINUTE_MS, at_one=MAX_BEGUN_SOURCE, in_all=MAX_BEGUN)
+
+    async def load(self) -> None:
+        """Whose baskets a restart found."""
+        self._owners = await self._store.run(lambda tx: tx.baskets_with_members())
+
+    # --- phones ----------------------------------------------------------------------------------------------
+
+    async def start(self, member_id: str | None, language: str, source: str = "") -> tuple[View, str]:
+        """A new basket, and the cookie that opens it. `source`: where the request came from; none takes all places."""
+        if member_id is None and not self._begun.take(source, self._clock.now_ms()):
+            self._health.count("baskets.busy")
+            return View("busy"), ""
+        cookie = new_token(self._random)
+        basket, times = Basket(self._new_id(), member_id, language=language), self._times()
+        view = await self._commit(lambda tx: begin(tx, basket, _hash(cookie), times))
+        self._health.count("baskets.begun" if view.result == "ok" else f"baskets.{view.result}")
+        self._note(view)
+        return view, cookie
+
+    async def see(self, cookie: str | None) -> View:
+        """The basket of this phone."""
+        times = self._times()
+
+        def work(tx: Tx) -> View:
+            basket = live(tx, _hash(cookie or ""))
+            return View("gone") if basket is None else look(tx, basket, times)
+
+        return await self._store.run(work)
+
+    async def scan(self, cookie: str | None, typed: Sequence[Typed]) -> View:
+        """Scans of this phone, in any order and as often as it likes."""
+        times = self._times()
+        view = await self._commit(lambda tx: scan(tx, _hash(cookie or ""), typed, times))
+        self._note(view)
+        return view
+
+    async def code(self, cookie: str | None) -> View:
+        """A one-time code for the till."""
+        times = self._times()
+        view = await self._commit(lambda tx: make_code(tx, _hash(cookie or ""), self._private, times))
+        if view.result == "ok":
+            self._health.count("baskets.coded")
+        return view
+
+    async def end(self, cookie: str | None) -> None:
+        """The person is done without buying: nothing of it stays. A basket that a till has seen stays for its end."""
+
+        def work(tx: Tx) -> str:
+            basket = live(tx, _hash(cookie or ""))
+            if basket is None:
+                return ""
+            tx.drop_basket(basket.basket_id)
+            return basket.basket_id
+
+        self._owners.pop(await self._commit(work), None)
+
+    async def price_list(self, pack: Callable[[int, list[Article]], bytes]) -> bytes:
+        """The whole list as `pack` makes it of its version and articles: once for each list, beside the loop."""
+        async with self._listing:
+            while True:
+                revision, version = await self._store.run(lambda tx: (tx.prices_revision, tx.prices_version))
+                if self._list is not None and self._list[0] == revision:
+                    return self._list[1]
+                articles: list[Article] = []
+                while page := await self._store.run(partial(_next_page, articles[-1].gtin if articles else "")):
+                    articles += page
+                if revision == await self._store.run(lambda tx: tx.prices_revision):
+                    self._list = revision, await asyncio.to_thread(pack, version, articles)
+
+    # --- tills -----------------------------------------------------------------------------------------------
+
+    async def at_till(self, till: str, key: str, text: str) -> Outcome:
+        """What is in the basket of a code, once. Its member then stands at that till, unless somebody does already."""
+        times = self._times()
+        outcome, member_id, news = await self._commit(lambda tx: show(tx, till, key, text, self._private, times))
+        if isinstance(outcome, Answer):
+            self._health.count("baskets.shown" if outcome.reason is None else "baskets.refused") if news else None
+            self._owners.pop(outcome.basket_id, None)
+        if member_id is not None and self._tills.at(till, times.now_ms) is None:
+            self._tills.identify(Sale(till, member_id, Proof.BEARER, self._clock.now_ms() + self._sale_ms()))
+        return outcome
+
+    # --- as a Holder -----------------------------------------------------------------------------------------
+
+    @property
+    def members(self) -> set[str]:
+        return set(self._owners.values())
+
+    def forget(self, member_id: str) -> int:
+        """This member's baskets are nobody's from now on; how many."""
+        mine = [basket_id for basket_id, owner in self._owners.items() if owner == member_id]
+        for basket_id in mine:
+            del self._owners[basket_id]
+        if mine:
+            self._begin(self._disown(member_id))
+        return len(mine)
+
+    def expire(self, now_ms: int) -> None:
+        """Once a minute, baskets whose time has surely come go."""
+        if now_ms >= self._sweep_ms:
+            self._sweep_ms = now_ms + SWEEP_MS
+            self._begin(self._sweep())
+
+    def shift(self, delta_ms: int) -> None:
+        """Only how often baskets were begun goes by the clock of the moment."""
+        self._begun.shift(delta_ms)
+        self._sweep_ms = 0
+
+    def memory_of(self, member_id: str) -> Mapping[str, object]:
+        """Nothing: what there is stands in the table, and in its own section of the export."""
+        return {}
+
+    async def _disown(self, member_id: str) -> None:
+        await self._commit(lambda tx: disown(tx, member_id))
+
+    async def _sweep(self) -> None:
+        surely_ms = self._times().surely_ms
+        if not await self._store.run(lambda tx: tx.basket_count()):
+            return
+        while gone := await self._commit(lambda tx: tx.drop_baskets(surely_ms, SWEEP_ROWS)):
+            for basket_id in gone:
+                self._owners.pop(basket_id, None)
+
+    def _note(self, view: View) -> None:
+        """Keep in mind whose basket it is."""
+        if view.basket is not None and view.basket.member_id is not None:
+            self._owners[view.basket.basket_id] = view.basket.member_id
+
+
+def _next_page(after: str, tx: Tx) -> list[Article]:
+    return tx.price_page(after, PAGE_ROWS)
+
+
+def _hash(cookie: str) -> bytes:
+    return hashlib.sha256(b"basket " + cookie.encode()).digest()[:16]

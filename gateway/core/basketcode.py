@@ -1,0 +1,73 @@
+"""The one-time code at the end of a self-scanned basket: the text in a QR code that the till shows its gateway. Pure.
+
+base64url of: version, basket, digest of what is to be paid, cents, items, end, and this gateway's Ed25519 signature.
+That it is shown once is not known here; the basket's own row knows it (gateway.baskets). It pays nothing.
+"""
+
+import base64
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from gateway.core.basket import DIGEST_BYTES
+from gateway.core.redemption import Refused
+
+VERSION = 1
+MAX_CHARACTERS = 240  # a basket's id has at most 64; such a code has 214
+
+_DOMAIN = b"store-gateway basket v1"
+_SIGNATURE_BYTES = 64
+_NUMBERS = (("cents", 8), ("items", 2), ("ends_s", 4))  # a full basket of the dearest goods fits
+_TAIL = DIGEST_BYTES + sum(size for _, size in _NUMBERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """`digest`: of core.basket.Priced. It counts until `ends_s` (Unix second)."""
+
+    basket_id: str
+    digest: str
+    cents: int
+    items: int
+    ends_s: int
+
+
+def issue(private: Ed25519PrivateKey, code: Code) -> str:
+    """The text of a code."""
+    name = code.basket_id.encode()
+    numbers = b"".join(int(getattr(code, field)).to_bytes(size, "big") for field, size in _NUMBERS)
+    body = bytes([VERSION, len(name)]) + name + bytes.fromhex(code.digest) + numbers
+    return base64.urlsafe_b64encode(body + private.sign(_DOMAIN + body)).rstrip(b"=").decode()
+
+
+def verify(text: str, public: Ed25519PublicKey, latest_ms: int) -> Code | Refused:
+    """What a code says, or why it counts for nothing; it ends by the latest time that it may be."""
+    raw = _decode(text)
+    if raw is None or len(raw) < 2 + _SIGNATURE_BYTES or raw[0] != VERSION:
+        return Refused("basket.form")
+    body, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
+    name, tail = body[2 : 2 + body[1]], body[2 + body[1] :]
+    if len(tail) != _TAIL or len(name) != body[1] or not name.isascii():
+        return Refused("basket.form")
+    try:
+        public.verify(signature, _DOMAIN + body)
+    except InvalidSignature:
+        return Refused("basket.signature")
+    numbers, at = {}, DIGEST_BYTES
+    for field, size in _NUMBERS:
+        numbers[field] = int.from_bytes(tail[at : at + size], "big")
+        at += size
+    code = Code(name.decode(), tail[:DIGEST_BYTES].hex(), **numbers)
+    return Refused("basket.expired") if latest_ms >= code.ends_s * 1000 else code
+
+
+def _decode(text: str) -> bytes | None:
+    """None if the text is not exactly what `issue` makes of its bytes."""
+    if len(text) > MAX_CHARACTERS or not text.isascii():
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return None
+    return raw if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == text else None

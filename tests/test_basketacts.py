@@ -1,0 +1,81 @@
+"""What a transaction does with a basket: which offers become benefits, why others do not, and the contact it leaves."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.basketacts import MAX_BENEFITS, PLACEMENT, begin
+from gateway.core.basket import Basket
+from gateway.core.changes import Change, OfferPut, PricesPut
+from gateway.core.model import Cap, Offer, Purpose
+from gateway.core.prices import Article, part_of
+from tests.rigs.shop import TEXT, Shop, consent, member
+from tests.test_baskets import CUP, PHONE, TEA, opened
+from tests.test_sync_prices import gtin
+
+
+async def promised(shop: Shop, basket_id: str = "b-1", who: str = "mia") -> tuple[str, ...]:
+    """The offers of a basket that is begun now."""
+    times = shop.flow.life.times()
+    view = await shop.store.run(lambda tx: begin(tx, Basket(basket_id, who), basket_id.encode(), times))
+    assert view.basket is not None
+    return view.basket.offers
+
+
+def offer(offer_id: str, **more: object) -> OfferPut:
+    fields: dict[str, object] = {"value_cents": 50, "price_ref": CUP} | more
+    return OfferPut(Offer(offer_id, TEXT, TEXT, **fields))  # type: ignore[arg-type]  # fields of an offer
+
+
+@pytest.mark.parametrize(
+    ("change", "is_one"),
+    [
+        (offer("cup"), True),
+        (offer("cup", channels=("phone", "till")), True),
+        (offer("cup", channels=("public",)), False),
+        (offer("cup", price_ref=gtin(9)), False),
+        (offer("cup", value_cents=901), False),
+        (offer("cup", price_cents=901), False),
+        (offer("cup", value_cents=0), False),
+        (offer("cup", price_ref=""), False),
+        (offer("cup", valid_until_ms=1), False),
+        (offer("cup", interests=("wine",)), False),
+        (offer("cup", category="alcohol"), False),
+        (offer("cup", purpose=Purpose.PURCHASE_HISTORY), False),
+        (offer("cup", budget_id="never-lent"), False),
+        (offer("tea-2", price_ref=TEA, priority=-1), False),  # one for each article, the better one
+    ],
+)
+async def test_an_offer_becomes_a_benefit_or_not(tmp_path: Path, change: OfferPut, is_one: bool) -> None:
+    shop = await opened(tmp_path, change)
+    assert (change.offer.offer_id in await promised(shop)) is is_one
+    assert PHONE.offer_id in await promised(shop, "b-2")
+    shop.store.close()
+
+
+async def test_colleagues_and_those_who_may_not_be_recognised_have_none(tmp_path: Path) -> None:
+    shop = await opened(tmp_path, *member("bob", Purpose.PERSONALISE_OFFERS))
+    assert await promised(shop, who="bob") == ()
+    await shop.push(consent("bob", Purpose.RECOGNISE_NFC, seq=9))
+    assert await promised(shop, "b-2", "bob") == (PHONE.offer_id,)
+    shop.store.close()
+
+
+async def test_a_benefit_is_a_contact_and_its_caps_count(tmp_path: Path) -> None:
+    once = offer("cup", caps=(Cap("impressions", 1, calendar="day"),))
+    shop = await opened(tmp_path, once)
+    assert "cup" in await promised(shop)
+    assert "cup" not in await promised(shop, "b-2"), "its cap is used up by the first basket"
+    answers = await shop.store.run(lambda tx: tx.answers("mia"))
+    assert {(one["offer_id"], one["placement"]) for one in answers} == {("cup", PLACEMENT), ("tea-1", PLACEMENT)}
+    shop.store.close()
+
+
+async def test_there_is_a_bound_to_the_benefits_of_a_basket(tmp_path: Path) -> None:
+    many: list[Change] = []
+    for number in range(20, 22 + MAX_BENEFITS):
+        many.append(PricesPut(1, part_of(gtin(number)), (Article(gtin(number), TEXT, 100),)))
+        many.append(offer(f"o-{number}", price_ref=gtin(number)))
+    shop = await opened(tmp_path, *many)
+    assert len(await promised(shop)) == MAX_BENEFITS
+    shop.store.close()

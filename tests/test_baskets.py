@@ -1,0 +1,275 @@
+"""Baskets in a whole shop: whose they are, what is taken off, a code that is shown once, and what is left of them."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway import basketacts, baskets
+from gateway.basketacts import EMPTY_MS, KEPT_MS, Answer, Typed, View
+from gateway.core import basketcode
+from gateway.core.basket import ScanRules
+from gateway.core.changes import Change, OfferPut, PricesPut, ScanPut
+from gateway.core.gs1 import Embedded
+from gateway.core.model import ConsentState, Offer, Proof, Purpose
+from gateway.core.prices import Article, part_of
+from gateway.core.redemption import Refused
+from tests.rigs.shop import START_MS, TEXT, Shop, consent, member, open_shop
+from tests.test_gs1 import labelled
+from tests.test_sync_prices import gtin
+
+TEA, CUP, HAM = gtin(1), gtin(2), "0" + labelled("28", 7, 0)
+ARTICLES = (Article(TEA, TEXT, 499), Article(CUP, TEXT, 900), Article(HAM, TEXT, 0))
+RULES = ScanRules(on=True, recheck_bp=0, secret="of tests", embedded=(Embedded("28", "price"),))
+PHONE = Offer("tea-1", TEXT, TEXT, value_cents=100, price_ref=TEA, channels=("phone",))
+LIST = tuple(PricesPut(1, part_of(one.gtin), (one,)) for one in ARTICLES)
+MINUTE_MS = 60_000
+MIA = member("mia", Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS)
+
+
+async def opened(path: Path, *changes: Change) -> Shop:
+    return await open_shop(path, *LIST, ScanPut(RULES), OfferPut(PHONE), *MIA, *changes)
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    one = await opened(tmp_path)
+    yield one
+    one.store.close()
+
+
+async def start(shop: Shop, who: str | None = "mia") -> str:
+    view, cookie = await shop.flow.baskets.start(who, "de")
+    assert view.result == "ok"
+    return cookie
+
+
+async def scan(shop: Shop, cookie: str, *codes: str, count: int = 1) -> View:
+    held = await shop.flow.baskets.see(cookie)
+    number = len(held.basket.scans) if held.basket is not None else 0
+    return await shop.flow.baskets.scan(cookie, [Typed(f"s{number + n}", code, count) for n, code in enumerate(codes)])
+
+
+async def coded(shop: Shop, cookie: str) -> str:
+    view = await shop.flow.baskets.code(cookie)
+    assert view.basket is not None
+    return view.basket.code
+
+
+async def shown(shop: Shop, text: str, key: str, till: str = "till-1") -> Answer:
+    answer = await shop.flow.baskets.at_till(till, key, text)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def cents(view: View) -> int:
+    assert view.priced is not None
+    return view.priced.sum_cents
+
+
+async def test_a_members_basket_has_their_benefit_at_once_and_nobodys_has_none(shop: Shop) -> None:
+    mine, nobodys = await start(shop), await start(shop, None)
+    view = await scan(shop, mine, TEA, TEA)
+    assert (cents(view), [one.cents for one in view.benefits]) == (898, [100])
+    assert cents(await scan(shop, nobodys, TEA, TEA)) == 998
+    assert cents(await scan(shop, mine, labelled("28", 7, 333))) == 1_231
+
+
+async def test_the_same_scan_again_changes_nothing_and_what_is_no_article_says_why(shop: Shop) -> None:
+    cookie = await start(shop)
+    sent = [Typed("a", TEA, 1), Typed("b", "4006381333932", 1), Typed("c", gtin(9), 1), Typed("d", CUP, 2)]
+    first = await shop.flow.baskets.scan(cookie, sent)
+    again = await shop.flow.baskets.scan(cookie, sent)
+    assert cents(first) == cents(again) == 399 + 1_800
+    assert first.refused == {"b": "scan.check", "c": "scan.unknown"}
+
+
+async def test_a_code_counts_once_and_the_same_till_gets_the_same_answer(shop: Shop) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA, CUP)
+    text = await coded(shop, cookie)
+    first = await shown(shop, text, "key-0001")
+    assert first.shown is not None
+    assert (first.reason, first.shown.cents, first.shown.items) == (None, 1_299, 2)
+    assert [line.offer_id for line in first.shown.lines] == ["tea-1", ""]
+    assert await shown(shop, text, "key-0001") == first
+    assert await shown(shop, text, "key-0002") == Answer("basket.used")
+    assert await shop.flow.baskets.at_till("till-1", "key-0001", text + "x") == "conflict"
+    (told,) = await shop.bodies("basket.shown")
+    assert (told["till"], told["items"], told["cents"], told["recheck"]) == ("till-1", 2, 1_299, False)
+    assert "mia" not in str(told)
+    assert (await scan(shop, cookie, TEA)).result == "gone"
+
+
+async def test_its_member_stands_at_the_till_then_unless_somebody_does(shop: Shop) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    await shown(shop, await coded(shop, cookie), "key-0001")
+    sale = shop.flow.sale_at("till-1")
+    assert sale is not None
+    assert sale[:2] == ("mia", Proof.BEARER)
+    assert (await shop.flow.baskets.see(cookie)).result == "gone"
+
+
+async def test_a_later_scan_or_code_and_another_price_end_a_code(shop: Shop) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    first = await coded(shop, cookie)
+    await scan(shop, cookie, CUP)
+    assert (await shown(shop, first, "key-0001")).reason == "basket.superseded"
+    second = await coded(shop, cookie)
+    await shop.push(PricesPut(2, part_of(TEA), (replace(ARTICLES[0], cents=500),)))
+    assert (await shown(shop, second, "key-0002")).reason == "basket.changed"
+    assert (await shown(shop, await coded(shop, cookie), "key-0003")).reason is None
+
+
+async def test_an_empty_basket_has_no_code(shop: Shop) -> None:
+    cookie = await start(shop)
+    assert (await shop.flow.baskets.code(cookie)).result == "empty"
+    await scan(shop, cookie, TEA)
+    await shop.flow.baskets.scan(cookie, [Typed("back", TEA, -1)])
+    assert (await shop.flow.baskets.code(cookie)).result == "empty"
+
+
+@pytest.mark.parametrize("purpose", [Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS])
+async def test_what_is_withdrawn_is_off_the_basket_at_once(shop: Shop, purpose: Purpose) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    await shop.push(consent("mia", purpose, ConsentState.WITHDRAWN, 9))
+    await shop.settle()
+    view = await shop.flow.baskets.see(cookie)
+    assert (cents(view), view.benefits) == (499, ())
+    assert view.basket is not None
+    assert view.basket.member_id is None
+    assert await shop.store.run(lambda tx: tx.baskets_of("mia")) == []
+    assert shop.flow.baskets.members == set()
+
+
+async def test_an_erased_members_basket_is_gone(shop: Shop) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    assert await shop.flow.on_erase("mia", "tablet") == "ok"
+    await shop.settle()
+    assert (await shop.flow.baskets.see(cookie)).result == "gone"
+
+
+async def test_a_second_phone_of_a_member_takes_the_benefits_along(shop: Shop) -> None:
+    first = await start(shop)
+    await scan(shop, first, TEA)
+    second = await start(shop)
+    assert cents(await scan(shop, second, TEA)) == 399
+    assert cents(await shop.flow.baskets.see(first)) == 499
+
+
+async def test_it_survives_a_restart(tmp_path: Path) -> None:
+    shop = await opened(tmp_path)
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    text = await coded(shop, cookie)
+    shop.store.close()
+    again = Shop(tmp_path)
+    await again.flow.start()
+    assert cents(await again.flow.baskets.see(cookie)) == 399
+    assert again.flow.baskets.members == {"mia"}
+    assert (await shown(again, text, "key-0001")).reason is None
+    again.store.close()
+
+
+async def test_it_is_wiped_at_its_end_and_when_nobody_scans(shop: Shop) -> None:
+    await shop.tick()
+    left, ended, busy = await start(shop, None), await start(shop, None), await start(shop)
+    await scan(shop, busy, TEA)
+    await shop.flow.baskets.end(ended)
+    assert (await shop.flow.baskets.see(ended)).result == "gone"
+    await shop.tick(EMPTY_MS + MINUTE_MS)
+    assert (await shop.flow.baskets.see(left)).result == "gone"
+    await shop.tick(RULES.idle_min * MINUTE_MS)
+    assert (await shop.flow.baskets.see(busy)).result == "gone"
+    assert await shop.store.run(lambda tx: tx.basket_count()) == 0
+    assert shop.flow.baskets.members == set()
+
+
+async def test_an_expired_code_says_so_also_after_its_basket_is_gone(shop: Shop) -> None:
+    await shop.tick()
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    text = await coded(shop, cookie)
+    await shop.tick(RULES.code_min * MINUTE_MS)
+    assert (await shown(shop, text, "key-0001")).reason == "basket.expired"
+    await shop.tick(2 * 60 * MINUTE_MS + KEPT_MS)
+    assert (await shown(shop, text, "key-0002")).reason == "basket.expired"
+
+
+async def test_without_headquarters_word_there_is_no_scanning_and_there_is_a_bound(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(basketacts, "MAX_BASKETS", 1)
+    await start(shop)
+    assert (await shop.flow.baskets.start(None, "de"))[0].result == "busy"
+    await shop.push(ScanPut(ScanRules()))
+    assert (await shop.flow.baskets.start(None, "de"))[0].result == "off"
+
+
+async def test_one_device_cannot_take_all_places(shop: Shop) -> None:
+    async def begun(who: str | None, source: str) -> str:
+        return (await shop.flow.baskets.start(who, "de", source))[0].result
+
+    results = [await begun(None, "192.0.2.1") for _ in range(baskets.MAX_BEGUN_SOURCE + 1)]
+    assert (results.count("ok"), results[-1]) == (baskets.MAX_BEGUN_SOURCE, "busy")
+    assert [await begun(None, "192.0.2.2"), await begun("mia", "192.0.2.1")] == ["ok", "ok"]
+    shop.clock.ms += baskets.MINUTE_MS
+    assert await begun(None, "192.0.2.1") == "ok"
+
+
+async def test_the_list_for_phones_is_made_once_for_each_list(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baskets, "PAGE_ROWS", 2)
+    made: list[int] = []
+
+    def pack(version: int, articles: list[Article]) -> bytes:
+        made.append(len(articles))
+        return bytes([version])
+
+    assert await asyncio.gather(*[shop.flow.baskets.price_list(pack) for _ in range(3)]) == [b"\x01"] * 3
+    await shop.push(PricesPut(2, part_of(TEA), ()))
+    assert await shop.flow.baskets.price_list(pack) == b"\x02"
+    assert made == [3, 2]
+
+
+async def test_ten_thousand_wrong_codes_are_refused_with_a_reason_and_the_right_one_counts_once(shop: Shop) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    early = await coded(shop, cookie)
+    shop.clock.ms += 1_000
+    text = await coded(shop, cookie)
+    draw, times = random.Random(11), shop.flow.life.times()
+    ours = shop.flow.baskets._private
+    stranger = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"x")
+    code = basketcode.verify(text, ours.public_key(), START_MS)
+    assert not isinstance(code, Refused)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+    def forged(number: int) -> str:
+        match number % 5:
+            case 0:
+                return basketcode.issue(stranger, code)
+            case 1:
+                at = draw.randrange(len(text))
+                return text[:at] + draw.choice(letters.replace(text[at], "")) + text[at + 1 :]
+            case 2:
+                return basketcode.issue(ours, replace(code, ends_s=START_MS // 1000 - draw.randrange(9_999)))
+            case 3:
+                return basketcode.issue(ours, replace(code, cents=draw.randrange(code.cents)))
+        return early
+
+    def ask_all(tx: basketacts.Tx) -> list[str | None]:
+        return [basketacts._show(tx, "till-1", forged(number), ours, times)[0].reason for number in range(10_000)]
+
+    reasons = await shop.store.run(ask_all)
+    assert None not in reasons
+    assert set(reasons) == {"basket.form", "basket.signature", "basket.expired", "basket.superseded"}
+    assert (await shown(shop, text, "key-0001")).reason is None
+    assert {(await shown(shop, text, f"key-1{number:03}")).reason for number in range(50)} == {"basket.used"}

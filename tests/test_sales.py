@@ -1,0 +1,85 @@
+"""A sale that a till reports: its total is told, and of a member who agreed what was bought is remembered."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.core.changes import MemberPut, PointsPut, PurchasesPut
+from gateway.core.model import ConsentState, Member, Proof, Purpose
+from gateway.core.points import Balance, PointsPolicy
+from gateway.core.usual import Bought, Product, Purchases
+from gateway.sales import Recorded, Sold, SoldLine
+from tests.rigs.shop import Shop, consent, member, open_shop
+from tests.rigs.tillpage import ALL
+
+SOLD = Sold("4711", (SoldLine("espresso-4", 2, 1_798), SoldLine("toast", 1, 199), SoldLine("espresso-4", 1, 899)))
+POLICY = PointsPut(PointsPolicy(per_euro=2))
+
+
+@pytest.fixture
+async def shop(tmp_path: Path):
+    one = await open_shop(tmp_path, POLICY, *member("mia", *ALL, Purpose.PURCHASE_HISTORY), *member("ben", *ALL))
+    yield one
+    one.store.close()
+
+
+async def sell(shop: Shop, key: str = "sale-0001", sold: Sold = SOLD) -> object:
+    return await shop.flow.till_desk.sell("till-1", key, sold)
+
+
+async def bought(shop: Shop, who: str) -> Purchases | None:
+    return await shop.store.run(lambda tx: tx.stored_purchases(who))
+
+
+async def test_nobodys_sale_is_a_total(shop: Shop) -> None:
+    assert await sell(shop) == Recorded(0)
+    (told,) = await shop.bodies("sale.recorded")
+    assert told == {"till": "till-1", "receipt": "4711", "cents": 2_896, "lines": 3}
+    assert await bought(shop, "mia") is None
+
+
+async def test_a_members_sale_brings_points_and_what_they_bought_once(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    for _ in range(3):
+        assert await sell(shop) == Recorded(56)
+    assert await shop.store.run(lambda tx: tx.stored_balance("mia")) == Balance(56, 56)
+    found = await bought(shop, "mia")
+    assert found is not None
+    assert [(visit.here, visit.products) for visit in found.visits] == [(True, ("espresso-4", "toast"))]
+    assert len(await shop.bodies("sale.recorded")) == 1
+    content = shop.walls.screens["counter"]
+    assert content.dialogue is not None
+    assert (content.dialogue.step, content.dialogue.points) == ("credited", (56, 56))
+
+
+async def test_the_same_key_for_another_receipt_is_a_conflict(shop: Shop) -> None:
+    await sell(shop)
+    assert await sell(shop, sold=Sold("4712", SOLD.lines)) == "conflict"
+    assert len(await shop.bodies("sale.recorded")) == 1
+
+
+async def test_without_the_consent_nothing_is_kept_but_the_total(shop: Shop) -> None:
+    await shop.tap("ben", "till-nfc", Proof.PROVEN)
+    assert await sell(shop) == Recorded(56)
+    assert await bought(shop, "ben") is None
+    assert "ben" not in str(await shop.bodies("sale.recorded"))
+    await shop.push(consent("mia", Purpose.PURCHASE_HISTORY, ConsentState.WITHDRAWN, 9))
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    await sell(shop, "sale-0002")
+    assert await bought(shop, "mia") is None
+
+
+async def test_what_is_sold_here_becomes_the_usual(shop: Shop) -> None:
+    await shop.push(MemberPut(Member("mia", "Mia")))  # headquarters sends no words for it
+    products = (Product("espresso-4", "Espresso Nr. 4"), Product("tea", "Tee"))
+    old = Bought(shop.clock.ms - 90 * 86_400_000, True, ("tea",))
+    await shop.push(PurchasesPut("mia", Purchases(products, (old,))))
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    for number in range(4):
+        await sell(shop, f"sale-{number:04}")
+        shop.clock.ms += 60_000
+    found = await shop.store.run(
+        lambda tx: tx.usual(tx.profile("mia"), Purpose.PURCHASE_HISTORY, shop.clock.ms)  # type: ignore[arg-type]  # known
+    )
+    assert found[0] == "Espresso Nr. 4"
+    assert "toast" not in found  # an article of which headquarters has sent no words is passed over

@@ -1,0 +1,196 @@
+"""What a till's own page shows, on a whole shop: who buys, what may be redeemed and why not, and the shift."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from gateway.checkout import Answer, Asked
+from gateway.core.changes import OfferDrop, OfferPut
+from gateway.core.model import ConsentState, Offer, Proof, Purpose
+from gateway.core.redemption import State
+from gateway.tilldesk import MAX_OFFERS, SHIFT_MS, TillView
+from tests.rigs.shop import TEXT, Shop, consent, member, open_shop
+from tests.rigs.tillpage import ALL, LEASE, OFFERS, RULES, issued
+
+
+@pytest.fixture
+async def shop(tmp_path: Path):
+    changes = [OfferPut(offer) for offer in OFFERS]
+    one = await open_shop(tmp_path, *changes, RULES, LEASE, *member("mia", *ALL))
+    yield one
+    one.store.close()
+
+
+async def look(shop: Shop, till: str = "till-1") -> TillView:
+    return await shop.flow.till_desk.view(till)
+
+
+async def ask(shop: Shop, asked: Asked, till: str = "till-1") -> Answer:
+    answer = await shop.flow.till_desk.ask(till, secrets.token_hex(8), asked)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def offered(view: TillView) -> dict[str, str | None]:
+    return {one.offer_id: one.reason for one in view.offers}
+
+
+async def test_nobody_is_at_the_till_and_what_is_for_everybody_can_be_redeemed(shop: Shop) -> None:
+    view = await look(shop)
+    assert view.buyer is None
+    assert offered(view) == {"bag": None, "live": "redemption.hq_away"}
+    assert not view.hq_there
+
+
+async def test_a_member_is_shown_with_name_proof_and_what_fits_and_why_something_does_not(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.BEARER)
+    assert shop.walls.rung == ["till-1"]
+    view = await look(shop)
+    assert view.buyer is not None
+    assert (view.buyer.label, view.buyer.proof, view.buyer.most_cents) == ("Mia", Proof.BEARER, 500)
+    assert offered(view) == {"roast": None, "cake": None, "bag": None, "live": "redemption.hq_away"}
+    cake = next(one for one in view.offers if one.offer_id == "cake")
+    assert (cake.value_cents, cake.left, cake.unit) == (320, 2_000, "cents")
+    roast = view.offers[0]
+    assert (roast.offer_id, roast.max_cents, roast.member_day, roast.offline) == ("roast", 500, 1, "allow")
+
+
+async def test_a_strong_proof_redeems_what_is_worth_more(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    view = await look(shop)
+    assert "course" in offered(view)
+    assert view.buyer is not None
+    assert view.buyer.most_cents is None
+
+
+async def test_who_is_shown_is_noted_once_a_sale_and_its_offers_are_contacts(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    first = await look(shop)
+    again = await look(shop)
+    assert [one.offer_id for one in again.offers] == [one.offer_id for one in first.offers]
+    views = await shop.bodies("audit.viewed")
+    assert [(one["action"], one["actor"], one["purposes"]) for one in views] == [
+        ("till.shown", "till:till-1", ["staff_advice"])
+    ]
+    contacts = await shop.store.run(lambda tx: tx.contacts("mia", shop.clock.ms + 1))
+    assert {one.offer_id for one in contacts if one.placement == "till-1"} == {o.offer_id for o in first.offers}
+    assert all(one.asked for one in contacts)
+
+
+async def test_without_consent_to_advice_a_guest_buys_and_no_view_is_noted(tmp_path: Path) -> None:
+    changes = [OfferPut(offer) for offer in OFFERS]
+    only = (Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS)
+    shop = await open_shop(tmp_path, *changes, RULES, LEASE, *member("mia", *only))
+    await shop.tap("mia", "till-nfc")
+    view = await look(shop)
+    assert view.buyer is not None
+    assert view.buyer.label == ""
+    assert "roast" in offered(view)
+    assert await shop.bodies("audit.viewed") == []
+    shop.store.close()
+
+
+async def test_without_consent_to_own_offers_only_those_for_everybody_are_shown(tmp_path: Path) -> None:
+    changes = [OfferPut(offer) for offer in OFFERS]
+    shop = await open_shop(tmp_path, *changes, RULES, LEASE, *member("mia", Purpose.RECOGNISE_NFC))
+    await shop.tap("mia", "till-nfc")
+    assert set(offered(await look(shop))) == {"bag", "live"}
+    shop.store.close()
+
+
+async def test_what_somebody_said_yes_to_at_the_screen_comes_first(shop: Shop) -> None:
+    await shop.tap("mia", "coffee-nfc", Proof.PROVEN)
+    view = shop.walls.screens["bar"].dialogue
+    assert view is not None
+    assert await shop.flow.on_screen("bar", view.dialogue_id, "yes") == "ok"
+    await shop.settle()
+    taken = (await shop.bodies("offer.accepted"))[0]["offer_id"]
+    shop.clock.ms += 60_000
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    kept = [one.offer_id for one in (await look(shop)).offers if one.kept]
+    assert kept == [taken] == [(await look(shop)).offers[0].offer_id]
+
+
+async def test_a_withdrawal_takes_the_person_off_the_page_and_rings(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc")
+    assert (await look(shop)).buyer is not None
+    shop.walls.rung.clear()
+    await shop.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 9))
+    await shop.settle()
+    assert shop.walls.rung == ["till-1"]
+    assert shop.flow.till_desk.members == set()
+    view = await look(shop)
+    assert (view.buyer, set(offered(view))) == (None, {"bag", "live"})
+
+
+async def test_a_sale_that_is_over_rings_and_shows_nobody(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc")
+    await look(shop)
+    shop.walls.rung.clear()
+    await shop.tick(shop.flow.shop.sale_ms)
+    assert shop.walls.rung == ["till-1"]
+    assert shop.flow.till_desk.members == set()
+    assert (await look(shop)).buyer is None
+
+
+async def test_another_member_is_another_sale(shop: Shop) -> None:
+    await shop.push(*member("ben", *ALL))
+    await shop.tap("mia", "till-nfc")
+    first = (await look(shop)).buyer
+    await shop.tap("ben", "till-nfc")
+    second = (await look(shop)).buyer
+    assert first is not None
+    assert second is not None
+    assert (first.label, second.label) == ("Mia", "Ben")
+    assert first.sale_id != second.sale_id
+    assert shop.flow.till_desk.members == {"ben"}
+
+
+async def test_the_shift_has_what_is_held_redeemed_and_taken_back_and_not_what_came_to_nothing(shop: Shop) -> None:
+    held = await ask(shop, Asked("reserve", offer_id="bag"))
+    view = await look(shop)
+    assert [(one.state, one.cents, one.coupon) for one in view.lines] == [(State.RESERVED, 30, False)]
+    await ask(shop, Asked("cancel", str(held.redemption_id)))
+    assert (await look(shop)).lines == ()
+    used = await ask(shop, Asked("reserve", coupon=issued()))
+    await ask(shop, Asked("confirm", str(used.redemption_id), receipt="4711"))
+    (line,) = (await look(shop)).lines
+    assert (line.state, line.receipt, line.coupon) == (State.COMMITTED, "4711", True)
+    shop.walls.rung.clear()
+    await ask(shop, Asked("reverse", str(used.redemption_id), cents=10), "till-2")
+    assert "till-1" in shop.walls.rung  # taken back elsewhere, and shown here
+    assert (await look(shop)).lines[0].reversed_cents == 10
+    assert (await look(shop, "till-2")).lines == ()
+    shop.clock.ms += SHIFT_MS
+    assert (await look(shop)).lines == ()
+
+
+async def test_an_offer_without_a_worth_is_shown_where_something_limits_it_and_few_are_shown(shop: Shop) -> None:
+    free = OfferPut(Offer("free", TEXT, TEXT, audience="everyone", budget_id="b-1", priority=9))
+    talk = OfferPut(Offer("talk", TEXT, TEXT, audience="everyone", priority=9))
+    many = [OfferPut(Offer(f"more-{n}", TEXT, TEXT, audience="everyone", value_cents=10)) for n in range(20)]
+    await shop.push(free, talk, *many)
+    await shop.tap("mia", "till-nfc")
+    found = offered(await look(shop))
+    assert len(found) == MAX_OFFERS
+    assert found["free"] is None
+    assert "talk" not in found
+
+
+async def test_a_preview_writes_nothing(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc")
+    before = await shop.types()
+    await look(shop)
+    await look(shop)
+    assert set((await shop.types())[len(before) :]) == {"audit.viewed"}
+    lease = await shop.store.run(lambda tx: tx.lease("l-1"))
+    assert lease is not None
+    assert lease.held == 0
+
+
+async def test_an_offer_that_is_dropped_leaves_the_page(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc")
+    assert "roast" in offered(await look(shop))
+    await shop.push(OfferDrop("roast"))
+    assert "roast" not in offered(await look(shop))
