@@ -16,7 +16,7 @@ SHOP = ShopConfig(
     zones={"bar": {"de": "Kaffee-Ecke"}},
     restraint=Restraint("Europe/Berlin"),
 )
-PRICES = {"beans": 123_450}
+PRICES = {"04006381333931": 123_450}
 OFFER = Offer("o1", {"en": "x"}, {"en": "y"}, price_ref="4006381333931", value_cents=50, valid_until_ms=UNTIL_MS)
 
 
