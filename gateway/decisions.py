@@ -149,7 +149,7 @@ class Decisions:
         fresh = tuple(one for one in person.contacts if one.offer_id not in kept)
         situation = Situation(
             "", now_ms, "tap", zone, sale.till, replace(person, contacts=fresh), (), offers, tx.shop(), sale.proof,
-            "till", _store_of(tx), spent=_spent(tx, offers, now_ms),
+            "till", _store_of(tx), spent=_spent(tx, offers, now_ms), prices=tx.offer_prices(),
         )  # fmt: skip
         best = sorted(one_of_each_group(sift(situation)[1]), key=lambda offer: offer.offer_id not in kept)
         return best, kept

@@ -281,7 +281,7 @@ def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
         buyer = Buyer(look.sale_id, name, at.sale.proof, at.sale.until_ms, most_cents, points)
     shown = {offer.offer_id: offer for offer in offers}
     if buyer is None or look is None:
-        wanted = [one for one in offers if one.audience == "everyone" and _is_redeemable(one)]
+        wanted = [one for one in tx.well_priced() if one.audience == "everyone" and _is_redeemable(one)]
         chosen = [one for one in wanted if timely(one, now_ms)][:MAX_OFFERS]
     else:
         chosen = [shown[offer_id] for offer_id in look.offers if offer_id in shown]
