@@ -15,12 +15,13 @@ from gateway.core import basketcode
 from gateway.core.basket import MAX_BENEFITS, Basket, Benefit, Priced, Scan, ScanRules, Shown, added, price, recheck
 from gateway.core.basketcode import Code
 from gateway.core.gs1 import Embedded, parse
-from gateway.core.model import Contact, Event, Offer, Proof, Purpose
-from gateway.core.offers import Person, Situation, one_of_each_group, sift
+from gateway.core.model import Contact, Event, Offer, Purpose
+from gateway.core.offers import Person, one_of_each_group, sift
 from gateway.core.prices import Article, article_of, mispriced
 from gateway.core.redemption import Refused, Times
 from gateway.core.shelf import timely
 from gateway.records import Tx
+from gateway.situations import said, situation_of
 
 # Customers with a phone in hand at once; a large shop has two hundred. A row has up to 45 kB: 23 MB at the very worst.
 MAX_BASKETS = 500
@@ -209,18 +210,9 @@ def _person(tx: Tx, member_id: str | None, now_ms: int) -> Person | None:
 
 def _eligible(tx: Tx, person: Person, now_ms: int) -> list[Offer]:
     """Offers for this person on their own phone that take something off one article; the best one of each article."""
-    parts = (tx.meta("store_id") or "").split("/")
-    store, prices = parts[1] if len(parts) == 3 else "", tx.offer_prices()
-    offers = tuple(offer for offer in tx.offers() if offer.price_ref and offer.value_cents)
-    spent = frozenset(offer.budget_id for offer in offers if offer.budget_id) - tx.budgets_with_room(
-        tx.kept_from(now_ms)
-    )
-    situation = Situation(
-        "", now_ms, "tap", "", PLACEMENT, person, (), offers, tx.shop(), Proof.BEARER, "phone", store,
-        spent=spent, prices=prices,
-    )  # fmt: skip
+    situation = situation_of(tx, "", "tap", now_ms, "", PLACEMENT, person, channel="phone")
     found: dict[str, Offer] = {}
-    for offer in one_of_each_group(sift(situation)[1]):
+    for offer in one_of_each_group(one for one in sift(situation)[1] if one.price_ref and one.value_cents):
         found.setdefault(article_of(offer) or "", offer)
     return list(found.values())[:MAX_BENEFITS]
 
@@ -238,7 +230,7 @@ def _benefits(tx: Tx, basket: Basket, now_ms: int) -> tuple[Benefit, ...]:
             continue
         if offer.audience == "members" and not person.profile.may(offer.purpose, now_ms).ok:
             continue
-        found.append(Benefit(offer_id, article_of(offer) or "", offer.value_cents, offer.title))
+        found.append(Benefit(offer_id, article_of(offer) or "", offer.value_cents, said(tx, offer).title))
     return tuple(found)
 
 

@@ -247,6 +247,7 @@ REPORTS: Pairs = {
     "consent.parked": ("Einwilligung unklar", "Consent unclear"),
     "consent.recorded": ("Einwilligung aufgezeichnet", "Consent recorded"),
     "consent.tampered": ("Einwilligungen wurden von außen verändert", "Consents were changed from outside"),
+    "coupon.issued": ("Angebot aufs Telefon mitgenommen", "Offer taken along on a phone"),
     "credential.bound": ("Karte oder Telefon verbunden", "Card or phone bound"),
     "credential.doubted": ("Kennung an zwei Orten gehört", "One id heard in two places"),
     "decision.made": ("Entscheidung über ein Angebot", "Decision about an offer"),

@@ -12,6 +12,7 @@ from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores,
 from gateway.core.model import Channel, Offer, Proof, Purpose, Slide
 from gateway.core.offers import Choose, Person, Situation, public_slides
 from gateway.core.shelf import Place
+from gateway.core.template import fill
 from gateway.records import Tx
 
 
@@ -82,6 +83,11 @@ def chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:
 def _spent(tx: Tx, budgets: frozenset[str], at_ms: int) -> frozenset[str]:
     """Those of these budgets out of which nothing may be redeemed here any more, by the latest time it may be."""
     return budgets - tx.budgets_with_room(tx.kept_from(at_ms)) if budgets else budgets
+
+
+def said(tx: Tx, offer: Offer, zone: str = "") -> Offer:
+    """The offer with its texts as this shop says them now; `zone` "" = where no zone is known."""
+    return fill(offer, zone, tx.shop(), tx.offer_prices())
 
 
 def store_of(tx: Tx) -> str:

@@ -27,6 +27,7 @@ from gateway.core.tokens import (
     token_digest,
 )
 from gateway.records import Tx
+from gateway.situations import said
 from gateway.store import Store
 
 LINK_MS = LINK_SCREEN_MS  # also on a tablet: the customer stands there, phone in hand
@@ -216,7 +217,9 @@ class Takeaways:
                 return None
             state = tx.coupon_state(shown.name)
             ends_ms = shown.ends_s * 1000
-            return Taken(text, ends_ms, latest_ms >= ends_ms, bool(shown.holder), _offer(tx, shown.offer_id), state)
+            offer = _offer(tx, shown.offer_id)
+            told = None if offer is None else said(tx, offer)
+            return Taken(text, ends_ms, latest_ms >= ends_ms, bool(shown.holder), told, state)
 
         found = await self._store.run(read)
         if found is None and not self._guesses.take(source, self._clock.now_ms()):

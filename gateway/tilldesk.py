@@ -22,6 +22,7 @@ from gateway.decisions import Decisions
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.sales import Recorded, SaleOutcome, Sold, record_sale
+from gateway.situations import said
 from gateway.store import Store
 
 MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed by their coupons
@@ -279,10 +280,10 @@ def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
         name = "" if isinstance(label, No) else label
         points = tx.points(profile, Purpose.STAFF_ADVICE, now_ms)
         buyer = Buyer(look.sale_id, name, at.sale.proof, at.sale.until_ms, most_cents, points)
-    shown = {offer.offer_id: offer for offer in offers}
+    shown = {offer.offer_id: said(tx, offer) for offer in offers}
     if buyer is None or look is None:
-        wanted = [one for one in offers if one.audience == "everyone" and _is_redeemable(one)]
-        chosen = [one for one in wanted if timely(one, now_ms)][:MAX_OFFERS]
+        wanted = [one for one in tx.well_priced() if one.audience == "everyone" and _is_redeemable(one)]
+        chosen = [shown[one.offer_id] for one in wanted if timely(one, now_ms)][:MAX_OFFERS]
     else:
         chosen = [shown[offer_id] for offer_id in look.offers if offer_id in shown]
     rules = {one.name: one for one in tx.coupon_rules().classes} | {"": UNCLASSED}

@@ -8,10 +8,10 @@ import pytest
 from gateway.checkout import Answer as Redeemed
 from gateway.checkout import Asked
 from gateway.core.changes import OfferPut, PointsPut, ScanPut
-from gateway.core.model import Purpose
+from gateway.core.model import Offer, Proof, Purpose
 from gateway.core.points import Balance, PointsPolicy
 from gateway.sales import Recorded, Sold, SoldLine
-from tests.rigs.shop import Shop, member, open_shop
+from tests.rigs.shop import TEXT, Shop, member, open_shop
 from tests.rigs.tillpage import ALL
 from tests.test_baskets import LIST, PHONE, RULES, TEA, coded, scan, shown, start
 
@@ -63,3 +63,12 @@ async def test_who_is_forgotten_is_held_by_none_of_them(shop: Shop) -> None:
     await shop.flow.on_erase("mia", "web")
     assert not [name for name, holder in held.items() if "mia" in holder.members]
     assert (await shop.flow.till_desk.view("till-1")).buyer is None
+
+
+async def test_the_page_lists_no_offer_that_the_price_list_contradicts(shop: Shop) -> None:
+    agrees = Offer("tea-2", TEXT, TEXT, audience="everyone", value_cents=100, price_ref=TEA, price_cents=499)
+    other = Offer("tea-3", TEXT, TEXT, audience="everyone", value_cents=100, price_ref=TEA, price_cents=450)
+    await shop.push(OfferPut(agrees), OfferPut(other))
+    assert [one.offer_id for one in (await shop.flow.till_desk.view("till-1")).offers] == ["tea-2"]
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    assert [one.offer_id for one in (await shop.flow.till_desk.view("till-1")).offers] == ["tea-2"]

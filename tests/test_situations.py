@@ -6,14 +6,16 @@ import pytest
 
 from gateway import situations
 from gateway.apply import apply
-from gateway.core.changes import Change, ConfigPut, Delta, LeasePut, OfferDrop, OfferPut
+from gateway.core.changes import Change, ConfigPut, Delta, LeasePut, OfferDrop, OfferPut, PricesPut
 from gateway.core.model import Offer, Purpose
+from gateway.core.prices import Article, part_of
 from gateway.core.spans import DAY_MS
 from gateway.records import Tx
 from gateway.situations import loops, situation_of
 from tests.rigs.shop import SITE_KEY, START_MS, basics, member
 
 GATEWAY = "acme/munich/gw"
+GTIN = "04006381333931"
 OFFER = Offer("o1", {"en": "{price} at {store}"}, {"en": "x"}, price_ref="4006381333931", budget_id="b1")
 
 
@@ -45,11 +47,11 @@ def test_it_knows_the_place_and_what_is_lent(shop: Tx) -> None:
     assert here(shop).spent == frozenset()
 
 
-def test_the_loop_is_made_for_each_zone_once(shop: Tx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_is_made_for_each_zone_once(shop: Tx) -> None:
     named = replace(shop.shop(), store_name={"en": "Corner Shop"})
     put(shop, ConfigPut(named), OfferPut(replace(OFFER, audience="everyone", zones=("coffee",))))
     assert loops(shop, ["coffee", "wine", "coffee"], START_MS) == {"coffee": (), "wine": ()}
-    monkeypatch.setattr(situations, "_prices", lambda tx, articles: dict.fromkeys(articles, 250))
+    put(shop, PricesPut(1, part_of(GTIN), (Article(GTIN, {"en": "Beans"}, 250),)))
     slides = loops(shop, ["coffee", "wine"], START_MS)
     assert [slide.title for slide in slides["coffee"]] == [{"en": "€2.50 at Corner Shop"}]
     assert slides["wine"] == ()

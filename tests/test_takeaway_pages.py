@@ -141,6 +141,7 @@ async def test_a_colleague_holds_out_the_code_from_the_open_card(size: tuple[int
         assert await faults(page, "staff-tablet", scrolls=True) == []
         await page.locator(".take").click()
         await expect(page.locator(".taking .address")).to_have_text(f"gateway.shop:8080/h/{'a' * 26}")
+        await expect(page.locator(".taking .code")).to_be_in_viewport(ratio=1)
         assert await faults(page, "staff-tablet", scrolls=True) == []
         shop.hub.close_card(await tablet_of(page), shown.handshake_id, "closed")
         await expect(page.locator(".taking")).to_have_count(0)

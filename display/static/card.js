@@ -151,6 +151,7 @@ export class Card {
       const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
         el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, "")));
       button.replaceWith(code);
+      code.querySelector("img").addEventListener("load", () => code.scrollIntoView({ block: "nearest" }));
       setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more
     });
     return button;

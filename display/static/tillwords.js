@@ -44,6 +44,7 @@ const WORDS = {
     "limit.day": "Für heute ist hier im Laden genug davon eingelöst.",
     "lease.none": "Dafür ist diesem Laden gerade nichts geliehen.",
     "lease.spent": "Was diesem Laden dafür geliehen ist, reicht nicht mehr.",
+    "lease.restored": "Eine Sicherung wurde eingespielt. Die Zentrale hat noch nicht gesagt, was seither verbraucht wurde.",
     "coupon.form": "Das ist kein Coupon von uns. Stimmt die Tastatursprache am Scanner?",
     "coupon.key": "Der Schlüssel dieses Coupons gilt hier nicht.",
     "coupon.signature": "Dieser Coupon ist gefälscht oder verändert.",
@@ -53,6 +54,7 @@ const WORDS = {
     "coupon.held": "Dieser Coupon ist gerade schon vorgemerkt.",
     "coupon.used": "Dieser Coupon wurde schon eingelöst.",
     "coupon.long": "Dieser Coupon gilt länger, als wir uns Einlösungen merken dürfen.",
+    "coupon.restored": "Eine Sicherung wurde eingespielt. Die Zentrale hat noch nicht gesagt, welche Coupons seither eingelöst wurden.",
   },
   en: {
     title: "Till", nobody: "Nobody is known here", nobodyText: "Hold a card or phone to the reader. Offers for everybody and coupons work without.",
@@ -95,6 +97,7 @@ const WORDS = {
     "limit.day": "Enough of it has been redeemed in this shop today.",
     "lease.none": "Nothing is lent to this shop for it at present.",
     "lease.spent": "What is lent to this shop for it is not enough any more.",
+    "lease.restored": "A backup was put back. Headquarters has not said yet what was spent since.",
     "coupon.form": "This is no coupon of ours. Is the scanner set to the right keyboard language?",
     "coupon.key": "The key of this coupon does not count here.",
     "coupon.signature": "This coupon is forged or altered.",
@@ -104,6 +107,7 @@ const WORDS = {
     "coupon.held": "This coupon is reserved already just now.",
     "coupon.used": "This coupon was redeemed before.",
     "coupon.long": "This coupon counts longer than we may remember redemptions.",
+    "coupon.restored": "A backup was put back. Headquarters has not said yet which coupons were used since.",
   },
 };
 

@@ -22,6 +22,7 @@ MAX_NAME = 120
 _FIELDS: tuple[Literal["title", "text", "badge", "more"], ...] = ("title", "text", "badge", "more")
 _NO_BREAK = "\u00a0"  # so that no line ends between an amount and its currency
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_UNKNOWN = dict.fromkeys(SLOTS, "…")
 # What the offer itself has to say so that a placeholder can ever stand for something.
 _NEEDED = {"price": "price_ref", "value": "value_cents", "until": "valid_until_ms"}
 
@@ -54,21 +55,22 @@ def withheld(found: frozenset[str], offer: Offer, zone: str, shop: ShopConfig, p
 
 
 def fill(offer: Offer, zone: str, shop: ShopConfig, prices: Mapping[str, int]) -> Offer:
-    """The offer with its texts as they are said in that zone; only where nothing has it withheld."""
+    """The offer with its texts as they are said in that zone; an ellipsis for what is not known."""
     if not slots(offer):
         return offer
     filled: dict[str, Text] = {}
     for name in _FIELDS:
         texts: Text = getattr(offer, name)
         filled[name] = {
-            language: _filled(text, _standing(offer, language, zone, shop, prices)) for language, text in texts.items()
+            language: _filled(text, _UNKNOWN | _standing(offer, language, zone, shop, prices))
+            for language, text in texts.items()
         }
     return replace(offer, **filled)  # type: ignore[arg-type]  # each of them is a Text
 
 
 def bare(text: Text) -> Text:
     """A text where nothing is known of place and price: each placeholder as an ellipsis."""
-    return {language: _filled(one, dict.fromkeys(SLOTS, "…")) for language, one in text.items()}
+    return {language: _filled(one, _UNKNOWN) for language, one in text.items()}
 
 
 def money(cents: int, language: str) -> str:

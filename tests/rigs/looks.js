@@ -50,13 +50,24 @@
   }
   const apart = [...buttons, ...all.filter((node) => node.matches(".hello, h1, .lead, .other, .about, .plate, .digits, .hint"))]
     .filter((node) => node.textContent.trim() || node.tagName === "BUTTON");
+  /** What a scrolled part lets be seen of it: behind its edge nothing overlaps. */
+  const visible = (node, box) => {
+    let { left, top, right, bottom } = box;
+    for (let over = node.parentElement; over; over = over.parentElement) {
+      if (!/auto|scroll/.test(getComputedStyle(over).overflowY)) continue;
+      const edge = over.getBoundingClientRect();
+      [left, top, right, bottom] = [Math.max(left, edge.left), Math.max(top, edge.top), Math.min(right, edge.right), Math.min(bottom, edge.bottom)];
+    }
+    return { left, top, right, bottom };
+  };
   const boxes = apart.map((node) => [node, node.getBoundingClientRect()]);
   boxes.forEach(([node, box], n) => {
     if (box.left < -1 || box.top < -1 || box.right > wide + 1 || (box.bottom > high + 1 && !scrolls)) faults.push(`outside ${name(node)}`);
     for (const [other, its] of boxes.slice(n + 1)) {
       if (node.contains(other) || other.contains(node)) continue;
-      const across = Math.min(box.right, its.right) - Math.max(box.left, its.left);
-      const down = Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top);
+      const [one, two] = [visible(node, box), visible(other, its)];
+      const across = Math.min(one.right, two.right) - Math.max(one.left, two.left);
+      const down = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top);
       if (across > 1 && down > 1) faults.push(`overlap ${name(node)} ${name(other)}`);
     }
   });
