@@ -49,7 +49,7 @@ def test_it_knows_the_place_and_what_is_lent(shop: Tx) -> None:
 
 def test_the_loop_is_made_for_each_zone_once(shop: Tx) -> None:
     named = replace(shop.shop(), store_name={"en": "Corner Shop"})
-    put(shop, ConfigPut(named), OfferPut(replace(OFFER, audience="everyone", zones=("coffee",))))
+    put(shop, ConfigPut(named), OfferPut(replace(OFFER, audience="everyone", zones=("coffee",), budget_id="")))
     assert loops(shop, ["coffee", "wine", "coffee"], START_MS) == {"coffee": (), "wine": ()}
     put(shop, PricesPut(1, part_of(GTIN), (Article(GTIN, {"en": "Beans"}, 250),)))
     slides = loops(shop, ["coffee", "wine"], START_MS)
