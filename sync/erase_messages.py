@@ -15,10 +15,10 @@ from gateway.errors import PeerError
 from sync import messages
 from sync.fields import EXACT, INT64_MAX, Id
 
-# A pseudonym has at most 64 characters, a receipt at most MAX_PLACES of 24 and a number: 100 of either stay below
+# A pseudonym has at most 64 characters, a receipt at most MAX_PLACES of 24 and a number: 64 of either stay below
 # messages.MAX_PAYLOAD_BYTES, with room to spare.
-MAX_ORDERS = 100
-MAX_PLACES = 24  # a shop has some fifteen tables and kinds of surfaces that hold a member
+MAX_ORDERS = 64
+MAX_PLACES = 32  # a shop has 16 tables and 8 kinds of surfaces that hold a member
 MAX_PLACE_COUNT = 1_000_000_000
 
 _Count = Annotated[int, Field(ge=0, le=INT64_MAX)]

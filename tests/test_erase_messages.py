@@ -47,7 +47,7 @@ def test_numbers_that_do_not_rise_to_the_end_are_refused(parent: int, seq: int, 
 
 
 def test_a_receipt_has_room_for_every_place_that_a_shop_clears() -> None:
-    surfaces = ("visits", "screens", "tills", "requests")
+    surfaces = ("visits", "screens", "requests", "tills", "till_pages", "baskets", "segments", "takeaways")
     places = dict.fromkeys((*erasures.CLEARED, *erasures.EDITED, *surfaces), erasures.MAX_PLACE_COUNT)
     assert len(places) + 6 <= erase_messages.MAX_PLACES  # some to spare
     receipt = EraseReceipt(1, places)
@@ -57,7 +57,7 @@ def test_a_receipt_has_room_for_every_place_that_a_shop_clears() -> None:
 def test_the_largest_messages_fit_the_wire() -> None:
     orders = [Erasure(INT64_MAX - n, "m" * 64) for n in range(erase_messages.MAX_ORDERS)][::-1]
     assert len(erase_messages.erase(INT64_MAX, orders)) < messages.MAX_PAYLOAD_BYTES / 2
-    most = {f"{n:02}".translate(str.maketrans("0123456789", "abcdefghij")) + "_" * 22: 10**9 for n in range(24)}
+    most = {f"{n:02}".translate(str.maketrans("0123456789", "abcdefghij")) + "_" * 22: 10**9 for n in range(erase_messages.MAX_PLACES)}
     receipts = [EraseReceipt(INT64_MAX, most)] * erase_messages.MAX_ORDERS
     assert len(most) == erase_messages.MAX_PLACES
     assert len(erase_messages.erased(INT64_MAX, receipts)) < messages.MAX_PAYLOAD_BYTES

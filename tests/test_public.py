@@ -185,14 +185,16 @@ def test_no_profile_string_leaves_for_a_public_screen(script: list[Action], agre
     assert asyncio.run(walk(script, agreed)).found == []
 
 
-def test_the_public_payload_has_no_place_for_points_or_history_and_for_a_name_only_one() -> None:
+def test_the_public_payload_has_no_place_for_history_and_for_name_and_points_only_one() -> None:
     assert set(SLIDE_FIELDS) == {"slide_id", "title", "text", "badge", "art"}
     personal = {field.name for field in fields(Member)} | {"because", "label", "consents", "points", "member_id"}
-    assert (SCREEN_FIELDS - {"text"}) & personal == {"call_name", "language"}
-    view = DialogueView("d", "offer", "de", "Mia", None, {}, (), 9)
+    assert (SCREEN_FIELDS - {"text"}) & personal == {"call_name", "language", "points"}
+    view = DialogueView("d", "credited", "de", "Mia", None, {}, (), 9, points=(5, 40))
     for level in ("L0", "L1", "L2"):
-        assert wire.dialogue(view, level, 9)["call_name"] is None
-    assert wire.dialogue(view, "L3", 9)["call_name"] == "Mia"
+        shown = wire.dialogue(view, level, 9)
+        assert (shown["call_name"], shown["points"]) == (None, None)
+    shown = wire.dialogue(view, "L3", 9)
+    assert (shown["call_name"], shown["points"]) == ("Mia", {"change": 5, "now": 40})
 
 
 SCRIPT: list[Action] = [
