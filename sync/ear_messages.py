@@ -14,7 +14,7 @@ from gateway.core.model import CredentialKind, Token
 from gateway.errors import PeerError
 from gateway.health import State
 from sync import messages
-from sync.fields import MAX_MS, validate
+from sync.fields import MAX_EXACT, validate
 
 # What a scanner sends: 64 frames of the longest kind take 4.6 kB, 64 questions 0.6 kB, eight radios 2 kB.
 MAX_UP_BYTES = 16 * 1024
@@ -242,7 +242,7 @@ def parse_down(payload: bytes) -> Epoch | Answer:
 # --- forms --------------------------------------------------------------------------------------------------
 
 _Boot = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-_Count = Annotated[int, Field(ge=0, le=MAX_MS)]
+_Count = Annotated[int, Field(ge=0, le=MAX_EXACT)]
 # Printable ASCII only: it is shown to people, and nothing in it may pass for something else.
 _Detail = Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=MAX_DETAIL)]
 _M = TypeVar("_M", bound=BaseModel)

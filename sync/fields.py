@@ -4,11 +4,12 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from gateway.core.localtime import LAST_MS
 from gateway.errors import PeerError
 
 INT64_MAX = 2**63 - 1  # SQLite's integer
-# Times and durations also pass through browsers, whose integers are exact up to 2^53.
-MAX_MS = 2**53 - 1
+MAX_EXACT = 2**53 - 1  # counts also pass through browsers, whose integers are exact up to here
+MAX_MS = LAST_MS  # whoever writes microseconds for milliseconds is told so
 
 Ms = Annotated[int, Field(ge=0, le=MAX_MS)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]

@@ -57,7 +57,10 @@ def test_a_receipt_has_room_for_every_place_that_a_shop_clears() -> None:
 def test_the_largest_messages_fit_the_wire() -> None:
     orders = [Erasure(INT64_MAX - n, "m" * 64) for n in range(erase_messages.MAX_ORDERS)][::-1]
     assert len(erase_messages.erase(INT64_MAX, orders)) < messages.MAX_PAYLOAD_BYTES / 2
-    most = {f"{n:02}".translate(str.maketrans("0123456789", "abcdefghij")) + "_" * 22: 10**9 for n in range(erase_messages.MAX_PLACES)}
+    most = {
+        f"{n:02}".translate(str.maketrans("0123456789", "abcdefghij")) + "_" * 22: 10**9
+        for n in range(erase_messages.MAX_PLACES)
+    }
     receipts = [EraseReceipt(INT64_MAX, most)] * erase_messages.MAX_ORDERS
     assert len(most) == erase_messages.MAX_PLACES
     assert len(erase_messages.erased(INT64_MAX, receipts)) < messages.MAX_PAYLOAD_BYTES

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.localtime import begins_ms, day_between, is_known, is_within, local
+from gateway.core.localtime import LAST_MS, begins_ms, day_between, is_known, is_within, local
 
 BERLIN = "Europe/Berlin"
 
@@ -64,3 +64,9 @@ def test_a_day_of_the_shop_has_its_own_ends() -> None:
     assert [until_ms - from_ms for from_ms, until_ms in (short, long)] == [23 * 3_600_000, 25 * 3_600_000]
     for from_ms, until_ms in (short, long):
         assert begins_ms("day", from_ms, "Europe/Berlin") == from_ms == begins_ms("day", until_ms - 1, "Europe/Berlin")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Kiritimati"])
+def test_an_instant_beyond_the_calendar_counts_as_its_end(zone: str) -> None:
+    assert local(2**63 - 1, zone) == local(LAST_MS, zone)
+    assert local(LAST_MS, zone).year == 9999

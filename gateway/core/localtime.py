@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Calendar = Literal["day", "week", "month"]
 
+LAST_MS = 253_370_764_800_000  # 9999-01-01; no calendar has a year 10000, in whatever zone
+
 
 @lru_cache(maxsize=8)  # one shop has one zone, and a test a few
 def _zone(name: str) -> tzinfo:
@@ -23,8 +25,8 @@ def is_known(name: str) -> bool:
 
 
 def local(at_ms: int, zone: str) -> datetime:
-    """That instant on the shop's clock, to the second."""
-    return datetime.fromtimestamp(at_ms // 1_000, _zone(zone))
+    """That instant on the shop's clock, to the second; one beyond the calendar counts as its end."""
+    return datetime.fromtimestamp(min(at_ms, LAST_MS) // 1_000, _zone(zone))
 
 
 def begins_ms(calendar: Calendar, at_ms: int, zone: str) -> int:
