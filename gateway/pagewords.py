@@ -210,7 +210,6 @@ ACTIONS: Pairs = {
 
 REPORTS: Pairs = {
     "audit.viewed": ("Jemand hat Daten gesehen oder benutzt", "Somebody has seen or used data"),
-    "binding.bound": ("Karte oder Telefon verbunden", "Card or phone bound"),
     "consent.applied": ("Einwilligung angewendet", "Consent applied"),
     "consent.parked": ("Einwilligung unklar", "Consent unclear"),
     "consent.recorded": ("Einwilligung aufgezeichnet", "Consent recorded"),
