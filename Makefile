@@ -14,7 +14,7 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
-# `make test` draws the same examples, faults and kills each time; this draws others, and prints how to draw them again.
+# `make test` draws the same examples and faults each time; this draws others. A failure shows its example or its seed.
 fuzz: $(VENV)/.dev
 	TEST_DRAW=fresh $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -31,13 +31,13 @@ bench: $(VENV)/.peers
 
 # The long form of the kill tests; a short form is in `make test`.
 chaos: $(VENV)/.dev
-	TEST_DRAW=fresh CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest tests/test_chaos.py \
-		tests/test_rekey.py tests/test_resealing.py -s --timeout 3600 $(ARGS)
+	TEST_DRAW=fresh CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest \
+		tests/test_chaos.py tests/test_rekey.py tests/test_resealing.py -s --timeout 3600 $(ARGS)
 
 # 10,000 steps in the lives of profiles, then the same for clocks and for erasures; short forms are in `make test`.
 lives: $(VENV)/.dev
-	TEST_DRAW=fresh LIFE_STEPS=10000 LIFE_EXAMPLES=500 ERASURE_STEPS=400 $(BIN)/python -m pytest tests/test_profile_life.py \
-		tests/test_life_clocks.py tests/test_erasure_orders.py -s --timeout 7200 $(ARGS)
+	TEST_DRAW=fresh LIFE_STEPS=10000 LIFE_EXAMPLES=500 ERASURE_STEPS=400 $(BIN)/python -m pytest \
+		tests/test_profile_life.py tests/test_life_clocks.py tests/test_erasure_orders.py -s --timeout 7200 $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.

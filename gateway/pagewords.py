@@ -34,7 +34,7 @@ PAGE: Pairs = {
     "shop": ("Laden", "Shop"),
     "controller": ("Verantwortlich", "Controller"),
     "contact": ("Kontakt", "Contact"),
-    "notice_version": ("Datenschutzhinweis, Fassung", "Privacy notice, version"),
+    "notice_version": ("Fassung des Hinweises", "Privacy notice, version"),
     "times": ("Zeiten", "Times"),
     "local": ("Ortszeit des Ladens", "the shop's local time"),
     "nothing": ("Nichts gespeichert ist unter:", "Nothing is stored under:"),
@@ -80,7 +80,7 @@ FIELDS: Pairs = {
     "language": ("Sprache", "Language"),
     "interests": ("Interessen", "Interests"),
     "usual": ("Das Übliche", "The usual"),
-    "talking_points": ("Gesprächsthemen", "Talking points"),
+    "talking_points": ("Themen", "Talking points"),
     "staff": ("Beschäftigt hier", "Works here"),
     "age": ("Alter", "Age"),
     "zone": ("Bereich", "Area"),
@@ -242,7 +242,6 @@ ACTIONS: Pairs = {
 
 REPORTS: Pairs = {
     "audit.viewed": ("Jemand hat Daten gesehen oder benutzt", "Somebody has seen or used data"),
-    "binding.bound": ("Karte oder Telefon verbunden", "Card or phone bound"),
     "consent.applied": ("Einwilligung angewendet", "Consent applied"),
     "consent.parked": ("Einwilligung unklar", "Consent unclear"),
     "consent.recorded": ("Einwilligung aufgezeichnet", "Consent recorded"),

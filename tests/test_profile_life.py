@@ -110,7 +110,7 @@ class ProfileLife(Lives, RuleBasedStateMachine):
     @rule(person=people, some=st.sets(purposes, min_size=3))
     def come_back_as_somebody_new(self, person: int, some: set[Purpose]) -> None:
         self.approve_what_shops_asked()
-        if self.ledger.is_erased(self.pseudonyms[person]):
+        if self.ledger.erased_by(self.pseudonyms[person]) is not None:
             self.pseudonyms[person] = f"pseudonym-{person}-{next(self.ids)}"
             self.join(person, some)
             self.send(EVERYTHING)
@@ -254,7 +254,7 @@ class ProfileLife(Lives, RuleBasedStateMachine):
             self.send(EVERYTHING)
         assert not self.held
         for name, purpose in itertools.product(self.pseudonyms, PURPOSES):
-            if not self.ledger.is_erased(name):
+            if self.ledger.erased_by(name) is None:
                 at_ms = self.now_ms
                 here = self.do(self.shop.store.run(lambda tx, name=name: tx.consents(name)))
                 hq = may(purpose, self.ledger.consents(name), at_ms)

@@ -118,8 +118,8 @@ def test_kill_9_at_any_moment(data: Path) -> None:
         process.wait()
         process.stdout.close()
         half_done += len(keys.roots(data)) > 1
-        assert opens(data), f"seed {SEED}"
-    print(f"seed {SEED}: {half_done} of {KILLS} kills met a change of the root half done")
+        assert opens(data), f"ROOT_SEED={SEED}"
+    print(f"ROOT_SEED={SEED}: {half_done} of {KILLS} kills met a change of the root half done")
 
 
 def test_a_root_that_systemd_brings_is_the_operators_to_change(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,9 +221,9 @@ def test_kill_loses_no_value_and_the_next_start_goes_on(tmp_path: Path) -> None:
         process.wait()
         process.stdout.close()
         unfinished += len(key_ids(path)) > 1
-        assert examined(path, ROOT) == {}, f"seed {SEED}"
-        assert marks(path) <= set(key_ids(path)), f"seed {SEED}"
-    print(f"seed {SEED}: {unfinished} of {KILLS} kills met a change of keys half done")
+        assert examined(path, ROOT) == {}, f"SEAL_SEED={SEED}"
+        assert marks(path) <= set(key_ids(path)), f"SEAL_SEED={SEED}"
+    print(f"SEAL_SEED={SEED}: {unfinished} of {KILLS} kills met a change of keys half done")
     asyncio.run(finished(path))
     assert (len(key_ids(path)), marks(path)) == (1, set(key_ids(path)))
     assert examined(path, ROOT) == {}

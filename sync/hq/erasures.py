@@ -41,9 +41,6 @@ class Erasures(File):
         rows = self._read("SELECT seq, member_id FROM erasure WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
         return [Erasure(row["seq"], row["member_id"]) for row in rows]
 
-    def is_erased(self, member_id: str) -> bool:
-        return bool(self._read("SELECT 1 FROM erasure WHERE member_id = ?", (member_id,)))
-
     def erased_by(self, member_id: str) -> int | None:
         """The number of the order that erased this member; None = nobody ordered it."""
         rows = self._read("SELECT seq FROM erasure WHERE member_id = ?", (member_id,))

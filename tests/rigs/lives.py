@@ -162,7 +162,7 @@ class Lives:
         try:
             self.ledger.record_ops([op], self.now_ms)
         except PeerError:  # of whoever was erased it takes nothing
-            assert self.ledger.is_erased(op["body"]["member_id"])
+            assert self.ledger.erased_by(op["body"]["member_id"]) is not None
 
     def forget(self, person: int, at_headquarters: bool) -> None:
         name = self.pseudonyms[person]
@@ -280,7 +280,7 @@ class Lives:
             path.unlink()
         self.told.clear()
         self.backup = None
-        self.gone &= {name for name in self.gone if self.ledger.is_erased(name)}
+        self.gone &= {name for name in self.gone if self.ledger.erased_by(name) is not None}
         self.open(self.folder)
         self.send(size)
 
