@@ -140,6 +140,7 @@ async def test_hand_over_join_give_back_unlock_and_the_card_binds(tmp_path: Path
         screen = await shop.screen()
         await own.shop.tap(None, "coffee-nfc")
         await shop.press(screen, "code")
+        await expect(screen.locator("html")).to_have_attribute("data-step", "code")  # nobody types without keys
         await screen.keyboard.type(code)
         await expect(screen.locator("html")).to_have_attribute("data-step", "hold")
         await own.shop.tap(None, "coffee-nfc", Proof.SIGNED, token=CARD)

@@ -108,8 +108,9 @@ export class Keypad {
     const result = await this.on.send(this.#digits);
     if (result === "ok" || result === "gone") return; // another page comes, or none
     if (result === "wrong") this.#digits = "";
+    if (result === "wait") this.#timer = setTimeout(() => this.#free(), WAIT_MS);
+    else this.#free(); // before it says so: who reads "wrong" may type at once
     this.#say({ wrong: "codeWrong", wait: "codeWait" }[result] ?? "failed");
-    this.#timer = setTimeout(() => this.#free(), result === "wait" ? WAIT_MS : 0);
   }
 
   #free() {
