@@ -175,6 +175,7 @@ async def test_a_code_is_typed_corrected_and_sent_once() -> None:
     async with window() as shop, browser_page(shop) as page:
         await open_step(shop, page, "code")
         done = page.locator("[data-key=done]")
+        await stop_the_clock(page)
         await type_code(page, "1204")
         await expect(done).to_be_disabled()
         await type_code(page, "59")
@@ -188,6 +189,7 @@ async def test_a_code_is_typed_corrected_and_sent_once() -> None:
         await expect(page.locator(".hint")).to_contain_text("Einen Moment")
         await expect(done).to_be_disabled()
         assert shop.path.calls == [("code", "coffee", "d-code", "12045678")]
+        await page.clock.resume()
         await open_step(shop, page, "hold")
         assert "12045678" not in await stored(page)
 
@@ -203,8 +205,7 @@ async def test_a_code_is_typed_corrected_and_sent_once() -> None:
 async def test_a_code_that_is_not_taken_says_why(result: str | Exception, hint: str, left: str) -> None:
     async with window(FakePath(answers={"code": result})) as shop, browser_page(shop, allowed=("503",)) as page:
         await open_step(shop, page, "code")
-        await type_code(page, "12345678")
-        await page.locator("[data-key=done]").click()
+        await type_code(page, "12345678")  # and by itself it goes
         await expect(page.locator(".hint")).to_contain_text(hint)
         assert re.sub(r"\s", "", await page.locator(".digits").inner_text()) == left
         await page.locator("[data-key=back]").click()  # and the pad is free again, with "wait" in a few seconds
@@ -214,8 +215,7 @@ async def test_a_code_that_is_not_taken_says_why(result: str | Exception, hint: 
 async def test_after_please_wait_the_same_code_can_be_sent_again() -> None:
     async with window(FakePath(answers={"code": "wait"})) as shop, browser_page(shop) as page:
         await open_step(shop, page, "code")
-        await type_code(page, "12345678")
-        await page.locator("[data-key=done]").click()
+        await type_code(page, "12345678")  # and by itself it goes
         await expect(page.locator(".hint")).to_contain_text("bis zu zehn Minuten")
         await expect(page.locator("[data-key=done]")).to_be_disabled()
         await expect(page.locator("[data-key=done]")).to_be_enabled()
@@ -257,8 +257,7 @@ async def test_strangers_read_each_label_of_the_keypad_in_both_languages() -> No
 async def test_a_code_for_a_dialogue_that_is_over_wipes_it() -> None:
     async with window(FakePath(answers={"code": "gone"})) as shop, browser_page(shop) as page:
         await open_step(shop, page, "code")
-        await type_code(page, "12345678")
-        await page.locator("[data-key=done]").click()
+        await type_code(page, "12345678")  # and by itself it goes
         await expect(page.locator("html")).to_have_attribute("data-dialogue", "")
         assert "12345678" not in re.sub(r"<[^>]*>", "", await stored(page))
 
