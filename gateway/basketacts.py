@@ -69,6 +69,17 @@ class Answer:
 Outcome = Answer | Literal["conflict", "busy"]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a till is told, and whether that is new. `member_id`: whose basket it is, until they stand at the till;
+    `at_ms`: when it was shown."""
+
+    outcome: Outcome
+    news: bool = False
+    member_id: str | None = None
+    at_ms: int = 0
+
+
 def begin(tx: Tx, basket: Basket, cookie: bytes, times: Times) -> View:
     """Open a basket; of a member it has the benefits that are theirs now. An older one of theirs is nobody's then."""
     rules = tx.scan_rules()
@@ -146,27 +157,34 @@ def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times) -
     return replace(view, basket=basket, ends_ms=ends_s * 1000)
 
 
-def show(
-    tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times
-) -> tuple[Outcome, str | None, bool]:
-    """What a till is told of a code, once; whose basket it was, and whether this is new."""
+def show(tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times) -> Told:
+    """What a till is told of a code, once. Whoever asks again under the same key hears whose it is as long as they do
+    not stand there: the box may have died in between."""
     asked = hashlib.sha256(b"basket " + text.encode()).digest()
     before = tx.answered(till, key)
     if before is not None:
         if before[0] != asked:
-            return "conflict", None, False
-        told = json.loads(before[1])
-        if told["reason"] is not None:
-            return Answer(told["reason"]), None, False
-        kept = tx.basket(told["basket_id"])
-        shown = None if kept is None else kept.shown
-        return (Answer("basket.gone") if shown is None else Answer(None, told["basket_id"], shown)), None, False
+            return Told("conflict")
+        said = json.loads(before[1])
+        kept = None if said["reason"] is not None else tx.basket(said["basket_id"])
+        if kept is None or kept.shown is None:
+            return Told(Answer(said["reason"] or "basket.gone"))
+        owner = _person(tx, kept.member_id, times.now_ms)
+        member_id = None if owner is None else owner.member_id
+        return Told(Answer(None, kept.basket_id, kept.shown), False, member_id, said.get("at_ms", 0))
     if not tx.has_room_for_requests():
-        return "busy", None, False
+        return Told("busy")
     answer, member_id = _show(tx, till, text, private, times)
-    told = {"reason": answer.reason, "basket_id": answer.basket_id}
-    tx.keep_answer(till, key, asked, json.dumps(told), times.now_ms)
-    return answer, member_id, True
+    said = {"reason": answer.reason, "basket_id": answer.basket_id, "at_ms": times.now_ms}
+    tx.keep_answer(till, key, asked, json.dumps(said), times.now_ms)
+    return Told(answer, True, member_id, times.now_ms)
+
+
+def stands(tx: Tx, member_id: str, basket_id: str) -> None:
+    """Its member stands at the till: what was shown there is nobody's from now on."""
+    for basket, until_ms in tx.baskets_of(member_id):
+        if basket.basket_id == basket_id:
+            tx.save_basket(replace(basket, member_id=None), until_ms)
 
 
 def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times) -> tuple[Answer, str | None]:
@@ -186,12 +204,13 @@ def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times
         return Answer("basket.changed"), None
     verdict = recheck(rules, basket, priced)
     shown = Shown(priced.lines, priced.unknown, priced.sum_cents, priced.count, verdict)
-    over = replace(basket, member_id=None, offers=(), scans=(), till=till, shown=shown)
+    owner = _person(tx, basket.member_id, times.now_ms)
+    member_id = None if owner is None else owner.member_id
+    over = replace(basket, member_id=member_id, offers=(), scans=(), till=till, shown=shown)
     tx.save_basket(over, code.ends_s * 1000 + KEPT_MS)
     body = {"basket_id": basket.basket_id, "till": till, "items": shown.items, "cents": shown.cents}
     tx.emit(Event("basket.shown", times.now_ms, body | {"recheck": verdict.needed, "reason": verdict.reason}))
-    owner = _person(tx, basket.member_id, times.now_ms)
-    return Answer(None, basket.basket_id, shown), None if owner is None else owner.member_id
+    return Answer(None, basket.basket_id, shown), member_id
 
 
 def live(tx: Tx, cookie: bytes) -> Basket | None:

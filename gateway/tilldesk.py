@@ -160,6 +160,8 @@ class TillDesk:
         outcome, news = made
         if isinstance(outcome, Recorded):
             self._health.count("sale.recorded" if news else "sale.asked_again")
+            if news and at.sale is not None:
+                self._tills.over(at.sale)  # whoever comes next is somebody else
             self._surfaces.till(till)
             if outcome.points and at.sale is not None:
                 who, points, now_ms = at.sale.member_id, outcome.points, self._clock.now_ms()
