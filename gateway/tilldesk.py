@@ -156,7 +156,7 @@ class TillDesk:
         """Take a sale that the till reports; the page and the screen beside it follow after the commit. Raises
         StoreError; then nothing happened."""
         at = self._checkout.at(till)
-        made: tuple[SaleOutcome, bool] = await self._commit(lambda tx: record_sale(tx, at, key, sold))
+        made: tuple[SaleOutcome, bool] = await self._commit(lambda tx: record_sale(tx, at, key, sold, self._new_id))
         outcome, news = made
         if isinstance(outcome, Recorded):
             self._health.count("sale.recorded" if news else "sale.asked_again")

@@ -70,6 +70,17 @@ async def test_a_receipt_that_is_told_again_ends_nobodys_sale(shop: Shop) -> Non
     assert sale[0] == "ben"
 
 
+async def test_a_key_that_comes_again_once_its_answer_is_forgotten_is_another_sale(shop: Shop) -> None:
+    for _ in range(2):
+        await shop.tap("mia", "till-nfc", Proof.PROVEN)
+        assert await sell(shop) == Recorded(56)
+        await shop.store.run(lambda tx: tx._db.execute("DELETE FROM till_request"))
+    assert await shop.store.run(lambda tx: tx.stored_balance("mia")) == Balance(112, 112)
+    ids = {one["step_id"] for one in await shop.bodies("points.changed")}
+    assert len(ids) == 2
+    assert "sale-0001" not in str(ids), "a till's key is unique in its shop alone"
+
+
 async def test_the_same_key_for_another_receipt_is_a_conflict(shop: Shop) -> None:
     await sell(shop)
     assert await sell(shop, sold=Sold("4712", SOLD.lines)) == "conflict"
