@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from gateway.checkout import AtTill
 from gateway.core.model import Event
 from gateway.core.usual import Bought
 from gateway.crediting import credit_sale
 from gateway.records import Tx
+from gateway.reserving import AtTill
 
 MAX_LINES = 200  # of one receipt; 60 bytes each fit the 16 KiB of a request
 

@@ -158,6 +158,11 @@ class Redemptions(Rows):
         """How many there are; by the index of those alone."""
         return int(self._one("SELECT count(*) FROM redemption WHERE state = 'reserved'")[0])
 
+    def held(self) -> list[Redemption]:
+        """All that is reserved; by the index of those alone, and there is a bound to them (gateway.checkout)."""
+        rows = self._all(f"SELECT {_COLUMNS} FROM redemption WHERE state = 'reserved'")
+        return [_redemption(row) for row in rows]
+
     def redemptions_of(self, member_id: str) -> list[tuple[Redemption, int]]:
         """A member's redemptions and when each last changed (ms), oldest first."""
         rows = self._all(
