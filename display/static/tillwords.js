@@ -152,7 +152,9 @@ export function said(language, key, slots = {}) {
 }
 
 /** Why not, in plain words; of a consent or an age the kind is enough here. A reason without words is given as it is. */
-export const refusal = (language, reason) => said(language, reason) || said(language, reason.split(".")[0]) || reason;
+export function refusal(language, reason) {
+  return said(language, reason) || said(language, /^(consent|age)\./.exec(reason)?.[1]) || reason;
+}
 
 /** Cents as the language writes money. */
 export const money = (language, cents) => (cents / 100).toLocaleString(language, { style: "currency", currency: "EUR" });
