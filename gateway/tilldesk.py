@@ -61,7 +61,7 @@ class TillOffer:
 
 @dataclass(frozen=True, slots=True)
 class TillLine:
-    """A redemption of this shift at this till. `until_ms`: when a reservation ends."""
+    """A redemption of this shift at this till. `at_ms`: the ledger's; `left_ms`: how long a reservation waits."""
 
     redemption_id: str
     offer_id: str
@@ -71,7 +71,7 @@ class TillLine:
     state: State
     receipt: str
     at_ms: int
-    until_ms: int
+    left_ms: int
     coupon: bool
 
 
@@ -297,14 +297,16 @@ def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
     chosen = list(islice((one for one in chosen if not forbidden(tx, at, person, one)), MAX_OFFERS))
     rules = {one.name: one for one in tx.coupon_rules().classes} | {"": UNCLASSED}
     kept = look.kept if look is not None else frozenset()
-    lines = tx.shift_of(at.till, now_ms - SHIFT_MS, MAX_LINES)
+    # What is held ends by a time that has surely come, as gateway.checkout says, and a shift is as long by it.
+    surely_ms = at.times.surely_ms
+    lines = tx.shift_of(at.till, surely_ms - SHIFT_MS, MAX_LINES)
     return TillView(
         at.till,
         buyer,
         tuple(
             _offer(tx, at, person, one, rules.get(one.coupon_class, UNCLASSED), one.offer_id in kept) for one in chosen
         ),
-        tuple(_line(one, at_ms, shown) for one, at_ms in lines),
+        tuple(_line(one, at_ms, surely_ms, shown) for one, at_ms in lines),
         at.hq_there,
     )
 
@@ -334,7 +336,7 @@ def _unit(lent: list[Lease]) -> str:
     return lent[0].unit if lent else "units"
 
 
-def _line(one: Redemption, at_ms: int, offers: Mapping[str, Offer]) -> TillLine:
+def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offer]) -> TillLine:
     offer = offers.get(one.offer_id)
     title: Text = {"de": one.offer_id, "en": one.offer_id} if offer is None else offer.title
     return TillLine(
@@ -346,6 +348,6 @@ def _line(one: Redemption, at_ms: int, offers: Mapping[str, Offer]) -> TillLine:
         one.state,
         one.receipt,
         at_ms,
-        one.until_ms,
+        one.until_ms - surely_ms,
         bool(one.coupon),
     )

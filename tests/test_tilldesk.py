@@ -10,7 +10,7 @@ from gateway.checkout import Answer, Asked
 from gateway.core.changes import OfferDrop, OfferPut
 from gateway.core.eligible import Rule
 from gateway.core.model import Cap, ConsentState, Offer, Proof, Purpose
-from gateway.core.redemption import State
+from gateway.core.redemption import TTL_MS, State
 from gateway.tilldesk import MAX_OFFERS, SHIFT_MS, TillView
 from tests.rigs.shop import TEXT, Shop, consent, member, open_shop
 from tests.rigs.tillpage import ALL, LEASE, OFFERS, RULES, issued
@@ -166,6 +166,22 @@ async def test_the_shift_has_what_is_held_redeemed_and_taken_back_and_not_what_c
     assert (await look(shop, "till-2")).lines == ()
     shop.clock.ms += SHIFT_MS
     assert (await look(shop)).lines == ()
+
+
+async def test_a_clock_that_was_wrong_changes_neither_how_long_a_reservation_waits_nor_when_it_was_made(
+    shop: Shop,
+) -> None:
+    await shop.flow.life.start(True)
+    held = await ask(shop, Asked("reserve", offer_id="bag"))
+    assert held.ttl_ms == TTL_MS
+    made_ms, shop.clock.ms = shop.clock.ms, shop.clock.ms - 40 * 60_000
+    shop.flow.on_clock_step(-40 * 60_000)
+    late = await ask(shop, Asked("reserve", offer_id="bag"))
+    lines = (await look(shop)).lines
+    assert {one.redemption_id: (one.left_ms, one.at_ms) for one in lines} == {
+        held.redemption_id: (TTL_MS, made_ms),
+        late.redemption_id: (TTL_MS, shop.clock.ms),
+    }
 
 
 async def test_an_offer_without_a_worth_is_shown_where_something_limits_it_and_few_are_shown(shop: Shop) -> None:
