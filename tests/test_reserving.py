@@ -1,19 +1,29 @@
 """The catalogue's rules at a till, on a whole shop: asked before anything is held, with what is held counted."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlite_utils import Database
 
-from gateway.checkout import Asked
-from gateway.core.changes import ConfigPut, OfferPut, StockPut
+from gateway.apply import apply
+from gateway.checkout import Answer, Asked, settle
+from gateway.core.changes import ConfigPut, Delta, OfferPut, StockPut
 from gateway.core.model import Cap, ConsentState, Offer, Proof, Purpose, Restraint, ShopConfig
-from gateway.core.redemption import TTL_MS
+from gateway.core.redemption import TTL_MS, Times
 from gateway.core.spans import DAY_MS
+from gateway.core.tills import Sale
+from gateway.core.vault import Vault
+from gateway.migrations import migrate
+from gateway.records import Tx
 from gateway.reserving import AtTill, forbidden, person_at, preview
-from tests.rigs.shop import NOTICE, START_MS, TEXT, Shop, consent, member
+from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, Shop, consent, member
 from tests.test_checkout import ask, confirm, issued, opened, reserve
 
 ONCE = (Cap("redemptions", 1, calendar="day"),)
@@ -139,3 +149,87 @@ async def test_a_look_writes_nothing_and_says_what_a_reservation_would(shop: Sho
     ]
     assert await shop.types() == before
     assert await shop.store.run(lambda tx: tx.held()) == []
+
+
+PER_DAY, PER_MEMBER = 3, 2
+BOTH = (
+    Cap("redemptions", PER_DAY, "store", calendar="day"),
+    Cap("redemptions", PER_MEMBER, period_ms=DAY_MS),
+)
+
+
+class CapLife(RuleBasedStateMachine):
+    """Tills that reserve, confirm, cancel, wait and take back in any order: no cap is ever exceeded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.db = Database(memory=True)
+        migrate(self.db)
+        self.tx = Tx(self.db, Vault(bytes(32)))
+        people = [change for who in ("mia", "ben") for change in member(who, *Purpose)]
+        apply(self.tx, Delta(0, 1, (*people, offer("few", caps=BOTH))), SITE_KEY, START_MS)
+        self.now_ms = START_MS
+        self.ids = itertools.count()
+        self.held: list[str] = []
+        self.sold: list[tuple[str, int, str]] = []  # redemption, when, whose
+
+    def teardown(self) -> None:
+        self.db.close()
+
+    def ask(self, asked: Asked, who: str = "mia") -> Answer:
+        sale = Sale("till-1", who, Proof.PROVEN, self.now_ms + 1)
+        at = AtTill("till-1", sale, Times(self.now_ms, self.now_ms, self.now_ms), True)
+        with self.db.atomic():
+            answer, _ = settle(self.tx, at, f"key-{next(self.ids)}", asked, lambda: f"r-{next(self.ids)}")
+        assert isinstance(answer, Answer)
+        return answer
+
+    @rule(who=st.sampled_from(["mia", "ben"]))
+    def reserve(self, who: str) -> None:
+        answer = self.ask(Asked("reserve", offer_id="few"), who)
+        mine = sum(one == who for _, at_ms, one in self.sold if at_ms > self.now_ms - DAY_MS)
+        if answer.result == "reserved":
+            self.held.append(str(answer.redemption_id))
+        else:
+            assert self.held or mine >= PER_MEMBER or self.today() >= PER_DAY, "refused without need"
+
+    @precondition(lambda self: self.held)
+    @rule(which=st.integers(0, 99), cancels=st.booleans())
+    def settle(self, which: int, cancels: bool) -> None:
+        held = self.held.pop(which % len(self.held))
+        asked = Asked("cancel", held) if cancels else Asked("confirm", held, receipt="R")
+        if self.ask(asked).result == "committed":
+            whose = self.tx.redemption(held)
+            assert whose is not None
+            self.sold.append((held, self.now_ms, str(whose.member_id)))
+
+    @precondition(lambda self: self.sold)
+    @rule()
+    def take_back(self) -> None:
+        """What comes back no longer counts for the member; for the shop it is headquarters' to count."""
+        last, at_ms, _ = self.sold[-1]
+        if self.ask(Asked("reverse", last)).result == "reversed":
+            self.sold[-1] = last, at_ms, ""
+
+    @rule(hours=st.sampled_from([0.1, 1, 8, 24]))
+    def wait(self, hours: float) -> None:
+        self.now_ms += int(hours * 3_600_000)
+        self.held = [one for one in self.held if not self.is_over(one)]
+
+    def is_over(self, redemption_id: str) -> bool:
+        one = self.tx.redemption(redemption_id)
+        return one is None or one.until_ms <= self.now_ms
+
+    def today(self) -> int:
+        return sum(at_ms // DAY_MS == self.now_ms // DAY_MS for _, at_ms, _ in self.sold)
+
+    @invariant()
+    def holds(self) -> None:
+        assert self.today() <= PER_DAY
+        for who in ("mia", "ben"):
+            own = [at_ms for _, at_ms, one in self.sold if one == who]
+            assert all(sum(0 <= last - at_ms < DAY_MS for at_ms in own) <= PER_MEMBER for last in own)
+
+
+TestCapLife = CapLife.TestCase
+TestCapLife.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
