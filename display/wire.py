@@ -142,8 +142,8 @@ def till(value: TillView, now_ms: int, speed: float) -> Json:
                 "reversed_cents": one.reversed_cents,
                 "state": one.state.value,
                 "receipt": one.receipt,
-                "ago_ms": real_ms(now_ms - one.at_ms, speed),
-                "ttl_ms": real_ms(one.until_ms - now_ms, speed) if one.state is State.RESERVED else None,
+                "at_ms": one.at_ms,
+                "ttl_ms": real_ms(one.left_ms, speed) if one.state is State.RESERVED else None,
                 "coupon": one.coupon,
             }
             for one in value.lines

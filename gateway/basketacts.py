@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,12 +16,13 @@ from gateway.core import basketcode
 from gateway.core.basket import MAX_BENEFITS, Basket, Benefit, Priced, Scan, ScanRules, Shown, added, price, recheck
 from gateway.core.basketcode import Code
 from gateway.core.gs1 import Embedded, parse
-from gateway.core.model import Contact, Event, Offer, Purpose
+from gateway.core.model import Contact, Event, Offer, Proof, Purpose
 from gateway.core.offers import Person, one_of_each_group, sift
-from gateway.core.prices import Article, article_of, mispriced
+from gateway.core.prices import Article, article_of
 from gateway.core.redemption import Refused, Times
-from gateway.core.shelf import timely
+from gateway.core.tills import Sale
 from gateway.records import Tx
+from gateway.reserving import AtTill, preview
 from gateway.situations import said, situation_of
 
 # Customers with a phone in hand at once; a large shop has two hundred. A row has up to 45 kB: 23 MB at the very worst.
@@ -28,6 +30,8 @@ MAX_BASKETS = 500
 # A basket in which nothing was ever scanned: whoever makes many of them must not keep others out for long.
 EMPTY_MS = 300_000
 KEPT_MS = 600_000  # behind the end of its code: a till that lost the answer asks again and gets it
+# Offers that a new basket asks for one by one, best first; 0.3 ms of the writer each on a Pi is 20 ms.
+MAX_ASKED = 4 * MAX_BENEFITS
 PLACEMENT = "scan"  # what a contact in a basket is noted as
 _MINUTE_MS = 60_000
 
@@ -69,6 +73,17 @@ class Answer:
 Outcome = Answer | Literal["conflict", "busy"]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a till is told, and whether that is new. `member_id`: whose basket it is, until they stand at the till;
+    `at_ms`: when it was shown."""
+
+    outcome: Outcome
+    news: bool = False
+    member_id: str | None = None
+    at_ms: int = 0
+
+
 def begin(tx: Tx, basket: Basket, cookie: bytes, times: Times) -> View:
     """Open a basket; of a member it has the benefits that are theirs now. An older one of theirs is nobody's then."""
     rules = tx.scan_rules()
@@ -81,7 +96,7 @@ def begin(tx: Tx, basket: Basket, cookie: bytes, times: Times) -> View:
         basket = replace(basket, member_id=None)
     else:
         disown(tx, person.member_id)
-        offers = _eligible(tx, person, times.now_ms)
+        offers = _eligible(tx, person, times)
         basket = replace(basket, offers=tuple(offer.offer_id for offer in offers))
         for offer in offers:  # they asked for it, and it is a contact like any other
             shown = Contact(times.now_ms, offer.offer_id, True, PLACEMENT)
@@ -100,7 +115,7 @@ def disown(tx: Tx, member_id: str) -> int:
 
 def look(tx: Tx, basket: Basket, times: Times, refused: Mapping[str, str] | None = None) -> View:
     """What the basket costs now."""
-    benefits, embedded = _benefits(tx, basket, times.now_ms), tx.scan_rules().embedded
+    benefits, embedded = _benefits(tx, basket, times), tx.scan_rules().embedded
     priced = price(basket.scans, _articles(tx, basket.scans), benefits)
     version = tx.prices_version
     return View("ok", basket, priced, benefits, refused or {}, list_version=version, embedded=embedded)
@@ -146,27 +161,34 @@ def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times) -
     return replace(view, basket=basket, ends_ms=ends_s * 1000)
 
 
-def show(
-    tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times
-) -> tuple[Outcome, str | None, bool]:
-    """What a till is told of a code, once; whose basket it was, and whether this is new."""
+def show(tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times) -> Told:
+    """What a till is told of a code, once. Whoever asks again under the same key hears whose it is as long as they do
+    not stand there: the box may have died in between."""
     asked = hashlib.sha256(b"basket " + text.encode()).digest()
     before = tx.answered(till, key)
     if before is not None:
         if before[0] != asked:
-            return "conflict", None, False
-        told = json.loads(before[1])
-        if told["reason"] is not None:
-            return Answer(told["reason"]), None, False
-        kept = tx.basket(told["basket_id"])
-        shown = None if kept is None else kept.shown
-        return (Answer("basket.gone") if shown is None else Answer(None, told["basket_id"], shown)), None, False
+            return Told("conflict")
+        said = json.loads(before[1])
+        kept = None if said["reason"] is not None else tx.basket(said["basket_id"])
+        if kept is None or kept.shown is None:
+            return Told(Answer(said["reason"] or "basket.gone"))
+        owner = _person(tx, kept.member_id, times.now_ms)
+        member_id = None if owner is None else owner.member_id
+        return Told(Answer(None, kept.basket_id, kept.shown), False, member_id, said.get("at_ms", 0))
     if not tx.has_room_for_requests():
-        return "busy", None, False
+        return Told("busy")
     answer, member_id = _show(tx, till, text, private, times)
-    told = {"reason": answer.reason, "basket_id": answer.basket_id}
-    tx.keep_answer(till, key, asked, json.dumps(told), times.now_ms)
-    return answer, member_id, True
+    said = {"reason": answer.reason, "basket_id": answer.basket_id, "at_ms": times.now_ms}
+    tx.keep_answer(till, key, asked, json.dumps(said), times.now_ms)
+    return Told(answer, True, member_id, times.now_ms)
+
+
+def stands(tx: Tx, member_id: str, basket_id: str) -> None:
+    """Its member stands at the till: what was shown there is nobody's from now on."""
+    for basket, until_ms in tx.baskets_of(member_id):
+        if basket.basket_id == basket_id:
+            tx.save_basket(replace(basket, member_id=None), until_ms)
 
 
 def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times) -> tuple[Answer, str | None]:
@@ -186,12 +208,13 @@ def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times
         return Answer("basket.changed"), None
     verdict = recheck(rules, basket, priced)
     shown = Shown(priced.lines, priced.unknown, priced.sum_cents, priced.count, verdict)
-    over = replace(basket, member_id=None, offers=(), scans=(), till=till, shown=shown)
+    owner = _person(tx, basket.member_id, times.now_ms)
+    member_id = None if owner is None else owner.member_id
+    over = replace(basket, member_id=member_id, offers=(), scans=(), till=till, shown=shown)
     tx.save_basket(over, code.ends_s * 1000 + KEPT_MS)
     body = {"basket_id": basket.basket_id, "till": till, "items": shown.items, "cents": shown.cents}
     tx.emit(Event("basket.shown", times.now_ms, body | {"recheck": verdict.needed, "reason": verdict.reason}))
-    owner = _person(tx, basket.member_id, times.now_ms)
-    return Answer(None, basket.basket_id, shown), None if owner is None else owner.member_id
+    return Answer(None, basket.basket_id, shown), member_id
 
 
 def live(tx: Tx, cookie: bytes) -> Basket | None:
@@ -208,30 +231,35 @@ def _person(tx: Tx, member_id: str | None, now_ms: int) -> Person | None:
     return person
 
 
-def _eligible(tx: Tx, person: Person, now_ms: int) -> list[Offer]:
+def _eligible(tx: Tx, person: Person, times: Times) -> list[Offer]:
     """Offers for this person on their own phone that take something off one article; the best one of each article."""
-    situation = situation_of(tx, "", "tap", now_ms, "", PLACEMENT, person, channel="phone")
+    situation = situation_of(tx, "", "tap", times.now_ms, "", PLACEMENT, person, channel="phone")
+    wanted = (one for one in sift(situation)[1] if one.price_ref and one.value_cents)
+    kept = [one for one in islice(wanted, MAX_ASKED) if _is_given(tx, person, one, times)]
     found: dict[str, Offer] = {}
-    for offer in one_of_each_group(one for one in sift(situation)[1] if one.price_ref and one.value_cents):
+    for offer in one_of_each_group(kept):
         found.setdefault(article_of(offer) or "", offer)
     return list(found.values())[:MAX_BENEFITS]
 
 
-def _benefits(tx: Tx, basket: Basket, now_ms: int) -> tuple[Benefit, ...]:
-    """What was promised and still stands: the offer, its price, and the person's consent to it."""
-    person = _person(tx, basket.member_id, now_ms)
+def _benefits(tx: Tx, basket: Basket, times: Times) -> tuple[Benefit, ...]:
+    """What was promised and still stands, so that no till has to refuse what the phone says."""
+    person = _person(tx, basket.member_id, times.now_ms)
     if person is None:
         return ()
-    by_id, prices = {offer.offer_id: offer for offer in tx.offers()}, tx.offer_prices()
-    found = []
-    for offer_id in basket.offers:
-        offer = by_id.get(offer_id)
-        if offer is None or not timely(offer, now_ms) or mispriced(offer, prices) is not None:
-            continue
-        if offer.audience == "members" and not person.profile.may(offer.purpose, now_ms).ok:
-            continue
-        found.append(Benefit(offer_id, article_of(offer) or "", offer.value_cents, said(tx, offer).title))
-    return tuple(found)
+    by_id = {offer.offer_id: offer for offer in tx.offers()}
+    promised = (by_id[offer_id] for offer_id in basket.offers if offer_id in by_id)
+    return tuple(
+        Benefit(offer.offer_id, article_of(offer) or "", offer.value_cents, said(tx, offer).title)
+        for offer in promised
+        if _is_given(tx, person, offer, times)
+    )
+
+
+def _is_given(tx: Tx, person: Person, offer: Offer, times: Times) -> bool:
+    """Whether a till would take the offer off for whom the basket is, as far as is known before there is a till."""
+    sale = Sale("", person.member_id, Proof.BEARER, times.now_ms)
+    return preview(tx, AtTill("", sale, times, True), person, offer, met=True) is None
 
 
 def _articles(tx: Tx, scans: Sequence[Scan]) -> dict[str, Article]:

@@ -12,7 +12,21 @@ from typing import Any, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.basketacts import Answer, Outcome, Typed, View, begin, disown, live, look, make_code, scan, show
+from gateway.basketacts import (
+    Answer,
+    Outcome,
+    Told,
+    Typed,
+    View,
+    begin,
+    disown,
+    live,
+    look,
+    make_code,
+    scan,
+    show,
+    stands,
+)
 from gateway.core.basket import Basket
 from gateway.core.guesses import Guesses
 from gateway.core.model import Proof
@@ -149,15 +163,34 @@ class Baskets:
     # --- tills -----------------------------------------------------------------------------------------------
 
     async def at_till(self, till: str, key: str, text: str) -> Outcome:
-        """What is in the basket of a code, once. Its member then stands at that till, unless somebody does already."""
+        """What is in the basket of a code, once. The sale at that till is its member's from then on, or nobody's."""
         times = self._times()
-        outcome, member_id, news = await self._commit(lambda tx: show(tx, till, key, text, self._private, times))
-        if isinstance(outcome, Answer):
-            self._health.count("baskets.shown" if outcome.reason is None else "baskets.refused") if news else None
-            self._owners.pop(outcome.basket_id, None)
-        if member_id is not None and self._tills.at(till, times.now_ms) is None:
-            self._tills.identify(Sale(till, member_id, Proof.BEARER, self._clock.now_ms() + self._sale_ms()))
-        return outcome
+        before = self._tills.at(till, times.now_ms)
+        told = await self._commit(lambda tx: show(tx, till, key, text, self._private, times))
+        if isinstance(told.outcome, Answer):
+            if told.news:
+                self._health.count("baskets.shown" if told.outcome.reason is None else "baskets.refused")
+            self._owners.pop(told.outcome.basket_id, None)
+            if told.outcome.reason is None:
+                self._stand(till, told, told.outcome.basket_id, before)
+        return told.outcome
+
+    def _stand(self, till: str, told: Told, basket_id: str, before: Sale | None) -> None:
+        """Whose basket was shown stands at that till; whoever stood there `before` it was shown is over, and whoever
+        tapped there since is not. One that is told again changes nobody's sale."""
+        now_ms = self._clock.now_ms()
+        standing, until_ms = self._tills.at(till, now_ms), min(told.at_ms, now_ms) + self._sale_ms()
+        was = None if before is None else before.member_id
+        free = standing is None or (told.news and standing.member_id == was)
+        if told.member_id is None:
+            if told.news and free:
+                self._tills.done(till)
+            return
+        if free and now_ms < until_ms:
+            same = standing is not None and standing.member_id == told.member_id
+            proof = standing.proof if standing is not None and same else Proof.BEARER
+            self._tills.identify(Sale(till, told.member_id, proof, until_ms))
+        self._begin(self._stood(told.member_id, basket_id))
 
     # --- as a Holder -----------------------------------------------------------------------------------------
 
@@ -188,6 +221,9 @@ class Baskets:
     def memory_of(self, member_id: str) -> Mapping[str, object]:
         """Nothing: what there is stands in the table, and in its own section of the export."""
         return {}
+
+    async def _stood(self, member_id: str, basket_id: str) -> None:
+        await self._commit(lambda tx: stands(tx, member_id, basket_id))
 
     async def _disown(self, member_id: str) -> None:
         await self._commit(lambda tx: disown(tx, member_id))

@@ -6,11 +6,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from gateway.checkout import Answer, Asked, AtTill, settle
+from gateway.checkout import Answer, Asked, settle
 from gateway.core.changes import CouponsPut, LeasePut
 from gateway.core.model import Offer
 from gateway.core.redemption import CouponClass, Times
 from gateway.records import Tx
+from gateway.reserving import AtTill
 from gateway.results import Result
 from gateway.store import Store
 

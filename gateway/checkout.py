@@ -1,7 +1,7 @@
 """What a till asks, decided and kept in one transaction with the answer, so that asking again changes nothing.
 
-The rules are core.redemption's and core.coupon's; the first functions here run in the writer thread. `Checkout` is the
-till's way in and lets go of what is over.
+The rules are core.redemption's; what may be held is gateway.reserving's. The first functions here run in the writer
+thread. `Checkout` is the till's way in and lets go of what is over.
 """
 
 import hashlib
@@ -10,16 +10,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-from gateway.core import coupon, phone, redemption
-from gateway.core.model import Contact, Event, Offer
+from gateway.core import redemption
+from gateway.core.model import Contact, Event
 from gateway.core.ports import Clock
-from gateway.core.proof import may_redeem
-from gateway.core.redemption import TTL_MS, UNCLASSED, Redemption, Refused, State, Step, Times
-from gateway.core.spans import DAY_MS
-from gateway.core.tills import Sale, Tills
+from gateway.core.redemption import TTL_MS, Redemption, Refused, State, Step, Times
+from gateway.core.tills import Tills
 from gateway.crediting import credit
 from gateway.health import Health
 from gateway.records import Tx
+from gateway.reserving import AtTill, hold
 from gateway.store import Store
 
 T = TypeVar("T")
@@ -64,16 +63,6 @@ class Answer:
 
 # "conflict": the key stands for another request. "busy": no more answers can be kept.
 Outcome = Answer | Literal["conflict", "busy"]
-
-
-@dataclass(frozen=True, slots=True)
-class AtTill:
-    """Where and when a till asks, and beside whom."""
-
-    till: str
-    sale: Sale | None
-    times: Times
-    hq_there: bool
 
 
 def settle(tx: Tx, at: AtTill, key: str, asked: Asked, new_id: Callable[[], str]) -> tuple[Outcome, bool]:
@@ -169,66 +158,7 @@ def _is_due(tx: Tx, times: Times) -> bool:
 def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Step | Refused:
     if tx.open_reservations() >= MAX_OPEN:
         return Refused("redemption.many")
-    sale = at.sale if at.sale is not None and tx.has_member(at.sale.member_id) else None
-    policy = tx.coupon_rules()
-    name, offer_id, shown = "", asked.offer_id, None
-    if asked.coupon:
-        found = _coupon(tx, at, asked.coupon, sale)
-        if isinstance(found, Refused):
-            return found
-        shown, name, offer_id = found, found.name, found.offer_id
-    offer = next((one for one in tx.offers() if one.offer_id == offer_id), None)
-    if offer is None or not _is_timely(offer, at.times.now_ms):
-        return Refused("redemption.offer")
-    if offer.audience == "members" and sale is None and not name:
-        return Refused("redemption.nobody")
-    cents = offer.value_cents if asked.cents is None else asked.cents
-    if offer.value_cents and cents > offer.value_cents:
-        return Refused("redemption.cents")
-    if sale is not None and not name:
-        verdict = may_redeem(sale.proof, cents, tx.shop().bearer_limit_cents)
-        if not verdict.ok:
-            return Refused(verdict.reason)
-    classes = {one.name: one for one in policy.classes} | {"": UNCLASSED}
-    rules = classes.get(offer.coupon_class)
-    if rules is None:
-        return Refused("redemption.class")
-    if shown is not None:
-        signer = next(one for one in policy.keys if one.key_id == shown.key_id)
-        if not phone.counts_at_tills(shown, signer, rules, at.times.latest_ms):
-            return Refused("coupon.key")
-    member_id = None if sale is None else sale.member_id
-    wanted = Redemption(new_id(), offer_id, at.till, cents, 0, member_id, name, offer.coupon_class)
-    standing = tx.standing(wanted, rules, at.times.surely_ms)
-    leases = tx.leases(offer.budget_id) if offer.budget_id else None
-    return redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
-
-
-def preview(tx: Tx, at: AtTill, offer: Offer) -> Refused | None:
-    """Why this offer would be refused here and now, None = it would be held. Nothing is written."""
-    asked = Asked("reserve", offer_id=offer.offer_id, cents=None if offer.value_cents else 1)
-    step = _reserve(tx, at, asked, lambda: "")
-    return step if isinstance(step, Refused) else None
-
-
-def _is_timely(offer: Offer, now_ms: int) -> bool:
-    return offer.valid_from_ms <= now_ms and (offer.valid_until_ms is None or now_ms < offer.valid_until_ms)
-
-
-def _coupon(tx: Tx, at: AtTill, text: str, sale: Sale | None) -> coupon.Coupon | Refused:
-    """A coupon that may be redeemed here and now, as far as it says itself."""
-    keys = {one.key_id: one for one in tx.coupon_rules().keys}
-    store = (tx.meta("store_id") or "").rpartition("/")[0]
-    shown = coupon.verify(text, keys, store, at.times.latest_ms)
-    if isinstance(shown, Refused):
-        return shown
-    if tx.in_doubt:
-        return Refused("coupon.restored")  # it may have been used after this backup was made
-    if not coupon.fits(shown, None if sale is None else sale.member_id):
-        return Refused("coupon.holder")
-    if shown.ends_s * 1000 > at.times.surely_ms + tx.shop().retention.redemptions * DAY_MS:
-        return Refused("coupon.long")  # by its end the ledger would have forgotten that it was used
-    return shown
+    return hold(tx, at, asked.offer_id, asked.coupon, asked.cents, new_id())
 
 
 def _follow(tx: Tx, at: AtTill, asked: Asked) -> Step | Refused:

@@ -12,7 +12,9 @@ def credit(tx: Tx, step: Step, now_ms: int) -> None:
     if one.member_id is None:
         return
     if step.kind is State.COMMITTED:
-        points = of_redemption(tx.points_policy(), one.offer_id)
+        # One that left the catalogue since it was reserved brings all: what it was worth is not known any more.
+        worth = next((offer.value_cents for offer in tx.offers() if offer.offer_id == one.offer_id), 0)
+        points = of_redemption(tx.points_policy(), one.offer_id, one.cents, worth)
     elif step.kind is State.REVERSED:
         earned, stands = tx.points_of(one.redemption_id)
         points = left(earned, one.cents, one.reversed_cents) - stands
@@ -22,16 +24,17 @@ def credit(tx: Tx, step: Step, now_ms: int) -> None:
 
 
 def credit_sale(tx: Tx, member_id: str, sale_id: str, cents: int, now_ms: int) -> int:
-    """The points of a sale of so many cents; how many."""
+    """The points of a sale of so many cents; how many were booked."""
     points = of_sale(tx.points_policy(), cents)
-    _note(tx, PointsStep(f"sale:{sale_id}", member_id, points, sale_id), now_ms)
-    return points
+    return _note(tx, PointsStep(f"sale:{sale_id}", member_id, points, sale_id), now_ms)
 
 
-def _note(tx: Tx, step: PointsStep, now_ms: int) -> None:
+def _note(tx: Tx, step: PointsStep, now_ms: int) -> int:
+    """Book a step once; how many points were."""
     if not step.points or not tx.has_member(step.member_id) or tx.points_step(step.step_id) is not None:
-        return
+        return 0
     assert abs(step.points) <= MAX_POINTS
     body = {"step_id": step.step_id, "member_id": step.member_id, "points": step.points, "source": step.source}
     tx.emit(Event("points.changed", now_ms, body))
     tx.add_points(step, tx.last_number, now_ms)
+    return step.points

@@ -6,14 +6,15 @@ the same answer and changes nothing, as in gateway.checkout, whose keys these ar
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from gateway.checkout import AtTill
 from gateway.core.model import Event
 from gateway.core.usual import Bought
 from gateway.crediting import credit_sale
 from gateway.records import Tx
+from gateway.reserving import AtTill
 
 MAX_LINES = 200  # of one receipt; 60 bytes each fit the 16 KiB of a request
 
@@ -54,23 +55,24 @@ class Recorded:
 SaleOutcome = Recorded | Literal["conflict", "busy"]
 
 
-def record_sale(tx: Tx, at: AtTill, key: str, sold: Sold) -> tuple[SaleOutcome, bool]:
-    """The answer to a reported sale, and whether it is new."""
+def record_sale(tx: Tx, at: AtTill, key: str, sold: Sold, new_id: Callable[[], str]) -> tuple[SaleOutcome, bool]:
+    """The answer to a reported sale, and whether it is new. A sale has an id of its own: a key is a till's, and may
+    come again in another shop, or once its answer is forgotten."""
     before = tx.answered(at.till, key)
     if before is not None:
         digest, answer = before
-        return (Recorded(**json.loads(answer)) if digest == sold.digest else "conflict"), False
+        return (Recorded(json.loads(answer)["points"]) if digest == sold.digest else "conflict"), False
     if not tx.has_room_for_requests():
         return "busy", False
     now_ms = at.times.now_ms
     body = {"till": at.till, "receipt": sold.receipt, "cents": sold.cents, "lines": len(sold.lines)}
     tx.emit(Event("sale.recorded", now_ms, body))  # a total, and nobody's
-    points = 0
+    points, sale_id = 0, new_id()
     if at.sale is not None and tx.has_member(at.sale.member_id):
         member_id = at.sale.member_id
-        points = credit_sale(tx, member_id, f"{at.till}:{key}", sold.cents, now_ms)
+        points = credit_sale(tx, member_id, sale_id, sold.cents, now_ms)
         articles = tuple(dict.fromkeys(line.article for line in sold.lines))
         tx.add_purchase(member_id, Bought(now_ms, True, articles), now_ms)
     made = Recorded(points)
-    tx.keep_answer(at.till, key, sold.digest, json.dumps(asdict(made)), now_ms)
+    tx.keep_answer(at.till, key, sold.digest, json.dumps(asdict(made) | {"sale_id": sale_id}), now_ms)
     return made, True

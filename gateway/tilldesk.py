@@ -5,12 +5,14 @@ now, and what this shift redeemed. What a till asks is settled by gateway.checko
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from gateway.checkout import Answer, Asked, AtTill, Checkout, Outcome, preview
+from gateway.checkout import Answer, Asked, Checkout, Outcome
 from gateway.config import ReceiverTable
 from gateway.core.gate import CALL_NAME, No
 from gateway.core.model import Contact, Offer, Proof, Purpose, Text
+from gateway.core.offers import Person
 from gateway.core.points import Balance
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.proof import redeemable_cents
@@ -21,6 +23,7 @@ from gateway.core.tills import Sale, Tills
 from gateway.decisions import Decisions
 from gateway.health import Health
 from gateway.records import Tx
+from gateway.reserving import AtTill, forbidden, person_at, preview
 from gateway.sales import Recorded, SaleOutcome, Sold, record_sale
 from gateway.situations import said
 from gateway.store import Store
@@ -58,7 +61,7 @@ class TillOffer:
 
 @dataclass(frozen=True, slots=True)
 class TillLine:
-    """A redemption of this shift at this till. `until_ms`: when a reservation ends."""
+    """A redemption of this shift at this till. `at_ms`: the ledger's; `left_ms`: how long a reservation waits."""
 
     redemption_id: str
     offer_id: str
@@ -68,7 +71,7 @@ class TillLine:
     state: State
     receipt: str
     at_ms: int
-    until_ms: int
+    left_ms: int
     coupon: bool
 
 
@@ -156,10 +159,12 @@ class TillDesk:
         """Take a sale that the till reports; the page and the screen beside it follow after the commit. Raises
         StoreError; then nothing happened."""
         at = self._checkout.at(till)
-        made: tuple[SaleOutcome, bool] = await self._commit(lambda tx: record_sale(tx, at, key, sold))
+        made: tuple[SaleOutcome, bool] = await self._commit(lambda tx: record_sale(tx, at, key, sold, self._new_id))
         outcome, news = made
         if isinstance(outcome, Recorded):
             self._health.count("sale.recorded" if news else "sale.asked_again")
+            if news and at.sale is not None:
+                self._tills.over(at.sale)  # whoever comes next is somebody else
             self._surfaces.till(till)
             if outcome.points and at.sale is not None:
                 who, points, now_ms = at.sale.member_id, outcome.points, self._clock.now_ms()
@@ -202,7 +207,8 @@ class TillDesk:
     async def _look(self, till: str, sale: Sale) -> None:
         now_ms, sale_id = self._clock.now_ms(), self._new_id()
         zone = next((one.zone for one in self._ears if one.till == till), "")
-        chosen = await self._commit(lambda tx: _choose(tx, self._decisions, sale, zone, sale_id, now_ms))
+        at = self._checkout.at(till)
+        chosen = await self._commit(lambda tx: _choose(tx, self._decisions, at, sale, zone, sale_id, now_ms))
         if chosen is not None and self._tills.at(till, self._clock.now_ms()) is not None:
             self._looks[till] = chosen
 
@@ -232,13 +238,14 @@ class TillDesk:
         return {}
 
 
-def _choose(tx: Tx, decisions: Decisions, sale: Sale, zone: str, sale_id: str, now_ms: int) -> _Look | None:
+def _choose(tx: Tx, decisions: Decisions, at: AtTill, sale: Sale, zone: str, sale_id: str, now_ms: int) -> _Look | None:
     """The offers for a member at a till, noted as contacts like any other, and that somebody saw the name."""
     person = tx.person(sale.member_id, now_ms)
     if person is None or person.staff or not person.profile.may(Purpose.RECOGNISE_NFC, now_ms).ok:
         return None
     offers, kept = decisions.at_till(tx, sale, person, zone, now_ms)
-    worth = [offer for offer in offers if _is_redeemable(offer)][:MAX_OFFERS]
+    allowed = (offer for offer in offers if _is_redeemable(offer) and not forbidden(tx, at, person, offer, met=True))
+    worth = list(islice(allowed, MAX_OFFERS))
     for offer in worth:
         tx.note_contact(sale.member_id, sale_id, Contact(now_ms, offer.offer_id, True, sale.till))
     named = person.profile.read_or("", CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
@@ -283,25 +290,31 @@ def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
     shown = {offer.offer_id: said(tx, offer) for offer in offers}
     if buyer is None or look is None:
         wanted = [one for one in tx.well_priced() if one.audience == "everyone" and _is_redeemable(one)]
-        chosen = [shown[one.offer_id] for one in wanted if timely(one, now_ms)][:MAX_OFFERS]
+        chosen = [shown[one.offer_id] for one in wanted if timely(one, now_ms)]
     else:
         chosen = [shown[offer_id] for offer_id in look.offers if offer_id in shown]
+    person = None if look is None else person_at(tx, at)
+    chosen = list(islice((one for one in chosen if not forbidden(tx, at, person, one)), MAX_OFFERS))
     rules = {one.name: one for one in tx.coupon_rules().classes} | {"": UNCLASSED}
     kept = look.kept if look is not None else frozenset()
-    lines = tx.shift_of(at.till, now_ms - SHIFT_MS, MAX_LINES)
+    # What is held ends by a time that has surely come, as gateway.checkout says, and a shift is as long by it.
+    surely_ms = at.times.surely_ms
+    lines = tx.shift_of(at.till, surely_ms - SHIFT_MS, MAX_LINES)
     return TillView(
         at.till,
         buyer,
-        tuple(_offer(tx, at, one, rules.get(one.coupon_class, UNCLASSED), one.offer_id in kept) for one in chosen),
-        tuple(_line(one, at_ms, shown) for one, at_ms in lines),
+        tuple(
+            _offer(tx, at, person, one, rules.get(one.coupon_class, UNCLASSED), one.offer_id in kept) for one in chosen
+        ),
+        tuple(_line(one, at_ms, surely_ms, shown) for one, at_ms in lines),
         at.hq_there,
     )
 
 
-def _offer(tx: Tx, at: AtTill, offer: Offer, rules: CouponClass, kept: bool) -> TillOffer:
+def _offer(tx: Tx, at: AtTill, person: Person | None, offer: Offer, rules: CouponClass, kept: bool) -> TillOffer:
     leases = tx.leases(offer.budget_id) if offer.budget_id else []
     lent = [lease for lease in leases if not lease.closed and at.times.latest_ms < lease.until_ms]
-    why = preview(tx, at, offer)
+    why = preview(tx, at, person, offer)
     return TillOffer(
         offer.offer_id,
         offer.title,
@@ -323,7 +336,7 @@ def _unit(lent: list[Lease]) -> str:
     return lent[0].unit if lent else "units"
 
 
-def _line(one: Redemption, at_ms: int, offers: Mapping[str, Offer]) -> TillLine:
+def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offer]) -> TillLine:
     offer = offers.get(one.offer_id)
     title: Text = {"de": one.offer_id, "en": one.offer_id} if offer is None else offer.title
     return TillLine(
@@ -335,6 +348,6 @@ def _line(one: Redemption, at_ms: int, offers: Mapping[str, Offer]) -> TillLine:
         one.state,
         one.receipt,
         at_ms,
-        one.until_ms,
+        one.until_ms - surely_ms,
         bool(one.coupon),
     )

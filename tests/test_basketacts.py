@@ -1,16 +1,19 @@
 """What a transaction does with a basket: which offers become benefits, why others do not, and the contact it leaves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.basketacts import MAX_BENEFITS, PLACEMENT, begin
 from gateway.core.basket import Basket
-from gateway.core.changes import Change, OfferPut, PricesPut
-from gateway.core.model import Cap, Offer, Purpose
+from gateway.core.changes import Change, CouponsPut, OfferPut, PricesPut
+from gateway.core.model import Cap, Offer, Proof, Purpose
 from gateway.core.prices import Article, part_of
+from gateway.core.redemption import CouponClass
 from tests.rigs.shop import TEXT, Shop, consent, member
-from tests.test_baskets import CUP, PHONE, TEA, opened
+from tests.test_baskets import CUP, PHONE, TEA, cents, opened, scan, start
+from tests.test_checkout import confirm, reserve
 from tests.test_sync_prices import gtin
 
 
@@ -68,6 +71,22 @@ async def test_a_benefit_is_a_contact_and_its_caps_count(tmp_path: Path) -> None
     assert "cup" not in await promised(shop, "b-2"), "its cap is used up by the first basket"
     answers = await shop.store.run(lambda tx: tx.answers("mia"))
     assert {(one["offer_id"], one["placement"]) for one in answers} == {("cup", PLACEMENT), ("tea-1", PLACEMENT)}
+    shop.store.close()
+
+
+async def test_a_benefit_that_a_till_would_refuse_is_none(tmp_path: Path) -> None:
+    limited = CouponsPut((CouponClass("daily", "allow", member_day=1),))
+    capped = offer("cup", caps=(Cap("redemptions", 1, calendar="day"),))
+    once = OfferPut(replace(PHONE, coupon_class="daily"))
+    shop = await opened(tmp_path, limited, capped, once)
+    cookie = await start(shop)
+    assert cents(await scan(shop, cookie, TEA, CUP)) == 399 + 850
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    for offer_id in ("tea-1", "cup"):
+        held = await reserve(shop, offer_id)
+        assert cents(await shop.flow.baskets.see(cookie)) == 399 + 850 + (100 if offer_id == "tea-1" else 150)
+        await confirm(shop, held)
+    assert await promised(shop, "b-2") == ()
     shop.store.close()
 
 

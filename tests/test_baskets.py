@@ -105,14 +105,95 @@ async def test_a_code_counts_once_and_the_same_till_gets_the_same_answer(shop: S
     assert (await scan(shop, cookie, TEA)).result == "gone"
 
 
-async def test_its_member_stands_at_the_till_then_unless_somebody_does(shop: Shop) -> None:
+async def ready(shop: Shop, who: str | None = "mia") -> str:
+    """The code of a basket with one article."""
+    cookie = await start(shop, who)
+    await scan(shop, cookie, TEA)
+    return await coded(shop, cookie)
+
+
+def stands(shop: Shop) -> tuple[str, Proof] | None:
+    """Who is at the till, and how surely."""
+    sale = shop.flow.sale_at("till-1")
+    return None if sale is None else (sale[0], Proof(sale[1]))
+
+
+async def test_its_member_stands_at_the_till_then_and_it_is_nobodys_any_more(shop: Shop) -> None:
     cookie = await start(shop)
     await scan(shop, cookie, TEA)
     await shown(shop, await coded(shop, cookie), "key-0001")
-    sale = shop.flow.sale_at("till-1")
-    assert sale is not None
-    assert sale[:2] == ("mia", Proof.BEARER)
+    assert stands(shop) == ("mia", Proof.BEARER)
     assert (await shop.flow.baskets.see(cookie)).result == "gone"
+    await shop.settle()
+    assert await shop.store.run(lambda tx: tx.baskets_of("mia")) == []
+
+
+async def test_a_basket_says_whose_sale_it_is_whoever_stood_there_before(shop: Shop) -> None:
+    await shop.push(*member("ben", Purpose.RECOGNISE_NFC))
+    codes = [await ready(shop), await ready(shop, "ben"), await ready(shop, None)]
+    found = []
+    for number, text in enumerate(codes):
+        await shown(shop, text, f"key-000{number}")
+        found.append(stands(shop))
+    assert found == [("mia", Proof.BEARER), ("ben", Proof.BEARER), None]
+    text = await ready(shop, None)
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    await shown(shop, text, "key-0003")
+    assert stands(shop) is None
+
+
+async def test_a_members_own_tap_before_their_basket_keeps_its_strength(shop: Shop) -> None:
+    text = await ready(shop)
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    await shown(shop, text, "key-0001")
+    assert stands(shop) == ("mia", Proof.PROVEN)
+
+
+async def test_the_same_code_told_again_changes_nobodys_sale(shop: Shop) -> None:
+    await shop.push(*member("ben", Purpose.RECOGNISE_NFC))
+    text = await ready(shop)
+    await shown(shop, text, "key-0001")
+    await shop.tap("ben", "till-nfc", Proof.PROVEN)
+    await shown(shop, text, "key-0001")
+    assert stands(shop) == ("ben", Proof.PROVEN)
+    assert shop.flow.end_sale("till-1") == "ok"
+    await shown(shop, text, "key-0001")
+    assert stands(shop) is None
+
+
+@pytest.mark.parametrize(("away_ms", "who"), [(1_000, ("mia", Proof.BEARER)), (120_000, None)])
+async def test_a_box_that_died_before_it_knew_who_stands_there_learns_it_when_asked_again(
+    tmp_path: Path, away_ms: int, who: object
+) -> None:
+    shop = await opened(tmp_path)
+    text, baskets_ = await ready(shop), shop.flow.baskets
+    times, private = shop.flow.life.times(), baskets_._private
+    told = await shop.store.run(lambda tx: basketacts.show(tx, "till-1", "key-0001", text, private, times))
+    shop.store.close()  # the commit, and nothing behind it
+    again = Shop(tmp_path)
+    await again.flow.start()
+    again.clock.ms += away_ms
+    assert await shown(again, text, "key-0001") == told.outcome
+    assert stands(again) == who
+    await again.settle()
+    assert await again.store.run(lambda tx: tx.baskets_of("mia")) == []
+    again.store.close()
+
+
+async def test_what_is_withdrawn_meanwhile_is_not_learned_again(tmp_path: Path) -> None:
+    shop = await opened(tmp_path)
+    text, times, private = await ready(shop), shop.flow.life.times(), shop.flow.baskets._private
+    await shop.store.run(lambda tx: basketacts.show(tx, "till-1", "key-0001", text, private, times))
+    shop.store.close()
+    again = Shop(tmp_path)
+    again.version = shop.version
+    await again.flow.start()
+    await again.push(consent("mia", Purpose.RECOGNISE_NFC, ConsentState.WITHDRAWN, 9))
+    await again.settle()
+    assert await again.store.run(lambda tx: tx.baskets_of("mia")) == []
+    assert (await shown(again, text, "key-0001")).reason is None
+    assert stands(again) is None
+    again.store.close()
 
 
 async def test_a_later_scan_or_code_and_another_price_end_a_code(shop: Shop) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 
 from gateway.apply import apply
-from gateway.checkout import Answer, Asked, AtTill, let_go, settle
+from gateway.checkout import Answer, Asked, let_go, settle
 from gateway.core import coupon
 from gateway.core.changes import CouponsPut, Delta, OfferPut
 from gateway.core.coupon import PublicKey
@@ -27,6 +27,7 @@ from gateway.core.spans import DAY_MS
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
+from gateway.reserving import AtTill
 from sync import messages
 from sync.hq.ledger import Ledger
 from sync.topics import Topics

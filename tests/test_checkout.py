@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import checkout
-from gateway.checkout import Answer, Asked, AtTill, settle
+from gateway.checkout import Answer, Asked, settle
 from gateway.core import coupon
 from gateway.core.changes import Change, CouponsPut, LeasePut, OfferPut
 from gateway.core.coupon import PublicKey
@@ -18,6 +18,7 @@ from gateway.core.model import Offer, Proof, Purpose
 from gateway.core.redemption import TTL_MS, CouponClass, Times
 from gateway.core.spans import DAY_MS
 from gateway.records import Tx
+from gateway.reserving import AtTill
 from gateway.tables import redemptions
 from tests.rigs.shop import START_MS, TEXT, Shop, member, open_shop
 
@@ -40,7 +41,9 @@ OFFERS = (
 
 async def opened(path: Path, *changes: Change) -> Shop:
     offers = [OfferPut(offer) for offer in OFFERS]
-    return await open_shop(path, *offers, RULES, LEASE, *member("mia", Purpose.RECOGNISE_NFC), *changes)
+    return await open_shop(
+        path, *offers, RULES, LEASE, *member("mia", Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS), *changes
+    )
 
 
 @pytest.fixture

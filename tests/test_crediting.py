@@ -63,6 +63,16 @@ async def test_a_redemption_credits_once_and_is_told(shop: Shop) -> None:
     assert view.buyer.points == Balance(115, 15)
 
 
+async def test_a_part_of_an_offer_brings_its_share(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    held = await ask(shop, Asked("reserve", offer_id="cake", cents=1))
+    await ask(shop, Asked("confirm", str(held.redemption_id), receipt="1"))
+    assert await balance(shop) is None
+    held = await ask(shop, Asked("reserve", offer_id="cake"))
+    await ask(shop, Asked("confirm", str(held.redemption_id), receipt="2", cents=160))
+    assert await balance(shop) == Balance(7, 7)
+
+
 async def test_what_comes_back_takes_back_its_points(shop: Shop) -> None:
     await shop.tap("mia", "till-nfc", Proof.PROVEN)
     done = await redeem(shop)
@@ -137,8 +147,8 @@ async def test_the_card_says_the_balance_for_advice(shop: Shop) -> None:
 
 
 async def test_a_sale_credits_whole_euros_once(shop: Shop) -> None:
-    for _ in range(2):
-        await shop.store.run(lambda tx: credit_sale(tx, "mia", "till-1/4711", 1_299, shop.clock.ms))
+    booked = [await shop.store.run(lambda tx: credit_sale(tx, "mia", "sale-1", 1_299, shop.clock.ms)) for _ in range(2)]
+    assert booked == [24, 0]
     assert await balance(shop) == Balance(24, 24)
 
 

@@ -1,12 +1,15 @@
 """Headquarters' balances: each step once, whatever comes twice, late or out of order; told with how far it counted."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from gateway.core.changes import OutboxRow
+from sync.hq.file import migrations
 from sync.hq.ledger import Ledger
 from sync.messages import EventBatch
 from sync.topics import Topics
@@ -77,6 +80,13 @@ def test_two_shops_are_counted_apart(ledger: Ledger) -> None:
     assert {c["gateway"]: c["seq"] for c in one["counted"]} == {"acme/munich-1/gw-1": 1, "acme/munich-2/gw-1": 1}
 
 
+def test_the_same_step_of_another_shop_is_another_step(ledger: Ledger) -> None:
+    send(ledger, 1, step(1, 15))
+    send(ledger, 1, step(1, 4), where=THERE)
+    send(ledger, 2, step(1, 4), where=THERE)
+    assert balance(ledger) == 19
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
@@ -106,3 +116,18 @@ def test_an_erasure_takes_balance_steps_and_whats_told(ledger: Ledger) -> None:
     assert told(ledger) == []
     send(ledger, 2, step(2, 5))
     assert ledger.balances() == []
+
+
+def test_what_was_counted_before_steps_were_each_shops_own_stays_counted(tmp_path: Path) -> None:
+    path = tmp_path / "hq.db"
+    with closing(Database(path)) as old:
+        migrations.apply(old, stop_before="m010_points_of_each_shop")
+        old.execute("INSERT INTO points_entry VALUES ('r-1.2', 'mia', 15, 'acme', 'munich-1', 'gw-1', 5)")
+        old.execute("INSERT INTO points_balance VALUES ('mia', 15, 1)")
+        old.conn.commit()
+    with closing(Ledger(path)) as ledger:
+        ledger.record_ops([{"op": "member.put", "body": {"member_id": "mia"}}])
+        send(ledger, 1, step(1, 15))
+        assert balance(ledger) == 15
+        send(ledger, 1, step(1, 15), where=THERE)
+        assert balance(ledger) == 30

@@ -121,6 +121,22 @@ def test_what_is_odd_is_counted_and_nothing_of_another_gateway_changes(ledger: L
     assert [row["redemption_id"] for row in ledger.redemption_entries()] == ["r-1", "r-2", "r-4", "r-5"]
 
 
+def test_what_is_booked_of_an_open_lease_is_seen_before_its_gateway_closes_it(ledger: Ledger) -> None:
+    def seen() -> tuple[object, ...]:
+        (budget,) = ledger.budgets()
+        (lease,) = budget["leases"]
+        return budget["booked"], budget["left"], lease["booked"], lease["spent"], lease["closed"]
+
+    assert seen() == (0, left(ledger), 0, 0, 0)
+    tell(ledger, event(1, "committed", lease_id="l-1"))
+    before = left(ledger)
+    assert seen() == (200, before, 200, 0, 0)
+    tell(ledger, event(2, "reversed", step=3, cents=150, lease_id="l-1"))
+    assert seen() == (50, before, 50, 0, 0)
+    tell(ledger, closed(3, 60))
+    assert seen() == (60, left(ledger), 50, 60, 1)
+
+
 def test_a_lost_gateways_lease_is_written_off_once_and_corrected_if_it_comes_back(ledger: Ledger) -> None:
     assert ledger.write_off("l-1")
     assert not ledger.write_off("l-1")

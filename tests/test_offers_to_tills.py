@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.apply import apply
-from gateway.checkout import Answer, Asked, AtTill, settle
+from gateway.checkout import Answer, Asked, settle
 from gateway.core.changes import ConfigPut, Delta, LearningPut, LeasePut, OfferDrop, OfferPut, StockPut
 from gateway.core.handshake import Handshake
 from gateway.core.learning import FLOOR, WHOLE, Arm, Learning, Tally
@@ -18,6 +18,7 @@ from gateway.core.spans import DAY_MS
 from gateway.core.tills import Sale
 from gateway.decisions import Decisions
 from gateway.records import Tx
+from gateway.reserving import AtTill
 from gateway.situations import loops
 from gateway.tables import learning as table
 from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, basics, member

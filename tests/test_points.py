@@ -9,11 +9,17 @@ POLICY = PointsPolicy(per_euro=2, offers={"cake": 15})
 
 
 def test_a_redemption_brings_what_its_offer_brings() -> None:
-    assert (of_redemption(POLICY, "cake"), of_redemption(POLICY, "tea"), of_redemption(PointsPolicy(), "cake")) == (
-        15,
-        0,
-        0,
-    )
+    assert of_redemption(POLICY, "cake", 300, 300) == 15
+    assert of_redemption(POLICY, "tea", 300, 300) == of_redemption(PointsPolicy(), "cake", 300, 300) == 0
+    assert of_redemption(POLICY, "cake", 1, 0) == 15, "one without a worth is redeemed whole"
+
+
+@given(st.integers(0, 10_000), st.integers(1, 1_000_000), st.lists(st.integers(1, 1_000_000), max_size=5))
+def test_parts_of_an_offer_bring_no_more_than_their_share(points: int, worth: int, parts: list[int]) -> None:
+    policy = PointsPolicy(offers={"cake": points})
+    found = [of_redemption(policy, "cake", cents, worth) for cents in parts]
+    assert all(0 <= one <= points for one in found)
+    assert sum(found) * worth <= points * sum(parts)
 
 
 def test_a_sale_brings_points_for_whole_euros() -> None:

@@ -52,6 +52,35 @@ async def test_a_members_sale_brings_points_and_what_they_bought_once(shop: Shop
     assert (content.dialogue.step, content.dialogue.points) == ("credited", (56, 56))
 
 
+async def test_a_told_receipt_ends_the_sale_so_the_next_customers_is_not_theirs(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    assert await sell(shop) == Recorded(56)
+    assert shop.flow.sale_at("till-1") is None
+    assert await sell(shop, "sale-0002") == Recorded(0)
+    assert await shop.store.run(lambda tx: tx.stored_balance("mia")) == Balance(56, 56)
+
+
+async def test_a_receipt_that_is_told_again_ends_nobodys_sale(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    await sell(shop)
+    await shop.tap("ben", "till-nfc", Proof.PROVEN)
+    assert await sell(shop) == Recorded(56)
+    sale = shop.flow.sale_at("till-1")
+    assert sale is not None
+    assert sale[0] == "ben"
+
+
+async def test_a_key_that_comes_again_once_its_answer_is_forgotten_is_another_sale(shop: Shop) -> None:
+    for _ in range(2):
+        await shop.tap("mia", "till-nfc", Proof.PROVEN)
+        assert await sell(shop) == Recorded(56)
+        await shop.store.run(lambda tx: tx._db.execute("DELETE FROM till_request"))
+    assert await shop.store.run(lambda tx: tx.stored_balance("mia")) == Balance(112, 112)
+    ids = {one["step_id"] for one in await shop.bodies("points.changed")}
+    assert len(ids) == 2
+    assert "sale-0001" not in str(ids), "a till's key is unique in its shop alone"
+
+
 async def test_the_same_key_for_another_receipt_is_a_conflict(shop: Shop) -> None:
     await sell(shop)
     assert await sell(shop, sold=Sold("4712", SOLD.lines)) == "conflict"
@@ -74,8 +103,8 @@ async def test_what_is_sold_here_becomes_the_usual(shop: Shop) -> None:
     products = (Product("espresso-4", "Espresso Nr. 4"), Product("tea", "Tee"))
     old = Bought(shop.clock.ms - 90 * 86_400_000, True, ("tea",))
     await shop.push(PurchasesPut("mia", Purchases(products, (old,))))
-    await shop.tap("mia", "till-nfc", Proof.PROVEN)
     for number in range(4):
+        await shop.tap("mia", "till-nfc", Proof.PROVEN)
         await sell(shop, f"sale-{number:04}")
         shop.clock.ms += 60_000
     found = await shop.store.run(

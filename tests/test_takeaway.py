@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from gateway import takeaway
 from gateway.checkout import Answer, Asked
 from gateway.core import coupon
-from gateway.core.changes import CouponsPut
+from gateway.core.changes import ConfigPut, CouponsPut
 from gateway.core.coupon import PublicKey
-from gateway.core.model import ConsentState, Proof, Purpose
+from gateway.core.model import ConsentState, Proof, Purpose, Restraint
 from gateway.core.tokens import LINK_SCREEN_MS, MAX_LINKS
 from gateway.takeaway import LINK_MS, MAX_USED, NO_ADDRESS, NO_KEY, PART, Given
 from tests.rigs.coupons import CLASSES, HELD, HQ, LISTED, RULES, STORE, put
@@ -99,6 +100,21 @@ async def test_it_is_told_and_counts_as_a_contact_on_the_phone_once(shop: Shop) 
     assert repeated.name == shown.name
     contacts = await shop.store.run(lambda tx: tx.contacts("mia", shop.clock.ms))
     assert sum(one.placement == "phone" for one in contacts) == 1
+
+
+async def test_a_hold_out_that_begins_after_it_was_taken_leaves_the_promise(shop: Shop) -> None:
+    first = await taken(shop)
+    await shop.tick(20_000)
+    await shop.tap("mia", "coffee-nfc", Proof.PROVEN)
+    token = await token_at(shop)
+    left_out = Restraint(holdout_bp=10_000, holdout_salt="s")
+    await shop.push(ConfigPut(replace(shop.flow.shop, restraint=left_out)))
+    found = await shop.flow.takeaways.open(token)
+    assert isinstance(found, Given)
+    held = await ask(shop, Asked("reserve", coupon=first))
+    assert (await ask(shop, Asked("confirm", str(held.redemption_id), receipt="R-1"))).result == "committed"
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    assert (await ask(shop, Asked("reserve", offer_id="gift"))).reason == "holdout", "without the coupon"
 
 
 async def test_what_was_redeemed_is_not_handed_out_again(shop: Shop) -> None:

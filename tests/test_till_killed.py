@@ -23,7 +23,8 @@ GATEWAY = """
 import asyncio, json, secrets, sys
 from dataclasses import asdict
 from pathlib import Path
-from gateway.checkout import Asked, AtTill, settle
+from gateway.checkout import Asked, settle
+from gateway.reserving import AtTill
 from gateway.core.redemption import Times
 from gateway.store import Store
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlite_utils import Database
 
-from gateway.checkout import Answer, Asked, AtTill, Outcome, let_go, settle
+from gateway.checkout import Answer, Asked, Outcome, let_go, settle
 from gateway.core import coupon
 from gateway.core.changes import CouponsPut, CouponUsed, LeasePut
 from gateway.core.coupon import PublicKey
@@ -28,6 +28,7 @@ from gateway.core.spans import DAY_MS
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
+from gateway.reserving import AtTill
 from gateway.tables.rows import FLOOR
 from sync import messages
 from sync.hq.ledger import Ledger

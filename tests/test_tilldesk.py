@@ -2,13 +2,15 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.checkout import Answer, Asked
 from gateway.core.changes import OfferDrop, OfferPut
-from gateway.core.model import ConsentState, Offer, Proof, Purpose
-from gateway.core.redemption import State
+from gateway.core.eligible import Rule
+from gateway.core.model import Cap, ConsentState, Offer, Proof, Purpose
+from gateway.core.redemption import TTL_MS, State
 from gateway.tilldesk import MAX_OFFERS, SHIFT_MS, TillView
 from tests.rigs.shop import TEXT, Shop, consent, member, open_shop
 from tests.rigs.tillpage import ALL, LEASE, OFFERS, RULES, issued
@@ -166,6 +168,22 @@ async def test_the_shift_has_what_is_held_redeemed_and_taken_back_and_not_what_c
     assert (await look(shop)).lines == ()
 
 
+async def test_a_clock_that_was_wrong_changes_neither_how_long_a_reservation_waits_nor_when_it_was_made(
+    shop: Shop,
+) -> None:
+    await shop.flow.life.start(True)
+    held = await ask(shop, Asked("reserve", offer_id="bag"))
+    assert held.ttl_ms == TTL_MS
+    made_ms, shop.clock.ms = shop.clock.ms, shop.clock.ms - 40 * 60_000
+    shop.flow.on_clock_step(-40 * 60_000)
+    late = await ask(shop, Asked("reserve", offer_id="bag"))
+    lines = (await look(shop)).lines
+    assert {one.redemption_id: (one.left_ms, one.at_ms) for one in lines} == {
+        held.redemption_id: (TTL_MS, made_ms),
+        late.redemption_id: (TTL_MS, shop.clock.ms),
+    }
+
+
 async def test_an_offer_without_a_worth_is_shown_where_something_limits_it_and_few_are_shown(shop: Shop) -> None:
     free = OfferPut(Offer("free", TEXT, TEXT, audience="everyone", budget_id="b-1", priority=9))
     talk = OfferPut(Offer("talk", TEXT, TEXT, audience="everyone", priority=9))
@@ -187,6 +205,36 @@ async def test_a_preview_writes_nothing(shop: Shop) -> None:
     lease = await shop.store.run(lambda tx: tx.lease("l-1"))
     assert lease is not None
     assert lease.held == 0
+
+
+@pytest.mark.parametrize("who", [None, "mia"])
+async def test_what_the_catalogue_forbids_here_is_not_listed(shop: Shop, who: str | None) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"stores": ("berlin-1",)},
+        {"channels": ("public",)},
+        {"stock_ref": "mug"},
+        {"eligibility": Rule("is", "hour", (23,))},
+        {"caps": (Cap("redemptions", 1, "store", calendar="day"),)},
+    ]
+    puts = [
+        OfferPut(Offer(f"no-{number}", TEXT, TEXT, audience="everyone", value_cents=10, priority=9, **more))
+        for number, more in enumerate(wrong)
+    ]
+    await shop.push(*puts)
+    held = await ask(shop, Asked("reserve", offer_id="no-4"), "till-2")
+    await ask(shop, Asked("confirm", str(held.redemption_id), receipt="1"), "till-2")
+    if who is not None:
+        await shop.tap(who, "till-nfc")
+    assert {"bag"} == {one for one in offered(await look(shop)) if one == "bag" or one.startswith("no-")}
+
+
+async def test_what_is_redeemed_as_often_as_may_be_leaves_the_list(shop: Shop) -> None:
+    once = Offer("once", TEXT, TEXT, value_cents=10, priority=9, caps=(Cap("redemptions", 1, calendar="day"),))
+    await shop.push(OfferPut(once))
+    await shop.tap("mia", "till-nfc")
+    assert offered(await look(shop))["once"] is None
+    await ask(shop, Asked("reserve", offer_id="once"))
+    assert "once" not in offered(await look(shop))
 
 
 async def test_an_offer_that_is_dropped_leaves_the_page(shop: Shop) -> None:

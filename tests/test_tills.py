@@ -34,6 +34,15 @@ def test_the_next_tap_replaces_and_done_ends() -> None:
     assert tills.at("one", 0) is None
 
 
+def test_a_sale_that_is_over_ends_no_other() -> None:
+    tills = Tills(["one"])
+    tills.identify(sale("ben"))
+    assert not tills.over(sale())
+    assert tills.at("one", 0) == sale("ben")
+    assert tills.over(sale("ben"))
+    assert not tills.over(sale("ben"))
+
+
 def test_a_member_is_at_one_till() -> None:
     tills = Tills(["one", "two"])
     tills.identify(sale())

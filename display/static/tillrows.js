@@ -102,7 +102,7 @@ export class ShiftRow {
   fill(line, language, busy) {
     this.line = line;
     const gone = line.state === "reversed";
-    const at = new Date(Date.now() - line.ago_ms).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+    const at = new Date(line.at_ms).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
     const how = [at, said(language, "receiptNr", { n: line.receipt })];
     if (line.coupon) how.push(said(language, "withCoupon"));
     if (gone) how.push(said(language, "reversed"));

@@ -38,6 +38,23 @@ const WORDS = {
     "redemption.hq_away": "Dieses Angebot geht nur, solange die Zentrale erreichbar ist.",
     "redemption.many": "Zu vieles ist noch offen. Bitte Vorgemerktes buchen oder streichen.",
     "proof.bearer_limit": "Für diese Karte ist es zu viel wert: Sie lässt sich kopieren. Mit dem Telefon geht es.",
+    "store": "Dieses Angebot gilt nicht in diesem Laden.",
+    "channel": "Dieses Angebot gibt es an der Kasse nur für Mitglieder, denen es gezeigt wurde.",
+    "stock": "Die Ware ist nicht mehr da.",
+    "stock.unknown": "Ob die Ware da ist, ist nicht bekannt.",
+    "price.unknown": "Der Artikel steht nicht in der Preisliste.",
+    "price.disagrees": "Das Angebot widerspricht der Preisliste. Die Zentrale weiß davon.",
+    "cap.store": "In diesem Laden ist es oft genug eingelöst.",
+    "cap.redemptions": "Dieses Mitglied hat es oft genug eingelöst.",
+    "pause.redeemed": "Dieses Mitglied hat es gerade erst eingelöst.",
+    "group": "Ein anderes Angebot, das dieses Mitglied eingelöst hat, schließt es für einen Tag aus.",
+    "interests": "Dieses Angebot ist für dieses Mitglied nicht vorgesehen.",
+    "eligibility": "Die Bedingungen dieses Angebots sind nicht erfüllt.",
+    "eligibility.unknown": "Für die Bedingungen dieses Angebots ist nicht genug bekannt.",
+    "sensitive": "Dieses Angebot ist für eigene Angebote zu persönlich.",
+    "holdout": "Dieses Angebot ist für dieses Mitglied nicht vorgesehen.",
+    consent: "Dieses Mitglied bekommt keine eigenen Angebote dieser Art.",
+    age: "Dieses Angebot ist für dieses Mitglied nicht vorgesehen.",
     "limit.redemption": "So viel geht bei diesem Angebot nicht auf einmal.",
     "limit.member": "Heute hat dieses Mitglied genug davon eingelöst.",
     "limit.nobody": "Dafür muss eine Karte an den Leser: Es gibt eine Grenze je Mitglied.",
@@ -91,6 +108,23 @@ const WORDS = {
     "redemption.hq_away": "This offer works only while head office can be reached.",
     "redemption.many": "Too much is still open. Please book or cancel what is reserved.",
     "proof.bearer_limit": "It is worth too much for this card, which can be copied. With the phone it works.",
+    "store": "This offer is not for this shop.",
+    "channel": "At the till this offer is only for members to whom it was shown.",
+    "stock": "The goods are sold out.",
+    "stock.unknown": "It is not known whether the goods are there.",
+    "price.unknown": "The article is not in the price list.",
+    "price.disagrees": "The offer contradicts the price list. Head office knows of it.",
+    "cap.store": "It has been redeemed often enough in this shop.",
+    "cap.redemptions": "This member has redeemed it often enough.",
+    "pause.redeemed": "This member has redeemed it only just now.",
+    "group": "Another offer that this member redeemed excludes it for a day.",
+    "interests": "This offer is not meant for this member.",
+    "eligibility": "The conditions of this offer are not met.",
+    "eligibility.unknown": "Too little is known for the conditions of this offer.",
+    "sensitive": "This offer is too personal for an offer of one's own.",
+    "holdout": "This offer is not meant for this member.",
+    consent: "This member gets no offers of their own of this kind.",
+    age: "This offer is not meant for this member.",
     "limit.redemption": "This offer does not give so much at once.",
     "limit.member": "This member has redeemed enough of it today.",
     "limit.nobody": "A card has to be held to the reader: there is a limit for each member.",
@@ -117,8 +151,10 @@ export function said(language, key, slots = {}) {
   return sentence.replace(/\{(\w+)\}/g, (_, name) => String(slots[name] ?? ""));
 }
 
-/** Why not, in plain words; a reason that nobody has words for is given as it is. */
-export const refusal = (language, reason) => said(language, reason) || reason;
+/** Why not, in plain words; of a consent or an age the kind is enough here. A reason without words is given as it is. */
+export function refusal(language, reason) {
+  return said(language, reason) || said(language, /^(consent|age)\./.exec(reason)?.[1]) || reason;
+}
 
 /** Cents as the language writes money. */
 export const money = (language, cents) => (cents / 100).toLocaleString(language, { style: "currency", currency: "EUR" });

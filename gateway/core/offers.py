@@ -357,3 +357,20 @@ def _decision(situation: Situation, offer_id: str | None, reasons: tuple[Reason,
         reasons=reasons,
         proof=situation.proof if situation.trigger == "tap" else None,
     )
+
+
+def lacking(offer: Offer, situation: Situation) -> str | None:
+    """What this shop lacks for the offer, whoever asks: its article, an agreeing price, room below its caps."""
+    return (
+        (_short(offer, situation) if offer.stock_ref else None)
+        or mispriced(offer, situation.prices)
+        or given_out(offer, situation.counts)
+    )
+
+
+def not_meant(offer: Offer, situation: Situation) -> str | None:
+    """Why a members' offer is not for this person whatever else holds: category and age, and the comparison."""
+    if offer.audience == "everyone":
+        return None
+    code = _private(offer, situation, categories(situation.shop.sensitive))
+    return code or _held_out(offer, situation, 1, _wholly_held_out(situation))

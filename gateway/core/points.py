@@ -15,7 +15,7 @@ MAX_COUNTED = 20
 
 @dataclass(frozen=True, slots=True)
 class PointsPolicy:
-    """Headquarters' rules. `per_euro`: for each whole 100 cents of a sale; `offers`: for redeeming that offer."""
+    """Headquarters' rules. `per_euro`: for each whole 100 cents of a sale; `offers`: for all of that offer."""
 
     per_euro: int = 0
     offers: Mapping[str, int] = field(default_factory=dict)
@@ -48,9 +48,11 @@ class Balance:
     new: int = 0
 
 
-def of_redemption(policy: PointsPolicy, offer_id: str) -> int:
-    """What redeeming this offer brings."""
-    return policy.offers.get(offer_id, 0)
+def of_redemption(policy: PointsPolicy, offer_id: str, cents: int, worth_cents: int) -> int:
+    """What redeeming so many cents of this offer brings: their share of what it is worth, never more than all of it.
+    One without a worth brings all at once."""
+    points = policy.offers.get(offer_id, 0)
+    return points * min(cents, worth_cents) // worth_cents if worth_cents else points
 
 
 def of_sale(policy: PointsPolicy, cents: int) -> int:

@@ -58,7 +58,7 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     without a gesture."""
     candidates, fallen = [], []
     for offer in offers:
-        code = _misplaced(offer, place, at_ms)
+        code = misplaced(offer, place, at_ms) or _not_public(offer, place)
         if code is None:
             candidates.append(offer)
         else:
@@ -108,7 +108,8 @@ def _segments(rule: Rule) -> frozenset[str]:
     return frozenset(own).union(*(_segments(one) for one in rule.rules))
 
 
-def _misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
+def misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
+    """Why it is not for this time, store, zone, placement or channel, whoever asks; or None."""
     if not timely(offer, at_ms):
         return "schedule"
     if offer.stores and place.store not in offer.stores:
@@ -119,6 +120,11 @@ def _misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
         return "placement"
     if offer.channels and place.channel not in offer.channels:
         return "channel"
+    return None
+
+
+def _not_public(offer: Offer, place: Place) -> str | None:
+    """Why it may not be said there without a gesture."""
     if place.trigger == "tap":
         return None
     if not offer.public_safe or offer.purpose not in PUBLIC_PURPOSES:

@@ -46,6 +46,11 @@ class Tills:
         """The sale is over; False if nobody stood there."""
         return self._let_go([till] if till in self._sales else []) > 0
 
+    def over(self, sale: Sale) -> bool:
+        """This sale is over; False if somebody else stands there by now, or nobody."""
+        standing = self._sales.get(sale.till)
+        return standing is not None and standing.member_id == sale.member_id and self.done(sale.till)
+
     def memory_of(self, member_id: str) -> dict[str, object]:
         """For the member's own export."""
         return {"till": self.till_of(member_id)}

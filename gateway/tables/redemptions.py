@@ -158,6 +158,11 @@ class Redemptions(Rows):
         """How many there are; by the index of those alone."""
         return int(self._one("SELECT count(*) FROM redemption WHERE state = 'reserved'")[0])
 
+    def held(self) -> list[Redemption]:
+        """All that is reserved; by the index of those alone, and there is a bound to them (gateway.checkout)."""
+        rows = self._all(f"SELECT {_COLUMNS} FROM redemption WHERE state = 'reserved'")
+        return [_redemption(row) for row in rows]
+
     def redemptions_of(self, member_id: str) -> list[tuple[Redemption, int]]:
         """A member's redemptions and when each last changed (ms), oldest first."""
         rows = self._all(
@@ -169,9 +174,12 @@ class Redemptions(Rows):
         return [(_redemption(row[:-1]), int(row[-1])) for row in rows]
 
     def shift_of(self, till: str, since_ms: int, limit: int) -> list[tuple[Redemption, int]]:
-        """What was asked for at a till since then, newest first, and when (ms). What came to nothing is left out."""
+        """What was asked for at a till since then, newest first, and when the ledger says that it was reserved, or
+        redeemed (ms). What came to nothing is left out. `since_ms`: a time that has surely come."""
         rows = self._all(
-            f"""SELECT {_COLUMNS}, asked_ms FROM redemption WHERE asked_ms > ? AND till = ?
+            f"""SELECT {_COLUMNS}, (SELECT at_ms FROM redemption_entry AS entry
+                WHERE entry.redemption_id = redemption.redemption_id AND kind IN ('reserved', 'committed')
+                ORDER BY step DESC LIMIT 1) FROM redemption WHERE asked_ms > ? AND till = ?
                 AND state IN ('reserved', 'committed', 'reversed') ORDER BY asked_ms DESC LIMIT ?""",
             *(since_ms, till, limit),
         )

@@ -162,6 +162,21 @@ def m009_handover(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m010_points_of_each_shop(db: Database) -> None:
+    """A step's id is its gateway's: two shops may use the same one."""
+    for statement in (
+        """CREATE TABLE points_entry_new (step_id TEXT, member_id TEXT NOT NULL, points INTEGER NOT NULL, tenant TEXT,
+           store TEXT, gateway TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, store, gateway, step_id))
+           WITHOUT ROWID""",
+        "INSERT INTO points_entry_new SELECT * FROM points_entry",
+        "DROP TABLE points_entry",
+        "ALTER TABLE points_entry_new RENAME TO points_entry",
+        "CREATE INDEX points_entry_member ON points_entry (member_id)",
+    ):
+        db.execute(statement)
+
+
 class File:
     """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -224,18 +224,26 @@ class Redemptions(Passes):
         return self._one(f"SELECT {taken} FROM lease WHERE budget_id = ?", (budget_id,))
 
     def budgets(self) -> list[Row]:
-        """Every budget with `left`, and its leases."""
+        """Every budget with `left` to lend and what is `booked` by now, and its leases, each with `booked`: what the
+        ledger holds of it. `spent` is what its gateway said when it closed it, and 0 until then."""
         with self._write():
             rows = self._db.execute("SELECT budget_id, unit, total FROM budget ORDER BY budget_id").fetchall()
             left = {row[0]: row[2] - self._taken(row[0]) for row in rows}
-        leases = self._read("SELECT * FROM lease ORDER BY budget_id, until_ms")
+            ids = self._db.execute("SELECT lease_id FROM lease").fetchall()
+            booked = {lease_id: self._spent(lease_id) for (lease_id,) in ids}
+        found = self._read("SELECT * FROM lease ORDER BY budget_id, until_ms")
+        of_budget: dict[str, list[Row]] = {}
+        for lease in found:
+            lease["booked"] = booked.get(lease["lease_id"], 0)  # one that was lent since then holds nothing yet
+            of_budget.setdefault(lease["budget_id"], []).append(lease)
         return [
             {
                 "budget_id": budget_id,
                 "unit": unit,
                 "total": total,
                 "left": left[budget_id],
-                "leases": [lease for lease in leases if lease["budget_id"] == budget_id],
+                "booked": sum(max(lease["booked"], lease["spent"]) for lease in of_budget.get(budget_id, ())),
+                "leases": of_budget.get(budget_id, []),
             }
             for budget_id, unit, total in rows
         ]
