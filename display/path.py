@@ -220,7 +220,8 @@ class ShownBasket(_Form):
 
 
 class BasketLine(BaseModel):
-    """`cents`: of all `count` pieces; `benefit_cents`, of the offer `offer_id`, is still to be taken off."""
+    """`cents`: of all `count` pieces; `benefit_cents`, of the offer `offer_id`, is still to be taken off. `label`: the
+    shop's own label has to be looked at."""
 
     gtin: str
     title: Mapping[str, str]
@@ -230,6 +231,7 @@ class BasketLine(BaseModel):
     grams: int | None
     offer_id: str
     benefit_cents: int
+    label: bool
 
 
 class BasketAtTill(BaseModel):

@@ -12,7 +12,19 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import basketcode
-from gateway.core.basket import MAX_BENEFITS, Basket, Benefit, Priced, Scan, ScanRules, Shown, added, price, recheck
+from gateway.core.basket import (
+    MAX_BENEFITS,
+    Basket,
+    Benefit,
+    Priced,
+    Scan,
+    ScanRules,
+    Shown,
+    added,
+    each_cents,
+    price,
+    recheck,
+)
 from gateway.core.basketcode import Code
 from gateway.core.gs1 import Embedded, parse
 from gateway.core.model import Contact, Event, Offer, Purpose
@@ -119,7 +131,11 @@ def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times) -> View:
         else:
             scans.append(Scan(one.scan_id, item, one.count))
     listed = _articles(tx, scans)
-    refused |= {one.scan_id: "scan.unknown" for one in scans if one.item.gtin not in listed}
+    for one in scans:
+        article = listed.get(one.item.gtin)
+        each = Refused("scan.unknown") if article is None else each_cents(one.item, article)
+        if isinstance(each, Refused):
+            refused[one.scan_id] = each.reason
     known = [one for one in scans if one.scan_id not in refused]
     all_scans, left_out = added(basket.scans, known)
     if left_out:

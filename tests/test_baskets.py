@@ -23,7 +23,7 @@ from tests.test_gs1 import labelled
 from tests.test_sync_prices import gtin
 
 TEA, CUP, HAM = gtin(1), gtin(2), "0" + labelled("28", 7, 0)
-ARTICLES = (Article(TEA, TEXT, 499), Article(CUP, TEXT, 900), Article(HAM, TEXT, 0))
+ARTICLES = (Article(TEA, TEXT, 499), Article(CUP, TEXT, 900), Article(HAM, TEXT, 50, "label"))
 RULES = ScanRules(on=True, recheck_bp=0, secret="of tests", embedded=(Embedded("28", "price"),))
 PHONE = Offer("tea-1", TEXT, TEXT, value_cents=100, price_ref=TEA, channels=("phone",))
 LIST = tuple(PricesPut(1, part_of(one.gtin), (one,)) for one in ARTICLES)

@@ -1,9 +1,10 @@
 """Self-scanning as a customer meets it: a phone's browser before the real shop, also with the network switched off."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from display.pages import Pages
-from gateway.core.basket import ScanRules, code_of
+from gateway.core.basket import Benefit, Scan, ScanRules, code_of, counted, each_cents, price
 from gateway.core.changes import OfferPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded, Item, parse
 from gateway.core.model import ConsentState, Offer, Purpose
@@ -43,7 +44,9 @@ GOODS = tuple(
     for number in range(1, 31)
     for de, en in [NAMES[number % len(NAMES)]]
 )
-CHEESE = Article("0" + labelled("28", 7, 0), {"de": "Musterkäse vom Stück", "en": "Sample cheese"}, 0)
+CHEESE = Article("0" + labelled("28", 7, 0), {"de": "Musterkäse vom Stück", "en": "Sample cheese"}, 50, "label")
+HAM = Article(gtin(40), {"de": "Musterschinken", "en": "Sample ham"}, 1_990, "kg")
+FREE = Article(gtin(41), {"de": "Tragetasche", "en": "Bag"}, 0)
 OFFER = Offer(
     "tea-1", {"de": "1 € auf Mustertee", "en": "€1 off sample tea"}, {}, value_cents=100, price_ref=gtin(1),
     channels=("phone",),
@@ -227,6 +230,65 @@ async def test_the_phone_reads_and_reckons_as_the_gateway_does(tmp_path: Path) -
         assert (item["gtin"], item["cents"], item["grams"]) == (ours.gtin, ours.cents, ours.grams), text
         assert code == code_of(ours), text
     assert waits <= 6, "element strings without brackets, and prices with a currency"
+
+
+def drawn_codes(draw: random.Random) -> list[str]:
+    """Codes as goods bear them, and as somebody would make them who wants to pay less."""
+    numbers = [one.gtin for one in (GOODS[0], GOODS[1], HAM, CHEESE, FREE)] + [gtin(99)]
+    digits = ["0", "1", "000000", "000001", "000250", "12345", "999999", "000000000000001", "99999999999999"]
+    labels = [labelled("28", 7, value) for value in (0, 1, 49, 50, 333, 99_999)]
+    codes = [draw.choice([*numbers, *labels]) for _ in range(60)]
+    for _ in range(300):
+        number, value = draw.choice(numbers), draw.choice(digits)
+        ai = draw.choice(["310", "392", "393", "391", "17"]) + draw.choice("01234567")
+        value = draw.choice(["978", ""]) + value if ai[:3] == "393" else value
+        form = draw.choice(
+            ["({0}){1}({2}){3}", "https://x.example/{0}/{1}?{2}={3}", "https://x.example/{0}/{1}/{2}/{3}"]
+        )
+        codes.append(form.format("01", number, ai, value))
+    return codes
+
+
+async def test_the_phone_asks_the_same_prices_as_the_gateway_whatever_codes_say(tmp_path: Path) -> None:
+    draw, articles = random.Random(5), {one.gtin: one for one in (*GOODS, CHEESE, HAM, FREE)}
+    codes = drawn_codes(draw)
+    baskets = [draw.sample(range(len(codes)), 12) for _ in range(40)]
+    script = """async ([base, codes, baskets, rows, embedded, benefits]) => {
+        const { codeOf, price, priceList, read, settled } = await import(`${base}/basket.js`);
+        const list = priceList({ articles: rows });
+        const items = codes.map((code) => read(code, embedded)).map((one) => (one.bad ? one : settled(one, list)));
+        const sums = baskets.map((picked) => {
+            const waiting = picked.filter((n) => !items[n].bad).map((n, at) => ({ ...items[n], count: 1 + (at % 3) }));
+            const priced = price({ lines: [], benefits }, waiting, list);
+            return [priced.sum, priced.items, priced.lines.map((line) => [line.code, line.each_cents, line.count, line.benefit_cents])];
+        });
+        return [items.map((one) => one.bad ?? codeOf(one)), sums];
+    }"""
+    rows = [[one.gtin, one.cents, one.unit, dict(one.title)] for one in articles.values()]
+    benefits = [Benefit("o-1", HAM.gtin, 100, {}), Benefit("o-2", CHEESE.gtin, 100, {})]
+    embedded = [{"prefix": one.prefix, "holds": one.holds} for one in RULES.embedded]
+    async with shopping(tmp_path) as shop:
+        await shop.page.goto(f"{shop.own.base}/scan")
+        asked = [Pages().base, codes, baskets, rows, embedded, [asdict(one) for one in benefits]]
+        said, sums = await shop.page.evaluate(script, asked)
+    items, different = [], 0
+    for code, theirs in zip(codes, said, strict=True):
+        item = parse(code, RULES.embedded)
+        listed = None if isinstance(item, Refused) else articles.get(item.gtin)
+        ours = item.reason if isinstance(item, Refused) else "scan.unknown"
+        if isinstance(item, Item) and listed is not None:
+            each = each_cents(item, listed)
+            ours = each.reason if isinstance(each, Refused) else code_of(counted(item, listed))
+        assert theirs == ours.removeprefix("scan."), code
+        items.append(item if isinstance(item, Item) and not ours.startswith("scan.") else None)
+        different += theirs != code
+    for picked, (cents, count, lines) in zip(baskets, sums, strict=True):
+        known = [item for n in picked if (item := items[n]) is not None]
+        scans = [Scan(str(at), item, 1 + at % 3) for at, item in enumerate(known)]
+        ours_priced = price(scans, articles, benefits)
+        assert (cents, count) == (ours_priced.sum_cents, ours_priced.count)
+        assert lines == [[one.code, one.each_cents, one.count, one.benefit_cents] for one in ours_priced.lines]
+    assert different > 100, "most codes say more than the number"
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "en-GB"])

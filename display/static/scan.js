@@ -1,6 +1,6 @@
 /** The page on which customers scan for themselves: their phone, with the shop's network or for a while without it. */
 
-import { codeOf, price, priceList, read } from "./basket.js";
+import { codeOf, price, priceList, read, settled } from "./basket.js";
 import { ask, el, minutes, say } from "./dom.js";
 import { money, word } from "./scanwords.js";
 import { deviceLanguage, other, pick } from "./words.js";
@@ -13,7 +13,7 @@ const CHUNK_BYTES = 3000; // < 4 KiB of a request (display.guard)
 const LOOKING_MS = 250; // between two looks of the camera
 const PAUSE_MS = 1500; // before the camera takes the same code once more
 const FORMATS = ["ean_13", "ean_8", "upc_a", "code_128", "qr_code", "data_matrix"];
-const BAD = { "scan.form": "form", "scan.check": "check", "scan.ai": "form", "scan.unknown": "unknown", "scan.full": "full" };
+const BAD = { "scan.form": "form", "scan.check": "check", "scan.ai": "form", "scan.unknown": "unknown", "scan.label": "label", "scan.full": "full" };
 
 class ScanPage extends HTMLElement {
   #state = null; // what the gateway said last
@@ -151,17 +151,17 @@ class ScanPage extends HTMLElement {
       this.#tell(item.bad, true);
       return;
     }
-    const article = item.bad ? undefined : this.#list.get(item.gtin);
-    if (!item.bad && !article) {
-      this.#tell("unknown", true);
+    const counted = item.bad ? null : settled(item, this.#list);
+    if (counted?.bad) {
+      this.#tell(counted.bad, true);
       return;
     }
     const id = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.#waiting.push(item.bad ? { id, code, count, gtin: "", cents: null, grams: null } : { id, code, count, ...item });
-    if (article) {
-      this.#newest = codeOf(item);
+    this.#waiting.push({ id, code, count, ...(counted ?? { gtin: "", cents: null, grams: null }) });
+    if (counted) {
+      this.#newest = codeOf(counted);
       if (!this.#order.includes(this.#newest)) this.#order.unshift(this.#newest);
-      if (count > 0) this.#tell("added", false, { what: pick(article.title, this.language) });
+      if (count > 0) this.#tell("added", false, { what: pick(this.#list.get(counted.gtin).title, this.language) });
     }
     this.#keep();
     this.#draw();
