@@ -131,16 +131,16 @@ def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times) -> View:
         else:
             scans.append(Scan(one.scan_id, item, one.count))
     listed = _articles(tx, scans)
-    for one in scans:
-        article = listed.get(one.item.gtin)
-        each = Refused("scan.unknown") if article is None else each_cents(one.item, article)
+    for new in scans:
+        article = listed.get(new.item.gtin)
+        each = Refused("scan.unknown") if article is None else each_cents(new.item, article)
         if isinstance(each, Refused):
-            refused[one.scan_id] = each.reason
-    known = [one for one in scans if one.scan_id not in refused]
+            refused[new.scan_id] = each.reason
+    known = [new for new in scans if new.scan_id not in refused]
     all_scans, left_out = added(basket.scans, known)
     if left_out:
         tx.count("baskets.full")
-        refused |= {one.scan_id: "scan.full" for one in known[-left_out:]}
+        refused |= {new.scan_id: "scan.full" for new in known[-left_out:]}
     if len(all_scans) > len(basket.scans):
         basket = replace(basket, scans=all_scans, code="")
     tx.save_basket(basket, _until(rules, basket, times))

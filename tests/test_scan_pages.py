@@ -260,7 +260,8 @@ async def test_the_phone_asks_the_same_prices_as_the_gateway_whatever_codes_say(
         const sums = baskets.map((picked) => {
             const waiting = picked.filter((n) => !items[n].bad).map((n, at) => ({ ...items[n], count: 1 + (at % 3) }));
             const priced = price({ lines: [], benefits }, waiting, list);
-            return [priced.sum, priced.items, priced.lines.map((line) => [line.code, line.each_cents, line.count, line.benefit_cents])];
+            const lines = priced.lines.map((line) => [line.code, line.each_cents, line.count, line.benefit_cents]);
+            return [priced.sum, priced.items, lines];
         });
         return [items.map((one) => one.bad ?? codeOf(one)), sums];
     }"""

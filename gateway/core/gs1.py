@@ -116,7 +116,7 @@ def _number(digits: str, embedded: Sequence[Embedded]) -> Item | Refused:
 
 
 def _link(text: str, embedded: Sequence[Embedded]) -> Item | Refused:
-    """A Digital Link: the path holds the key (01) and what qualifies it, as pairs of AI and value; the query the rest."""
+    """A Digital Link: the path holds pairs of AI and value, the key (01) and what qualifies it; the query the rest."""
     try:
         parts = urlsplit(text)
         steps = [unquote(step, errors="strict") for step in parts.path.split("/") if step]
