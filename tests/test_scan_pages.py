@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gateway.core.basket import Benefit, Scan, ScanRules, code_of, counted, each
 from gateway.core.changes import OfferPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded, Item, parse
 from gateway.core.model import ConsentState, Offer, Purpose
+from gateway.core.places import FRESH_MS
 from gateway.core.prices import Article, part_of
 from gateway.core.redemption import Refused
 from gateway.serving import serve
@@ -130,7 +131,7 @@ async def test_thirty_items_without_the_network_then_a_code_that_counts_once(tmp
         await expect(shop.page.locator(".sum")).to_have_text(f"{cents // 100},{cents % 100:02} €")
         await shop.page.locator("[data-act=toTill]").click()
         await expect(shop.page.locator(".said")).to_contain_text("Netz des Ladens")
-        assert await shop.own.shop.store.run(lambda tx: [one.scans for one, _ in tx.baskets_of("mia")]) == [()]
+        assert await shop.own.shop.store.run(lambda tx: [one.scans for one, _ in tx.baskets_of("mia")]) == []
 
         await shop.context.set_offline(False)
         await expect(shop.page.locator(".net")).to_be_hidden()
@@ -167,6 +168,22 @@ async def test_an_answer_that_was_lost_counts_nothing_twice(tmp_path: Path) -> N
         await expect(shop.page.locator(".count")).to_have_text("2 Artikel")
         await shop.page.reload()
         await expect(shop.page.locator(".count")).to_have_text("2 Artikel")
+
+
+async def test_a_basket_that_was_only_begun_is_begun_anew_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with shopping(tmp_path) as shop:
+        await shop.begin()
+        await shop.context.set_offline(True)
+        await shop.type(GOODS[0].gtin, GOODS[1].gtin)
+        await expect(shop.page.locator(".net")).to_be_visible()
+        await shop.own.shop.tick(FRESH_MS)
+        await shop.own.shop.push(PricesPut(2, part_of(GOODS[2].gtin), (replace(GOODS[2], cents=1_111),)))
+        await shop.context.set_offline(False)
+        await shop.sent()
+        await expect(shop.page.locator(".count")).to_have_text("2 Artikel")
+        await shop.context.set_offline(True)
+        await shop.type(GOODS[2].gtin)
+        await expect(shop.page.locator(f"[data-gtin='{GOODS[2].gtin}']")).to_contain_text("11,11")
 
 
 async def test_counts_labels_and_wrong_codes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import { codeOf, price, priceList, read, settled } from "./basket.js";
 import { ask, el, minutes, say } from "./dom.js";
+import { Eyes } from "./eyes.js";
 import { money, word } from "./scanwords.js";
 import { deviceLanguage, other, pick } from "./words.js";
 
@@ -10,15 +11,13 @@ const RETRY_MS = 3000; // without the network: ask again
 const LOOK_MS = 3000; // while a code is shown: has the till seen it?
 const CHUNK = 20; // scans of one request
 const CHUNK_BYTES = 3000; // < 4 KiB of a request (display.guard)
-const LOOKING_MS = 250; // between two looks of the camera
-const PAUSE_MS = 1500; // before the camera takes the same code once more
-const FORMATS = ["ean_13", "ean_8", "upc_a", "code_128", "qr_code", "data_matrix"];
 const BAD = { "scan.form": "form", "scan.check": "check", "scan.ai": "form", "scan.unknown": "unknown", "scan.label": "label", "scan.full": "full" };
 
 class ScanPage extends HTMLElement {
   #state = null; // what the gateway said last
   #waiting = []; // scans that it has not heard
   #list = new Map();
+  #version = -1; // headquarters' number of it
   #view = "";
   #offline = false;
   #sending = null; // a promise while something is on its way
@@ -26,7 +25,7 @@ class ScanPage extends HTMLElement {
   #order = []; // line codes, the newest first
   #codeEnds = 0;
   #told = ["", false];
-  #camera = null;
+  #eyes = new Eyes((code) => this.#take(code), () => this.#blind());
 
   connectedCallback() {
     this.language = deviceLanguage();
@@ -58,8 +57,12 @@ class ScanPage extends HTMLElement {
     else this.#start();
   }
 
+  #opens() {
+    return ask(`${API}/begin`, { language: this.language });
+  }
+
   async #begin() {
-    const { status, body } = await ask(`${API}/begin`, { language: this.language });
+    const { status, body } = await this.#opens();
     if (status !== 200) this.#failed(() => this.#begin());
     else if (body.result === "ok") await this.#opened(body);
     else this.#message(body.result, `${body.result}Title`, `${body.result}Text`);
@@ -70,14 +73,18 @@ class ScanPage extends HTMLElement {
     this.#order = state.lines.map((line) => line.code);
     const kept = JSON.parse(localStorage.getItem("scan-waiting") ?? "null");
     this.#waiting = kept?.basket === state.basket_id ? kept.scans.filter((scan) => !state.scan_ids.includes(scan.id)) : [];
+    if (await this.#prices(state.list_version)) {
+      this.#basket();
+      this.#sync();
+    } else this.#failed(() => this.#load());
+  }
+
+  /** Load the list, unless it is there in this version. @returns {Promise<boolean>} whether there is one */
+  async #prices(version) {
+    if (this.#version === version) return true;
     const { status, body } = await ask(`${API}/prices`);
-    if (status !== 200) {
-      this.#failed(() => this.#load());
-      return;
-    }
-    this.#list = priceList(body);
-    this.#basket();
-    this.#sync();
+    if (status === 200) [this.#list, this.#version] = [priceList(body), version];
+    return status === 200;
   }
 
   /** Send what waits; the same again changes nothing. Settles once it is sent, or the network is found to be gone. */
@@ -92,20 +99,36 @@ class ScanPage extends HTMLElement {
       const { status, body } = await ask(`${API}/lines`, { scans: sent }); // none: is the network back?
       this.#offline = status !== 200;
       if (status === 200 && body.result !== "ok") {
-        this.#wipe();
-        this.#message("gone", "goneTitle", "goneText");
+        if (await this.#anew(body.result)) continue;
         return;
       }
       if (status === 200) {
         const ids = new Set(sent.map((scan) => scan.id));
         this.#waiting = this.#waiting.filter((scan) => !ids.has(scan.id));
         this.#state = body;
+        await this.#prices(body.list_version);
         const [bad] = Object.values(body.refused);
         if (bad) this.#tell(BAD[bad] ?? "form", true);
       }
       this.#keep();
       this.#draw();
     } while (!this.#offline && this.#waiting.length);
+  }
+
+  /** The gateway has no such basket, or no place. One that it never heard a scan of is begun anew, and nothing is lost. */
+  async #anew(result) {
+    if (result === "busy") {
+      this.#tell("busyText", true);
+      return false;
+    }
+    const { status, body } = this.#state.scan_ids.length ? { status: 200, body: { result: "gone" } } : await this.#opens();
+    this.#offline = status !== 200;
+    if (body?.result === "ok") this.#state = body;
+    else if (body) {
+      this.#wipe();
+      this.#message(body.result, `${body.result}Title`, `${body.result}Text`);
+    } else this.#draw();
+    return body?.result === "ok";
   }
 
   /** As much of what waits as one request takes. */
@@ -137,7 +160,7 @@ class ScanPage extends HTMLElement {
 
   #wipe() {
     localStorage.removeItem("scan-waiting");
-    this.#eyes(false);
+    this.#eyes.close();
     this.#state = null;
     this.#waiting = [];
   }
@@ -183,41 +206,15 @@ class ScanPage extends HTMLElement {
     if (this.#view === "basket") this.#draw();
   }
 
+  #blind() {
+    say(this.camera, this.#word("camera"));
+    this.#tell("cameraNo", true);
+  }
+
   async #leave() {
     await ask(`${API}/end`, {});
     this.#wipe();
     this.#start();
-  }
-
-  /** Let the camera look, or no more. */
-  async #eyes(on) {
-    this.#camera?.getTracks().forEach((track) => track.stop());
-    this.#camera = null;
-    this.video?.remove();
-    if (!on) return;
-    try {
-      this.#camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-    } catch {
-      this.#tell("cameraNo", true);
-      return;
-    }
-    this.video = el("video", { playsinline: "", muted: "" });
-    this.video.srcObject = this.#camera;
-    this.typing.after(this.video);
-    await this.video.play();
-    const detector = new BarcodeDetector({ formats: FORMATS });
-    const camera = this.#camera;
-    let last = "", lastMs = 0;
-    while (this.#camera === camera) {
-      const [found] = await detector.detect(this.video).catch(() => []);
-      const now = performance.now();
-      if (found && (found.rawValue !== last || now - lastMs > PAUSE_MS)) {
-        [last, lastMs] = [found.rawValue, now];
-        this.#take(found.rawValue);
-        navigator.vibrate?.(40);
-      }
-      await new Promise((done) => setTimeout(done, LOOKING_MS));
-    }
   }
 
   // --- views -----------------------------------------------------------------------------------------------
@@ -267,7 +264,7 @@ class ScanPage extends HTMLElement {
 
   #basket() {
     this.#again = () => this.#basket();
-    this.#eyes(false);
+    this.#eyes.close();
     this.sum = el("span.sum", { "aria-live": "polite" });
     this.count = el("span.count");
     this.saved = el("span.saved");
@@ -276,13 +273,12 @@ class ScanPage extends HTMLElement {
     this.input = el("input", { id: "code", type: "text", inputmode: "numeric", autocomplete: "off", spellcheck: "false", maxlength: "400", enterkeyhint: "done" });
     const add = el("button.button", { type: "submit", "data-act": "add" }, this.#word("add"));
     this.typing = el("form.typing", {}, el("label", { for: "code" }, this.#word("field")), this.input, add);
-    if ("BarcodeDetector" in window && navigator.mediaDevices) {
-      const eyes = this.#button("camera", "camera", () => {
-        this.#eyes(!this.#camera);
-        say(eyes, this.#word(eyes.dataset.on === "1" ? "camera" : "cameraOff"));
-        eyes.dataset.on = eyes.dataset.on === "1" ? "0" : "1";
+    if (Eyes.possible()) {
+      this.camera = this.#button("camera", "camera", () => {
+        this.#eyes.toggle(this.typing);
+        say(this.camera, this.#word(this.#eyes.open ? "cameraOff" : "camera"));
       });
-      this.typing.append(eyes);
+      this.typing.append(this.camera);
     }
     this.typing.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -358,7 +354,7 @@ class ScanPage extends HTMLElement {
   #code(state) {
     this.#state = state;
     this.#again = () => this.#code(state);
-    this.#eyes(false);
+    this.#eyes.close();
     this.ends = el("p.ends", { role: "timer" });
     const picture = el("img", { alt: this.#word("codeAlt"), src: `/scan/code.svg?v=${encodeURIComponent(state.code.slice(-12))}` });
     this.#show("code", el("h1", { tabindex: "-1" }, this.#word("codeTitle")), el("p.lede", {}, this.#word("codeText")),
