@@ -214,7 +214,7 @@ class Points(BaseModel):
 
 
 class ShownBasket(_Form):
-    """The code that a customer shows."""
+    """The code that a customer shows, or the letters below it."""
 
     code: str = Field(min_length=1, max_length=basketcode.MAX_CHARACTERS)
 

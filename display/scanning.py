@@ -135,6 +135,7 @@ def _state(view: View, clock: Clock) -> wire.Json:
         "benefits": [asdict(benefit) for benefit in view.benefits],
         "refused": dict(view.refused or {}),
         "code": view.basket.code or None,
+        "letters": view.letters or None,
         "ends_in_ms": ends_in_ms,
         "list_version": view.list_version,
         "embedded": [asdict(one) for one in view.embedded],

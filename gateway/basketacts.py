@@ -66,6 +66,7 @@ class View:
     benefits: tuple[Benefit, ...] = ()
     refused: Mapping[str, str] | None = None
     left_ms: int = 0  # how long the code counts
+    letters: str = ""  # that a till may be told in its place
     list_version: int = 0
     embedded: tuple[Embedded, ...] = ()
     goods: tuple[tuple[str, int, int], ...] = ()  # category, cents, count of each line
@@ -189,7 +190,8 @@ def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times, f
     code = Code(basket.basket_id, view.priced.digest, view.priced.sum_cents, view.priced.count, ends_s)
     basket = replace(basket, code=basketcode.issue(private, code))
     tx.save_basket(basket, max(times.latest_ms + rules.idle_min * _MINUTE_MS, ends_s * 1000 + KEPT_MS))
-    return replace(view, basket=basket, left_ms=left_ms)
+    letters = basketcode.letters(private, basket.basket_id, basket.code)
+    return replace(view, basket=basket, left_ms=left_ms, letters=letters)
 
 
 def show(
@@ -216,6 +218,12 @@ def show(
 
 
 def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times) -> tuple[Answer, str | None]:
+    typed = basketcode.typed_letters(text)
+    if typed is not None:
+        found = _spelled(tx, typed, private)
+        if found is None:
+            return Answer("basket.letters"), None
+        text = found
     code = basketcode.verify(text, private.public_key(), times.latest_ms)
     if isinstance(code, Refused):
         return Answer(code.reason), None
@@ -238,6 +246,16 @@ def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times
     tx.emit(Event("basket.shown", times.now_ms, body | {"recheck": verdict.needed, "reason": verdict.reason}))
     owner = _person(tx, basket.member_id, times.now_ms)
     return Answer(None, basket.basket_id, shown), None if owner is None else owner.member_id
+
+
+def _spelled(tx: Tx, typed: str, private: Ed25519PrivateKey) -> str | None:
+    """The code that these letters stand for; None if it is no basket's newest."""
+    for basket_id in tx.basket_ids():
+        if basketcode.are_of(private, basket_id, typed):
+            basket = tx.basket(basket_id)
+            if basket is not None and basketcode.letters(private, basket_id, basket.code) == typed:
+                return basket.code
+    return None
 
 
 def live(tx: Tx, cookie: bytes, fresh: Basket | None = None) -> Basket | None:

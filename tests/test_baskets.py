@@ -107,6 +107,21 @@ async def test_a_code_counts_once_and_the_same_till_gets_the_same_answer(shop: S
     assert (await scan(shop, cookie, TEA)).result == "gone"
 
 
+async def test_the_letters_below_a_code_count_as_it_does(shop: Shop) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    first = (await shop.flow.baskets.code(cookie)).letters
+    await scan(shop, cookie, CUP)
+    assert (await shown(shop, first, "key-0001")).reason == "basket.letters"
+    view = await shop.flow.baskets.code(cookie)
+    assert view.basket is not None
+    answer = await shown(shop, f"{view.letters[:6].lower()} {view.letters[6:]}", "key-0002")
+    assert answer.shown is not None
+    assert (answer.reason, answer.shown.cents) == (None, 1_299)
+    assert (await shown(shop, view.letters, "key-0003")).reason == "basket.used"
+    assert (await shown(shop, view.basket.code, "key-0004")).reason == "basket.used"
+
+
 async def test_its_member_stands_at_the_till_then_unless_somebody_does(shop: Shop) -> None:
     cookie = await start(shop)
     await scan(shop, cookie, TEA)

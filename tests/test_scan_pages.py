@@ -143,10 +143,14 @@ async def test_thirty_items_without_the_network_then_a_code_that_counts_once(tmp
         assert await picture.evaluate("async image => (await image.decode(), image.naturalWidth > 0)")
         code = str(await shop.page.locator(".paper").get_attribute("data-code"))
 
-        first = await shop.at_till(code, "key-0001")
+        letters = await shop.page.locator(".letters span").all_inner_texts()
+        assert [len(one) for one in letters] == [4, 4, 4]
+        assert (await shop.at_till("AAAA AAAA AAAA", "key-0000"))["reason"] == "basket.letters"
+
+        first = await shop.at_till(" ".join(letters).lower(), "key-0001")
         assert (first["result"], first["cents"], first["items"], first["recheck"]) == ("ok", cents, 30, False)
         assert [one["offer_id"] for one in first["lines"] if one["offer_id"]] == ["tea-1"]
-        assert await shop.at_till(code, "key-0001") == first, "the same request again"
+        assert await shop.at_till(" ".join(letters).lower(), "key-0001") == first, "the same request again"
         second = await shop.at_till(code, "key-0002")
         assert (second["result"], second["reason"]) == ("refused", "basket.used")
         await shop.view("done")

@@ -358,7 +358,8 @@ class ScanPage extends HTMLElement {
     this.ends = el("p.ends", { role: "timer" });
     const picture = el("img", { alt: this.#word("codeAlt"), src: `/scan/code.svg?v=${encodeURIComponent(state.code.slice(-12))}` });
     this.#show("code", el("h1", { tabindex: "-1" }, this.#word("codeTitle")), el("p.lede", {}, this.#word("codeText")),
-      el("div.paper", { "data-code": state.code }, picture),
+      el("div.paper", { "data-code": state.code }, picture, el("p.spell", {}, this.#word("letters")),
+        el("p.letters", {}, ...state.letters.match(/.{4}/g).map((four) => el("span", {}, four)))),
       el("section.total", {}, el("span.sum", {}, this.#money(state.sum_cents)), el("span.count", {}, this.#word(state.items === 1 ? "item1" : "items", { n: state.items }))),
       this.ends,
       el("div.leave", {}, this.#button("codeNew", "", () => this.#toTill()), this.#button("back", "", () => this.#basket())));

@@ -30,6 +30,10 @@ class Baskets(Rows):
         """How many there are in all, or of nobody who is known."""
         return int(self._one("SELECT count(*) FROM basket WHERE member_id IS NULL OR NOT ?", nobodys)[0])
 
+    def basket_ids(self) -> list[str]:
+        """Of all of them."""
+        return [str(row[0]) for row in self._all("SELECT basket_id FROM basket")]
+
     def baskets_with_members(self) -> dict[str, str]:
         """Whose basket each is, of those that are somebody's."""
         rows = self._all("SELECT basket_id, member_id FROM basket WHERE member_id IS NOT NULL")
