@@ -157,6 +157,19 @@ async def test_thirty_items_without_the_network_then_a_code_that_counts_once(tmp
         assert await shop.page.evaluate("localStorage.getItem('scan-waiting')") is None
 
 
+async def test_the_members_own_language_goes_along_and_another_can_be_chosen(tmp_path: Path) -> None:
+    async with shopping(tmp_path, "en-GB") as shop:
+        await shop.check_in()
+        await expect(shop.page.locator("html")).to_have_attribute("lang", "de")
+        await shop.page.get_by_role("link", name="Selbst scannen").click()
+        await expect(shop.page.locator("h1")).to_have_text("Scannen Sie selbst")
+        assert shop.page.url == f"{shop.own.base}/scan"
+        await shop.page.locator("[data-role=language]").click()
+        await expect(shop.page.locator("h1")).to_have_text("Scan as you shop")
+        await shop.page.reload()
+        await expect(shop.page.locator("h1")).to_have_text("Scan as you shop")
+
+
 async def test_an_answer_that_was_lost_counts_nothing_twice(tmp_path: Path) -> None:
     async with shopping(tmp_path) as shop:
         await shop.begin()

@@ -82,7 +82,7 @@ async def test_letters_are_typed_and_a_label_is_to_be_looked_at(tmp_path: Path) 
         await expect(card.locator("li")).to_contain_text("Mit dem Etikett vergleichen")
         await page.get_by_role("button", name="EN", exact=True).click()
         await expect(card.locator("li")).to_contain_text("Compare with the label")
-        await expect(card.locator(".to-pay")).to_contain_text("€3.33 to pay")
+        await expect(card.locator(".to-pay")).to_have_text("1 item, €3.33 to pay")
         assert await desk.told("redemption.reserved") == []
         await card.get_by_role("button").click()
         await expect(card).to_be_hidden()

@@ -4,7 +4,7 @@ import { codeOf, price, priceList, read, settled } from "./basket.js";
 import { ask, el, minutes, say } from "./dom.js";
 import { Eyes } from "./eyes.js";
 import { money, word } from "./scanwords.js";
-import { deviceLanguage, other, pick } from "./words.js";
+import { deviceLanguage, other, pick, spoken } from "./words.js";
 
 const API = "/api/v1/scan";
 const RETRY_MS = 3000; // without the network: ask again
@@ -28,6 +28,11 @@ class ScanPage extends HTMLElement {
   #eyes = new Eyes((code) => this.#take(code), () => this.#blind());
 
   connectedCallback() {
+    const wished = new URLSearchParams(location.search).get("language"); // they read their own page in it
+    if (wished) {
+      localStorage.setItem("language", spoken(wished));
+      history.replaceState(null, "", "/scan"); // it is not to win over what is chosen here
+    }
     this.language = deviceLanguage();
     this.bar = el("header.top");
     this.main = el("main", { tabindex: "-1" });

@@ -78,7 +78,7 @@ export class BasketCard {
     this.unknown.hidden = !basket.unknown.length;
     say(this.unknown, said(language, "scannedUnknown", { n: basket.unknown.join(", ") }));
     const back = basket.lines.reduce((all, line) => all + (basket.refused[line.offer_id] ? line.benefit_cents : 0), 0);
-    say(this.sum, said(language, "toPay", { eur: money(language, basket.cents + back), n: basket.items }));
+    say(this.sum, said(language, basket.items === 1 ? "toPay1" : "toPay", { eur: money(language, basket.cents + back), n: basket.items }));
   }
 
   #line(line) {
