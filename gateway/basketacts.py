@@ -131,8 +131,10 @@ def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times, fresh: Bas
     basket, rules = live(tx, cookie, fresh), tx.scan_rules()
     if basket is None or not rules.on:
         return View("gone")
-    scans, refused = [], {}
+    scans, refused, heard = [], {}, {one.scan_id for one in basket.scans}
     for one in typed:
+        if one.scan_id in heard:
+            continue  # whatever the list says of it by now
         item = parse(one.code, rules.embedded)
         if isinstance(item, Refused):
             refused[one.scan_id] = item.reason

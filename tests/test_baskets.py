@@ -88,6 +88,11 @@ async def test_the_same_scan_again_changes_nothing_and_what_is_no_article_says_w
     again = await shop.flow.baskets.scan(cookie, sent)
     assert cents(first) == cents(again) == 399 + 1_800
     assert first.refused == {"b": "scan.check", "c": "scan.unknown"}
+    await shop.push(PricesPut(2, part_of(CUP), ()))
+    later = await shop.flow.baskets.scan(cookie, sent)
+    assert later.refused == first.refused, "what is in the basket was not refused"
+    assert later.priced is not None
+    assert later.priced.unknown == (CUP,)
 
 
 async def test_a_code_counts_once_and_the_same_till_gets_the_same_answer(shop: Shop) -> None:
