@@ -223,8 +223,8 @@ class Baskets:
         self._sweep_ms = 0
 
     def memory_of(self, member_id: str) -> Mapping[str, object]:
-        """Nothing: what there is stands in the table, and in its own section of the export."""
-        return {}
+        """A basket in which nothing is yet; the others stand in the table, and in their own section of the export."""
+        return {"basket_begun": True if member_id in self._places.members else None}
 
     async def _disown(self, member_id: str) -> None:
         await self._commit(lambda tx: disown(tx, member_id))

@@ -241,6 +241,7 @@ async def test_one_address_fills_so_many_baskets_and_no_more(shop: Shop, monkeyp
 async def test_whoever_is_erased_or_withdraws_before_the_first_scan_is_in_no_basket(shop: Shop) -> None:
     cookie = await start(shop)
     assert shop.flow.baskets.members == {"mia"}
+    assert shop.flow.memory_of("mia")["basket_begun"] is True
     assert await shop.flow.on_erase("mia", "tablet") == "ok"
     await shop.settle()
     assert shop.flow.baskets.members == set()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from gateway.core.changes import ScanPut
 from gateway.core.model import Offer
@@ -93,9 +93,9 @@ async def test_a_benefit_that_is_refused_is_not_taken_off(tmp_path: Path) -> Non
         await stocked(desk)
         text, _ = await coded(desk, "mia", TEA)
 
-        async def refuse(route: object) -> None:
+        async def refuse(route: Route) -> None:
             body = {"result": "refused", "reason": "limit.member", "redemption_id": None, "offer_id": "tea-1"}
-            await route.fulfill(json=body | {"cents": None, "ttl_ms": None})  # type: ignore[attr-defined]
+            await route.fulfill(json=body | {"cents": None, "ttl_ms": None})
 
         await page.route("**/redemptions", refuse)
         await show(page, text)
