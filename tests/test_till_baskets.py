@@ -10,7 +10,7 @@ from gateway.core.model import Offer
 from gateway.core.prices import Article, part_of
 from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
-from tests.rigs.tillpage import Served
+from tests.rigs.tillpage import Served, issued
 from tests.test_baskets import CUP, HAM, RULES, TEA, OfferPut, PricesPut, scan, start
 from tests.test_gs1 import labelled
 from tests.test_till_page import till
@@ -86,6 +86,15 @@ async def test_letters_are_typed_and_a_label_is_to_be_looked_at(tmp_path: Path) 
         assert await desk.told("redemption.reserved") == []
         await card.get_by_role("button").click()
         await expect(card).to_be_hidden()
+
+
+async def test_a_coupon_that_is_as_long_as_a_basket_is_a_coupon_all_the_same(tmp_path: Path) -> None:
+    async with till(tmp_path) as (_, page):
+        asked: list[str] = []
+        page.on("request", lambda one: asked.append(one.url.rpartition("/")[2]) if one.method == "POST" else None)
+        await show(page, issued("o" * 15))
+        await expect(page.locator(".answer")).to_have_text("Dieses Angebot gilt jetzt nicht.")
+        assert asked == ["baskets", "redemptions"]
 
 
 async def test_a_benefit_that_is_refused_is_not_taken_off(tmp_path: Path) -> None:
