@@ -158,7 +158,7 @@ def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times, fresh: Bas
             tx.save_basket(basket, until_ms)
         else:
             person = _person(tx, basket.member_id, times.now_ms)
-            for older, _ in tx.baskets_of(person.member_id) if person is not None else ():
+            for older in _open(tx, person):
                 tx.drop_basket(older.basket_id)
             if _is_full(tx, person) or (person is None and not has_room):
                 return View("busy")
@@ -168,10 +168,16 @@ def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times, fresh: Bas
     return look(tx, basket, times, refused)
 
 
+def _open(tx: Tx, person: Person | None) -> list[Basket]:
+    """The baskets of a member that no till has seen."""
+    held = tx.baskets_of(person.member_id) if person is not None else []
+    return [basket for basket, _ in held if not basket.till]
+
+
 def _is_full(tx: Tx, person: Person | None) -> bool:
     """Whether there is no place for one more basket; a member who has one only replaces it."""
     if person is not None:
-        return tx.basket_count() >= MAX_BASKETS and not tx.baskets_of(person.member_id)
+        return tx.basket_count() >= MAX_BASKETS and not _open(tx, person)
     return tx.basket_count() >= MAX_BASKETS or tx.basket_count(nobodys=True) >= MAX_NOBODYS
 
 
