@@ -98,7 +98,7 @@ class ShopBaskets(Protocol):
 
     async def see(self, cookie: str | None) -> View: ...
 
-    async def scan(self, cookie: str | None, typed: Sequence[Typed]) -> View: ...
+    async def scan(self, cookie: str | None, typed: Sequence[Typed], source: str = "") -> View: ...
 
     async def code(self, cookie: str | None) -> View: ...
 
@@ -214,13 +214,14 @@ class Points(BaseModel):
 
 
 class ShownBasket(_Form):
-    """The code that a customer shows."""
+    """The code that a customer shows, or the letters below it."""
 
     code: str = Field(min_length=1, max_length=basketcode.MAX_CHARACTERS)
 
 
 class BasketLine(BaseModel):
-    """`cents`: of all `count` pieces; `benefit_cents`, of the offer `offer_id`, is still to be taken off."""
+    """`cents`: of all `count` pieces; `benefit_cents`, of the offer `offer_id`, is still to be taken off. `label`: the
+    shop's own label has to be looked at."""
 
     gtin: str
     title: Mapping[str, str]
@@ -230,6 +231,7 @@ class BasketLine(BaseModel):
     grams: int | None
     offer_id: str
     benefit_cents: int
+    label: bool
 
 
 class BasketAtTill(BaseModel):

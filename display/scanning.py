@@ -66,8 +66,7 @@ def add_scanning(app: FastAPI, path: Path, me: Members | None, clock: Clock, pag
     @app.post("/api/v1/scan/begin", tags=["scan"])
     async def begin(asked: Begin, request: Request, sg_me: _Me = None) -> Response:
         """A new basket: ok, off (there is no self-scanning here) or busy. Of whoever has checked in with this phone."""
-        source = request.client.host if request.client is not None else ""
-        view, cookie = await path.baskets.start(None if me is None else me.who(sg_me), asked.language, source)
+        view, cookie = await path.baskets.start(None if me is None else me.who(sg_me), asked.language, _source(request))
         answer = _answer(_state(view, clock))
         if view.result == "ok":
             set_cookie(answer, request, COOKIE, cookie, None)
@@ -79,10 +78,10 @@ def add_scanning(app: FastAPI, path: Path, me: Members | None, clock: Clock, pag
         return _answer(_state(await path.baskets.see(cookie), clock))
 
     @app.post("/api/v1/scan/lines", tags=["scan"])
-    async def lines(sent: Scans, cookie: _Cookie = None) -> Response:
+    async def lines(sent: Scans, request: Request, cookie: _Cookie = None) -> Response:
         """Add scans, each once by its id, whatever was sent before: the basket, and which were refused and why."""
         typed = [Typed(one.id, one.code, one.count) for one in sent.scans]
-        return _answer(_state(await path.baskets.scan(cookie, typed), clock))
+        return _answer(_state(await path.baskets.scan(cookie, typed, _source(request)), clock))
 
     @app.post("/api/v1/scan/code", tags=["scan"])
     async def code(_: _Form, cookie: _Cookie = None) -> Response:
@@ -123,7 +122,7 @@ def _state(view: View, clock: Clock) -> wire.Json:
     """What the page shows: the basket as it is priced here, and nothing that names anybody."""
     if view.basket is None or view.priced is None:
         return {"result": view.result}
-    ends_in_ms = wire.real_ms(max(0, view.ends_ms - clock.now_ms()), clock.speed) if view.ends_ms else None
+    ends_in_ms = wire.real_ms(view.left_ms, clock.speed) if view.left_ms else None
     return {
         "result": view.result,
         "basket_id": view.basket.basket_id,
@@ -136,10 +135,15 @@ def _state(view: View, clock: Clock) -> wire.Json:
         "benefits": [asdict(benefit) for benefit in view.benefits],
         "refused": dict(view.refused or {}),
         "code": view.basket.code or None,
+        "letters": view.letters or None,
         "ends_in_ms": ends_in_ms,
         "list_version": view.list_version,
         "embedded": [asdict(one) for one in view.embedded],
     }
+
+
+def _source(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
 def _answer(body: wire.Json) -> JSONResponse:

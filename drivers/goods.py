@@ -31,7 +31,8 @@ def articles() -> list[dict[str, Any]]:
         for number, (de, en, cents, category) in enumerate(_GOODS, start=1)
     ]
     cheese = {"de": "Bergkäse vom Stück", "en": "Mountain cheese, by the piece"}
-    return [*listed, {"gtin": CHEESE + check_digit(CHEESE), "title": cheese, "cents": 0, "category": "cheese"}]
+    label = {"gtin": CHEESE + check_digit(CHEESE), "title": cheese, "cents": 100, "unit": "label", "category": "cheese"}
+    return [*listed, label]
 
 
 def gtin(number: int) -> str:

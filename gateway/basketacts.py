@@ -13,7 +13,18 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import basketcode
-from gateway.core.basket import MAX_BENEFITS, Basket, Benefit, Priced, Scan, ScanRules, Shown, added, price, recheck
+from gateway.core.basket import (
+    MAX_BENEFITS,
+    Basket,
+    Benefit,
+    Priced,
+    Scan,
+    Shown,
+    added,
+    each_cents,
+    price,
+    recheck,
+)
 from gateway.core.basketcode import Code
 from gateway.core.gs1 import Embedded, parse
 from gateway.core.model import Contact, Event, Offer, Proof, Purpose
@@ -27,13 +38,15 @@ from gateway.situations import said, situation_of
 
 # Customers with a phone in hand at once; a large shop has two hundred. A row has up to 45 kB: 23 MB at the very worst.
 MAX_BASKETS = 500
-# A basket in which nothing was ever scanned: whoever makes many of them must not keep others out for long.
-EMPTY_MS = 300_000
+MAX_NOBODYS = 350  # < MAX_BASKETS: the others are kept for members, who have one each
+OCCASION_MS = 14_400_000  # of somebody whose visit is not known: as long as a basket may wait at the most (idle_min)
 KEPT_MS = 600_000  # behind the end of its code: a till that lost the answer asks again and gets it
 # Offers that a new basket asks for one by one, best first; 0.3 ms of the writer each on a Pi is 20 ms.
 MAX_ASKED = 4 * MAX_BENEFITS
 PLACEMENT = "scan"  # what a contact in a basket is noted as
 _MINUTE_MS = 60_000
+# So long at the most is any basket kept from now on: what bears a later time was written by a clock that was wrong.
+MAX_WAIT_MS = (240 + 60) * _MINUTE_MS + KEPT_MS
 
 Result = Literal["ok", "off", "busy", "gone", "empty"]
 
@@ -56,9 +69,11 @@ class View:
     priced: Priced | None = None
     benefits: tuple[Benefit, ...] = ()
     refused: Mapping[str, str] | None = None
-    ends_ms: int = 0  # of the code
+    left_ms: int = 0  # how long the code counts
+    letters: str = ""  # that a till may be told in its place
     list_version: int = 0
     embedded: tuple[Embedded, ...] = ()
+    goods: tuple[tuple[str, int, int], ...] = ()  # category, cents, count of each line
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +99,24 @@ class Told:
     at_ms: int = 0
 
 
-def begin(tx: Tx, basket: Basket, cookie: bytes, times: Times) -> View:
-    """Open a basket; of a member it has the benefits that are theirs now. An older one of theirs is nobody's then."""
-    rules = tx.scan_rules()
-    if not rules.on:
+def begin(tx: Tx, basket: Basket, visit_id: str, times: Times) -> View:
+    """A basket with nothing in it, which is nowhere yet; of a member it has the benefits that are theirs now.
+
+    `visit_id`: of the member, "" where none is known. However often somebody begins, it is one contact in a visit.
+    """
+    if not tx.scan_rules().on:
         return View("off")
-    if tx.basket_count() >= MAX_BASKETS:
-        return View("busy")
     person = _person(tx, basket.member_id, times.now_ms)
+    if _is_full(tx, person):
+        return View("busy")
     if person is None:
-        basket = replace(basket, member_id=None)
-    else:
-        disown(tx, person.member_id)
-        offers = _eligible(tx, person, times)
-        basket = replace(basket, offers=tuple(offer.offer_id for offer in offers))
-        for offer in offers:  # they asked for it, and it is a contact like any other
-            shown = Contact(times.now_ms, offer.offer_id, True, PLACEMENT)
-            tx.note_contact(person.member_id, basket.basket_id, shown)
-    tx.open_basket(basket, cookie, _until(rules, basket, times))
-    return look(tx, basket, times)
+        return look(tx, replace(basket, member_id=None), times)
+    who = person.member_id
+    occasion = visit_id or tx.newest_at(who, PLACEMENT, times.now_ms - OCCASION_MS) or basket.basket_id
+    offers = _eligible(tx, person, tx.met_by(who, occasion), times)
+    for offer in offers:  # they asked for it, and it is a contact like any other
+        tx.note_contact(who, occasion, Contact(times.now_ms, offer.offer_id, True, PLACEMENT))
+    return look(tx, replace(basket, offers=tuple(offer.offer_id for offer in offers)), times)
 
 
 def disown(tx: Tx, member_id: str) -> int:
@@ -116,49 +130,91 @@ def disown(tx: Tx, member_id: str) -> int:
 def look(tx: Tx, basket: Basket, times: Times, refused: Mapping[str, str] | None = None) -> View:
     """What the basket costs now."""
     benefits, embedded = _benefits(tx, basket, times), tx.scan_rules().embedded
-    priced = price(basket.scans, _articles(tx, basket.scans), benefits)
-    version = tx.prices_version
-    return View("ok", basket, priced, benefits, refused or {}, list_version=version, embedded=embedded)
+    articles, version = _articles(tx, basket.scans), tx.prices_version
+    priced = price(basket.scans, articles, benefits)
+    paid = ((articles[one.gtin].category, one.cents - one.benefit_cents, one.count) for one in priced.lines)
+    said = refused or {}
+    return View("ok", basket, priced, benefits, said, list_version=version, embedded=embedded, goods=tuple(paid))
 
 
-def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times) -> View:
-    """Add scans, each once by its id; a code that was made before counts no more."""
-    basket, rules = live(tx, cookie), tx.scan_rules()
+def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times, fresh: Basket | None, has_room: bool) -> View:
+    """Add scans, each once by its id; a code that was made before counts no more.
+
+    With the first one the basket is written down, if there is a place for it; another one of its member goes.
+    `fresh`: what this phone has begun, `has_room`: whether its address may fill one more.
+    """
+    basket, rules = live(tx, cookie, fresh), tx.scan_rules()
     if basket is None or not rules.on:
         return View("gone")
-    scans, refused = [], {}
+    scans, refused, heard = [], {}, {one.scan_id for one in basket.scans}
     for one in typed:
+        if one.scan_id in heard:
+            continue  # whatever the list says of it by now
         item = parse(one.code, rules.embedded)
         if isinstance(item, Refused):
             refused[one.scan_id] = item.reason
         else:
             scans.append(Scan(one.scan_id, item, one.count))
     listed = _articles(tx, scans)
-    refused |= {one.scan_id: "scan.unknown" for one in scans if one.item.gtin not in listed}
-    known = [one for one in scans if one.scan_id not in refused]
+    for new in scans:
+        article = listed.get(new.item.gtin)
+        each = Refused("scan.unknown") if article is None else each_cents(new.item, article)
+        if isinstance(each, Refused):
+            refused[new.scan_id] = each.reason
+    known = [new for new in scans if new.scan_id not in refused]
     all_scans, left_out = added(basket.scans, known)
     if left_out:
         tx.count("baskets.full")
-        refused |= {one.scan_id: "scan.full" for one in known[-left_out:]}
+        refused |= {new.scan_id: "scan.full" for new in known[-left_out:]}
     if len(all_scans) > len(basket.scans):
-        basket = replace(basket, scans=all_scans, code="")
-    tx.save_basket(basket, _until(rules, basket, times))
+        until_ms = times.latest_ms + rules.idle_min * _MINUTE_MS
+        if basket.scans:
+            basket = replace(basket, scans=all_scans, code="")
+            tx.save_basket(basket, until_ms)
+        else:
+            person = _person(tx, basket.member_id, times.now_ms)
+            for older in _open(tx, person):
+                tx.drop_basket(older.basket_id)
+            if _is_full(tx, person) or (person is None and not has_room):
+                return View("busy")
+            kept = basket if person is not None else replace(basket, member_id=None, offers=())
+            basket = replace(kept, scans=all_scans)
+            tx.open_basket(basket, cookie, until_ms)
     return look(tx, basket, times, refused)
 
 
-def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times) -> View:
-    """A one-time code for the basket as it is; the one before counts no more."""
-    basket, rules = live(tx, cookie), tx.scan_rules()
+def _open(tx: Tx, person: Person | None) -> list[Basket]:
+    """The baskets of a member that no till has seen."""
+    held = tx.baskets_of(person.member_id) if person is not None else []
+    return [basket for basket, _ in held if not basket.till]
+
+
+def _is_full(tx: Tx, person: Person | None) -> bool:
+    """Whether there is no place for one more basket; a member who has one only replaces it."""
+    if person is not None:
+        return tx.basket_count() >= MAX_BASKETS and not _open(tx, person)
+    return tx.basket_count() >= MAX_BASKETS or tx.basket_count(nobodys=True) >= MAX_NOBODYS
+
+
+def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times, fresh: Basket | None = None) -> View:
+    """A one-time code for the basket as it is; the one before counts no more.
+
+    It ends counted from the latest time that it may be by now, as tills ask for it, and not from the clock, which may
+    be behind that.
+    """
+    basket, rules = live(tx, cookie, fresh), tx.scan_rules()
     if basket is None or not rules.on:
         return View("gone")
     view = look(tx, basket, times)
     if view.priced is None or not view.priced.count:
         return replace(view, result="empty")
-    ends_s = (times.now_ms + rules.code_min * _MINUTE_MS) // 1000
+    left_ms = rules.code_min * _MINUTE_MS
+    ends_s = (times.latest_ms + left_ms) // 1000
     code = Code(basket.basket_id, view.priced.digest, view.priced.sum_cents, view.priced.count, ends_s)
     basket = replace(basket, code=basketcode.issue(private, code))
-    tx.save_basket(basket, max(_until(rules, basket, times), ends_s * 1000 + KEPT_MS))
-    return replace(view, basket=basket, ends_ms=ends_s * 1000)
+    tx.save_basket(basket, max(times.latest_ms + rules.idle_min * _MINUTE_MS, ends_s * 1000 + KEPT_MS))
+    letters = basketcode.letters(private, basket.basket_id, basket.code)
+    return replace(view, basket=basket, left_ms=left_ms, letters=letters)
 
 
 def show(tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times) -> Told:
@@ -192,6 +248,12 @@ def stands(tx: Tx, member_id: str, basket_id: str) -> None:
 
 
 def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times) -> tuple[Answer, str | None]:
+    typed = basketcode.typed_letters(text)
+    if typed is not None:
+        found = _spelled(tx, typed, private)
+        if found is None:
+            return Answer("basket.letters"), None
+        text = found
     code = basketcode.verify(text, private.public_key(), times.latest_ms)
     if isinstance(code, Refused):
         return Answer(code.reason), None
@@ -217,10 +279,25 @@ def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times
     return Answer(None, basket.basket_id, shown), member_id
 
 
-def live(tx: Tx, cookie: bytes) -> Basket | None:
-    """The basket of a phone, while it is not over. Of whom it may not be known any more, it is nobody's."""
+def _spelled(tx: Tx, typed: str, private: Ed25519PrivateKey) -> str | None:
+    """The code that these letters stand for; None if it is no basket's newest."""
+    for basket_id in tx.basket_ids():
+        if basketcode.are_of(private, basket_id, typed):
+            basket = tx.basket(basket_id)
+            if basket is not None and basketcode.letters(private, basket_id, basket.code) == typed:
+                return basket.code
+    return None
+
+
+def live(tx: Tx, cookie: bytes, fresh: Basket | None = None) -> Basket | None:
+    """The basket of a phone, while it is not over. Of whom it may not be known any more, it is nobody's.
+
+    `fresh`: one of this phone in which nothing is yet.
+    """
     basket = tx.basket_behind(cookie)
-    return None if basket is None or basket.till else basket
+    if basket is None:
+        return fresh
+    return None if basket.till else basket
 
 
 def _person(tx: Tx, member_id: str | None, now_ms: int) -> Person | None:
@@ -231,10 +308,15 @@ def _person(tx: Tx, member_id: str | None, now_ms: int) -> Person | None:
     return person
 
 
-def _eligible(tx: Tx, person: Person, times: Times) -> list[Offer]:
-    """Offers for this person on their own phone that take something off one article; the best one of each article."""
+def _eligible(tx: Tx, person: Person, met: frozenset[str], times: Times) -> list[Offer]:
+    """Offers for this person on their own phone that take something off one article; the best one of each article.
+
+    `met`: those that they were promised in this visit. They come first, and that they were met is nothing against them.
+    """
     situation = situation_of(tx, "", "tap", times.now_ms, "", PLACEMENT, person, channel="phone")
-    wanted = (one for one in sift(situation)[1] if one.price_ref and one.value_cents)
+    promised = [one for one in tx.offers() if one.offer_id in met]
+    fitting = [one for one in sift(situation)[1] if one.offer_id not in met]
+    wanted = (one for one in (*promised, *fitting) if one.price_ref and one.value_cents)
     kept = [one for one in islice(wanted, MAX_ASKED) if _is_given(tx, person, one, times)]
     found: dict[str, Offer] = {}
     for offer in one_of_each_group(kept):
@@ -264,7 +346,3 @@ def _is_given(tx: Tx, person: Person, offer: Offer, times: Times) -> bool:
 
 def _articles(tx: Tx, scans: Sequence[Scan]) -> dict[str, Article]:
     return tx.articles(scan.item.gtin for scan in scans)
-
-
-def _until(rules: ScanRules, basket: Basket, times: Times) -> int:
-    return times.now_ms + (rules.idle_min * _MINUTE_MS if basket.scans else EMPTY_MS)

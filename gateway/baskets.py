@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.basketacts import (
+    MAX_WAIT_MS,
     Answer,
     Outcome,
     Told,
@@ -30,6 +31,7 @@ from gateway.basketacts import (
 from gateway.core.basket import Basket
 from gateway.core.guesses import Guesses
 from gateway.core.model import Proof
+from gateway.core.places import Places
 from gateway.core.ports import Clock
 from gateway.core.prices import Article
 from gateway.core.redemption import Times
@@ -57,6 +59,14 @@ class Commit(Protocol):
     def __call__(self, work: Callable[[Tx], T], within_ms: int = 0) -> Awaitable[T]: ...
 
 
+class Trips(Protocol):
+    """Of gateway.visits: which visit of a member is under way, and what is to be known of it."""
+
+    def visit_of(self, member_id: str) -> tuple[str, str] | None: ...
+
+    def basket(self, member_id: str, cents: int, goods: Sequence[tuple[str, int, int]]) -> None: ...
+
+
 class Baskets:
     """All baskets of the shop; a Holder (core.ports). `times`: this instant (gateway.life)."""
 
@@ -73,6 +83,7 @@ class Baskets:
         site_key: bytes,
         random: Random,
         sale_ms: Callable[[], int],
+        trips: Trips,
     ) -> None:
         self._tills = tills
         self._store = store
@@ -84,6 +95,8 @@ class Baskets:
         self._times = times
         self._random = random
         self._sale_ms = sale_ms
+        self._trips = trips
+        self._places = Places()
         seed = hashlib.blake2b(_KEY, key=site_key, digest_size=32).digest()
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self._owners: dict[str, str] = {}  # basket -> member
@@ -100,37 +113,46 @@ class Baskets:
 
     async def start(self, member_id: str | None, language: str, source: str = "") -> tuple[View, str]:
         """A new basket, and the cookie that opens it. `source`: where the request came from; none takes all places."""
-        if member_id is None and not self._begun.take(source, self._clock.now_ms()):
+        now_ms = self._clock.now_ms()
+        if member_id is None and not (self._places.has_room(source) and self._begun.take(source, now_ms)):
             self._health.count("baskets.busy")
             return View("busy"), ""
         cookie = new_token(self._random)
         basket, times = Basket(self._new_id(), member_id, language=language), self._times()
-        view = await self._commit(lambda tx: begin(tx, basket, _hash(cookie), times))
+        visit = None if member_id is None else self._trips.visit_of(member_id)
+        view = await self._commit(lambda tx: begin(tx, basket, visit[0] if visit is not None else "", times))
         self._health.count("baskets.begun" if view.result == "ok" else f"baskets.{view.result}")
-        self._note(view)
+        if view.basket is not None:
+            self._places.begun(_hash(cookie), view.basket, source, self._clock.now_ms())
         return view, cookie
 
     async def see(self, cookie: str | None) -> View:
         """The basket of this phone."""
-        times = self._times()
+        times, fresh = self._times(), self._fresh(cookie)
 
         def work(tx: Tx) -> View:
-            basket = live(tx, _hash(cookie or ""))
+            basket = live(tx, _hash(cookie or ""), fresh)
             return View("gone") if basket is None else look(tx, basket, times)
 
         return await self._store.run(work)
 
-    async def scan(self, cookie: str | None, typed: Sequence[Typed]) -> View:
+    async def scan(self, cookie: str | None, typed: Sequence[Typed], source: str = "") -> View:
         """Scans of this phone, in any order and as often as it likes."""
-        times = self._times()
-        view = await self._commit(lambda tx: scan(tx, _hash(cookie or ""), typed, times))
-        self._note(view)
+        times, fresh, key, has_room = self._times(), self._fresh(cookie), _hash(cookie or ""), True
+        if fresh is not None:
+            has_room = self._places.has_room(source)
+        view = await self._commit(lambda tx: scan(tx, key, typed, times, fresh, has_room))
+        if view.result == "busy":
+            self._health.count("baskets.busy")
+        if view.basket is not None and view.basket.scans:
+            self._places.filled(key, view.basket, source)
+            self._note(view)
         return view
 
     async def code(self, cookie: str | None) -> View:
         """A one-time code for the till."""
-        times = self._times()
-        view = await self._commit(lambda tx: make_code(tx, _hash(cookie or ""), self._private, times))
+        times, fresh = self._times(), self._fresh(cookie)
+        view = await self._commit(lambda tx: make_code(tx, _hash(cookie or ""), self._private, times, fresh))
         if view.result == "ok":
             self._health.count("baskets.coded")
         return view
@@ -145,7 +167,8 @@ class Baskets:
             tx.drop_basket(basket.basket_id)
             return basket.basket_id
 
-        self._owners.pop(await self._commit(work), None)
+        self._places.let_go(_hash(cookie or ""))
+        self._over(await self._commit(work))
 
     async def price_list(self, pack: Callable[[int, list[Article]], bytes]) -> bytes:
         """The whole list as `pack` makes it of its version and articles: once for each list, beside the loop."""
@@ -170,7 +193,7 @@ class Baskets:
         if isinstance(told.outcome, Answer):
             if told.news:
                 self._health.count("baskets.shown" if told.outcome.reason is None else "baskets.refused")
-            self._owners.pop(told.outcome.basket_id, None)
+            self._over(told.outcome.basket_id)
             if told.outcome.reason is None:
                 self._stand(till, told, told.outcome.basket_id, before)
         return told.outcome
@@ -196,7 +219,7 @@ class Baskets:
 
     @property
     def members(self) -> set[str]:
-        return set(self._owners.values())
+        return set(self._owners.values()) | self._places.members
 
     def forget(self, member_id: str) -> int:
         """This member's baskets are nobody's from now on; how many."""
@@ -205,22 +228,24 @@ class Baskets:
             del self._owners[basket_id]
         if mine:
             self._begin(self._disown(member_id))
-        return len(mine)
+        return len(mine) + self._places.forget(member_id)
 
     def expire(self, now_ms: int) -> None:
-        """Once a minute, baskets whose time has surely come go."""
+        """What nobody filled goes; once a minute, baskets whose time has surely come."""
+        self._places.expire(now_ms)
         if now_ms >= self._sweep_ms:
             self._sweep_ms = now_ms + SWEEP_MS
             self._begin(self._sweep())
 
     def shift(self, delta_ms: int) -> None:
-        """Only how often baskets were begun goes by the clock of the moment."""
+        """How often baskets were begun, and what nobody filled, goes by the clock of the moment."""
         self._begun.shift(delta_ms)
+        self._places.shift(delta_ms)
         self._sweep_ms = 0
 
     def memory_of(self, member_id: str) -> Mapping[str, object]:
-        """Nothing: what there is stands in the table, and in its own section of the export."""
-        return {}
+        """A basket in which nothing is yet; the others stand in the table, and in their own section of the export."""
+        return {"basket_begun": True if member_id in self._places.members else None}
 
     async def _stood(self, member_id: str, basket_id: str) -> None:
         await self._commit(lambda tx: stands(tx, member_id, basket_id))
@@ -229,17 +254,33 @@ class Baskets:
         await self._commit(lambda tx: disown(tx, member_id))
 
     async def _sweep(self) -> None:
-        surely_ms = self._times().surely_ms
+        times = self._times()
+        until_ms = times.latest_ms + MAX_WAIT_MS
         if not await self._store.run(lambda tx: tx.basket_count()):
             return
-        while gone := await self._commit(lambda tx: tx.drop_baskets(surely_ms, SWEEP_ROWS)):
+        while gone := await self._commit(lambda tx: tx.drop_baskets(times.surely_ms, SWEEP_ROWS, until_ms)):
             for basket_id in gone:
-                self._owners.pop(basket_id, None)
+                self._over(basket_id)
+
+    def _fresh(self, cookie: str | None) -> Basket | None:
+        return self._places.fresh(_hash(cookie or ""), self._clock.now_ms())
 
     def _note(self, view: View) -> None:
-        """Keep in mind whose basket it is."""
-        if view.basket is not None and view.basket.member_id is not None:
-            self._owners[view.basket.basket_id] = view.basket.member_id
+        """Keep in mind whose basket it is, the only one of theirs, and let it be known of their visit what is in it."""
+        basket, priced = view.basket, view.priced
+        if basket is None or basket.member_id is None or priced is None:
+            return
+        for older in [one for one, owner in self._owners.items() if owner == basket.member_id]:
+            del self._owners[older]
+        self._owners[basket.basket_id] = basket.member_id
+        self._trips.basket(basket.member_id, priced.sum_cents, view.goods)
+
+    def _over(self, basket_id: str) -> None:
+        """It is at the till, or gone: nothing is in it any more."""
+        self._places.over(basket_id)
+        owner = self._owners.pop(basket_id, None)
+        if owner is not None:
+            self._trips.basket(owner, 0, ())
 
 
 def _next_page(after: str, tx: Tx) -> list[Article]:

@@ -4,7 +4,7 @@ page shows, and baskets that customers scanned for themselves. What each does st
 
 from collections.abc import Callable, Iterable
 
-from gateway.baskets import Baskets
+from gateway.baskets import Baskets, Trips
 from gateway.checkout import Checkout
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
@@ -27,6 +27,7 @@ def open_counter(
     surfaces: Surfaces,
     stage: Stage,
     decisions: Decisions,
+    trips: Trips,
 ) -> tuple[Checkout, TillDesk, Baskets]:
     """What tills ask, what their pages show, and the baskets that are shown there."""
     clock, health, commit, begin, new_id = lent.clock, lent.health, lent.commit, lent.begin, lent.new_id
@@ -34,4 +35,4 @@ def open_counter(
     shown = surfaces, stage, lent.show, decisions
     desk = TillDesk(tills, checkout, ears, store, clock, health, commit, new_id, *shown)
     where = tills, store, clock, health, commit, begin, new_id, times
-    return checkout, desk, Baskets(*where, lent.site_key, lent.random, lambda: lent.shop().sale_ms)
+    return checkout, desk, Baskets(*where, lent.site_key, lent.random, lambda: lent.shop().sale_ms, trips)

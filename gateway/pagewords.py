@@ -92,6 +92,7 @@ FIELDS: Pairs = {
     "announced": ("Auf den Tablets angekündigt", "Announced on the tablets"),
     "announced_at_ms": ("Zuletzt angekündigt", "Last announced"),
     "links": ("Offene Einmal-Links", "Open one-time links"),
+    "basket_begun": ("Einkauf zum Selbst-Scannen begonnen", "Began to scan for themselves"),
     "offers_to_take": ("Angebote, die zum Mitnehmen bereitstehen", "Offers waiting to be taken along"),
     "sessions": ("Offene eigene Seiten", "Open own pages"),
     "owed": ("Widerrufe, die noch zu speichern sind", "Withdrawals still to be stored"),

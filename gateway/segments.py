@@ -84,8 +84,8 @@ class Segments:
             self._running.answered(member_id, kind == "offer.accepted", self._clock.now_ms())
             self._wake(member_id)
 
-    def basket(self, member_id: str, cents: int, articles: Iterable[tuple[str, int]]) -> None:
-        """What is in a member's basket now, in place of what was: `cents` to pay for articles of (category, cents)."""
+    def basket(self, member_id: str, cents: int, articles: Iterable[tuple[str, int, int]]) -> None:
+        """What is in a member's basket now, in place of what was: `cents` to pay for (category, cents, count) each."""
         self._running.basket(member_id, cents, (Article(*one) for one in articles), self._clock.now_ms())
         self._wake(member_id)
 

@@ -1,6 +1,6 @@
 """Visits: what beacons and taps say about who is where, told to headquarters, and what a zone's screens show for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from gateway.advice import Advice, Commit
@@ -186,6 +186,10 @@ class Visits:
     def answered(self, member_id: str, kind: str) -> None:
         """A member's answer to an offer is committed."""
         self._segments.answered(member_id, kind)
+
+    def basket(self, member_id: str, cents: int, goods: Sequence[tuple[str, int, int]]) -> None:
+        """What is in a member's own basket by now: what is to pay, and (category, cents, count) of each line."""
+        self._segments.basket(member_id, cents, goods)
 
     def settled(
         self, arrival: Arrival, who: Literal["guest", "colleague", "nobody"], announced: Arrived | None = None

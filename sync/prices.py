@@ -33,7 +33,7 @@ class ArticleBody(_Body):
     gtin: Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$")]
     title: _Title
     cents: Annotated[int, Field(ge=0, le=MAX_PRICE_CENTS)]
-    unit: Literal["piece", "kg"] = "piece"
+    unit: Literal["piece", "kg", "label"] = "piece"
     category: Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")] = ""
     check: bool = False
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.basket import (
+    MAX_LABEL,
     MAX_SCANS,
     Basket,
     Benefit,
+    Recheck,
     Scan,
     ScanRules,
     added,
@@ -20,19 +22,24 @@ from gateway.core.basket import (
 )
 from gateway.core.gs1 import Embedded, Item, parse
 from gateway.core.prices import Article
+from gateway.core.redemption import Refused
 from tests.test_gs1 import labelled
 from tests.test_sync_prices import gtin
 
 TEXT = {"de": "Muster"}
 OWN = "0" + labelled("28", 7, 0)
-TEA, HAM, WINE, GONE = (gtin(number) for number in range(1, 5))
+TEA, HAM, WINE, GONE, FREE = (gtin(number) for number in range(1, 6))
 LIST = {
     TEA: Article(TEA, TEXT, 499),
     HAM: Article(HAM, TEXT, 1_990, "kg"),
     WINE: Article(WINE, TEXT, 899, check=True),
+    OWN: Article(OWN, TEXT, 50, "label"),
+    FREE: Article(FREE, TEXT, 0),
 }
 BENEFIT = Benefit("o-1", TEA, 100, TEXT)
-items = st.sampled_from([Item(TEA), Item(HAM, grams=250), Item(HAM, cents=333), Item(WINE), Item(GONE)])
+items = st.sampled_from(
+    [Item(TEA), Item(TEA, cents=1), Item(HAM, grams=250), Item(HAM), Item(OWN, cents=333), Item(WINE), Item(GONE)]
+)
 scans = st.lists(st.builds(Scan, st.integers(0, 60).map(str), items, st.integers(-3, 5)), max_size=40)
 
 
@@ -40,11 +47,53 @@ def tea(count: int = 1, scan_id: str = "a") -> Scan:
     return Scan(scan_id, Item(TEA), count)
 
 
-def test_a_line_is_by_the_piece_by_weight_or_by_its_label() -> None:
-    assert each_cents(Item(TEA), LIST[TEA]) == 499
-    assert each_cents(Item(HAM, grams=250), LIST[HAM]) == 498, "497.5 cents"
-    assert each_cents(Item(HAM, cents=333), LIST[HAM]) == 333
-    assert each_cents(Item(TEA, grams=100), LIST[TEA]) == 499, "a weight says nothing of a piece's price"
+@pytest.mark.parametrize(
+    ("item", "cents"),
+    [
+        (Item(TEA), 499),
+        (Item(TEA, grams=100), 499),  # a weight says nothing of a piece's price
+        (Item(TEA, cents=1), 499),  # nor does its code, which anybody can make
+        (Item(TEA, cents=0), 499),
+        (Item(FREE), 0),
+        (Item(FREE, cents=333), "scan.unknown"),
+        (Item(HAM, grams=250), 498),  # 497.5 cents
+        (Item(HAM, cents=1, grams=250), 498),
+        (Item(HAM, grams=MAX_LABEL), 198_998),
+        (Item(HAM, cents=333), "scan.label"),
+        (Item(HAM), "scan.label"),
+        (Item(HAM, grams=0), "scan.label"),
+        (Item(HAM, grams=MAX_LABEL + 1), "scan.label"),
+        (Item(OWN, cents=333), 333),
+        (Item(OWN, cents=50, grams=1), 50),
+        (Item(OWN, cents=49), "scan.label"),
+        (Item(OWN, cents=0), "scan.label"),
+        (Item(OWN), "scan.label"),
+        (Item(OWN, cents=MAX_LABEL + 1), "scan.label"),
+    ],
+)
+def test_a_price_is_the_lists_but_where_that_says_weight_or_label(item: Item, cents: int | str) -> None:
+    said = each_cents(item, LIST[item.gtin])
+    assert (said.reason if isinstance(said, Refused) else said) == cents
+
+
+def test_a_label_that_may_say_anything_says_something() -> None:
+    assert each_cents(Item(OWN, cents=0), Article(OWN, TEXT, 0, "label")) == Refused("scan.label")
+    assert each_cents(Item(HAM, grams=1), Article(HAM, TEXT, 100, "kg")) == Refused("scan.label"), "0.1 cents"
+
+
+@pytest.mark.parametrize("item", [Item(TEA, cents=1), Item(TEA, cents=0), Item(HAM, grams=250), Item(OWN, cents=333)])
+def test_what_hangs_on_a_label_is_always_checked(item: Item) -> None:
+    mine, rules = Basket("b", "m-1"), ScanRules(recheck_bp=0)
+    assert recheck(rules, mine, price([Scan("a", item, 1), tea(scan_id="b")], LIST)) == Recheck(True, "label")
+    assert recheck(rules, mine, price([tea()], LIST)) == Recheck(False, "none")
+    assert recheck(rules, mine, price([Scan("a", item, 1), Scan("b", item, -1), tea(2, "c")], LIST)).reason == (
+        "label" if item.gtin == TEA else "none"
+    ), "one of them may be the piece with the other price"
+
+
+def test_another_price_on_the_label_is_no_line_of_its_own() -> None:
+    (line,) = price([tea(), Scan("b", Item(TEA, cents=1), 1)], LIST).lines
+    assert (line.count, line.each_cents, line.code, line.label) == (2, 499, TEA, True)
 
 
 @pytest.mark.parametrize("item", [Item(TEA), Item(OWN, cents=333), Item(HAM, grams=250), Item(TEA, cents=0, grams=1)])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.basketacts import MAX_BENEFITS, PLACEMENT, begin
+from gateway.basketacts import MAX_BENEFITS, OCCASION_MS, PLACEMENT, begin
 from gateway.core.basket import Basket
-from gateway.core.changes import Change, CouponsPut, OfferPut, PricesPut
+from gateway.core.changes import Change, CouponsPut, OfferDrop, OfferPut, PricesPut
 from gateway.core.model import Cap, Offer, Proof, Purpose
 from gateway.core.prices import Article, part_of
 from gateway.core.redemption import CouponClass
@@ -17,10 +17,10 @@ from tests.test_checkout import confirm, reserve
 from tests.test_sync_prices import gtin
 
 
-async def promised(shop: Shop, basket_id: str = "b-1", who: str = "mia") -> tuple[str, ...]:
+async def promised(shop: Shop, basket_id: str = "b-1", who: str = "mia", visit: str = "") -> tuple[str, ...]:
     """The offers of a basket that is begun now."""
     times = shop.flow.life.times()
-    view = await shop.store.run(lambda tx: begin(tx, Basket(basket_id, who), basket_id.encode(), times))
+    view = await shop.store.run(lambda tx: begin(tx, Basket(basket_id, who), visit, times))
     assert view.basket is not None
     return view.basket.offers
 
@@ -68,7 +68,8 @@ async def test_a_benefit_is_a_contact_and_its_caps_count(tmp_path: Path) -> None
     once = offer("cup", caps=(Cap("impressions", 1, calendar="day"),))
     shop = await opened(tmp_path, once)
     assert "cup" in await promised(shop)
-    assert "cup" not in await promised(shop, "b-2"), "its cap is used up by the first basket"
+    shop.clock.ms += OCCASION_MS
+    assert "cup" not in await promised(shop, "b-2"), "its cap is used up by the first visit"
     answers = await shop.store.run(lambda tx: tx.answers("mia"))
     assert {(one["offer_id"], one["placement"]) for one in answers} == {("cup", PLACEMENT), ("tea-1", PLACEMENT)}
     shop.store.close()
@@ -87,6 +88,22 @@ async def test_a_benefit_that_a_till_would_refuse_is_none(tmp_path: Path) -> Non
         assert cents(await shop.flow.baskets.see(cookie)) == 399 + 850 + (100 if offer_id == "tea-1" else 150)
         await confirm(shop, held)
     assert await promised(shop, "b-2") == ()
+    shop.store.close()
+
+
+@pytest.mark.parametrize("visit", ["", "v-1"])
+async def test_however_often_somebody_begins_it_is_one_contact_in_a_visit(tmp_path: Path, visit: str) -> None:
+    once, few = Cap("impressions", 1, calendar="day"), Cap("impressions", 2, per="store", calendar="day")
+    shop = await opened(tmp_path, offer("cup", caps=(once, few)), *member("bob", *Purpose))
+    for number in range(20):
+        assert set(await promised(shop, f"b-{number}", visit=visit)) == {"cup", "tea-1"}
+    answers = await shop.store.run(lambda tx: tx.answers("mia"))
+    assert len(answers) == 2
+    assert "cup" in await promised(shop, "b-20", "bob"), "the shop's cap was not used up by one phone"
+    if visit:
+        assert "cup" not in await promised(shop, "b-21", visit="v-2")
+    await shop.push(OfferDrop("cup"))
+    assert await promised(shop, "b-22", visit=visit) == ("tea-1",)
     shop.store.close()
 
 

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.basket import MAX_COUNT, MAX_SCANS
-from gateway.core.basketcode import MAX_CHARACTERS, Code, issue, verify
+from gateway.core.basketcode import LETTERS, MAX_CHARACTERS, Code, are_of, issue, letters, typed_letters, verify
 from gateway.core.gs1 import MAX_GRAMS
 from gateway.core.prices import MAX_PRICE_CENTS
 from gateway.core.redemption import Refused
 
 OURS = Ed25519PrivateKey.from_private_bytes(b"a gateway's own key - tests only")
+STRANGER = Ed25519PrivateKey.from_private_bytes(b"another gateways key - for tests")
 NOW_S = 1_800_000_000
 CODE = Code("b-1", "0f" * 16, 1_397, 3, NOW_S + 600)
 
@@ -58,3 +59,21 @@ def test_no_changed_character_is_taken() -> None:
     for place, letter in enumerate(text):
         changed = text[:place] + draw.choice(letters.replace(letter, "")) + text[place + 1 :]
         assert isinstance(verify(changed, OURS.public_key(), NOW_S * 1000), Refused)
+
+
+def test_letters_stand_for_one_code_of_one_basket_however_they_are_typed() -> None:
+    text, newer = issue(OURS, CODE), issue(OURS, Code("b-1", "0f" * 16, 1, 1, NOW_S + 600))
+    ours = letters(OURS, "b-1", text)
+    assert len(ours) == LETTERS
+    assert are_of(OURS, "b-1", ours)
+    assert not are_of(OURS, "b-2", ours)
+    assert len({ours, letters(OURS, "b-1", newer), letters(OURS, "b-2", text), letters(STRANGER, "b-1", text)}) == 4
+    assert typed_letters(f" {ours[:4]}-{ours[4:8]} {ours[8:]} ".lower()) == ours
+    assert typed_letters("oOil-L012-3456") == "001110123456"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "AAAA-AAAA-AAA", "AAAA-AAAA-AAAU", "AAAA-AAAA-AAAA-A", "ÄAAA-AAAA-AAAA", issue(OURS, CODE)]
+)
+def test_what_is_no_letters(text: str) -> None:
+    assert typed_letters(text) is None

@@ -10,20 +10,22 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import basketacts, baskets
-from gateway.basketacts import EMPTY_MS, KEPT_MS, Answer, Typed, View
-from gateway.core import basketcode
+from gateway.basketacts import KEPT_MS, MAX_WAIT_MS, Answer, Typed, View
+from gateway.core import basketcode, places
 from gateway.core.basket import ScanRules
 from gateway.core.changes import Change, OfferPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded
 from gateway.core.model import ConsentState, Offer, Proof, Purpose
+from gateway.core.places import FRESH_MS
 from gateway.core.prices import Article, part_of
 from gateway.core.redemption import Refused
+from sync import segments
 from tests.rigs.shop import START_MS, TEXT, Shop, consent, member, open_shop
 from tests.test_gs1 import labelled
 from tests.test_sync_prices import gtin
 
 TEA, CUP, HAM = gtin(1), gtin(2), "0" + labelled("28", 7, 0)
-ARTICLES = (Article(TEA, TEXT, 499), Article(CUP, TEXT, 900), Article(HAM, TEXT, 0))
+ARTICLES = (Article(TEA, TEXT, 499), Article(CUP, TEXT, 900), Article(HAM, TEXT, 50, "label"))
 RULES = ScanRules(on=True, recheck_bp=0, secret="of tests", embedded=(Embedded("28", "price"),))
 PHONE = Offer("tea-1", TEXT, TEXT, value_cents=100, price_ref=TEA, channels=("phone",))
 LIST = tuple(PricesPut(1, part_of(one.gtin), (one,)) for one in ARTICLES)
@@ -86,6 +88,11 @@ async def test_the_same_scan_again_changes_nothing_and_what_is_no_article_says_w
     again = await shop.flow.baskets.scan(cookie, sent)
     assert cents(first) == cents(again) == 399 + 1_800
     assert first.refused == {"b": "scan.check", "c": "scan.unknown"}
+    await shop.push(PricesPut(2, part_of(CUP), ()))
+    later = await shop.flow.baskets.scan(cookie, sent)
+    assert later.refused == first.refused, "what is in the basket was not refused"
+    assert later.priced is not None
+    assert later.priced.unknown == (CUP,)
 
 
 async def test_a_code_counts_once_and_the_same_till_gets_the_same_answer(shop: Shop) -> None:
@@ -103,6 +110,21 @@ async def test_a_code_counts_once_and_the_same_till_gets_the_same_answer(shop: S
     assert (told["till"], told["items"], told["cents"], told["recheck"]) == ("till-1", 2, 1_299, False)
     assert "mia" not in str(told)
     assert (await scan(shop, cookie, TEA)).result == "gone"
+
+
+async def test_the_letters_below_a_code_count_as_it_does(shop: Shop) -> None:
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    first = (await shop.flow.baskets.code(cookie)).letters
+    await scan(shop, cookie, CUP)
+    assert (await shown(shop, first, "key-0001")).reason == "basket.letters"
+    view = await shop.flow.baskets.code(cookie)
+    assert view.basket is not None
+    answer = await shown(shop, f"{view.letters[:6].lower()} {view.letters[6:]}", "key-0002")
+    assert answer.shown is not None
+    assert (answer.reason, answer.shown.cents) == (None, 1_299)
+    assert (await shown(shop, view.letters, "key-0003")).reason == "basket.used"
+    assert (await shown(shop, view.basket.code, "key-0004")).reason == "basket.used"
 
 
 async def ready(shop: Shop, who: str | None = "mia") -> str:
@@ -238,12 +260,133 @@ async def test_an_erased_members_basket_is_gone(shop: Shop) -> None:
     assert (await shop.flow.baskets.see(cookie)).result == "gone"
 
 
-async def test_a_second_phone_of_a_member_takes_the_benefits_along(shop: Shop) -> None:
+async def test_a_member_has_one_basket_and_it_is_that_of_the_phone_that_scanned_last(shop: Shop) -> None:
     first = await start(shop)
     await scan(shop, first, TEA)
     second = await start(shop)
+    assert cents(await scan(shop, first, CUP)) == 399 + 900, "as long as the second phone scans nothing"
     assert cents(await scan(shop, second, TEA)) == 399
-    assert cents(await shop.flow.baskets.see(first)) == 499
+    assert (await shop.flow.baskets.see(first)).result == "gone"
+    assert await shop.store.run(lambda tx: tx.basket_count()) == 1
+    assert shop.flow.baskets.members == {"mia"}
+
+
+async def test_what_was_only_begun_is_written_nowhere_and_lets_nobody_wait(shop: Shop) -> None:
+    before = await shop.store.run(lambda tx: tx.hq_version)
+    cookies = [await start(shop, None) for _ in range(25)] + [await start(shop) for _ in range(5)]
+    assert await shop.store.run(lambda tx: (tx.basket_count(), tx.hq_version)) == (0, before)
+    assert [(await shop.flow.baskets.see(one)).result for one in cookies] == ["gone"] * 5 + ["ok"] * 25
+    assert cents(await scan(shop, cookies[-1], TEA)) == 399
+    assert await shop.store.run(lambda tx: tx.basket_count()) == 1
+    await shop.tick(FRESH_MS)
+    assert (await scan(shop, cookies[-2], TEA)).result == "gone"
+    assert cents(await scan(shop, cookies[-1], TEA)) == 898
+    assert (await shop.flow.baskets.scan(cookies[-1], [])).result == "ok", "asking is no scan"
+
+
+async def test_a_place_is_kept_for_members_whoever_fills_the_others(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(basketacts, "MAX_BASKETS", 4)
+    monkeypatch.setattr(basketacts, "MAX_NOBODYS", 3)
+    late = await start(shop, None)
+    for _ in range(3):
+        assert (await scan(shop, await start(shop, None), TEA)).result == "ok"
+    assert (await scan(shop, late, TEA)).result == "busy"
+    assert (await shop.flow.baskets.start(None, "de"))[0].result == "busy"
+    for _ in range(3):
+        assert (await scan(shop, await start(shop), TEA)).result == "ok", "a member's own place is theirs again"
+    await shop.push(*member("bob", Purpose.RECOGNISE_NFC))
+    assert (await shop.flow.baskets.start("bob", "de"))[0].result == "busy"
+
+
+async def test_one_address_fills_so_many_baskets_and_no_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "MAX_OPEN_SOURCE", 2)
+
+    async def filled(source: str) -> str:
+        view, cookie = await shop.flow.baskets.start(None, "de", source)
+        if view.result != "ok":
+            return f"begin: {view.result}"
+        held.append(cookie)
+        return (await shop.flow.baskets.scan(cookie, [Typed("a", TEA, 1)], source)).result
+
+    held: list[str] = []
+    _, ahead = await shop.flow.baskets.start(None, "de", "192.0.2.1")
+    assert [await filled("192.0.2.1") for _ in range(3)] == ["ok", "ok", "begin: busy"]
+    assert (await shop.flow.baskets.scan(ahead, [Typed("a", TEA, 1)], "192.0.2.1")).result == "busy"
+    assert await filled("192.0.2.2") == "ok"
+    await shop.flow.baskets.end(held[0])
+    assert await filled("192.0.2.1") == "ok"
+
+
+async def test_whoever_is_erased_or_withdraws_before_the_first_scan_is_in_no_basket(shop: Shop) -> None:
+    cookie = await start(shop)
+    assert shop.flow.baskets.members == {"mia"}
+    assert shop.flow.memory_of("mia")["basket_begun"] is True
+    assert await shop.flow.on_erase("mia", "tablet") == "ok"
+    await shop.settle()
+    assert shop.flow.baskets.members == set()
+    assert cents(await scan(shop, cookie, TEA)) == 499
+    assert await shop.store.run(lambda tx: tx.baskets_with_members()) == {}
+
+
+async def test_with_a_clock_below_the_reckoned_time_a_code_counts_its_whole_time(shop: Shop) -> None:
+    ahead_ms, life = 40 * MINUTE_MS, shop.flow.life
+    shop.flow.baskets._times = lambda: replace(
+        life.times(), surely_ms=shop.clock.ms + ahead_ms, latest_ms=shop.clock.ms + ahead_ms
+    )
+    cookie = await start(shop)
+    await scan(shop, cookie, TEA)
+    view = await shop.flow.baskets.code(cookie)
+    assert view.basket is not None
+    assert view.left_ms == RULES.code_min * MINUTE_MS
+    await shop.tick(view.left_ms - MINUTE_MS)
+    assert (await shown(shop, view.basket.code, "key-0001")).reason is None
+    left = await start(shop, None)
+    await scan(shop, left, TEA)
+    await shop.tick((RULES.idle_min - 1) * MINUTE_MS)
+    assert (await shop.flow.baskets.see(left)).result == "ok"
+    await shop.tick(MINUTE_MS)
+    assert (await shop.flow.baskets.see(left)).result == "gone"
+
+
+async def test_a_clock_that_was_far_ahead_keeps_no_basket_for_ever(shop: Shop) -> None:
+    await shop.tick()
+    life, ahead_ms = shop.flow.life, 90 * 24 * 60 * MINUTE_MS
+    shop.flow.baskets._times = lambda: replace(life.times(), latest_ms=life.times().surely_ms + ahead_ms)
+    cookie = await start(shop, None)
+    await scan(shop, cookie, TEA)
+    shop.flow.baskets._times = life.times
+    await shop.tick(MINUTE_MS)
+    assert (await shop.flow.baskets.see(cookie)).result == "ok"
+    await shop.tick(MAX_WAIT_MS + MINUTE_MS)
+    assert (await shop.flow.baskets.see(cookie)).result == "gone"
+
+
+async def test_what_is_in_the_basket_changes_running_segments(tmp_path: Path) -> None:
+    rule = {"segment_id": "big-basket", "rule": {"at_least": ["basket.cents", 2000]}, "stay_ms": 10_000}
+    three = {"segment_id": "three", "rule": {"at_least": ["basket.items", 3]}, "stay_ms": 10_000}
+    everything = (Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS)
+    changes = segments.parse({"segments": [rule, three]}), *member("ann", *everything)
+    shop = await opened(tmp_path, *changes)
+
+    async def told() -> list[tuple[str, str, str]]:
+        await shop.settle()
+        bodies = await shop.bodies("segment.changed")
+        return [(one["segment"], one["state"], one["why"]) for one in bodies]
+
+    await shop.tick()
+    await shop.stand("ann", "coffee-ble", 11)
+    await shop.tick()
+    cookie = await start(shop, "ann")
+    await scan(shop, cookie, CUP, CUP)
+    assert await told() == []
+    await scan(shop, cookie, CUP)
+    assert await told() == [("big-basket", "in", "basket"), ("three", "in", "basket")]
+    await shop.tick(11_000)
+    await shown(shop, await coded(shop, cookie), "key-0001")
+    assert (await told())[2:] == [("big-basket", "out", "basket"), ("three", "out", "basket")]
+    shop.store.close()
 
 
 async def test_it_survives_a_restart(tmp_path: Path) -> None:
@@ -266,7 +409,7 @@ async def test_it_is_wiped_at_its_end_and_when_nobody_scans(shop: Shop) -> None:
     await scan(shop, busy, TEA)
     await shop.flow.baskets.end(ended)
     assert (await shop.flow.baskets.see(ended)).result == "gone"
-    await shop.tick(EMPTY_MS + MINUTE_MS)
+    await shop.tick(FRESH_MS)
     assert (await shop.flow.baskets.see(left)).result == "gone"
     await shop.tick(RULES.idle_min * MINUTE_MS)
     assert (await shop.flow.baskets.see(busy)).result == "gone"
@@ -289,7 +432,7 @@ async def test_without_headquarters_word_there_is_no_scanning_and_there_is_a_bou
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(basketacts, "MAX_BASKETS", 1)
-    await start(shop)
+    await scan(shop, await start(shop), TEA)
     assert (await shop.flow.baskets.start(None, "de"))[0].result == "busy"
     await shop.push(ScanPut(ScanRules()))
     assert (await shop.flow.baskets.start(None, "de"))[0].result == "off"

@@ -1,9 +1,10 @@
 """Self-scanning as a customer meets it: a phone's browser before the real shop, also with the network switched off."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from display.pages import Pages
-from gateway.core.basket import ScanRules, code_of
+from gateway.core.basket import Benefit, Scan, ScanRules, code_of, counted, each_cents, price
 from gateway.core.changes import OfferPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded, Item, parse
 from gateway.core.model import ConsentState, Offer, Purpose
+from gateway.core.places import FRESH_MS
 from gateway.core.prices import Article, part_of
 from gateway.core.redemption import Refused
 from gateway.serving import serve
@@ -43,7 +45,9 @@ GOODS = tuple(
     for number in range(1, 31)
     for de, en in [NAMES[number % len(NAMES)]]
 )
-CHEESE = Article("0" + labelled("28", 7, 0), {"de": "Musterkäse vom Stück", "en": "Sample cheese"}, 0)
+CHEESE = Article("0" + labelled("28", 7, 0), {"de": "Musterkäse vom Stück", "en": "Sample cheese"}, 50, "label")
+HAM = Article(gtin(40), {"de": "Musterschinken", "en": "Sample ham"}, 1_990, "kg")
+FREE = Article(gtin(41), {"de": "Tragetasche", "en": "Bag"}, 0)
 OFFER = Offer(
     "tea-1", {"de": "1 € auf Mustertee", "en": "€1 off sample tea"}, {}, value_cents=100, price_ref=gtin(1),
     channels=("phone",),
@@ -127,7 +131,7 @@ async def test_thirty_items_without_the_network_then_a_code_that_counts_once(tmp
         await expect(shop.page.locator(".sum")).to_have_text(f"{cents // 100},{cents % 100:02} €")
         await shop.page.locator("[data-act=toTill]").click()
         await expect(shop.page.locator(".said")).to_contain_text("Netz des Ladens")
-        assert await shop.own.shop.store.run(lambda tx: [one.scans for one, _ in tx.baskets_of("mia")]) == [()]
+        assert await shop.own.shop.store.run(lambda tx: [one.scans for one, _ in tx.baskets_of("mia")]) == []
 
         await shop.context.set_offline(False)
         await expect(shop.page.locator(".net")).to_be_hidden()
@@ -139,14 +143,31 @@ async def test_thirty_items_without_the_network_then_a_code_that_counts_once(tmp
         assert await picture.evaluate("async image => (await image.decode(), image.naturalWidth > 0)")
         code = str(await shop.page.locator(".paper").get_attribute("data-code"))
 
-        first = await shop.at_till(code, "key-0001")
+        letters = await shop.page.locator(".letters span").all_inner_texts()
+        assert [len(one) for one in letters] == [4, 4, 4]
+        assert (await shop.at_till("AAAA AAAA AAAA", "key-0000"))["reason"] == "basket.letters"
+
+        first = await shop.at_till(" ".join(letters).lower(), "key-0001")
         assert (first["result"], first["cents"], first["items"], first["recheck"]) == ("ok", cents, 30, False)
         assert [one["offer_id"] for one in first["lines"] if one["offer_id"]] == ["tea-1"]
-        assert await shop.at_till(code, "key-0001") == first, "the same request again"
+        assert await shop.at_till(" ".join(letters).lower(), "key-0001") == first, "the same request again"
         second = await shop.at_till(code, "key-0002")
         assert (second["result"], second["reason"]) == ("refused", "basket.used")
         await shop.view("done")
         assert await shop.page.evaluate("localStorage.getItem('scan-waiting')") is None
+
+
+async def test_the_members_own_language_goes_along_and_another_can_be_chosen(tmp_path: Path) -> None:
+    async with shopping(tmp_path, "en-GB") as shop:
+        await shop.check_in()
+        await expect(shop.page.locator("html")).to_have_attribute("lang", "de")
+        await shop.page.get_by_role("link", name="Selbst scannen").click()
+        await expect(shop.page.locator("h1")).to_have_text("Scannen Sie selbst")
+        assert shop.page.url == f"{shop.own.base}/scan"
+        await shop.page.locator("[data-role=language]").click()
+        await expect(shop.page.locator("h1")).to_have_text("Scan as you shop")
+        await shop.page.reload()
+        await expect(shop.page.locator("h1")).to_have_text("Scan as you shop")
 
 
 async def test_an_answer_that_was_lost_counts_nothing_twice(tmp_path: Path) -> None:
@@ -164,6 +185,22 @@ async def test_an_answer_that_was_lost_counts_nothing_twice(tmp_path: Path) -> N
         await expect(shop.page.locator(".count")).to_have_text("2 Artikel")
         await shop.page.reload()
         await expect(shop.page.locator(".count")).to_have_text("2 Artikel")
+
+
+async def test_a_basket_that_was_only_begun_is_begun_anew_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with shopping(tmp_path) as shop:
+        await shop.begin()
+        await shop.context.set_offline(True)
+        await shop.type(GOODS[0].gtin, GOODS[1].gtin)
+        await expect(shop.page.locator(".net")).to_be_visible()
+        await shop.own.shop.tick(FRESH_MS)
+        await shop.own.shop.push(PricesPut(2, part_of(GOODS[2].gtin), (replace(GOODS[2], cents=1_111),)))
+        await shop.context.set_offline(False)
+        await shop.sent()
+        await expect(shop.page.locator(".count")).to_have_text("2 Artikel")
+        await shop.context.set_offline(True)
+        await shop.type(GOODS[2].gtin)
+        await expect(shop.page.locator(f"[data-gtin='{GOODS[2].gtin}']")).to_contain_text("11,11")
 
 
 async def test_counts_labels_and_wrong_codes(tmp_path: Path) -> None:
@@ -227,6 +264,66 @@ async def test_the_phone_reads_and_reckons_as_the_gateway_does(tmp_path: Path) -
         assert (item["gtin"], item["cents"], item["grams"]) == (ours.gtin, ours.cents, ours.grams), text
         assert code == code_of(ours), text
     assert waits <= 6, "element strings without brackets, and prices with a currency"
+
+
+def drawn_codes(draw: random.Random) -> list[str]:
+    """Codes as goods bear them, and as somebody would make them who wants to pay less."""
+    numbers = [one.gtin for one in (GOODS[0], GOODS[1], HAM, CHEESE, FREE)] + [gtin(99)]
+    digits = ["0", "1", "000000", "000001", "000250", "12345", "999999", "000000000000001", "99999999999999"]
+    labels = [labelled("28", 7, value) for value in (0, 1, 49, 50, 333, 99_999)]
+    codes = [draw.choice([*numbers, *labels]) for _ in range(60)]
+    for _ in range(300):
+        number, value = draw.choice(numbers), draw.choice(digits)
+        ai = draw.choice(["310", "392", "393", "391", "17"]) + draw.choice("01234567")
+        value = draw.choice(["978", ""]) + value if ai[:3] == "393" else value
+        form = draw.choice(
+            ["({0}){1}({2}){3}", "https://x.example/{0}/{1}?{2}={3}", "https://x.example/{0}/{1}/{2}/{3}"]
+        )
+        codes.append(form.format("01", number, ai, value))
+    return codes
+
+
+async def test_the_phone_asks_the_same_prices_as_the_gateway_whatever_codes_say(tmp_path: Path) -> None:
+    draw, articles = random.Random(5), {one.gtin: one for one in (*GOODS, CHEESE, HAM, FREE)}
+    codes = drawn_codes(draw)
+    baskets = [draw.sample(range(len(codes)), 12) for _ in range(40)]
+    script = """async ([base, codes, baskets, rows, embedded, benefits]) => {
+        const { codeOf, price, priceList, read, settled } = await import(`${base}/basket.js`);
+        const list = priceList({ articles: rows });
+        const items = codes.map((code) => read(code, embedded)).map((one) => (one.bad ? one : settled(one, list)));
+        const sums = baskets.map((picked) => {
+            const waiting = picked.filter((n) => !items[n].bad).map((n, at) => ({ ...items[n], count: 1 + (at % 3) }));
+            const priced = price({ lines: [], benefits }, waiting, list);
+            const lines = priced.lines.map((line) => [line.code, line.each_cents, line.count, line.benefit_cents]);
+            return [priced.sum, priced.items, lines];
+        });
+        return [items.map((one) => one.bad ?? codeOf(one)), sums];
+    }"""
+    rows = [[one.gtin, one.cents, one.unit, dict(one.title)] for one in articles.values()]
+    benefits = [Benefit("o-1", HAM.gtin, 100, {}), Benefit("o-2", CHEESE.gtin, 100, {})]
+    embedded = [{"prefix": one.prefix, "holds": one.holds} for one in RULES.embedded]
+    async with shopping(tmp_path) as shop:
+        await shop.page.goto(f"{shop.own.base}/scan")
+        asked = [Pages().base, codes, baskets, rows, embedded, [asdict(one) for one in benefits]]
+        said, sums = await shop.page.evaluate(script, asked)
+    items, different = [], 0
+    for code, theirs in zip(codes, said, strict=True):
+        item = parse(code, RULES.embedded)
+        listed = None if isinstance(item, Refused) else articles.get(item.gtin)
+        ours = item.reason if isinstance(item, Refused) else "scan.unknown"
+        if isinstance(item, Item) and listed is not None:
+            each = each_cents(item, listed)
+            ours = each.reason if isinstance(each, Refused) else code_of(counted(item, listed))
+        assert theirs == ours.removeprefix("scan."), code
+        items.append(item if isinstance(item, Item) and not ours.startswith("scan.") else None)
+        different += theirs != code
+    for picked, (cents, count, lines) in zip(baskets, sums, strict=True):
+        known = [item for n in picked if (item := items[n]) is not None]
+        scans = [Scan(str(at), item, 1 + at % 3) for at, item in enumerate(known)]
+        ours_priced = price(scans, articles, benefits)
+        assert (cents, count) == (ours_priced.sum_cents, ours_priced.count)
+        assert lines == [[one.code, one.each_cents, one.count, one.benefit_cents] for one in ours_priced.lines]
+    assert different > 100, "most codes say more than the number"
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "en-GB"])

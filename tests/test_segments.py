@@ -106,7 +106,7 @@ async def test_a_change_of_segment_stays_within_the_contact_budget(shop: Shop) -
 async def test_no_decision_is_made_where_no_offer_asks_for_the_segment(shop: Shop) -> None:
     await linger(shop, "mia", "wine-ble", 6)
     before = (await shop.types()).count("decision.made")
-    shop.flow.segments.basket("mia", 2600, [("tea", 2600)])
+    shop.flow.segments.basket("mia", 2600, [("tea", 2600, 1)])
     await shop.settle()
     assert await told(shop) == [("full", "in", "basket")]
     assert (await shop.types()).count("decision.made") == before
@@ -205,7 +205,7 @@ async def test_a_withdrawal_while_the_disk_writes_tells_nothing(shop: Shop) -> N
     await linger(shop, "mia", "wine-ble", 20)
     withdrawn = asyncio.ensure_future(shop.push(consent("mia", Purpose.PERSONALISE_OFFERS, ConsentState.WITHDRAWN, 2)))
     await asyncio.sleep(0)
-    shop.flow.segments.basket("mia", 2600, [("tea", 2600)])
+    shop.flow.segments.basket("mia", 2600, [("tea", 2600, 1)])
     await withdrawn
     await shop.settle()
     assert await told(shop) == []
@@ -237,7 +237,7 @@ async def test_what_the_disk_does_not_take_is_told_later(shop: Shop, monkeypatch
         raise StoreError("the disk refused: it is full")
 
     monkeypatch.setattr(shop.store, "run", refuse)
-    shop.flow.segments.basket("mia", 2600, [("tea", 2600)])
+    shop.flow.segments.basket("mia", 2600, [("tea", 2600, 1)])
     await shop.settle()
     assert shop.health.counts["segments.not_committed"] == 1
     assert shop.flow.memory_of("mia")["segments"] is None
@@ -263,7 +263,7 @@ async def test_segments_survive_a_restart_and_visits_do_not(tmp_path: Path) -> N
 
 async def test_whoever_asks_sees_what_is_known_of_their_visit(shop: Shop) -> None:
     await linger(shop, "mia", "wine-ble", 310)
-    shop.flow.segments.basket("mia", 900, [("tea", 900)])
+    shop.flow.segments.basket("mia", 900, [("tea", 900, 1)])
     await shop.settle()
     memory = shop.flow.memory_of("mia")
     assert memory["segments"] == ["lingers"]

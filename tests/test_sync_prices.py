@@ -24,7 +24,7 @@ articles = st.builds(
     st.integers(1, 10**13 - 1).map(gtin),
     st.dictionaries(st.sampled_from(["de", "en"]), st.text("abcäöü ", min_size=1, max_size=MAX_TITLE), min_size=1),
     st.integers(0, 10_000_000),
-    st.sampled_from(["piece", "kg"]),
+    st.sampled_from(["piece", "kg", "label"]),
     st.sampled_from(["", "alcohol.wine"]),
     st.booleans(),
 )

@@ -39,6 +39,9 @@ def test_nobody_elses_is_found(tx: Tx) -> None:
     assert tx.baskets_with_members() == {"b-1": "m-1"}
 
 
+LATEST = 1_000
+
+
 def test_nothing_readable_stands_in_the_table(tx: Tx, db: Database) -> None:
     (body,) = db.execute("SELECT body FROM basket").fetchone()
     assert TEA.encode() not in body
@@ -48,7 +51,14 @@ def test_nothing_readable_stands_in_the_table(tx: Tx, db: Database) -> None:
 def test_each_goes_once_its_time_has_surely_come(tx: Tx) -> None:
     tx.open_basket(replace(BASKET, basket_id="b-2"), b"d" * 16, 101)
     assert tx.basket_count() == 2
-    assert tx.drop_baskets(99, 9) == []
-    assert tx.drop_baskets(101, 1) == ["b-1"]
-    tx.drop_basket("b-2")
+    assert tx.drop_baskets(99, 9, LATEST) == []
+    assert tx.drop_baskets(101, 1, LATEST) == ["b-1"]
+    tx.open_basket(replace(BASKET, basket_id="b-3"), b"e" * 16, LATEST + 1)
+    assert tx.drop_baskets(LATEST - 1, 9, LATEST) == ["b-2"]
+    assert tx.drop_baskets(LATEST, 9, LATEST) == ["b-3"], "its time was set by a clock that was wrong"
+    tx.open_basket(BASKET, b"c" * 16, 100)
+    tx.open_basket(replace(BASKET, basket_id="b-4", member_id=None), b"f" * 16, 100)
+    assert (tx.basket_count(), tx.basket_count(nobodys=True)) == (2, 1)
+    tx.drop_basket("b-1")
+    tx.drop_basket("b-4")
     assert tx.basket_count() == 0

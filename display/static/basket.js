@@ -5,6 +5,8 @@
  */
 
 const GTIN = 14;
+const MAX_GRAMS = 999_999, MAX_CENTS = 10_000_000; // of a code (core.gs1)
+const MAX_LABEL = 99_999; // grams or cents of one piece (core.basket)
 
 const rightDigit = (digits) => {
   const sum = [...digits].reverse().reduce((all, digit, place) => all + Number(digit) * (place % 2 ? 3 : 1), 0);
@@ -17,25 +19,35 @@ export function read(text, embedded) {
   const digits = bare.replace(/[ -]/g, "");
   if (/^(\d{8}|\d{12,14})$/.test(digits)) return number(digits, embedded);
   const link = /^https?:\/\/[^?#]*\/01\/(\d{8}|\d{12,14})(?:[/?#]|$)/i.exec(bare);
-  if (link) return measured(number(link[1], embedded), [...new URL(bare).searchParams]);
+  if (link) return measured(number(link[1], embedded), query(bare));
   const bracketed = /^\(01\)(\d{14})((?:\(\d{2,4}\)[^()]+)*)$/.exec(bare);
   if (!bracketed) return { bad: "form" };
   return measured(number(bracketed[1], embedded), [...bracketed[2].matchAll(/\((\d+)\)([^()]+)/g)].map(([, ai, value]) => [ai, value]));
+}
+
+/** The pairs of a link's query; none of what is no link after all. */
+function query(link) {
+  try {
+    return [...new URL(link).searchParams];
+  } catch {
+    return [];
+  }
 }
 
 /** With the weight (310n) and price (392n; 393n behind a currency) of its label, if that says them. */
 function measured(item, elements) {
   if (item.bad) return item;
   for (const [ai, value] of elements) {
-    const kind = /^(310|392|393)([0-6])$/.exec(ai);
+    const kind = /^(310|392|393)(\d)$/.exec(ai);
     if (!kind) continue;
     const amount = kind[1] === "393" ? value.slice(3) : value;
-    if (!/^\d{1,15}$/.test(amount)) return { bad: "form" };
-    const exact = Number(amount) / 10 ** Number(kind[2]);
-    if (kind[1] === "310") item.grams = Math.round(exact * 1000);
-    else item.cents = Math.round(exact * 100);
+    if (!/^\d{1,15}$/.test(amount) || kind[2] > "6") return { bad: "form" };
+    const whole = 10n ** BigInt(kind[2]), times = kind[1] === "310" ? 1000n : 100n;
+    const exact = Number((2n * BigInt(amount) * times + whole) / (2n * whole)); // a half counts as one
+    if (kind[1] === "310") item.grams = exact;
+    else item.cents = exact;
   }
-  return item;
+  return item.grams > MAX_GRAMS || item.cents > MAX_CENTS ? { bad: "form" } : item;
 }
 
 function number(digits, embedded) {
@@ -52,27 +64,46 @@ function number(digits, embedded) {
 /** The price list: gtin -> {cents, unit, title}. */
 export const priceList = (body) => new Map(body.articles.map(([gtin, cents, unit, title]) => [gtin, { cents, unit, title }]));
 
-const eachCents = (item, article) =>
-  item.cents ?? (item.grams !== null && article.unit === "kg" ? Math.floor((article.cents * item.grams + 500) / 1000) : article.cents);
+/** What one piece costs: by the list, by weight or label only where that says so; or why not (core.basket.each_cents). */
+function eachCents(item, article) {
+  if (article.unit === "piece") return item.cents && !article.cents ? { bad: "unknown" } : article.cents;
+  if (article.unit === "label") {
+    const said = item.cents ?? 0;
+    return said >= Math.max(1, article.cents) && said <= MAX_LABEL ? said : { bad: "label" };
+  }
+  const grams = item.grams ?? 0, cents = Math.floor((article.cents * grams + 500) / 1000);
+  return grams > 0 && grams <= MAX_LABEL && (cents || !article.cents) ? cents : { bad: "label" };
+}
 
-/** What is in the basket: the gateway's lines with what waits added. @returns {{lines: object[], sum: number, items: number, saved: number}} */
+/** What `read` found, with what counts of it by the list; {bad: "unknown" | "label"} where it has no price. */
+export function settled(item, list) {
+  const article = list.get(item.gtin);
+  const each = article ? eachCents(item, article) : { bad: "unknown" };
+  if (each.bad) return each;
+  return { gtin: item.gtin, cents: article.unit === "label" ? item.cents : null, grams: article.unit === "kg" ? item.grams : null };
+}
+
+const order = (a, b) => (a.gtin < b.gtin ? -1 : a.gtin > b.gtin ? 1 : (a.grams ?? 0) - (b.grams ?? 0) || a.each_cents - b.each_cents);
+
+/** What is in the basket: the gateway's lines with what waits added; a benefit counts once. @returns {{lines: object[], sum: number, items: number, saved: number}} */
 export function price(state, waiting, list) {
   const lines = new Map(state.lines.map((line) => [line.code, { ...line, waits: false }]));
   for (const scan of waiting) {
     const key = codeOf(scan), article = list.get(scan.gtin);
     const known = lines.get(key);
-    if (!known && !article) continue;
+    if (!known && (!article || settled(scan, list).bad)) continue;
     const line = known ?? { code: key, gtin: scan.gtin, title: article.title, count: 0, each_cents: eachCents(scan, article), grams: scan.grams, benefit_cents: 0, offer_id: "" };
     line.count += scan.count;
     line.waits = true;
     lines.set(key, line);
   }
-  const kept = [...lines.values()].filter((line) => line.count > 0);
-  for (const benefit of state.benefits) {
-    const its = kept.filter((line) => line.gtin === benefit.gtin);
-    if (!its.length || its.some((line) => line.benefit_cents)) continue;
-    its[0].benefit_cents = Math.min(benefit.cents, its[0].each_cents);
-    its[0].offer_id = benefit.offer_id;
+  const kept = [...lines.values()].filter((line) => line.count > 0).sort(order);
+  const left = new Map(state.benefits.map((one) => [one.gtin, one]));
+  for (const line of kept) {
+    const its = left.get(line.gtin);
+    left.delete(line.gtin);
+    line.benefit_cents = its ? Math.min(its.cents, line.each_cents) : 0;
+    line.offer_id = its?.offer_id ?? "";
   }
   const saved = kept.reduce((all, line) => all + line.benefit_cents, 0);
   const sum = kept.reduce((all, line) => all + line.each_cents * line.count, 0) - saved;

@@ -238,7 +238,7 @@ class MyPage extends HTMLElement {
   }
 
   #end() {
-    return el("div.end", {}, this.#data.scan ? el("a.button", { href: "/scan" }, this.#word("meScan")) : null, this.#button(this.#data.handover ? "meBack" : "meEnd", "", () => this.#close()));
+    return el("div.end", {}, this.#data.scan ? el("a.button", { href: `/scan?language=${this.language}` }, this.#word("meScan")) : null, this.#button(this.#data.handover ? "meBack" : "meEnd", "", () => this.#close()));
   }
 
   // --- what people do --------------------------------------------------------------------------------------

@@ -35,9 +35,9 @@ export class Presses {
   }
 
   /** Press once: a second press of the same name before the answer changes nothing. */
-  press(name, path, body) {
+  press(name, path, body, to = "redemptions") {
     if (this.#waiting.has(name) || this.#waiting.size >= MOST) return;
-    this.#begin({ name, path, body, key: freshKey(), at: Date.now() });
+    this.#begin({ name, to, path, body, key: freshKey(), at: Date.now() });
   }
 
   #begin(press) {
@@ -65,7 +65,7 @@ export class Presses {
   /** @returns {Promise<{status: number, body: object|null}|null>} null where nobody knows whether it was booked */
   async #send(press) {
     try {
-      const answer = await fetch(`/api/v1/tills/${encodeURIComponent(this.till)}/redemptions${press.path}`, {
+      const answer = await fetch(`/api/v1/tills/${encodeURIComponent(this.till)}/${press.to ?? "redemptions"}${press.path}`, {
         method: "POST",
         headers: { "Content-Type": "application/json", "Idempotency-Key": press.key },
         body: JSON.stringify(press.body),

@@ -1,24 +1,23 @@
 /** The page on which customers scan for themselves: their phone, with the shop's network or for a while without it. */
 
-import { codeOf, price, priceList, read } from "./basket.js";
+import { codeOf, price, priceList, read, settled } from "./basket.js";
 import { ask, el, minutes, say } from "./dom.js";
+import { Eyes } from "./eyes.js";
 import { money, word } from "./scanwords.js";
-import { deviceLanguage, other, pick } from "./words.js";
+import { deviceLanguage, other, pick, spoken } from "./words.js";
 
 const API = "/api/v1/scan";
 const RETRY_MS = 3000; // without the network: ask again
 const LOOK_MS = 3000; // while a code is shown: has the till seen it?
 const CHUNK = 20; // scans of one request
 const CHUNK_BYTES = 3000; // < 4 KiB of a request (display.guard)
-const LOOKING_MS = 250; // between two looks of the camera
-const PAUSE_MS = 1500; // before the camera takes the same code once more
-const FORMATS = ["ean_13", "ean_8", "upc_a", "code_128", "qr_code", "data_matrix"];
-const BAD = { "scan.form": "form", "scan.check": "check", "scan.ai": "form", "scan.unknown": "unknown", "scan.full": "full" };
+const BAD = { "scan.form": "form", "scan.check": "check", "scan.ai": "form", "scan.unknown": "unknown", "scan.label": "label", "scan.full": "full" };
 
 class ScanPage extends HTMLElement {
   #state = null; // what the gateway said last
   #waiting = []; // scans that it has not heard
   #list = new Map();
+  #version = -1; // headquarters' number of it
   #view = "";
   #offline = false;
   #sending = null; // a promise while something is on its way
@@ -26,9 +25,14 @@ class ScanPage extends HTMLElement {
   #order = []; // line codes, the newest first
   #codeEnds = 0;
   #told = ["", false];
-  #camera = null;
+  #eyes = new Eyes((code) => this.#take(code), () => this.#blind());
 
   connectedCallback() {
+    const wished = new URLSearchParams(location.search).get("language"); // they read their own page in it
+    if (wished) {
+      localStorage.setItem("language", spoken(wished));
+      history.replaceState(null, "", "/scan"); // it is not to win over what is chosen here
+    }
     this.language = deviceLanguage();
     this.bar = el("header.top");
     this.main = el("main", { tabindex: "-1" });
@@ -58,8 +62,12 @@ class ScanPage extends HTMLElement {
     else this.#start();
   }
 
+  #opens() {
+    return ask(`${API}/begin`, { language: this.language });
+  }
+
   async #begin() {
-    const { status, body } = await ask(`${API}/begin`, { language: this.language });
+    const { status, body } = await this.#opens();
     if (status !== 200) this.#failed(() => this.#begin());
     else if (body.result === "ok") await this.#opened(body);
     else this.#message(body.result, `${body.result}Title`, `${body.result}Text`);
@@ -70,14 +78,18 @@ class ScanPage extends HTMLElement {
     this.#order = state.lines.map((line) => line.code);
     const kept = JSON.parse(localStorage.getItem("scan-waiting") ?? "null");
     this.#waiting = kept?.basket === state.basket_id ? kept.scans.filter((scan) => !state.scan_ids.includes(scan.id)) : [];
+    if (await this.#prices(state.list_version)) {
+      this.#basket();
+      this.#sync();
+    } else this.#failed(() => this.#load());
+  }
+
+  /** Load the list, unless it is there in this version. @returns {Promise<boolean>} whether there is one */
+  async #prices(version) {
+    if (this.#version === version) return true;
     const { status, body } = await ask(`${API}/prices`);
-    if (status !== 200) {
-      this.#failed(() => this.#load());
-      return;
-    }
-    this.#list = priceList(body);
-    this.#basket();
-    this.#sync();
+    if (status === 200) [this.#list, this.#version] = [priceList(body), version];
+    return status === 200;
   }
 
   /** Send what waits; the same again changes nothing. Settles once it is sent, or the network is found to be gone. */
@@ -92,20 +104,36 @@ class ScanPage extends HTMLElement {
       const { status, body } = await ask(`${API}/lines`, { scans: sent }); // none: is the network back?
       this.#offline = status !== 200;
       if (status === 200 && body.result !== "ok") {
-        this.#wipe();
-        this.#message("gone", "goneTitle", "goneText");
+        if (await this.#anew(body.result)) continue;
         return;
       }
       if (status === 200) {
         const ids = new Set(sent.map((scan) => scan.id));
         this.#waiting = this.#waiting.filter((scan) => !ids.has(scan.id));
         this.#state = body;
+        await this.#prices(body.list_version);
         const [bad] = Object.values(body.refused);
         if (bad) this.#tell(BAD[bad] ?? "form", true);
       }
       this.#keep();
       this.#draw();
     } while (!this.#offline && this.#waiting.length);
+  }
+
+  /** The gateway has no such basket, or no place. One that it never heard a scan of is begun anew, and nothing is lost. */
+  async #anew(result) {
+    if (result === "busy") {
+      this.#tell("busyText", true);
+      return false;
+    }
+    const { status, body } = this.#state.scan_ids.length ? { status: 200, body: { result: "gone" } } : await this.#opens();
+    this.#offline = status !== 200;
+    if (body?.result === "ok") this.#state = body;
+    else if (body) {
+      this.#wipe();
+      this.#message(body.result, `${body.result}Title`, `${body.result}Text`);
+    } else this.#draw();
+    return body?.result === "ok";
   }
 
   /** As much of what waits as one request takes. */
@@ -137,7 +165,7 @@ class ScanPage extends HTMLElement {
 
   #wipe() {
     localStorage.removeItem("scan-waiting");
-    this.#eyes(false);
+    this.#eyes.close();
     this.#state = null;
     this.#waiting = [];
   }
@@ -151,17 +179,17 @@ class ScanPage extends HTMLElement {
       this.#tell(item.bad, true);
       return;
     }
-    const article = item.bad ? undefined : this.#list.get(item.gtin);
-    if (!item.bad && !article) {
-      this.#tell("unknown", true);
+    const counted = item.bad ? null : settled(item, this.#list);
+    if (counted?.bad) {
+      this.#tell(counted.bad, true);
       return;
     }
     const id = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.#waiting.push(item.bad ? { id, code, count, gtin: "", cents: null, grams: null } : { id, code, count, ...item });
-    if (article) {
-      this.#newest = codeOf(item);
+    this.#waiting.push({ id, code, count, ...(counted ?? { gtin: "", cents: null, grams: null }) });
+    if (counted) {
+      this.#newest = codeOf(counted);
       if (!this.#order.includes(this.#newest)) this.#order.unshift(this.#newest);
-      if (count > 0) this.#tell("added", false, { what: pick(article.title, this.language) });
+      if (count > 0) this.#tell("added", false, { what: pick(this.#list.get(counted.gtin).title, this.language) });
     }
     this.#keep();
     this.#draw();
@@ -183,41 +211,15 @@ class ScanPage extends HTMLElement {
     if (this.#view === "basket") this.#draw();
   }
 
+  #blind() {
+    say(this.camera, this.#word("camera"));
+    this.#tell("cameraNo", true);
+  }
+
   async #leave() {
     await ask(`${API}/end`, {});
     this.#wipe();
     this.#start();
-  }
-
-  /** Let the camera look, or no more. */
-  async #eyes(on) {
-    this.#camera?.getTracks().forEach((track) => track.stop());
-    this.#camera = null;
-    this.video?.remove();
-    if (!on) return;
-    try {
-      this.#camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-    } catch {
-      this.#tell("cameraNo", true);
-      return;
-    }
-    this.video = el("video", { playsinline: "", muted: "" });
-    this.video.srcObject = this.#camera;
-    this.typing.after(this.video);
-    await this.video.play();
-    const detector = new BarcodeDetector({ formats: FORMATS });
-    const camera = this.#camera;
-    let last = "", lastMs = 0;
-    while (this.#camera === camera) {
-      const [found] = await detector.detect(this.video).catch(() => []);
-      const now = performance.now();
-      if (found && (found.rawValue !== last || now - lastMs > PAUSE_MS)) {
-        [last, lastMs] = [found.rawValue, now];
-        this.#take(found.rawValue);
-        navigator.vibrate?.(40);
-      }
-      await new Promise((done) => setTimeout(done, LOOKING_MS));
-    }
   }
 
   // --- views -----------------------------------------------------------------------------------------------
@@ -267,7 +269,7 @@ class ScanPage extends HTMLElement {
 
   #basket() {
     this.#again = () => this.#basket();
-    this.#eyes(false);
+    this.#eyes.close();
     this.sum = el("span.sum", { "aria-live": "polite" });
     this.count = el("span.count");
     this.saved = el("span.saved");
@@ -276,13 +278,12 @@ class ScanPage extends HTMLElement {
     this.input = el("input", { id: "code", type: "text", inputmode: "numeric", autocomplete: "off", spellcheck: "false", maxlength: "400", enterkeyhint: "done" });
     const add = el("button.button", { type: "submit", "data-act": "add" }, this.#word("add"));
     this.typing = el("form.typing", {}, el("label", { for: "code" }, this.#word("field")), this.input, add);
-    if ("BarcodeDetector" in window && navigator.mediaDevices) {
-      const eyes = this.#button("camera", "camera", () => {
-        this.#eyes(!this.#camera);
-        say(eyes, this.#word(eyes.dataset.on === "1" ? "camera" : "cameraOff"));
-        eyes.dataset.on = eyes.dataset.on === "1" ? "0" : "1";
+    if (Eyes.possible()) {
+      this.camera = this.#button("camera", "camera", () => {
+        this.#eyes.toggle(this.typing);
+        say(this.camera, this.#word(this.#eyes.open ? "cameraOff" : "camera"));
       });
-      this.typing.append(eyes);
+      this.typing.append(this.camera);
     }
     this.typing.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -358,11 +359,12 @@ class ScanPage extends HTMLElement {
   #code(state) {
     this.#state = state;
     this.#again = () => this.#code(state);
-    this.#eyes(false);
+    this.#eyes.close();
     this.ends = el("p.ends", { role: "timer" });
     const picture = el("img", { alt: this.#word("codeAlt"), src: `/scan/code.svg?v=${encodeURIComponent(state.code.slice(-12))}` });
     this.#show("code", el("h1", { tabindex: "-1" }, this.#word("codeTitle")), el("p.lede", {}, this.#word("codeText")),
-      el("div.paper", { "data-code": state.code }, picture),
+      el("div.paper", { "data-code": state.code }, picture, el("p.spell", {}, this.#word("letters")),
+        el("p.letters", {}, ...state.letters.match(/.{4}/g).map((four) => el("span", {}, four)))),
       el("section.total", {}, el("span.sum", {}, this.#money(state.sum_cents)), el("span.count", {}, this.#word(state.items === 1 ? "item1" : "items", { n: state.items }))),
       this.ends,
       el("div.leave", {}, this.#button("codeNew", "", () => this.#toTill()), this.#button("back", "", () => this.#basket())));

@@ -4,6 +4,7 @@ import { Camera } from "./camera.js";
 import { ask, el, minutes, post, ring, say } from "./dom.js";
 import { Live } from "./live.js";
 import { Presses } from "./presses.js";
+import { BasketCard, NO_BASKET, mayBeBasket } from "./tillbasket.js";
 import { BackDialog, HeldRow, OfferRow, ShiftRow } from "./tillrows.js";
 import { money, refusal, said } from "./tillwords.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
@@ -106,7 +107,8 @@ class TillDesk extends HTMLElement {
     this.shiftTitle = el("h2");
     this.shiftList = el("ul.shift");
     this.shiftNone = el("p.none");
-    this.right = el("div.side", {}, el("section.basket", {}, this.heldTitle, this.heldList, this.heldNone, this.receiptForm), el("section.past", {}, this.shiftTitle, this.shiftList, this.shiftNone));
+    this.scanned = new BasketCard(this.till);
+    this.right = el("div.side", {}, this.scanned.node, el("section.basket", {}, this.heldTitle, this.heldList, this.heldNone, this.receiptForm), el("section.past", {}, this.shiftTitle, this.shiftList, this.shiftNone));
   }
 
   // --- what comes in -------------------------------------------------------------------------------------------
@@ -166,11 +168,28 @@ class TillDesk extends HTMLElement {
 
   #answered(press, status, body) {
     if (body === null) this.#tell("no", said(this.language, `status_${status}`) ? `status_${status}` : "status_other");
-    else if (body.result === "refused") this.#tell("no", body.reason);
+    else if (press.to === "baskets") this.#rung(press, body);
+    else if (body.result === "refused") {
+      this.#tell("no", body.reason);
+      this.scanned.refuse(press.body.offer_id, body.reason);
+    }
     else this.#tell("yes", `said_${body.result}`, body.cents);
     this.#settling.add(press.name);
     this.#draw();
     this.#refresh();
+  }
+
+  /** A customer's own basket: to be rung up here, with its benefits reserved. */
+  #rung(press, body) {
+    if (NO_BASKET.has(body.reason)) this.#press(`coupon:${press.body.code}`, "", { coupon: press.body.code });
+    else if (body.result === "refused") this.#tell("no", body.reason);
+    else {
+      this.scanned.show(body);
+      this.#tell("yes", "said_basket", body.cents);
+      for (const line of body.lines) {
+        if (line.offer_id) this.#press(`reserve:${line.offer_id}`, "", { offer_id: line.offer_id, cents: line.benefit_cents });
+      }
+    }
   }
 
   #waits(late) {
@@ -181,7 +200,8 @@ class TillDesk extends HTMLElement {
   #coupon(text) {
     this.camera.close();
     this.couponField.value = "";
-    if (text) this.#press(`coupon:${text}`, "", { coupon: text });
+    if (text && mayBeBasket(text)) this.presses.press(`basket:${text}`, "", { code: text }, "baskets");
+    else if (text) this.#press(`coupon:${text}`, "", { coupon: text });
   }
 
   #confirm() {
@@ -209,7 +229,10 @@ class TillDesk extends HTMLElement {
     this.#sure = 0;
     const result = await post(`/api/v1/tills/${encodeURIComponent(this.till)}/done`);
     if (result === "failed") this.#tell("no", "status_other");
-    else this.#tell("hint", "hint");
+    else {
+      this.scanned.clear();
+      this.#tell("hint", "hint");
+    }
     this.#refresh();
   }
 
@@ -346,6 +369,7 @@ class TillDesk extends HTMLElement {
     for (const [node, key] of words) say(node, said(language, key));
     this.couponField.placeholder = said(language, "couponHint");
     this.camera.speak(language);
+    this.scanned.speak(language);
     if (this.told) this.#tell(this.told.kind, this.told.key, this.told.cents);
     this.#draw();
     this.#line();

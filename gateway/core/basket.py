@@ -14,18 +14,21 @@ from typing import Literal
 from gateway.core.gs1 import Embedded, Item
 from gateway.core.offer import Text
 from gateway.core.prices import Article
+from gateway.core.redemption import Refused
 
 # A full trolley has 100 things, each scanned once and a few taken back. An id and a line are 150 bytes: 45 kB.
 MAX_SCANS = 300
 MAX_COUNT = 99  # of one article, as typed at once
 MAX_BENEFITS = 16
 DIGEST_BYTES = 16
+MAX_LABEL = 99_999  # grams or cents of one piece: what the five digits of a shop's own label say
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRules:
     """How the shop handles baskets. Checked again: `recheck_bp` of 10,000, drawn by `secret` and the basket's id,
-    those of nobody who is known (`recheck_anonymous`), and those that cost `recheck_cents` or more (0 = no limit)."""
+    those of nobody who is known (`recheck_anonymous`), those that cost `recheck_cents` or more (0 = no limit), and all
+    in which something costs what a label says."""
 
     on: bool = False
     recheck_bp: int = 500
@@ -72,7 +75,8 @@ class Benefit:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`cents`: of all pieces together, the benefit not taken off; `grams` of one piece."""
+    """`cents`: of all pieces together, the benefit not taken off; `grams` of one piece. `label`: it costs what a label
+    of the shop says, or a label said another price than the list."""
 
     gtin: str
     title: Text
@@ -83,6 +87,7 @@ class Line:
     offer_id: str = ""
     benefit_cents: int = 0
     code: str = ""  # that a phone sends for one more of the same, or one less
+    label: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,11 @@ class Priced:
     lines: tuple[Line, ...]
     unknown: tuple[str, ...]
     check: bool  # a colleague looks at it, for an article in it
+
+    @property
+    def label(self) -> bool:
+        """Whether anything in it hangs on a label."""
+        return any(line.label for line in self.lines)
 
     @property
     def sum_cents(self) -> int:
@@ -115,7 +125,7 @@ class Recheck:
     """Whether a colleague looks at the basket, and why or why not."""
 
     needed: bool
-    reason: Literal["drawn", "anonymous", "sum", "article", "unknown", "none"]
+    reason: Literal["label", "drawn", "anonymous", "sum", "article", "unknown", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,7 @@ _Key = tuple[str, int | None, int | None]
 class _Sum:
     item: Item
     count: int = 0
+    doubted: bool = False
 
 
 def added(basket_scans: Sequence[Scan], new: Iterable[Scan]) -> tuple[tuple[Scan, ...], int]:
@@ -152,13 +163,27 @@ def added(basket_scans: Sequence[Scan], new: Iterable[Scan]) -> tuple[tuple[Scan
     return tuple(scans), left_out
 
 
-def each_cents(item: Item, article: Article) -> int:
-    """What one piece costs: by its label, by its weight (half a cent and more counts as one), or by the list."""
-    if item.cents is not None:
-        return item.cents
-    if item.grams is not None and article.unit == "kg":
-        return (article.cents * item.grams + 500) // 1000
-    return article.cents
+def each_cents(item: Item, article: Article) -> int | Refused:
+    """What one piece costs: by the list, whatever its code says; by its weight (half a cent and more counts as one) or
+    its label only where the list says so. Whoever scans can make a code that says anything.
+
+    "scan.label": weight or price is missing, or is nothing that a label of the shop says. "scan.unknown": the list
+    names no price for what has one on its label.
+    """
+    if article.unit == "piece":
+        return Refused("scan.unknown") if item.cents and not article.cents else article.cents
+    if article.unit == "label":
+        said = item.cents or 0
+        return said if max(1, article.cents) <= said <= MAX_LABEL else Refused("scan.label")
+    grams = item.grams or 0
+    cents = (article.cents * grams + 500) // 1000
+    return cents if 0 < grams <= MAX_LABEL and (cents or not article.cents) else Refused("scan.label")
+
+
+def counted(item: Item, article: Article) -> Item:
+    """The item with what counts of its code, and nothing else: things that are sold alike are the same."""
+    cents = item.cents if article.unit == "label" else None
+    return Item(item.gtin, cents, item.grams if article.unit == "kg" else None)
 
 
 def code_of(item: Item) -> str:
@@ -169,12 +194,15 @@ def code_of(item: Item) -> str:
 
 
 def price(scans: Sequence[Scan], articles: Mapping[str, Article], benefits: Sequence[Benefit] = ()) -> Priced:
-    """The basket by the list, by GTIN; a benefit counts once."""
+    """The basket by the list, by GTIN; a benefit counts once. What has no price that can be told is unknown."""
     sums: dict[_Key, _Sum] = {}
     for scan in scans:
-        item = scan.item
-        key = (item.gtin, item.cents, item.grams)
-        sums.setdefault(key, _Sum(item)).count += scan.count
+        listed = articles.get(scan.item.gtin)
+        item = scan.item if listed is None else counted(scan.item, listed)
+        one = sums.setdefault((item.gtin, item.cents, item.grams), _Sum(item))
+        one.count += scan.count
+        if listed is not None and scan.item.cents is not None and scan.item.cents != each_cents(scan.item, listed):
+            one.doubted = True
     lines, unknown, check = [], [], False
     left = {benefit.gtin: benefit for benefit in reversed(benefits)}
     for key in sorted(sums, key=lambda one: (one[0], one[1] or 0, one[2] or 0)):
@@ -182,21 +210,24 @@ def price(scans: Sequence[Scan], articles: Mapping[str, Article], benefits: Sequ
         if one.count <= 0:
             continue
         article = articles.get(one.item.gtin)
-        if article is None:
+        each = Refused("scan.unknown") if article is None else each_cents(one.item, article)
+        if article is None or isinstance(each, Refused):
             unknown.append(one.item.gtin)
             continue
-        each = each_cents(one.item, article)
         benefit = left.pop(article.gtin, None)
         off = 0 if benefit is None else min(benefit.cents, each)
         offer_id = "" if benefit is None else benefit.offer_id
         cents, grams, code = each * one.count, one.item.grams, code_of(one.item)
-        lines.append(Line(article.gtin, article.title, one.count, each, cents, grams, offer_id, off, code))
+        label = one.doubted or article.unit != "piece"
+        lines.append(Line(article.gtin, article.title, one.count, each, cents, grams, offer_id, off, code, label))
         check = check or article.check
     return Priced(tuple(lines), tuple(dict.fromkeys(unknown)), check)
 
 
 def recheck(rules: ScanRules, basket: Basket, priced: Priced) -> Recheck:
     """Decided by the basket alone and a secret, so that showing it again draws nothing anew."""
+    if priced.label:
+        return Recheck(True, "label")
     if priced.unknown:
         return Recheck(True, "unknown")
     if priced.check:

@@ -1,10 +1,12 @@
 """The one-time code at the end of a self-scanned basket: the text in a QR code that the till shows its gateway. Pure.
 
 base64url of: version, basket, digest of what is to be paid, cents, items, end, and this gateway's Ed25519 signature.
+For a till without a camera the same is said by twelve letters, which this gateway alone can tell the code of.
 That it is shown once is not known here; the basket's own row knows it (gateway.baskets). It pays nothing.
 """
 
 import base64
+import hashlib
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +17,13 @@ from gateway.core.redemption import Refused
 
 VERSION = 1
 MAX_CHARACTERS = 240  # a basket's id has at most 64; such a code has 214
+
+# Crockford's base 32, without letters that read as another. Four tell the basket, so that few have to be opened, and
+# eight its newest code: 40 bits, which somebody with a till's key would have to guess within ten minutes.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_OF_BASKET, _OF_CODE = 4, 8
+LETTERS = _OF_BASKET + _OF_CODE
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None})
 
 _DOMAIN = b"store-gateway basket v1"
 _SIGNATURE_BYTES = 64
@@ -60,6 +69,27 @@ def verify(text: str, public: Ed25519PublicKey, latest_ms: int) -> Code | Refuse
         at += size
     code = Code(name.decode(), tail[:DIGEST_BYTES].hex(), **numbers)
     return Refused("basket.expired") if latest_ms >= code.ends_s * 1000 else code
+
+
+def letters(private: Ed25519PrivateKey, basket_id: str, text: str) -> str:
+    """What may be typed in place of `text`, the newest code of the basket."""
+    return _spelled(private, b"basket", basket_id, _OF_BASKET) + _spelled(private, b"code", text, _OF_CODE)
+
+
+def are_of(private: Ed25519PrivateKey, basket_id: str, typed: str) -> bool:
+    """Whether these letters can be of a code of this basket."""
+    return typed.startswith(_spelled(private, b"basket", basket_id, _OF_BASKET))
+
+
+def typed_letters(text: str) -> str | None:
+    """Letters as they were typed, in the form of `letters`; None for what is none, so perhaps a code."""
+    found = text.upper().translate(_READ_AS)
+    return found if len(found) == LETTERS and set(found) <= set(_ALPHABET) else None
+
+
+def _spelled(private: Ed25519PrivateKey, kind: bytes, text: str, count: int) -> str:
+    digest = hashlib.blake2b(text.encode(), key=private.private_bytes_raw(), person=b"letters " + kind).digest()
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:count])
 
 
 def _decode(text: str) -> bytes | None:

@@ -7,7 +7,7 @@ Pure. Sources: GS1 General Specifications (sections 2.1, 3 and 7.8), GS1 Digital
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -37,6 +37,7 @@ _VARIABLE = {
 } | {str(two): 90 for two in range(91, 100)}  # fmt: skip
 _FOUR = ("31", "32", "33", "34", "35", "36", "39")  # AIs of four digits, whose last tells the decimals
 _THREE = ("23", "24", "25", "40", "41", "42")
+_IN_PATH = ("01", "10", "21", "22")  # of a Digital Link: the article and its key qualifiers
 _BRACKETED = re.compile(r"\((\d{2,4})\)([^()]*)")
 
 
@@ -51,7 +52,10 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One article. `cents`: what this piece costs by its label, `grams`: what it weighs; None = it does not say."""
+    """One article. `cents`: what this piece costs by its label, `grams`: what it weighs; None = it does not say.
+
+    Anybody can make a code that says anything: what of it counts is for core.basket to say, by the price list.
+    """
 
     gtin: str  # 14 digits
     cents: int | None = None
@@ -112,7 +116,7 @@ def _number(digits: str, embedded: Sequence[Embedded]) -> Item | Refused:
 
 
 def _link(text: str, embedded: Sequence[Embedded]) -> Item | Refused:
-    """A Digital Link: the path holds pairs of AI and value from the key (01) on, the query more of them."""
+    """A Digital Link: the path holds pairs of AI and value, the key (01) and what qualifies it; the query the rest."""
     try:
         parts = urlsplit(text)
         steps = [unquote(step, errors="strict") for step in parts.path.split("/") if step]
@@ -122,9 +126,9 @@ def _link(text: str, embedded: Sequence[Embedded]) -> Item | Refused:
     start = next((at for at in range(len(steps)) if steps[at] == "01"), None)
     if start is None or (len(steps) - start) % 2:
         return Refused("scan.form")
-    found = dict(zip(steps[start::2], steps[start + 1 :: 2], strict=True))
+    path = dict(zip(steps[start::2], steps[start + 1 :: 2], strict=True))
     said = {name: value for name, value in query.items() if name.isdecimal()}
-    return _item(said | found, embedded)
+    return _item(said | {name: value for name, value in path.items() if name in _IN_PATH}, embedded)
 
 
 def _elements(text: str) -> dict[str, str] | Refused:
@@ -168,9 +172,9 @@ def _item(found: Mapping[str, str], embedded: Sequence[Embedded]) -> Item | Refu
             return Refused("scan.form")
         exact = Decimal(amount).scaleb(-int(ai[3]))
         if ai[:3] == "310":
-            grams = int((exact * 1000).to_integral_value())
+            grams = int((exact * 1000).to_integral_value(ROUND_HALF_UP))
         else:
-            cents = int((exact * 100).to_integral_value())
+            cents = int((exact * 100).to_integral_value(ROUND_HALF_UP))
     if (grams or 0) > MAX_GRAMS or (cents or 0) > MAX_CENTS:
         return Refused("scan.form")
     return Item(item.gtin, cents, grams, lot)

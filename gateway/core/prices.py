@@ -20,12 +20,13 @@ MAX_PRICE_CENTS = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """`cents`: for a piece, or for a kilogram. `check`: a colleague looks at every basket with it (age, theft)."""
+    """`cents`: for a piece, or for a kilogram; of an article whose own label says what each piece costs (`label`), the
+    least that it may say. `check`: a colleague looks at every basket with it (age, theft)."""
 
     gtin: str  # 14 digits
     title: Text
     cents: int
-    unit: Literal["piece", "kg"] = "piece"
+    unit: Literal["piece", "kg", "label"] = "piece"
     category: str = ""
     check: bool = False
 

@@ -33,10 +33,11 @@ _CHANGED_BY: Mapping[Cause, frozenset[str]] = {
 
 
 class Article(NamedTuple):
-    """One line of a basket: its category ("" = none that matters) and what it costs."""
+    """One line of a basket: its category ("" = none that matters), what it costs, and how many pieces."""
 
     category: str
     cents: int
+    pieces: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ class Running:
             if is_sensitive(one.category, self._sensitive):
                 cents -= one.cents
                 continue
-            items += 1
+            items += one.pieces
             if one.category and len(kinds) <= MAX_CATEGORIES:
                 kinds.add(one.category)
         visit.basket = max(cents, 0), items, frozenset(kinds)

@@ -26,8 +26,13 @@ class Baskets(Rows):
         rows = self._all("SELECT basket_id, body, until_ms FROM basket WHERE member_id = ?", member_id)
         return [(basket, int(row[2])) for row in rows if (basket := self._basket(row)) is not None]
 
-    def basket_count(self) -> int:
-        return int(self._one("SELECT count(*) FROM basket")[0])
+    def basket_count(self, nobodys: bool = False) -> int:
+        """How many there are in all, or of nobody who is known."""
+        return int(self._one("SELECT count(*) FROM basket WHERE member_id IS NULL OR NOT ?", nobodys)[0])
+
+    def basket_ids(self) -> list[str]:
+        """Of all of them."""
+        return [str(row[0]) for row in self._all("SELECT basket_id FROM basket")]
 
     def baskets_with_members(self) -> dict[str, str]:
         """Whose basket each is, of those that are somebody's."""
@@ -55,8 +60,9 @@ class Baskets(Rows):
     def drop_basket(self, basket_id: str) -> None:
         self._db.execute("DELETE FROM basket WHERE basket_id = ?", [basket_id])
 
-    def drop_baskets(self, surely_ms: int, limit: int) -> list[str]:
-        """Baskets whose time has surely come go; their ids."""
+    def drop_baskets(self, surely_ms: int, limit: int, latest_until_ms: int) -> list[str]:
+        """Baskets whose time has surely come go; their ids. None is kept for longer than until `latest_until_ms`."""
+        self._db.execute("UPDATE basket SET until_ms = ?1 WHERE until_ms > ?1", [latest_until_ms])
         rows = self._all("SELECT basket_id FROM basket WHERE until_ms <= ? ORDER BY until_ms LIMIT ?", surely_ms, limit)
         for (basket_id,) in rows:
             self.drop_basket(str(basket_id))

@@ -196,6 +196,20 @@ class History(Rows):
         sql = "SELECT 1 FROM contact WHERE member_id = ? AND decision_id = ? AND offer_id = ? AND what = 'shown'"
         return self._one(sql, member_id, decision_id, offer_id) is not None
 
+    def met_by(self, member_id: str, decision_id: str) -> frozenset[str]:
+        """The offers that this member met beyond a screen, caused by that."""
+        sql = "SELECT offer_id FROM contact WHERE member_id = ? AND decision_id = ? AND what = 'shown'"
+        return frozenset(str(row[0]) for row in self._all(sql, member_id, decision_id))
+
+    def newest_at(self, member_id: str, placement: str, since_ms: int) -> str | None:
+        """What caused the newest contact of this member at one placement; None if there is none since then."""
+        row = self._one(
+            """SELECT decision_id FROM contact WHERE member_id = ? AND placement = ? AND what = 'shown' AND at_ms > ?
+               ORDER BY at_ms DESC LIMIT 1""",
+            *(member_id, placement, since_ms),
+        )
+        return None if row is None else str(row[0])
+
     def shown_in(self, member_id: str, offer_id: str) -> str | None:
         """The newest decision that showed this member the offer; None without one that is kept."""
         row = self._one(
