@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -219,12 +219,12 @@ def _add_staff_pages(
         key: str = "",
         cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
     ) -> Response:
-        one = id or next(iter(path.tills), "") if len(path.tills) == 1 else id
-        refused = sign_in(request, f"/till?id={one}" if one in path.tills else "/till", key, cookie)
+        one = id or (next(iter(path.tills)) if len(path.tills) == 1 else "")
+        refused = sign_in(request, f"/till?{urlencode({'id': one})}" if one else "/till", key, cookie)
         if refused is not None:
             return refused
         if one not in path.tills:
-            return _page(pages.tills(path.tills), 404 if id else 200)
+            return _page(pages.tills(path.tills, bool(one)), 404 if one else 200)
         return _page(pages.shell("till.html", {"till": one}))
 
     def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:

@@ -26,6 +26,12 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _WEB = re.compile(r"https?://[!-~]{1,192}")
 
 
+_NO_SUCH_TILL = (
+    '<p class="other" role="alert"><strong>Eine Kasse dieses Namens gibt es hier nicht.</strong> '
+    '<span lang="en">There is no till of this name here.</span></p>'
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     media_type: str
@@ -61,11 +67,12 @@ class Pages:
 
         return _SLOT.sub(fill, self._shells[name])
 
-    def tills(self, names: Collection[str]) -> str:
-        """The page that asks which till this is."""
+    def tills(self, names: Collection[str], unknown: bool = False) -> str:
+        """The page that asks which till this is; `unknown`: somebody asked for one that there is not."""
         listed = sorted(map(escape, names))
         links = [f'<li><a class="button" href="/till?id={name}">{name}</a></li>' for name in listed]
-        return self.shell("which_till.html", {"links": Html("".join(links))})
+        said = _NO_SUCH_TILL if unknown else ""
+        return self.shell("which_till.html", {"links": Html("".join(links)), "unknown": Html(said)})
 
     def notice(self, shop: ShopConfig, zones: Collection[str] = (), language: str = "") -> str:
         """The privacy notice in `language`, in all of them if it is not one, or a page that says what is missing.
