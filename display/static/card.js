@@ -1,6 +1,6 @@
 /** The profile card of an accepted request. What is not on it was never sent; closing removes it from the page. */
 
-import { ask, el, minutes, post, ring, say } from "./dom.js";
+import { address, ask, el, minutes, post, ring, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
 const TAKE_MS = 90_000; // as the gateway's LINK_MS (gateway.takeaway)
@@ -159,7 +159,7 @@ export class Card {
         return;
       }
       const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
-        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, "")));
+        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), address(body.url));
       button.replaceWith(code);
       code.querySelector("img").addEventListener("load", () => code.scrollIntoView({ block: "nearest" }));
       setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more
