@@ -60,7 +60,7 @@ def commands(program: str, folder: Path, day: str) -> list[tuple[str, str]]:
     """What can be asked beside the running demo, and the command line for it; `day` is today, YYYY-MM-DD."""
     config, db = folder / CONFIG_FILE, folder / HQ_FILE
     return [
-        ("why was that decided (id: at headquarters)", f"{program} why DECISION --config {config}"),
+        ("why was that decided (the word after `why` in the lines below)", f"{program} why DECISION --config {config}"),
         (
             "today once more, with what headquarters says now",
             f"{program} replay-decisions --day {day} --config {config}",
