@@ -168,6 +168,8 @@ const EVENTS = { // b: the body with its ids replaced by names
   "offer.refused": { de: (b) => `Angebot abgelehnt: ${b.offer_id}${b.field ? ` (${b.field})` : ""}`, en: (b) => `Offer refused: ${b.offer_id}${b.field ? ` (${b.field})` : ""}` },
   "offer.withheld": { de: (b) => `Angebot zurückgehalten, Preis passt nicht: ${b.offer_id} (${b.reason})`, en: (b) => `Offer withheld, its price is wrong: ${b.offer_id} (${b.reason})` },
   "basket.shown": { de: (b) => `Selbst gescannter Korb an der Kasse: ${b.till} · ${b.items} Artikel${b.recheck ? " · wird geprüft" : ""}`, en: (b) => `Self-scanned basket at the till: ${b.till} · ${b.items} items${b.recheck ? " · checked" : ""}` },
+  "catalogue.applied": { de: (b) => `Neuer Katalog übernommen: ${b.offers} Angebote`, en: (b) => `New catalogue applied: ${b.offers} offers` },
+  "catalogue.refused": { de: (b) => `Katalog abgelehnt: ${b.reason}${b.offer_id ? ` (${b.offer_id})` : ""}`, en: (b) => `Catalogue refused: ${b.reason}${b.offer_id ? ` (${b.offer_id})` : ""}` },
   "sale.recorded": { de: (b) => `Bon ${b.receipt}: ${money(b.cents, "de")} · ${b.till}`, en: (b) => `Receipt ${b.receipt}: ${money(b.cents, "en")} · ${b.till}` },
   "points.changed": { de: (b) => `Punkte: ${signed(b.points)}`, en: (b) => `Points: ${signed(b.points)}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
