@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -72,11 +72,13 @@ def create_app(
     version: str,
     *,
     public_url: str | None = None,
+    names: guard.Names | None = None,
     me: SelfService | None = None,
     handovers: Handovers | None = None,
     takeaways: Takeaways | None = None,
 ) -> FastAPI:
-    """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones."""
+    """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
+    `names` None = nothing is told apart by the name under which it is asked."""
     pages = Pages()
 
     @asynccontextmanager
@@ -96,7 +98,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.hub = hub
-    app.add_middleware(guard.Guard, health=health, own_name=urlsplit(public_url or "").hostname or "")
+    app.add_middleware(guard.Guard, health=health, names=names or guard.Names(host_of(public_url)))
     _add_errors(app, health)
     _add_pages(app, path, pages, public_url)
     _add_staff_pages(app, path, pages, tablet_key, health, handovers)
@@ -217,12 +219,12 @@ def _add_staff_pages(
         key: str = "",
         cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
     ) -> Response:
-        one = id or next(iter(path.tills), "") if len(path.tills) == 1 else id
-        refused = sign_in(request, f"/till?id={one}" if one in path.tills else "/till", key, cookie)
+        one = id or (next(iter(path.tills)) if len(path.tills) == 1 else "")
+        refused = sign_in(request, f"/till?{urlencode({'id': one})}" if one else "/till", key, cookie)
         if refused is not None:
             return refused
         if one not in path.tills:
-            return _page(pages.tills(path.tills), 404 if id else 200)
+            return _page(pages.tills(path.tills, bool(one)), 404 if one else 200)
         return _page(pages.shell("till.html", {"till": one}))
 
     def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:
@@ -239,6 +241,11 @@ def _add_staff_pages(
         if key:
             health.count("tablet.key_refused")
         return _page(pages.shell("locked.html", {"again": page}), 401) if tablet is None else None
+
+
+def host_of(url: str | None) -> str:
+    """The name in an address, as browsers send it; "" for none."""
+    return urlsplit(url or "").hostname or ""
 
 
 def notice_url(public_url: str) -> str:

@@ -1,9 +1,11 @@
-"""The door before every route, as plain ASGI: security headers, whose POSTs are read, and how much of them."""
+"""The door before every route, as plain ASGI: security headers, what is answered under which name, whose POSTs are
+read, and how much of them."""
 
 import asyncio
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,13 +30,47 @@ HEADERS = {
 _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-class Guard:
-    """Wrap an ASGI app: 403 for a foreign origin, 413 and 408 for a long or slow body, headers on each answer."""
+# What customers' own phones ask; everything else is for screens, tablets, tills and whoever looks after them.
+PHONES = frozenset(
+    ("/me", "/me/data", "/scan", "/scan/code.svg", "/notice", "/notice.svg", "/join.svg", "/api/v1/me", "/api/v1/scan")
+)
+PHONES_BELOW = ("/me/receipt/", "/h/", "/o/", "/static/", "/api/v1/me/", "/api/v1/scan/")
+# What browsers say of a request that a page of ours made, or that a person typed (Fetch Metadata, section 2.3).
+_OWN_SITE = (b"same-origin", b"none")
 
-    def __init__(self, app: App, health: Health, own_name: str = "") -> None:
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How this gateway is called. `public`: by phones; `shop`: by screens, tablets and tills; `phones_port`: where
+    phones alone come in. "" and None: not known, so that nothing is told apart by it."""
+
+    public: str = ""
+    shop: str = ""
+    phones_port: int | None = None
+
+    def are_ours(self, name: str) -> bool:
+        """A foreign name that resolves to us (DNS rebinding) must not: only numbers, localhost and our own names."""
+        return (name != "" and name in ("localhost", self.public, self.shop)) or _number(name) is not None
+
+    def let_in(self, scope: Scope, name: str) -> bool:
+        """Whether a request under this name may be for screens, tablets and tills. A name alone is easily sent by
+        whoever knows it; the port is what a firewall can keep."""
+        server, client = scope.get("server"), scope.get("client")
+        if self.phones_port is not None and server is not None and server[1] == self.phones_port:
+            return False
+        if not self.shop or name == self.shop:
+            return True
+        return _is_this_box(name) and client is not None and _is_this_box(client[0])
+
+
+class Guard:
+    """Wrap an ASGI app: 421 for a foreign name, 404 for what is not for phones where only they come in, 403 for a
+    foreign origin, 413 and 408 for a long or slow body, headers on each answer."""
+
+    def __init__(self, app: App, health: Health, names: Names) -> None:
         self._app = app
         self._health = health
-        self._own_name = own_name
+        self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,8 +82,16 @@ class Guard:
                 event = {**event, "headers": [*event.get("headers", ()), *_RAW]}
             await send(event)
 
-        if not _is_ours(_host(scope), self._own_name):
+        name = _name(_host(scope))
+        if not self._names.are_ours(name):
             await self._refuse(guarded, 421, "This gateway has another name.")
+            return
+        if not is_for_phones(scope["path"]) and not self._names.let_in(scope, name):
+            if scope["path"] == "/":  # what somebody finds who types the public name alone
+                await _redirect(guarded, b"/notice")
+                return
+            self._health.count("http.outside")
+            await self._refuse(guarded, 404, "This is not for phones.")
             return
         if scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, guarded)
@@ -79,17 +123,40 @@ def _host(scope: Scope) -> str:
     return headers.get(b"host", b"").decode("latin-1").lower()
 
 
-def _is_ours(host: str, own_name: str) -> bool:
-    """A foreign name that resolves to us (DNS rebinding) must not: only numbers, localhost and our public name."""
+async def _redirect(send: Send, target: bytes) -> None:
+    headers = [(b"location", target), (b"content-length", b"0"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def is_for_phones(path: str) -> bool:
+    return path in PHONES or path.startswith(PHONES_BELOW)
+
+
+def _name(host: str) -> str:
+    """The name or number of a Host header, "" for none."""
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return (name != "" and name in ("localhost", own_name)) or bool(ipaddress.ip_address(name))
+        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return False
+        return ""
+
+
+def _number(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _is_this_box(name: str) -> bool:
+    number = _number(name)
+    return name == "localhost" or (number is not None and number.is_loopback)
 
 
 def _same_origin(scope: Scope) -> bool:
     headers: dict[bytes, bytes] = dict(scope["headers"])
+    if headers.get(b"sec-fetch-site", b"none") not in _OWN_SITE:
+        return False
     origin = headers.get(b"origin")
     if origin is None:
         return True

@@ -26,6 +26,22 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _WEB = re.compile(r"https?://[!-~]{1,192}")
 
 
+# What the page says that lists the tills: of one that nobody knows, which one it is, and of none at all.
+_NO_SUCH_TILL = (
+    "<h1>Eine Kasse dieses Namens gibt es hier nicht</h1>"
+    '<p class="other" lang="en">There is no till of this name here</p>'
+    '<p>Neben welcher steht dieses Gerät? · <span lang="en">Beside which one does this device stand?</span></p>'
+)
+_WHICH_TILL = (
+    "<h1>Neben welcher Kasse steht dieses Gerät?</h1>"
+    '<p class="other" lang="en">Beside which till does this device stand?</p>'
+)
+_NO_TILLS = (
+    '<p class="other">Noch kein Leser hat eine Kasse in der Konfiguration (<code>till</code>). · '
+    '<span lang="en">No reader of the configuration has a <code>till</code> yet.</span></p>'
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     media_type: str
@@ -61,11 +77,16 @@ class Pages:
 
         return _SLOT.sub(fill, self._shells[name])
 
-    def tills(self, names: Collection[str]) -> str:
-        """The page that asks which till this is."""
+    def tills(self, names: Collection[str], unknown: bool = False) -> str:
+        """The page that asks which till this is; `unknown`: somebody asked for one that there is not."""
         listed = sorted(map(escape, names))
         links = [f'<li><a class="button" href="/till?id={name}">{name}</a></li>' for name in listed]
-        return self.shell("which_till.html", {"links": Html("".join(links))})
+        slots = {
+            "question": Html(_NO_SUCH_TILL if unknown and links else _WHICH_TILL),
+            "links": Html("".join(links)),
+            "none": Html("" if links else _NO_TILLS),
+        }
+        return self.shell("which_till.html", slots)
 
     def notice(self, shop: ShopConfig, zones: Collection[str] = (), language: str = "") -> str:
         """The privacy notice in `language`, in all of them if it is not one, or a page that says what is missing.

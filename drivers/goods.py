@@ -1,4 +1,5 @@
-"""What the simulated shop sells: a price list, an offer for phones, and how baskets are handled. Invented throughout.
+"""What the simulated shop sells: a price list, offers for phones and tills, what a sale brings, and how baskets are
+handled. Invented throughout.
 
 The GTINs begin with 952, which GS1 keeps for demonstrations; a label of the cheese counter begins with 28.
 """
@@ -9,6 +10,8 @@ from gateway.core.gs1 import check_digit
 
 PREFIX = "952000000"  # of twelve digits, and then one that belongs behind them
 CHEESE = "280001200000"
+BUDGET = "honey"  # out of which shops redeem the offer for the till
+CLASS = "voucher"
 
 _GOODS = (
     ("Hausröstung 250 g", "House roast 250 g", 790, "coffee"),
@@ -42,9 +45,9 @@ def gtin(number: int) -> str:
 
 
 def ops() -> list[dict[str, Any]]:
-    """Rules for baskets, and an offer that a customer's own phone shows in the basket."""
+    """Rules for baskets and points, an offer that a customer's own phone shows in the basket, and one for the till."""
     rules = {"on": True, "recheck_bp": 1_000, "secret": "of-the-demo", "embedded": [{"prefix": "28", "holds": "price"}]}
-    offer = {
+    roast = {
         "offer_id": "o-phone-roast",
         "title": {"de": "1 € auf die Hausröstung", "en": "€1 off the house roast"},
         "text": {"de": "In Ihrem selbst gescannten Korb.", "en": "In the basket that you scan yourself."},
@@ -56,4 +59,40 @@ def ops() -> list[dict[str, Any]]:
         "price_ref": gtin(1),
         "price_cents": _GOODS[0][2],
     }
-    return [{"op": "scan.put", "body": rules}, {"op": "offer.put", "body": offer}]
+    honey = {
+        "offer_id": "o-till-honey",
+        "title": {"de": "2 € auf den Blütenhonig", "en": "€2 off the blossom honey"},
+        "text": {
+            "de": "{price} im Regal, an der Kasse zwei Euro weniger.",
+            "en": "{price} on the shelf, two euros less.",
+        },
+        "art": "bag",
+        "audience": "members",
+        "channels": ["tablet", "phone", "till"],
+        "value_cents": 200,
+        "budget_id": BUDGET,
+        "coupon_class": CLASS,
+        "price_ref": gtin(8),
+        "price_cents": _GOODS[7][2],
+    }
+    points = {"per_euro": 1, "offers": {"o-phone-roast": 5, "o-till-honey": 20}}
+    return [
+        {"op": "scan.put", "body": rules},
+        {"op": "points.put", "body": points},
+        {"op": "offer.put", "body": roast},
+        {"op": "offer.put", "body": honey},
+    ]
+
+
+def classes() -> list[dict[str, Any]]:
+    """The classes of coupons, as `coupons.put` takes them: one that a shop may sign for a phone."""
+    return [{"name": CLASS, "offline": "lease", "max_cents": 500, "phone_days": 7}]
+
+
+def sold(number: int) -> list[dict[str, Any]]:
+    """The lines of the receipt with this number, as a till reports them."""
+    first, second = number % len(_GOODS), (number * 3 + 1) % len(_GOODS)
+    return [
+        {"article": gtin(one + 1), "quantity": 1, "cents": _GOODS[one][2]}
+        for one in ([first] if first == second else [first, second])
+    ]

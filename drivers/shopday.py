@@ -37,7 +37,15 @@ FIRST_MEMBER_MS = (40_000, 340_000)  # nobody but strangers disturbs the opening
 FIRST_STRANGER_MS = (0, 240_000)
 COFFEE_TAP_SHARE = 0.35  # of members with a card who stop at the coffee shelf
 ADVICE_TAP_SHARE = 0.15
+TILL_TAP_SHARE = 0.3  # enough for somebody to watch, and seldom one before the other's sale is over
 STRANGER_TAP_SHARE = 0.06
+AT = {
+    "coffee": "coffee-nfc",
+    "wine": "advice-nfc",
+    "entrance": "entrance-nfc",
+    "till": "till-nfc",
+}  # zone -> its reader
+TAP_SHARES = {"coffee-nfc": COFFEE_TAP_SHARE, "advice-nfc": ADVICE_TAP_SHARE, "till-nfc": TILL_TAP_SHARE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ class Visit:
 
 
 def opening_of_first(rng: Random) -> Visit:
-    """In at 1 s, at the coffee shelf by 15 s, taps there at 20 s, asks for advice at 45 s."""
+    """In at 1 s, at the coffee shelf by 15 s, taps there at 20 s, asks for advice at 45 s, taps at the till at 90 s."""
     visit = Visit(rng, 1_000, SCRIPTED_SPEED_M_PER_S)
     visit.walk(Point(2.4, 7.4))
     visit.linger("entrance", 9_000)
@@ -100,14 +108,14 @@ def opening_of_first(rng: Random) -> Visit:
     visit.linger("coffee", 36_000)
     visit.tap("advice-nfc", "wine", 45_000)
     visit.linger("wine", 80_000)
-    visit.walk(ZONES["till"].spot(rng))
-    visit.linger("till", 100_000)
+    visit.tap("till-nfc", "till", 90_000)
+    visit.linger("till", 105_000)
     visit.walk(DOOR)
     return visit
 
 
 def opening_of_second(rng: Random) -> Visit:
-    """In at 10 s, at the cheese by 32 s, taps at the coffee shelf at 52 s, when the first one has left it."""
+    """In at 10 s, at the cheese by 32 s, taps at the coffee shelf at 52 s, when the first one has left it; pays."""
     visit = Visit(rng, 10_000, SCRIPTED_SPEED_M_PER_S)
     visit.walk(Point(2.2, 6.8))
     visit.linger("entrance", 20_000)
@@ -115,6 +123,10 @@ def opening_of_second(rng: Random) -> Visit:
     visit.linger("wine", 40_000)
     visit.tap("coffee-nfc", "coffee", 52_000)
     visit.linger("coffee", 76_000)
+    visit.walk(ZONES["wine"].spot(rng))
+    visit.linger("wine", 150_000)
+    visit.tap("till-nfc", "till", 165_000)
+    visit.linger("till", 180_000)
     visit.walk(DOOR)
     return visit
 
@@ -126,14 +138,17 @@ def any_visit(rng: Random, start_ms: int, tap_shares: dict[str, float]) -> Visit
     visit.linger("entrance", visit.end_ms + rng.randint(2_000, 6_000))
     stops = rng.sample(sorted(ZONES), k=rng.randint(1, 3))
     for zone in stops:
-        reader = {"coffee": "coffee-nfc", "wine": "advice-nfc", "entrance": "entrance-nfc"}.get(zone)
-        if reader is not None and rng.random() < tap_shares.get(reader, 0.0):
+        reader = AT[zone]
+        if rng.random() < tap_shares.get(reader, 0.0):
             visit.tap(reader, zone, visit.end_ms + rng.randint(8_000, 15_000))
         else:
             visit.walk(ZONES[zone].spot(rng))
         visit.linger(zone, visit.end_ms + rng.randint(*DWELL_MS))
     if "till" not in stops and rng.random() < 0.6:
-        visit.walk(ZONES["till"].spot(rng))
+        if rng.random() < tap_shares.get(AT["till"], 0.0):
+            visit.tap(AT["till"], "till", visit.end_ms + rng.randint(8_000, 15_000))
+        else:
+            visit.walk(ZONES["till"].spot(rng))
         visit.linger("till", visit.end_ms + rng.randint(15_000, 30_000))
     visit.walk(DOOR)
     return visit
@@ -247,7 +262,7 @@ class ShopDay:
             member_device(person, power_dbm, rng),
             Air(power_dbm, rng),
             SCRIPTED_INTERVAL_MS if number <= 2 else rng.randint(*INTERVAL_MS),
-            {"coffee-nfc": COFFEE_TAP_SHARE, "advice-nfc": ADVICE_TAP_SHARE} if person.card_uri else {},
+            TAP_SHARES if person.card_uri else {},
             person.card_uri,
             "04" + rng.randbytes(6).hex(),
         )

@@ -57,6 +57,7 @@ READERS = {  # where one stands to tap
     "entrance-nfc": Point(2.4, 8.4),
     "coffee-nfc": Point(7.2, 11.6),
     "advice-nfc": Point(14.6, 9.8),
+    "till-nfc": Point(13.0, 3.6),
 }
 
 RECEIVER_HEIGHT_M = 2.3  # as the eight wall-mounted receivers of Danis et al. 2022

@@ -116,6 +116,12 @@ id = "advice-nfc"
 zone = "wine"
 advice = true
 
+[[receiver]]
+id = "till-nfc"
+zone = "till"
+screen = "till"
+till = "till-1"
+
 [[screen]]
 id = "entrance"
 zone = "entrance"
@@ -127,6 +133,10 @@ zone = "coffee"
 [[screen]]
 id = "wine"
 zone = "wine"
+
+[[screen]]
+id = "till"
+zone = "till"
 """
 
 

@@ -176,7 +176,7 @@ def _tablet_link(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     url = app.opened(loaded, loaded.http.port, keys.tablet_key(loaded.gateway.data_dir)).tablet_url
     if "//localhost" in url:
-        say('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and public_url.')
+        say('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and shop_url.')
     out.print(url, highlight=False, soft_wrap=True)
     out.print(demo.qr_code(url), highlight=False, markup=False)
     return 0

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from display import faults
-from display.api import create_app
+from display.api import create_app, host_of
+from display.guard import Names
 from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
@@ -53,6 +54,12 @@ DRAIN_S = 10.0
 # Not a fault by itself: the box may stand behind a wall, or be a container whose host keeps the time.
 UNTRUSTED = "not synchronised; what beacons' clocks teach is not kept over a restart"
 TRUST = "Let the box reach a time server (timedatectl)."
+
+LOOPBACK = ("127.0.0.1", "::1")
+OPEN_TO_ALL = (
+    "pages: whoever reaches this port can open a screen's page and press there for whoever stands before it. Where "
+    "customers' phones are in the same network, set http.phones_port or http.shop_url (docs/configuration.md)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +216,17 @@ class Gateway:
         me, handovers = self._flow.selfservice, self._flow.handovers
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
-        app = create_app(*shown, key, version, public_url=url, me=me, handovers=handovers, takeaways=taken)
+        names = Names(host_of(url), host_of(http.shop_url), http.phones_port)
+        app = create_app(*shown, key, version, public_url=url, names=names, me=me, handovers=handovers, takeaways=taken)
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
+            if http.shop_url is None and http.phones_port is None and http.host not in LOOPBACK:
+                log.warning(OPEN_TO_ALL)
             if ready is not None:
                 ready(opened(self._config, port, self._tablet_key))
 
-        await serve(app, http.host, http.port, on_ready, self._hub.close)
+        await serve(app, http.host, http.port, on_ready, self._hub.close, http.phones_port)
 
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway
@@ -291,8 +301,8 @@ def _presence(config: Config) -> Presence:
 
 def opened(config: Config, port: int, tablet_key: str) -> Opened:
     """The addresses of the pages, for people."""
-    host = "localhost" if config.http.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else config.http.host
-    base_url = (config.http.public_url or f"http://{host}:{port}").rstrip("/")
+    host = "localhost" if config.http.host in (*LOOPBACK, "0.0.0.0", "::") else config.http.host
+    base_url = (config.http.shop_url or config.http.public_url or f"http://{host}:{port}").rstrip("/")
     return Opened(base_url, f"{base_url}/tablet?key={tablet_key}")
 
 

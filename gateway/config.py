@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -77,14 +77,26 @@ class GatewayTable(_Table):
 class HttpTable(_Table):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535, strict=True)  # 0 = any free port
-    public_url: str | None = None  # what tablets call this gateway, e.g. http://gateway.shop:8080
+    public_url: str | None = None  # what phones call this gateway, e.g. http://gateway.shop:8080
+    shop_url: str | None = None  # what screens, tablets and tills call it; they are answered under no other name then
+    phones_port: int | None = Field(None, ge=1, le=65535, strict=True)  # a second port, for phones' pages alone
 
-    @field_validator("public_url")
+    @field_validator("public_url", "shop_url")
     @classmethod
     def _whole_url(cls, url: str | None) -> str | None:
         if url is not None and not re.fullmatch(r"https?://[^/?#\s]{1,200}/?", url):
             raise ValueError('an address such as "http://gateway.shop:8080"')
         return url
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "HttpTable":
+        if self.phones_port is not None and self.phones_port == self.port:
+            raise ValueError("phones_port to be another one than port")
+        if self.phones_port is None and self.shop_url is not None and self.public_url is not None:
+            names = [urlsplit(url).hostname for url in (self.shop_url, self.public_url)]
+            if names[0] == names[1]:
+                raise ValueError("shop_url with another name than public_url, or a phones_port beside them")
+        return self
 
 
 class MqttTable(_Table):

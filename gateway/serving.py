@@ -52,13 +52,29 @@ class _Server(uvicorn.Server):
         self.on_started()
 
 
-async def serve(app: Any, host: str, port: int, on_ready: Callable[[int], None], ending: Callable[[], None]) -> None:
+async def serve(
+    app: Any,
+    host: str,
+    port: int,
+    on_ready: Callable[[int], None],
+    ending: Callable[[], None],
+    second_port: int | None = None,
+) -> None:
     """Serve the ASGI `app` until cancelled, then end within about a second.
 
-    `on_ready` gets the real port (also for port 0); `ending` has to end the streams that the app keeps open. Raises
-    UnavailableError when the address cannot be had.
+    `on_ready` gets the real port (also for port 0); `second_port` is served too. `ending` has to end the streams that
+    the app keeps open. Raises UnavailableError when an address cannot be had.
     """
-    listener = _bind(host, port)
+    with contextlib.ExitStack() as bound:
+        listeners = [
+            bound.enter_context(contextlib.closing(_bind(host, one))) for one in (port, second_port) if one is not None
+        ]
+        await _run(app, listeners, on_ready, ending)
+
+
+async def _run(
+    app: Any, listeners: list[socket.socket], on_ready: Callable[[int], None], ending: Callable[[], None]
+) -> None:
     config = uvicorn.Config(
         app,
         http=_Protocol,
@@ -71,17 +87,14 @@ async def serve(app: Any, host: str, port: int, on_ready: Callable[[int], None],
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
     server = _Server(config)
-    server.on_started = lambda: on_ready(listener.getsockname()[1])
-    running = asyncio.create_task(server.serve(sockets=[listener]))
+    server.on_started = lambda: on_ready(listeners[0].getsockname()[1])
+    running = asyncio.create_task(server.serve(sockets=listeners))
     try:
         await asyncio.shield(running)
     finally:
         ending()
         server.should_exit = True
-        try:
-            await running
-        finally:
-            listener.close()
+        await running
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,29 @@ def test_addresses_for_people() -> None:
     assert opened(Config.model_validate(tables), 81, "k").tablet_url == "http://localhost:81/tablet?key=k"
     public = tables | {"http": {"public_url": "http://gw.shop:8080/"}}
     assert opened(Config.model_validate(public), 81, "k").base_url == "http://gw.shop:8080"
+    both = tables | {"http": {"public_url": "http://shop.example", "shop_url": "http://gw.shop:8080"}}
+    assert opened(Config.model_validate(both), 81, "k").tablet_url == "http://gw.shop:8080/tablet?key=k"
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "told"), [("0.0.0.0", False, True), ("0.0.0.0", True, False), ("127.0.0.1", False, False)]
+)
+def test_the_start_says_when_phones_are_not_kept_apart(
+    config, tmp_path: Path, host: str, more: bool, told: bool
+) -> None:
+    path, port = config()
+    phones = free_port()
+    path.write_text(path.read_text() + f'host = "{host}"\n' + (f"phones_port = {phones}\n" if more else ""))
+    process = Process(["run", "--config", str(path)], tmp_path / "log")
+    process.start()
+    try:
+        wait_for(lambda: parts(port).get("pages") == "ok", "the pages to be served")
+        if more:
+            assert get(f"http://127.0.0.1:{phones}/api/v1/status") is None
+            assert "Notice" in urllib.request.urlopen(f"http://127.0.0.1:{phones}/notice").read().decode().title()
+    finally:
+        assert process.stop() == 0
+    assert ("http.phones_port" in (tmp_path / "log").read_text()) == told
 
 
 async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_restart(tmp_path: Path) -> None:

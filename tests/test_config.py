@@ -112,6 +112,16 @@ BROKEN = {
         8,
         "http.public_url: expected an address such as",
     ),
+    "one name for phones and the shop": (
+        GOOD.replace("[mqtt]", '[http]\npublic_url = "http://gw.shop"\nshop_url = "http://gw.shop:8080"\n[mqtt]'),
+        7,
+        "http: expected shop_url with another name than public_url, or a phones_port",
+    ),
+    "one port for phones and the shop": (
+        GOOD.replace("[mqtt]", "[http]\nphones_port = 8080\n[mqtt]"),
+        7,
+        "http: expected phones_port to be another one than port",
+    ),
 }
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -121,7 +122,20 @@ def test_events_become_sentences() -> None:
     assert demo.sentence("event.unknown", {}) is None
 
 
-def test_ports_are_free_and_the_code_is_square() -> None:
-    assert demo._port(0) > 0
+def test_demos_that_start_together_take_different_ports() -> None:
+    with socket.socket() as heard:
+        heard.bind(("127.0.0.1", 0))
+        heard.listen()
+        taken = heard.getsockname()[1]
+        with demo._reserved(taken) as other:
+            assert other != taken
+    with demo._reserved(taken) as first, demo._reserved(taken) as second:
+        assert first == taken, "nobody listens there any more"
+        assert second not in (0, taken), "nobody listens there yet, but another demo will"
+    with demo._reserved(taken) as again:
+        assert again == taken
+
+
+def test_the_code_is_square() -> None:
     lines = demo.qr_code("http://localhost/tablet?key=abc").splitlines()
     assert len({len(line) for line in lines}) == 1

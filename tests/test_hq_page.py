@@ -180,6 +180,25 @@ async def test_an_offer_is_pushed_and_taken_down(tmp_path: Path) -> None:
         assert len(ledger.offers()) == 2
 
 
+async def test_an_offers_placeholders_show_what_is_known_and_are_marked_where_only_a_shop_knows(tmp_path: Path) -> None:
+    text = {"de": "{price} im {store}", "en": "{price} at {store}"}
+    put = {"offer_id": "o-9", "title": {"de": "Honig", "en": "Honey for {price}"}, "text": text}
+    put |= {"price_ref": "9520000000080", "price_cents": 690}
+    async with console(tmp_path) as (page, ledger, pulse):
+        ledger.record_ops([{"op": "offer.put", "body": put}])
+        happens(ledger, 1, "offer.accepted", offer_id="o-9")
+        happens(ledger, 2, "sale.recorded", till="till-1", receipt="4711", cents=1_480, lines=2)
+        happens(ledger, 3, "points.changed", points=14)
+        pulse.ring()
+        shown = page.locator(".offer", has_text="Honey")
+        await expect(shown.locator("h3")).to_have_text("Honey for €6.90")
+        await expect(shown.locator(".what p")).to_have_text("€6.90 at shop")
+        await expect(shown.locator(".slot")).to_have_text("shop")
+        events = page.locator("#event-list")
+        for told in ("Honey for €6.90", "Receipt 4711: €14.80 · till-1", "Points: +14"):
+            await expect(events).to_contain_text(told)
+
+
 async def test_a_lost_hq_shows_and_heals(tmp_path: Path) -> None:
     async with console(tmp_path) as (page, _, pulse):
         await expect(page.locator("#live")).to_have_class("live on")

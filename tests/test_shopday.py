@@ -52,11 +52,11 @@ def test_the_opening_keeps_its_timetable() -> None:
     assert [zone_at(first, t_s * 1000) for t_s in (3, 8, 15, 30, 45, 75, 95)] == [
         "entrance", "entrance", "coffee", "coffee", "wine", "wine", "till",
     ]  # fmt: skip
-    assert first.taps == [(20_000, "coffee-nfc"), (45_000, "advice-nfc")]
+    assert first.taps == [(20_000, "coffee-nfc"), (45_000, "advice-nfc"), (90_000, "till-nfc")]
     assert [zone_at(second, t_s * 1000) for t_s in (12, 19, 32, 39, 52, 70)] == [
         "entrance", "entrance", "wine", "wine", "coffee", "coffee",
     ]  # fmt: skip
-    assert second.taps == [(52_000, "coffee-nfc")]
+    assert second.taps == [(52_000, "coffee-nfc"), (165_000, "till-nfc")]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -130,9 +130,11 @@ def test_the_configuration_of_the_shop_is_a_good_one(tmp_path: Path, folder: str
     assert {receiver.id: receiver.screen for receiver in loaded.receiver if receiver.screen} == {
         "coffee-nfc": "coffee",
         "entrance-nfc": "entrance",
+        "till-nfc": "till",
     }
+    assert [receiver.till for receiver in loaded.receiver if receiver.till] == ["till-1"]
     assert {screen.id: screen.zone for screen in loaded.screen} == {
-        "entrance": "entrance", "coffee": "coffee", "wine": "wine",
+        "entrance": "entrance", "coffee": "coffee", "wine": "wine", "till": "till",
     }  # fmt: skip
 
 

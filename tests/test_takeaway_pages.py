@@ -126,7 +126,7 @@ async def test_the_way_to_the_phone_can_be_read_and_reached_on_each_panel(panel:
             assert await faults(page, ".talk") == []
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (800, 1280)])
+@pytest.mark.parametrize("size", [(1280, 800), (800, 1280), (1024, 768), (768, 1024)])
 async def test_a_colleague_holds_out_the_code_from_the_open_card(size: tuple[int, int]) -> None:
     async with window(FakePath()) as shop, browser_page(shop) as page:
         shop.app.add_api_route("/h/{token}.svg", code)
@@ -142,9 +142,33 @@ async def test_a_colleague_holds_out_the_code_from_the_open_card(size: tuple[int
         await page.locator(".take").click()
         await expect(page.locator(".taking .address")).to_have_text(f"gateway.shop:8080/h/{'a' * 26}")
         await expect(page.locator(".taking .code")).to_be_in_viewport(ratio=1)
+        drawn = await page.locator(".taking .code").bounding_box()
+        assert drawn is not None
+        assert drawn["width"] >= 180, "a phone held in front of the tablet reads it"
+        assert await shortest_line(page, ".taking .address") > 5, "no letter stands alone"
+        await expect(page.locator(".consents .chip").first).to_be_hidden()
+        foot = await page.locator(".card-foot").bounding_box()
+        assert foot is not None
+        assert foot["height"] < size[1] / 6, "what was agreed to leaves room for what to talk about"
         assert await faults(page, "staff-tablet", scrolls=True) == []
         shop.hub.close_card(await tablet_of(page), shown.handshake_id, "closed")
         await expect(page.locator(".taking")).to_have_count(0)
+
+
+async def shortest_line(page: Page, selector: str) -> int:
+    """How many letters the shortest line of a text has."""
+    letters = """node => {
+      const lines = new Map();
+      for (const text of [...node.childNodes].filter((one) => one.nodeType === 3))
+        for (let n = 0; n < text.length; n++) {
+          const range = document.createRange();
+          range.setStart(text, n); range.setEnd(text, n + 1);
+          const top = Math.round(range.getBoundingClientRect().top);
+          lines.set(top, (lines.get(top) ?? 0) + 1);
+        }
+      return Math.min(...lines.values());
+    }"""
+    return int(await page.locator(selector).evaluate(letters))
 
 
 async def offer_link() -> dict[str, str]:

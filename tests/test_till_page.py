@@ -100,6 +100,53 @@ async def test_a_device_without_the_link_is_told_how_to_get_in_and_which_till(tm
 
 
 @in_one_chromium
+async def test_the_link_of_a_till_that_is_not_there_opens_no_other_one(tmp_path: Path) -> None:
+    async with served(tmp_path) as desk, shared() as browser:
+        page = await (await browser.new_context(locale="de-DE")).new_page()
+        answer = await page.goto(f"{desk.url}/till?id=till%269&key={KEY}")
+        assert answer is not None
+        assert answer.status == 404
+        await expect(page.locator("h1")).to_have_text("Eine Kasse dieses Namens gibt es hier nicht")
+        await expect(page.get_by_role("link", name="till-1")).to_be_visible()
+
+
+@in_one_chromium
+async def test_the_button_that_books_stays_in_sight_however_much_is_held(tmp_path: Path) -> None:
+    async with till(tmp_path, 1024, 560) as (desk, page):
+        await desk.shop.tap("mia", "till-nfc", Proof.BEARER)
+        for title in ("Kuchen", "Zwei Pfund", "Becher"):
+            await reserve(page, title).click()
+        await expect(page.locator(".held li")).to_have_count(3)
+        await expect(page.get_by_role("button", name="Bon gedruckt")).to_be_in_viewport(ratio=1)
+        side = page.locator(".side", has=page.locator(".basket"))
+        assert await side.evaluate("side => side.scrollHeight > side.clientHeight"), (
+            "and the list is longer than the page"
+        )
+
+
+@in_one_chromium
+@pytest.mark.parametrize(
+    ("locale", "language", "told"),
+    [
+        ("de-DE", "de", "16:57"),
+        ("en-US", "de", "16:57"),
+        ("en-US", "en", "4:57 pm"),
+        ("en-GB", "en", "16:57"),
+        ("de-DE", "en", "4:57 pm"),
+    ],
+)
+async def test_times_are_told_as_people_write_them(tmp_path: Path, locale: str, language: str, told: str) -> None:
+    async with served(tmp_path) as desk, shared() as browser:
+        page = await (await browser.new_context(locale=locale)).new_page()
+        await page.goto(f"{desk.url}/till?id=till-1&key={KEY}")
+        made = "import(document.querySelector('script[type=module]').src.replace(/[^/]+$/, 'words.js'))"
+        said = await page.evaluate(
+            f"language => {made}.then((m) => m.clock(language, new Date(2027, 0, 2, 16, 57)))", language
+        )
+        assert re.sub(r"\s", " ", said) == told
+
+
+@in_one_chromium
 async def test_a_sale_from_the_tap_to_the_return(tmp_path: Path) -> None:
     async with till(tmp_path) as (desk, page):
         await expect(page.locator(".buyer h2")).to_have_text("Niemand angemeldet")

@@ -1,6 +1,6 @@
 /** The profile card of an accepted request. What is not on it was never sent; closing removes it from the page. */
 
-import { ask, el, minutes, post, ring, say } from "./dom.js";
+import { address, ask, el, minutes, post, ring, say } from "./dom.js";
 import { pick, word } from "./words.js";
 
 const TAKE_MS = 90_000; // as the gateway's LINK_MS (gateway.takeaway)
@@ -11,6 +11,7 @@ export class Card {
   #full = 1;
   #view = null;
   #shop = null;
+  #unfolded = false; // what was agreed to, which few need to read
 
   /** @param {(handshakeId: string) => void} close */
   constructor(close) {
@@ -35,6 +36,7 @@ export class Card {
   /** Remove every trace of the person from the page. */
   wipe() {
     this.#view = null;
+    this.#unfolded = false;
     this.ring = null;
     this.node.className = "panel idle";
     this.node.replaceChildren(
@@ -84,9 +86,17 @@ export class Card {
         el("section.points", {}, el("h3", {}, say2("points")), this.#list(view.talking_points.map((point) => this.#point(point)))),
         el("section.offers", {}, el("h3", {}, say2("offers")), this.#list(view.offers.map((offer) => this.#offer(offer))))),
       el("footer.card-foot", {},
-        el("div.consents", {}, el("h3", {}, say2("consents")), el("ul", {}, ...view.consents.map((one) => el("li.chip", {}, say2(one) || one)))),
+        this.#agreed(view.consents),
         el("div.ending", {}, this.ring, this.left), close));
     this.tick();
+  }
+
+  #agreed(consents) {
+    const node = el("details.consents", this.#unfolded ? { open: "" } : {},
+      el("summary", {}, `${word(this.language, "consents")}: ${consents.length}`),
+      el("ul", {}, ...consents.map((one) => el("li.chip", {}, word(this.language, one) || one))));
+    node.addEventListener("toggle", () => (this.#unfolded = node.open));
+    return node;
   }
 
   #list(items) {
@@ -149,7 +159,7 @@ export class Card {
         return;
       }
       const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
-        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, "")));
+        el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), address(body.url));
       button.replaceWith(code);
       code.querySelector("img").addEventListener("load", () => code.scrollIntoView({ block: "nearest" }));
       setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more

@@ -22,6 +22,21 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** An address as people say it: without its scheme. */
+export const bare = (url) => url.replace(/^https?:\/\//, "");
+
+const WHOLE = 14; // letters of an address that stay together on one line
+
+/** An address to be typed, with places to break it at, so that no letter stands alone on a line. */
+export function address(url) {
+  const parts = bare(url).split(/(?<=\/)/);
+  const pieces = parts.flatMap((part) => {
+    const count = Math.ceil(part.length / WHOLE);
+    return Array.from({ length: count }, (_, n) => part.slice(Math.round((n * part.length) / count), Math.round(((n + 1) * part.length) / count)));
+  });
+  return el("p.address", {}, ...pieces.flatMap((piece, n) => (n ? [el("wbr"), piece] : [piece])));
+}
+
 /** A ring that empties or fills: an element with `.set(share, label)`, share from 0 to 1. */
 export function ring(className) {
   const svg = document.createElementNS(SVG, "svg");

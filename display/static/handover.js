@@ -1,6 +1,6 @@
 /** The tablet goes into a customer's hands, or a code for their own phone onto the tablet. */
 
-import { ask, el } from "./dom.js";
+import { address, ask, el } from "./dom.js";
 import { PinPad } from "./pin.js";
 import { word } from "./words.js";
 
@@ -120,7 +120,7 @@ export class Handover {
       return;
     }
     this.#fill(this.#word("handScan"), this.#word("handScanText"),
-      el("img.code", { alt: this.#word("handScan"), src: body.svg }), el("p.address", {}, body.url.replace(/^https?:\/\//, "")),
+      el("img.code", { alt: this.#word("handScan"), src: body.svg }), address(body.url),
       this.#button(this.#word("close"), ".primary", () => this.close()));
   }
 

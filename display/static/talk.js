@@ -1,7 +1,7 @@
 /** The dialogue after a tap: greets by name only if one was sent, and wipes itself when its time is over. */
 
 import { Keypad } from "./keypad.js";
-import { el, fit, post, ring, say, size } from "./dom.js";
+import { address, bare, el, fit, post, ring, say, size } from "./dom.js";
 import { other, pick, spoken, word } from "./words.js";
 
 const BASE = new URL(".", import.meta.url).pathname;
@@ -180,18 +180,16 @@ export class Talk {
   }
 
   #plate(join) {
-    const address = join.url.replace(/^https?:\/\//, "");
     this.ready(join);
-    this.#code.image.alt = address;
+    this.#code.image.alt = bare(join.url);
     return el("div.plate.code", {}, el("strong", {}, ...this.#twice(join.notice ? "joinRead" : "joinScan")),
-      this.#code.image, el("p.address", {}, address), el("p", {}, ...this.#twice("joinAsk")));
+      this.#code.image, address(join.url), el("p", {}, ...this.#twice("joinAsk")));
   }
 
   /** The way to one's own data or to the offer, to be scanned once. */
   #link(step, link) {
-    const address = link.url.replace(/^https?:\/\//, "");
-    return el("div.plate.code", {}, el("strong", {}, ...this.#twice(`${step}Scan`)), el("img", { src: link.code, alt: address }),
-      el("p.address", {}, address));
+    return el("div.plate.code", {}, el("strong", {}, ...this.#twice(`${step}Scan`)), el("img", { src: link.code, alt: bare(link.url) }),
+      address(link.url));
   }
 
   /** The sentence, and for strangers the same in the other language. */

@@ -2,13 +2,13 @@
 
 import { el, minutes, say } from "./dom.js";
 import { cents, money, refusal, said } from "./tillwords.js";
-import { pick } from "./words.js";
+import { clock, pick } from "./words.js";
 
 /** Until when, as short as it can be said: the time today, else the day. */
 function until(language, ms) {
   const end = new Date(Date.now() + ms);
   const today = end.toDateString() === new Date().toDateString();
-  return today ? end.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" }) : end.toLocaleDateString(language, { day: "numeric", month: "long" });
+  return today ? clock(language, end) : end.toLocaleDateString(language, { day: "numeric", month: "long" });
 }
 
 /** What limits an offer, in a few words each. */
@@ -102,7 +102,7 @@ export class ShiftRow {
   fill(line, language, busy) {
     this.line = line;
     const gone = line.state === "reversed";
-    const at = new Date(line.at_ms).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+    const at = clock(language, line.at_ms);
     const how = [at, said(language, "receiptNr", { n: line.receipt })];
     if (line.coupon) how.push(said(language, "withCoupon"));
     if (gone) how.push(said(language, "reversed"));

@@ -296,6 +296,13 @@ export function pick(text, language) {
   return text[language] || text.de || text.en || Object.values(text)[0] || "";
 }
 
+/** The time of day as people of `language` write it: 16:57, or 4:57 pm where this device's English counts to twelve. */
+export function clock(language, when) {
+  const wish = navigator.languages.find((one) => one.slice(0, 2) === language) ?? language;
+  const parts = new Intl.DateTimeFormat(wish, { hour: "numeric", minute: "2-digit" }).formatToParts(when);
+  return parts.map((part) => (part.type === "dayPeriod" ? part.value.toLowerCase() : part.value)).join("");
+}
+
 /** The language of this device's person: chosen before, else the browser's. */
 export function deviceLanguage() {
   return spoken(localStorage.getItem("language") ?? (navigator.language || "de").slice(0, 2));

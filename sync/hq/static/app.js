@@ -1,6 +1,6 @@
 // The console's state and its talk with HQ: one event stream down, plain POSTs up.
 
-import { languages, pick, word, PURPOSES } from "./words.js";
+import { languages, pick, plain, word, PURPOSES } from "./words.js";
 import * as view from "./view.js";
 
 const MAX_ROWS = 200; // events kept in the page; older ones are in the ledger
@@ -79,12 +79,14 @@ function drawEvents() {
   view.fill(find("event-list"), state.events, (row) => String(row.id), (row) => view.event(language, row, names()), say("noEvents"), titles());
 }
 
+const named = (item) => plain(pick(item.title, language, item.offer_id), item, language);
+
 // What people call a zone or an offer; a taken-down offer keeps its name.
 function names() {
   const offers = new Map([...state.down, ...state.offers.map((item) => [item.offer_id, item])]);
   return {
     zone: (id) => (id ? pick(state.zones[id], language, id) : undefined),
-    offer: (id) => (id ? pick(offers.get(id)?.title, language, id) : undefined),
+    offer: (id) => (id ? named(offers.get(id) ?? { offer_id: id }) : undefined),
   };
 }
 
@@ -222,14 +224,14 @@ const actions = {
   async takeDown(item, button) {
     if (await post("/api/v1/ops", [{ op: "offer.drop", body: { offer_id: item.offer_id } }], button)) {
       state.down.set(item.offer_id, item);
-      toast(say("takenDown", pick(item.title, language, item.offer_id)));
+      toast(say("takenDown", named(item)));
     }
   },
 
   async push(item, button) {
     const { down, ...body } = item;
     const done = await post("/api/v1/ops", [{ op: "offer.put", body }], button);
-    if (done) toast(say("pushed", pick(item.title, language, item.offer_id)));
+    if (done) toast(say("pushed", named(item)));
     return done;
   },
 };

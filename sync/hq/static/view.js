@@ -1,6 +1,6 @@
 // Turns data into nodes. Text goes in as text, never as markup; no network, no state.
 
-import { ARTS, PURPOSES, STATES, WORDINGS, pick, sentence, word } from "./words.js";
+import { ARTS, PURPOSES, STATES, WORDINGS, pick, pieces, sentence, word } from "./words.js";
 
 export function node(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -109,11 +109,12 @@ export function offer(language, item, zones, act) {
   const where = item.zones?.length ? item.zones.map((zone) => pick(zones[zone], language, zone)).join(", ") : say("wholeShop");
   const who = item.audience === "everyone" ? say("everyone") : say("forMembers");
   const badge = pick(item.badge, language);
+  const said = (text) => pieces(text, item, language).map((one) => (one.open ? node("span", { class: "slot" }, one.text) : one.text));
   const interests = item.interests?.length ? ` · ${item.interests.join(", ")}` : "";
   return node("article", { class: item.down ? "card offer down" : "card offer" },
     node("div", { class: "what" },
-      node("h3", {}, pick(item.title, language, item.offer_id)), badge ? node("span", { class: "badge" }, badge) : null,
-      node("p", {}, pick(item.text, language))),
+      node("h3", {}, ...said(pick(item.title, language, item.offer_id))), badge ? node("span", { class: "badge" }, ...said(badge)) : null,
+      node("p", {}, ...said(pick(item.text, language)))),
     node("footer", {},
       node("span", {}, item.down ? say("isDown") : `${where} · ${who}${interests}`),
       item.down

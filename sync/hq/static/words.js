@@ -168,6 +168,10 @@ const EVENTS = { // b: the body with its ids replaced by names
   "offer.refused": { de: (b) => `Angebot abgelehnt: ${b.offer_id}${b.field ? ` (${b.field})` : ""}`, en: (b) => `Offer refused: ${b.offer_id}${b.field ? ` (${b.field})` : ""}` },
   "offer.withheld": { de: (b) => `Angebot zurückgehalten, Preis passt nicht: ${b.offer_id} (${b.reason})`, en: (b) => `Offer withheld, its price is wrong: ${b.offer_id} (${b.reason})` },
   "basket.shown": { de: (b) => `Selbst gescannter Korb an der Kasse: ${b.till} · ${b.items} Artikel${b.recheck ? " · wird geprüft" : ""}`, en: (b) => `Self-scanned basket at the till: ${b.till} · ${b.items} items${b.recheck ? " · checked" : ""}` },
+  "catalogue.applied": { de: (b) => `Neuer Katalog übernommen: ${b.offers} Angebote`, en: (b) => `New catalogue applied: ${b.offers} offers` },
+  "catalogue.refused": { de: (b) => `Katalog abgelehnt: ${b.reason}${b.offer_id ? ` (${b.offer_id})` : ""}`, en: (b) => `Catalogue refused: ${b.reason}${b.offer_id ? ` (${b.offer_id})` : ""}` },
+  "sale.recorded": { de: (b) => `Bon ${b.receipt}: ${money(b.cents, "de")} · ${b.till}`, en: (b) => `Receipt ${b.receipt}: ${money(b.cents, "en")} · ${b.till}` },
+  "points.changed": { de: (b) => `Punkte: ${signed(b.points)}`, en: (b) => `Points: ${signed(b.points)}` },
   "visit.moved": { de: (b) => `Weiter zu: ${b.zone}`, en: (b) => `Moved on to: ${b.zone}` },
   "visit.dwelled": { de: (b) => `Bleibt bei: ${b.zone}`, en: (b) => `Stays at: ${b.zone}` },
   "sale.identified": { de: (b) => `An der Kasse erkannt: ${b.till}${proof(b, "de")}`, en: (b) => `Recognised at the till: ${b.till}${proof(b, "en")}` },
@@ -230,6 +234,28 @@ function proof(body, language) {
 }
 
 // A text in one language, else in another, else `otherwise`.
+export const money = (cents, language) => (cents / 100).toLocaleString(language, { style: "currency", currency: "EUR" });
+const signed = (n) => `${n < 0 ? "−" : "+"}${Math.abs(n)}`;
+
+const SLOTS = { // what shops fill in: what the offer itself says of it, and its name where only the shop knows
+  price: { of: (o, language) => o.price_cents == null ? "" : money(o.price_cents, language), de: "Preis", en: "price" },
+  value: { of: (o, language) => o.value_cents ? money(o.value_cents, language) : "", de: "Wert", en: "value" },
+  until: { of: (o, language) => o.valid_until_ms == null ? "" : new Intl.DateTimeFormat(language, { day: "numeric", month: "long" }).format(o.valid_until_ms - 1), de: "Ende", en: "end" },
+  store: { of: () => "", de: "Laden", en: "shop" },
+  zone: { of: () => "", de: "Bereich", en: "zone" },
+};
+
+// The text of an offer as shops say it, in pieces; `open` names what only a shop can fill in.
+export function pieces(text, offer, language) {
+  return text.split(/(\{(?:price|value|until|store|zone)\})/).filter(Boolean).map((part) => {
+    const slot = SLOTS[part.slice(1, -1)];
+    const said = slot?.of(offer, language);
+    return slot ? { text: said || slot[language], open: !said } : { text: part, open: false };
+  });
+}
+
+export const plain = (text, offer, language) => pieces(text, offer, language).map((one) => (one.open ? `[${one.text}]` : one.text)).join("");
+
 export function pick(text, language, otherwise = "") {
   return String(text?.[language] ?? text?.en ?? text?.de ?? otherwise);
 }
