@@ -106,7 +106,7 @@ def _add_key_verbs(verb: Verb) -> None:
     made.add_argument("--system", default="", help="sun: the system identifier of AN10922, up to 34 hex digits")
     push = verb("push-key", _hq_push_key, "seal a key file for gateways and record it")
     push.add_argument("file", type=Path)
-    push.add_argument("--gateway", required=True, help="tenant/store/id, or all")
+    push.add_argument("--gateway", required=True, help="tenant/store/id, or all (but for coupon)")
     drop = verb("drop-key", _hq_drop_key, "take a key away from gateways")
     drop.add_argument("key", help="its id")
     drop.add_argument("--gateway", required=True, help="tenant/store/id, or all")
@@ -276,15 +276,20 @@ def _hq_make_key(arguments: argparse.Namespace) -> int:
             own["system"] = arguments.system
     made = keyfiles.make(use, _now_ms(), secrets.token_bytes, own)
     paths = keyfiles.write(made, arguments.out)
-    say(f"{paths[0]}: keep it where the keys of the house are kept; hq push-key {paths[0]} --gateway all gives it out.")
+    to = "TENANT/STORE/ID gives it to its shop's gateway alone" if use is KeyUse.COUPON else "all gives it out"
+    say(f"{paths[0]}: keep it where the keys of the house are kept; hq push-key {paths[0]} --gateway {to}.")
     for path in paths[1:]:
-        say(f"{path}: {_OTHER_FILES[made.ending]}")
+        say(f"{path}: {_OTHER_FILES[use]}")
     return 0
 
 
-_OTHER_FILES = {
-    "public": "the public key, for the phones' app, the wallet's owner, or coupons.put.",
-    "issuing": "the private key that signs tags (hq sign-tag). It never goes to a gateway; keep it offline.",
+_OTHER_FILES = {  # beside the file for push-key; a use without another file is not here
+    KeyUse.HCE: "the public key, for the phones' app.",
+    KeyUse.SMARTTAP: "the public key, for the wallet's owner.",
+    KeyUse.VAS: "the public key, for the wallet's owner.",
+    KeyUse.TAG: "the private key that signs tags (hq sign-tag) or coupons (hq sign-coupon), best one for each. "
+    "It never goes to a gateway; keep it offline.",
+    KeyUse.COUPON: "the public key: its key_id and key, and the shop as store, for the keys of coupons.put.",
 }
 
 

@@ -19,6 +19,7 @@ from gateway.core.changes import (
     SegmentsPut,
     StockPut,
 )
+from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
@@ -184,6 +185,8 @@ def push_key(ledger: Ledger, path: Path, gateway: str) -> tuple[int, list[tuple[
     """Seal a key file for one gateway ("tenant/store/id") or for "all" and record it; how many got it, and which did
     not with the reason. Nothing of the key itself is recorded. Raises ConfigError."""
     key = keyfiles.read(path)
+    if key.use is KeyUse.COUPON and gateway == "all":
+        raise ConfigError("all: expected one gateway; each shop signs coupons with a key of its own (docs/keys.md)")
     ops, left_out = keyfiles.seal_for(key, _chosen(ledger, gateway))
     record(ledger, ops)
     return len(ops), left_out
