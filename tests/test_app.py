@@ -17,6 +17,7 @@ from gateway.config import Config
 from gateway.core.changes import Delta
 from gateway.core.keyring import SunKey
 from gateway.errors import ConfigError
+from gateway.health import Part
 from gateway.keys import gateway_key
 from tests.rigs.broker import free_port
 from tests.rigs.system import Process, get, wait_for
@@ -115,6 +116,23 @@ def test_addresses_for_people() -> None:
     assert opened(Config.model_validate(tables), 81, "k").tablet_url == "http://localhost:81/tablet?key=k"
     public = tables | {"http": {"public_url": "http://gw.shop:8080/"}}
     assert opened(Config.model_validate(public), 81, "k").base_url == "http://gw.shop:8080"
+
+
+@pytest.mark.parametrize(
+    ("detail", "action", "line"),
+    [
+        ("", "", "hq is down"),
+        ("no connection", "", "hq is down: no connection"),
+        ("no connection", "Check the network.", "hq is down: no connection. Check the network."),
+        ("Did it break?", "Check the network.", "hq is down: Did it break? Check the network."),
+        ("", "Check the network.", "hq is down. Check the network."),
+    ],
+)
+def test_a_part_that_changes_is_a_line_of_whole_sentences(
+    caplog: pytest.LogCaptureFixture, detail: str, action: str, line: str
+) -> None:
+    app.journal(Part("hq", "down", detail, action, 0))
+    assert caplog.messages == [line]
 
 
 async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_restart(tmp_path: Path) -> None:

@@ -236,8 +236,19 @@ def lend(ledger: Ledger, budget_id: str, gateway: str, amount: int, until_ms: in
         raise ConfigError("all: expected one gateway; each has a lease of its own")
     lease_id = ledger.new_id()
     if not ledger.lend(lease_id, budget_id, (row["tenant"], row["store"], row["gateway"]), amount, until_ms):
-        raise ConfigError(f"budget {budget_id}: no such budget, or less than {amount} is left; see hq budgets")
+        found = budget(ledger, budget_id)
+        raise ConfigError(
+            f"budget {budget_id}: less than {amount} is left; expected at most {found['left']} {found['unit']}"
+        )
     return lease_id
+
+
+def budget(ledger: Ledger, budget_id: str) -> Row:
+    """One budget with `unit`, `total` and what is `left`. Raises ConfigError."""
+    for row in ledger.budgets():
+        if row["budget_id"] == budget_id:
+            return row
+    raise ConfigError(f"budget {budget_id}: no such budget; expected one that hq budgets lists, or hq set-budget first")
 
 
 def set_stock(ledger: Ledger, gateway: str, units: Mapping[str, int | None], at_ms: int) -> int:
