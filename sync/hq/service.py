@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.core import eid
+from gateway.core.localtime import is_known
 from gateway.core.model import Purpose
 from gateway.core.reckoning import Reckoning
 from gateway.core.spans import DAY_MS
@@ -143,6 +144,9 @@ def publish_prices(db: Path, path: Path) -> tuple[int, int]:
 def push_config(db: Path, path: Path) -> int:
     """Record the shop configuration that a JSON file holds; returns the version then."""
     op = orders.read_config(path)
+    zone = op["body"].get("restraint", {}).get("time_zone", "UTC")
+    if not is_known(zone):
+        raise ConfigError(f"{path}: restraint.time_zone: expected an IANA name such as Europe/Berlin; found {zone!r}")
     with _ledger(db) as ledger:
         orders.check_notice(ledger, op)
     return _record(db, [op])[1]
