@@ -147,10 +147,13 @@ def told(changes: Changes, day: date) -> Iterator[str]:
     if changes.nothing:
         yield "Nothing would change."
         return
-    yield (
-        f"{changes.changed} would change: {changes.other_offer} another offer, {changes.newly_spoken} newly spoken, "
-        f"{changes.newly_silent} newly silent."
-    )
+    if changes.changed:
+        yield (
+            f"{changes.changed} would change: {changes.other_offer} another offer, {changes.newly_spoken} newly "
+            f"spoken, {changes.newly_silent} newly silent."
+        )
+    else:
+        yield "Everybody would be shown the same; offers would fall for other reasons."
     yield ""
     yield f"{'shown':40} {'before':>8} {'after':>8}"
     yield from _rows(changes.shown_before, changes.shown_after, _WORDS)

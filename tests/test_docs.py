@@ -32,7 +32,8 @@ from gateway.core.keyring import HceKey, Held, Keyring, SunKey, reader_id
 from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentState, CredentialKind, Purpose
 from gateway.emulator import hce
 from gateway.health import Health
-from sync import forms, ops, prices, segments, stock, topics
+from sync import forms, ops, prices, segments, spent, stock, topics
+from sync.hq import orders, service
 from tests.rigs.broker import free_port
 from tests.rigs.reading import Bench, StandingClock
 from tests.rigs.shop import Clock
@@ -272,6 +273,19 @@ def test_every_credential_kind_is_documented_and_every_example_is_an_op() -> Non
     assert {CredentialKind.EID, CredentialKind.APP, CredentialKind.IBEACON} < set(kinds)
     for kind in CredentialKind:
         assert re.search(rf"^\| (`\w+`, )*`{kind}`", text, re.MULTILINE), kind
+
+
+def test_every_example_is_taken_from_a_file_or_named_as_one_that_is_not(tmp_path: Path) -> None:
+    lines = [line for line in doc("docs/mqtt.md").splitlines() if line.startswith('{"op"')]
+    (said,) = re.findall(r"stands in\nno file: ([^.]+(?:\.[a-z]+[^.]*)*)\. Texts", doc("docs/mqtt.md"))
+    made = set(re.findall(r"`([a-z]+\.[a-z]+)`", said))
+    known = set(re.findall(r'case "([a-z]+\.[a-z]+)"', doc("sync/ops.py"))) | {"scan.put", *spent.OPS}
+    assert known == made | set(orders.ALL_OPS)
+    assert not made & set(orders.ALL_OPS)
+    file = tmp_path / "all.jsonl"
+    file.write_text("\n".join(line for line in lines if json.loads(line)["op"] in orders.ALL_OPS))
+    assert {op["op"] for op in orders.read_ops(file)} >= {"purchases.put", "config.put", "stock.put", "scan.put"}
+    assert service.import_file(tmp_path / "hq.db", file)[0] > 10
 
 
 def test_a_credentials_text_is_given_beside_its_hex() -> None:

@@ -172,3 +172,10 @@ def test_the_first_and_last_day_begin_and_end_on_every_clock(year: int, zone: st
     for day in (date(year, 1, 1), date(year, 12, 31)):
         from_ms, until_ms = day_between(day, zone)
         assert until_ms - from_ms == 86_400_000
+
+
+def test_other_reasons_alone_change_what_nobody_is_shown() -> None:
+    changes = Changes(decisions=2, again=2, reasons_before=Counter({"zone": 1}), reasons_after=Counter({"zone": 2}))
+    lines = list(whatifverbs.told(changes, DAY))
+    assert lines[1] == "Everybody would be shown the same; offers would fall for other reasons."
+    assert lines[-1].startswith("  zone: ")

@@ -33,7 +33,7 @@ from sync.hq.ledger import Ledger
 MAX_CATALOGUE_BYTES = 16 * 1024 * 1024  # of a file: 5,000 offers of 3 kB
 PART_BYTES = 56 * 1024  # of offers in one operation, whose 64 KiB have room for the rest
 
-MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
+MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add", "purchases.put")
 OFFER_OPS = (
     "offer.put",
     "offer.drop",
@@ -327,6 +327,7 @@ _EXPECTED = {
     "credential.put": _fields("credential.put", None, "credential_id", "member_id", "kind and what the kind has"),
     "credential.drop": _fields("credential.drop", None, "credential_id"),
     "consent.add": _fields("consent.add", ConsentRecord),
+    "purchases.put": _fields("purchases.put", None, "member_id", "products", "visits"),
     "offer.put": _fields("offer.put", Offer),
     "offer.drop": _fields("offer.drop", None, "offer_id"),
     "learning.put": _fields("learning.put", Learning),
