@@ -20,7 +20,7 @@ from gateway.errors import ConfigError
 from gateway.health import Part
 from gateway.keys import gateway_key
 from tests.rigs.broker import free_port
-from tests.rigs.system import Process, get, wait_for
+from tests.rigs.system import WAIT_S, Process, get, wait_for
 from tests.rigs.terminalkeys import sealed, secret
 
 TABLES = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n[http]\nport = {port}\n'
@@ -69,14 +69,17 @@ def test_a_signal_ends_it_with_a_stream_open(config, tmp_path: Path, number: sig
     path, port = config('[[screen]]\nid = "bar"\nzone = "x"\n')
     process = Process(["run", "--config", str(path)], tmp_path / "log")
     process.start()
-    wait_for(lambda: parts(port), "the pages")
-    with socket.create_connection(("127.0.0.1", port)) as stream:
-        stream.sendall(b"GET /api/v1/screens/bar/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b"200" in stream.recv(100)
-        began_s = time.monotonic()
-        process._process.send_signal(number)
-        assert process._process.wait(30) == 0
-        print(f"ended in {time.monotonic() - began_s:.2f} s")
+    try:
+        wait_for(lambda: parts(port), "the pages")
+        with socket.create_connection(("127.0.0.1", port)) as stream:
+            stream.sendall(b"GET /api/v1/screens/bar/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"200" in stream.recv(100)
+            began_s = time.monotonic()
+            process._process.send_signal(number)
+            assert process._process.wait(WAIT_S) == 0
+            print(f"ended in {time.monotonic() - began_s:.2f} s")
+    finally:
+        process.kill()  # one that did not end would be blamed on another test
 
 
 def test_a_taken_port_is_told_and_waited_for(config, tmp_path: Path) -> None:
