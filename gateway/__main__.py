@@ -349,7 +349,10 @@ def _add_evaluate(quality: argparse.ArgumentParser) -> None:
 
 
 def _speed(text: str) -> float:
-    speed = float(text)
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
     if not 0.01 <= speed <= 1000:
         raise argparse.ArgumentTypeError("a number from 0.01 to 1000")
     return speed

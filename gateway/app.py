@@ -259,14 +259,10 @@ class Gateway:
 def journal(part: Part) -> None:
     """A line in the log for a part that changed; its words are the code's own and name no person."""
     level = {"ok": logging.INFO, "degraded": logging.INFO, "down": logging.WARNING}[part.state]
-    log.log(
-        level,
-        "%s is %s%s%s",
-        part.name,
-        part.state,
-        part.detail and f": {part.detail}",
-        part.action and f" {part.action}",
-    )
+    found = f"{part.name} is {part.state}" + (part.detail and f": {part.detail}")
+    if part.action:
+        found += f" {part.action}" if found.endswith((".", "?", "!")) else f". {part.action}"
+    log.log(level, "%s", found)
 
 
 def name_of(config: Config) -> str:

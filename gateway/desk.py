@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.core.consent import given
-from gateway.core.explain import LANGUAGES, explain
+from gateway.core.explain import LANGUAGES, Catalogue, explain
 from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS
 from gateway.core.model import Act, Purpose
 from gateway.core.ports import Clock
@@ -102,16 +102,20 @@ class Desk:
             return {"result": "disk"}
 
     def _why(self, tx: Tx, decision_id: str) -> Answer:
-        row = tx.decision(decision_id)
-        if row is None:
+        made = tx.made(decision_id)
+        if made is None:
             return {"result": "gone"}
+        row = made.row
         now_ms = self._clock.now_ms()
         tx.audit(now_ms, row["member_id"], ACTOR, "decision.explained", {"decision_id": decision_id})
         offers = tx.offers()
         titles = {offer.offer_id: bare(offer.title) for offer in offers}
         rules = {offer.offer_id: offer.eligibility for offer in offers if offer.eligibility is not None}
+        catalogue: Catalogue = "unknown"
+        if made.inputs is not None:
+            catalogue = "same" if made.inputs.catalogue == tx.catalogue_digest() else "other"
         zone = tx.shop().restraint.time_zone
-        told = {to: explain(row, row["reasons"], titles, zone, to, rules) for to in LANGUAGES}
+        told = {to: explain(row, row["reasons"], titles, zone, to, rules, catalogue) for to in LANGUAGES}
         return {"result": "ok", "at_ms": now_ms, "why": told}
 
     def _show(self, tx: Tx, member_id: str) -> Answer:

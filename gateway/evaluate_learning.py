@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway import learnsim, openbandit
 from gateway.core.learning import FLOOR, MAX_CANDIDATES, WHOLE, Arm, Learning, Tally, scores, shown
-from gateway.core.offpolicy import Estimate, Logged, estimate
+from gateway.core.offpolicy import LEAST_EFFECTIVE, Estimate, Logged, estimate
 from gateway.errors import ConfigError
 from gateway.plot import line_chart
 from gateway.results import Result, percentile
@@ -139,18 +139,19 @@ def open_bandit(folder: Path) -> list[Result]:
         items = len({row.item for row in even})
         there = _estimate(openbandit.forward(even, thompson), seed=0)
         back = _estimate(openbandit.backward(thompson, items), seed=0)
+        worth = "" if back.enough else f"; below {LEAST_EFFECTIVE} rows: not enough data yet"
         measured = 100 * sum(row.click for row in thompson) / len(thompson)
         ends = {"low": round(100 * there.low, 2), "high": round(100 * there.high, 2), "measured": round(measured, 3)}
         figures += [
             _golden(f"open_bandit_snips_pct.{campaign}", 100 * there.snips, "%", GOLDEN_FORWARD[campaign], ends),
             _golden(f"open_bandit_back_pct.{campaign}", 100 * back.snips, "%", GOLDEN_BACKWARD[campaign], {}),
-            _golden(f"open_bandit_back_ess.{campaign}", back.effective, "rows", GOLDEN_EFFECTIVE[campaign], {}),
+            _golden(f"open_bandit_back_ess.{campaign}", back.effective, "rows", GOLDEN_EFFECTIVE[campaign], {}, worth),
         ]
     return figures
 
 
-def _golden(name: str, value: float, unit: str, known: float, peers: dict[str, float]) -> Result:
-    return Result(name, round(value, 3 if unit == "%" else 0), unit, f"known: {known}", peers)
+def _golden(name: str, value: float, unit: str, known: float, peers: dict[str, float], more: str = "") -> Result:
+    return Result(name, round(value, 3 if unit == "%" else 0), unit, f"known: {known}{more}", peers)
 
 
 def _estimate(log: list[Logged], seed: int) -> Estimate:

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from drivers import sun
 from gateway import app, tillverbs
@@ -16,7 +16,7 @@ from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError
-from gateway.terminal import Defaults, grouped, out, say, whole
+from gateway.terminal import Defaults, grouped, out, rows, say, whole
 from sync.hq import keyfiles, service
 from sync.hq.versions import CODE_MINUTES_MAX
 from sync.link import Address
@@ -106,7 +106,7 @@ def _add_key_verbs(verb: Verb) -> None:
     made.add_argument("--system", default="", help="sun: the system identifier of AN10922, up to 34 hex digits")
     push = verb("push-key", _hq_push_key, "seal a key file for gateways and record it")
     push.add_argument("file", type=Path)
-    push.add_argument("--gateway", required=True, help="tenant/store/id, or all")
+    push.add_argument("--gateway", required=True, help="tenant/store/id, or all (but for coupon)")
     drop = verb("drop-key", _hq_drop_key, "take a key away from gateways")
     drop.add_argument("key", help="its id")
     drop.add_argument("--gateway", required=True, help="tenant/store/id, or all")
@@ -202,26 +202,19 @@ def _hq_erasures(arguments: argparse.Namespace) -> int:
     """0 = all gateways have done all of them, and nothing waits; 1 = not so."""
     if arguments.pending:
         pending = service.pending_erasures(arguments.db)
-        if not pending:
-            say("nothing waits")
-        return _print_rows(pending)
+        rows(pending, "nothing waits")
+        return 1 if pending else 0
     if arguments.receipts is not None:
-        _print_rows(service.receipts(arguments.db, arguments.receipts))
+        rows(service.receipts(arguments.db, arguments.receipts), "no gateway has confirmed it yet")
         return 0
-    rows, gateways = service.erasures(arguments.db, arguments.limit)
-    _print_rows(rows)
+    ordered, gateways = service.erasures(arguments.db, arguments.limit)
+    rows(ordered, "nobody was erased yet")
     late = [row for row in gateways if row["erase_behind"]]
     for row in late:
         name = f"{row['tenant']}/{row['store']}/{row['gateway']}"
         state = "connected" if row["online"] else "away"
         say(f"{name} ({state}) has not confirmed {row['erase_behind']}; it knows nobody until it has heard of them.")
     return 1 if late else 0
-
-
-def _print_rows(rows: list[dict[str, Any]]) -> int:
-    for row in rows:
-        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
-    return 1 if rows else 0
 
 
 def _hq_approve(arguments: argparse.Namespace) -> int:
@@ -237,8 +230,8 @@ def _hq_refuse(arguments: argparse.Namespace) -> int:
 
 
 def _hq_events(arguments: argparse.Namespace) -> int:
-    for event in service.events(arguments.db, arguments.after, arguments.limit):
-        out.print(json.dumps(event, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    told = service.events(arguments.db, arguments.after, arguments.limit)
+    rows(told, f"no event after {arguments.after}" if arguments.after else "no shop has reported anything yet")
     return 0
 
 
@@ -276,15 +269,20 @@ def _hq_make_key(arguments: argparse.Namespace) -> int:
             own["system"] = arguments.system
     made = keyfiles.make(use, _now_ms(), secrets.token_bytes, own)
     paths = keyfiles.write(made, arguments.out)
-    say(f"{paths[0]}: keep it where the keys of the house are kept; hq push-key {paths[0]} --gateway all gives it out.")
+    to = "TENANT/STORE/ID gives it to its shop's gateway alone" if use is KeyUse.COUPON else "all gives it out"
+    say(f"{paths[0]}: keep it where the keys of the house are kept; hq push-key {paths[0]} --gateway {to}.")
     for path in paths[1:]:
-        say(f"{path}: {_OTHER_FILES[made.ending]}")
+        say(f"{path}: {_OTHER_FILES[use]}")
     return 0
 
 
-_OTHER_FILES = {
-    "public": "the public key, for the phones' app, the wallet's owner, or coupons.put.",
-    "issuing": "the private key that signs tags (hq sign-tag). It never goes to a gateway; keep it offline.",
+_OTHER_FILES = {  # beside the file for push-key; a use without another file is not here
+    KeyUse.HCE: "the public key, for the phones' app.",
+    KeyUse.SMARTTAP: "the public key, for the wallet's owner.",
+    KeyUse.VAS: "the public key, for the wallet's owner.",
+    KeyUse.TAG: "the private key that signs tags (hq sign-tag) or coupons (hq sign-coupon), best one for each. "
+    "It never goes to a gateway; keep it offline.",
+    KeyUse.COUPON: "the public key: its key_id and key, and the shop as store, for the keys of coupons.put.",
 }
 
 
@@ -304,6 +302,8 @@ def _hq_drop_key(arguments: argparse.Namespace) -> int:
 
 def _hq_gateways(arguments: argparse.Namespace) -> int:
     gateways, keys = service.gateways(arguments.db)
+    if not gateways:
+        say("no gateway has connected yet")
     for row in gateways:
         name = f"{row['tenant']}/{row['store']}/{row['gateway']}"
         known = {field: grouped(row[field]) or None for field in ("key", "pending_key")}

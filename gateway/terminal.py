@@ -1,9 +1,10 @@
 """What the commands write: results on standard output, words beside them on standard error."""
 
 import argparse
+import json
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from rich.console import Console
 
@@ -15,6 +16,16 @@ Defaults = argparse.ArgumentDefaultsHelpFormatter
 def say(text: str, style: str = "") -> None:
     """Words beside the output, on standard error, never wrapped or coloured by their content."""
     err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def rows(listed: Iterable[Mapping[str, object]], nothing: str) -> None:
+    """One JSON object a line; `nothing` is said beside the output where there is none."""
+    found = False
+    for row in listed:
+        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+        found = True
+    if not found:
+        say(nothing)
 
 
 def laid_out(text: str, indent: int) -> str:

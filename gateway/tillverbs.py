@@ -1,7 +1,6 @@
 """The verbs of `store-gateway hq` about tills: budgets, what is lent, stock, points, coupons (docs/till.md), prices."""
 
 import argparse
-import json
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from gateway.core import coupon
 from gateway.core.spans import DAY_MS
-from gateway.terminal import out, say, whole
+from gateway.terminal import out, rows, say, whole
 from sync.hq import keyfiles, service
 
 MOST = 10**12  # units or cents of one budget, as in sync.forms
@@ -71,8 +70,7 @@ def _lend(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
 
 
 def _budgets(arguments: argparse.Namespace) -> int:
-    for row in [*service.budgets(arguments.db), *service.doubles(arguments.db)]:
-        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    rows([*service.budgets(arguments.db), *service.doubles(arguments.db)], "no budget yet; hq set-budget makes one")
     return 0
 
 
@@ -80,8 +78,7 @@ def _passes(arguments: argparse.Namespace) -> int:
     due, struck = service.passes(arguments.db, arguments.limit, arguments.done)
     if arguments.done is not None:
         say(f"struck: {struck}")
-    for row in due:
-        out.print(json.dumps(row), markup=False, highlight=False, soft_wrap=True)
+    rows(due, "no pass is out of date")
     return 0
 
 
@@ -109,8 +106,7 @@ def _set_points(arguments: argparse.Namespace) -> int:
 
 
 def _points(arguments: argparse.Namespace) -> int:
-    for row in service.points(arguments.db):
-        out.print(json.dumps(row, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+    rows(service.points(arguments.db), "nobody has points yet; shops report them, or hq set-points")
     return 0
 
 
@@ -120,5 +116,7 @@ def _sign(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
     nonce = secrets.token_bytes(coupon.NONCE_BYTES)
     text = coupon.issue(private, key_id, arguments.offer, ends_s, nonce, arguments.member, arguments.only_in)
     out.print(text, markup=False, highlight=False, soft_wrap=True)
+    for doubt in service.coupon_doubts(arguments.db, arguments.offer, arguments.member, arguments.only_in):
+        say(doubt, "yellow")
     say(f"Its key in coupons.put: key_id {key_id}, key {private.public_key().public_bytes_raw().hex()}")
     return 0

@@ -25,6 +25,7 @@ from gateway.whatif import LEFT_OUT, NOTHING, Changes, Replay, Terms
 from sync import ops
 from sync.hq import orders
 
+FIRST_YEAR, LAST_YEAR = 1970, 9998  # the shop's clock begins and ends there (core.localtime.LAST_MS)
 MAX_FAULTS = 50  # of a file; whoever has more has chosen the wrong file
 _WORDS = {NOTHING: "(nothing)"}
 LISTED = 30  # offers and reasons of the table; --json has all
@@ -34,7 +35,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", defau
     text = "a day's decisions made again with another catalogue or configuration: what would change; names nobody"
     sub = verbs.add_parser("replay-decisions", help=text, description=text, formatter_class=Defaults)
     sub.set_defaults(verb=_run)
-    sub.add_argument("--day", type=date.fromisoformat, required=True, help="YYYY-MM-DD, of the shop's own time zone")
+    sub.add_argument("--day", type=_day, required=True, help="YYYY-MM-DD, of the shop's own time zone")
     sub.add_argument(
         "--catalogue", type=Path, help="a file as for hq publish-offers, applied to the catalogue that is here"
     )
@@ -42,6 +43,19 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", defau
     sub.add_argument("--config", type=Path, default=default_config, help="the configuration file of this gateway")
     sub.add_argument("--plot", type=Path, help="write a chart (SVG) to this file")
     sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _day(text: str) -> date:
+    """Raises as argparse wants it."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise argparse.ArgumentTypeError(
+            f"expected a day as YYYY-MM-DD, from the year {FIRST_YEAR} to {LAST_YEAR}; found {text!r:.40}"
+        )
+    return day
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -133,10 +147,13 @@ def told(changes: Changes, day: date) -> Iterator[str]:
     if changes.nothing:
         yield "Nothing would change."
         return
-    yield (
-        f"{changes.changed} would change: {changes.other_offer} another offer, {changes.newly_spoken} newly spoken, "
-        f"{changes.newly_silent} newly silent."
-    )
+    if changes.changed:
+        yield (
+            f"{changes.changed} would change: {changes.other_offer} another offer, {changes.newly_spoken} newly "
+            f"spoken, {changes.newly_silent} newly silent."
+        )
+    else:
+        yield "Everybody would be shown the same; offers would fall for other reasons."
     yield ""
     yield f"{'shown':40} {'before':>8} {'after':>8}"
     yield from _rows(changes.shown_before, changes.shown_after, _WORDS)

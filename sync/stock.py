@@ -12,7 +12,9 @@ MAX_UNITS = 1_000_000_000
 MAX_ARTICLES = 750
 
 
-class _Body(BaseModel):
+class StockBody(BaseModel):
+    """changes.StockPut."""
+
     model_config = EXACT
 
     gateway: Gateway
@@ -23,7 +25,7 @@ class _Body(BaseModel):
 
 def parse(body: object) -> StockPut:
     """Raises PeerError: "fields", "range"."""
-    return StockPut(**dict(validate(_Body, body)))
+    return StockPut(**dict(validate(StockBody, body)))
 
 
 def body(put: StockPut) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from gateway.config import Config
 from gateway.core.changes import Delta
 from gateway.core.keyring import SunKey
 from gateway.errors import ConfigError
+from gateway.health import Part
 from gateway.keys import gateway_key
 from tests.rigs.broker import free_port
-from tests.rigs.system import Process, get, wait_for
+from tests.rigs.system import WAIT_S, Process, get, wait_for
 from tests.rigs.terminalkeys import sealed, secret
 
 TABLES = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "{data}"\n[http]\nport = {port}\n'
@@ -69,14 +70,17 @@ def test_a_signal_ends_it_with_a_stream_open(config, tmp_path: Path, number: sig
     path, port = config('[[screen]]\nid = "bar"\nzone = "x"\n')
     process = Process(["run", "--config", str(path)], tmp_path / "log")
     process.start()
-    wait_for(lambda: parts(port), "the pages")
-    with socket.create_connection(("127.0.0.1", port)) as stream:
-        stream.sendall(b"GET /api/v1/screens/bar/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b"200" in stream.recv(100)
-        began_s = time.monotonic()
-        process._process.send_signal(number)
-        assert process._process.wait(30) == 0
-        print(f"ended in {time.monotonic() - began_s:.2f} s")
+    try:
+        wait_for(lambda: parts(port), "the pages")
+        with socket.create_connection(("127.0.0.1", port)) as stream:
+            stream.sendall(b"GET /api/v1/screens/bar/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"200" in stream.recv(100)
+            began_s = time.monotonic()
+            process._process.send_signal(number)
+            assert process._process.wait(WAIT_S) == 0
+            print(f"ended in {time.monotonic() - began_s:.2f} s")
+    finally:
+        process.kill()  # one that did not end would be blamed on another test
 
 
 def test_a_taken_port_is_told_and_waited_for(config, tmp_path: Path) -> None:
@@ -139,6 +143,23 @@ def test_the_start_says_when_phones_are_not_kept_apart(
     finally:
         assert process.stop() == 0
     assert ("http.phones_port" in (tmp_path / "log").read_text()) == told
+
+
+@pytest.mark.parametrize(
+    ("detail", "action", "line"),
+    [
+        ("", "", "hq is down"),
+        ("no connection", "", "hq is down: no connection"),
+        ("no connection", "Check the network.", "hq is down: no connection. Check the network."),
+        ("Did it break?", "Check the network.", "hq is down: Did it break? Check the network."),
+        ("", "Check the network.", "hq is down. Check the network."),
+    ],
+)
+def test_a_part_that_changes_is_a_line_of_whole_sentences(
+    caplog: pytest.LogCaptureFixture, detail: str, action: str, line: str
+) -> None:
+    app.journal(Part("hq", "down", detail, action, 0))
+    assert caplog.messages == [line]
 
 
 async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_restart(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gateway.core.changes import BindingPut, ConsentPark
-from gateway.core.model import Purpose
+from gateway.core.changes import BindingPut, ConsentPark, OfferDrop, OfferPut
+from gateway.core.model import Offer, Purpose
 from gateway.desk import Desk
 from gateway.errors import StoreError
 from gateway.records import Tx
@@ -161,3 +161,19 @@ async def test_why_tells_a_decision_and_is_noted(shop: Shop, desk: Desk) -> None
     assert (await views(shop))[-1] == "decision.explained"
     assert (await desk.answer({"verb": "why", "decision_id": "gone"}))["result"] == "gone"
     assert (await desk.answer({"verb": "why"}))["result"] == "gone"
+
+
+async def test_why_does_not_guess_what_an_offer_of_a_former_catalogue_said(shop: Shop, desk: Desk) -> None:
+    await shop.stand("mia", "coffee-ble")
+    (made, *_) = await shop.bodies("decision.made")
+    ask = {"verb": "why", "decision_id": made["decision_id"]}
+    before = (await desk.answer(ask))["why"]["en"]
+    assert not any("catalogue" in line for line in before)
+    shown = made["offer_id"]
+    await shop.push(OfferDrop(shown), OfferPut(Offer("new", {"en": "Something else"}, {})))
+    after = (await desk.answer(ask))["why"]["en"]
+    assert after[1] == f"Shown: {shown} (not in the catalogue any more; no text kept)."
+    assert after[2] == "The catalogue was changed since. Titles and conditions are those of today, not those of then."
+    await shop.push(OfferPut(Offer(shown, {"en": "Rewritten"}, {})))
+    again = (await desk.answer(ask))["why"]["en"]
+    assert again[1:3] == [f'Shown: "Rewritten" ({shown}).', after[2]]

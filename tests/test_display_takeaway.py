@@ -2,13 +2,15 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import segno
 
+from gateway.core.changes import ConfigPut
 from gateway.core.coupon import MAX_CHARACTERS
-from gateway.core.model import Proof, Purpose
+from gateway.core.model import Proof, Purpose, Restraint
 from gateway.core.tokens import MAX_WRONG_SOURCE
 from tests.rigs.coupons import HELD, RULES, put
 from tests.rigs.own import Own, own_shop
@@ -66,6 +68,15 @@ async def test_the_page_holds_the_code_its_letters_and_no_word_about_the_member(
     assert 'lang="en"' in english.text
     assert "Valid until" in english.text
     assert "Valid until" in (await own.browser().open(f"/o/{text}?language=fr")).text
+
+
+async def test_a_time_zone_that_this_machine_does_not_know_costs_nobody_their_coupon(own: Own) -> None:
+    where = await scanned(own)
+    lost = replace(own.shop.flow.shop, restraint=Restraint(time_zone="Europe/Entenhausen"))
+    await own.shop.push(ConfigPut(lost))
+    page = await own.browser().open(where)
+    assert page.status_code == 200
+    assert "Gültig bis" in page.text
 
 
 async def test_it_is_saved_as_an_image(own: Own) -> None:

@@ -9,8 +9,10 @@ import secrets
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import pytest
 from fastapi.routing import APIRoute
@@ -18,17 +20,20 @@ from pydantic import BaseModel
 
 from display.api import create_app
 from display.hub import Hub
+from display.wire import ART
 from drivers.people import TRACKABLE_WORDING
 from drivers.talk import Found, Terminal
 from gateway import bench, broker, config
 from gateway.__main__ import _parser
 from gateway.config import SOURCE_SCHEMES, Config, ScannerConfig
 from gateway.core.changes import CredentialPut
+from gateway.core.gate import OFFER_PURPOSES
 from gateway.core.keyring import HceKey, Held, Keyring, SunKey, reader_id
 from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentState, CredentialKind, Purpose
 from gateway.emulator import hce
 from gateway.health import Health
-from sync import ops, topics
+from sync import forms, ops, prices, segments, spent, stock, topics
+from sync.hq import orders, service
 from tests.rigs.broker import free_port
 from tests.rigs.reading import Bench, StandingClock
 from tests.rigs.shop import Clock
@@ -224,6 +229,42 @@ def test_every_topic_change_and_purpose_is_documented() -> None:
         assert f"`{word}`" in text, word
 
 
+def choices(model: type[BaseModel]) -> Iterator[tuple[str, set[str]]]:
+    """Every field of a body, and of what is in it, that has one of a few words, with the words."""
+    for name, field in model.model_fields.items():
+        stack = [field.annotation]
+        while stack:
+            kind = stack.pop()
+            if get_origin(kind) is Literal:
+                yield name, {str(word) for word in get_args(kind)} - {""}
+            elif isinstance(kind, type) and issubclass(kind, Enum):
+                yield name, {str(word) for word in kind}
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from choices(kind)
+            else:
+                stack.extend(get_args(kind))
+
+
+BODIES = (
+    *(forms.OfferBody, forms.LearningBody, forms.LeaseBody, forms.CouponsBody),
+    *(prices.PricesBody, prices.ScanBody, segments.SegmentsBody, stock.StockBody),
+)
+
+
+@pytest.mark.parametrize("form", BODIES, ids=lambda form: form.__name__)
+def test_every_field_of_an_order_for_offers_and_tills_is_documented_with_its_words(form: type[BaseModel]) -> None:
+    lines = doc("docs/mqtt.md").splitlines()
+    for name in keys(form) - {"segments"}:
+        assert any(f"`{name}`" in line for line in lines), name
+    words = [*choices(form)]
+    if form is forms.OfferBody:  # the gate and the pages narrow what the form lets through
+        words = [one for one in words if one[0] != "purpose"]
+        words += [("art", set(ART)), ("purpose", {str(one) for one in OFFER_PURPOSES})]
+        assert {"audience", "channels", "what", "per", "calendar"} <= {name for name, _ in words}
+    for name, known in words:
+        assert any(f"`{name}`" in line and all(f"`{one}`" in line for one in known) for line in lines), name
+
+
 def test_every_credential_kind_is_documented_and_every_example_is_an_op() -> None:
     text = doc("docs/mqtt.md")
     examples = [json.loads(line) for line in text.splitlines() if line.startswith('{"op"')]
@@ -232,6 +273,19 @@ def test_every_credential_kind_is_documented_and_every_example_is_an_op() -> Non
     assert {CredentialKind.EID, CredentialKind.APP, CredentialKind.IBEACON} < set(kinds)
     for kind in CredentialKind:
         assert re.search(rf"^\| (`\w+`, )*`{kind}`", text, re.MULTILINE), kind
+
+
+def test_every_example_is_taken_from_a_file_or_named_as_one_that_is_not(tmp_path: Path) -> None:
+    lines = [line for line in doc("docs/mqtt.md").splitlines() if line.startswith('{"op"')]
+    (said,) = re.findall(r"stands in\nno file: ([^.]+(?:\.[a-z]+[^.]*)*)\. Texts", doc("docs/mqtt.md"))
+    made = set(re.findall(r"`([a-z]+\.[a-z]+)`", said))
+    known = set(re.findall(r'case "([a-z]+\.[a-z]+)"', doc("sync/ops.py"))) | {"scan.put", *spent.OPS}
+    assert known == made | set(orders.ALL_OPS)
+    assert not made & set(orders.ALL_OPS)
+    file = tmp_path / "all.jsonl"
+    file.write_text("\n".join(line for line in lines if json.loads(line)["op"] in orders.ALL_OPS))
+    assert {op["op"] for op in orders.read_ops(file)} >= {"purchases.put", "config.put", "stock.put", "scan.put"}
+    assert service.import_file(tmp_path / "hq.db", file)[0] > 10
 
 
 def test_a_credentials_text_is_given_beside_its_hex() -> None:

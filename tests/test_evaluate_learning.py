@@ -54,3 +54,19 @@ def test_the_known_values_of_the_open_bandit_sample() -> None:
         assert figures[f"open_bandit_snips_pct.{campaign}"] == evaluate_learning.GOLDEN_FORWARD[campaign]
         assert figures[f"open_bandit_back_pct.{campaign}"] == evaluate_learning.GOLDEN_BACKWARD[campaign]
         assert figures[f"open_bandit_back_ess.{campaign}"] == evaluate_learning.GOLDEN_EFFECTIVE[campaign]
+
+
+def test_a_log_that_is_worth_too_little_is_marked(tmp_path: Path) -> None:
+    rows = [
+        "item_id,position,click,propensity_score",
+        *(f"{n % 4},1,{n % 2},{0.25 if n else 0.0001}" for n in range(400)),
+    ]
+    for policy in openbandit.POLICIES:
+        for campaign in openbandit.CAMPAIGNS:
+            file = tmp_path / policy / campaign / f"{campaign}.csv"
+            file.parent.mkdir(parents=True)
+            even = [row.replace("0.0001", "0.25") for row in rows]
+            file.write_text("\n".join(even if campaign == "all" else rows) + "\n")
+    goals = {one.name: one.goal for one in evaluate_learning.open_bandit(tmp_path)}
+    assert not goals["open_bandit_back_ess.all"].endswith("not enough data yet")
+    assert goals["open_bandit_back_ess.women"].endswith("below 100 rows: not enough data yet")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.eligible import parse
-from gateway.core.explain import LANGUAGES, NAMED, explain, explain_card
+from gateway.core.explain import LANGUAGES, NAMED, Catalogue, Language, explain, explain_card
 from gateway.core.gate import OFFER_PURPOSES
 from gateway.core.model import Offer
 
@@ -67,6 +67,42 @@ def test_what_an_offer_asks_of_the_visit_is_said() -> None:
         '"Freshly roasted" (o1), as it stands today: at least 5 minutes in the area wine.',
     ]
     assert len(lines) == 6  # nothing of o2, which fell for another reason, nor of o3
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "to", "words"),
+    [
+        (
+            "other",
+            "en",
+            "The catalogue was changed since. Titles and conditions are those of today, not those of then.",
+        ),
+        (
+            "other",
+            "de",
+            "Der Katalog wurde seither geändert. Titel und Bedingungen sind die von heute, nicht die von d",
+        ),
+        ("unknown", "en", "Which catalogue counted then was not kept. Titles and conditions are those of today."),
+        (
+            "unknown",
+            "de",
+            "Welcher Katalog damals galt, ist nicht aufbewahrt. Titel und Bedingungen sind die von heute.",
+        ),
+    ],
+)
+def test_another_catalogue_than_that_of_then_is_said(catalogue: Catalogue, to: Language, words: str) -> None:
+    reasons = [["gone", "ranked_lower"], ["o1", "chosen"]]
+    lines = explain(ROW, reasons, TITLES, "UTC", to, catalogue=catalogue)
+    assert lines[2].startswith(words)
+    (told,) = (line for line in lines if line.startswith("gone"))
+    assert ("not in the catalogue any more" if to == "en" else "nicht mehr im Katalog") in told
+    assert not any(words in line for line in explain(ROW, reasons, TITLES, "UTC", to))
+
+
+def test_an_offer_that_was_shown_and_is_gone_is_named_by_its_id_alone() -> None:
+    lines = explain(ROW | {"offer_id": "o9"}, [["o9", "chosen"]], TITLES, "UTC", "en", catalogue="other")
+    assert lines[1] == "Shown: o9 (not in the catalogue any more; no text kept)."
+    assert "Freshly roasted" not in " ".join(lines)
 
 
 def test_a_place_on_a_card_is_explained_without_a_word_of_the_member() -> None:

@@ -135,6 +135,13 @@ def test_the_configuration_is_one_object(db: Path, tmp_path: Path) -> None:
             service.push_config(db, written(tmp_path / "shop.json", text))
 
 
+def test_a_time_zone_that_nobody_knows_is_not_pushed(db: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shop.json"
+    with pytest.raises(ConfigError, match=r"time_zone: expected an IANA name such as Europe/Berlin; found 'Europe/Ent"):
+        service.push_config(db, written(path, '{"restraint": {"time_zone": "Europe/Entenhausen"}}'))
+    assert service.push_config(db, written(path, '{"restraint": {"time_zone": "Europe/Berlin"}}')) == 1
+
+
 def test_the_words_of_a_notice_change_only_with_its_version(tmp_path: Path) -> None:
     db = tmp_path / "hq.db"
 

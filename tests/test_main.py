@@ -145,7 +145,7 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     assert __main__.main(["hq", "erase", "--db", str(db), "m-012"]) == 78, "a slip of the pen is not obeyed for good"
     assert "--even-unknown" in capsys.readouterr().err
     assert __main__.main(["hq", "erasures", "--db", str(db)]) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "nobody was erased yet\n")
     assert "erased (order 1)" in hq("erase", "m-012", "--even-unknown")
     assert json.loads(hq("erasures"))["seq"] == 1
     assert hq("erasures", "--receipts", "1") == ""
@@ -284,3 +284,16 @@ def test_a_tag_is_signed_with_the_issuing_file(tmp_path: Path, capsys) -> None:
     assert capsys.readouterr().out.startswith("https://join.example/t?i=4711&k=")
     assert __main__.main([*sign, "--key", str(tmp_path / "tag.json")]) == 78
     assert "the issuing file" in capsys.readouterr().err
+
+
+def test_the_key_of_a_shops_coupons_goes_to_its_own_gateway_only(tmp_path: Path, capsys) -> None:
+    db, key = tmp_path / "hq.db", tmp_path / "till.json"
+    assert __main__.main(["hq", "make-key", "coupon", "--out", str(key)]) == 0
+    said = capsys.readouterr().err
+    assert "--gateway TENANT/STORE/ID" in said
+    assert "coupons.put" in said
+    show_key(db, 1)
+    push = ["hq", "push-key", "--db", str(db), str(key), "--gateway"]
+    assert __main__.main([*push, "all"]) == 78
+    assert "each shop signs coupons with a key of its own" in capsys.readouterr().err
+    assert __main__.main([*push, "t/s/g"]) == 0

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from gateway.terminal import say, whole
+from gateway.terminal import rows, say, whole
 
 
 def test_words_go_to_standard_error_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,6 +12,13 @@ def test_words_go_to_standard_error_as_they_are(capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err == "[bold]not markup[/bold] " + "x" * 300 + "\n"
+
+
+def test_rows_are_json_lines_and_their_absence_is_said_beside_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    rows([{"title": "Käse [fein] " + "x" * 200}, {"n": None}], "nothing here")
+    assert capsys.readouterr() == ('{"title": "Käse [fein] ' + "x" * 200 + '"}\n{"n": null}\n', "")
+    rows([], "nothing here")
+    assert capsys.readouterr() == ("", "nothing here\n")
 
 
 @pytest.mark.parametrize("text", ["3", "7"])

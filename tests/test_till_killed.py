@@ -54,15 +54,16 @@ asyncio.run(main())
 """
 
 
-def run_until_killed(folder: Path, after_s: float) -> list[list[object]]:
-    """What the tills were told before the power went; a line that was torn was not told."""
+def run_until_killed(folder: Path, answers: int, then_s: float) -> list[list[object]]:
+    """What the tills were told before the power went, a moment after so many answers; a line that was torn was not
+    told."""
     program = [sys.executable, "-c", GATEWAY, str(folder)]
     process = subprocess.Popen(program, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE)
     assert process.stdout is not None
-    first = process.stdout.readline()
-    time.sleep(after_s)
+    heard = b"".join(process.stdout.readline() for _ in range(answers))
+    time.sleep(then_s)
     process.send_signal(signal.SIGKILL)
-    lines = (first + process.stdout.read()).splitlines(keepends=True)
+    lines = (heard + process.stdout.read()).splitlines(keepends=True)
     process.stdout.close()
     process.wait()
     return [json.loads(line) for line in lines if line.endswith(b"\n")]
@@ -79,7 +80,8 @@ async def test_what_was_told_is_kept_once_through_kills(tmp_path: Path) -> None:
     rng = random.Random(4)
     told: dict[tuple[str, str], dict[str, object]] = {}
     for _ in range(KILLS):
-        for till, key, answer in run_until_killed(tmp_path, rng.uniform(0.02, 0.4)):
+        news = rng.randint(1, 3 * 60)  # behind the answers that it gives again: a few rounds of sixty requests
+        for till, key, answer in run_until_killed(tmp_path, len(told) + news, rng.uniform(0, 0.02)):
             assert told.setdefault((str(till), str(key)), answer) == answer  # type: ignore[arg-type]  # JSON objects
     sold = [answer for (_, key), answer in told.items() if answer["result"] == "committed"]
     back = [answer for (_, key), answer in told.items() if answer["result"] == "reversed"]

@@ -92,14 +92,19 @@ def test_stock_is_said_for_one_shop(parser: argparse.ArgumentParser, tmp_path: P
     [
         (("set-budget", "no spaces", "--total", "1"), "1 to 64"),
         (("lend", "nothing", "--gateway", SHOP.name, "--amount", "1"), "no such budget"),
-        (("lend", "autumn", "--gateway", SHOP.name, "--amount", "11"), "less than 11"),
+        (
+            ("lend", "autumn", "--gateway", SHOP.name, "--amount", "11"),
+            "less than 11 is left; expected at most 6 cents",
+        ),
         (("lend", "autumn", "--gateway", "acme/x/y", "--amount", "1"), "no such gateway"),
         (("lend", "autumn", "--gateway", "all", "--amount", "1"), "one gateway"),
-        (("set-budget", "autumn", "--total", "10", "--unit", "units"), "another unit"),
+        (("set-budget", "autumn", "--total", "10", "--unit", "units"), "counts cents, for good; expected --unit cents"),
+        (("set-budget", "autumn", "--total", "3"), "4 cents are lent or spent; expected a total of at least that"),
     ],
 )
 def test_what_cannot_be_lent_says_why(parser: argparse.ArgumentParser, words: tuple[str, ...], why: str) -> None:
     run(parser, "set-budget", "autumn", "--total", "10")
+    run(parser, "lend", "autumn", "--gateway", SHOP.name, "--amount", "4")
     with pytest.raises(ConfigError, match=why):
         run(parser, *words)
 
@@ -120,6 +125,44 @@ def test_a_coupon_is_signed_and_its_key_told(
     assert (found.offer_id, found.ends_s) == ("o-1", (NOW_MS + 30 * DAY_MS) // 1000)
     assert coupon.fits(found, "m-1")
     assert key.key.hex() in shown.out + shown.err
+
+
+def test_a_coupon_that_names_what_nobody_knows_is_doubted(
+    parser: argparse.ArgumentParser,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    private = Ed25519PrivateKey.from_private_bytes(b"headquarters' key for tests only")
+    monkeypatch.setattr(keyfiles, "read_issuing", lambda path: ("k1", private))
+    sign = ("sign-coupon", "--key", "file", "--offer", "o-1", "--only-in", f"{SHOP.tenant}/{SHOP.store}")
+
+    def doubts(*more: str) -> list[str]:
+        assert run(parser, *sign, *more) == 0
+        return [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()[:-1]]
+
+    assert doubts("--member", "m-1") == ["offer o-1", "member m-1"]
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        ledger.record_ops([{"op": "member.put", "body": {"member_id": "m-1"}}])
+        ledger.record_ops([{"op": "offer.put", "body": {"offer_id": "o-1", "title": {}, "text": {}}}])
+    assert doubts("--member", "m-1") == []
+    assert doubts("--only-in", "acme/nowhere") == ["shop acme/nowhere"]
+    (tmp_path / "hq.db").unlink()
+    assert doubts() == [str(tmp_path / "hq.db")]
+    assert not (tmp_path / "hq.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("budgets",), "no budget yet"), (("passes",), "no pass is out of date"), (("points",), "nobody has points yet")],
+)
+def test_a_list_without_rows_says_so_beside_the_output(
+    parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert run(parser, *words) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
 
 
 def test_a_price_file_becomes_the_list(
@@ -147,4 +190,4 @@ def test_passes_that_are_out_of_date_are_listed_and_struck_and_doubles_stand_beh
     assert (double["coupon"], [use["store"] for use in double["uses"]]) == (used, ["munich-1", "berlin-2"])
     run(parser, "passes", "--done", str(row["number"]))
     shown = capsys.readouterr()
-    assert (shown.out + shown.err).strip() == "struck: 1"
+    assert (shown.out, shown.err) == ("", "struck: 1\nno pass is out of date\n")

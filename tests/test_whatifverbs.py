@@ -14,6 +14,7 @@ from gateway import keys, whatifverbs
 from gateway.__main__ import main
 from gateway.apply import apply
 from gateway.core.changes import ConfigPut, Delta, LearningPut, OfferDrop, OfferPut
+from gateway.core.localtime import day_between
 from gateway.core.model import Offer, Purpose
 from gateway.store import Store
 from gateway.whatif import MAX_DECISIONS, Changes
@@ -153,3 +154,28 @@ def test_every_doubt_has_its_line() -> None:
     assert "(9 more; --json has all)" in told
     assert "  budget.day: Enough had been shown on that day." in told
     assert MAX_DECISIONS >= 20_000 * 2
+
+
+@pytest.mark.parametrize("day", ["yesterday", "22.11.2026", "2026-02-30", "9999-12-31", "1969-12-31", "0001-01-01"])
+def test_a_day_that_is_none_of_the_calendars_is_answered_with_one_that_is(
+    day: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["replay-decisions", "--day", day])
+    assert ended.value.code == 2
+    assert f"expected a day as YYYY-MM-DD, from the year 1970 to 9998; found '{day}'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("year", [whatifverbs.FIRST_YEAR, whatifverbs.LAST_YEAR])
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+def test_the_first_and_last_day_begin_and_end_on_every_clock(year: int, zone: str) -> None:
+    for day in (date(year, 1, 1), date(year, 12, 31)):
+        from_ms, until_ms = day_between(day, zone)
+        assert until_ms - from_ms == 86_400_000
+
+
+def test_other_reasons_alone_change_what_nobody_is_shown() -> None:
+    changes = Changes(decisions=2, again=2, reasons_before=Counter({"zone": 1}), reasons_after=Counter({"zone": 2}))
+    lines = list(whatifverbs.told(changes, DAY))
+    assert lines[1] == "Everybody would be shown the same; offers would fall for other reasons."
+    assert lines[-1].startswith("  zone: ")

@@ -5,7 +5,6 @@ It names nobody: of a member it holds eight bytes of a hash that only fits besid
 once is not known here; the shop's ledger knows it, and headquarters' that of the chain (docs/till.md).
 """
 
-import base64
 import hashlib
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from gateway.core import base64url
 from gateway.core.ed25519 import is_anybodys
 from gateway.core.redemption import Refused
 from gateway.errors import ConfigError
@@ -86,7 +86,7 @@ def issue(
         raise ConfigError("a coupon needs 8 random bytes and an end in Unix seconds")
     holder = holder_of(member_id, nonce) if member_id else b""
     body = _body(Coupon(key_id, offer_id, store, holder, ends_s, nonce))
-    return _encode(body + private.sign(_DOMAIN + body))
+    return base64url.encode(body + private.sign(_DOMAIN + body))
 
 
 def verify(text: str, keys: Mapping[str, PublicKey], store: str, latest_ms: int) -> Coupon | Refused:
@@ -150,16 +150,7 @@ def _read(body: bytes) -> Coupon | None:
     return coupon if whole and len(coupon.holder) in (0, HOLDER_BYTES) else None
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def _decode(text: str) -> bytes | None:
-    """None if the text is not exactly what `_encode` makes of its bytes: a coupon has one text only."""
-    if len(text) > MAX_CHARACTERS or not text.isascii():
-        return None
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return None
-    return raw if len(raw) > _SIGNATURE_BYTES and _encode(raw) == text else None
+    """None for what can be no coupon; a coupon has one text only."""
+    raw = base64url.decode(text) if len(text) <= MAX_CHARACTERS else None
+    return raw if raw is not None and len(raw) > _SIGNATURE_BYTES else None

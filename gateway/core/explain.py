@@ -10,6 +10,8 @@ from gateway.core.reasons import sentence
 from gateway.core.rulewords import is_told, phrase
 
 Language = Literal["de", "en"]
+# The catalogue of now, beside that of the decision.
+Catalogue = Literal["same", "other", "unknown"]
 LANGUAGES: tuple[Language, ...] = ("de", "en")
 
 NAMED = 5  # offers of one line by name; the others as a number
@@ -23,6 +25,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "others": ("{} weitere Angebote", "{} other offers"),
     "all": ("Insgesamt", "As a whole"),
     "rule": ("{}, nach heutigem Stand: {}.", "{}, as it stands today: {}."),
+    "other": (
+        "Der Katalog wurde seither geändert. Titel und Bedingungen sind die von heute, nicht die von damals.",
+        "The catalogue was changed since. Titles and conditions are those of today, not those of then.",
+    ),
+    "unknown": (
+        "Welcher Katalog damals galt, ist nicht aufbewahrt. Titel und Bedingungen sind die von heute.",
+        "Which catalogue counted then was not kept. Titles and conditions are those of today.",
+    ),
+    "gone": ("{} (nicht mehr im Katalog; Texte nicht aufbewahrt)", "{} (not in the catalogue any more; no text kept)"),
     "later": ("Es passte auch; davor stehen auf der Karte: {}.", "It fitted as well; before it on the card: {}."),
     "checked": (
         "Geprüft um {}: Es gilt hier und jetzt, und Grenzen und Pausen sind eingehalten.",
@@ -52,20 +63,27 @@ def explain(
     zone: str,
     to: Language,
     rules: Mapping[str, Rule] | None = None,
+    catalogue: Catalogue = "same",
 ) -> list[str]:
     """Sentences about one row of `decision`, with its reasons as pairs of candidate and code.
 
-    `titles`: of the offers that are known still, by id; `rules`: their rules. `zone`: the shop's time zone. Nothing of
-    a profile is in them.
+    `titles`: of the offers of today, by id; `rules`: their rules. `catalogue`: whether it is still that of then; if it
+    is not, that is said, and so is which offer is gone. `zone`: the shop's time zone. Nothing of a profile is in them.
     """
+    kept = catalogue == "same"
     at = local(int(str(decision["at_ms"])), zone)
     where = " / ".join(str(decision[name]) for name in ("zone", "screen") if decision[name])
     lines = [f"{at:%Y-%m-%d %H:%M:%S}, {where}, {_word(str(decision['trigger']), to)}."]
     chosen = decision["offer_id"]
-    lines.append(_word("nothing", to) if chosen is None else _word("shown", to).format(_title(str(chosen), titles, to)))
+    if chosen is None:
+        lines.append(_word("nothing", to))
+    else:
+        lines.append(_word("shown", to).format(_title(str(chosen), titles, to, kept=kept)))
+    if not kept:
+        lines.append(_word(catalogue, to))
     for code, candidates in _by_code(reasons).items():
         who = [name for name in candidates if name[0] not in "*@"]
-        said = [_title(name, titles, to) for name in who[:NAMED]]
+        said = [_title(name, titles, to, kept=kept) for name in who[:NAMED]]
         if len(who) > NAMED:
             said.append(_word("more", to).format(len(who) - NAMED))
         said += [_apart(name, to) for name in candidates if name[0] in "*@"]
@@ -73,7 +91,7 @@ def explain(
         for name in who[:NAMED] if code in _RULED else ():
             rule = (rules or {}).get(name)
             if rule is not None and is_told(rule):
-                lines.append(_word("rule", to).format(_title(name, titles, to), phrase(rule, to)))
+                lines.append(_word("rule", to).format(_title(name, titles, to, kept=kept), phrase(rule, to)))
     return lines
 
 
@@ -102,7 +120,10 @@ def _by_code(reasons: Sequence[Sequence[str]]) -> dict[str, list[str]]:
     return found
 
 
-def _title(offer_id: str, titles: Mapping[str, Text], to: Language) -> str:
+def _title(offer_id: str, titles: Mapping[str, Text], to: Language, *, kept: bool) -> str:
+    """`kept`: the catalogue is that of the decision, so an offer without a title in this language has none."""
+    if not kept and offer_id not in titles:
+        return _word("gone", to).format(offer_id)
     title = titles.get(offer_id, {}).get(to)
     return f'"{title}" ({offer_id})' if title else offer_id
 

@@ -1,10 +1,10 @@
 """The text of a signed NDEF id: how headquarters makes it, and which bytes its signature covers; docs/tags.md."""
 
-import base64
 import re
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.core import base64url
 from gateway.errors import ConfigError
 
 # Characters that no URL, reader or phone writes in a second way (RFC 3986, section 2.3: unreserved).
@@ -44,7 +44,7 @@ def issue(private: Ed25519PrivateKey, key_id: str, identifier: str, base: str, u
         raise ConfigError("a tag's number has 4, 7 or 10 bytes and does not change from tap to tap")
     signature = private.sign(covered(key_id, identifier, uid or b""))
     bound = "" if uid is None else "&u=1"
-    return f"{base}?i={identifier}&k={key_id}{bound}&s={encode(signature)}"
+    return f"{base}?i={identifier}&k={key_id}{bound}&s={base64url.encode(signature)}"
 
 
 def is_random(uid: bytes) -> bool:
@@ -52,15 +52,7 @@ def is_random(uid: bytes) -> bool:
     return len(uid) == 4 and uid[0] == _RANDOM_UID
 
 
-def encode(signature: bytes) -> str:
-    """base64url without padding (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
-
-
 def decode(text: str) -> bytes | None:
-    """The 64 bytes of a signature; None if the text is not exactly what `encode` makes of them."""
-    try:
-        signature = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except ValueError:
-        return None
-    return signature if len(signature) == SIGNATURE_BYTES and encode(signature) == text else None
+    """The 64 bytes of a signature; None for what is none. A signature has one text only."""
+    signature = base64url.decode(text)
+    return signature if signature is not None and len(signature) == SIGNATURE_BYTES else None

@@ -19,6 +19,7 @@ from gateway.core.changes import (
     SegmentsPut,
     StockPut,
 )
+from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Offer, Purpose, ShopConfig
 from gateway.core.onetime import CODE_DIGITS
@@ -32,7 +33,7 @@ from sync.hq.ledger import Ledger
 MAX_CATALOGUE_BYTES = 16 * 1024 * 1024  # of a file: 5,000 offers of 3 kB
 PART_BYTES = 56 * 1024  # of offers in one operation, whose 64 KiB have room for the rest
 
-MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add")
+MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add", "purchases.put")
 OFFER_OPS = (
     "offer.put",
     "offer.drop",
@@ -184,6 +185,8 @@ def push_key(ledger: Ledger, path: Path, gateway: str) -> tuple[int, list[tuple[
     """Seal a key file for one gateway ("tenant/store/id") or for "all" and record it; how many got it, and which did
     not with the reason. Nothing of the key itself is recorded. Raises ConfigError."""
     key = keyfiles.read(path)
+    if key.use is KeyUse.COUPON and gateway == "all":
+        raise ConfigError("all: expected one gateway; each shop signs coupons with a key of its own (docs/keys.md)")
     ops, left_out = keyfiles.seal_for(key, _chosen(ledger, gateway))
     record(ledger, ops)
     return len(ops), left_out
@@ -233,8 +236,19 @@ def lend(ledger: Ledger, budget_id: str, gateway: str, amount: int, until_ms: in
         raise ConfigError("all: expected one gateway; each has a lease of its own")
     lease_id = ledger.new_id()
     if not ledger.lend(lease_id, budget_id, (row["tenant"], row["store"], row["gateway"]), amount, until_ms):
-        raise ConfigError(f"budget {budget_id}: no such budget, or less than {amount} is left; see hq budgets")
+        found = budget(ledger, budget_id)
+        raise ConfigError(
+            f"budget {budget_id}: less than {amount} is left; expected at most {found['left']} {found['unit']}"
+        )
     return lease_id
+
+
+def budget(ledger: Ledger, budget_id: str) -> Row:
+    """One budget with `unit`, `total` and what is `left`. Raises ConfigError."""
+    for row in ledger.budgets():
+        if row["budget_id"] == budget_id:
+            return row
+    raise ConfigError(f"budget {budget_id}: no such budget; expected one that hq budgets lists, or hq set-budget first")
 
 
 def set_stock(ledger: Ledger, gateway: str, units: Mapping[str, int | None], at_ms: int) -> int:
@@ -313,6 +327,7 @@ _EXPECTED = {
     "credential.put": _fields("credential.put", None, "credential_id", "member_id", "kind and what the kind has"),
     "credential.drop": _fields("credential.drop", None, "credential_id"),
     "consent.add": _fields("consent.add", ConsentRecord),
+    "purchases.put": _fields("purchases.put", None, "member_id", "products", "visits"),
     "offer.put": _fields("offer.put", Offer),
     "offer.drop": _fields("offer.drop", None, "offer_id"),
     "learning.put": _fields("learning.put", Learning),

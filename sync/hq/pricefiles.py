@@ -9,18 +9,15 @@ from gateway.core.prices import MAX_ARTICLES, MAX_PART, Article, part_of
 from gateway.errors import ConfigError, PeerError
 from sync import messages, prices
 from sync.hq.file import Row
+from sync.hq.orders import lines
 
 EXPECTED = 'an article as {"gtin", "title", "cents", "unit", "category", "check"}'
 
 
 def read(path: Path) -> list[Article]:
     """The articles of a JSON-lines file, by GTIN of 8, 12, 13 or 14 digits. Raises ConfigError with file and line."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines") from error
     found: dict[str, Article] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines(path), start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"

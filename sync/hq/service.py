@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.core import eid
+from gateway.core.localtime import is_known
 from gateway.core.model import Purpose
 from gateway.core.reckoning import Reckoning
 from gateway.core.spans import DAY_MS
@@ -143,6 +144,9 @@ def publish_prices(db: Path, path: Path) -> tuple[int, int]:
 def push_config(db: Path, path: Path) -> int:
     """Record the shop configuration that a JSON file holds; returns the version then."""
     op = orders.read_config(path)
+    zone = op["body"].get("restraint", {}).get("time_zone", "UTC")
+    if not is_known(zone):
+        raise ConfigError(f"{path}: restraint.time_zone: expected an IANA name such as Europe/Berlin; found {zone!r}")
     with _ledger(db) as ledger:
         orders.check_notice(ledger, op)
     return _record(db, [op])[1]
@@ -260,8 +264,13 @@ def put_budget(db: Path, budget_id: str, unit: Literal["units", "cents"], total:
     if not fields.is_id(budget_id):
         raise ConfigError("a budget's id has 1 to 64 letters, digits and . _ : -, the first a letter or digit")
     with _ledger(db) as ledger:
-        if not ledger.put_budget(budget_id, unit, total):
-            raise ConfigError(f"budget {budget_id}: more than {total} is lent or spent, or it has another unit")
+        if ledger.put_budget(budget_id, unit, total):
+            return
+        row = orders.budget(ledger, budget_id)
+    if row["unit"] != unit:
+        raise ConfigError(f"budget {budget_id}: counts {row['unit']}, for good; expected --unit {row['unit']}")
+    taken = row["total"] - row["left"]
+    raise ConfigError(f"budget {budget_id}: {taken} {unit} are lent or spent; expected a total of at least that")
 
 
 def lend(db: Path, budget_id: str, gateway: str, amount: int, until_ms: int) -> str:
@@ -285,6 +294,22 @@ def passes(db: Path, limit: int, done: int | None) -> tuple[list[Row], int]:
     with _ledger(db) as ledger:
         struck = ledger.passes_done(done) if done is not None else 0
         return ledger.passes_due(limit), struck
+
+
+def coupon_doubts(db: Path, offer_id: str, member_id: str, store: str) -> list[str]:
+    """Why a coupon may be worth nothing: what it names and headquarters does not know, in words. `member_id`, `store`
+    ("tenant/store") "" = none is named."""
+    if not db.exists():  # keys that sign may lie on a machine of their own
+        return [f"{db}: no such file, so nobody looked whether headquarters knows what the coupon names"]
+    with _ledger(db) as ledger:
+        named = {
+            f"offer {offer_id}": any(one["offer_id"] == offer_id for one in ledger.offers()),
+            f"member {member_id}": not member_id or ledger.has_member(member_id),
+            f"shop {store}": not store or any(f"{one['tenant']}/{one['store']}" == store for one in ledger.gateways()),
+        }
+    return [
+        f"{what}: not known to this HQ; no till takes the coupon until it is" for what, ok in named.items() if not ok
+    ]
 
 
 def doubles(db: Path) -> list[Row]:

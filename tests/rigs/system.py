@@ -18,7 +18,7 @@ from gateway.broker import Broker
 from sync.hq import service
 from tests.rigs.broker import free_port
 
-WAIT_S = 60.0  # for a loaded machine; nothing here normally takes more than two seconds
+WAIT_S = 100.0  # patience for a loaded machine, below the 120 s of a test; nothing normally takes more than two
 
 
 def wait_for(look: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any:
@@ -65,7 +65,7 @@ class Process:
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(10)
+                self._process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         return self._process.wait()
