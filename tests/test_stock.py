@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.core.changes import StockPut
 from gateway.errors import PeerError
 from sync import ops, stock
+from sync.fields import MAX_MS
 from sync.hq.versions import MAX_OP_BYTES
 
 GOOD = {"gateway": "acme/munich/gw", "units": {"beans": 3, "milk": None}, "at_ms": 5}
@@ -19,7 +20,7 @@ GOOD = {"gateway": "acme/munich/gw", "units": {"beans": 3, "milk": None}, "at_ms
         StockPut,
         st.just("acme/munich/gw"),
         st.dictionaries(st.from_regex(r"[A-Za-z0-9]{1,9}", fullmatch=True), st.none() | st.integers(0, 10**9)),
-        st.integers(0, 2**53 - 1),
+        st.integers(0, MAX_MS),
         st.booleans(),
     )
 )
@@ -50,5 +51,5 @@ def test_anything_else_is_refused(more: dict[str, object], reason: str, field: s
 
 def test_the_largest_one_fits_an_operation() -> None:
     names = [f"{number:03}{'x' * 61}" for number in range(stock.MAX_ARTICLES)]
-    put = StockPut("a" * 24 + "/" + "b" * 24 + "/" + "c" * 24, dict.fromkeys(names, stock.MAX_UNITS), 2**53 - 1, True)
+    put = StockPut("a" * 24 + "/" + "b" * 24 + "/" + "c" * 24, dict.fromkeys(names, stock.MAX_UNITS), MAX_MS, True)
     assert len(json.dumps(ops.dump(put), separators=(",", ":"))) <= MAX_OP_BYTES

@@ -58,7 +58,7 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     without a gesture."""
     candidates, fallen = [], []
     for offer in offers:
-        code = _misplaced(offer, place, at_ms)
+        code = misplaced(offer, place, at_ms) or _unasked(offer, place)
         if code is None:
             candidates.append(offer)
         else:
@@ -108,7 +108,8 @@ def _segments(rule: Rule) -> frozenset[str]:
     return frozenset(own).union(*(_segments(one) for one in rule.rules))
 
 
-def _misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
+def misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
+    """Why it is not for this time, store, zone, placement or channel, whoever asks; or None."""
     if not timely(offer, at_ms):
         return "schedule"
     if offer.stores and place.store not in offer.stores:
@@ -119,10 +120,18 @@ def _misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
         return "placement"
     if offer.channels and place.channel not in offer.channels:
         return "channel"
-    if place.trigger == "tap":
-        return None
+    return None
+
+
+def not_public(offer: Offer) -> str | None:
+    """Why somebody's presence may not put it on a public screen, or None."""
     if not offer.public_safe or offer.purpose not in PUBLIC_PURPOSES:
         return "not_public_safe"
     if MEMBER + USUAL.name in fields(offer.eligibility):
         return "not_public_safe"  # what somebody bought would be told to the room
     return None
+
+
+def _unasked(offer: Offer, place: Place) -> str | None:
+    """The same where nobody asked for it; of what is for everyone core.offers says whether it runs there anyway."""
+    return not_public(offer) if place.trigger == "zone" and offer.audience == "members" else None
