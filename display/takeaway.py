@@ -6,9 +6,7 @@ The page's address holds the coupon itself, so it can be opened again, and the g
 import io
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import segno
 from fastapi import Depends, FastAPI, Request
@@ -20,6 +18,7 @@ from display.notices import Html
 from display.pages import Pages, qr_svg
 from display.path import Path
 from gateway.core.coupon import MAX_CHARACTERS
+from gateway.core.localtime import local
 from gateway.core.model import Text
 from gateway.core.redemption import State
 from gateway.takeaway import Takeaways, Taken
@@ -155,7 +154,7 @@ def _values(found: Taken, language: str, path: Path) -> dict[str, str]:
 
 
 def _day(ms: int, language: str, zone: str) -> str:
-    moment = datetime.fromtimestamp(ms / 1000, UTC).astimezone(ZoneInfo(zone))
+    moment = local(ms, zone)
     return moment.strftime("%d.%m.%Y, %H:%M Uhr" if language == "de" else "%d/%m/%Y, %H:%M")
 
 

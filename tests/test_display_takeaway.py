@@ -2,11 +2,13 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import segno
 
+from gateway.core.changes import ConfigPut
 from gateway.core.coupon import MAX_CHARACTERS
 from gateway.core.model import Proof, Purpose
 from gateway.core.tokens import MAX_WRONG_SOURCE
@@ -66,6 +68,15 @@ async def test_the_page_holds_the_code_its_letters_and_no_word_about_the_member(
     assert 'lang="en"' in english.text
     assert "Valid until" in english.text
     assert "Valid until" in (await own.browser().open(f"/o/{text}?language=fr")).text
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus_Mons", "America", "Etc/..", "Europe/Berlin"])
+async def test_whatever_the_shop_calls_its_time_zone_the_page_comes(own: Own, zone: str) -> None:
+    shop = await own.shop.store.run(lambda tx: tx.shop())
+    await own.shop.push(ConfigPut(replace(shop, restraint=replace(shop.restraint, time_zone=zone))))
+    page = await own.browser().open(await scanned(own))
+    assert page.status_code == 200
+    assert re.search(r"Gültig bis [0-9]{2}\.[0-9]{2}\.2027, [0-9]{2}:[0-9]{2} Uhr", page.text)
 
 
 async def test_it_is_saved_as_an_image(own: Own) -> None:
