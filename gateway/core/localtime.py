@@ -41,7 +41,8 @@ def begins_ms(calendar: Calendar, at_ms: int, zone: str) -> int:
 
 
 def day_between(day: date, zone: str) -> tuple[int, int]:
-    """When that day of the shop's begins, and the next one."""
+    """When that day of the shop's begins, and the next one; a day at the ends of the calendar counts as one inside."""
+    day = max(date(2, 1, 1), min(day, date(9998, 12, 31)))
     first, last = (datetime(*at.timetuple()[:3], tzinfo=_zone(zone)) for at in (day, day + timedelta(days=1)))
     return int(first.timestamp()) * 1_000, int(last.timestamp()) * 1_000
 
