@@ -67,15 +67,11 @@ def test_all_of_them_are_told_at_once() -> None:
     many = body("o-2", caps=caps, eligibility=rule, text={"en": "{price}", "de": "{x}"}, purpose="greet_on_entry")
     listed = [body(colour=1, audience="all", zones=["A", "b", "C"]), body("o-2"), many, body("o-2"), 7]
     found = proofreading.faults_of(listed)
-    assert [one.split(": ")[0] for one in found] == [
-        "offers.0.zones.0", "offers.0.zones.2", "offers.0.audience", "offers.0.colour",
-        "offers.2.caps.0", "offers.2.eligibility.is.0", "offers.2.text.en", "offers.2.text.de", "offers.2.offer_id",
+    assert sorted(one.split(": ")[0] for one in found) == [
+        "offers.0.audience", "offers.0.colour", "offers.0.zones.0", "offers.0.zones.2",
+        "offers.2.caps.0", "offers.2.eligibility.is.0", "offers.2.offer_id", "offers.2.text.de", "offers.2.text.en",
         "offers.3.offer_id", "offers.4.(the whole)",
-    ] or sorted(one.split(": ")[0] for one in found) == sorted([
-        "offers.0.zones.0", "offers.0.zones.2", "offers.0.audience", "offers.0.colour",
-        "offers.2.caps.0", "offers.2.eligibility.is.0", "offers.2.text.en", "offers.2.text.de", "offers.2.offer_id",
-        "offers.3.offer_id", "offers.4.(the whole)",
-    ])  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_a_wrong_file_is_not_read_to_its_end() -> None:
