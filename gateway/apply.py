@@ -310,7 +310,10 @@ def _apply_catalogue(tx: Tx, part: CataloguePart, now_ms: int, touched: Touched)
     """Take in a part; with the last one the whole catalogue replaces the former, or is refused and nothing changes."""
     refused, offers = part.refused, None
     if refused is None:
-        offers = tx.stage(part)
+        try:
+            offers = tx.stage(part)
+        except PeerError as error:  # a part of it that was kept can't be read
+            refused = OfferRefused("", error.reason, error.field)
         twice = [one for one, count in Counter(offer.offer_id for offer in offers or ()).items() if count > 1]
         if twice:
             refused = OfferRefused(twice[0], "twice")

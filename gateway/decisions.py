@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
+from gateway.core.anonymous import slide_of
 from gateway.core.arrivals import Arrived
 from gateway.core.consent import given
 from gateway.core.eligible import Value
@@ -15,7 +16,7 @@ from gateway.core.gate import CALL_NAME, LANGUAGE, TALKING_POINTS, USUAL, Field,
 from gateway.core.handshake import Handshake
 from gateway.core.learning import Arm
 from gateway.core.model import Contact, Decision, Event, Offer, Proof, Purpose, Reason, StaffCard, Tap
-from gateway.core.offers import Person, decide, one_of_each_group, sift, slide_of
+from gateway.core.offers import Person, decide, one_of_each_group, sift
 from gateway.core.presence import PresenceChange
 from gateway.core.recorded import inputs_of
 from gateway.core.segments import Change

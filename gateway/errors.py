@@ -14,13 +14,15 @@ class ConfigError(GatewayError):
 class PeerError(GatewayError):
     """The other side sent rubbish: count `reason`, drop, never log the payload.
 
-    `field` names the place for an operator whose own file it is; it may be the peer's words, so it is never logged.
+    `field` names the place for an operator whose own file it is, and `said` every fault in words; both may be the
+    peer's words, so they are never logged.
     """
 
-    def __init__(self, reason: str, field: str = "") -> None:
+    def __init__(self, reason: str, field: str = "", said: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
         self.field = field
+        self.said = said
 
 
 class UnavailableError(GatewayError):

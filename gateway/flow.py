@@ -30,10 +30,10 @@ from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
 from gateway.life import Life, Stale
+from gateway.loops import Loops
 from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.segments import Segments
-from gateway.situations import loops
 from gateway.store import GROUP_MS, Store
 from gateway.takeaway import Takeaways
 from gateway.taps import Outcome, Taps
@@ -83,6 +83,7 @@ class Flow:
         self._begin, self._begin_always, self._commit = works.begin, works.begin_always, works.commit
         self._presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
+        self._loops = Loops(store, self._stage, clock, health, self._show)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies
@@ -164,7 +165,7 @@ class Flow:
             forgetting=self._forgetting,
             forget=self._forget,
             read_shop=self._read_shop,
-            refresh_loops=self._refresh_loops,
+            refresh_loops=self._loops.refresh,
         )
 
     @property
@@ -191,7 +192,7 @@ class Flow:
         await self._forgetting.start()
         await self.baskets.load()
         await self._read_shop()
-        await self._refresh_loops(everywhere=True)
+        await self._loops.refresh(everywhere=True)
 
     # --- in: radio and readers -------------------------------------------------------------------------------
 
@@ -324,7 +325,7 @@ class Flow:
         self.life.tick(now_ms, trusted)
         if now_ms >= self._loop_refresh_ms:
             self._loop_refresh_ms = now_ms + LOOP_REFRESH_MS
-            self._begin(self._refresh_loops())
+            self._begin(self._loops.refresh())
 
     def on_clock_step(self, delta_ms: int) -> None:
         """The system's time was corrected: nobody leaves, stays or expires because of it."""
@@ -385,13 +386,6 @@ class Flow:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
         self.recognition.allow(self.shop.notice, serves=self._serves)
         await self.segments.load()
-
-    async def _refresh_loops(self, *, everywhere: bool = False) -> None:
-        now_ms = self._clock.now_ms()
-        slides = await self._store.run(lambda tx: loops(tx, self.screens.values(), now_ms), vital=True)
-        for screen, zone in self.screens.items():
-            if self._stage.set_loop(screen, slides[zone]) or everywhere:
-                self._show(screen)
 
     def _show(self, screen: str) -> None:
         self._surfaces.show(screen, self._stage.render(screen, self._clock.now_ms()))

@@ -7,6 +7,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +38,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
     def verb(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text, formatter_class=Defaults)
-        sub.set_defaults(verb=function)
+        sub.set_defaults(verb=function if name in _WITHOUT_FILE else partial(_on_file, function))
         sub.add_argument("--db", type=Path, default=Path("hq.db"), help="headquarters' own database file")
         return sub
 
@@ -73,6 +74,17 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     events.add_argument("--after", type=int, default=0)
     events.add_argument("--limit", type=int, default=1000)
+
+
+# They make the file, or read and record nothing.
+_WITHOUT_FILE = ("serve", "provision-beacon", "make-key", "sign-tag", "tag-key", "sign-coupon")
+
+
+def _on_file(function: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """A slip of the pen in --db makes no second headquarters."""
+    if not arguments.db.is_file():
+        raise ConfigError(f"{arguments.db}: no such file; expected headquarters' database, which hq serve makes")
+    return function(arguments)
 
 
 def _add_erasure_verbs(verb: Verb) -> None:
@@ -155,12 +167,23 @@ def _hq_import(arguments: argparse.Namespace) -> int:
 
 def _hq_offers(arguments: argparse.Namespace) -> int:
     _print_recorded(*service.publish_offers(arguments.db, arguments.file))
+    _tell_doubts(service.standing(arguments.db)[1])
     return 0
 
 
 def _hq_catalogue(arguments: argparse.Namespace) -> int:
-    _print_recorded(*service.publish_catalogue(arguments.db, arguments.file))
+    news, version = service.publish_catalogue(arguments.db, arguments.file)
+    count, doubts = service.standing(arguments.db)
+    offers = "1 offer stands" if count == 1 else f"{count} offers stand"
+    known = "" if news else " (they did before)"
+    out.print(f"{offers} in place of all others{known}; version {version}", highlight=False)
+    _tell_doubts(doubts)
     return 0
+
+
+def _tell_doubts(doubts: list[str]) -> None:
+    for doubt in doubts:
+        say(f"perhaps not meant: {doubt}")
 
 
 def _print_recorded(news: int, version: int) -> None:

@@ -1,7 +1,9 @@
 """What headquarters changes: applied in one transaction, then followed by whatever rested on what was before."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from gateway.apply import Touched, apply, taken_from
@@ -55,24 +57,50 @@ class Orders:
         return touched.outcome
 
     async def _follow(self, touched: Touched) -> None:
-        if touched.refused_offers:
-            self.health.count("hq.refused_offers", touched.refused_offers)
-        if touched.refused_segments:
-            self.health.count("hq.refused_segments", touched.refused_segments)
-        for member_id in touched.cleared:
-            self.forget(member_id)
-        self.recognition.follow(touched.recognised)
-        self.lapses.changed()
+        """Every part follows, whatever becomes of the others: what a part raises is counted and goes up once all are
+        done. What is in memory comes first, and what reads the disk last."""
         for name in touched.counts:
             self.health.count(name)
-        self.binding.drop(touched.bindings)
-        if touched.keys and self.keychain is not None:
-            await self.keychain.load()
-        if touched.shop or touched.segments:
-            await self.read_shop()
-        if touched.shop or touched.catalogue:
-            await self.refresh_loops(everywhere=touched.shop)
-        if touched.suppressed:
-            self.health.count("erase.suppressed", touched.suppressed)
+        for name, count in (
+            ("hq.refused_offers", touched.refused_offers),
+            ("hq.refused_segments", touched.refused_segments),
+            ("erase.suppressed", touched.suppressed),
+        ):
+            if count:
+                self.health.count(name, count)
+        parts: list[Callable[[], object]] = [partial(self.forget, member_id) for member_id in touched.cleared]
+        parts += [partial(self.recognition.follow, touched.recognised), self.lapses.changed]
+        parts.append(partial(self.binding.drop, touched.bindings))
         if touched.erased:
-            self.forgetting.followed(touched.erased)
+            parts.append(partial(self.forgetting.followed, touched.erased))
+        waits: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        if touched.keys and self.keychain is not None:
+            waits.append(self.keychain.load)
+        if touched.shop or touched.segments:
+            waits.append(self.read_shop)
+        if touched.shop or touched.catalogue:
+            waits.append(partial(self.refresh_loops, everywhere=touched.shop))
+        async with AsyncExitStack() as stack:  # calls the last one first, and each of them
+            for wait in reversed(waits):
+                stack.push_async_callback(self._waited, wait)
+            for part in reversed(parts):
+                stack.callback(self._done, part)
+
+    def _done(self, part: Callable[[], object]) -> None:
+        with self._counted():
+            part()
+
+    async def _waited(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        with self._counted():
+            await part()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A part that does not come to its end is counted; what stopped it goes up."""
+        whole = False
+        try:
+            yield
+            whole = True
+        finally:
+            if not whole:
+                self.health.count("hq.not_followed")

@@ -3,26 +3,53 @@
 What is made of it is core.offers' business.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
-from gateway.core.eligible import Value
+from gateway.core.anonymous import Around, for_anybody, public_slides
+from gateway.core.eligible import Value, fields
 from gateway.core.gate import INTERESTS, No
 from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
 from gateway.core.model import Channel, Offer, Proof, Purpose, Slide
-from gateway.core.offers import Choose, Person, Situation, public_slides
+from gateway.core.offers import Choose, Person, Situation
 from gateway.core.shelf import Place
 from gateway.core.template import fill
 from gateway.records import Tx
 
+_NOWHERE = Place("zone", "", "", "", "public")
 
-def loops(tx: Tx, zones: Iterable[str], now_ms: int) -> dict[str, tuple[Slide, ...]]:
-    """The anonymous slides of each of these zones, without what can't be redeemed here or has another price."""
-    offers = tx.well_priced()
-    budgets = frozenset(offer.budget_id for offer in offers if offer.budget_id)
-    spent = _spent(tx, budgets, now_ms)
-    offers, shop, prices = tuple(one for one in offers if one.budget_id not in spent), tx.shop(), tx.offer_prices()
-    return {zone: public_slides(offers, zone, now_ms, shop, prices) for zone in set(zones)}
+
+def loops(tx: Tx, screens: Mapping[str, str], now_ms: int) -> dict[str, tuple[Slide, ...]]:
+    """The anonymous slides of each of these screens, whose zones are given."""
+    offers = tuple(one for one in tx.offers() if one.audience == "everyone")
+    placed = any(one.placements or "placement" in fields(one.eligibility) for one in offers)
+    around, store, made = _around(tx, offers, now_ms), store_of(tx), dict[tuple[str, str], tuple[Slide, ...]]()
+    for screen, zone in screens.items():
+        alike = zone, screen if placed else ""
+        if alike not in made:
+            made[alike] = public_slides(offers, replace(around, place=Place("zone", store, zone, screen, "public")))
+    return {screen: made[zone, screen if placed else ""] for screen, zone in screens.items()}
+
+
+def anybodys(tx: Tx, till: str, zone: str, now_ms: int) -> list[Offer]:
+    """What anybody may have at a till, best first, with the texts as they are."""
+    place = Place("tap", store_of(tx), zone, till, "till")
+    return for_anybody(tx.offers(), replace(_around(tx, tx.offers(), now_ms), place=place))
+
+
+def _around(tx: Tx, offers: tuple[Offer, ...], now_ms: int) -> Around:
+    """All but the place, for those of these offers that are for everyone."""
+    offers = tuple(one for one in offers if one.audience == "everyone")
+    return Around(
+        _NOWHERE,
+        now_ms,
+        tx.shop(),
+        tx.offer_prices(),
+        tx.stock({one.stock_ref for one in offers if one.stock_ref}),
+        _spent(tx, frozenset(one.budget_id for one in offers if one.budget_id), now_ms),
+        tx.given((one for one in offers if tx.is_shared(one.offer_id)), now_ms),
+    )
 
 
 def situation_of(

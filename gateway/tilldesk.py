@@ -17,7 +17,6 @@ from gateway.core.points import Balance
 from gateway.core.ports import Clock, Surfaces
 from gateway.core.proof import redeemable_cents
 from gateway.core.redemption import UNCLASSED, CouponClass, Lease, Offline, Redemption, State
-from gateway.core.shelf import timely
 from gateway.core.stage import Stage
 from gateway.core.tills import Sale, Tills
 from gateway.decisions import Decisions
@@ -25,7 +24,7 @@ from gateway.health import Health
 from gateway.records import Tx
 from gateway.reserving import AtTill, forbidden, person_at, preview
 from gateway.sales import Recorded, SaleOutcome, Sold, record_sale
-from gateway.situations import said
+from gateway.situations import anybodys, said
 from gateway.store import Store
 
 MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed by their coupons
@@ -202,12 +201,15 @@ class TillDesk:
         look = self._looks.get(till)
         if at.sale is None or look is None or look.member_id != at.sale.member_id:
             look = None  # somebody else came, or left, while the disk wrote; the page is told and asks again
-        return await self._store.run(lambda tx: _view(tx, at, look))
+        return await self._store.run(lambda tx: _view(tx, at, self._zone_of(till), look))
+
+    def _zone_of(self, till: str) -> str:
+        """Where a till stands: the zone of its reader, "" for none."""
+        return next((one.zone for one in self._ears if one.till == till), "")
 
     async def _look(self, till: str, sale: Sale) -> None:
         now_ms, sale_id = self._clock.now_ms(), self._new_id()
-        zone = next((one.zone for one in self._ears if one.till == till), "")
-        at = self._checkout.at(till)
+        at, zone = self._checkout.at(till), self._zone_of(till)
         chosen = await self._commit(lambda tx: _choose(tx, self._decisions, at, sale, zone, sale_id, now_ms))
         if chosen is not None and self._tills.at(till, self._clock.now_ms()) is not None:
             self._looks[till] = chosen
@@ -277,7 +279,7 @@ def _brought(tx: Tx, redemption_id: str, now_ms: int) -> _Brought | None:
     return None if change is None or balance is None else (profile.member_id, (change, balance.points))
 
 
-def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
+def _view(tx: Tx, at: AtTill, zone: str, look: _Look | None) -> TillView:
     now_ms = at.times.now_ms
     buyer, offers = None, tx.offers()
     profile = tx.profile(look.member_id) if look is not None else None
@@ -289,8 +291,7 @@ def _view(tx: Tx, at: AtTill, look: _Look | None) -> TillView:
         buyer = Buyer(look.sale_id, name, at.sale.proof, at.sale.until_ms, most_cents, points)
     shown = {offer.offer_id: said(tx, offer) for offer in offers}
     if buyer is None or look is None:
-        wanted = [one for one in tx.well_priced() if one.audience == "everyone" and _is_redeemable(one)]
-        chosen = [shown[one.offer_id] for one in wanted if timely(one, now_ms)]
+        chosen = [shown[one.offer_id] for one in anybodys(tx, at.till, zone, now_ms) if _is_redeemable(one)]
     else:
         chosen = [shown[offer_id] for offer_id in look.offers if offer_id in shown]
     person = None if look is None else person_at(tx, at)

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from gateway.advice import Advice, Commit
 from gateway.config import ReceiverTable
+from gateway.core.anonymous import slide_of
 from gateway.core.arrivals import Arrived
 from gateway.core.eligible import Value
 from gateway.core.model import Decision, Event, Offer, Purpose, ShopConfig
-from gateway.core.offers import slide_of
 from gateway.core.ports import Clock
 from gateway.core.presence import Presence, PresenceChange
 from gateway.core.stage import Stage, ZoneOffer

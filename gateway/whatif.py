@@ -14,7 +14,7 @@ from gateway.core.gate import Profile
 from gateway.core.learning import Learning
 from gateway.core.model import Contact, Decision, Offer, ShopConfig
 from gateway.core.offers import Person, Situation, decide, place_of
-from gateway.core.recorded import choose_again, settled_by_company, situation_of
+from gateway.core.recorded import as_then, choose_again, settled_by_company, situation_of
 from gateway.core.restraint import horizon_ms
 from gateway.core.sensitive import categories
 from gateway.core.shelf import Place, Shelf, shelve
@@ -132,7 +132,8 @@ class Replay:
         member = self._tx.member(row["member_id"])
         if member is None:
             return "member_gone"
-        profile = Profile(member, self._tx.consents(member.member_id), self._sensitive)
+        consents = as_then(self._tx.consents(member.member_id), row["at_ms"])
+        profile = Profile(member, consents, self._sensitive)
         if profile.digest() != inputs.profile:
             return "profile"
         then, now = self._contacts(row, inputs.horizon_ms)

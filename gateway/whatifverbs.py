@@ -6,7 +6,7 @@ It only reads the gateway's file, so the service may run beside it. What is work
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -26,7 +26,6 @@ from sync import ops
 from sync.hq import orders
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998  # the shop's clock begins and ends there (core.localtime.LAST_MS)
-MAX_FAULTS = 50  # of a file; whoever has more has chosen the wrong file
 _WORDS = {NOTHING: "(nothing)"}
 LISTED = 30  # offers and reasons of the table; --json has all
 
@@ -75,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def replay(file: Path, day: date, catalogue: Path | None, shop: Path | None) -> Changes:
     """What would change of that day. Both files are read whole first: ConfigError names every line that is wrong."""
-    changed = [] if catalogue is None else _catalogue(catalogue)
+    changed = [] if catalogue is None else [ops.parse(op) for op in orders.read_ops(catalogue, orders.OFFER_OPS)]
     configured = None
     if shop is not None:
         put = ops.parse(orders.read_config(shop))
@@ -97,26 +96,7 @@ def replay(file: Path, day: date, catalogue: Path | None, shop: Path | None) -> 
     return found
 
 
-def _catalogue(path: Path) -> list[object]:
-    """The operations of a file; ConfigError tells all of its faults, one a line."""
-    changes: list[object] = []
-    faults: list[str] = []
-    for number, line in enumerate(orders.lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            changes.append(ops.parse(orders.read_op(f"{path}:{number}", line, orders.OFFER_OPS)))
-        except ConfigError as error:
-            faults.append(str(error))
-            if len(faults) == MAX_FAULTS:
-                faults.append(f"{path}: and perhaps more; the rest was not read")
-                break
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return changes
-
-
-def _applied(offers: tuple[Offer, ...], changed: list[object]) -> tuple[Offer, ...]:
+def _applied(offers: tuple[Offer, ...], changed: Sequence[object]) -> tuple[Offer, ...]:
     by_id = {offer.offer_id: offer for offer in offers}
     for one in changed:
         if isinstance(one, OfferPut):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.core import eligible, template
+from sync.fields import CONTROLS
 from sync.forms import OfferBody
 
 
@@ -18,7 +19,7 @@ def schema() -> dict[str, Any]:
     named = "|".join(template.SLOTS)
     for name in ("title", "text", "badge", "more"):
         for text in offer["properties"][name]["patternProperties"].values():
-            text["pattern"] = rf"^(?:[^{{}}]|\{{(?:{named})\}})*$"
+            text["pattern"] = rf"^(?:[^{{}}{CONTROLS}]|\{{(?:{named})\}})*$"
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **offer,

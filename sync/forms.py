@@ -10,11 +10,9 @@ from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpos
 from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.core.spans import DAY_MS
-from sync.fields import EXACT, INT64_MAX, Gateway, Id, Ms, Word
+from sync.fields import EXACT, INT64_MAX, MAX_TEXT, Gateway, Id, Language, Ms, Said, Text, Word
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
-MAX_TEXT = 2_000  # characters of one sentence or paragraph
-MAX_LANGUAGES = 16
 MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
 MAX_PRODUCTS = 128  # that one member takes often enough to be a habit
 MAX_VISITS = 256  # twice a week for more than two years; a message holds about 2,000 lines of receipts anyway
@@ -47,10 +45,6 @@ assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
 _PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]  # as config.Id
 _Short = Annotated[str, StringConstraints(max_length=120)]
-_Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
-_Text = Annotated[
-    dict[_Language, Annotated[str, StringConstraints(max_length=MAX_TEXT)]], Field(max_length=MAX_LANGUAGES)
-]
 _Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
 _Category = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")]  # "" or "alcohol.wine"
 _CategoryWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -81,8 +75,8 @@ class Body(BaseModel):
 class TalkingPointBody(Body):
     """core.model.TalkingPoint."""
 
-    text: _Text
-    because: _Text
+    text: Text
+    because: Text
     category: _Category = ""
 
 
@@ -98,7 +92,7 @@ class MemberBody(Body):
 
     member_id: Id
     call_name: _Short = ""
-    language: _Language = "de"
+    language: Language = "de"
     interests: _Words = []
     usual: Annotated[list[Word | HabitBody], Field(max_length=MAX_ITEMS)] = []
     talking_points: Annotated[list[TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
@@ -208,10 +202,10 @@ class OfferBody(Body):
     """core.model.Offer; `eligibility` is read by core.eligible."""
 
     offer_id: Id
-    title: _Text
-    text: _Text
-    badge: _Text = {}
-    more: _Text = {}
+    title: Said
+    text: Said
+    badge: Said = {}
+    more: Said = {}
     art: _PlaceId = "bag"
     zones: Annotated[list[_PlaceId], Field(max_length=MAX_ITEMS)] = []
     interests: _Words = []
@@ -258,7 +252,7 @@ class NoticeBody(Body):
     controller: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
     contact: Annotated[str, StringConstraints(max_length=MAX_TEXT)]
     notice_id: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$")] = ""
-    text: Annotated[dict[_Language, _NoticeText], Field(max_length=MAX_NOTICE_LANGUAGES)] = {}
+    text: Annotated[dict[Language, _NoticeText], Field(max_length=MAX_NOTICE_LANGUAGES)] = {}
     jurisdiction: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "EU"
 
 
@@ -286,8 +280,8 @@ class RestraintBody(Body):
 class ConfigBody(Body):
     """core.model.ShopConfig; what is not said has its default."""
 
-    store_name: _Text = {}
-    zones: Annotated[dict[_PlaceId, _Text], Field(max_length=MAX_ZONES)] = {}
+    store_name: Text = {}
+    zones: Annotated[dict[_PlaceId, Text], Field(max_length=MAX_ZONES)] = {}
     notice: NoticeBody | None = None
     contacts_per_day: _Small = ShopConfig().contacts_per_day
     contact_gap_ms: Ms = ShopConfig().contact_gap_ms

@@ -31,7 +31,7 @@ MAX_EVENTS = 50
 MAX_EVENTS_BYTES = 32 * 1024
 
 REASONS = frozenset(
-    {"too_large", "not_json", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
+    {"too_large", "not_json", "repeated", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
     | {"purpose", "eligibility", "cap", "template", "twice"}
 )  # fixed words, because they become counter names
 
@@ -275,16 +275,21 @@ def dump(kind: str, **fields: object) -> bytes:
 def load_object(payload: bytes, most_bytes: int = MAX_PAYLOAD_BYTES) -> dict[str, Any]:
     """One JSON object from outside with every bound checked but its fields (an import file uses it line by line).
 
-    Raises PeerError: "too_large", "not_json", "nan", "range" (numbers beyond 64 bit), "nesting", "text".
+    Raises PeerError: "too_large", "not_json", "repeated" (a name twice in one object: readers differ in which of them
+    counts), "nan", "range" (numbers beyond 64 bit), "nesting", "text".
     """
     if len(payload) > most_bytes:
         raise PeerError("too_large")
     try:
-        value = json.loads(payload.decode(), parse_constant=_no_nan, parse_int=_int64, parse_float=_finite)
+        value = _JSON.decode(payload.decode())
     except RecursionError:
         raise PeerError("nesting") from None
-    except ValueError:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise PeerError("not_json") from None  # the cause would hold the payload
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        said = _where(error)
+    else:
+        said = ()
+    if said:
+        raise PeerError("not_json", said=said)  # out here: the cause would hold the payload
     if not isinstance(value, dict):
         raise PeerError("not_json")
     _check_tree(value)
@@ -313,6 +318,23 @@ def _typed(payload: bytes) -> tuple[str, dict[str, Any]]:
     if not isinstance(kind, str):
         raise PeerError("type")
     return kind, value
+
+
+def _where(error: ValueError) -> tuple[str, ...]:
+    """Where a text stops being JSON, in words of ours and of the parser's."""
+    if isinstance(error, json.JSONDecodeError):
+        line = f"line {error.lineno}, " if error.lineno > 1 or "\n" in error.doc else ""
+        return (f"{line}column {error.colno}: {error.msg[:1].lower()}{error.msg[1:]}",)
+    return (f"byte {error.start + 1} is no UTF-8" if isinstance(error, UnicodeDecodeError) else "no JSON",)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise PeerError("repeated", said=(f"{twice[:64]} stands twice in one object",))
+    return found
 
 
 def _no_nan(_: str) -> NoReturn:
@@ -357,3 +379,6 @@ def _check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise PeerError("text") from None
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_nan, parse_int=_int64, parse_float=_finite)

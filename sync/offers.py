@@ -30,21 +30,41 @@ class _Part(BaseModel):
 
 def parse(body: object) -> Offer:
     """One offer. Raises PeerError: "fields", "range", "purpose", "eligibility", "cap" or "template" with the place."""
-    wire = validate(OfferBody, body)
+    offer, wrong = _read(validate(OfferBody, body))
+    if wrong:
+        raise PeerError(*wrong[0])
+    return offer
+
+
+def faults(body: object) -> list[str]:
+    """All that is wrong with one offer, in words, each with its place; of a rule the first thing."""
+    try:
+        wire = validate(OfferBody, body)
+    except PeerError as error:
+        return list(error.said)
+    said = {"purpose": "{}: not for the offer's purpose to read", "eligibility": "eligibility.{}"}
+    return [said.get(reason, "{}").format(place) for reason, place in _read(wire)[1]]
+
+
+def _read(wire: OfferBody) -> tuple[Offer, list[tuple[str, str]]]:
+    """The offer, and what only code can find wrong with it: reason and place, beginning with what is checked first."""
+    wrong = [
+        ("cap", f"caps.{number}: expected either period_ms or calendar")
+        for number, cap in enumerate(wire.caps)
+        if (cap.period_ms == 0) == (cap.calendar == "")
+    ]
+    rule = None
+    try:
+        rule = None if wire.eligibility is None else eligible.parse(wire.eligibility)
+    except PeerError as error:
+        wrong.append((error.reason, error.field))
     lists = {name: tuple(getattr(wire, name)) for name in _LISTS}
-    for number, cap in enumerate(wire.caps):
-        if (cap.period_ms == 0) == (cap.calendar == ""):
-            raise PeerError("cap", f"caps.{number}: expected either period_ms or calendar")
     counted = {"caps": tuple(Cap(**dict(cap)) for cap in wire.caps), "pause": Pause(**dict(wire.pause))}
-    rule = None if wire.eligibility is None else eligible.parse(wire.eligibility)
     offer = Offer(**dict(wire) | lists | counted | {"eligibility": rule})
     too_far = overreach(offer)
     if too_far is not None:
-        raise PeerError("purpose", too_far)
-    wrong = template.fault(offer)
-    if wrong is not None:
-        raise PeerError("template", wrong)
-    return offer
+        wrong.append(("purpose", too_far))
+    return offer, [*wrong, *(("template", fault) for fault in template.faults(offer))]
 
 
 def parse_part(body: object) -> CataloguePart:

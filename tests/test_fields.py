@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.errors import PeerError
-from sync.fields import EXACT, MAX_MS, Id, Ms, is_id, validate
+from sync.fields import EXACT, MAX_MS, MAX_SAID, Id, Ms, is_id, validate
 
 
 class _Thing(BaseModel):
@@ -40,3 +40,19 @@ def test_what_is_refused_says_why(value: object, reason: str, field: str) -> Non
 
 def test_an_id_is_told_from_other_texts() -> None:
     assert [is_id(text) for text in ("a", "A.b:c-1", "", "-a", "a b", "x" * 65)] == [True, True] + 4 * [False]
+
+
+def test_every_fault_is_said_in_words_and_nothing_of_a_value_is() -> None:
+    with pytest.raises(PeerError) as caught:
+        validate(_Thing, {"thing_id": ["hunter2"], "at_mss": 1, "x" * 99: "hunter2"})
+    error = caught.value
+    assert error.said == (
+        "thing_id: expected a text, found a list",
+        "at_ms: missing",
+        "at_mss: no such field; at_ms perhaps",
+        f"{'x' * 64}: no such field",
+    )
+    assert str(error) == "fields"
+    with pytest.raises(PeerError) as caught:
+        validate(_Thing, dict.fromkeys((f"f{number}" for number in range(999)), 1))
+    assert len(caught.value.said) == MAX_SAID

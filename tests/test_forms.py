@@ -19,7 +19,7 @@ from gateway.core.model import (
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.errors import PeerError
 from sync import forms
-from sync.fields import validate
+from sync.fields import MAX_TEXT, validate
 from sync.messages import MAX_PAYLOAD_BYTES
 
 
@@ -56,7 +56,7 @@ def test_a_body_has_no_other_fields(form: type[forms.Body]) -> None:
     [
         (forms.MemberBody, {"member_id": "m", "interests": ["tea"] * (forms.MAX_ITEMS + 1)}, "fields"),
         (forms.MemberBody, {"member_id": "m", "usual": [{"text": "tea", "category": "No Category"}]}, "fields"),
-        (forms.OfferBody, {"offer_id": "o", "title": {"en": "x" * (forms.MAX_TEXT + 1)}, "text": {}}, "fields"),
+        (forms.OfferBody, {"offer_id": "o", "title": {"en": "x" * (MAX_TEXT + 1)}, "text": {}}, "fields"),
         (forms.OfferBody, {"offer_id": "o", "title": {}, "text": {}, "value_cents": 1_000_001}, "range"),
         (forms.NoticeBody, {"version": "1", "controller": "", "contact": "", "text": {"en": "one\rtwo"}}, "fields"),
         (forms.CapBody, {"what": "impressions", "limit": 1, "period_ms": forms.MAX_PERIOD_MS + 1}, "range"),

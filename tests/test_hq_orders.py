@@ -46,11 +46,11 @@ def test_a_file_is_imported_whole(db: Path, tmp_path: Path) -> None:
     [
         (
             {"eligibility": {"is": ["name", "Ada"]}},
-            r"found a rule that can't be followed \(is.0: expected a known field\)",
+            r"jsonl:1: offer.put: eligibility.is.0: expected a known field$",
         ),
-        ({"caps": [{"what": "impressions", "limit": 1}]}, r"found a cap that can't be counted \(caps.0: expected"),
-        ({"badge": {"en": "{price!r}"}}, r"braces are no placeholder of ours \(badge.en: expected only the"),
-        ({"more": {"de": "{price}"}}, r"\(more.de: expected price_ref beside \{price\}\)"),
+        ({"caps": [{"what": "impressions", "limit": 1}]}, r"offer.put: caps.0: expected either"),
+        ({"badge": {"en": "{price!r}"}}, r"badge.en: expected only the"),
+        ({"more": {"de": "{price}"}}, r"more.de: expected price_ref beside \{price\}$"),
     ],
 )
 def test_what_only_the_code_can_check_is_refused_with_its_place(
@@ -64,14 +64,15 @@ def test_what_only_the_code_can_check_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("{", "one JSON object in a line; found no JSON object"),
+        ("{", "one JSON object in a line; found no JSON object (column 2: expecting property name"),
+        ('{"op": "offer.drop", "op": "offer.put", "body": {}}', "found a name twice (op stands twice in one object)"),
         ("[]", "one JSON object in a line"),
         ("[" * 5_000, "one JSON object in a line"),
         ('{"op": "offer.put", "body": NaN}', "found NaN"),
         ('{"op": "offer.put", "body": 99999999999999999999}', "number out of range"),
         ('{"op": "offer.sell", "body": {}}', "an op of member.put, member.erase"),
         ('{"body": {}}', "an op of member.put, member.erase"),
-        ({"op": "offer.put", "body": {"offer_id": "o-2"}}, "offer.put with a body of offer_id, title, text"),
+        ({"op": "offer.put", "body": {"offer_id": "o-2"}}, "offer.put: title: missing; text: missing"),
         ({"op": "member.erase", "body": {"member_id": 7}}, "member.erase with a body of member_id"),
         ({"op": "credential.put", "body": {"kind": "magic"}}, "kind to be one of eid, app"),
         ({"op": "credential.put", "body": 7}, "kind to be one of eid, app"),
@@ -93,7 +94,8 @@ def test_a_bad_line_is_named_and_nothing_imported(db: Path, tmp_path: Path, line
     path = written(tmp_path / "ops.jsonl", MEMBER, line, OFFER)
     with pytest.raises(ConfigError) as caught:
         service.import_file(db, path)
-    assert str(caught.value).startswith(f"{path}:2: expected ")
+    assert str(caught.value).startswith(f"{path}:2: ")
+    assert str(caught.value).count("\n") == 0
     assert expected in str(caught.value)
     assert len(str(caught.value)) < 500
     assert not db.exists()
@@ -116,7 +118,7 @@ def test_an_offer_that_reads_what_its_purpose_may_not_is_refused_before_anything
 ) -> None:
     greedy = {"op": "offer.put", "body": OFFER["body"] | {"purpose": "greet_on_entry", "interests": ["tea"]}}
     path = written(tmp_path / "offers.jsonl", OFFER, greedy)
-    with pytest.raises(ConfigError, match=rf"{path}:2: .*a field which its purpose may not read \(interests\)"):
+    with pytest.raises(ConfigError, match=rf"{path}:2: offer\.put: interests: not for the offer's purpose to read$"):
         service.publish_offers(db, path)
     assert service.publish_offers(db, written(path, OFFER)) == (1, 1), "nothing of the file was recorded before"
 
@@ -295,7 +297,7 @@ def test_a_code_of_a_member_who_did_not_agree_is_told_apart(ledger: Ledger) -> N
 
 
 def test_what_the_ledger_refuses_names_the_field(ledger: Ledger) -> None:
-    with pytest.raises(ConfigError, match=r"nothing was recorded: found an unknown .* \(key_id\)"):
+    with pytest.raises(ConfigError, match=r"nothing was recorded: found key_id: expected the form "):
         orders.record(ledger, [{"op": "key.drop", "body": {"gateway": "acme/bern-1/gw-1", "key_id": "a b"}}])
 
 
@@ -331,8 +333,8 @@ def test_segments_are_pushed_whole_and_a_refusal_names_the_place(db: Path, tmp_p
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ({"eligibility": {"is": ["x", 1]}}, r"can't be followed \(is\.0: expected a known field"),
-        ({"caps": [{"what": "impressions", "limit": 1}]}, r"can't be counted \(caps\.0: expected either"),
+        ({"eligibility": {"is": ["x", 1]}}, r"eligibility\.is\.0: expected a known field"),
+        ({"caps": [{"what": "impressions", "limit": 1}]}, r"caps\.0: expected either"),
     ],
 )
 def test_what_is_wrong_inside_an_offer_is_said_in_words(db: Path, tmp_path: Path, field: dict, said: str) -> None:

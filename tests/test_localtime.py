@@ -70,3 +70,10 @@ def test_a_day_of_the_shop_has_its_own_ends() -> None:
 def test_an_instant_beyond_the_calendar_counts_as_its_end(zone: str) -> None:
     assert local(2**63 - 1, zone) == local(LAST_MS, zone)
     assert local(LAST_MS, zone).year == 9999
+
+
+def test_the_first_and_the_last_day_of_the_calendar_have_ends() -> None:
+    for day in (date.min, date.max):
+        for zone in ("UTC", "Europe/Berlin", "Pacific/Kiritimati", "America/Los_Angeles"):
+            from_ms, until_ms = day_between(day, zone)
+            assert from_ms <= until_ms

@@ -136,6 +136,10 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
         assert __main__.main(["hq", verb, "--db", str(db), *map(str, arguments)]) == 0
         return capsys.readouterr().out
 
+    assert __main__.main(["hq", "import-members", "--db", str(db), str(members)]) == 78
+    assert "which hq serve makes" in capsys.readouterr().err
+    assert not db.exists()
+    Ledger(db).close()
     assert "changes recorded" in hq("import-members", members)
     assert "withdrawn" in hq("withdraw", "m-001", "--purpose", "staff_advice")
     assert "withdrawn" in hq("withdraw", "m-001")

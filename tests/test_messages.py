@@ -192,3 +192,20 @@ def test_a_message_above_the_limit_is_not_built() -> None:
     op = {"op": "member.erase", "body": {"member_id": "m" * messages.MAX_PAYLOAD_BYTES}}
     with pytest.raises(ValueError, match="limit"):
         messages.delta(1, 2, [op])
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "said"),
+    [
+        (b'{"a": 1, "a": 2}', "repeated", "a stands twice in one object"),
+        (b'{"v": 1, "b": [{"c": 1, "d": 2, "c": 1}]}', "repeated", "c stands twice in one object"),
+        (b'{"a": 1,}', "not_json", "column 9: "),
+        (b'{\n "a" 1}', "not_json", "line 2, column 6: expecting ':' delimiter"),
+        (b'{"a": "\xff"}', "not_json", "byte 8 is no UTF-8"),
+    ],
+)
+def test_what_is_no_json_says_where(payload: bytes, reason: str, said: str) -> None:
+    with pytest.raises(PeerError) as caught:
+        messages.load_object(payload)
+    assert caught.value.reason == reason
+    assert caught.value.said[0].startswith(said)

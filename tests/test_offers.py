@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.anonymous import Around, public_slides
 from gateway.core.eligible import parse
 from gateway.core.gate import Profile
 from gateway.core.learning import MAX_CANDIDATES, WHOLE, Choice, Share
@@ -22,7 +23,7 @@ from gateway.core.model import (
     Restraint,
     ShopConfig,
 )
-from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, public_slides, sift, slide_of
+from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, sift
 from gateway.core.sensitive import BUILT_IN
 from gateway.core.shelf import shelve
 from gateway.core.spans import DAY_MS
@@ -165,7 +166,8 @@ def test_a_sensitive_offer_is_for_nobody_because_of_who_they_are(category: str, 
         assert reasons(one) == {"o1": "sensitive", "*": "nothing_eligible"}
         assert sift(one)[1] == (), "nor does a colleague's card list it"
     loop = offer("o1", category=category, audience="everyone")
-    assert [slide.slide_id for slide in public_slides([loop], "coffee", NOW_MS, ShopConfig(), {})] == ["o1"]
+    around = Around(place_of(situation()), NOW_MS, shop)
+    assert [slide.slide_id for slide in public_slides([loop], around)] == ["o1"]
 
 
 def test_a_sensitive_interest_fits_nothing() -> None:
@@ -349,12 +351,6 @@ def test_a_list_has_one_of_each_group() -> None:
     assert [one.offer_id for one in one_of_each_group(ranked)] == ["a", "c", "d"]
 
 
-def test_what_has_conditions_is_no_anonymous_slide() -> None:
-    conditions = {"eligibility": parse({"below": ["hour", 12]}), "stores": ("berlin-2",), "stock_ref": "beans"}
-    shown = [offer(name, audience="everyone", **{name: value}) for name, value in conditions.items()]
-    assert public_slides(shown, "coffee", NOW_MS, ShopConfig(), {}) == ()
-
-
 def test_rank_is_priority_then_affinity_then_the_longest_unseen() -> None:
     who = person("m1", "coffee", "wine", contacts=[Contact(NOW_MS - DAY_MS // 2, "a", False)])
     close = offer("close", interests=("coffee", "wine"))
@@ -362,18 +358,6 @@ def test_rank_is_priority_then_affinity_then_the_longest_unseen() -> None:
     assert decide(situation(offer("a"), close, offer("first", priority=1), who=who)).offer_id == "first"
     assert decide(situation(offer("a"), offer("b"), who=who)).offer_id == "b"
     assert Reason("a", "ranked_lower") in decide(situation(offer("a"), offer("b"), who=who)).reasons
-
-
-def test_public_slides_are_only_what_anybody_may_see() -> None:
-    shown = [
-        offer("all", audience="everyone", priority=1, zones=("coffee",)),
-        offer("top", audience="everyone", priority=2),
-        offer("old", audience="everyone", valid_until_ms=NOW_MS),
-        offer("wine", audience="everyone", zones=("wine",)),
-        offer("member"),
-    ]
-    assert [slide.slide_id for slide in public_slides(shown, "coffee", NOW_MS, ShopConfig(), {})] == ["top", "all"]
-    assert slide_of(shown[0]).title == TEXT
 
 
 @given(offers, st.sampled_from(["zone", "tap"]), st.sets(st.sampled_from(list(Purpose))))
@@ -478,14 +462,6 @@ def test_an_offer_that_names_somebody_by_what_stands_in_it_is_not_shown() -> Non
     found = situation(priced("o1"), offer("o2"), shop=shop, prices={"04006381333931": 250})
     assert decide(found).offer_id == "o2"
     assert reasons(found)["o1"] == "names_somebody"
-
-
-def test_the_loop_shows_filled_words_and_nothing_unfilled() -> None:
-    loop = priced("o1", audience="everyone")
-    named = ShopConfig(store_name={"en": "Corner Shop"})
-    assert public_slides([loop], "coffee", NOW_MS, named, {}) == ()
-    (slide,) = public_slides([loop], "coffee", NOW_MS, named, {"04006381333931": 250})
-    assert slide.title == {"en": "Coffee €2.50 at Corner Shop"}
 
 
 def test_an_offer_whose_price_the_list_contradicts_falls_with_its_reason() -> None:

@@ -133,7 +133,7 @@ def test_the_anonymous_loop_shows_nothing_that_cannot_be_redeemed_here(shop: Cou
     tea = Offer("tea", TEXT, TEXT, audience="everyone", budget_id="autumn")
 
     def shown() -> set[str]:
-        return {slide.slide_id for slides in loops(shop.tx, ["coffee"], START_MS).values() for slide in slides}
+        return {slide.slide_id for slides in loops(shop.tx, {"bar": "coffee"}, START_MS).values() for slide in slides}
 
     shop.put(OfferPut(tea))
     assert "tea" not in shown()

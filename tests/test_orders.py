@@ -1,12 +1,13 @@
 """What headquarters changes is followed on every surface at once, whatever the disk and the line do."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from gateway.core.changes import OfferDrop, OfferPut, SegmentsPut
+from gateway.core.changes import ConfigPut, Delta, KeyDrop, MemberErase, OfferDrop, OfferPut, SegmentsPut
 from gateway.core.eligible import parse
-from gateway.core.model import ConsentState, CredentialKind, Offer, Purpose, Token
+from gateway.core.model import ConsentState, CredentialKind, Offer, Purpose, ShopConfig, Token
 from gateway.core.segment import Segment
 from gateway.errors import StoreError
 from sync import messages, ops
@@ -89,4 +90,54 @@ async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Sho
         await bringing
     await asyncio.gather(*shop.flow._works._asked)
     assert level(shop) == "L1"
+    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
+
+
+@pytest.mark.parametrize("failing", ["keychain", "read_shop", "refresh_loops"])
+async def test_what_one_part_can_not_follow_holds_up_no_other(shop: Shop, monkeypatch, failing: str) -> None:
+    orders = shop.flow._orders
+    done: list[str] = []
+
+    class Keys:
+        gateway = "acme/munich-1/gw-1"
+
+        async def load(self) -> None:
+            await part("keychain")
+
+    async def part(name: str) -> None:
+        if name == failing:
+            raise OverflowError
+        done.append(name)
+
+    async def refresh(*, everywhere: bool) -> None:
+        await part("refresh_loops")
+
+    parts = {"keychain": Keys(), "read_shop": lambda: part("read_shop"), "refresh_loops": refresh}
+    broken = replace(orders, forgetting=orders.forgetting, **parts)
+    monkeypatch.setattr(orders.forgetting, "followed", lambda gone: done.append("followed"))
+    await shop.tap("mia", "coffee-nfc")
+    drop = KeyDrop("acme/munich-1/gw-1", "k1")
+    changes = drop, ConfigPut(ShopConfig(TEXT)), OfferDrop("loop"), MemberErase("mia")
+    with pytest.raises(OverflowError):  # not swallowed: whoever supervises hears of it
+        await broken.change(Delta(shop.version, shop.version + 1, changes))
+    assert {*done, failing} == {"followed", "keychain", "read_shop", "refresh_loops"}
+    assert level(shop) != "L3"
+    assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None
+    assert shop.health.counts["hq.not_followed"] == 1
+
+
+async def test_a_member_who_can_not_be_wiped_from_a_screen_holds_up_no_other(shop: Shop, monkeypatch) -> None:
+    await shop.tap("mia", "coffee-nfc")
+    wiped: list[str] = []
+
+    def forget(member_id: str) -> None:
+        if not wiped:
+            wiped.append(member_id)
+            raise ValueError
+        wiped.append(member_id)
+
+    broken = replace(shop.flow._orders, forget=forget)
+    with pytest.raises(ValueError, match=r"^$"):
+        await broken.change(Delta(shop.version, shop.version + 1, (MemberErase("mia"), MemberErase("ben"))))
+    assert sorted(wiped) == ["ben", "mia"]
     assert shop.resolver.resolve(MIA_CARD, shop.clock.now_ms()) is None

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.consent import Standing, may
 from gateway.core.learning import Arm, Learning, Share, Tally, scores
-from gateway.core.model import Contact, Proof
+from gateway.core.model import ConsentRecord, ConsentState, Contact, Proof, Purpose
 from gateway.core.offers import Choose, Situation, decide
 from gateway.core.recorded import (
     ELSEWHERE,
     MAX_BYTES,
     Inputs,
+    as_then,
     choose_again,
     dump,
     inputs_of,
@@ -28,9 +30,11 @@ from gateway.core.recorded import (
     settled_by_company,
     situation_of,
 )
+from gateway.core.spans import DAY_MS
 from tests.test_golden_decisions import BLOCK, DECISIONS, a_situation
 
 GOLDEN = Path(__file__).parent / "vectors" / "recorded.json"
+GIVEN = ConsentRecord("e1", "m1", Purpose.STAFF_ADVICE, ConsentState.GIVEN, 1, hq_seq=1)
 LEARNING = Learning(on=True, people={"coffee": 100, "tea": 60})
 
 
@@ -112,6 +116,15 @@ def test_an_article_or_budget_that_nobody_named_then_counts_as_there() -> None:
     then = situation_of(row_of(situation, decide(situation)), inputs, situation.person, offers, situation.shop)
     assert then.stock == {"gone": 0, "beans": 1, "new": 1}
     assert then.spent == {"b1"}
+
+
+def test_consents_are_judged_by_the_time_that_was_known_then() -> None:
+    at_ms = 50 * DAY_MS
+    now = Standing({Purpose.STAFF_ADVICE: GIVEN}, floor_ms=at_ms + DAY_MS)
+    assert may(Purpose.STAFF_ADVICE, now, at_ms).reason == "consent.clock_in_doubt"
+    assert may(Purpose.STAFF_ADVICE, as_then(now, at_ms), at_ms).ok
+    assert as_then(now, at_ms + 9 * DAY_MS) == now
+    assert as_then(now.records, at_ms) is now.records
 
 
 def test_what_is_too_large_keeps_its_digests_and_says_so() -> None:

@@ -47,11 +47,13 @@ def test_it_knows_the_place_and_what_is_lent(shop: Tx) -> None:
     assert here(shop).spent == frozenset()
 
 
-def test_the_loop_is_made_for_each_zone_once(shop: Tx) -> None:
+def test_the_loop_is_made_for_each_screen(shop: Tx) -> None:
     named = replace(shop.shop(), store_name={"en": "Corner Shop"})
     put(shop, ConfigPut(named), OfferPut(replace(OFFER, audience="everyone", zones=("coffee",), budget_id="")))
-    assert loops(shop, ["coffee", "wine", "coffee"], START_MS) == {"coffee": (), "wine": ()}
+    screens = {"bar": "coffee", "shelf": "coffee", "cellar": "wine"}
+    assert loops(shop, screens, START_MS) == {"bar": (), "shelf": (), "cellar": ()}
     put(shop, PricesPut(1, part_of(GTIN), (Article(GTIN, {"en": "Beans"}, 250),)))
-    slides = loops(shop, ["coffee", "wine"], START_MS)
-    assert [slide.title for slide in slides["coffee"]] == [{"en": "€2.50 at Corner Shop"}]
-    assert slides["wine"] == ()
+    slides = loops(shop, screens, START_MS)
+    assert [slide.title for slide in slides["bar"]] == [{"en": "€2.50 at Corner Shop"}]
+    assert slides["bar"] is slides["shelf"]
+    assert slides["cellar"] == ()

@@ -51,5 +51,5 @@ def test_anything_else_is_refused(more: dict[str, object], reason: str, field: s
 
 def test_the_largest_one_fits_an_operation() -> None:
     names = [f"{number:03}{'x' * 61}" for number in range(stock.MAX_ARTICLES)]
-    put = StockPut("a" * 24 + "/" + "b" * 24 + "/" + "c" * 24, dict.fromkeys(names, stock.MAX_UNITS), 2**53 - 1, True)
+    put = StockPut("a" * 24 + "/" + "b" * 24 + "/" + "c" * 24, dict.fromkeys(names, stock.MAX_UNITS), MAX_MS, True)
     assert len(json.dumps(ops.dump(put), separators=(",", ":"))) <= MAX_OP_BYTES

@@ -22,7 +22,7 @@ OFFER = Offer("o1", {"en": "x"}, {"en": "y"}, price_ref="4006381333931", value_c
 
 def said(text: str, language: str = "en", **more: object) -> str:
     offer = replace(OFFER, title={language: text}, **more)
-    assert template.fault(offer) is None
+    assert next(template.faults(offer), None) is None
     assert template.withheld(template.slots(offer), offer, "bar", SHOP, PRICES) is None
     return template.fill(offer, "bar", SHOP, PRICES).title[language]
 
@@ -92,7 +92,7 @@ def test_what_stands_in_a_place_is_not_read_again() -> None:
 def test_anything_else_is_refused_with_its_field_and_none_of_its_words(text: str) -> None:
     for name in ("title", "text", "badge", "more"):
         offer = replace(OFFER, **{name: {"en": text}})
-        wrong = template.fault(offer)
+        wrong = next(template.faults(offer), None)
         assert wrong is not None and wrong.startswith(f"{name}.en: expected ")
         assert not set(wrong.split()) & {"{unknown}", "{call_name}", text}
         # One that stood in a database before is withheld, and is not shown with its braces.
@@ -105,7 +105,7 @@ def test_anything_else_is_refused_with_its_field_and_none_of_its_words(text: str
 )
 def test_what_can_never_be_known_is_refused(slot: str, field: str, nothing: object) -> None:
     offer = replace(OFFER, text={"de": f"x {{{slot}}}"}, **{field: nothing})
-    assert template.fault(offer) == f"text.de: expected {field} beside {{{slot}}}"
+    assert next(template.faults(offer)) == f"text.de: expected {field} beside {{{slot}}}"
 
 
 def test_what_is_not_known_here_is_withheld() -> None:
@@ -136,7 +136,7 @@ words = st.text(st.sampled_from("{}ab priceuntl.!:[]0_"), max_size=40)
 def test_whatever_comes_is_filled_whole_or_refused(pieces: list[str]) -> None:
     text = "".join(pieces)
     offer = replace(OFFER, title={"en": text})
-    if template.fault(offer) is None:
+    if next(template.faults(offer), None) is None:
         filled = template.fill(offer, "bar", SHOP, PRICES).title["en"]
         assert "{" not in filled and "}" not in filled
         assert len(filled) <= len(text) + template.MAX_SLOTS * template.MAX_NAME
@@ -146,4 +146,4 @@ def test_whatever_comes_is_filled_whole_or_refused(pieces: list[str]) -> None:
 
 @given(st.lists(st.sampled_from(["", "a b", *(f"{{{name}}}" for name in template.SLOTS)]), max_size=8))
 def test_every_sound_text_is_taken(pieces: list[str]) -> None:
-    assert template.fault(replace(OFFER, title={"en": " ".join(pieces)})) is None
+    assert next(template.faults(replace(OFFER, title={"en": " ".join(pieces)})), None) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.checkout import Answer, Asked
-from gateway.core.changes import OfferDrop, OfferPut
+from gateway.core.changes import OfferDrop, OfferPut, StockPut
 from gateway.core.eligible import Rule
 from gateway.core.model import Cap, ConsentState, Offer, Proof, Purpose
 from gateway.core.redemption import TTL_MS, State
@@ -64,6 +64,24 @@ async def test_a_strong_proof_redeems_what_is_worth_more(shop: Shop) -> None:
     assert "course" in offered(view)
     assert view.buyer is not None
     assert view.buyer.most_cents is None
+
+
+async def test_a_guest_and_a_member_are_listed_what_is_for_everybody_by_the_same_conditions(shop: Shop) -> None:
+    def of_value(name: str, **more: object) -> OfferPut:
+        return OfferPut(Offer(name, TEXT, TEXT, audience="everyone", value_cents=50, **more))
+
+    there = {"here": {"zones": ("till",)}, "stocked": {"stock_ref": "beans"}, "at-tills": {"channels": ("till",)}}
+    away = {"wine": {"zones": ("wine",)}, "dark": {"stock_ref": "tea"}, "wall": {"channels": ("public",)}}
+    away |= {"second": {"placements": ("till-2",)}, "north": {"stores": ("north",)}}
+    await shop.push(*(OfferDrop(offer.offer_id) for offer in OFFERS))
+    await shop.push(*(of_value(name, **more) for name, more in (there | away).items()))
+    own = "acme/munich-1/gw-1"
+    await shop.store.run(lambda tx: tx.put_stock(StockPut(own, {"beans": 3, "tea": None}, shop.clock.ms)))
+    assert set(offered(await look(shop))) == there.keys()
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    view = await look(shop)
+    assert view.buyer is not None
+    assert set(offered(view)) == there.keys()
 
 
 async def test_who_is_shown_is_noted_once_a_sale_and_its_offers_are_contacts(shop: Shop) -> None:

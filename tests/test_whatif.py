@@ -16,7 +16,7 @@ from gateway.core.spans import DAY_MS
 from gateway.decisions import Decisions
 from gateway.records import Tx
 from gateway.whatif import LEFT_OUT, NOTHING, Changes, Replay, Terms
-from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, consent, member
+from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, consent, member, open_shop
 
 PEOPLE = tuple(f"m{number}" for number in range(12))
 SHOP = ShopConfig(
@@ -167,6 +167,45 @@ def test_decisions_of_an_older_release_or_without_their_contacts_are_left_out(da
     assert found.left_out["not_kept"] > 0
     assert found.left_out["contacts"] > 0
     assert found.nothing
+
+
+def test_the_time_that_was_shown_since_is_no_doubt_about_then(day: Tx) -> None:
+    day.show_time(START_MS + 3 * DAY_MS)
+    found = Replay(day, Terms()).run(*DAY)
+    assert found.nothing
+    assert found.again == found.decisions > 300
+
+
+def test_while_the_clock_is_in_doubt_nothing_is_decided(day: Tx) -> None:
+    before = Replay(day, Terms()).run(*DAY).decisions
+    at_ms = START_MS + DAY_MS // 2 + 1
+    day.show_time(at_ms + 3_600_000)
+    walk(day, at_ms, 20)
+    assert Replay(day, Terms()).run(*DAY).decisions == before
+
+
+async def test_a_shop_whose_clock_ran_on_makes_its_day_again_as_it_was(tmp_path) -> None:
+    shop = await open_shop(tmp_path, *member("mia", *Purpose), *member("ben", *Purpose))
+
+    async def pass_ms(ms: int) -> None:
+        shop.clock.ms += ms
+        shop.flow.on_tick(shop.clock.ms, trusted=True, world=True)
+        await shop.settle()
+
+    for _ in range(3):
+        await pass_ms(60_000)
+        await shop.tap("mia", "coffee-nfc")
+        await shop.stand("ben", "coffee-ble")
+        await pass_ms(3_600_000)
+    until_ms = shop.clock.ms
+    await pass_ms(DAY_MS)
+    found = await shop.store.run(lambda tx: Replay(tx, Terms()).run(START_MS, until_ms))
+    floor_ms = await shop.store.run(lambda tx: tx.floor_ms)
+    assert floor_ms > until_ms
+    assert (found.again, found.changed) == (found.decisions, 0)
+    assert found.shown_before["espresso"]
+    assert found.nothing
+    shop.store.close()
 
 
 def test_an_empty_day_has_nothing_to_change(day: Tx) -> None:

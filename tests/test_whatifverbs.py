@@ -19,6 +19,7 @@ from gateway.core.model import Offer, Purpose
 from gateway.store import Store
 from gateway.whatif import MAX_DECISIONS, Changes
 from sync import messages
+from sync.hq import proofreading
 from tests.rigs.shop import SITE_KEY, START_MS, TEXT, member
 from tests.test_whatif import LEARNING, OFFERS, PEOPLE, SHOP, walk
 
@@ -114,7 +115,7 @@ async def test_every_fault_of_a_file_is_told_before_anything_runs(
     path.write_text("no json\n" * 99)
     assert await run(config, "--catalogue", path) == 78
     told = capfd.readouterr()
-    assert len(told.err.splitlines()) == whatifverbs.MAX_FAULTS + 1
+    assert len(told.err.splitlines()) == proofreading.MAX_FAULTS + 1
     assert await run(config, "--catalogue", tmp_path / "nowhere") == 78
     assert await run(config, "--plot", tmp_path) == 78
 

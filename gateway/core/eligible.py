@@ -51,14 +51,14 @@ ZONE_MINUTES = "visit.minutes."
 _ZONE_MINUTES = re.compile(r"visit\.minutes\.[a-z0-9][a-z0-9-]{0,23}")  # the form of a zone's id, as config.Id
 
 # Operation -> the kinds of field that it compares, and whether it takes a list.
-_COMPARES: Mapping[str, tuple[tuple[Kind, ...], bool]] = {
+COMPARES: Mapping[str, tuple[tuple[Kind, ...], bool]] = {
     "is": (("word", "number"), False),
     "in": (("word", "number"), True),
     "has": (("words",), True),
     "at_least": (("number",), False),
     "below": (("number",), False),
 }
-_GROUPS = ("all", "any")
+GROUPS = ("all", "any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,11 @@ def terms(rule: Rule) -> int:
 
 def plain(rule: Rule) -> dict[str, Any]:
     """The JSON object that `parse` turns back into `rule`."""
-    if rule.op in _GROUPS:
+    if rule.op in GROUPS:
         return {rule.op: [plain(one) for one in rule.rules]}
     if rule.op == "not":
         return {"not": plain(rule.rules[0])}
-    _, listed = _COMPARES[rule.op]
+    _, listed = COMPARES[rule.op]
     return {rule.op: [rule.field, list(rule.values) if listed else rule.values[0]]}
 
 
@@ -134,10 +134,10 @@ def schema() -> dict[str, Any]:
     values: dict[Kind, dict[str, Any]] = {"word": word, "words": word, "number": number}
     forms: list[dict[str, Any]] = [
         _form(op, {"type": "array", "items": {"$ref": "#/$defs/rule"}, "minItems": 1, "maxItems": MAX_TERMS})
-        for op in _GROUPS
+        for op in GROUPS
     ]
     forms.append(_form("not", {"$ref": "#/$defs/rule"}))
-    for op, (kinds, listed) in _COMPARES.items():
+    for op, (kinds, listed) in COMPARES.items():
         for kind in kinds:
             value = values[kind]
             if listed:
@@ -170,17 +170,17 @@ class _Reader:
         op, inside = next(iter(tree.items()))
         if op == "not":
             return Rule("not", rules=(self.rule(inside, _under(place, op), depth + 1),))
-        if op in _GROUPS:
+        if op in GROUPS:
             place = _under(place, op)
             if not isinstance(inside, list) or not inside:
                 raise _wrong(place, "a list of one or more conditions")
             return Rule(op, rules=tuple(self.rule(one, _under(place, n), depth + 1) for n, one in enumerate(inside)))
-        if op not in _COMPARES:
-            raise _wrong(place, f"one of {', '.join((*_GROUPS, 'not', *_COMPARES))}")
+        if op not in COMPARES:
+            raise _wrong(place, f"one of {', '.join((*GROUPS, 'not', *COMPARES))}")
         return self._comparison(op, inside, _under(place, op))
 
     def _comparison(self, op: str, inside: object, place: str) -> Rule:
-        kinds, listed = _COMPARES[op]
+        kinds, listed = COMPARES[op]
         if not isinstance(inside, list) or len(inside) != 2:
             raise _wrong(place, "a field and a value")
         named, value = inside

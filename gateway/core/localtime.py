@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 Calendar = Literal["day", "week", "month"]
 
 LAST_MS = 253_370_764_800_000  # 9999-01-01; no calendar has a year 10000, in whatever zone
+FIRST_MS = -62_104_060_800_000  # 0002-01-01; nor a year 0
 
 
 @lru_cache(maxsize=8)  # one shop has one zone, and a test a few
@@ -26,7 +27,7 @@ def is_known(name: str) -> bool:
 
 def local(at_ms: int, zone: str) -> datetime:
     """That instant on the shop's clock, to the second; one beyond the calendar counts as its end."""
-    return datetime.fromtimestamp(min(at_ms, LAST_MS) // 1_000, _zone(zone))
+    return datetime.fromtimestamp(max(FIRST_MS, min(at_ms, LAST_MS)) // 1_000, _zone(zone))
 
 
 def begins_ms(calendar: Calendar, at_ms: int, zone: str) -> int:
@@ -40,7 +41,8 @@ def begins_ms(calendar: Calendar, at_ms: int, zone: str) -> int:
 
 
 def day_between(day: date, zone: str) -> tuple[int, int]:
-    """When that day of the shop's begins, and the next one."""
+    """When that day of the shop's begins, and the next one; a day at the ends of the calendar counts as one inside."""
+    day = max(date(2, 1, 1), min(day, date(9998, 12, 31)))
     first, last = (datetime(*at.timetuple()[:3], tzinfo=_zone(zone)) for at in (day, day + timedelta(days=1)))
     return int(first.timestamp()) * 1_000, int(last.timestamp()) * 1_000
 

@@ -1,10 +1,10 @@
 """Which offer, if any, is worth saying? A pure function of the situation: the same input gives the same decision.
 
 Candidates pass the stages in this order: consent, place (time, store, zone, placement, channel: core.shelf), category
-and age, proof, fit (interests, eligibility), stock, price, words (core.template), budget, caps (of the shop, of the
-person), pauses, groups; what is left is ranked, and the best one wins for which this person is not left out for
-comparison. Every candidate that falls gets the code of the first stage that refused it; so does a "no" as a whole
-(candidate "*"). What screens show without a decision is the fallback.
+and age, proof, fit (interests, eligibility), stock, price, words (core.template), budget, caps of the shop, the loop
+(core.anonymous), caps of the person, pauses, groups; what is left is ranked, and the best one wins for which this
+person is not left out for comparison. Every candidate that falls gets the code of the first stage that refused it; so
+does a "no" as a whole (candidate "*"). What screens show without a decision is the fallback.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
+from gateway.core.anonymous import facts_of
 from gateway.core.company import NAMES_SOMEBODY, WITHOUT_CONSENT, Company
 from gateway.core.consent import Consents
 from gateway.core.eligible import MEMBER, VISIT, Value
@@ -19,14 +20,13 @@ from gateway.core.fit import Asked, Seen, View, ask, look, unwanted
 from gateway.core.gate import AGE, VISIT_PURPOSES, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.learning import MAX_CANDIDATES, Choice
-from gateway.core.localtime import local
-from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig
 from gateway.core.prices import mispriced
 from gateway.core.proof import may_redeem
 from gateway.core.restraint import Past, given_out, too_much
 from gateway.core.sensitive import aims_at_children, categories, is_sensitive
-from gateway.core.shelf import Place, Shelf, in_zone, shelve, timely
-from gateway.core.template import fill, slots, withheld
+from gateway.core.shelf import Place, Shelf, not_public, shelve
+from gateway.core.template import fill, withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,26 +155,6 @@ def one_of_each_group(ranked: Iterable[Offer]) -> list[Offer]:
     return kept
 
 
-def public_slides(
-    offers: Iterable[Offer], zone: str, now_ms: int, shop: ShopConfig, prices: Mapping[str, int]
-) -> tuple[Slide, ...]:
-    """The anonymous slides of a zone (L1), by priority: what anybody may see without being anybody.
-
-    An offer with a rule, or for some stores, placements or channels only, waits for a gesture; one whose texts can't be
-    said here waits for what they need.
-    """
-    shown = [o for o in offers if o.audience == "everyone" and timely(o, now_ms) and in_zone(o, zone)]
-    shown = [o for o in shown if o.eligibility is None and not (o.stores or o.placements or o.channels or o.stock_ref)]
-    shown = [o for o in shown if withheld(slots(o), o, zone, shop, prices) is None]
-    ranked = sorted(shown, key=lambda o: (-o.priority, o.offer_id))
-    return tuple(slide_of(fill(offer, zone, shop, prices)) for offer in ranked)
-
-
-def slide_of(offer: Offer) -> Slide:
-    """The offer, with its texts filled, as a message without anything personal."""
-    return Slide(offer.offer_id, offer.title, offer.text, offer.badge, offer.art)
-
-
 def _shelf(situation: Situation) -> Shelf:
     """What could be said there at all, worked out anew where it is not known."""
     shelf = situation.shelf
@@ -200,12 +180,12 @@ def _views(situation: Situation, shelf: Shelf) -> tuple[View, ...]:
 
 def _facts(situation: Situation) -> dict[str, Value]:
     """What a rule may ask of the situation, whoever stands there; nothing of a profile and nothing of the visit."""
-    now = local(situation.at_ms, situation.shop.restraint.time_zone)
     kept = {name: value for name, value in situation.facts.items() if not name.startswith((MEMBER, VISIT))}
-    facts: dict[str, Value] = kept
-    facts |= {"channel": situation.channel, "hour": now.hour, "weekday": now.isoweekday()}
-    facts |= {"zone": situation.zone, "placement": situation.screen, "company": company_of(situation)}
-    return facts
+    return {**kept, **_of_place(situation), "company": company_of(situation)}
+
+
+def _of_place(situation: Situation) -> dict[str, Value]:
+    return facts_of(place_of(situation), situation.at_ms, situation.shop.restraint.time_zone)
 
 
 def _refusal(situation: Situation, views: tuple[View, ...]) -> str | None:
@@ -229,6 +209,7 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
     affinities: dict[str, float] = {}
     asked: dict[int, Asked] = {}
     asks_worth = situation.trigger == "tap"
+    nobody = Seen(None, frozenset(), {} if asks_worth else _of_place(situation))
     for offer, kind in zip(shelf.candidates, shelf.kinds, strict=True):
         fits = asked.get(kind)
         if fits is None:
@@ -236,7 +217,7 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
         code = (
             fits.unwanted
             or (_private(offer, situation, sensitive) if offer.category else None)
-            or (_worthless(offer, situation) if asks_worth or offer.audience == "everyone" else None)
+            or (_worthless(offer, situation) if asks_worth else None)
             or fits.unfit
             or (None if situation.company is None else situation.company.misfit(offer.offer_id))
             or (_short(offer, situation) if offer.stock_ref else None)
@@ -244,7 +225,8 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
             or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
             or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
             or (given_out(offer, situation.counts) if situation.counts else None)
-            or (past.exclusion(offer) if offer.audience == "members" else None)
+            or (_unasked(offer, nobody, views) if not asks_worth and offer.audience == "everyone" else None)
+            or (past.exclusion(offer) if not asks_worth or offer.audience == "members" else None)
         )
         if code is None:
             eligible.append(offer)
@@ -291,12 +273,25 @@ def _private(offer: Offer, situation: Situation, sensitive: frozenset[str]) -> s
 
 
 def _worthless(offer: Offer, situation: Situation) -> str | None:
-    """What a copied card may not redeem; and what runs in the loop for everybody anyway: worth saying on request, not
-    worth an unasked contact."""
-    if situation.trigger == "zone":
-        return "in_the_loop" if offer.audience == "everyone" else None
+    """What a copied card may not redeem."""
     verdict = may_redeem(situation.proof, offer.value_cents, situation.shop.bearer_limit_cents)
     return None if verdict.ok else verdict.reason
+
+
+def _unasked(offer: Offer, nobody: Seen, views: tuple[View, ...]) -> str | None:
+    """Why an offer for everyone is not said unasked. What runs there anyway (core.anonymous) is not worth a contact;
+    all else that the loop hangs on holds by then. What hangs on who is there is caused by them: it needs their consent.
+
+    `nobody`: what is known of place and time alone.
+    """
+    if offer.eligibility is None or nobody.answer(offer.eligibility) is True:
+        return "in_the_loop"
+    code = not_public(offer)
+    if code is not None:
+        return code
+    if any(view[offer.purpose].no is not None for view in views[1:]):
+        return WITHOUT_CONSENT
+    return views[0][offer.purpose].no
 
 
 def _short(offer: Offer, situation: Situation) -> str | None:

@@ -7,10 +7,11 @@ still the same. Of the people who stood there only their number is kept: the res
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gateway.core.company import CODES, WITHOUT_CONSENT, Company
+from gateway.core.consent import Consents, Standing
 from gateway.core.eligible import Value
 from gateway.core.learning import MAX_CANDIDATES, Choice, Share, drawn
 from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, ShopConfig
@@ -90,6 +91,14 @@ def inputs_of(
         () if choice is None else choice.shares,
         "" if choice is None else choice.segment,
     )
+
+
+def as_then(consents: Consents, at_ms: int) -> Consents:
+    """The same records with no later time than that one shown: what the clock has shown since is no doubt about what
+    was decided before. While it is in doubt nobody is recognised, so nothing is decided."""
+    if not isinstance(consents, Standing):
+        return consents
+    return replace(consents, floor_ms=min(consents.floor_ms, at_ms))
 
 
 def known(contacts: Sequence[Contact], at_ms: int) -> tuple[Contact, ...]:

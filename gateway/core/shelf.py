@@ -58,7 +58,7 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     without a gesture."""
     candidates, fallen = [], []
     for offer in offers:
-        code = misplaced(offer, place, at_ms) or _not_public(offer, place)
+        code = misplaced(offer, place, at_ms) or _unasked(offer, place)
         if code is None:
             candidates.append(offer)
         else:
@@ -123,12 +123,15 @@ def misplaced(offer: Offer, place: Place, at_ms: int) -> str | None:
     return None
 
 
-def _not_public(offer: Offer, place: Place) -> str | None:
-    """Why it may not be said there without a gesture."""
-    if place.trigger == "tap":
-        return None
+def not_public(offer: Offer) -> str | None:
+    """Why somebody's presence may not put it on a public screen, or None."""
     if not offer.public_safe or offer.purpose not in PUBLIC_PURPOSES:
         return "not_public_safe"
     if MEMBER + USUAL.name in fields(offer.eligibility):
         return "not_public_safe"  # what somebody bought would be told to the room
     return None
+
+
+def _unasked(offer: Offer, place: Place) -> str | None:
+    """The same where nobody asked for it; of what is for everyone core.offers says whether it runs there anyway."""
+    return not_public(offer) if place.trigger == "zone" and offer.audience == "members" else None

@@ -4,7 +4,7 @@ There are five of them, by name, and nothing else: no format, no field of a fiel
 anything about a person, so what a text becomes may stand wherever the offer may.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -27,8 +27,8 @@ _UNKNOWN = dict.fromkeys(SLOTS, "…")
 _NEEDED = {"price": "price_ref", "value": "value_cents", "until": "valid_until_ms"}
 
 
-def fault(offer: Offer) -> str | None:
-    """The first thing that is wrong with the offer's texts: the field, its language, and what was expected there.
+def faults(offer: Offer) -> Iterator[str]:
+    """What is wrong with the offer's texts: the field, its language, and what was expected there.
 
     All of it is made of our own words, and of a language of two letters; nothing of the text is in it.
     """
@@ -36,8 +36,7 @@ def fault(offer: Offer) -> str | None:
         for language, text in getattr(offer, name).items():
             expected = _fault(text) or _lacks(offer, text)
             if expected is not None:
-                return f"{name}.{language}: expected {expected}"
-    return None
+                yield f"{name}.{language}: expected {expected}"
 
 
 def slots(offer: Offer) -> frozenset[str]:

@@ -1,10 +1,11 @@
 """What headquarters wants shown, how often the shop gave it out, and how the shop is set up."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlite_utils import Database
 
 from gateway.core.changes import CataloguePart
@@ -12,7 +13,9 @@ from gateway.core.eligible import Rule
 from gateway.core.model import Cap, Offer, ShopConfig
 from gateway.core.restraint import COUNTED, horizon_ms, since_ms
 from gateway.core.shelf import Place, Shelf, shelve
+from gateway.core.sound import is_sound
 from gateway.core.vault import Vault
+from gateway.errors import PeerError
 from gateway.tables.rows import Rows, as_json
 
 # A shop has some dozens of screens and tablets, each in a zone, each asked with and without a gesture. Of a thousand
@@ -38,6 +41,7 @@ class Catalogue(Rows):
     def __init__(self, db: Database, vault: Vault) -> None:
         super().__init__(db, vault)
         self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
+        self._unreadable: tuple[str, ...] = ()
         self._shop: tuple[str, ShopConfig] | None = None
         self._shelves: dict[Place, Shelf] = {}
         self._shelved: tuple[Offer, ...] | None = None  # of which catalogue they are
@@ -79,19 +83,30 @@ class Catalogue(Rows):
         return found
 
     def offers(self) -> tuple[Offer, ...]:
-        """The catalogue, parsed once per version."""
+        """The catalogue, parsed once per version; a row that can't be handled is passed over (`unreadable_offers`)."""
         version = self.hq_version
         if self._catalogue is None or self._catalogue[0] != version:
-            rows = self._all("SELECT body FROM offer ORDER BY offer_id")
+            rows = self._all("SELECT offer_id, body FROM offer ORDER BY offer_id")
             offers: list[Offer] = []
+            unreadable: list[str] = []
             rules: dict[Rule, Rule] = {}
-            for row in rows:
-                offer = _OFFER.validate_json(row[0])
+            for offer_id, body in rows:
+                offer = _read(offer_id, body)
+                if offer is None:
+                    unreadable.append(str(offer_id))
+                    if offer_id not in self._unreadable:
+                        self.count("catalogue.unreadable")
+                    continue
                 if offer.eligibility is not None:  # equal ones are one object, so that a decision asks each once
                     offer = replace(offer, eligibility=rules.setdefault(offer.eligibility, offer.eligibility))
                 offers.append(offer)
-            self._catalogue = version, tuple(offers)
+            self._catalogue, self._unreadable = (version, tuple(offers)), tuple(unreadable)
         return self._catalogue[1]
+
+    def unreadable_offers(self) -> tuple[str, ...]:
+        """The ids of kept offers that `offers` passes over: of another version, or damaged."""
+        self.offers()
+        return self._unreadable
 
     def catalogue_digest(self) -> str:
         """16 hex digits of the catalogue that `offers` gives."""
@@ -143,7 +158,10 @@ class Catalogue(Rows):
             self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
 
     def stage(self, part: CataloguePart) -> tuple[Offer, ...] | None:
-        """Keep a part of a catalogue; all of its offers once it is whole. Another catalogue's parts go."""
+        """Keep a part of a catalogue; all of its offers once it is whole. Another catalogue's parts go.
+
+        Raises PeerError "fields" where a part that was kept can't be read any more.
+        """
         if part.catalogue_id == self.meta(REFUSED):
             return None
         other = "(catalogue_id, parts) <> (?, ?)"
@@ -154,7 +172,12 @@ class Catalogue(Rows):
         if len(rows) < part.parts:
             return None
         self._db.execute("DELETE FROM catalogue_part")
-        return tuple(offer for row in rows for offer in _OFFERS.validate_json(row[0]))
+        found: tuple[Offer, ...] | None = None
+        with suppress(ValidationError):
+            found = tuple(offer for row in rows for offer in _OFFERS.validate_json(row[0]))
+        if found is None:  # raised out here: a cause would carry the row
+            raise PeerError("fields", "offers")
+        return found
 
     def refuse_catalogue(self, catalogue_id: str) -> None:
         """Nothing of this catalogue is taken, whichever of its parts come still; "" = of the one that is under way."""
@@ -164,7 +187,7 @@ class Catalogue(Rows):
     def replace_offers(self, offers: Iterable[Offer]) -> set[str]:
         """These are the catalogue from now on; the ids of the offers that are no more."""
         wanted = {offer.offer_id: offer for offer in offers}
-        gone = {offer.offer_id for offer in self.offers()} - wanted.keys()
+        gone = {str(offer_id) for (offer_id,) in self._all("SELECT offer_id FROM offer")} - wanted.keys()
         for offer_id in gone:
             self.drop_offer(offer_id)
         for offer in wanted.values():
@@ -182,3 +205,12 @@ class Catalogue(Rows):
 
     def put_shop(self, config: ShopConfig) -> None:
         self.put_meta("shop", as_json(asdict(config)))
+
+
+def _read(offer_id: object, body: str) -> Offer | None:
+    """The offer of a row; None for one that can't be handled, whatever wrote it."""
+    try:
+        offer = _OFFER.validate_json(body)
+    except ValidationError:
+        return None
+    return offer if offer.offer_id == offer_id and is_sound(offer) else None

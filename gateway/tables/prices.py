@@ -76,11 +76,6 @@ class Prices(Catalogue):
             kept = self._offer_prices = offers, revision, prices
         return kept[2]
 
-    def well_priced(self) -> tuple[Offer, ...]:
-        """The catalogue without offers that contradict the list: what may run in the loops."""
-        prices = self.offer_prices()
-        return tuple(offer for offer in self.offers() if mispriced(offer, prices) is None)
-
     def withheld_news(self, now_ms: int) -> list[Event]:
         """What headquarters has to hear of offers that the list contradicts: each once, until it changes."""
         prices, news = self.offer_prices(), []

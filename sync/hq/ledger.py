@@ -76,6 +76,11 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
         rows = self._read("SELECT op FROM change WHERE key = 'config'")
         return dict(json.loads(rows[0]["op"])["body"]) if rows else {}
 
+    def coupon_classes(self) -> set[str]:
+        """The names of the classes of the last coupons.put."""
+        rows = self._read("SELECT op FROM change WHERE key = 'coupons'")
+        return {str(one["name"]) for row in rows for one in json.loads(row["op"])["body"]["classes"]}
+
     # --- what shops report ----------------------------------------------------------------------------------
 
     def ingest(self, where: Topics, batch: messages.EventBatch, received_at_ms: int) -> Ingested:

@@ -26,11 +26,12 @@ from gateway.core.onetime import CODE_DIGITS
 from gateway.core.points import PointsPolicy
 from gateway.errors import ConfigError, PeerError
 from sync import credentials, messages, offers, topics
-from sync.hq import keyfiles
+from sync.hq import keyfiles, proofreading
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 MAX_CATALOGUE_BYTES = 16 * 1024 * 1024  # of a file: 5,000 offers of 3 kB
+SAID = 8  # faults of one line; a catalogue has a line for each
 PART_BYTES = 56 * 1024  # of offers in one operation, whose 64 KiB have room for the rest
 
 MEMBER_OPS = ("member.put", "member.erase", "credential.put", "credential.drop", "consent.add", "purchases.put")
@@ -48,18 +49,28 @@ ALL_OPS = (*MEMBER_OPS, *OFFER_OPS, "config.put")  # keys and one-time codes hav
 
 
 def read_ops(path: Path, allowed: Collection[str] = ALL_OPS) -> list[Row]:
-    """The ops of a JSON-lines file; empty lines are skipped. ConfigError names file, line and what was expected."""
+    """The ops of a JSON-lines file; empty lines are skipped. ConfigError names file, line and what was expected, of
+    every line that is wrong."""
     ops: list[Row] = []
+    faults: list[str] = []
     for number, line in enumerate(lines(path), start=1):
-        if line.strip():
-            ops.append(read_op(f"{path}:{number}", line, allowed))
+        try:
+            if line.strip():
+                ops.append(read_op(f"{path}:{number}", line, allowed))
+        except ConfigError as error:
+            faults.append(str(error))
+            if len(faults) == proofreading.MAX_FAULTS:
+                faults.append(f"{path}: {proofreading.MORE}")
+                break
+    if faults:
+        raise ConfigError("\n".join(faults))
     return ops
 
 
 def read_catalogue(path: Path) -> list[Row]:
     """The ops of a whole catalogue, from a file that holds one JSON object {"offers": [..]}.
 
-    ConfigError names the place of the first thing that is wrong.
+    ConfigError names the place of all that is wrong.
     """
     text = b"".join(lines(path))
     if len(text) > MAX_CATALOGUE_BYTES:
@@ -71,9 +82,12 @@ def read_catalogue(path: Path) -> list[Row]:
         if len(found["offers"]) > MAX_OFFERS:
             counted = len(found["offers"])
             raise ConfigError(f"{path}: offers: expected at most {MAX_OFFERS} of them; found {counted}")
-        return _parts(path, offers.parse_all(found["offers"]))
     except PeerError as error:
         raise ConfigError(f"{path}: expected a catalogue of offers; {_found(error)}") from None
+    faults = proofreading.faults_of(found["offers"])
+    if faults:
+        raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
+    return _parts(path, offers.parse_all(found["offers"]))
 
 
 def _parts(path: Path, listed: Sequence[Offer]) -> list[Row]:
@@ -300,9 +314,18 @@ def read_op(where: str, line: bytes, allowed: Collection[str]) -> Row:
         raise ConfigError(f"{where}: expected an op of {', '.join(allowed)}; found {name!r:.40}")
     try:
         messages.parse_op(op)
+        faults = proofreading.faults(op["body"]) if name == "offer.put" else []
     except PeerError as error:
-        raise ConfigError(f"{where}: expected {_wanted(name, op, error)}; {_found(error)}") from None
+        faults = proofreading.faults(op["body"]) if name == "offer.put" and "body" in op else []
+        if not faults:
+            raise ConfigError(f"{where}: expected {_wanted(name, op, error)}; {_found(error)}") from None
+    if faults:
+        raise ConfigError(f"{where}: offer.put: {_listed(faults)}")
     return op
+
+
+def _listed(said: Sequence[str]) -> str:
+    return "; ".join((*said[:SAID], f"and {len(said) - SAID} more") if len(said) > SAID else said)
 
 
 def _wanted(name: str, op: Row, error: PeerError) -> str:
@@ -313,7 +336,10 @@ def _wanted(name: str, op: Row, error: PeerError) -> str:
 
 
 def _found(error: PeerError) -> str:
-    return _FOUND[error.reason] + (f" ({error.field})" if error.field else "")
+    if error.reason in ("fields", "range") and error.said:
+        return f"found {_listed(error.said)}"
+    where = _listed(error.said) or error.field
+    return _FOUND[error.reason] + (f" ({where})" if where else "")
 
 
 def _fields(name: str, kind: type | None, *fields: str) -> str:
@@ -353,6 +379,7 @@ _FOUND = {
     "range": "found a number out of range",
     "op": "found no op of this version",
     "fields": "found an unknown or missing field, or a value of the wrong kind",
+    "repeated": "found a name twice",
     "text": "found text that is no Unicode",
     "purpose": "found an offer that reads a field which its purpose may not read",
     "eligibility": "found a rule that can't be followed",

@@ -17,7 +17,7 @@ from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
-from sync.hq import orders, pricefiles, redemptions, server, web
+from sync.hq import orders, pricefiles, proofreading, redemptions, server, web
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -131,6 +131,14 @@ def publish_offers(db: Path, path: Path) -> tuple[int, int]:
 def publish_catalogue(db: Path, path: Path) -> tuple[int, int]:
     """Record a whole catalogue in place of all offers; returns as import_file."""
     return _record(db, orders.read_catalogue(path))
+
+
+def standing(db: Path) -> tuple[int, list[str]]:
+    """How many offers stand, and what they name that headquarters does not know, in sentences."""
+    with _ledger(db) as ledger:
+        offers, classes = ledger.offers(), ledger.coupon_classes()
+        zones, budgets = set(ledger.config().get("zones") or {}), {row["budget_id"] for row in ledger.budgets()}
+    return len(offers), proofreading.doubts(offers, zones, classes, budgets)
 
 
 def publish_prices(db: Path, path: Path) -> tuple[int, int]:
