@@ -228,30 +228,42 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
     eligible = []
     affinities: dict[str, float] = {}
     asked: dict[int, Asked] = {}
-    asks_worth = situation.trigger == "tap"
-    for offer, kind in zip(shelf.candidates, shelf.kinds, strict=True):
+    # Made again in company that is remembered, or at a tap, an offer can also be refused for more than its own sake.
+    asks_more = situation.trigger == "tap" or situation.company is not None
+    for offer, kind, is_simple in zip(shelf.candidates, shelf.kinds, shelf.simple, strict=True):
         fits = asked.get(kind)
         if fits is None:
             fits = asked[kind] = ask(offer, anybody, views)
-        code = (
-            fits.unwanted
-            or (_private(offer, situation, sensitive) if offer.category else None)
-            or (_worthless(offer, situation) if asks_worth or offer.audience == "everyone" else None)
-            or fits.unfit
-            or (None if situation.company is None else situation.company.misfit(offer.offer_id))
-            or (_short(offer, situation) if offer.stock_ref else None)
-            or (mispriced(offer, situation.prices) if offer.price_ref else None)
-            or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
-            or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
-            or (given_out(offer, situation.counts) if situation.counts else None)
-            or (past.exclusion(offer) if offer.audience == "members" else None)
-        )
+        if is_simple and not asks_more:
+            code = fits.unwanted or fits.unfit or past.exclusion(offer)
+        else:
+            code = _refused(offer, fits, situation, shelf, sensitive, past)
         if code is None:
             eligible.append(offer)
             affinities[offer.offer_id] = fits.affinity
         else:
             reasons.append(_reason(offer.offer_id, code))
     return reasons, rank(eligible, situation.scores or affinities, past)
+
+
+def _refused(
+    offer: Offer, fits: Asked, situation: Situation, shelf: Shelf, sensitive: frozenset[str], past: Past
+) -> str | None:
+    """The code of the first stage that refuses a candidate, or None."""
+    asks_worth = situation.trigger == "tap" or offer.audience == "everyone"
+    return (
+        fits.unwanted
+        or (_private(offer, situation, sensitive) if offer.category else None)
+        or (_worthless(offer, situation) if asks_worth else None)
+        or fits.unfit
+        or (None if situation.company is None else situation.company.misfit(offer.offer_id))
+        or (_short(offer, situation) if offer.stock_ref else None)
+        or (mispriced(offer, situation.prices) if offer.price_ref else None)
+        or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
+        or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
+        or (given_out(offer, situation.counts) if situation.counts else None)
+        or (past.exclusion(offer) if offer.audience == "members" else None)
+    )
 
 
 def _fallen(shelf: Shelf, view: View) -> list[Reason]:

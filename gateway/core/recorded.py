@@ -66,8 +66,13 @@ def inputs_of(
 ) -> Inputs:
     """What to keep with `decision`, which was made in `situation`; `catalogue` and `policy` are digests."""
     choice = decision.choice
-    offers = situation.offers if situation.shelf is None else situation.shelf.candidates
-    named = sorted({offer.stock_ref for offer in offers if offer.stock_ref})
+    shelf = situation.shelf
+    offers = situation.offers if shelf is None else shelf.candidates
+    if shelf is None:
+        named = sorted({offer.stock_ref for offer in offers if offer.stock_ref})
+    else:
+        named = sorted(shelf.stocked)
+    given = () if not situation.counts else tuple(o.offer_id for o in offers if given_out(o, situation.counts))
     priced = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
     return Inputs(
         catalogue,
@@ -83,7 +88,7 @@ def inputs_of(
         tuple(article for article in named if situation.stock.get(article, 1) <= 0),
         tuple(article for article in named if article not in situation.stock),
         tuple(sorted(situation.spent)),
-        tuple(sorted(offer.offer_id for offer in offers if given_out(offer, situation.counts))),
+        tuple(sorted(given)),
         {gtin: situation.prices[gtin] for gtin in sorted(priced) if gtin in situation.prices},
         dict(situation.scores),
         chose,

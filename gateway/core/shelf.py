@@ -31,11 +31,13 @@ class Shelf:
     """The offers of a catalogue at one place: `candidates` and, with the reason, those that fell; both in its order.
 
     `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
-    asked of a person is the same for all of a kind. It holds in [from_ms, until_ms).
+    asked of a person is the same for all of a kind. `simple`: whether that and what the person met of it is all that
+    can refuse the candidate without a gesture. It holds in [from_ms, until_ms).
     """
 
     candidates: tuple[Offer, ...]
     kinds: tuple[int, ...]
+    simple: tuple[bool, ...]
     slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
     budgets: frozenset[str]  # from which candidates are paid
     capped: tuple[Offer, ...]  # those with a cap of the whole shop
@@ -68,6 +70,7 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     return Shelf(
         tuple(candidates),
         _kinds(candidates),
+        tuple(_is_simple(offer) for offer in candidates),
         {offer.offer_id: found for offer in candidates if (found := slots(offer))},
         frozenset(offer.budget_id for offer in candidates if offer.budget_id),
         tuple(offer for offer in candidates if any(cap.per == "store" for cap in offer.caps)),
@@ -90,6 +93,11 @@ def _kinds(candidates: Sequence[Offer]) -> tuple[int, ...]:
         first.setdefault((offer.audience, offer.purpose, offer.interests, id(offer.eligibility)), number)
         for number, offer in enumerate(candidates)
     )
+
+
+def _is_simple(offer: Offer) -> bool:
+    asked = (offer.category, offer.stock_ref, offer.price_ref, offer.budget_id, slots(offer))
+    return offer.audience == "members" and not any(asked) and all(cap.per != "store" for cap in offer.caps)
 
 
 def timely(offer: Offer, now_ms: int) -> bool:
