@@ -5,7 +5,6 @@ import random
 import secrets
 import tempfile
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -97,7 +96,7 @@ def _remember(tx: Tx, draw: random.Random) -> None:
         for past in range(PAST):
             at_ms = NOW_MS - 2 * DAY_MS - draw.randrange(28 * DAY_MS)  # yesterday's budget is not used up
             one = Contact(at_ms, f"o{draw.randrange(OFFERS)}", False, "screen")
-            answered = draw.choice((one, one, replace(one, what="accepted"), replace(one, what="dismissed")))
+            answered = draw.choice((one, one, one._replace(what="accepted"), one._replace(what="dismissed")))
             tx.note_contact(f"m{number}", f"d{past}", answered)
 
 

@@ -3,10 +3,11 @@
 A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody can read it.
 """
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
@@ -149,10 +150,13 @@ class Profile:
         if self._telling is None:
             self._telling = frozenset(_telling(self._unguarded.call_name.strip()))
         words = self._telling
-        if not words:
-            return False
-        sentences = [_heard(sentence) for text in texts for sentence in text.values()]
-        return any(_says(sentence, word) for sentence in sentences for word in words)
+        for text in texts if words else ():
+            for sentence in text.values():
+                heard = _heard(sentence)
+                for word in words:
+                    if word in heard and _says(heard, word):  # the former is quick and almost always the answer
+                        return True
+        return False
 
     def own(self, field: Field[T]) -> T:
         """The field for the person themself, also what is sensitive: access to one's own data needs no purpose."""
@@ -162,12 +166,22 @@ class Profile:
         """16 hex digits that are equal for equal profiles and consents in force. Of what is personal, so it is kept
         sealed only."""
         granted = sorted((one.purpose, one.event_id, one.state, one.hq_seq) for one in self.consents.values())
-        text = json.dumps([asdict(self._unguarded), granted], sort_keys=True, separators=(",", ":"), default=dict)
-        return sha256(text.encode()).hexdigest()[:16]
+        return sha256(_DIGESTED.encode([self._unguarded, granted]).encode()).hexdigest()[:16]
 
     def for_the_person(self) -> dict[str, Any]:
         """All of it as JSON has it, for the person themself alone, as `own`."""
         return asdict(self._unguarded)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """What JSON shall have of a dataclass, one level of it, or of another mapping than a dict."""
+    if not is_dataclass(value):
+        return {**value}
+    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+
+
+# Kept, and without a copy of everything first, because each decision writes down a profile's digest.
+_DIGESTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_fields_of)
 
 
 def may_follow(profile: Profile, now_ms: int) -> bool:

@@ -239,8 +239,7 @@ class ShopConfig:
     restraint: Restraint = field(default_factory=Restraint)
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """One offer this member was shown or answered, for caps and pauses. `asked` = their own gesture caused it.
 
     `placement`: the screen, tablet or till. `what`: only "shown" uses up the budget of contacts.

@@ -68,10 +68,7 @@ def inputs_of(
     choice = decision.choice
     shelf = situation.shelf
     offers = situation.offers if shelf is None else shelf.candidates
-    if shelf is None:
-        named = sorted({offer.stock_ref for offer in offers if offer.stock_ref})
-    else:
-        named = sorted(shelf.stocked)
+    named = sorted({offer.stock_ref for offer in offers if offer.stock_ref} if shelf is None else shelf.stocked)
     given = () if not situation.counts else tuple(o.offer_id for o in offers if given_out(o, situation.counts))
     priced = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
     return Inputs(
@@ -106,7 +103,7 @@ def dump(inputs: Inputs) -> bytes:
     """Compact JSON, at most MAX_BYTES: what is as always is left out, and of what is too large the digests stay."""
     said = {name: getattr(inputs, name) for name in _ALWAYS}
     plain = {name: _plain(value) for name, value in said.items() if value != _ALWAYS[name]}
-    text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    text = _JSON.encode(plain).encode()
     if len(text) <= MAX_BYTES:
         return text
     least = Inputs(inputs.catalogue, inputs.policy, inputs.profile, cut=True)
@@ -193,4 +190,5 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _ALWAYS = {one.name: getattr(Inputs("", "", ""), one.name) for one in fields(Inputs)}

@@ -120,5 +120,8 @@ class Rows:
         return self._db.execute(sql, values).fetchall()
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict)
+
+
 def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)
+    return _JSON.encode(value)
