@@ -270,7 +270,7 @@ class Store:
         assert job.work is not None
         before = self._tx.unwritten
         try:
-            with self._db.atomic():
+            with self._db.atomic(), self._tx.keeping_meta():
                 return job.work(self._tx), None
         except sqlite3.OperationalError:
             raise  # full disk, read-only file system: the whole group goes back

@@ -228,14 +228,21 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
     eligible = []
     affinities: dict[str, float] = {}
     asked: dict[int, Asked] = {}
-    # Made again in company that is remembered, or at a tap, an offer can also be refused for more than its own sake.
+    # Of a simple offer few stages have to be asked, unless it is a tap, or decided again in company that is remembered.
     asks_more = situation.trigger == "tap" or situation.company is not None
+    touched, spent = past.touches(shelf.grouped) | shelf.never, situation.spent
     for offer, kind, is_simple in zip(shelf.candidates, shelf.kinds, shelf.simple, strict=True):
         fits = asked.get(kind)
         if fits is None:
             fits = asked[kind] = ask(offer, anybody, views)
         if is_simple and not asks_more:
-            code = fits.unwanted or fits.unfit or past.exclusion(offer)
+            code = (
+                fits.unwanted
+                or fits.unfit
+                or (_short(offer, situation) if offer.stock_ref else None)
+                or ("budget.spent" if offer.budget_id and offer.budget_id in spent else None)
+                or (past.exclusion(offer) if offer.offer_id in touched else None)
+            )
         else:
             code = _refused(offer, fits, situation, shelf, sensitive, past)
         if code is None:

@@ -106,6 +106,11 @@ class Past:
             if offer is not None:
                 self._groups.update(dict.fromkeys(offer.groups, offer_id))
 
+    def touches(self, grouped: Mapping[str, Iterable[str]]) -> frozenset[str]:
+        """The offers for which `exclusion` may have a reason beside their own cap of none; `grouped`: the offers of
+        each group."""
+        return frozenset(self._of).union(*(grouped.get(group, ()) for group in self._groups))
+
     def exclusion(self, offer: Offer) -> str | None:
         """Why this person had enough of this offer, or None: caps, then pauses, then groups."""
         past = self._of.get(offer.offer_id)

@@ -32,12 +32,15 @@ class Shelf:
 
     `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
     asked of a person is the same for all of a kind. `simple`: whether that and what the person met of it is all that
-    can refuse the candidate without a gesture. It holds in [from_ms, until_ms).
+    can refuse the candidate without a gesture, beside stock and budget. `grouped`: the candidates of each group;
+    `never`: those that nobody may be shown. It holds in [from_ms, until_ms).
     """
 
     candidates: tuple[Offer, ...]
     kinds: tuple[int, ...]
     simple: tuple[bool, ...]
+    grouped: Mapping[str, frozenset[str]]
+    never: frozenset[str]
     slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
     budgets: frozenset[str]  # from which candidates are paid
     capped: tuple[Offer, ...]  # those with a cap of the whole shop
@@ -71,6 +74,8 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
         tuple(candidates),
         _kinds(candidates),
         tuple(_is_simple(offer) for offer in candidates),
+        _grouped(candidates),
+        frozenset(offer.offer_id for offer in candidates if offer.cap_per_member == 0),
         {offer.offer_id: found for offer in candidates if (found := slots(offer))},
         frozenset(offer.budget_id for offer in candidates if offer.budget_id),
         tuple(offer for offer in candidates if any(cap.per == "store" for cap in offer.caps)),
@@ -96,8 +101,16 @@ def _kinds(candidates: Sequence[Offer]) -> tuple[int, ...]:
 
 
 def _is_simple(offer: Offer) -> bool:
-    asked = (offer.category, offer.stock_ref, offer.price_ref, offer.budget_id, slots(offer))
+    asked = (offer.category, offer.price_ref, slots(offer))
     return offer.audience == "members" and not any(asked) and all(cap.per != "store" for cap in offer.caps)
+
+
+def _grouped(candidates: Sequence[Offer]) -> dict[str, frozenset[str]]:
+    groups: dict[str, set[str]] = {}
+    for offer in candidates:
+        for group in offer.groups:
+            groups.setdefault(group, set()).add(offer.offer_id)
+    return {group: frozenset(members) for group, members in groups.items()}
 
 
 def timely(offer: Offer, now_ms: int) -> bool:

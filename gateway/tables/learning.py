@@ -47,19 +47,25 @@ class Learned(Rows):
         return self.kept_from(at_ms) // DAY_MS
 
     def tallies(self, arms: Iterable[Arm]) -> dict[Arm, Tally]:
-        """The tallies of these arms and of everything above them, as far as there are any."""
-        wanted = {level for one in arms for level in learning.levels(one)}
-        columns = [sorted(set(values)) for values in zip(*wanted, strict=True)]
-        if not columns:
+        """The tallies of these arms and of everything above them, as far as there are any. Of arms in several slots or
+        segments those that lie between them as well."""
+        wanted = list(arms)
+        if not wanted:
             return {}
+        above = {(slot, segment) for _, slot, segment in wanted}
+        levels = [level for slot, segment in above for level in learning.levels(Arm("", slot, segment))]
+        columns = (
+            sorted({one.offer_id for one in wanted}),
+            sorted({one.slot for one in levels}),
+            sorted({one.segment for one in levels}),
+        )
         among = [", ".join("?" * len(values)) for values in columns]
         rows = self._all(
             f"""SELECT offer_id, slot, segment, shown, taken, day FROM learning_tally
                 WHERE offer_id IN ({among[0]}) AND slot IN ({among[1]}) AND segment IN ({among[2]})""",
             *(value for values in columns for value in values),
         )
-        found = {Arm(*row[:3]): Tally(*row[3:]) for row in rows}
-        return {arm: found[arm] for arm in wanted if arm in found}
+        return {Arm._make(row[:3]): Tally._make(row[3:]) for row in rows}
 
     def note_shown(self, decision_id: str, arm: Arm, at_ms: int, what: Learning) -> bool:
         """Count an offer that was chosen among several, and wait for its outcome. False = there is no room to count.
@@ -106,10 +112,10 @@ class Learned(Rows):
         return int(self._one(f"SELECT count(*) FROM {table}")[0])
 
     def _keep(self, tallies: dict[Arm, Tally]) -> None:
-        for (offer_id, slot, segment), (shown, taken, day) in tallies.items():
-            self._put(
-                "learning_tally", offer_id=offer_id, slot=slot, segment=segment, shown=shown, taken=taken, day=day
-            )
+        self._db.conn.executemany(
+            "INSERT OR REPLACE INTO learning_tally (offer_id, slot, segment, shown, taken, day) VALUES (?, ?, ?, ?, ?, ?)",
+            [(*arm, *tally) for arm, tally in tallies.items()],
+        )
 
     def _end_windows(self, at_ms: int) -> None:
         self._db.execute(
