@@ -6,7 +6,7 @@ A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody c
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -145,11 +145,19 @@ class Profile:
         found = self.read(field, purpose, now_ms)
         return otherwise if isinstance(found, No) else found
 
-    def is_named_in(self, *texts: Text) -> bool:
-        """Whether one of these texts says a word of the call name: a safeguard, and it gives nothing away."""
+    def may_be_named_among(self, words: frozenset[str]) -> bool:
+        """Whether `is_named_in` may be true of texts whose words (`words_of`) are all among these."""
+        telling = self._words_of_name()
+        return not telling.isdisjoint(words) or any(_WORD.fullmatch(word) is None for word in telling)
+
+    def _words_of_name(self) -> frozenset[str]:
         if self._telling is None:
             self._telling = frozenset(_telling(self._unguarded.call_name.strip()))
-        words = self._telling
+        return self._telling
+
+    def is_named_in(self, *texts: Text) -> bool:
+        """Whether one of these texts says a word of the call name: a safeguard, and it gives nothing away."""
+        words = self._words_of_name()
         for text in texts if words else ():
             for sentence in text.values():
                 heard = _heard(sentence)
@@ -193,6 +201,11 @@ def may_follow(profile: Profile, now_ms: int) -> bool:
     if profile.staff or age is AgeGate.UNDER_16:
         return False
     return all(profile.may(purpose, now_ms).ok for purpose in VISIT_PURPOSES)
+
+
+def words_of(texts: Iterable[Text]) -> frozenset[str]:
+    """All words of these texts, plain."""
+    return frozenset(word for text in texts for sentence in text.values() for word in _WORD.findall(_heard(sentence)))
 
 
 def _telling(name: str) -> set[str]:

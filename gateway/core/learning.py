@@ -37,7 +37,7 @@ REMEMBERED = 25
 HALF_LIVES = range(30, 61)  # days: shorter forgets faster than a shop sees outcomes, longer outlives a season
 MAX_AGE_DAYS = 60 * 40  # then 2**-40 is left of a count, which is nothing
 MAX_DEPTH = 4  # parts of a segment's name: "coffee.espresso" has two
-TABLES = 512  # beliefs whose values are kept: 10 kB each, so 5 MB at most
+TABLES = 1_000  # beliefs whose values are kept: 4 kB each as a rule, so 4 MB
 ARMS = 4_000  # whose levels are kept: fifty screens with twenty offers each, for four segments; 2 kB each
 _STEP = 100  # of a posterior's parameters: they are rounded to hundredths
 # Leading bits of a parameter that count for its belief, so that arms which are much alike share a table: 0.8 % at most,
@@ -93,6 +93,7 @@ class Tally(NamedTuple):
 
 
 _NONE = Tally()
+_NO_PRIORS = (None,) * (MAX_DEPTH + 2)  # as many as there are levels at most
 
 
 class Share(NamedTuple):
@@ -213,12 +214,19 @@ def posterior(learning: Learning, tallies: Mapping[Arm, Tally], arm: Arm, day: i
     What the level above has seen elsewhere is what a level expects; headquarters' prior for the level takes its place,
     and one for a slot stands for each segment there that has none.
     """
-    chain = leaned_on(arm)
-    seen = [aged(tallies.get(one, _NONE), day, learning.half_life_days) for one in chain]
+    half_life = learning.half_life_days
+    found = [tallies.get(level, _NONE) for level in leaned_on(arm)]
+    seen = tuple([one if one is _NONE or one.day >= day else aged(one, day, half_life) for one in found])
+    expected = tuple([_prior(learning, level) for level in leaned_on(arm)]) if learning.priors else _NO_PRIORS
+    return _believed(seen, expected)
+
+
+@lru_cache(maxsize=ARMS)
+def _believed(seen: tuple[Tally, ...], expected: tuple[Prior | None, ...]) -> tuple[int, int]:
+    """Of what was seen of each level and what headquarters expects of it, the broadest first."""
     mean, a, b = COLD_PPM / WHOLE, 1.0, 1.0
-    for level, own, below in zip(chain, seen, (*seen[1:], _NONE), strict=True):
+    for own, below, prior in zip(seen, (*seen[1:], _NONE), expected, strict=False):
         weight = POOL
-        prior = _prior(learning, level) if learning.priors else None
         if prior is not None:
             mean, weight = prior.mean_ppm / WHOLE, prior.weight
         whole = max(weight, 1 / mean, 1 / (1 - mean))  # one outcome of either kind at least, or the shape is a spike
@@ -274,11 +282,10 @@ def _too_many(own: Tally, more: int) -> Tally:
 
 
 class _Table(NamedTuple):
-    """A belief at each of the `_EDGES` but the last: `below`, how probable less is, in the middle of the step; `rises`,
-    how much that rises with the step, as a part of it. It is nothing before the step `first` and all from `last` on."""
+    """A belief at the steps between `_EDGES` from number `first` on: `below`, how probable less is, in the middle of a
+    step; `rises`, how much that rises with the step, as a part of it. Before it is nothing, behind it is all."""
 
     first: int
-    last: int
     below: tuple[float, ...]
     rises: tuple[float, ...]
 
@@ -288,14 +295,15 @@ def _wins(posteriors: Sequence[tuple[int, int]]) -> list[int]:
     (Thompson's choice), added up step by step."""
     kinds = [(_rounded(a), _rounded(b)) for a, b in posteriors]
     tables = {kind: _table(*kind) for kind in kinds}
-    first, last = max(one.first for one in tables.values()), max(one.last for one in tables.values())
-    windows = {kind: one.below[first:last] for kind, one in tables.items()}
-    all_below = list(windows[kinds[0]])
-    for kind in kinds[1:]:
-        all_below = list(map(mul, all_below, windows[kind]))
+    first = max(one.first for one in tables.values())
+    windows = {kind: one.below[first - one.first :] for kind, one in tables.items()}
+    all_below = [1.0] * max(map(len, windows.values()))
+    for kind in kinds:
+        window = windows[kind]
+        all_below[: len(window)] = map(mul, all_below, window)
     # fsum: the plain sum of floats rounds otherwise from Python 3.12 on.
-    won = {kind: round(fsum(map(mul, all_below, one.rises[first:last])) * _FINE) for kind, one in tables.items()}
-    return [won[kind] for kind in kinds]
+    won = {kind: fsum(map(mul, all_below, one.rises[first - one.first :])) for kind, one in tables.items()}
+    return [round(won[kind] * _FINE) for kind in kinds]
 
 
 def _rounded(shape: int) -> int:
@@ -324,8 +332,7 @@ def _table(a: int, b: int) -> _Table:
     at = [0.0, *(_normal(deviation(edge)) for edge in _EDGES[first + 1 : last]), 1.0]
     below = [(one + other) / 2 for one, other in pairwise(at)]
     rises = [(other - one) / middle for (one, other), middle in zip(pairwise(at), below, strict=True)]
-    before, behind = (0.0,) * first, steps - last
-    return _Table(first, last, (*before, *below, *(1.0,) * behind), (*before, *rises, *(0.0,) * behind))
+    return _Table(first, tuple(below), tuple(rises))
 
 
 def _normal(deviation: float) -> float:

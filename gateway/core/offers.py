@@ -9,7 +9,6 @@ comparison. Every candidate that falls gets the code of the first stage that ref
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal
 
 from gateway.core.company import NAMES_SOMEBODY, WITHOUT_CONSENT, Company
@@ -20,7 +19,7 @@ from gateway.core.gate import AGE, VISIT_PURPOSES, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.learning import MAX_CANDIDATES, Choice
 from gateway.core.localtime import local
-from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide
+from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, Slide, reason
 from gateway.core.prices import mispriced
 from gateway.core.proof import may_redeem
 from gateway.core.restraint import Past, given_out, too_much
@@ -83,8 +82,6 @@ class Situation:
     company: Company | None = None  # in place of `others`, where a decision is made again
 
 
-REASONS = 5_000  # that are kept: a thousand offers, each with a handful of codes; 1 MB
-
 Choose = Callable[[tuple[Offer, ...]], Choice]  # which of several offers of one tier, best first, is shown
 
 
@@ -102,10 +99,13 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
     best: list[Offer] = []  # of the highest tier of which anything is left, as many as can be chosen among
     refused: set[str] = set()
     wholly = _wholly_held_out(situation)
+    nameable = _nameable(situation, shelf)
     for place, offer in enumerate(ranked):
         if best and (choose is None or offer.priority < best[0].priority or len(best) == MAX_CANDIDATES):
             break
-        code = _held_out(offer, situation, place, wholly) or _naming(offer, situation, shelf)
+        code = _held_out(offer, situation, place, wholly)
+        if code is None and (nameable or offer.offer_id in shelf.slots):
+            code = _naming(offer, situation, shelf)
         if code is None:
             best.append(offer)
         else:
@@ -115,7 +115,7 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
         return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
     choice = None if choose is None else choose(tuple(best))
     shown = best[0].offer_id if choice is None else choice.order[0]
-    beaten = [_reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
+    beaten = [reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
     return replace(_decision(situation, shown, (*reasons, *beaten, Reason(shown, "chosen"))), choice=choice)
 
 
@@ -249,7 +249,7 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
             eligible.append(offer)
             affinities[offer.offer_id] = fits.affinity
         else:
-            reasons.append(_reason(offer.offer_id, code))
+            reasons.append(reason(offer.offer_id, code))
     return reasons, rank(eligible, situation.scores or affinities, past)
 
 
@@ -278,9 +278,9 @@ def _fallen(shelf: Shelf, view: View) -> list[Reason]:
     if all(seen.no is None for seen in view.values()):
         return list(shelf.reasons)
     found = []
-    for offer, reason in shelf.fallen:
+    for offer, why in shelf.fallen:
         code = unwanted(offer, view)
-        found.append(reason if code is None else Reason(offer.offer_id, code))
+        found.append(why if code is None else Reason(offer.offer_id, code))
     return found
 
 
@@ -348,20 +348,19 @@ def _held_out(offer: Offer, situation: Situation, place: int, wholly: bool) -> s
     return None
 
 
+def _nameable(situation: Situation, shelf: Shelf) -> bool:
+    """Whether an offer without placeholders may say a name of theirs at all: seldom, and asked of all at once."""
+    people = (situation.person, *situation.others)
+    return situation.company is not None or any(one.profile.may_be_named_among(shelf.words) for one in people)
+
+
 def _naming(offer: Offer, situation: Situation, shelf: Shelf) -> str | None:
     """Whether it says the call name of somebody who stands there: an offer is written for many."""
     if offer.offer_id in shelf.slots:
         offer = fill(offer, situation.zone, situation.shop, situation.prices)
     people = (situation.person, *situation.others)
-    texts = (offer.title, offer.text, offer.badge, offer.more)
     then = situation.company is not None and situation.company.names(offer.offer_id)
-    return NAMES_SOMEBODY if then or any(one.profile.is_named_in(*texts) for one in people) else None
-
-
-@lru_cache(maxsize=REASONS)
-def _reason(offer_id: str, code: str) -> Reason:
-    """Of an offer; the same ones come again with each decision."""
-    return Reason(offer_id, code)
+    return NAMES_SOMEBODY if then or any(one.profile.is_named_in(*offer.texts) for one in people) else None
 
 
 def _decision(situation: Situation, offer_id: str | None, reasons: tuple[Reason, ...]) -> Decision:

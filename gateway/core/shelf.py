@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.core.eligible import MEMBER, Rule, fields
-from gateway.core.gate import PUBLIC_PURPOSES, USUAL
-from gateway.core.model import Channel, Offer, Purpose, Reason
+from gateway.core.gate import PUBLIC_PURPOSES, USUAL, words_of
+from gateway.core.model import Channel, Offer, Purpose, Reason, reason
 from gateway.core.template import slots
 
 FOREVER_MS = 2**63 - 1
@@ -33,7 +33,7 @@ class Shelf:
     `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
     asked of a person is the same for all of a kind. `simple`: whether that and what the person met of it is all that
     can refuse the candidate without a gesture, beside stock and budget. `grouped`: the candidates of each group;
-    `never`: those that nobody may be shown. It holds in [from_ms, until_ms).
+    `never`: those that nobody may be shown; `words`: all that those without placeholders say. It holds in [from_ms, until_ms).
     """
 
     candidates: tuple[Offer, ...]
@@ -41,6 +41,7 @@ class Shelf:
     simple: tuple[bool, ...]
     grouped: Mapping[str, frozenset[str]]
     never: frozenset[str]
+    words: frozenset[str]
     slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
     budgets: frozenset[str]  # from which candidates are paid
     capped: tuple[Offer, ...]  # those with a cap of the whole shop
@@ -67,7 +68,7 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
         if code is None:
             candidates.append(offer)
         else:
-            fallen.append((offer, Reason(offer.offer_id, code)))
+            fallen.append((offer, reason(offer.offer_id, code)))
     edges = [offer.valid_from_ms for offer in offers]
     edges += [offer.valid_until_ms for offer in offers if offer.valid_until_ms is not None]
     return Shelf(
@@ -76,13 +77,14 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
         tuple(_is_simple(offer) for offer in candidates),
         _grouped(candidates),
         frozenset(offer.offer_id for offer in candidates if offer.cap_per_member == 0),
+        words_of(text for offer in candidates if not slots(offer) for text in offer.texts),
         {offer.offer_id: found for offer in candidates if (found := slots(offer))},
         frozenset(offer.budget_id for offer in candidates if offer.budget_id),
         tuple(offer for offer in candidates if any(cap.per == "store" for cap in offer.caps)),
         frozenset(offer.stock_ref for offer in candidates if offer.stock_ref),
         frozenset(offer.price_ref for offer in candidates if offer.price_ref),
         tuple(fallen),
-        tuple(reason for _, reason in fallen),
+        tuple(why for _, why in fallen),
         {offer.offer_id: offer for offer in offers},
         frozenset(offer.purpose for offer in offers),
         max((edge for edge in edges if edge <= at_ms), default=-FOREVER_MS),

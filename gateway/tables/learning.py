@@ -4,21 +4,30 @@ No row names a member. An open decision is known here by its id alone, and only 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+
+from sqlite_utils import Database
 
 from gateway.core import learning
 from gateway.core.learning import Arm, Learning, Prior, Tally
 from gateway.core.spans import DAY_MS
+from gateway.core.vault import Vault
 from gateway.tables.rows import Rows, as_json
 
 MAX_TALLIES = 20_000  # 650 offers in five slots for four segments, 30 each; about 100 bytes a row
 MAX_OPEN = 10_000  # decisions within a window; they are counted with each decision, and 120 bytes each
+_AT_ONCE = 500  # offers of one question; SQLite takes 32,766
 ENDED_AT_ONCE = 50  # windows that end with each decision that opens one, so that there is never a backlog
 
 
 class Learned(Rows):
     """The tables `learning_tally` and `learning_open`, and headquarters' word on learning."""
+
+    def __init__(self, db: Database, vault: Vault) -> None:
+        super().__init__(db, vault)
+        self._known: dict[Arm, Tally] = {}  # all tallies of the offers that were asked about; MAX_TALLIES at most
+        self._known_offers: set[str] = set()  # of the catalogue; one that is dropped has all read anew
 
     def learning(self) -> Learning:
         """What headquarters decided, or the default: off."""
@@ -47,25 +56,24 @@ class Learned(Rows):
         return self.kept_from(at_ms) // DAY_MS
 
     def tallies(self, arms: Iterable[Arm]) -> dict[Arm, Tally]:
-        """The tallies of these arms and of everything above them, as far as there are any. Of arms in several slots or
-        segments those that lie between them as well."""
-        wanted = list(arms)
-        if not wanted:
-            return {}
-        above = {(slot, segment) for _, slot, segment in wanted}
-        levels = [level for slot, segment in above for level in learning.levels(Arm("", slot, segment))]
-        columns = (
-            sorted({one.offer_id for one in wanted}),
-            sorted({one.slot for one in levels}),
-            sorted({one.segment for one in levels}),
-        )
-        among = [", ".join("?" * len(values)) for values in columns]
-        rows = self._all(
-            f"""SELECT offer_id, slot, segment, shown, taken, day FROM learning_tally
-                WHERE offer_id IN ({among[0]}) AND slot IN ({among[1]}) AND segment IN ({among[2]})""",
-            *(value for values in columns for value in values),
-        )
-        return {Arm._make(row[:3]): Tally._make(row[3:]) for row in rows}
+        """The tallies of these arms and of everything above them, as far as there are any."""
+        wanted = {level for one in arms for level in learning.levels(one)}
+        known = self.tallies_of({one.offer_id for one in wanted})
+        return {one: known[one] for one in wanted if one in known}
+
+    def tallies_of(self, offer_ids: Iterable[str]) -> Mapping[Arm, Tally]:
+        """All tallies of these offers, and maybe of others. Only to be read; it is kept, and changes with the table."""
+        missing = [one for one in offer_ids if one not in self._known_offers]
+        for start in range(0, len(missing), _AT_ONCE):
+            some = missing[start : start + _AT_ONCE]
+            rows = self._all(
+                f"""SELECT offer_id, slot, segment, shown, taken, day FROM learning_tally
+                    WHERE offer_id IN ({", ".join("?" * len(some))})""",
+                *some,
+            )
+            self._known |= {Arm._make(row[:3]): Tally._make(row[3:]) for row in rows}
+        self._known_offers.update(missing)
+        return self._known
 
     def note_shown(self, decision_id: str, arm: Arm, at_ms: int, what: Learning) -> bool:
         """Count an offer that was chosen among several, and wait for its outcome. False = there is no room to count.
@@ -107,15 +115,24 @@ class Learned(Rows):
         """What was counted of an offer that is no more."""
         for table in ("learning_tally", "learning_open"):
             self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
+        self.taken_back()
 
     def _count(self, table: str) -> int:
         return int(self._one(f"SELECT count(*) FROM {table}")[0])
 
     def _keep(self, tallies: dict[Arm, Tally]) -> None:
+        """Of offers whose tallies were just read."""
         self._db.conn.executemany(
-            "INSERT OR REPLACE INTO learning_tally (offer_id, slot, segment, shown, taken, day) VALUES (?, ?, ?, ?, ?, ?)",
+            """INSERT OR REPLACE INTO learning_tally (offer_id, slot, segment, shown, taken, day)
+               VALUES (?, ?, ?, ?, ?, ?)""",
             [(*arm, *tally) for arm, tally in tallies.items()],
         )
+        self._known |= tallies
+
+    def taken_back(self) -> None:
+        """What was kept may be of writes that are no more: it is read anew."""
+        super().taken_back()
+        self._known, self._known_offers = {}, set()
 
     def _end_windows(self, at_ms: int) -> None:
         self._db.execute(

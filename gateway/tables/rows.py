@@ -113,6 +113,9 @@ class Rows:
         finally:
             self._meta = None
 
+    def taken_back(self) -> None:
+        """To be called after a rollback: nothing of what was written since may stay in memory."""
+
     def _seal(self, column: SealedColumn, clear: bytes, *bound: object) -> bytes:
         """`clear` for the row that these values name."""
         return self._vault.seal(column.place(*bound), clear)
