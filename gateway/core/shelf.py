@@ -33,7 +33,8 @@ class Shelf:
     `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
     asked of a person is the same for all of a kind. `simple`: whether that and what the person met of it is all that
     can refuse the candidate without a gesture, beside stock and budget. `grouped`: the candidates of each group;
-    `never`: those that nobody may be shown; `words`: all that those without placeholders say. It holds in [from_ms, until_ms).
+    `never`: those that nobody may be shown; `words`: all that those without placeholders say. It
+    holds in [from_ms, until_ms).
     """
 
     candidates: tuple[Offer, ...]

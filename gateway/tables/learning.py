@@ -7,12 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from sqlite_utils import Database
-
 from gateway.core import learning
 from gateway.core.learning import Arm, Learning, Prior, Tally
 from gateway.core.spans import DAY_MS
-from gateway.core.vault import Vault
 from gateway.tables.rows import Rows, as_json
 
 MAX_TALLIES = 20_000  # 650 offers in five slots for four segments, 30 each; about 100 bytes a row
@@ -24,10 +21,8 @@ ENDED_AT_ONCE = 50  # windows that end with each decision that opens one, so tha
 class Learned(Rows):
     """The tables `learning_tally` and `learning_open`, and headquarters' word on learning."""
 
-    def __init__(self, db: Database, vault: Vault) -> None:
-        super().__init__(db, vault)
-        self._known: dict[Arm, Tally] = {}  # all tallies of the offers that were asked about; MAX_TALLIES at most
-        self._known_offers: set[str] = set()  # of the catalogue; one that is dropped has all read anew
+    _known: dict[Arm, Tally]  # all tallies of the offers that were asked about; MAX_TALLIES at most
+    _known_offers: set[str]  # of the catalogue; one that is dropped has all read anew
 
     def learning(self) -> Learning:
         """What headquarters decided, or the default: off."""

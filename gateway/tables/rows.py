@@ -60,6 +60,7 @@ class Rows:
         self.unopened: set[tuple[SealedColumn, object]] = set()
         self._counts: Counter[str] = Counter()
         self._meta: dict[str, str | None] | None = None  # what `keeping_meta` keeps; a work asks for a dozen keys
+        self.taken_back()
 
     @property
     def db(self) -> Database:
@@ -114,7 +115,7 @@ class Rows:
             self._meta = None
 
     def taken_back(self) -> None:
-        """To be called after a rollback: nothing of what was written since may stay in memory."""
+        """Begin with nothing in memory. To be called after a rollback too: what was read since may be no more."""
 
     def _seal(self, column: SealedColumn, clear: bytes, *bound: object) -> bytes:
         """`clear` for the row that these values name."""
