@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core import offers as engine
 from gateway.core.eligible import parse
 from gateway.core.gate import Profile
 from gateway.core.learning import MAX_CANDIDATES, WHOLE, Choice, Share
@@ -23,9 +24,11 @@ from gateway.core.model import (
     ShopConfig,
 )
 from gateway.core.offers import Person, Situation, decide, one_of_each_group, place_of, public_slides, sift, slide_of
+from gateway.core.restraint import Past
 from gateway.core.sensitive import BUILT_IN
 from gateway.core.shelf import shelve
 from gateway.core.spans import DAY_MS
+from tests.test_golden_decisions import a_situation
 
 NOW_MS = 10 * DAY_MS
 TEXT = {"de": "Hallo", "en": "Hello"}
@@ -496,3 +499,22 @@ def test_an_offer_whose_price_the_list_contradicts_falls_with_its_reason() -> No
     assert (found["o2"], found["o9"]) == ("price.disagrees", "price.unknown")
     assert {found["o0"], found["o1"]} == {"chosen", "ranked_lower"}
     assert reasons(situation(named[0]))["o0"] == "price.unknown", "no list, no promise"
+
+
+def test_asking_few_stages_of_most_candidates_gives_what_asking_all_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside decisions for which every stage is asked of every candidate, over all that offers can have."""
+    asked_less = 0
+    made = [(one, decide(one), sift(one)) for one in map(a_situation, range(600))]
+    fewer = engine._suspects
+    monkeypatch.setattr(engine, "_suspects", lambda *_: None)
+    for one, decision, sifted in made:
+        assert decide(one) == decision
+        assert sift(one) == sifted
+        shelf = shelve(one.offers, place_of(one), one.at_ms)
+        past = Past(one.person.contacts, one.shop, one.at_ms, one.screen)
+        past.learn_groups(shelf.by_id)
+        suspects = fewer(one, shelf, past)
+        asked_less += suspects is not None and len(suspects & {o.offer_id for o in shelf.candidates}) < len(
+            shelf.candidates
+        )
+    assert asked_less > 100

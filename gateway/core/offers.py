@@ -225,32 +225,37 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
     sensitive = categories(situation.shop.sensitive)
     anybody = Seen(None, frozenset(), _facts(situation))
     reasons = _fallen(shelf, views[0])
+    asked = {kind: ask(shelf.candidates[kind], anybody, views) for kind in dict.fromkeys(shelf.kinds)}
+    by_kind = {kind: fits.unwanted or fits.unfit for kind, fits in asked.items()}
+    suspects = _suspects(situation, shelf, past)
     eligible = []
     affinities: dict[str, float] = {}
-    asked: dict[int, Asked] = {}
-    # Of a simple offer few stages have to be asked, unless it is a tap, or decided again in company that is remembered.
-    asks_more = situation.trigger == "tap" or situation.company is not None
-    touched, spent = past.touches(shelf.grouped) | shelf.never, situation.spent
-    for offer, kind, is_simple in zip(shelf.candidates, shelf.kinds, shelf.simple, strict=True):
-        fits = asked.get(kind)
-        if fits is None:
-            fits = asked[kind] = ask(offer, anybody, views)
-        if is_simple and not asks_more:
-            code = (
-                fits.unwanted
-                or fits.unfit
-                or (_short(offer, situation) if offer.stock_ref else None)
-                or ("budget.spent" if offer.budget_id and offer.budget_id in spent else None)
-                or (past.exclusion(offer) if offer.offer_id in touched else None)
-            )
-        else:
-            code = _refused(offer, fits, situation, shelf, sensitive, past)
+    for offer, kind in zip(shelf.candidates, shelf.kinds, strict=True):
+        offer_id, code = offer.offer_id, by_kind[kind]
+        if suspects is None or offer_id in suspects:
+            code = _refused(offer, asked[kind], situation, shelf, sensitive, past)
         if code is None:
             eligible.append(offer)
-            affinities[offer.offer_id] = fits.affinity
+            affinities[offer_id] = asked[kind].affinity
         else:
-            reasons.append(reason(offer.offer_id, code))
+            reasons.append(reason(offer_id, code))
     return reasons, rank(eligible, situation.scores or affinities, past)
+
+
+def _suspects(situation: Situation, shelf: Shelf, past: Past) -> set[str] | None:
+    """The candidates that more can refuse now than what is the same for all of their kind; None = any of them.
+
+    So each stage need not be asked of each candidate; what comes of it is the same (a test holds both side by side).
+    """
+    if situation.trigger == "tap" or situation.company is not None:
+        return None
+    suspects = past.touches(shelf.grouped) | shelf.odd
+    for budget_id in situation.spent:
+        suspects |= shelf.paid.get(budget_id, frozenset())
+    for article, promising in shelf.promising.items():
+        if situation.stock.get(article, 0) <= 0:
+            suspects |= promising
+    return suspects
 
 
 def _refused(

@@ -106,10 +106,10 @@ class Past:
             if offer is not None:
                 self._groups.update(dict.fromkeys(offer.groups, offer_id))
 
-    def touches(self, grouped: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    def touches(self, grouped: Mapping[str, Iterable[str]]) -> set[str]:
         """The offers for which `exclusion` may have a reason beside their own cap of none; `grouped`: the offers of
         each group."""
-        return frozenset(self._of).union(*(grouped.get(group, ()) for group in self._groups))
+        return set(self._of).union(*(grouped.get(group, ()) for group in self._groups))
 
     def exclusion(self, offer: Offer) -> str | None:
         """Why this person had enough of this offer, or None: caps, then pauses, then groups."""
@@ -137,12 +137,10 @@ class Past:
             if cap.per == "store":
                 continue
             since_ms = self._begins_ms(cap.calendar) if cap.calendar else self._at_ms - cap.period_ms + 1
-            times = sum(
-                one.what == COUNTED[cap.what]
-                and one.at_ms >= since_ms
-                and (cap.per == "offer" or one.placement == self._placement)
-                for one in past
-            )
+            counted, times = COUNTED[cap.what], 0
+            for one in past:
+                if one.what == counted and one.at_ms >= since_ms:
+                    times += cap.per == "offer" or one.placement == self._placement
             if times >= cap.limit:
                 return f"cap.{cap.what}"
         return None
@@ -153,12 +151,15 @@ class Past:
         return self._began_ms[calendar]
 
     def _pausing(self, offer: Offer, past: list[Contact]) -> str | None:
-        pauses: Mapping[str, int] = {
-            "shown": offer.pause.shown_ms,
-            "dismissed": offer.pause.dismissed_ms,
-            "redeemed": offer.pause.redeemed_ms,
-        }
+        pause = offer.pause
         for one in past:
-            if self._at_ms - one.at_ms < pauses.get(one.what, 0):
-                return f"pause.{one.what}"
+            ago_ms, what = self._at_ms - one.at_ms, one.what
+            if what == "shown":
+                pausing = ago_ms < pause.shown_ms
+            elif what == "dismissed":
+                pausing = ago_ms < pause.dismissed_ms
+            else:
+                pausing = what == "redeemed" and ago_ms < pause.redeemed_ms
+            if pausing:
+                return f"pause.{what}"
         return None

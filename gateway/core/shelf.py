@@ -2,7 +2,7 @@
 for everybody, so that it can be kept until the catalogue or the time changes it. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,17 +31,18 @@ class Shelf:
     """The offers of a catalogue at one place: `candidates` and, with the reason, those that fell; both in its order.
 
     `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
-    asked of a person is the same for all of a kind. `simple`: whether that and what the person met of it is all that
-    can refuse the candidate without a gesture, beside stock and budget. `grouped`: the candidates of each group;
-    `never`: those that nobody may be shown; `words`: all that those without placeholders say. It
-    holds in [from_ms, until_ms).
+    asked of a person is the same for all of a kind. Nothing else can refuse a candidate without a gesture, unless it is
+    one of the `odd` or named by a group, budget or article that is taken, spent or short (`grouped`, `paid`,
+    `promising`), or the person met it before. `words`: all that those without placeholders say. It holds in [from_ms,
+    until_ms).
     """
 
     candidates: tuple[Offer, ...]
     kinds: tuple[int, ...]
-    simple: tuple[bool, ...]
+    odd: frozenset[str]
     grouped: Mapping[str, frozenset[str]]
-    never: frozenset[str]
+    paid: Mapping[str, frozenset[str]]
+    promising: Mapping[str, frozenset[str]]
     words: frozenset[str]
     slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
     budgets: frozenset[str]  # from which candidates are paid
@@ -75,9 +76,10 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
     return Shelf(
         tuple(candidates),
         _kinds(candidates),
-        tuple(_is_simple(offer) for offer in candidates),
-        _grouped(candidates),
-        frozenset(offer.offer_id for offer in candidates if offer.cap_per_member == 0),
+        frozenset(offer.offer_id for offer in candidates if _is_odd(offer)),
+        _by((group, offer.offer_id) for offer in candidates for group in offer.groups),
+        _by((offer.budget_id, offer.offer_id) for offer in candidates if offer.budget_id),
+        _by((offer.stock_ref, offer.offer_id) for offer in candidates if offer.stock_ref),
         words_of(text for offer in candidates if not slots(offer) for text in offer.texts),
         {offer.offer_id: found for offer in candidates if (found := slots(offer))},
         frozenset(offer.budget_id for offer in candidates if offer.budget_id),
@@ -103,17 +105,18 @@ def _kinds(candidates: Sequence[Offer]) -> tuple[int, ...]:
     )
 
 
-def _is_simple(offer: Offer) -> bool:
-    asked = (offer.category, offer.price_ref, slots(offer))
-    return offer.audience == "members" and not any(asked) and all(cap.per != "store" for cap in offer.caps)
+def _is_odd(offer: Offer) -> bool:
+    """Whether more can refuse it than most others have."""
+    if offer.audience == "everyone" or offer.category or offer.price_ref or offer.cap_per_member == 0:
+        return True
+    return bool(slots(offer)) or any(cap.per == "store" for cap in offer.caps)
 
 
-def _grouped(candidates: Sequence[Offer]) -> dict[str, frozenset[str]]:
-    groups: dict[str, set[str]] = {}
-    for offer in candidates:
-        for group in offer.groups:
-            groups.setdefault(group, set()).add(offer.offer_id)
-    return {group: frozenset(members) for group, members in groups.items()}
+def _by(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for name, offer_id in pairs:
+        found.setdefault(name, set()).add(offer_id)
+    return {name: frozenset(members) for name, members in found.items()}
 
 
 def timely(offer: Offer, now_ms: int) -> bool:
