@@ -208,7 +208,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     table = Table("name", "value", "unit", "goal", "peers", box=None)
     for result in results:
         peers = ", ".join(f"{name} {value:g}" for name, value in result.peers.items())
-        table.add_row(result.name, f"{result.value:,.2f}", result.unit, result.goal, peers or "-")
+        table.add_row(result.name, f"{result.value:,.2f}", result.unit, result.judged, peers or "-")
     out.print(table)
     return 0
 
@@ -230,7 +230,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         out.print_json(json.dumps([figure.as_dict() for figure in figures]))
         return 0
     for figure in figures:
-        out.print(f"{figure.name:24} {figure.value:8.2f} {figure.unit:6} goal: {figure.goal}", highlight=False)
+        out.print(f"{figure.name:24} {figure.value:8.2f} {figure.unit:6} goal: {figure.judged}", highlight=False)
         for name, value in figure.peers.items():
             out.print(f"[dim]{'':24} {value:8.2f} {'':6} {name}[/dim]", highlight=False)
     return 0

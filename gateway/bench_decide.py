@@ -5,7 +5,6 @@ import random
 import secrets
 import tempfile
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -73,12 +72,17 @@ async def _decide() -> list[Result]:
             committed_ms.append((time.perf_counter() - began_s) * 1e3)
         store.close()
     return [
-        Result("decide_p99_ms", percentile(alone_ms, 0.99), "ms", "below 2"),
+        Result("decide_p99_ms", percentile(alone_ms, 0.99), "ms", "below 2", _middle(alone_ms)),
         # What a machine that is busy with other things can't spoil.
-        Result("decide_cpu_p99_ms", percentile(busy_ms, 0.99), "ms", "below 2"),
+        Result("decide_cpu_p99_ms", percentile(busy_ms, 0.99), "ms", "below 2", _middle(busy_ms)),
         Result("decide_p50_ms", percentile(alone_ms, 0.5), "ms", "lower"),
-        Result("decide_commit_p99_ms", percentile(committed_ms, 0.99), "ms", "below 10"),
+        Result("decide_commit_p99_ms", percentile(committed_ms, 0.99), "ms", "below 10", _middle(committed_ms)),
     ]
+
+
+def _middle(times_ms: list[float]) -> dict[str, float]:
+    """What the work itself costs; what the p99 is beyond that is waiting for the machine, mostly."""
+    return {"p50": round(percentile(times_ms, 0.5), 2), "p95": round(percentile(times_ms, 0.95), 2)}
 
 
 async def _fill(store: Store, draw: random.Random) -> None:
@@ -97,7 +101,7 @@ def _remember(tx: Tx, draw: random.Random) -> None:
         for past in range(PAST):
             at_ms = NOW_MS - 2 * DAY_MS - draw.randrange(28 * DAY_MS)  # yesterday's budget is not used up
             one = Contact(at_ms, f"o{draw.randrange(OFFERS)}", False, "screen")
-            answered = draw.choice((one, one, replace(one, what="accepted"), replace(one, what="dismissed")))
+            answered = draw.choice((one, one, one._replace(what="accepted"), one._replace(what="dismissed")))
             tx.note_contact(f"m{number}", f"d{past}", answered)
 
 

@@ -5,6 +5,7 @@ It prints and never judges. What is learned from walks is learned from the other
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -142,7 +143,7 @@ def _measured(scene: Scene, suffix: str) -> list[Result]:
         if key in mine
     ]
     truth = {"true rate": round(mine["true_changes_per_min"], 2)}
-    figures[1] = Result(**{**figures[1].as_dict(), "peers": truth | figures[1].peers})
+    figures[1] = replace(figures[1], peers=truth | figures[1].peers)
     return figures
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from gateway.core.anonymous import Around, for_anybody, public_slides
 from gateway.core.eligible import Value, fields
 from gateway.core.gate import INTERESTS, No
-from gateway.core.learning import MAX_CANDIDATES, Arm, Choice, Learning, scores, segment_for
+from gateway.core.learning import MAX_CANDIDATES, Choice, Learning, scores
 from gateway.core.model import Channel, Offer, Proof, Purpose, Slide
 from gateway.core.offers import Choose, Person, Situation
 from gateway.core.shelf import Place
@@ -98,11 +98,10 @@ def chooser(tx: Tx, learning: Learning, situation: Situation) -> Choose | None:
     slot, segments = situation.screen, interests
 
     def choose(offers: tuple[Offer, ...]) -> Choice:
-        segment = segment_for(learning, segments)
-        arms = [Arm(offer.offer_id, slot, segment) for offer in offers[:MAX_CANDIDATES]]
         candidates = [(offer.offer_id, offer.priority) for offer in offers]
+        tallies = tx.tallies_of(offer.offer_id for offer in offers[:MAX_CANDIDATES])
         seed, day = situation.decision_id.encode(), tx.learning_day(situation.at_ms)
-        return scores(learning, tx.tallies(arms), candidates, slot, segments, seed, day)
+        return scores(learning, tallies, candidates, slot, segments, seed, day)
 
     return choose
 

@@ -236,6 +236,7 @@ class Store:
                 return
             except (sqlite3.Error, StoreError) as error:
                 self._tx.take_news()
+                self._tx.taken_back()
                 if last or self._ballast.thrown or "full" not in str(error):
                     refused = StoreError(f"the disk refused: {error}")
                     break
@@ -270,12 +271,13 @@ class Store:
         assert job.work is not None
         before = self._tx.unwritten
         try:
-            with self._db.atomic():
+            with self._db.atomic(), self._tx.keeping_meta():
                 return job.work(self._tx), None
         except sqlite3.OperationalError:
             raise  # full disk, read-only file system: the whole group goes back
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: the caller who awaits this work gets it
             self._tx.take_news(before)
+            self._tx.taken_back()
             return None, error
 
     def _run_alone(self, job: _Job) -> None:

@@ -228,9 +228,11 @@ def test_bench_prints_a_table_or_json(capsys, monkeypatch) -> None:
     monkeypatch.setattr("gateway.bench_ingest.ingest", lambda corpus: [Result("stranger_us", 1.5, "us", "at most 5")])
     assert __main__.main(["bench", "ingest", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert {"name", "value", "unit", "goal", "peers"} == set(printed[0])
+    assert {"name", "value", "unit", "goal", "verdict", "peers"} == set(printed[0])
     assert __main__.main(["bench", "ingest"]) == 0
-    assert "stranger_us" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "stranger_us" in printed
+    assert "at most 5: reached" in printed
 
 
 def test_a_survey_in_files_becomes_a_radio_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

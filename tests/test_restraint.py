@@ -140,7 +140,7 @@ def test_the_order_in_which_contacts_come_changes_nothing(past: tuple[Contact, .
 
 @given(contacts, contacts)
 def test_more_that_was_shown_never_allows_more(past: tuple[Contact, ...], more: tuple[Contact, ...]) -> None:
-    shown = tuple(replace(one, what="shown", asked=False) for one in more)
+    shown = tuple(one._replace(what="shown", asked=False) for one in more)
     offer = replace(OFFER, cap_per_member=2, caps=(Cap("impressions", 2, calendar="week"),), pause=Pause(HOUR_MS))
     if exclusion(offer, *past) is not None:
         assert exclusion(offer, *past, *shown) is not None

@@ -1,10 +1,16 @@
 """Outcomes are counted once, within their window, without a member, and never without bound."""
 
+from pathlib import Path
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.core.learning import WHOLE, Arm, Learning, Prior, Tally
 from gateway.core.spans import DAY_MS
+from gateway.errors import PeerError
 from gateway.records import Tx
+from gateway.store import Store
 from gateway.tables import learning
 
 NOW_MS = 20_000 * DAY_MS
@@ -68,3 +74,41 @@ def test_a_clock_that_is_behind_takes_no_day_back(tx: Tx) -> None:
     tx.put_meta("surely_ms", str(NOW_MS))
     assert tx.learning_day(5) == 20_000
     assert tx.learning_day(NOW_MS + DAY_MS) == 20_001
+
+
+async def test_what_is_taken_back_is_not_remembered(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.db", "e" * 32, bytes(32))
+
+    def fails(tx: Tx) -> None:
+        tx.note_shown("d1", ARM, NOW_MS, ON)
+        assert tx.tallies([ARM])
+        raise PeerError("gone")
+
+    await store.run(lambda tx: tx.note_shown("d0", Arm("o2"), NOW_MS, ON))
+    with pytest.raises(PeerError):
+        await store.run(fails)
+    assert await store.run(lambda tx: tx.tallies([ARM])) == {}
+    assert await store.run(lambda tx: tx.tallies([Arm("o2")])) == {Arm("o2"): Tally(WHOLE, 0, 20_000)}
+    store.close()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["shown", "taken", "forget"]), st.sampled_from("ab"), st.sampled_from(["", "s", "t"])
+        ),
+        max_size=25,
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_what_is_kept_in_memory_is_what_the_table_says(tx: Tx, steps: list[tuple[str, str, str]]) -> None:
+    for number, (what, offer_id, slot) in enumerate(steps):
+        if what == "forget":
+            tx.forget_offer(offer_id)
+        elif what == "shown":
+            tx.note_shown(f"d{number}", Arm(offer_id, slot, "coffee.x"), NOW_MS, ON)
+        else:
+            tx.note_taken(f"d{number - 1}", NOW_MS, ON)
+        rows = tx.db.execute("SELECT offer_id, slot, segment, shown, taken, day FROM learning_tally").fetchall()
+        table = {Arm(*row[:3]): Tally(*row[3:]) for row in rows}
+        assert {arm: one for arm, one in tx.tallies_of("ab").items() if arm.offer_id in "ab"} == table

@@ -3,10 +3,11 @@
 A new field of `Member` gets its line in FIELDS and in docs/gate.md, or nobody can read it.
 """
 
+import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
@@ -144,15 +145,26 @@ class Profile:
         found = self.read(field, purpose, now_ms)
         return otherwise if isinstance(found, No) else found
 
-    def is_named_in(self, *texts: Text) -> bool:
-        """Whether one of these texts says a word of the call name: a safeguard, and it gives nothing away."""
+    def may_be_named_among(self, words: frozenset[str]) -> bool:
+        """Whether `is_named_in` may be true of texts whose words (`words_of`) are all among these."""
+        telling = self._words_of_name()
+        return not telling.isdisjoint(words) or any(_WORD.fullmatch(word) is None for word in telling)
+
+    def _words_of_name(self) -> frozenset[str]:
         if self._telling is None:
             self._telling = frozenset(_telling(self._unguarded.call_name.strip()))
-        words = self._telling
-        if not words:
-            return False
-        sentences = [_heard(sentence) for text in texts for sentence in text.values()]
-        return any(_says(sentence, word) for sentence in sentences for word in words)
+        return self._telling
+
+    def is_named_in(self, *texts: Text) -> bool:
+        """Whether one of these texts says a word of the call name: a safeguard, and it gives nothing away."""
+        words = self._words_of_name()
+        for text in texts if words else ():
+            for sentence in text.values():
+                heard = _heard(sentence)
+                for word in words:
+                    if word in heard and _says(heard, word):  # the former is quick and almost always the answer
+                        return True
+        return False
 
     def own(self, field: Field[T]) -> T:
         """The field for the person themself, also what is sensitive: access to one's own data needs no purpose."""
@@ -162,12 +174,22 @@ class Profile:
         """16 hex digits that are equal for equal profiles and consents in force. Of what is personal, so it is kept
         sealed only."""
         granted = sorted((one.purpose, one.event_id, one.state, one.hq_seq) for one in self.consents.values())
-        text = json.dumps([asdict(self._unguarded), granted], sort_keys=True, separators=(",", ":"), default=dict)
-        return sha256(text.encode()).hexdigest()[:16]
+        return sha256(_DIGESTED.encode([self._unguarded, granted]).encode()).hexdigest()[:16]
 
     def for_the_person(self) -> dict[str, Any]:
         """All of it as JSON has it, for the person themself alone, as `own`."""
         return asdict(self._unguarded)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """What JSON shall have of a dataclass, one level of it, or of another mapping than a dict."""
+    if not is_dataclass(value):
+        return {**value}
+    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+
+
+# Kept, and without a copy of everything first, because each decision writes down a profile's digest.
+_DIGESTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_fields_of)
 
 
 def may_follow(profile: Profile, now_ms: int) -> bool:
@@ -179,6 +201,11 @@ def may_follow(profile: Profile, now_ms: int) -> bool:
     if profile.staff or age is AgeGate.UNDER_16:
         return False
     return all(profile.may(purpose, now_ms).ok for purpose in VISIT_PURPOSES)
+
+
+def words_of(texts: Iterable[Text]) -> frozenset[str]:
+    """All words of these texts, plain."""
+    return frozenset(word for text in texts for sentence in text.values() for word in _WORD.findall(_heard(sentence)))
 
 
 def _telling(name: str) -> set[str]:

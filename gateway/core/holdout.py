@@ -1,6 +1,5 @@
 """Who gets no targeted offers, so that what offers bring can be measured. Computed from a keyed hash, never stored."""
 
-import hashlib
 import hmac
 
 BUCKETS = 10_000
@@ -13,7 +12,7 @@ def bucket(salt: str, member_id: str, offer_id: str = "") -> int:
     line feed and pseudonym; the first 8 bytes, big endian, modulo 10,000.
     """
     said = f"{offer_id}\n{member_id}" if offer_id else member_id
-    digest = hmac.digest(salt.encode(), said.encode(), hashlib.sha256)
+    digest = hmac.digest(salt.encode(), said.encode(), "sha256")
     return int.from_bytes(digest[:8], "big") % BUCKETS
 
 

@@ -6,21 +6,20 @@ function of the C library whose last digit differs between machines. Nothing her
 is counted is a segment of at least `LEAST_PEOPLE`. Where counts are kept is gateway.tables' business.
 """
 
-import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from math import sqrt
-from operator import itemgetter
+from itertools import accumulate, pairwise, repeat
+from math import fsum, sqrt
+from operator import mul
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from gateway.core.spans import DAY_MS
 
 WHOLE = 1_000_000  # propensities and priors are in millionths, and so is one outcome in a tally
-DRAWS = 500  # of each posterior; a share is known to 2 % (one standard deviation at most), and the floor lies beneath
 EXPLORED = 50_000  # 5 % of all decisions are spread evenly, so that what is new gets its chance
 FLOOR = 20_000  # below 2 % a log can judge no other policy: 10,000 rows were worth 2 in the Open Bandit data
 # Only the first so many of a tier, in plain order, are learned among. Each of them keeps the floor, so 20 spend 38 % of
@@ -38,16 +37,23 @@ REMEMBERED = 25
 HALF_LIVES = range(30, 61)  # days: shorter forgets faster than a shop sees outcomes, longer outlives a season
 MAX_AGE_DAYS = 60 * 40  # then 2**-40 is left of a count, which is nothing
 MAX_DEPTH = 4  # parts of a segment's name: "coffee.espresso" has two
-TABLES = 256  # posteriors and shapes whose values are kept: 16 kB each, so 4 MB at most of either
-ORDERS = 127  # a prime, so that it and the place to begin at are independent; 4 kB each
-ARMS = 2_000  # whose levels are kept: a hundred screens with twenty offers each; 1 kB each
+TABLES = 1_000  # beliefs whose values are kept: 4 kB each as a rule, so 4 MB
+ARMS = 4_000  # whose levels are kept: fifty screens with twenty offers each, for four segments; 2 kB each
 _STEP = 100  # of a posterior's parameters: they are rounded to hundredths
-# Leading bits of a parameter that count for its draws, so that arms which are much alike share a table: 0.8 % at most,
-# far less than what a share is known to.
+# Leading bits of a parameter that count for its belief, so that arms which are much alike share a table: 0.8 % at most,
+# far less than a standard deviation.
 _BITS = 7
+_FINE = 10**12  # parts of a probability; twenty that all lie in one step have 40 millionths together
 
-# Each five-hundredth of the normal distribution once. Rounded, so that no library's last digit matters.
-_NORMAL = tuple(round(NormalDist().inv_cdf((at + 0.5) / DRAWS), 6) for at in range(DRAWS))
+# Where beliefs are looked at: cube roots of the odds to be taken, each 2 % more than the one before. From one in a
+# million to all but one in a thousand.
+_EDGES = tuple(accumulate(repeat(1.02, 350), mul, initial=0.01))
+# The normal distribution from so far below its middle, where what is best of several hardly lies, to so far above it.
+# Rounded, so that no library's last digit matters.
+_LEAST, _MOST, _PER_DEVIATION = -2.25, 3.25, 32
+_NORMAL = tuple(
+    round(NormalDist().cdf(_LEAST + at / _PER_DEVIATION), 9) for at in range(int((_MOST - _LEAST) * _PER_DEVIATION) + 1)
+)
 _A_DAY = {days: round(2 ** (-1 / days) * WHOLE) for days in HALF_LIVES}  # what a day leaves, in millionths
 
 
@@ -84,6 +90,10 @@ class Tally(NamedTuple):
     shown: int = 0
     taken: int = 0
     day: int = 0
+
+
+_NONE = Tally()
+_NO_PRIORS = (None,) * (MAX_DEPTH + 2)  # as many as there are levels at most
 
 
 class Share(NamedTuple):
@@ -134,7 +144,7 @@ def scores(
     if len(tier) == 1:
         return drawn((Share(tier[0], WHOLE),), plain, segment, seed)
     arms = [Arm(offer_id, slot, segment) for offer_id in tier]
-    ppm = shares(_wins([posterior(learning, tallies, arm, day) for arm in arms], arms, day))
+    ppm = shares(_wins([posterior(learning, tallies, arm, day) for arm in arms]))
     return drawn(tuple(map(Share, tier, ppm)), plain, segment, seed)
 
 
@@ -167,6 +177,7 @@ def levels(arm: Arm) -> tuple[Arm, ...]:
     return tuple(dict.fromkeys(Arm(offer_id, place, one) for one in ("", *_lineage(segment)) for place in ("", slot)))
 
 
+@lru_cache(maxsize=ARMS)
 def leaned_on(arm: Arm) -> tuple[Arm, ...]:
     """The arms that a belief is built from, the broadest first: whom an offer is for matters more than where it is
     shown, so what a segment did in all slots comes before this slot."""
@@ -203,27 +214,37 @@ def posterior(learning: Learning, tallies: Mapping[Arm, Tally], arm: Arm, day: i
     What the level above has seen elsewhere is what a level expects; headquarters' prior for the level takes its place,
     and one for a slot stands for each segment there that has none.
     """
-    chain = leaned_on(arm)
-    seen = [aged(tallies.get(one, Tally()), day, learning.half_life_days) for one in chain]
+    half_life = learning.half_life_days
+    found = [tallies.get(level, _NONE) for level in leaned_on(arm)]
+    seen = tuple([one if one is _NONE or one.day >= day else aged(one, day, half_life) for one in found])
+    expected = tuple([_prior(learning, level) for level in leaned_on(arm)]) if learning.priors else _NO_PRIORS
+    return _believed(seen, expected)
+
+
+@lru_cache(maxsize=ARMS)
+def _believed(seen: tuple[Tally, ...], expected: tuple[Prior | None, ...]) -> tuple[int, int]:
+    """Of what was seen of each level and what headquarters expects of it, the broadest first."""
     mean, a, b = COLD_PPM / WHOLE, 1.0, 1.0
-    for at, level in enumerate(chain):
-        prior = learning.priors.get(level) or learning.priors.get(Arm(level.offer_id, level.slot))
+    for own, below, prior in zip(seen, (*seen[1:], _NONE), expected, strict=False):
+        weight = POOL
         if prior is not None:
-            mean = prior.mean_ppm / WHOLE
-        weight = max(
-            POOL if prior is None else prior.weight, 1 / mean, 1 / (1 - mean)
-        )  # one outcome of either kind at least, or the shape is a spike
-        a, b = mean * weight, (1 - mean) * weight
-        below = seen[at + 1] if at + 1 < len(chain) else Tally()
-        elsewhere_taken = max(0, seen[at].taken - below.taken) / WHOLE
-        elsewhere = max(elsewhere_taken, (seen[at].shown - below.shown) / WHOLE)
+            mean, weight = prior.mean_ppm / WHOLE, prior.weight
+        whole = max(weight, 1 / mean, 1 / (1 - mean))  # one outcome of either kind at least, or the shape is a spike
+        a, b = mean * whole, (1 - mean) * whole
+        elsewhere_taken = max(0, own.taken - below.taken) / WHOLE
+        elsewhere = max(elsewhere_taken, (own.shown - below.shown) / WHOLE)
         a, b = a + elsewhere_taken, b + elsewhere - elsewhere_taken
         mean = a / (a + b)
     return round(a * _STEP), round(b * _STEP)
 
 
+def _prior(learning: Learning, level: Arm) -> Prior | None:
+    """What headquarters expects of it."""
+    return learning.priors.get(level) or learning.priors.get(Arm(level.offer_id, level.slot))
+
+
 def shares(wins: Sequence[int]) -> tuple[int, ...]:
-    """Propensities in millionths, WHOLE together, from how often each of 2 to MAX_CANDIDATES won: 5 % are spread
+    """Propensities in millionths, WHOLE together, from how probably each of 2 to MAX_CANDIDATES wins: 5 % are spread
     evenly, and what is still below the floor is lifted to it at the cost of those above."""
     total, count = sum(wins), len(wins)
     mixed = [(WHOLE - EXPLORED) * won // total + EXPLORED // count for won in wins]
@@ -260,18 +281,29 @@ def _too_many(own: Tally, more: int) -> Tally:
     return Tally(own.shown * gone // own.taken, gone) if gone > 0 else Tally()
 
 
-def _wins(posteriors: Sequence[tuple[int, int]], arms: Sequence[Arm], day: int) -> list[int]:
-    """In how many of the draws each arm is the best."""
-    drawn = [_draws("/".join(arm), day, a, b) for arm, (a, b) in zip(arms, posteriors, strict=True)]
-    wins = Counter(map(tuple.index, zip(*drawn, strict=True), map(max, *drawn)))
-    return [wins[at] for at in range(len(arms))]
+class _Table(NamedTuple):
+    """A belief at the steps between `_EDGES` from number `first` on: `below`, how probable less is, in the middle of a
+    step; `rises`, how much that rises with the step, as a part of it. Before it is nothing, behind it is all."""
+
+    first: int
+    below: tuple[float, ...]
+    rises: tuple[float, ...]
 
 
-def _draws(name: str, day: int, a: int, b: int) -> tuple[float, ...]:
-    """500 values of a Beta distribution (parameters in hundredths), in an order that follows from arm and day."""
-    number = int.from_bytes(sha256(f"{name}/{day}".encode()).digest()[:8], "big")
-    shuffled, start = _orders()[number % ORDERS](_betas(_rounded(a), _rounded(b))), number // ORDERS % DRAWS
-    return shuffled[start:] + shuffled[:start]
+def _wins(posteriors: Sequence[tuple[int, int]]) -> list[int]:
+    """How probably each is the best of all, as numbers in proportion: how often it would win in draws without end
+    (Thompson's choice), added up step by step."""
+    kinds = [(_rounded(a), _rounded(b)) for a, b in posteriors]
+    tables = {kind: _table(*kind) for kind in kinds}
+    first = max(one.first for one in tables.values())
+    windows = {kind: one.below[first - one.first :] for kind, one in tables.items()}
+    all_below = [1.0] * max(map(len, windows.values()))
+    for kind in kinds:
+        window = windows[kind]
+        all_below[: len(window)] = map(mul, all_below, window)
+    # fsum: the plain sum of floats rounds otherwise from Python 3.12 on.
+    won = {kind: fsum(map(mul, all_below, one.rises[first - one.first :])) for kind, one in tables.items()}
+    return [round(won[kind] * _FINE) for kind in kinds]
 
 
 def _rounded(shape: int) -> int:
@@ -281,31 +313,41 @@ def _rounded(shape: int) -> int:
 
 
 @lru_cache(maxsize=TABLES)
-def _betas(a: int, b: int) -> tuple[float, ...]:
-    """500 values of a Beta distribution; which of its two halves meet is the same for all."""
-    above, below = _orders()[0](_gammas(a / _STEP)), _orders()[1](_gammas(b / _STEP))
-    return tuple([x / (x + y) for x, y in zip(above, below, strict=True)])
+def _table(a: int, b: int) -> _Table:
+    """Of the Beta distribution with these parameters, in hundredths and at least 1.
 
-
-@lru_cache(maxsize=1)
-def _orders() -> tuple[Callable[[tuple[float, ...]], tuple[float, ...]], ...]:
-    """Each puts 500 values into an order of its own. To shuffle anew for each arm takes too long."""
-    # random() of an integer seed is the only part of `random` that is promised to stay the same in every version.
-    generator = random.Random(0)
-    keys = [[generator.random() for _ in range(DRAWS)] for _ in range(ORDERS)]
-    return tuple(itemgetter(*sorted(range(DRAWS), key=key.__getitem__)) for key in keys)
-
-
-@lru_cache(maxsize=TABLES)
-def _gammas(shape: float) -> tuple[float, ...]:
-    """500 values of a Gamma distribution of a shape of at least 1, rising.
-
-    Wilson and Hilferty (1931): its cube root is almost normal. For shapes from 1 on the upper half, which decides who
-    wins, is right to 2.5 %. No pow, log or exp: their last digit differs between C libraries.
+    Paulson (1942), after Wilson and Hilferty: the cube root of the odds is almost normal. The shapes that beliefs have
+    are right to a hundredth. No pow, log or exp: their last digit differs between C libraries.
     """
-    middle, spread = 1 - 1 / (9 * shape), 1 / (3 * sqrt(shape))
-    roots = [max(0.01, middle + spread * z) for z in _NORMAL]
-    return tuple([shape * root * root * root for root in roots])
+    of_a, of_b = _STEP / (9 * a), _STEP / (9 * b)
+    scale = _cube_root(b / a)
+
+    def deviation(edge: float) -> float:
+        root = scale * edge
+        return ((1 - of_b) * root - (1 - of_a)) / sqrt(of_b * root * root + of_a)
+
+    steps = len(_EDGES) - 1
+    first = min(max(0, bisect_left(_EDGES, _LEAST, key=deviation) - 1), steps - 1)
+    last = min(max(first + 1, bisect_left(_EDGES, _MOST, key=deviation)), steps)
+    at = [0.0, *(_normal(deviation(edge)) for edge in _EDGES[first + 1 : last]), 1.0]
+    below = [(one + other) / 2 for one, other in pairwise(at)]
+    rises = [(other - one) / middle for (one, other), middle in zip(pairwise(at), below, strict=True)]
+    return _Table(first, tuple(below), tuple(rises))
+
+
+def _normal(deviation: float) -> float:
+    """How much of the normal distribution lies below, between `_LEAST` and `_MOST`; right to 0.003 %."""
+    place = (deviation - _LEAST) * _PER_DEVIATION
+    at = min(max(int(place), 0), len(_NORMAL) - 2)
+    return _NORMAL[at] + (_NORMAL[at + 1] - _NORMAL[at]) * (place - at)
+
+
+def _cube_root(value: float) -> float:
+    """By Newton's steps, from above; the least posterior is a ten-thousandth of the greatest."""
+    root = max(1.0, value)
+    while (less := (2 * root + value / (root * root)) / 3) < root:
+        root = less
+    return root
 
 
 def _drawn(ppm: Sequence[int], seed: bytes) -> int:

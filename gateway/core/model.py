@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from gateway.core.act import Act as Act
@@ -23,6 +24,8 @@ from gateway.core.offer import Offer as Offer
 from gateway.core.offer import Pause as Pause
 from gateway.core.offer import Restraint as Restraint
 from gateway.core.offer import Text as Text
+
+REASONS = 5_000  # that are kept: a thousand offers, each with a handful of codes; 1 MB
 
 
 class CredentialKind(StrEnum):
@@ -239,8 +242,7 @@ class ShopConfig:
     restraint: Restraint = field(default_factory=Restraint)
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """One offer this member was shown or answered, for caps and pauses. `asked` = their own gesture caused it.
 
     `placement`: the screen, tablet or till. `what`: only "shown" uses up the budget of contacts.
@@ -259,6 +261,12 @@ class Reason:
 
     candidate: str
     code: str
+
+
+@lru_cache(maxsize=REASONS)
+def reason(candidate: str, code: str) -> Reason:
+    """Of an offer; the same ones come again with each decision and at each place."""
+    return Reason(candidate, code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,3 +96,8 @@ class Offer:
     stock_ref: str = ""  # the article whose stock must be above 0, "" = none
     price_ref: str = ""  # the article that it is about, a GTIN of the price list, "" = none
     price_cents: int = 0  # what it says that this article costs without it, 0 = it says no price
+
+    @property
+    def texts(self) -> tuple[Text, Text, Text, Text]:
+        """All that it says."""
+        return self.title, self.text, self.badge, self.more

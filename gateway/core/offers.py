@@ -9,7 +9,6 @@ does a "no" as a whole (candidate "*"). What screens show without a decision is 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal
 
 from gateway.core.anonymous import facts_of
@@ -20,7 +19,7 @@ from gateway.core.fit import Asked, Seen, View, ask, look, unwanted
 from gateway.core.gate import AGE, VISIT_PURPOSES, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.learning import MAX_CANDIDATES, Choice
-from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig
+from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, reason
 from gateway.core.prices import mispriced
 from gateway.core.proof import may_redeem
 from gateway.core.restraint import Past, given_out, too_much
@@ -83,8 +82,6 @@ class Situation:
     company: Company | None = None  # in place of `others`, where a decision is made again
 
 
-REASONS = 5_000  # that are kept: a thousand offers, each with a handful of codes; 1 MB
-
 Choose = Callable[[tuple[Offer, ...]], Choice]  # which of several offers of one tier, best first, is shown
 
 
@@ -102,10 +99,13 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
     best: list[Offer] = []  # of the highest tier of which anything is left, as many as can be chosen among
     refused: set[str] = set()
     wholly = _wholly_held_out(situation)
+    nameable = _nameable(situation, shelf)
     for place, offer in enumerate(ranked):
         if best and (choose is None or offer.priority < best[0].priority or len(best) == MAX_CANDIDATES):
             break
-        code = _held_out(offer, situation, place, wholly) or _naming(offer, situation, shelf)
+        code = _held_out(offer, situation, place, wholly)
+        if code is None and (nameable or offer.offer_id in shelf.slots):
+            code = _naming(offer, situation, shelf)
         if code is None:
             best.append(offer)
         else:
@@ -115,7 +115,7 @@ def decide(situation: Situation, choose: Choose | None = None) -> Decision:
         return _decision(situation, None, (*reasons, Reason("*", "nothing_eligible")))
     choice = None if choose is None else choose(tuple(best))
     shown = best[0].offer_id if choice is None else choice.order[0]
-    beaten = [_reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
+    beaten = [reason(o.offer_id, "ranked_lower") for o in ranked if o.offer_id not in refused and o.offer_id != shown]
     return replace(_decision(situation, shown, (*reasons, *beaten, Reason(shown, "chosen"))), choice=choice)
 
 
@@ -205,35 +205,46 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
     sensitive = categories(situation.shop.sensitive)
     anybody = Seen(None, frozenset(), _facts(situation))
     reasons = _fallen(shelf, views[0])
+    asked = {kind: ask(shelf.candidates[kind], anybody, views) for kind in dict.fromkeys(shelf.kinds)}
     eligible = []
     affinities: dict[str, float] = {}
-    asked: dict[int, Asked] = {}
-    asks_worth = situation.trigger == "tap"
-    nobody = Seen(None, frozenset(), {} if asks_worth else _of_place(situation))
+    nobody = None if situation.trigger == "tap" else Seen(None, frozenset(), _of_place(situation))
     for offer, kind in zip(shelf.candidates, shelf.kinds, strict=True):
-        fits = asked.get(kind)
-        if fits is None:
-            fits = asked[kind] = ask(offer, anybody, views)
-        code = (
-            fits.unwanted
-            or (_private(offer, situation, sensitive) if offer.category else None)
-            or (_worthless(offer, situation) if asks_worth else None)
-            or fits.unfit
-            or (None if situation.company is None else situation.company.misfit(offer.offer_id))
-            or (_short(offer, situation) if offer.stock_ref else None)
-            or (mispriced(offer, situation.prices) if offer.price_ref else None)
-            or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
-            or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
-            or (given_out(offer, situation.counts) if situation.counts else None)
-            or (_unasked(offer, nobody, views) if not asks_worth and offer.audience == "everyone" else None)
-            or (past.exclusion(offer) if not asks_worth or offer.audience == "members" else None)
-        )
+        code = _refused(offer, asked[kind], situation, shelf, sensitive, past, views, nobody)
         if code is None:
             eligible.append(offer)
-            affinities[offer.offer_id] = fits.affinity
+            affinities[offer.offer_id] = asked[kind].affinity
         else:
-            reasons.append(_reason(offer.offer_id, code))
+            reasons.append(reason(offer.offer_id, code))
     return reasons, rank(eligible, situation.scores or affinities, past)
+
+
+def _refused(
+    offer: Offer,
+    fits: Asked,
+    situation: Situation,
+    shelf: Shelf,
+    sensitive: frozenset[str],
+    past: Past,
+    views: tuple[View, ...],
+    nobody: Seen | None,
+) -> str | None:
+    """The code of the first stage that refuses a candidate, or None. `nobody`: what is known of place and time alone,
+    None after a gesture."""
+    return (
+        fits.unwanted
+        or (_private(offer, situation, sensitive) if offer.category else None)
+        or (_worthless(offer, situation) if nobody is None else None)
+        or fits.unfit
+        or (None if situation.company is None else situation.company.misfit(offer.offer_id))
+        or (_short(offer, situation) if offer.stock_ref else None)
+        or (mispriced(offer, situation.prices) if offer.price_ref else None)
+        or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
+        or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
+        or (given_out(offer, situation.counts) if situation.counts else None)
+        or (_unasked(offer, nobody, views) if nobody is not None and offer.audience == "everyone" else None)
+        or (past.exclusion(offer) if nobody is not None or offer.audience == "members" else None)
+    )
 
 
 def _fallen(shelf: Shelf, view: View) -> list[Reason]:
@@ -241,9 +252,9 @@ def _fallen(shelf: Shelf, view: View) -> list[Reason]:
     if all(seen.no is None for seen in view.values()):
         return list(shelf.reasons)
     found = []
-    for offer, reason in shelf.fallen:
+    for offer, why in shelf.fallen:
         code = unwanted(offer, view)
-        found.append(reason if code is None else Reason(offer.offer_id, code))
+        found.append(why if code is None else Reason(offer.offer_id, code))
     return found
 
 
@@ -324,20 +335,19 @@ def _held_out(offer: Offer, situation: Situation, place: int, wholly: bool) -> s
     return None
 
 
+def _nameable(situation: Situation, shelf: Shelf) -> bool:
+    """Whether an offer without placeholders may say a name of theirs at all: seldom, and asked of all at once."""
+    people = (situation.person, *situation.others)
+    return situation.company is not None or any(one.profile.may_be_named_among(shelf.words) for one in people)
+
+
 def _naming(offer: Offer, situation: Situation, shelf: Shelf) -> str | None:
     """Whether it says the call name of somebody who stands there: an offer is written for many."""
     if offer.offer_id in shelf.slots:
         offer = fill(offer, situation.zone, situation.shop, situation.prices)
     people = (situation.person, *situation.others)
-    texts = (offer.title, offer.text, offer.badge, offer.more)
     then = situation.company is not None and situation.company.names(offer.offer_id)
-    return NAMES_SOMEBODY if then or any(one.profile.is_named_in(*texts) for one in people) else None
-
-
-@lru_cache(maxsize=REASONS)
-def _reason(offer_id: str, code: str) -> Reason:
-    """Of an offer; the same ones come again with each decision."""
-    return Reason(offer_id, code)
+    return NAMES_SOMEBODY if then or any(one.profile.is_named_in(*offer.texts) for one in people) else None
 
 
 def _decision(situation: Situation, offer_id: str | None, reasons: tuple[Reason, ...]) -> Decision:

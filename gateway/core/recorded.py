@@ -67,8 +67,10 @@ def inputs_of(
 ) -> Inputs:
     """What to keep with `decision`, which was made in `situation`; `catalogue` and `policy` are digests."""
     choice = decision.choice
-    offers = situation.offers if situation.shelf is None else situation.shelf.candidates
-    named = sorted({offer.stock_ref for offer in offers if offer.stock_ref})
+    shelf = situation.shelf
+    offers = situation.offers if shelf is None else shelf.candidates
+    named = sorted({offer.stock_ref for offer in offers if offer.stock_ref} if shelf is None else shelf.stocked)
+    given = () if not situation.counts else tuple(o.offer_id for o in offers if given_out(o, situation.counts))
     priced = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
     return Inputs(
         catalogue,
@@ -84,7 +86,7 @@ def inputs_of(
         tuple(article for article in named if situation.stock.get(article, 1) <= 0),
         tuple(article for article in named if article not in situation.stock),
         tuple(sorted(situation.spent)),
-        tuple(sorted(offer.offer_id for offer in offers if given_out(offer, situation.counts))),
+        tuple(sorted(given)),
         {gtin: situation.prices[gtin] for gtin in sorted(priced) if gtin in situation.prices},
         dict(situation.scores),
         chose,
@@ -110,7 +112,7 @@ def dump(inputs: Inputs) -> bytes:
     """Compact JSON, at most MAX_BYTES: what is as always is left out, and of what is too large the digests stay."""
     said = {name: getattr(inputs, name) for name in _ALWAYS}
     plain = {name: _plain(value) for name, value in said.items() if value != _ALWAYS[name]}
-    text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    text = _JSON.encode(plain).encode()
     if len(text) <= MAX_BYTES:
         return text
     least = Inputs(inputs.catalogue, inputs.policy, inputs.profile, cut=True)
@@ -197,4 +199,5 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _ALWAYS = {one.name: getattr(Inputs("", "", ""), one.name) for one in fields(Inputs)}

@@ -82,23 +82,28 @@ class Past:
         self._at_ms = at_ms
         self._placement = placement
         self._of: dict[str, list[Contact]] = {}
+        self._holding: set[str] = set()  # offers that were shown, accepted or redeemed in the last 24 hours
+        last_shown_ms: dict[str, int] = {}
         for one in sorted(contacts, key=lambda contact: contact.at_ms):
-            if one.at_ms <= at_ms:
-                self._of.setdefault(one.offer_id, []).append(one)
+            if one.at_ms > at_ms:
+                break
+            self._of.setdefault(one.offer_id, []).append(one)
+            if one.what == "shown":
+                last_shown_ms[one.offer_id] = one.at_ms
+            if one.what != "dismissed" and at_ms - one.at_ms < DAY_MS:
+                self._holding.add(one.offer_id)
         # When each offer was shown last, as far as is known.
-        self.last_shown_ms: Mapping[str, int] = {
-            one.offer_id: one.at_ms for past in self._of.values() for one in past if one.what == "shown"
-        }
+        self.last_shown_ms: Mapping[str, int] = last_shown_ms
         self._began_ms: dict[str, int] = {}  # by calendar
         self._groups: dict[str, str] = {}
 
     def learn_groups(self, offers: Mapping[str, Offer]) -> None:
         """Note which group belongs to whom: an offer that was shown or redeemed in the last 24 hours holds its own."""
-        for offer_id, past in self._of.items():
-            offer = offers.get(offer_id)
-            if offer is None or not offer.groups:
-                continue
-            if any(one.what != "dismissed" and self._at_ms - one.at_ms < DAY_MS for one in past):
+        if not self._holding:
+            return
+        for offer_id in self._of:  # in the order of their first contact: of two the later one has the group
+            offer = offers.get(offer_id) if offer_id in self._holding else None
+            if offer is not None:
                 self._groups.update(dict.fromkeys(offer.groups, offer_id))
 
     def exclusion(self, offer: Offer) -> str | None:
@@ -127,12 +132,10 @@ class Past:
             if cap.per == "store":
                 continue
             since_ms = self._begins_ms(cap.calendar) if cap.calendar else self._at_ms - cap.period_ms + 1
-            times = sum(
-                one.what == COUNTED[cap.what]
-                and one.at_ms >= since_ms
-                and (cap.per == "offer" or one.placement == self._placement)
-                for one in past
-            )
+            counted, times = COUNTED[cap.what], 0
+            for one in past:
+                if one.what == counted and one.at_ms >= since_ms:
+                    times += cap.per == "offer" or one.placement == self._placement
             if times >= cap.limit:
                 return f"cap.{cap.what}"
         return None
@@ -143,12 +146,15 @@ class Past:
         return self._began_ms[calendar]
 
     def _pausing(self, offer: Offer, past: list[Contact]) -> str | None:
-        pauses: Mapping[str, int] = {
-            "shown": offer.pause.shown_ms,
-            "dismissed": offer.pause.dismissed_ms,
-            "redeemed": offer.pause.redeemed_ms,
-        }
+        pause = offer.pause
         for one in past:
-            if self._at_ms - one.at_ms < pauses.get(one.what, 0):
-                return f"pause.{one.what}"
+            ago_ms, what = self._at_ms - one.at_ms, one.what
+            if what == "shown":
+                pausing = ago_ms < pause.shown_ms
+            elif what == "dismissed":
+                pausing = ago_ms < pause.dismissed_ms
+            else:
+                pausing = what == "redeemed" and ago_ms < pause.redeemed_ms
+            if pausing:
+                return f"pause.{what}"
         return None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.core.eligible import MEMBER, Rule, fields
-from gateway.core.gate import PUBLIC_PURPOSES, USUAL
-from gateway.core.model import Channel, Offer, Purpose, Reason
+from gateway.core.gate import PUBLIC_PURPOSES, USUAL, words_of
+from gateway.core.model import Channel, Offer, Purpose, Reason, reason
 from gateway.core.template import slots
 
 FOREVER_MS = 2**63 - 1
@@ -31,11 +31,13 @@ class Shelf:
     """The offers of a catalogue at one place: `candidates` and, with the reason, those that fell; both in its order.
 
     `kinds`: for each candidate, the place of the first one that is for the same people, for the same reason: what is
-    asked of a person is the same for all of a kind. It holds in [from_ms, until_ms).
+    asked of a person is the same for all of a kind. `words`: all that those without placeholders say. It holds in
+    [from_ms, until_ms).
     """
 
     candidates: tuple[Offer, ...]
     kinds: tuple[int, ...]
+    words: frozenset[str]
     slots: Mapping[str, frozenset[str]]  # by id: the placeholders of those that have any
     budgets: frozenset[str]  # from which candidates are paid
     capped: tuple[Offer, ...]  # those with a cap of the whole shop
@@ -62,19 +64,20 @@ def shelve(offers: Sequence[Offer], place: Place, at_ms: int) -> Shelf:
         if code is None:
             candidates.append(offer)
         else:
-            fallen.append((offer, Reason(offer.offer_id, code)))
+            fallen.append((offer, reason(offer.offer_id, code)))
     edges = [offer.valid_from_ms for offer in offers]
     edges += [offer.valid_until_ms for offer in offers if offer.valid_until_ms is not None]
     return Shelf(
         tuple(candidates),
         _kinds(candidates),
+        words_of(text for offer in candidates if not slots(offer) for text in offer.texts),
         {offer.offer_id: found for offer in candidates if (found := slots(offer))},
         frozenset(offer.budget_id for offer in candidates if offer.budget_id),
         tuple(offer for offer in candidates if any(cap.per == "store" for cap in offer.caps)),
         frozenset(offer.stock_ref for offer in candidates if offer.stock_ref),
         frozenset(offer.price_ref for offer in candidates if offer.price_ref),
         tuple(fallen),
-        tuple(reason for _, reason in fallen),
+        tuple(why for _, why in fallen),
         {offer.offer_id: offer for offer in offers},
         frozenset(offer.purpose for offer in offers),
         max((edge for edge in edges if edge <= at_ms), default=-FOREVER_MS),

@@ -4,7 +4,7 @@ No row names a member. An open decision is known here by its id alone, and only 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from gateway.core import learning
@@ -14,11 +14,15 @@ from gateway.tables.rows import Rows, as_json
 
 MAX_TALLIES = 20_000  # 650 offers in five slots for four segments, 30 each; about 100 bytes a row
 MAX_OPEN = 10_000  # decisions within a window; they are counted with each decision, and 120 bytes each
+_AT_ONCE = 500  # offers of one question; SQLite takes 32,766
 ENDED_AT_ONCE = 50  # windows that end with each decision that opens one, so that there is never a backlog
 
 
 class Learned(Rows):
     """The tables `learning_tally` and `learning_open`, and headquarters' word on learning."""
+
+    _known: dict[Arm, Tally]  # all tallies of the offers that were asked about; MAX_TALLIES at most
+    _known_offers: set[str]  # of the catalogue; one that is dropped has all read anew
 
     def learning(self) -> Learning:
         """What headquarters decided, or the default: off."""
@@ -49,17 +53,22 @@ class Learned(Rows):
     def tallies(self, arms: Iterable[Arm]) -> dict[Arm, Tally]:
         """The tallies of these arms and of everything above them, as far as there are any."""
         wanted = {level for one in arms for level in learning.levels(one)}
-        columns = [sorted(set(values)) for values in zip(*wanted, strict=True)]
-        if not columns:
-            return {}
-        among = [", ".join("?" * len(values)) for values in columns]
-        rows = self._all(
-            f"""SELECT offer_id, slot, segment, shown, taken, day FROM learning_tally
-                WHERE offer_id IN ({among[0]}) AND slot IN ({among[1]}) AND segment IN ({among[2]})""",
-            *(value for values in columns for value in values),
-        )
-        found = {Arm(*row[:3]): Tally(*row[3:]) for row in rows}
-        return {arm: found[arm] for arm in wanted if arm in found}
+        known = self.tallies_of({one.offer_id for one in wanted})
+        return {one: known[one] for one in wanted if one in known}
+
+    def tallies_of(self, offer_ids: Iterable[str]) -> Mapping[Arm, Tally]:
+        """All tallies of these offers, and maybe of others. Only to be read; it is kept, and changes with the table."""
+        missing = [one for one in offer_ids if one not in self._known_offers]
+        for start in range(0, len(missing), _AT_ONCE):
+            some = missing[start : start + _AT_ONCE]
+            rows = self._all(
+                f"""SELECT offer_id, slot, segment, shown, taken, day FROM learning_tally
+                    WHERE offer_id IN ({", ".join("?" * len(some))})""",
+                *some,
+            )
+            self._known |= {Arm._make(row[:3]): Tally._make(row[3:]) for row in rows}
+        self._known_offers.update(missing)
+        return self._known
 
     def note_shown(self, decision_id: str, arm: Arm, at_ms: int, what: Learning) -> bool:
         """Count an offer that was chosen among several, and wait for its outcome. False = there is no room to count.
@@ -101,15 +110,24 @@ class Learned(Rows):
         """What was counted of an offer that is no more."""
         for table in ("learning_tally", "learning_open"):
             self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
+        self.taken_back()
 
     def _count(self, table: str) -> int:
         return int(self._one(f"SELECT count(*) FROM {table}")[0])
 
     def _keep(self, tallies: dict[Arm, Tally]) -> None:
-        for (offer_id, slot, segment), (shown, taken, day) in tallies.items():
-            self._put(
-                "learning_tally", offer_id=offer_id, slot=slot, segment=segment, shown=shown, taken=taken, day=day
-            )
+        """Of offers whose tallies were just read."""
+        self._db.conn.executemany(
+            """INSERT OR REPLACE INTO learning_tally (offer_id, slot, segment, shown, taken, day)
+               VALUES (?, ?, ?, ?, ?, ?)""",
+            [(*arm, *tally) for arm, tally in tallies.items()],
+        )
+        self._known |= tallies
+
+    def taken_back(self) -> None:
+        """What was kept may be of writes that are no more: it is read anew."""
+        super().taken_back()
+        self._known, self._known_offers = {}, set()
 
     def _end_windows(self, at_ms: int) -> None:
         self._db.execute(

@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +59,8 @@ class Rows:
         self._vault = vault
         self.unopened: set[tuple[SealedColumn, object]] = set()
         self._counts: Counter[str] = Counter()
+        self._meta: dict[str, str | None] | None = None  # what `keeping_meta` keeps; a work asks for a dozen keys
+        self.taken_back()
 
     @property
     def db(self) -> Database:
@@ -78,19 +82,40 @@ class Rows:
         return counts
 
     def meta(self, key: str) -> str | None:
+        if self._meta is not None and key in self._meta:
+            return self._meta[key]
         row = self._one("SELECT value FROM meta WHERE key = ?", key)
-        return None if row is None else str(row[0])
+        value = None if row is None else str(row[0])
+        if self._meta is not None:
+            self._meta[key] = value
+        return value
 
     def put_meta(self, key: str, value: str) -> None:
         self._put("meta", key=key, value=value)
+        if self._meta is not None:
+            self._meta[key] = value
 
     def drop_meta(self, key: str) -> None:
         self._db.execute("DELETE FROM meta WHERE key = ?", [key])
+        if self._meta is not None:
+            self._meta[key] = None
 
     @property
     def hq_version(self) -> int:
         """The version of HQ's line that this database holds."""
         return int(self.meta("hq_version") or 0)
+
+    @contextmanager
+    def keeping_meta(self) -> Iterator[None]:
+        """Within one transaction, in which nobody else writes, each value of `meta` is read once."""
+        self._meta = {}
+        try:
+            yield
+        finally:
+            self._meta = None
+
+    def taken_back(self) -> None:
+        """Begin with nothing in memory. To be called after a rollback too: what was read since may be no more."""
 
     def _seal(self, column: SealedColumn, clear: bytes, *bound: object) -> bytes:
         """`clear` for the row that these values name."""
@@ -120,5 +145,8 @@ class Rows:
         return self._db.execute(sql, values).fetchall()
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict)
+
+
 def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)
+    return _JSON.encode(value)
