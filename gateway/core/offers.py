@@ -15,7 +15,7 @@ from gateway.core.anonymous import facts_of
 from gateway.core.company import NAMES_SOMEBODY, WITHOUT_CONSENT, Company
 from gateway.core.consent import Consents
 from gateway.core.eligible import MEMBER, VISIT, Value
-from gateway.core.fit import Asked, Seen, View, ask, look, unwanted
+from gateway.core.fit import Seen, View, ask, look, unwanted
 from gateway.core.gate import AGE, VISIT_PURPOSES, No, Profile
 from gateway.core.holdout import is_held_out
 from gateway.core.learning import MAX_CANDIDATES, Choice
@@ -208,43 +208,30 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
     asked = {kind: ask(shelf.candidates[kind], anybody, views) for kind in dict.fromkeys(shelf.kinds)}
     eligible = []
     affinities: dict[str, float] = {}
+    # What is known of place and time alone; after a gesture nobody is asked for.
     nobody = None if situation.trigger == "tap" else Seen(None, frozenset(), _of_place(situation))
     for offer, kind in zip(shelf.candidates, shelf.kinds, strict=True):
-        code = _refused(offer, asked[kind], situation, shelf, sensitive, past, views, nobody)
+        fits = asked[kind]
+        code = (
+            fits.unwanted
+            or (_private(offer, situation, sensitive) if offer.category else None)
+            or (_worthless(offer, situation) if nobody is None else None)
+            or fits.unfit
+            or (None if situation.company is None else situation.company.misfit(offer.offer_id))
+            or (_short(offer, situation) if offer.stock_ref else None)
+            or (mispriced(offer, situation.prices) if offer.price_ref else None)
+            or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
+            or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
+            or (given_out(offer, situation.counts) if situation.counts else None)
+            or (_unasked(offer, nobody, views) if nobody is not None and offer.audience == "everyone" else None)
+            or (past.exclusion(offer) if nobody is not None or offer.audience == "members" else None)
+        )
         if code is None:
             eligible.append(offer)
-            affinities[offer.offer_id] = asked[kind].affinity
+            affinities[offer.offer_id] = fits.affinity
         else:
             reasons.append(reason(offer.offer_id, code))
     return reasons, rank(eligible, situation.scores or affinities, past)
-
-
-def _refused(
-    offer: Offer,
-    fits: Asked,
-    situation: Situation,
-    shelf: Shelf,
-    sensitive: frozenset[str],
-    past: Past,
-    views: tuple[View, ...],
-    nobody: Seen | None,
-) -> str | None:
-    """The code of the first stage that refuses a candidate, or None. `nobody`: what is known of place and time alone,
-    None after a gesture."""
-    return (
-        fits.unwanted
-        or (_private(offer, situation, sensitive) if offer.category else None)
-        or (_worthless(offer, situation) if nobody is None else None)
-        or fits.unfit
-        or (None if situation.company is None else situation.company.misfit(offer.offer_id))
-        or (_short(offer, situation) if offer.stock_ref else None)
-        or (mispriced(offer, situation.prices) if offer.price_ref else None)
-        or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
-        or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
-        or (given_out(offer, situation.counts) if situation.counts else None)
-        or (_unasked(offer, nobody, views) if nobody is not None and offer.audience == "everyone" else None)
-        or (past.exclusion(offer) if nobody is not None or offer.audience == "members" else None)
-    )
 
 
 def _fallen(shelf: Shelf, view: View) -> list[Reason]:
@@ -260,13 +247,11 @@ def _fallen(shelf: Shelf, view: View) -> list[Reason]:
 
 def rank(offers: Iterable[Offer], scores: Mapping[str, float], past: Past) -> tuple[Offer, ...]:
     """Best first: by tier, inside it by score, then the one that was shown longest ago, then by name."""
-    last_shown_ms = past.last_shown_ms
-    return tuple(
-        sorted(
-            offers,
-            key=lambda o: (-o.priority, -scores.get(o.offer_id, 0.0), last_shown_ms.get(o.offer_id, 0), o.offer_id),
-        )
-    )
+    shown_ms = past.last_shown_ms.get
+    keyed = [
+        (-one.priority, -scores.get(one.offer_id, 0.0), shown_ms(one.offer_id, 0), one.offer_id, one) for one in offers
+    ]
+    return tuple([key[-1] for key in sorted(keyed)])  # ids differ, so that offers are never compared
 
 
 def _private(offer: Offer, situation: Situation, sensitive: frozenset[str]) -> str | None:
