@@ -141,6 +141,7 @@ class TillDesk:
         self._decisions = decisions
         self._looks: dict[str, _Look] = {}
         self._looking = asyncio.Lock()
+        self._selling = {till: asyncio.Lock() for till in tills.names}
 
     async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
         """As Checkout.ask; the pages of the tills follow after the commit."""
@@ -157,13 +158,14 @@ class TillDesk:
     async def sell(self, till: str, key: str, sold: Sold) -> SaleOutcome:
         """Take a sale that the till reports; the page and the screen beside it follow after the commit. Raises
         StoreError; then nothing happened."""
-        at = self._checkout.at(till)
-        made: tuple[SaleOutcome, bool] = await self._commit(lambda tx: record_sale(tx, at, key, sold, self._new_id))
-        outcome, news = made
-        if isinstance(outcome, Recorded):
-            self._health.count("sale.recorded" if news else "sale.asked_again")
+        async with self._selling[till]:  # a receipt ends the sale: what is told in the same moment is nobody's
+            at = self._checkout.at(till)
+            made: tuple[SaleOutcome, bool] = await self._commit(lambda tx: record_sale(tx, at, key, sold, self._new_id))
+            outcome, news = made
             if news and at.sale is not None:
                 self._tills.over(at.sale)  # whoever comes next is somebody else
+        if isinstance(outcome, Recorded):
+            self._health.count("sale.recorded" if news else "sale.asked_again")
             self._surfaces.till(till)
             if outcome.points and at.sale is not None:
                 who, points, now_ms = at.sale.member_id, outcome.points, self._clock.now_ms()

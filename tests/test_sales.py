@@ -1,5 +1,6 @@
 """A sale that a till reports: its total is told, and of a member who agreed what was bought is remembered."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from gateway.core.changes import MemberPut, PointsPut, PurchasesPut
 from gateway.core.model import ConsentState, Member, Proof, Purpose
 from gateway.core.points import Balance, PointsPolicy
 from gateway.core.usual import Bought, Product, Purchases
+from gateway.errors import StoreError
 from gateway.sales import Recorded, Sold, SoldLine
 from tests.rigs.shop import Shop, consent, member, open_shop
 from tests.rigs.tillpage import ALL
@@ -58,6 +60,29 @@ async def test_a_told_receipt_ends_the_sale_so_the_next_customers_is_not_theirs(
     assert shop.flow.sale_at("till-1") is None
     assert await sell(shop, "sale-0002") == Recorded(0)
     assert await shop.store.run(lambda tx: tx.stored_balance("mia")) == Balance(56, 56)
+
+
+@pytest.mark.parametrize("receipts", [("4711", "4711"), ("4711", "4712", "4713", "4714", "4715")])
+async def test_of_receipts_that_are_told_in_the_same_moment_only_the_first_is_the_members(
+    shop: Shop, receipts: tuple[str, ...]
+) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    told = [sell(shop, f"sale-100{n}", Sold(one, SOLD.lines)) for n, one in enumerate(receipts)]
+    assert await asyncio.gather(*told) == [Recorded(56), *[Recorded(0)] * (len(receipts) - 1)]
+    assert await shop.store.run(lambda tx: tx.stored_balance("mia")) == Balance(56, 56)
+    assert len(await shop.bodies("sale.recorded")) == len(receipts)
+
+
+async def test_a_sale_that_could_not_be_kept_is_still_the_members(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(_: object) -> object:
+        raise StoreError("disk full")
+
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    with monkeypatch.context() as patched:
+        patched.setattr(shop.flow.till_desk, "_commit", full)
+        with pytest.raises(StoreError):
+            await sell(shop)
+    assert await sell(shop) == Recorded(56)
 
 
 async def test_a_receipt_that_is_told_again_ends_nobodys_sale(shop: Shop) -> None:
