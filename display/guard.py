@@ -42,11 +42,13 @@ _OWN_SITE = (b"same-origin", b"none")
 @dataclass(frozen=True, slots=True)
 class Names:
     """How this gateway is called. `public`: by phones; `shop`: by screens, tablets and tills; `phones_port`: where
-    phones alone come in. "" and None: not known, so that nothing is told apart by it."""
+    phones alone come in. "" and None: not known, so that nothing is told apart by it. `proxied`: a proxy may stand
+    before it, so that what comes from this box may be anybody's."""
 
     public: str = ""
     shop: str = ""
     phones_port: int | None = None
+    proxied: bool = False
 
     def are_ours(self, name: str) -> bool:
         """A foreign name that resolves to us (DNS rebinding) must not: only numbers, localhost and our own names."""
@@ -60,7 +62,7 @@ class Names:
             return False
         if not self.shop or name == self.shop:
             return True
-        return _is_this_box(name) and client is not None and _is_this_box(client[0])
+        return not self.proxied and _is_this_box(name) and client is not None and _is_this_box(client[0])
 
 
 class Guard:

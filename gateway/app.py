@@ -57,8 +57,8 @@ TRUST = "Let the box reach a time server (timedatectl)."
 
 LOOPBACK = ("127.0.0.1", "::1")
 OPEN_TO_ALL = (
-    "pages: whoever reaches this port can open a screen's page and press there for whoever stands before it. Where "
-    "customers' phones are in the same network, set http.phones_port or http.shop_url (docs/configuration.md)."
+    "pages: whoever reaches this port, also through a proxy, can open a screen's page and press there for whoever "
+    "stands before it. Where phones reach it, set http.phones_port or http.shop_url (docs/configuration.md)."
 )
 
 
@@ -216,12 +216,13 @@ class Gateway:
         me, handovers = self._flow.selfservice, self._flow.handovers
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
-        names = Names(host_of(url), host_of(http.shop_url), http.phones_port)
+        names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
         app = create_app(*shown, key, version, public_url=url, names=names, me=me, handovers=handovers, takeaways=taken)
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
-            if http.shop_url is None and http.phones_port is None and http.host not in LOOPBACK:
+            reached = http.host not in LOOPBACK or http.behind_proxy
+            if http.shop_url is None and http.phones_port is None and reached:
                 log.warning(OPEN_TO_ALL)
             if ready is not None:
                 ready(opened(self._config, port, self._tablet_key))

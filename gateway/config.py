@@ -62,6 +62,14 @@ class _Placed(_Table):
         return None if self.x_m is None or self.y_m is None else (self.x_m, self.y_m)
 
 
+def _port(url: str) -> int | None:
+    """The port that browsers ask, None where what stands there is none."""
+    try:
+        return urlsplit(url).port or (443 if url.startswith("https:") else 80)
+    except ValueError:
+        return None
+
+
 class GatewayTable(_Table):
     tenant: Id
     store: Id
@@ -84,7 +92,7 @@ class HttpTable(_Table):
     @field_validator("public_url", "shop_url")
     @classmethod
     def _whole_url(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(r"https?://[^/?#\s]{1,200}/?", url):
+        if url is not None and (not re.fullmatch(r"https?://[^/?#\s]{1,200}/?", url) or _port(url) is None):
             raise ValueError('an address such as "http://gateway.shop:8080"')
         return url
 
@@ -97,6 +105,14 @@ class HttpTable(_Table):
             if names[0] == names[1]:
                 raise ValueError("shop_url with another name than public_url, or a phones_port beside them")
         return self
+
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether one of the addresses is answered by something before this gateway, which speaks plain HTTP at its own
+        ports. What a proxy on this box asks comes from this box, whoever asked it."""
+        ours = {self.port, self.phones_port}
+        urls = [url for url in (self.public_url, self.shop_url) if url is not None]
+        return any(url.startswith("https:") or (0 not in ours and _port(url) not in ours) for url in urls)
 
 
 class MqttTable(_Table):

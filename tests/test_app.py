@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -125,14 +126,20 @@ def test_addresses_for_people() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "more", "told"), [("0.0.0.0", False, True), ("0.0.0.0", True, False), ("127.0.0.1", False, False)]
+    ("lines", "more", "told"),
+    [
+        ('host = "0.0.0.0"\n', False, True),
+        ('host = "0.0.0.0"\n', True, False),
+        ("", False, False),
+        ('public_url = "https://shop.example"\n', False, True),  # a proxy on this box lets anybody in
+    ],
 )
 def test_the_start_says_when_phones_are_not_kept_apart(
-    config, tmp_path: Path, host: str, more: bool, told: bool
+    config, tmp_path: Path, lines: str, more: bool, told: bool
 ) -> None:
     path, port = config()
     phones = free_port()
-    path.write_text(path.read_text() + f'host = "{host}"\n' + (f"phones_port = {phones}\n" if more else ""))
+    path.write_text(path.read_text() + lines + (f"phones_port = {phones}\n" if more else ""))
     process = Process(["run", "--config", str(path)], tmp_path / "log")
     process.start()
     try:
@@ -143,6 +150,31 @@ def test_the_start_says_when_phones_are_not_kept_apart(
     finally:
         assert process.stop() == 0
     assert ("http.phones_port" in (tmp_path / "log").read_text()) == told
+
+
+def test_behind_a_proxy_on_this_box_localhost_is_nobodys_name(config, tmp_path: Path) -> None:
+    path, port = config()
+    urls = 'public_url = "https://shop.example"\nshop_url = "http://gateway.shop.example"\n'
+    path.write_text(path.read_text() + urls)
+    process = Process(["run", "--config", str(path)], tmp_path / "log")
+    process.start()
+    try:
+        wait_for(lambda: _status(f"http://127.0.0.1:{port}/notice") == 200, "the pages to be served")
+        assert _status(f"http://127.0.0.1:{port}/api/v1/status") == 404
+        assert _status(f"http://127.0.0.1:{port}/api/v1/status", "gateway.shop.example") == 200
+    finally:
+        assert process.stop() == 0
+
+
+def _status(url: str, host: str | None = None) -> int | None:
+    request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except urllib.error.URLError:
+        return None
 
 
 @pytest.mark.parametrize(

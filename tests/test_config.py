@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import SOURCE_SCHEMES, Config, is_scanner, line_of, load, load_scanner
+from gateway.config import SOURCE_SCHEMES, Config, HttpTable, is_scanner, line_of, load, load_scanner
 from gateway.errors import ConfigError
 
 GOOD = """\
@@ -112,6 +112,11 @@ BROKEN = {
         8,
         "http.public_url: expected an address such as",
     ),
+    "no port": (
+        GOOD.replace("[mqtt]", '[http]\npublic_url = "http://gw.shop:70000"\n[mqtt]'),
+        8,
+        "http.public_url: expected an address such as",
+    ),
     "one name for phones and the shop": (
         GOOD.replace("[mqtt]", '[http]\npublic_url = "http://gw.shop"\nshop_url = "http://gw.shop:8080"\n[mqtt]'),
         7,
@@ -164,6 +169,26 @@ def test_an_absent_or_binary_file_is_a_config_error(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("http", "proxied"),
+    [
+        ({}, False),
+        ({"public_url": "http://shop.example:8080/", "shop_url": "http://gw.shop:8080"}, False),
+        ({"public_url": "http://shop.example:8081", "shop_url": "http://gw.shop:8080", "phones_port": 8081}, False),
+        ({"public_url": "http://[::1]", "port": 80}, False),
+        ({"public_url": "http://shop.example:4711", "port": 0}, False),  # any free port
+        ({"public_url": "https://shop.example:8080"}, True),
+        ({"public_url": "https://shop.example", "phones_port": 8081}, True),
+        ({"public_url": "http://shop.example"}, True),
+        ({"public_url": "http://shop.example:8080", "shop_url": "https://gw.shop"}, True),
+    ],
+)
+def test_an_address_that_the_gateway_does_not_serve_itself_tells_of_a_proxy(
+    http: dict[str, object], proxied: bool
+) -> None:
+    assert HttpTable.model_validate(http).behind_proxy == proxied
 
 
 def test_options_of_a_device_path() -> None:

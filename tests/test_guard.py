@@ -144,6 +144,16 @@ async def test_under_the_public_name_only_phones_pages_are_answered(kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["screen", "tablet", "till"])
+async def test_behind_a_proxy_on_this_box_no_stranger_is_taken_for_a_screen_on_it(kind: str) -> None:
+    """It asks from this box and may say localhost, or the address that it was given, whoever asked it."""
+    names = Names("shop.example", "gateway.shop", proxied=True)
+    for host in ("localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "shop.example"):
+        assert (await asked(names, ANSWERED[kind], host, client="127.0.0.1"))[0] == 404, host
+        assert (await asked(names, ANSWERED["phone"], host, client="127.0.0.1"))[0] == 200
+    assert (await asked(names, ANSWERED[kind], "gateway.shop:8080", client="127.0.0.1"))[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["screen", "tablet", "till"])
 async def test_at_the_phones_port_only_their_pages_are_answered_whatever_the_name(kind: str) -> None:
     for names in (Names("gateway.shop", "gateway.shop", PHONES_PORT), Names("", "", PHONES_PORT)):
         for host in ("gateway.shop:8081", "gateway.shop:8080", "localhost:8081", "192.168.1.2:8081"):
