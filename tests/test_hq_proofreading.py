@@ -100,6 +100,14 @@ def test_what_headquarters_does_not_know_is_doubted() -> None:
     assert len(proofreading.doubts([body(budget_id="x")] * 99, set(), set(), set())) == proofreading.MAX_FAULTS + 1
 
 
+@pytest.mark.parametrize("audience", ["members", "everyone"])
+def test_an_offer_that_asks_for_a_basket_is_told_to_ask_for_a_segment(audience: str) -> None:
+    rule = {"all": [{"at_least": ["basket.cents", 2_000]}, {"has": ["basket.categories", ["tea"]]}]}
+    assert proofreading.doubts([body(audience=audience, eligibility=rule)], set(), set(), set()) == [
+        "o-1: no offer is told basket.categories, only a running segment is; visit.segments perhaps"
+    ]
+
+
 def test_an_operator_hears_how_many_offers_stand_and_what_is_doubtful(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

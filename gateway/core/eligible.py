@@ -36,7 +36,7 @@ FIELDS: Mapping[str, Kind] = {
     "visit.accepted": "number",  # offers of this visit that were accepted
     "visit.declined": "number",
     "visit.segments": "words",  # headquarters' running segments that the member is in just now (core.segments)
-    "basket.cents": "number",
+    "basket.cents": "number",  # known to running segments alone (core.segments), to no offer
     "basket.items": "number",
     "basket.categories": "words",
     "member.interests": "words",
@@ -45,6 +45,7 @@ FIELDS: Mapping[str, Kind] = {
 }
 MEMBER = "member."
 VISIT = "visit."
+BASKET = "basket."
 # And one field for each zone of the shop, "visit.minutes.wine": minutes of this visit that the member was known to be
 # there, all stays together.
 ZONE_MINUTES = "visit.minutes."

@@ -2,11 +2,9 @@
 
 from typing import Literal
 
-from gateway.core.eligible import VISIT, ZONE_MINUTES, Rule, fields
+from gateway.core.eligible import BASKET, VISIT, ZONE_MINUTES, Rule, fields
 
 Language = Literal["de", "en"]
-
-_BASKET = "basket."
 
 # What stands behind a number, or before a list of words.
 _FIELDS: dict[str, tuple[str, str]] = {
@@ -40,7 +38,7 @@ _NOT = ("nicht ({})", "not ({})")
 
 def is_told(rule: Rule) -> bool:
     """Whether the rule asks for anything of a visit or basket."""
-    return any(name.startswith((VISIT, _BASKET)) for name in fields(rule))
+    return any(name.startswith((VISIT, BASKET)) for name in fields(rule))
 
 
 def told(name: str, value: object, to: Language) -> str:

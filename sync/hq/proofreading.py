@@ -5,7 +5,7 @@ what nobody can have meant, though the wire would take it; and what headquarters
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.core.eligible import MEMBER, VISIT, Rule, fields
+from gateway.core.eligible import BASKET, MEMBER, VISIT, Rule, fields
 from gateway.core.gs1 import check_digit, gtin_of
 from gateway.core.model import Offer
 from gateway.errors import PeerError
@@ -61,6 +61,11 @@ def doubts(listed: Sequence[Mapping[str, Any]], zones: set[str], classes: set[st
             found.append(f"{offer.offer_id}: coupon_class {offer.coupon_class} is none of coupons.put")
         if offer.budget_id and offer.budget_id not in budgets:
             found.append(f"{offer.offer_id}: there is no budget {offer.budget_id} (hq set-budget); nobody is shown it")
+        baskets = sorted(one for one in fields(offer.eligibility) if one.startswith(BASKET))
+        if baskets:
+            found.append(
+                f"{offer.offer_id}: no offer is told {baskets[0]}, only a running segment is; visit.segments perhaps"
+            )
         asked = sorted(one for one in fields(offer.eligibility) if one.startswith((MEMBER, VISIT)))
         if offer.audience == "everyone" and asked:
             found.append(f"{offer.offer_id}: for everyone, so nobody's {asked[0]} is known; audience members perhaps")
