@@ -22,11 +22,12 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Text = Annotated[
     dict[Language, Annotated[str, StringConstraints(max_length=MAX_TEXT)]], Field(max_length=MAX_LANGUAGES)
 ]
-# What an offer says on screens: no control character but the line feed, and none that turns round what stands beside it
-# (UAX #9: embeddings, overrides, isolates).
+# What is said on screens, phones and tills: no control character but the line feed, and none that turns round what
+# stands beside it (UAX #9: embeddings, overrides, isolates).
 CONTROLS = r"\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+NO_CONTROLS = rf"^[^{CONTROLS}]*$"
 Said = Annotated[
-    dict[Language, Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=rf"^[^{CONTROLS}]*$")]],
+    dict[Language, Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_CONTROLS)]],
     Field(max_length=MAX_LANGUAGES),
 ]
 

@@ -9,7 +9,7 @@ from gateway.core.changes import PricesPut, ScanPut
 from gateway.core.gs1 import Embedded, gtin_of
 from gateway.core.prices import MAX_PART, MAX_PRICE_CENTS, PARTS, Article, part_of
 from gateway.errors import PeerError
-from sync.fields import EXACT, INT64_MAX, validate
+from sync.fields import EXACT, INT64_MAX, NO_CONTROLS, validate
 
 MAX_TITLE = 60  # characters; a phone shows one line of 30
 MAX_EMBEDDED = 11  # "02" and "20" to "29"
@@ -17,7 +17,7 @@ MAX_EMBEDDED = 11  # "02" and "20" to "29"
 _Title = Annotated[
     dict[
         Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")],
-        Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE)],
+        Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE, pattern=NO_CONTROLS)],
     ],
     Field(min_length=1, max_length=4),
 ]

@@ -46,6 +46,7 @@ changes = st.one_of(
 )
 
 TEA = gtin(4711)
+CONTROLS = ("\x00", "\x1b[31m", "\t", "\x9b", "\u202e", "\u2066")
 BODY: dict[str, Any] = {"gtin": TEA, "title": {"de": "Mustertee"}, "cents": 499}
 
 
@@ -65,6 +66,7 @@ def put(*listed: dict[str, Any], part: int | None = None) -> dict[str, Any]:
         (put(BODY | {"cents": 4.99}), "fields"),
         (put(BODY | {"title": {}}), "fields"),
         (put(BODY | {"title": {"de": "x" * (MAX_TITLE + 1)}}), "fields"),
+        *((put(BODY | {"title": {"de": "Tee", "en": f"tea{one}"}}), "fields") for one in CONTROLS),
         (put(BODY | {"unit": "litre"}), "fields"),
         (put(*[BODY] * (MAX_PART + 1)), "fields"),
         ({"op": "prices.put", "body": {"list_version": 1, "part": PARTS}}, "fields"),
@@ -81,6 +83,9 @@ def test_what_is_wrong_is_refused(op: dict[str, Any], reason: str) -> None:
 
 def test_an_article_of_an_operators_file_is_held_to_the_same() -> None:
     assert article(BODY) == Article(TEA, {"de": "Mustertee"}, 499)
+    with pytest.raises(PeerError) as caught:
+        article(BODY | {"title": {"de": "Tee\u202e"}})
+    assert (caught.value.field, caught.value.said) == ("title.de", ("title.de: expected no control character",))
     with pytest.raises(PeerError) as caught:
         article(BODY | {"gtin": "0" * 14})
     assert (caught.value.reason, caught.value.field) == ("fields", "gtin")
