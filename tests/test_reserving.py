@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from gateway.apply import apply
 from gateway.checkout import Answer, Asked, settle
 from gateway.core.changes import ConfigPut, Delta, OfferPut, StockPut
-from gateway.core.model import Cap, ConsentState, Offer, Proof, Purpose, Restraint, ShopConfig
+from gateway.core.model import Cap, ConsentState, Contact, Offer, Proof, Purpose, Restraint, ShopConfig
 from gateway.core.redemption import TTL_MS, Times
 from gateway.core.spans import DAY_MS
 from gateway.core.tills import Sale
@@ -23,6 +23,7 @@ from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.reserving import AtTill, forbidden, person_at, preview
+from gateway.tables.history import MAX_CONTACTS
 from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, Shop, consent, member
 from tests.test_checkout import ask, confirm, issued, opened, reserve
 
@@ -65,6 +66,18 @@ async def test_a_members_cap_counts_what_is_held_and_comes_back_with_what_is_let
     await shop.tick()
     await shop.tap("ben", "till-nfc", Proof.PROVEN)
     assert held.result == (await reserve(shop, "once")).result == "reserved"
+
+
+async def test_a_card_that_is_tapped_again_and_again_redeems_no_more_than_its_cap(shop: Shop) -> None:
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    assert (await confirm(shop, await reserve(shop, "once"))).result == "committed"
+
+    def tapped(tx: Any) -> None:
+        for number in range(MAX_CONTACTS):
+            tx.note_contact("mia", f"tap-{number}", Contact(START_MS + number, "tea", True, "till-1"))
+
+    await shop.store.run(tapped)
+    assert (await reserve(shop, "once")).reason == "cap.redemptions"
 
 
 async def test_a_cap_of_the_whole_shop_holds_over_a_hundred_tills_at_once(shop: Shop) -> None:
