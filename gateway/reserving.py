@@ -83,10 +83,12 @@ def _hold(
     cents = offer.value_cents if asked_cents is None else asked_cents
     if offer.value_cents and cents > offer.value_cents:
         return Refused("redemption.cents")
-    if at.sale is not None and person is not None and shown is None:
-        verdict = may_redeem(at.sale.proof, cents, tx.shop().bearer_limit_cents)
-        if not verdict.ok:
-            return Refused(verdict.reason)
+    limit_cents = tx.shop().bearer_limit_cents
+    # A coupon is its own proof, and who stands there as nobody has none to judge.
+    proof = Proof.PROVEN if at.sale is None or person is None or shown is not None else at.sale.proof
+    verdict = may_redeem(proof, cents, limit_cents)
+    if not verdict.ok:
+        return Refused(verdict.reason)
     policy = tx.coupon_rules()
     rules = ({one.name: one for one in policy.classes} | {"": UNCLASSED}).get(offer.coupon_class)
     if rules is None:
@@ -99,7 +101,12 @@ def _hold(
     wanted = Redemption(redemption_id, offer.offer_id, at.till, cents, 0, member_id, name, offer.coupon_class)
     standing = tx.standing(wanted, rules, at.times.surely_ms)
     leases = tx.leases(offer.budget_id) if offer.budget_id else None
-    return redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
+    step = redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
+    if proof is Proof.BEARER and person is not None and isinstance(step, Step):
+        # In parts, or again, a copied id redeems no more than at once. Last, for no stronger proof helps the others.
+        before_cents = tx.taken_of(person.member_id, offer.offer_id, at.times.surely_ms - DAY_MS)
+        verdict = may_redeem(proof, before_cents + cents, limit_cents)
+    return step if verdict.ok else Refused(verdict.reason)
 
 
 def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:

@@ -131,6 +131,26 @@ async def test_a_coupon_of_a_member_counts_for_their_cap(shop: Shop) -> None:
     assert (await reserve(shop, "", coupon=issued("once", member_id="mia"))).reason == "cap.redemptions"
 
 
+async def test_a_copied_id_redeems_no_more_in_parts_than_at_once(shop: Shop) -> None:
+    limit = ShopConfig().bearer_limit_cents
+    await shop.tap("mia", "till-nfc", Proof.BEARER)
+    held = await reserve(shop, "pot", cents=limit - 100)
+    assert (await reserve(shop, "pot", cents=101)).reason == "proof.bearer_limit", "what is held counts"
+    sold = await confirm(shop, held, cents=limit - 200)
+    assert (await confirm(shop, await reserve(shop, "pot", cents=200))).result == "committed"
+    assert (await reserve(shop, "pot", cents=1)).reason == "proof.bearer_limit"
+    assert (await reserve(shop, "cup")).result == "reserved", "each offer by itself"
+    assert (await reserve(shop, "", coupon=issued("pot"))).result == "reserved", "a coupon is its own proof"
+    await ask(shop, Asked("reverse", str(sold.redemption_id)))
+    assert (await reserve(shop, "pot", cents=limit - 200)).result == "reserved", "what came back is free again"
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    assert (await reserve(shop, "pot")).result == "reserved"
+    shop.clock.ms += DAY_MS
+    await shop.tick()
+    await shop.tap("mia", "till-nfc", Proof.BEARER)
+    assert (await reserve(shop, "pot", cents=limit)).result == "reserved"
+
+
 async def test_a_look_writes_nothing_and_says_what_a_reservation_would(shop: Shop) -> None:
     await shop.tap("mia", "till-nfc", Proof.BEARER)
     at = shop.flow.checkout.at("till-1")

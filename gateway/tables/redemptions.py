@@ -86,6 +86,17 @@ class Redemptions(Rows):
             shop_cents = self._one(f"SELECT {sums} FROM redemption WHERE {_COUNTS}", since_ms, rules.name)[1]
         return Standing(count, cents, shop_cents, self.coupon_state(wanted.coupon))
 
+    def taken_of(self, member_id: str, offer_id: str, since_ms: int) -> int:
+        """For how many cents a member redeemed this offer since then (a time that has surely come), with what is held.
+        What a coupon took is not among it: the coupon was its own proof."""
+        (cents,) = self._one(
+            """SELECT coalesce(sum(cents - reversed_cents), 0) FROM redemption
+               WHERE member_id = ? AND asked_ms > ? AND offer_id = ? AND coupon = ''
+               AND state IN ('reserved', 'committed')""",
+            *(member_id, since_ms, offer_id),
+        )
+        return int(cents)
+
     def coupon_state(self, coupon: str) -> State | None:
         """How far this coupon was used, here or as headquarters says elsewhere; None = it is free."""
         if not coupon:
