@@ -62,6 +62,8 @@ def forbidden(
         return "redemption.offer"
     if offer.audience == "members" and person is None and not coupon:
         return "redemption.nobody"
+    if person is None and not coupon and any(one.what == "redemptions" and one.per != "store" for one in offer.caps):
+        return "limit.nobody"  # a cap of each member needs one
     met = met or (person is not None and was_met(offer, person.contacts))
     return refusal(offer, _situation(tx, at, person or _NOBODY, offer), met=met, coupon=coupon)
 

@@ -80,6 +80,18 @@ async def test_a_card_that_is_tapped_again_and_again_redeems_no_more_than_its_ca
     assert (await reserve(shop, "once")).reason == "cap.redemptions"
 
 
+async def test_a_cap_of_each_member_needs_somebody_who_is_known(shop: Shop) -> None:
+    await shop.push(offer("each", caps=ONCE, audience="everyone"))
+    assert (await reserve(shop, "each")).reason == "limit.nobody"
+    assert (await reserve(shop, "two")).result == "reserved", "a cap of the shop needs nobody"
+    assert "each" not in {one.offer_id for one in (await shop.flow.till_desk.view("till-1")).offers}
+    assert (await reserve(shop, "", coupon=issued("each"))).result == "reserved", "a coupon counts once by itself"
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    assert "each" in {one.offer_id for one in (await shop.flow.till_desk.view("till-1")).offers}
+    assert (await confirm(shop, await reserve(shop, "each"))).result == "committed"
+    assert (await reserve(shop, "each")).reason == "cap.redemptions"
+
+
 async def test_a_cap_of_the_whole_shop_holds_over_a_hundred_tills_at_once(shop: Shop) -> None:
     asked = Asked("reserve", offer_id="two")
     answers = await asyncio.gather(*(ask(shop, asked, f"till-{number}") for number in range(100)))
