@@ -114,7 +114,15 @@ def _hold(
 def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:
     """What the rules of this one offer ask at this till. What is held there counts as redeemed now: a till may confirm
     it at any moment."""
-    now_ms, counts = at.times.now_ms, dict[tuple[str, Cap], int]()
+    now_ms, latest_ms, counts = at.times.now_ms, at.times.latest_ms, dict[tuple[str, Cap], int]()
+    # What was redeemed before a clock went back counts as redeemed now, as far as that time may have come already.
+    person = replace(
+        person,
+        contacts=tuple(
+            one._replace(at_ms=now_ms) if one.what == "redeemed" and now_ms < one.at_ms <= latest_ms else one
+            for one in person.contacts
+        ),
+    )
     caps = [cap for cap in offer.caps if cap.what == "redemptions"]
     if caps or offer.groups:
         held = tx.held()
@@ -122,7 +130,7 @@ def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:
         more = tuple(Contact(now_ms, one.offer_id, True, one.till, "redeemed") for one in mine)
         person = replace(person, contacts=(*person.contacts, *more))
         reserved = sum(one.offer_id == offer.offer_id for one in held)
-        given = tx.given((replace(offer, caps=tuple(caps)),), now_ms)
+        given = tx.given((replace(offer, caps=tuple(caps)),), now_ms, latest_ms)
         counts = {key: count + reserved for key, count in given.items()}
     return Situation(
         decision_id="",

@@ -27,6 +27,7 @@ from gateway.tables.history import MAX_CONTACTS
 from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, Shop, consent, member
 from tests.test_checkout import ask, confirm, issued, opened, reserve
 
+HOUR_MS = 3_600_000
 ONCE = (Cap("redemptions", 1, calendar="day"),)
 TWICE_HERE = (Cap("redemptions", 2, "store", calendar="day"),)
 HELD_OUT = ConfigPut(ShopConfig(notice=NOTICE, restraint=Restraint(holdout_bp=10_000, holdout_salt="s")))
@@ -112,6 +113,34 @@ async def test_a_cap_of_the_whole_shop_holds_over_a_hundred_tills_at_once(shop: 
 async def test_what_the_catalogue_forbids_is_refused_with_its_code(shop: Shop, offer_id: str, reason: str) -> None:
     await shop.tap("mia", "till-nfc", Proof.PROVEN)
     assert (await reserve(shop, offer_id)).reason == reason
+
+
+async def test_no_cap_or_group_begins_anew_where_a_clock_goes_back(shop: Shop) -> None:
+    await shop.push(
+        offer("left", groups=("pair",)),
+        offer("right", groups=("pair",)),
+        offer("last", caps=(Cap("redemptions", 1, "store", DAY_MS),)),
+        offer("mine", caps=(Cap("redemptions", 1, period_ms=DAY_MS),)),
+    )
+    then_ms, month_ms = START_MS + 40 * DAY_MS, 30 * DAY_MS
+
+    def asked(tx: Tx, now_ms: int, latest_ms: int) -> list[str | None]:
+        at = AtTill("till-1", None, Times(now_ms, latest_ms, latest_ms), True)
+        mia = tx.person("mia", now_ms)
+        by_id = {one.offer_id: one for one in tx.offers()}
+        return [forbidden(tx, at, mia, by_id[offer_id]) for offer_id in ("right", "last", "mine")]
+
+    def redeemed(tx: Tx) -> None:
+        for offer_id in ("left", "last", "mine"):
+            tx.note_contact("mia", f"r-{offer_id}", Contact(then_ms, offer_id, True, "till-1", "redeemed"))
+            tx.count_given(offer_id, "redeemed", then_ms)
+
+    await shop.store.run(redeemed)
+    for back_ms in (0, HOUR_MS, 2 * DAY_MS):
+        found = await shop.store.run(lambda tx, ms=then_ms - back_ms: asked(tx, ms, then_ms))
+        assert found == ["group", "cap.store", "cap.redemptions"]
+    found = await shop.store.run(lambda tx: asked(tx, then_ms - month_ms, then_ms - month_ms))
+    assert found == [None, None, None], "a clock that was ahead by a month stops nobody until then"
 
 
 async def test_the_last_one_of_an_article_is_redeemed_and_no_further(shop: Shop) -> None:
