@@ -124,8 +124,12 @@ def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:
         ),
     )
     caps = [cap for cap in offer.caps if cap.what == "redemptions"]
+    stock = tx.stock((offer.stock_ref,) if offer.stock_ref else ())
+    held = tx.held() if caps or offer.groups or stock else []
+    if stock:
+        same = {one.offer_id for one in tx.offers() if one.stock_ref == offer.stock_ref}
+        stock = {article: max(0, units - sum(one.offer_id in same for one in held)) for article, units in stock.items()}
     if caps or offer.groups:
-        held = tx.held()
         mine = [one for one in held if one.member_id is not None and one.member_id == person.member_id]
         more = tuple(Contact(now_ms, one.offer_id, True, one.till, "redeemed") for one in mine)
         person = replace(person, contacts=(*person.contacts, *more))
@@ -145,7 +149,7 @@ def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:
         proof=Proof.BEARER if at.sale is None else at.sale.proof,
         channel="till",
         store=store_of(tx),
-        stock=tx.stock((offer.stock_ref,) if offer.stock_ref else ()),
+        stock=stock,
         prices=tx.offer_prices(),
         counts=counts,
     )

@@ -149,6 +149,15 @@ async def test_the_last_one_of_an_article_is_redeemed_and_no_further(shop: Shop)
     assert (await reserve(shop, "mug")).reason == "stock"
 
 
+async def test_what_is_held_of_an_article_is_not_there_for_others(shop: Shop) -> None:
+    await shop.push(StockPut("", {"mug": 1}, START_MS), offer("mug-too", stock_ref="mug", audience="everyone"))
+    answers = await asyncio.gather(*(reserve(shop, offer_id) for offer_id in ("mug", "mug", "mug-too")))
+    assert sorted(str(one.reason) for one in answers) == ["None", "stock", "stock"]
+    (held,) = [one for one in answers if one.result == "reserved"]
+    await ask(shop, Asked("cancel", str(held.redemption_id)))
+    assert (await reserve(shop, "mug-too")).result == "reserved"
+
+
 async def test_consent_counts_as_it_is_now(shop: Shop) -> None:
     await shop.tap("mia", "till-nfc", Proof.PROVEN)
     assert (await reserve(shop, "cup")).result == "reserved"
