@@ -106,6 +106,17 @@ async def test_a_cap_of_the_whole_shop_holds_over_a_hundred_tills_at_once(shop: 
     assert (await reserve(shop, "two")).result == "reserved"
 
 
+async def test_what_all_came_back_counts_for_no_cap_of_the_shop(shop: Shop) -> None:
+    await shop.push(offer("last", caps=(Cap("redemptions", 1, "store", calendar="day"),), audience="everyone"))
+    sold = await confirm(shop, await reserve(shop, "last"))
+    shop.clock.ms += 40 * 60_000
+    await ask(shop, Asked("reverse", str(sold.redemption_id), cents=100))
+    assert (await reserve(shop, "last")).reason == "cap.store", "a part came back"
+    await ask(shop, Asked("reverse", str(sold.redemption_id)))
+    assert (await confirm(shop, await reserve(shop, "last"))).result == "committed"
+    assert (await reserve(shop, "last")).reason == "cap.store"
+
+
 @pytest.mark.parametrize(
     ("offer_id", "reason"),
     [("berlin", "store"), ("screen", "channel"), ("mug", "stock.unknown"), ("usual", "consent.not_given")],
@@ -289,10 +300,10 @@ class CapLife(RuleBasedStateMachine):
     @precondition(lambda self: self.sold)
     @rule()
     def take_back(self) -> None:
-        """What comes back no longer counts for the member; for the shop it is headquarters' to count."""
+        """What comes back no longer counts, neither for the member nor for the shop."""
         last, at_ms, _ = self.sold[-1]
         if self.ask(Asked("reverse", last)).result == "reversed":
-            self.sold[-1] = last, at_ms, ""
+            self.sold[-1] = last, at_ms, ""  # nobody's any more
 
     @rule(hours=st.sampled_from([0.1, 1, 8, 24]))
     def wait(self, hours: float) -> None:
@@ -304,7 +315,7 @@ class CapLife(RuleBasedStateMachine):
         return one is None or one.until_ms <= self.now_ms
 
     def today(self) -> int:
-        return sum(at_ms // DAY_MS == self.now_ms // DAY_MS for _, at_ms, _ in self.sold)
+        return sum(whose != "" and at_ms // DAY_MS == self.now_ms // DAY_MS for _, at_ms, whose in self.sold)
 
     @invariant()
     def holds(self) -> None:

@@ -67,6 +67,13 @@ class Catalogue(Rows):
                 [offer_id, what, at_ms // QUARTER_MS * QUARTER_MS],
             )
 
+    def uncount_given(self, offer_id: str, what: str, at_ms: int) -> None:
+        """What was counted at that time was taken back."""
+        self._db.execute(
+            "UPDATE offer_count SET count = count - 1 WHERE offer_id = ? AND what = ? AND quarter_ms = ? AND count > 0",
+            [offer_id, what, at_ms // QUARTER_MS * QUARTER_MS],
+        )
+
     def given(self, offers: Iterable[Offer], at_ms: int, latest_ms: int = 0) -> dict[tuple[str, Cap], int]:
         """How often each of these offers was given out in the window of each of its caps of the whole shop.
 
