@@ -109,15 +109,17 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
         if one.member_id is not None:
             _met(tx, one, one.member_id, times.now_ms)
     credit(tx, step, times.now_ms)
-    if one.state is State.REVERSED and one.member_id is not None:
-        tx.drop_contact(one.member_id, one.redemption_id)  # all of it came back: it counts for no cap any more
+    if one.state is State.REVERSED:  # all of it came back: it counts for no cap any more
+        tx.uncount_given(one.offer_id, "redeemed", tx.committed_ms(one.redemption_id))
+        if one.member_id is not None:
+            tx.drop_contact(one.member_id, one.redemption_id)
     event = State.RELEASED if step.kind is State.EXPIRED else step.kind
     tx.emit(Event(f"redemption.{event}", times.now_ms, body))
 
 
 def _sold(tx: Tx, one: Redemption, now_ms: int) -> None:
-    """One more of the shop's, and one unit less of what the offer promises, as far as that is known. What comes back is
-    headquarters' to count."""
+    """One more of the shop's, and one unit less of what the offer promises, as far as that is known. Which goods that
+    come back can be sold again is headquarters' to say."""
     tx.count_given(one.offer_id, "redeemed", now_ms)
     offer = next((offer for offer in tx.offers() if offer.offer_id == one.offer_id), None)
     if offer is not None and offer.stock_ref:

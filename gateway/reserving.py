@@ -62,6 +62,8 @@ def forbidden(
         return "redemption.offer"
     if offer.audience == "members" and person is None and not coupon:
         return "redemption.nobody"
+    if person is None and not coupon and any(one.what == "redemptions" and one.per != "store" for one in offer.caps):
+        return "limit.nobody"  # a cap of each member needs one
     met = met or (person is not None and was_met(offer, person.contacts))
     return refusal(offer, _situation(tx, at, person or _NOBODY, offer), met=met, coupon=coupon)
 
@@ -83,10 +85,12 @@ def _hold(
     cents = offer.value_cents if asked_cents is None else asked_cents
     if offer.value_cents and cents > offer.value_cents:
         return Refused("redemption.cents")
-    if at.sale is not None and person is not None and shown is None:
-        verdict = may_redeem(at.sale.proof, cents, tx.shop().bearer_limit_cents)
-        if not verdict.ok:
-            return Refused(verdict.reason)
+    limit_cents = tx.shop().bearer_limit_cents
+    # A coupon is its own proof, and who stands there as nobody has none to judge.
+    proof = Proof.PROVEN if at.sale is None or person is None or shown is not None else at.sale.proof
+    verdict = may_redeem(proof, cents, limit_cents)
+    if not verdict.ok:
+        return Refused(verdict.reason)
     policy = tx.coupon_rules()
     rules = ({one.name: one for one in policy.classes} | {"": UNCLASSED}).get(offer.coupon_class)
     if rules is None:
@@ -99,21 +103,38 @@ def _hold(
     wanted = Redemption(redemption_id, offer.offer_id, at.till, cents, 0, member_id, name, offer.coupon_class)
     standing = tx.standing(wanted, rules, at.times.surely_ms)
     leases = tx.leases(offer.budget_id) if offer.budget_id else None
-    return redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
+    step = redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
+    if proof is Proof.BEARER and person is not None and isinstance(step, Step):
+        # In parts, or again, a copied id redeems no more than at once. Last, for no stronger proof helps the others.
+        before_cents = tx.taken_of(person.member_id, offer.offer_id, at.times.surely_ms - DAY_MS)
+        verdict = may_redeem(proof, before_cents + cents, limit_cents)
+    return step if verdict.ok else Refused(verdict.reason)
 
 
 def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:
     """What the rules of this one offer ask at this till. What is held there counts as redeemed now: a till may confirm
     it at any moment."""
-    now_ms, counts = at.times.now_ms, dict[tuple[str, Cap], int]()
+    now_ms, latest_ms, counts = at.times.now_ms, at.times.latest_ms, dict[tuple[str, Cap], int]()
+    # What was redeemed before a clock went back counts as redeemed now, as far as that time may have come already.
+    person = replace(
+        person,
+        contacts=tuple(
+            one._replace(at_ms=now_ms) if one.what == "redeemed" and now_ms < one.at_ms <= latest_ms else one
+            for one in person.contacts
+        ),
+    )
     caps = [cap for cap in offer.caps if cap.what == "redemptions"]
+    stock = tx.stock((offer.stock_ref,) if offer.stock_ref else ())
+    held = tx.held() if caps or offer.groups or stock else []
+    if stock:
+        same = {one.offer_id for one in tx.offers() if one.stock_ref == offer.stock_ref}
+        stock = {article: max(0, units - sum(one.offer_id in same for one in held)) for article, units in stock.items()}
     if caps or offer.groups:
-        held = tx.held()
         mine = [one for one in held if one.member_id is not None and one.member_id == person.member_id]
         more = tuple(Contact(now_ms, one.offer_id, True, one.till, "redeemed") for one in mine)
         person = replace(person, contacts=(*person.contacts, *more))
         reserved = sum(one.offer_id == offer.offer_id for one in held)
-        given = tx.given((replace(offer, caps=tuple(caps)),), now_ms)
+        given = tx.given((replace(offer, caps=tuple(caps)),), now_ms, latest_ms)
         counts = {key: count + reserved for key, count in given.items()}
     return Situation(
         decision_id="",
@@ -128,7 +149,7 @@ def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:
         proof=Proof.BEARER if at.sale is None else at.sale.proof,
         channel="till",
         store=store_of(tx),
-        stock=tx.stock((offer.stock_ref,) if offer.stock_ref else ()),
+        stock=stock,
         prices=tx.offer_prices(),
         counts=counts,
     )

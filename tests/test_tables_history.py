@@ -65,6 +65,19 @@ def test_the_newest_contacts_are_the_ones_that_are_read(tx: Tx) -> None:
     assert found[0].at_ms == NOW_MS - DAY_MS + 6
 
 
+def test_what_is_shown_often_hides_neither_answers_nor_what_was_redeemed(tx: Tx) -> None:
+    redeemed = Contact(NOW_MS - 9, "o1", True, "till-1", "redeemed")
+    tx.note_contact("m1", "r1", redeemed)
+    for number in range(MAX_CONTACTS + 5):
+        tx.note_contact("m1", f"d{number}", Contact(NOW_MS + number, "o3", True))
+        tx.note_contact("m1", f"d{number}", Contact(NOW_MS + number, "o3", True, "bar", "accepted"))
+    found = tx.contacts("m1", NOW_MS)
+    assert found[0] == redeemed
+    assert [sum(one.what == what for one in found) for what in ("shown", "accepted")] == [MAX_CONTACTS] * 2
+    before = tx.contacts_before("m1", NOW_MS + MAX_CONTACTS + 5, DAY_MS)
+    assert tuple(contact for _, contact in before) == found
+
+
 def test_a_large_catalogue_does_not_make_a_large_row(tx: Tx) -> None:
     many = tuple(Reason(f"o{number}", "zone" if number % 2 else "schedule") for number in range(1_000))
     tx.record(replace(decision(1, NOW_MS, "o1"), reasons=(*many, Reason("o1", "chosen"))))

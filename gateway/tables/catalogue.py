@@ -67,8 +67,19 @@ class Catalogue(Rows):
                 [offer_id, what, at_ms // QUARTER_MS * QUARTER_MS],
             )
 
-    def given(self, offers: Iterable[Offer], at_ms: int) -> dict[tuple[str, Cap], int]:
-        """How often each of these offers was given out in the window of each of its caps of the whole shop."""
+    def uncount_given(self, offer_id: str, what: str, at_ms: int) -> None:
+        """What was counted at that time was taken back."""
+        self._db.execute(
+            "UPDATE offer_count SET count = count - 1 WHERE offer_id = ? AND what = ? AND quarter_ms = ? AND count > 0",
+            [offer_id, what, at_ms // QUARTER_MS * QUARTER_MS],
+        )
+
+    def given(self, offers: Iterable[Offer], at_ms: int, latest_ms: int = 0) -> dict[tuple[str, Cap], int]:
+        """How often each of these offers was given out in the window of each of its caps of the whole shop.
+
+        `latest_ms`: the latest time that it may be. Up to then what was given out later than now counts too, from
+        before a clock went back.
+        """
         zone, found = self.shop().restraint.time_zone, {}
         for offer in offers:
             for cap in offer.caps:
@@ -77,7 +88,7 @@ class Catalogue(Rows):
                     (count,) = self._one(
                         """SELECT coalesce(sum(count), 0) FROM offer_count
                            WHERE offer_id = ? AND what = ? AND quarter_ms BETWEEN ? AND ?""",
-                        *(offer.offer_id, COUNTED[cap.what], from_ms, at_ms),
+                        *(offer.offer_id, COUNTED[cap.what], from_ms, max(at_ms, latest_ms)),
                     )
                     found[offer.offer_id, cap] = int(count)
         return found

@@ -13,8 +13,9 @@ from gateway.tables.rows import DECISION_INPUTS, OUTBOX_BODY, Rows, as_json
 
 # Of one decision. A reason has some 25 bytes, so a row has at most 5 kB; of a thousand offers it would have 25.
 MAX_KEPT_REASONS = 200
-# Of one member, newest first: six a day for 90 days are 540, and taps can be more. What is older than the thousandth
-# was long ago; reading this many takes 1 ms.
+# Of one member and of each kind, newest first: six shown a day for 90 days are 540, and taps can be more. What is older
+# than the thousandth was long ago; reading this many takes 1 ms. What was redeemed, and what was said to an offer, have
+# their own thousand each: a card that is held to a reader again and again may not push out of sight what it redeemed.
 MAX_CONTACTS = 1_000
 MAX_TOLD_REASONS = 40  # about 1.5 kB of an event; the decision's own row keeps all of them
 
@@ -220,27 +221,34 @@ class History(Rows):
 
     def contacts(self, member_id: str, now_ms: int, horizon_ms: int = DAY_MS) -> tuple[Contact, ...]:
         """What a member was shown and answered since the horizon, on every channel, oldest first."""
-        rows = self._all(
-            """SELECT at_ms, offer_id, trigger = 'tap', screen, 'shown' FROM decision
-               WHERE member_id = ?1 AND at_ms > ?2 AND offer_id IS NOT NULL
-               UNION ALL SELECT at_ms, offer_id, 1, placement, what FROM contact WHERE member_id = ?1 AND at_ms > ?2
-               ORDER BY 1 DESC LIMIT ?3""",
-            *(member_id, now_ms - horizon_ms, MAX_CONTACTS),
-        )
-        return tuple(Contact(at_ms, offer, bool(asked), place, what) for at_ms, offer, asked, place, what in rows[::-1])
+        # Without the id of what showed it, which the index of what was shown does not hold.
+        return tuple(contact for _, contact in self._contacts("''", member_id, now_ms - horizon_ms, None))
 
     def contacts_before(self, member_id: str, at_ms: int, horizon_ms: int) -> list[tuple[str, Contact]]:
         """The contacts that a decision of that time found, oldest first, each with the id of what showed it; those of
         the same instant are among them."""
-        rows = self._all(
-            """SELECT at_ms, offer_id, trigger = 'tap', screen, 'shown', decision_id FROM decision
-               WHERE member_id = ?1 AND at_ms > ?2 AND at_ms <= ?3 AND offer_id IS NOT NULL
-               UNION ALL SELECT at_ms, offer_id, 1, placement, what, decision_id FROM contact
-               WHERE member_id = ?1 AND at_ms > ?2 AND at_ms <= ?3 ORDER BY 1 DESC LIMIT ?4""",
-            *(member_id, at_ms - horizon_ms, at_ms, MAX_CONTACTS),
-        )
+        return self._contacts("decision_id", member_id, at_ms - horizon_ms, at_ms)
+
+    def _contacts(self, by: str, member_id: str, after_ms: int, until_ms: int | None) -> list[tuple[str, Contact]]:
+        """The newest contacts of that time, of each kind at most so many, each with its `by`; `until_ms` None = without
+        end."""
+        when = "member_id = ?1 AND at_ms > ?2 AND (?3 IS NULL OR at_ms <= ?3)"
+        said = f"""SELECT at_ms, offer_id, trigger = 'tap', screen, 'shown', {by} FROM decision
+                   WHERE {when} AND offer_id IS NOT NULL"""
+        noted = f"SELECT at_ms, offer_id, 1, placement, what, {by} FROM contact WHERE {when}"
+        asked_for = (member_id, after_ms, until_ms, MAX_CONTACTS)
+        rows = self._all(f"{said} UNION ALL {noted} ORDER BY 1 DESC LIMIT ?4", *asked_for)
+        if len(rows) == MAX_CONTACTS:  # something may have fallen out; else each kind is whole, and read in one go
+            kinds = (
+                f"{said} UNION ALL {noted} AND what = 'shown'",
+                f"{noted} AND what IN ('accepted', 'dismissed')",
+                f"{noted} AND what = 'redeemed'",
+            )
+            newest = " UNION ALL ".join(f"SELECT * FROM ({kind} ORDER BY 1 DESC LIMIT ?4)" for kind in kinds)
+            rows = self._all(f"{newest} ORDER BY 1 DESC", *asked_for)
         return [
-            (by, Contact(at_ms, offer, bool(asked), place, what)) for at_ms, offer, asked, place, what, by in rows[::-1]
+            (cause, Contact(at_ms, offer, bool(asked), place, what))
+            for at_ms, offer, asked, place, what, cause in reversed(rows)
         ]
 
     def answers(self, member_id: str) -> list[dict[str, Any]]:

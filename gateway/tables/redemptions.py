@@ -86,6 +86,24 @@ class Redemptions(Rows):
             shop_cents = self._one(f"SELECT {sums} FROM redemption WHERE {_COUNTS}", since_ms, rules.name)[1]
         return Standing(count, cents, shop_cents, self.coupon_state(wanted.coupon))
 
+    def committed_ms(self, redemption_id: str) -> int:
+        """When this redemption was committed, by the ledger's clock at that time; 0 = it was not."""
+        row = self._one(
+            "SELECT at_ms FROM redemption_entry WHERE redemption_id = ? AND kind = 'committed'", redemption_id
+        )
+        return 0 if row is None else int(row[0])
+
+    def taken_of(self, member_id: str, offer_id: str, since_ms: int) -> int:
+        """For how many cents a member redeemed this offer since then (a time that has surely come), with what is held.
+        What a coupon took is not among it: the coupon was its own proof."""
+        (cents,) = self._one(
+            """SELECT coalesce(sum(cents - reversed_cents), 0) FROM redemption
+               WHERE member_id = ? AND asked_ms > ? AND offer_id = ? AND coupon = ''
+               AND state IN ('reserved', 'committed')""",
+            *(member_id, since_ms, offer_id),
+        )
+        return int(cents)
+
     def coupon_state(self, coupon: str) -> State | None:
         """How far this coupon was used, here or as headquarters says elsewhere; None = it is free."""
         if not coupon:
