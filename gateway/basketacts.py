@@ -268,7 +268,7 @@ def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times
     priced = view.priced
     if priced is None or priced.digest != code.digest:
         return Answer("basket.changed"), None
-    verdict = recheck(rules, basket, priced)
+    verdict = recheck(rules, basket, priced, basketcode.draw_key(private))
     shown = Shown(priced.lines, priced.unknown, priced.sum_cents, priced.count, verdict)
     owner = _person(tx, basket.member_id, times.now_ms)
     member_id = None if owner is None else owner.member_id

@@ -1,6 +1,7 @@
 """Baskets in a whole shop: whose they are, what is taken off, a code that is shown once, and what is left of them."""
 
 import asyncio
+import hmac
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -216,6 +217,20 @@ async def test_what_is_withdrawn_meanwhile_is_not_learned_again(tmp_path: Path) 
     assert (await shown(again, text, "key-0001")).reason is None
     assert stands(again) is None
     again.store.close()
+
+
+async def test_no_phone_can_work_out_that_it_will_be_checked(shop: Shop) -> None:
+    await shop.push(ScanPut(replace(RULES, secret="", recheck_bp=5_000)))
+    told, worked_out = [], []
+    for number in range(24):
+        answer = await shown(shop, await ready(shop), f"key-{number:04}")
+        assert answer.shown is not None
+        told.append(answer.shown.recheck.needed)
+        drawn = hmac.digest(b"", answer.basket_id.encode(), "sha256")
+        worked_out.append(int.from_bytes(drawn[:8]) % 10_000 < 5_000)
+        await shop.tick(MINUTE_MS)
+    assert set(told) == {True, False}
+    assert told != worked_out
 
 
 async def test_a_later_scan_or_code_and_another_price_end_a_code(shop: Shop) -> None:
