@@ -34,7 +34,7 @@ from gateway.core.model import Proof
 from gateway.core.places import Places
 from gateway.core.ports import Clock
 from gateway.core.prices import Article
-from gateway.core.redemption import Times
+from gateway.core.redemption import TTL_MS, Times
 from gateway.core.tills import Sale, Tills
 from gateway.core.tokens import Random, new_token
 from gateway.health import Health
@@ -48,6 +48,9 @@ MINUTE_MS = 60_000
 MAX_BEGUN_SOURCE = 30
 MAX_BEGUN = 100
 SWEEP_MS = 60_000
+# How long a sale lasts whose basket was shown: a full trolley with age checks takes five minutes to ring up. Who taps
+# may step aside unseen and counts for `sale_ms`; here the till itself has the goods before it until they are paid.
+RING_UP_MS = TTL_MS
 SWEEP_ROWS = 50  # of one commit
 PAGE_ROWS = 1_000  # of the price list in one work: 4 ms of CPU (x86-64), 20 ms on a Pi, for which commits wait
 _KEY = b"store-gateway basket key"
@@ -202,7 +205,8 @@ class Baskets:
         """Whose basket was shown stands at that till; whoever stood there `before` it was shown is over, and whoever
         tapped there since is not. One that is told again changes nobody's sale."""
         now_ms = self._clock.now_ms()
-        standing, until_ms = self._tills.at(till, now_ms), min(told.at_ms, now_ms) + self._sale_ms()
+        lasts_ms = max(self._sale_ms(), RING_UP_MS)
+        standing, until_ms = self._tills.at(till, now_ms), min(told.at_ms, now_ms) + lasts_ms
         was = None if before is None else before.member_id
         free = standing is None or (told.news and standing.member_id == was)
         if told.member_id is None:

@@ -12,16 +12,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import basketacts, baskets
 from gateway.basketacts import KEPT_MS, MAX_WAIT_MS, Answer, Typed, View
+from gateway.baskets import RING_UP_MS
 from gateway.core import basketcode, places
 from gateway.core.basket import ScanRules
-from gateway.core.changes import Change, OfferPut, PricesPut, ScanPut
+from gateway.core.changes import Change, OfferPut, PointsPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded
 from gateway.core.model import ConsentState, Offer, Proof, Purpose
 from gateway.core.places import FRESH_MS
+from gateway.core.points import PointsPolicy
 from gateway.core.prices import Article, part_of
 from gateway.core.redemption import Refused
+from gateway.sales import Recorded, Sold, SoldLine
 from sync import segments
 from tests.rigs.shop import START_MS, TEXT, Shop, consent, member, open_shop
+from tests.test_checkout import reserve
 from tests.test_gs1 import labelled
 from tests.test_sync_prices import gtin
 
@@ -151,6 +155,22 @@ async def test_its_member_stands_at_the_till_then_and_it_is_nobodys_any_more(sho
     assert await shop.store.run(lambda tx: tx.baskets_of("mia")) == []
 
 
+async def test_a_full_trolley_has_time_to_be_rung_up(shop: Shop) -> None:
+    await shop.push(PointsPut(PointsPolicy(2, {})))
+    text, sold = await ready(shop), Sold("1", (SoldLine("x", 1, 1_000),))
+    await shown(shop, text, "key-0001")
+    await shop.tick(RING_UP_MS - 1)
+    assert stands(shop) == ("mia", Proof.BEARER)
+    assert (await reserve(shop, "tea-1")).result == "reserved"
+    recorded = await shop.flow.till_desk.sell("till-1", "sale-0001", sold)
+    assert isinstance(recorded, Recorded)
+    assert recorded.points == 20
+    assert stands(shop) is None, "what is told of the sale ends it"
+    await shown(shop, await ready(shop), "key-0002")
+    await shop.tick(RING_UP_MS)
+    assert stands(shop) is None
+
+
 async def test_a_basket_says_whose_sale_it_is_whoever_stood_there_before(shop: Shop) -> None:
     await shop.push(*member("ben", Purpose.RECOGNISE_NFC))
     codes = [await ready(shop), await ready(shop, "ben"), await ready(shop, None)]
@@ -184,7 +204,7 @@ async def test_the_same_code_told_again_changes_nobodys_sale(shop: Shop) -> None
     assert stands(shop) is None
 
 
-@pytest.mark.parametrize(("away_ms", "who"), [(1_000, ("mia", Proof.BEARER)), (120_000, None)])
+@pytest.mark.parametrize(("away_ms", "who"), [(1_000, ("mia", Proof.BEARER)), (RING_UP_MS, None)])
 async def test_a_box_that_died_before_it_knew_who_stands_there_learns_it_when_asked_again(
     tmp_path: Path, away_ms: int, who: object
 ) -> None:
