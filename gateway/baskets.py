@@ -31,7 +31,7 @@ from gateway.basketacts import (
 from gateway.core.basket import Basket
 from gateway.core.guesses import Guesses
 from gateway.core.model import Proof
-from gateway.core.places import Places
+from gateway.core.places import Places, host_of
 from gateway.core.ports import Clock
 from gateway.core.prices import Article
 from gateway.core.redemption import TTL_MS, Times
@@ -117,7 +117,7 @@ class Baskets:
     async def start(self, member_id: str | None, language: str, source: str = "") -> tuple[View, str]:
         """A new basket, and the cookie that opens it. `source`: where the request came from; none takes all places."""
         now_ms = self._clock.now_ms()
-        if member_id is None and not (self._places.has_room(source) and self._begun.take(source, now_ms)):
+        if member_id is None and not (self._places.has_room(source) and self._begun.take(host_of(source), now_ms)):
             self._health.count("baskets.busy")
             return View("busy"), ""
         cookie = new_token(self._random)

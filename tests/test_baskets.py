@@ -354,6 +354,13 @@ async def test_one_address_fills_so_many_baskets_and_no_more(shop: Shop, monkeyp
     assert await filled("192.0.2.1") == "ok"
 
 
+async def test_one_ipv6_network_begins_so_many_and_leaves_places_to_others(shop: Shop) -> None:
+    sources = [f"2001:db8::{number:x}" for number in range(baskets.MAX_BEGUN)]
+    begun = [(await shop.flow.baskets.start(None, "de", source))[0].result for source in sources]
+    assert begun.count("ok") == baskets.MAX_BEGUN_SOURCE
+    assert (await shop.flow.baskets.start(None, "de", "2001:db8:0:1::1"))[0].result == "ok"
+
+
 async def test_whoever_is_erased_or_withdraws_before_the_first_scan_is_in_no_basket(shop: Shop) -> None:
     cookie = await start(shop)
     assert shop.flow.baskets.members == {"mia"}
