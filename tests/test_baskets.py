@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import basketacts, baskets
 from gateway.basketacts import KEPT_MS, MAX_WAIT_MS, Answer, Typed, View
-from gateway.baskets import RING_UP_MS
+from gateway.baskets import MAX_BEGUN_MEMBER, RING_UP_MS
 from gateway.core import basketcode, places
 from gateway.core.basket import ScanRules
 from gateway.core.changes import Change, OfferPut, PointsPut, PricesPut, ScanPut
@@ -22,6 +22,7 @@ from gateway.core.places import FRESH_MS
 from gateway.core.points import PointsPolicy
 from gateway.core.prices import Article, part_of
 from gateway.core.redemption import Refused
+from gateway.errors import StoreError
 from gateway.sales import Recorded, Sold, SoldLine
 from sync import segments
 from tests.rigs.shop import START_MS, TEXT, Shop, consent, member, open_shop
@@ -359,6 +360,38 @@ async def test_one_ipv6_network_begins_so_many_and_leaves_places_to_others(shop:
     begun = [(await shop.flow.baskets.start(None, "de", source))[0].result for source in sources]
     assert begun.count("ok") == baskets.MAX_BEGUN_SOURCE
     assert (await shop.flow.baskets.start(None, "de", "2001:db8:0:1::1"))[0].result == "ok"
+
+
+async def test_a_member_begins_one_basket_at_a_time_and_a_few_a_minute(shop: Shop) -> None:
+    await shop.push(*member("bob", Purpose.RECOGNISE_NFC))
+
+    async def begun(who: str) -> str:
+        return (await shop.flow.baskets.start(who, "de"))[0].result
+
+    at_once = await asyncio.gather(*(begun("mia") for _ in range(20)), begun("bob"))
+    assert sorted(at_once) == ["busy"] * 19 + ["ok", "ok"]
+    one_by_one = [await begun("mia") for _ in range(MAX_BEGUN_MEMBER)]
+    assert one_by_one == ["ok"] * (MAX_BEGUN_MEMBER - 1) + ["busy"]
+    assert await begun("bob") == "ok"
+    await shop.tick(MINUTE_MS)
+    assert list(shop.flow.baskets._begun_members._wrong) == [], "whose they were is not kept"
+    assert await begun("mia") == "ok"
+    assert await shop.flow.on_erase("mia", "tablet") == "ok"
+    await shop.settle()
+    assert list(shop.flow.baskets._begun_members._wrong) == []
+
+
+async def test_a_basket_that_the_disk_refuses_keeps_nobody_from_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise StoreError("full")
+
+    with monkeypatch.context() as away:
+        away.setattr(shop.flow.baskets, "_commit", refused)
+        with pytest.raises(StoreError):
+            await start(shop)
+    await start(shop)
 
 
 async def test_whoever_is_erased_or_withdraws_before_the_first_scan_is_in_no_basket(shop: Shop) -> None:
