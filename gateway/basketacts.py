@@ -30,10 +30,10 @@ from gateway.core.gs1 import Embedded, parse
 from gateway.core.model import Contact, Event, Offer, Proof, Purpose
 from gateway.core.offers import Person, one_of_each_group, sift
 from gateway.core.prices import Article, article_of
-from gateway.core.redemption import Refused, Times
+from gateway.core.redemption import Refused, Step, Times
 from gateway.core.tills import Sale
 from gateway.records import Tx
-from gateway.reserving import AtTill, preview
+from gateway.reserving import Ahead, AtTill, suppose
 from gateway.situations import said, situation_of
 
 # Customers with a phone in hand at once; a large shop has two hundred. A row has up to 45 kB: 23 MB at the very worst.
@@ -99,10 +99,11 @@ class Told:
     at_ms: int = 0
 
 
-def begin(tx: Tx, basket: Basket, visit_id: str, times: Times) -> View:
+def begin(tx: Tx, basket: Basket, visit_id: str, times: Times, *, hq_there: bool = False) -> View:
     """A basket with nothing in it, which is nowhere yet; of a member it has the benefits that are theirs now.
 
     `visit_id`: of the member, "" where none is known. However often somebody begins, it is one contact in a visit.
+    `hq_there`: whether the line to headquarters stands, here and in what follows.
     """
     if not tx.scan_rules().on:
         return View("off")
@@ -110,13 +111,13 @@ def begin(tx: Tx, basket: Basket, visit_id: str, times: Times) -> View:
     if _is_full(tx, person):
         return View("busy")
     if person is None:
-        return look(tx, replace(basket, member_id=None), times)
+        return look(tx, replace(basket, member_id=None), times, hq_there=hq_there)
     who = person.member_id
     occasion = visit_id or tx.newest_at(who, PLACEMENT, times.now_ms - OCCASION_MS) or basket.basket_id
-    offers = _eligible(tx, person, tx.met_by(who, occasion), times)
+    offers = _eligible(tx, person, tx.met_by(who, occasion), times, hq_there)
     for offer in offers:  # they asked for it, and it is a contact like any other
         tx.note_contact(who, occasion, Contact(times.now_ms, offer.offer_id, True, PLACEMENT))
-    return look(tx, replace(basket, offers=tuple(offer.offer_id for offer in offers)), times)
+    return look(tx, replace(basket, offers=tuple(offer.offer_id for offer in offers)), times, hq_there=hq_there)
 
 
 def disown(tx: Tx, member_id: str) -> int:
@@ -127,17 +128,28 @@ def disown(tx: Tx, member_id: str) -> int:
     return len(held)
 
 
-def look(tx: Tx, basket: Basket, times: Times, refused: Mapping[str, str] | None = None) -> View:
+def look(
+    tx: Tx, basket: Basket, times: Times, refused: Mapping[str, str] | None = None, *, hq_there: bool = False
+) -> View:
     """What the basket costs now."""
-    benefits, embedded = _benefits(tx, basket, times), tx.scan_rules().embedded
     articles, version = _articles(tx, basket.scans), tx.prices_version
+    benefits, embedded = _benefits(tx, basket, articles, times, hq_there), tx.scan_rules().embedded
     priced = price(basket.scans, articles, benefits)
     paid = ((articles[one.gtin].category, one.cents - one.benefit_cents, one.count) for one in priced.lines)
     said = refused or {}
     return View("ok", basket, priced, benefits, said, list_version=version, embedded=embedded, goods=tuple(paid))
 
 
-def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times, fresh: Basket | None, has_room: bool) -> View:
+def scan(
+    tx: Tx,
+    cookie: bytes,
+    typed: Sequence[Typed],
+    times: Times,
+    fresh: Basket | None,
+    has_room: bool,
+    *,
+    hq_there: bool = False,
+) -> View:
     """Add scans, each once by its id; a code that was made before counts no more.
 
     With the first one the basket is written down, if there is a place for it; another one of its member goes.
@@ -180,7 +192,7 @@ def scan(tx: Tx, cookie: bytes, typed: Sequence[Typed], times: Times, fresh: Bas
             kept = basket if person is not None else replace(basket, member_id=None, offers=())
             basket = replace(kept, scans=all_scans)
             tx.open_basket(basket, cookie, until_ms)
-    return look(tx, basket, times, refused)
+    return look(tx, basket, times, refused, hq_there=hq_there)
 
 
 def _open(tx: Tx, person: Person | None) -> list[Basket]:
@@ -196,7 +208,15 @@ def _is_full(tx: Tx, person: Person | None) -> bool:
     return tx.basket_count() >= MAX_BASKETS or tx.basket_count(nobodys=True) >= MAX_NOBODYS
 
 
-def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times, fresh: Basket | None = None) -> View:
+def make_code(
+    tx: Tx,
+    cookie: bytes,
+    private: Ed25519PrivateKey,
+    times: Times,
+    fresh: Basket | None = None,
+    *,
+    hq_there: bool = False,
+) -> View:
     """A one-time code for the basket as it is; the one before counts no more.
 
     It ends counted from the latest time that it may be by now, as tills ask for it, and not from the clock, which may
@@ -205,7 +225,7 @@ def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times, f
     basket, rules = live(tx, cookie, fresh), tx.scan_rules()
     if basket is None or not rules.on:
         return View("gone")
-    view = look(tx, basket, times)
+    view = look(tx, basket, times, hq_there=hq_there)
     if view.priced is None or not view.priced.count:
         return replace(view, result="empty")
     left_ms = rules.code_min * _MINUTE_MS
@@ -217,7 +237,9 @@ def make_code(tx: Tx, cookie: bytes, private: Ed25519PrivateKey, times: Times, f
     return replace(view, basket=basket, left_ms=left_ms, letters=letters)
 
 
-def show(tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times) -> Told:
+def show(
+    tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, times: Times, *, hq_there: bool = False
+) -> Told:
     """What a till is told of a code, once. Whoever asks again under the same key hears whose it is as long as they do
     not stand there: the box may have died in between."""
     asked = hashlib.sha256(b"basket " + text.encode()).digest()
@@ -234,7 +256,7 @@ def show(tx: Tx, till: str, key: str, text: str, private: Ed25519PrivateKey, tim
         return Told(Answer(None, kept.basket_id, kept.shown), False, member_id, said.get("at_ms", 0))
     if not tx.has_room_for_requests():
         return Told("busy")
-    answer, member_id = _show(tx, till, text, private, times)
+    answer, member_id = _show(tx, till, text, private, times, hq_there)
     said = {"reason": answer.reason, "basket_id": answer.basket_id, "at_ms": times.now_ms}
     tx.keep_answer(till, key, asked, json.dumps(said), times.now_ms)
     return Told(answer, True, member_id, times.now_ms)
@@ -247,7 +269,9 @@ def stands(tx: Tx, member_id: str, basket_id: str) -> None:
             tx.save_basket(replace(basket, member_id=None), until_ms)
 
 
-def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times) -> tuple[Answer, str | None]:
+def _show(
+    tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times, hq_there: bool = False
+) -> tuple[Answer, str | None]:
     typed = basketcode.typed_letters(text)
     if typed is not None:
         found = _spelled(tx, typed, private)
@@ -264,11 +288,11 @@ def _show(tx: Tx, till: str, text: str, private: Ed25519PrivateKey, times: Times
         return Answer("basket.used"), None
     if basket.code != text:
         return Answer("basket.superseded"), None
-    view, rules = look(tx, basket, times), tx.scan_rules()
+    view, rules = look(tx, basket, times, hq_there=hq_there), tx.scan_rules()
     priced = view.priced
     if priced is None or priced.digest != code.digest:
         return Answer("basket.changed"), None
-    verdict = recheck(rules, basket, priced)
+    verdict = recheck(rules, basket, priced, basketcode.draw_key(private))
     shown = Shown(priced.lines, priced.unknown, priced.sum_cents, priced.count, verdict)
     owner = _person(tx, basket.member_id, times.now_ms)
     member_id = None if owner is None else owner.member_id
@@ -308,7 +332,7 @@ def _person(tx: Tx, member_id: str | None, now_ms: int) -> Person | None:
     return person
 
 
-def _eligible(tx: Tx, person: Person, met: frozenset[str], times: Times) -> list[Offer]:
+def _eligible(tx: Tx, person: Person, met: frozenset[str], times: Times, hq_there: bool) -> list[Offer]:
     """Offers for this person on their own phone that take something off one article; the best one of each article.
 
     `met`: those that they were promised in this visit. They come first, and that they were met is nothing against them.
@@ -317,31 +341,53 @@ def _eligible(tx: Tx, person: Person, met: frozenset[str], times: Times) -> list
     promised = [one for one in tx.offers() if one.offer_id in met]
     fitting = [one for one in sift(situation)[1] if one.offer_id not in met]
     wanted = (one for one in (*promised, *fitting) if one.price_ref and one.value_cents)
-    kept = [one for one in islice(wanted, MAX_ASKED) if _is_given(tx, person, one, times)]
+    at = _before_a_till(tx, person, times, hq_there)
+    kept = [one for one in islice(wanted, MAX_ASKED) if _given(tx, at, person, one) is not None]
     found: dict[str, Offer] = {}
     for offer in one_of_each_group(kept):
         found.setdefault(article_of(offer) or "", offer)
     return list(found.values())[:MAX_BENEFITS]
 
 
-def _benefits(tx: Tx, basket: Basket, times: Times) -> tuple[Benefit, ...]:
-    """What was promised and still stands, so that no till has to refuse what the phone says."""
+def _benefits(
+    tx: Tx, basket: Basket, articles: Mapping[str, Article], times: Times, hq_there: bool
+) -> tuple[Benefit, ...]:
+    """What was promised and still stands, so that no till has to refuse what the phone says.
+
+    A till redeems what is in the basket one after another, so each is asked as if those before it were reserved; one
+    whose article is not in it as if it came next.
+    """
     person = _person(tx, basket.member_id, times.now_ms)
     if person is None:
         return ()
     by_id = {offer.offer_id: offer for offer in tx.offers()}
-    promised = (by_id[offer_id] for offer_id in basket.offers if offer_id in by_id)
+    promised = [by_id[offer_id] for offer_id in basket.offers if offer_id in by_id]
+    bought = {line.gtin for line in price(basket.scans, articles).lines}
+    at, given = _before_a_till(tx, person, times, hq_there), set[str]()
+    for offer in sorted(promised, key=lambda one: article_of(one) not in bought):
+        step = _given(tx, at, person, offer)
+        if step is not None:
+            given.add(offer.offer_id)
+            if at.ahead is not None and article_of(offer) in bought:
+                at.ahead.take(step)
     return tuple(
         Benefit(offer.offer_id, article_of(offer) or "", offer.value_cents, said(tx, offer).title)
         for offer in promised
-        if _is_given(tx, person, offer, times)
+        if offer.offer_id in given
     )
 
 
-def _is_given(tx: Tx, person: Person, offer: Offer, times: Times) -> bool:
-    """Whether a till would take the offer off for whom the basket is, as far as is known before there is a till."""
+def _before_a_till(tx: Tx, person: Person, times: Times, hq_there: bool) -> AtTill:
+    """As far as is known before there is a till: whose basket it is, and what is held."""
     sale = Sale("", person.member_id, Proof.BEARER, times.now_ms)
-    return preview(tx, AtTill("", sale, times, True), person, offer, met=True) is None
+    return AtTill("", sale, times, hq_there, Ahead(tx.held()))
+
+
+def _given(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Step | None:
+    """What it takes if the offer is taken off at a till, whichever that is; None = some till would refuse it."""
+    caps = tuple(replace(cap, per="offer") if cap.per == "placement" else cap for cap in offer.caps)
+    step = suppose(tx, at, person, replace(offer, caps=caps), met=True)
+    return None if isinstance(step, Refused) else step
 
 
 def _articles(tx: Tx, scans: Sequence[Scan]) -> dict[str, Article]:

@@ -31,10 +31,10 @@ from gateway.basketacts import (
 from gateway.core.basket import Basket
 from gateway.core.guesses import Guesses
 from gateway.core.model import Proof
-from gateway.core.places import Places
+from gateway.core.places import Places, host_of
 from gateway.core.ports import Clock
 from gateway.core.prices import Article
-from gateway.core.redemption import Times
+from gateway.core.redemption import TTL_MS, Times
 from gateway.core.tills import Sale, Tills
 from gateway.core.tokens import Random, new_token
 from gateway.health import Health
@@ -47,7 +47,14 @@ MINUTE_MS = 60_000
 # Baskets of nobody who is known, begun in a minute: behind a proxy all phones have one address.
 MAX_BEGUN_SOURCE = 30
 MAX_BEGUN = 100
+# Of one member, and of all: each asks the catalogue. A phone begins once, and anew by itself after five minutes. So
+# many at once are two hundred customers who all come in and reload the page.
+MAX_BEGUN_MEMBER = 5
+MAX_BEGUN_MEMBERS = 600
 SWEEP_MS = 60_000
+# How long a sale lasts whose basket was shown: a full trolley with age checks takes five minutes to ring up. Who taps
+# may step aside unseen and counts for `sale_ms`; here the till itself has the goods before it until they are paid.
+RING_UP_MS = TTL_MS
 SWEEP_ROWS = 50  # of one commit
 PAGE_ROWS = 1_000  # of the price list in one work: 4 ms of CPU (x86-64), 20 ms on a Pi, for which commits wait
 _KEY = b"store-gateway basket key"
@@ -68,7 +75,8 @@ class Trips(Protocol):
 
 
 class Baskets:
-    """All baskets of the shop; a Holder (core.ports). `times`: this instant (gateway.life)."""
+    """All baskets of the shop; a Holder (core.ports). `times`: this instant (gateway.life); `hq_there`: whether the
+    line to headquarters stands."""
 
     def __init__(
         self,
@@ -84,6 +92,7 @@ class Baskets:
         random: Random,
         sale_ms: Callable[[], int],
         trips: Trips,
+        hq_there: Callable[[], bool],
     ) -> None:
         self._tills = tills
         self._store = store
@@ -96,6 +105,7 @@ class Baskets:
         self._random = random
         self._sale_ms = sale_ms
         self._trips = trips
+        self._hq_there = hq_there
         self._places = Places()
         seed = hashlib.blake2b(_KEY, key=site_key, digest_size=32).digest()
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
@@ -104,6 +114,8 @@ class Baskets:
         self._list: tuple[int, bytes] | None = None  # revision, file
         self._listing = asyncio.Lock()
         self._begun = Guesses(window_ms=MINUTE_MS, at_one=MAX_BEGUN_SOURCE, in_all=MAX_BEGUN)
+        self._begun_members = Guesses(window_ms=MINUTE_MS, at_one=MAX_BEGUN_MEMBER, in_all=MAX_BEGUN_MEMBERS)
+        self._beginning: set[str] = set()  # members whose basket is being begun; one each
 
     async def load(self) -> None:
         """Whose baskets a restart found."""
@@ -113,14 +125,29 @@ class Baskets:
 
     async def start(self, member_id: str | None, language: str, source: str = "") -> tuple[View, str]:
         """A new basket, and the cookie that opens it. `source`: where the request came from; none takes all places."""
-        now_ms = self._clock.now_ms()
-        if member_id is None and not (self._places.has_room(source) and self._begun.take(source, now_ms)):
+        if not self._may_begin(member_id, source):
             self._health.count("baskets.busy")
             return View("busy"), ""
-        cookie = new_token(self._random)
+        if member_id is None:
+            return await self._start(None, language, source)
+        self._beginning.add(member_id)
+        try:
+            return await self._start(member_id, language, source)
+        finally:
+            self._beginning.discard(member_id)
+
+    def _may_begin(self, member_id: str | None, source: str) -> bool:
+        now_ms = self._clock.now_ms()
+        if member_id is None:
+            return self._places.has_room(source) and self._begun.take(host_of(source), now_ms)
+        return member_id not in self._beginning and self._begun_members.take(member_id, now_ms)
+
+    async def _start(self, member_id: str | None, language: str, source: str) -> tuple[View, str]:
+        cookie, hq_there = new_token(self._random), self._hq_there()
         basket, times = Basket(self._new_id(), member_id, language=language), self._times()
         visit = None if member_id is None else self._trips.visit_of(member_id)
-        view = await self._commit(lambda tx: begin(tx, basket, visit[0] if visit is not None else "", times))
+        visit_id = "" if visit is None else visit[0]
+        view = await self._commit(lambda tx: begin(tx, basket, visit_id, times, hq_there=hq_there))
         self._health.count("baskets.begun" if view.result == "ok" else f"baskets.{view.result}")
         if view.basket is not None:
             self._places.begun(_hash(cookie), view.basket, source, self._clock.now_ms())
@@ -128,11 +155,11 @@ class Baskets:
 
     async def see(self, cookie: str | None) -> View:
         """The basket of this phone."""
-        times, fresh = self._times(), self._fresh(cookie)
+        times, fresh, hq_there = self._times(), self._fresh(cookie), self._hq_there()
 
         def work(tx: Tx) -> View:
             basket = live(tx, _hash(cookie or ""), fresh)
-            return View("gone") if basket is None else look(tx, basket, times)
+            return View("gone") if basket is None else look(tx, basket, times, hq_there=hq_there)
 
         return await self._store.run(work)
 
@@ -141,7 +168,8 @@ class Baskets:
         times, fresh, key, has_room = self._times(), self._fresh(cookie), _hash(cookie or ""), True
         if fresh is not None:
             has_room = self._places.has_room(source)
-        view = await self._commit(lambda tx: scan(tx, key, typed, times, fresh, has_room))
+        hq_there = self._hq_there()
+        view = await self._commit(lambda tx: scan(tx, key, typed, times, fresh, has_room, hq_there=hq_there))
         if view.result == "busy":
             self._health.count("baskets.busy")
         if view.basket is not None and view.basket.scans:
@@ -151,8 +179,8 @@ class Baskets:
 
     async def code(self, cookie: str | None) -> View:
         """A one-time code for the till."""
-        times, fresh = self._times(), self._fresh(cookie)
-        view = await self._commit(lambda tx: make_code(tx, _hash(cookie or ""), self._private, times, fresh))
+        times, fresh, key, hq_there = self._times(), self._fresh(cookie), _hash(cookie or ""), self._hq_there()
+        view = await self._commit(lambda tx: make_code(tx, key, self._private, times, fresh, hq_there=hq_there))
         if view.result == "ok":
             self._health.count("baskets.coded")
         return view
@@ -187,9 +215,9 @@ class Baskets:
 
     async def at_till(self, till: str, key: str, text: str) -> Outcome:
         """What is in the basket of a code, once. The sale at that till is its member's from then on, or nobody's."""
-        times = self._times()
+        times, hq_there = self._times(), self._hq_there()
         before = self._tills.at(till, times.now_ms)
-        told = await self._commit(lambda tx: show(tx, till, key, text, self._private, times))
+        told = await self._commit(lambda tx: show(tx, till, key, text, self._private, times, hq_there=hq_there))
         if isinstance(told.outcome, Answer):
             if told.news:
                 self._health.count("baskets.shown" if told.outcome.reason is None else "baskets.refused")
@@ -202,7 +230,8 @@ class Baskets:
         """Whose basket was shown stands at that till; whoever stood there `before` it was shown is over, and whoever
         tapped there since is not. One that is told again changes nobody's sale."""
         now_ms = self._clock.now_ms()
-        standing, until_ms = self._tills.at(till, now_ms), min(told.at_ms, now_ms) + self._sale_ms()
+        lasts_ms = max(self._sale_ms(), RING_UP_MS)
+        standing, until_ms = self._tills.at(till, now_ms), min(told.at_ms, now_ms) + lasts_ms
         was = None if before is None else before.member_id
         free = standing is None or (told.news and standing.member_id == was)
         if told.member_id is None:
@@ -223,6 +252,7 @@ class Baskets:
 
     def forget(self, member_id: str) -> int:
         """This member's baskets are nobody's from now on; how many."""
+        self._begun_members.forget(member_id)
         mine = [basket_id for basket_id, owner in self._owners.items() if owner == member_id]
         for basket_id in mine:
             del self._owners[basket_id]
@@ -233,6 +263,7 @@ class Baskets:
     def expire(self, now_ms: int) -> None:
         """What nobody filled goes; once a minute, baskets whose time has surely come."""
         self._places.expire(now_ms)
+        self._begun_members.expire(now_ms)
         if now_ms >= self._sweep_ms:
             self._sweep_ms = now_ms + SWEEP_MS
             self._begin(self._sweep())
@@ -240,6 +271,7 @@ class Baskets:
     def shift(self, delta_ms: int) -> None:
         """How often baskets were begun, and what nobody filled, goes by the clock of the moment."""
         self._begun.shift(delta_ms)
+        self._begun_members.shift(delta_ms)
         self._places.shift(delta_ms)
         self._sweep_ms = 0
 

@@ -35,4 +35,4 @@ def open_counter(
     shown = surfaces, stage, lent.show, decisions
     desk = TillDesk(tills, checkout, ears, store, clock, health, commit, new_id, *shown)
     where = tills, store, clock, health, commit, begin, new_id, times
-    return checkout, desk, Baskets(*where, lent.site_key, lent.random, lambda: lent.shop().sale_ms, trips)
+    return checkout, desk, Baskets(*where, lent.site_key, lent.random, lambda: lent.shop().sale_ms, trips, hq_there)

@@ -3,7 +3,7 @@ coupon, the proof, the limits of its class, and what is lent. For a till that re
 know: the page of a till, a basket. Writes nothing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.core import coupon, phone, redemption
 from gateway.core.gate import Profile
@@ -11,7 +11,7 @@ from gateway.core.model import Cap, Contact, Member, Offer, Proof
 from gateway.core.offers import Person, Situation
 from gateway.core.proof import may_redeem
 from gateway.core.redeemable import refusal, was_met
-from gateway.core.redemption import UNCLASSED, Redemption, Refused, Step, Times
+from gateway.core.redemption import UNCLASSED, Lease, Redemption, Refused, Standing, Step, Times
 from gateway.core.shelf import timely
 from gateway.core.spans import DAY_MS
 from gateway.core.tills import Sale
@@ -21,14 +21,44 @@ from gateway.situations import store_of
 _NOBODY = Person(Profile(Member(""), {}))  # has agreed to nothing, and nothing is known of them
 
 
+@dataclass(slots=True)
+class Ahead:
+    """For several offers that are asked after one another in one work: all that is held, read once, and what those
+    before would take."""
+
+    held: list[Redemption]
+    steps: list[Step] = field(default_factory=list)
+
+    def take(self, step: Step) -> None:
+        """From now on it is as if this were reserved."""
+        self.held.append(step.redemption)
+        self.steps.append(step)
+
+    def beside(self, standing: Standing, coupon_class: str) -> Standing:
+        """What the ledger would say then, of one member."""
+        cents = [step.cents for step in self.steps if step.redemption.coupon_class == coupon_class]
+        return replace(
+            standing,
+            member_count=standing.member_count + len(cents),
+            member_cents=standing.member_cents + sum(cents),
+            shop_cents=standing.shop_cents + sum(cents),
+        )
+
+    def lent(self, leases: list[Lease]) -> list[Lease]:
+        """What would be left of them then."""
+        newest = {step.lease.lease_id: step.lease for step in self.steps if step.lease is not None}
+        return [newest.get(lease.lease_id, lease) for lease in leases]
+
+
 @dataclass(frozen=True, slots=True)
 class AtTill:
-    """Where and when a till asks, and beside whom."""
+    """Where and when a till asks, and beside whom. `ahead`: for an answer that several offers hang on."""
 
     till: str
     sale: Sale | None
     times: Times
     hq_there: bool
+    ahead: Ahead | None = None
 
 
 def person_at(tx: Tx, at: AtTill) -> Person | None:
@@ -50,8 +80,13 @@ def hold(tx: Tx, at: AtTill, offer_id: str, text: str, cents: int | None, redemp
 
 def preview(tx: Tx, at: AtTill, person: Person | None, offer: Offer, *, met: bool = False) -> Refused | None:
     """Why this offer would be refused here and now, None = it would be held. `met`: it is shown to them right now."""
-    step = _hold(tx, at, person, offer, None, None if offer.value_cents else 1, "", met=met)
+    step = suppose(tx, at, person, offer, met=met)
     return step if isinstance(step, Refused) else None
+
+
+def suppose(tx: Tx, at: AtTill, person: Person | None, offer: Offer, *, met: bool = False) -> Step | Refused:
+    """What a reservation of all of it would lead to here and now."""
+    return _hold(tx, at, person, offer, None, None if offer.value_cents else 1, "", met=met)
 
 
 def forbidden(
@@ -103,6 +138,9 @@ def _hold(
     wanted = Redemption(redemption_id, offer.offer_id, at.till, cents, 0, member_id, name, offer.coupon_class)
     standing = tx.standing(wanted, rules, at.times.surely_ms)
     leases = tx.leases(offer.budget_id) if offer.budget_id else None
+    if at.ahead is not None:
+        standing = at.ahead.beside(standing, rules.name)
+        leases = None if leases is None else at.ahead.lent(leases)
     step = redemption.reserve(wanted, rules, standing, leases, at.times, hq_there=at.hq_there)
     if proof is Proof.BEARER and person is not None and isinstance(step, Step):
         # In parts, or again, a copied id redeems no more than at once. Last, for no stronger proof helps the others.
@@ -125,7 +163,9 @@ def _situation(tx: Tx, at: AtTill, person: Person, offer: Offer) -> Situation:
     )
     caps = [cap for cap in offer.caps if cap.what == "redemptions"]
     stock = tx.stock((offer.stock_ref,) if offer.stock_ref else ())
-    held = tx.held() if caps or offer.groups or stock else []
+    held: list[Redemption] = []
+    if caps or offer.groups or stock:
+        held = tx.held() if at.ahead is None else at.ahead.held
     if stock:
         same = {one.offer_id for one in tx.offers() if one.stock_ref == offer.stock_ref}
         stock = {article: max(0, units - sum(one.offer_id in same for one in held)) for article, units in stock.items()}

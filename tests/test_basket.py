@@ -36,6 +36,7 @@ LIST = {
     OWN: Article(OWN, TEXT, 50, "label"),
     FREE: Article(FREE, TEXT, 0),
 }
+KEY = b"a key of tests"
 BENEFIT = Benefit("o-1", TEA, 100, TEXT)
 items = st.sampled_from(
     [Item(TEA), Item(TEA, cents=1), Item(HAM, grams=250), Item(HAM), Item(OWN, cents=333), Item(WINE), Item(GONE)]
@@ -84,9 +85,9 @@ def test_a_label_that_may_say_anything_says_something() -> None:
 @pytest.mark.parametrize("item", [Item(TEA, cents=1), Item(TEA, cents=0), Item(HAM, grams=250), Item(OWN, cents=333)])
 def test_what_hangs_on_a_label_is_always_checked(item: Item) -> None:
     mine, rules = Basket("b", "m-1"), ScanRules(recheck_bp=0)
-    assert recheck(rules, mine, price([Scan("a", item, 1), tea(scan_id="b")], LIST)) == Recheck(True, "label")
-    assert recheck(rules, mine, price([tea()], LIST)) == Recheck(False, "none")
-    assert recheck(rules, mine, price([Scan("a", item, 1), Scan("b", item, -1), tea(2, "c")], LIST)).reason == (
+    assert recheck(rules, mine, price([Scan("a", item, 1), tea(scan_id="b")], LIST), KEY) == Recheck(True, "label")
+    assert recheck(rules, mine, price([tea()], LIST), KEY) == Recheck(False, "none")
+    assert recheck(rules, mine, price([Scan("a", item, 1), Scan("b", item, -1), tea(2, "c")], LIST), KEY).reason == (
         "label" if item.gtin == TEA else "none"
     ), "one of them may be the piece with the other price"
 
@@ -153,19 +154,21 @@ def test_another_count_price_or_benefit_is_another_digest() -> None:
 
 def test_the_draw_is_the_same_each_time_and_meets_its_share() -> None:
     rules, priced = ScanRules(recheck_bp=500, secret="of tests"), price([tea()], LIST)
-    drawn = [recheck(rules, Basket(f"b-{number}", "m-1"), priced) for number in range(10_000)]
-    assert drawn[:50] == [recheck(rules, Basket(f"b-{number}", "m-1"), priced) for number in range(50)]
+    drawn = [recheck(rules, Basket(f"b-{number}", "m-1"), priced, KEY) for number in range(10_000)]
+    assert drawn[:50] == [recheck(rules, Basket(f"b-{number}", "m-1"), priced, KEY) for number in range(50)]
     assert 400 < sum(one.needed for one in drawn) < 600
-    other = [recheck(ScanRules(secret="another"), Basket(f"b-{n}", "m-1"), priced).needed for n in range(10_000)]
+    other = [recheck(ScanRules(secret="another"), Basket(f"b-{n}", "m-1"), priced, KEY).needed for n in range(10_000)]
     assert other != [one.needed for one in drawn]
+    elsewhere = [recheck(rules, Basket(f"b-{n}", "m-1"), priced, b"another key").needed for n in range(10_000)]
+    assert elsewhere != [one.needed for one in drawn]
 
 
 def test_each_reason_to_look_is_said() -> None:
     rules = ScanRules(recheck_bp=0, recheck_cents=1_000)
     mine, nobodys = Basket("b", "m-1"), Basket("b", None)
-    assert recheck(rules, mine, price([tea()], LIST)).reason == "none"
-    assert recheck(rules, nobodys, price([tea()], LIST)).reason == "anonymous"
-    assert recheck(rules, mine, price([tea(3)], LIST)).reason == "sum"
-    assert recheck(rules, mine, price([Scan("a", Item(WINE), 1)], LIST)).reason == "article"
-    assert recheck(rules, mine, price([Scan("a", Item(GONE), 1)], LIST)).reason == "unknown"
-    assert recheck(ScanRules(recheck_bp=10_000), mine, price([tea()], LIST)).reason == "drawn"
+    assert recheck(rules, mine, price([tea()], LIST), KEY).reason == "none"
+    assert recheck(rules, nobodys, price([tea()], LIST), KEY).reason == "anonymous"
+    assert recheck(rules, mine, price([tea(3)], LIST), KEY).reason == "sum"
+    assert recheck(rules, mine, price([Scan("a", Item(WINE), 1)], LIST), KEY).reason == "article"
+    assert recheck(rules, mine, price([Scan("a", Item(GONE), 1)], LIST), KEY).reason == "unknown"
+    assert recheck(ScanRules(recheck_bp=10_000), mine, price([tea()], LIST), KEY).reason == "drawn"

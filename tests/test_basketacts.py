@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.basketacts import MAX_BENEFITS, OCCASION_MS, PLACEMENT, begin
 from gateway.core.basket import Basket
-from gateway.core.changes import Change, CouponsPut, OfferDrop, OfferPut, PricesPut
+from gateway.core.changes import Change, CouponsPut, LeasePut, OfferDrop, OfferPut, PricesPut
 from gateway.core.model import Cap, Offer, Proof, Purpose
 from gateway.core.prices import Article, part_of
-from gateway.core.redemption import CouponClass
-from tests.rigs.shop import TEXT, Shop, consent, member
-from tests.test_baskets import CUP, PHONE, TEA, cents, opened, scan, start
+from gateway.core.redemption import CouponClass, Redemption
+from gateway.tables.redemptions import Redemptions
+from tests.rigs.shop import START_MS, TEXT, Shop, consent, member
+from tests.test_baskets import CUP, PHONE, TEA, cents, coded, opened, scan, shown, start
 from tests.test_checkout import confirm, reserve
 from tests.test_sync_prices import gtin
 
@@ -114,4 +116,81 @@ async def test_there_is_a_bound_to_the_benefits_of_a_basket(tmp_path: Path) -> N
         many.append(offer(f"o-{number}", price_ref=gtin(number)))
     shop = await opened(tmp_path, *many)
     assert len(await promised(shop)) == MAX_BENEFITS
+    shop.store.close()
+
+
+async def test_what_is_held_is_read_once_however_many_offers_are_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = {"caps": (Cap("redemptions", 3, calendar="day"),)}
+    shop = await opened(tmp_path, *(offer(f"o-{number}", groups=(f"g-{number}",), **limited) for number in range(20)))
+    asked, held = [], Redemptions.held
+
+    def counted(tx: Redemptions) -> list[Redemption]:
+        asked.append(tx)
+        return held(tx)
+
+    monkeypatch.setattr(Redemptions, "held", counted)
+    await promised(shop)
+    assert len(asked) == 2, "once for what is promised, and once for what the basket costs"
+    shop.store.close()
+
+
+DAILY = {"coupon_class": "daily"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "both"),
+    [
+        (CouponsPut((CouponClass("daily", "allow", member_day=1),)), DAILY),
+        (CouponsPut((CouponClass("daily", "allow", member_day_cents=150),)), DAILY),
+        (CouponsPut((CouponClass("daily", "allow", day_cents=150),)), DAILY),
+        (LeasePut("", "l-1", "b-1", "units", 1, START_MS + 1_000_000), {"budget_id": "b-1"}),
+        (LeasePut("", "l-1", "b-1", "cents", 199, START_MS + 1_000_000), {"budget_id": "b-1"}),
+    ],
+)
+async def test_a_basket_promises_together_only_what_a_till_redeems_together(
+    tmp_path: Path, rule: Change, both: dict[str, Any]
+) -> None:
+    shop = await opened(tmp_path, rule, OfferPut(replace(PHONE, **both)), offer("cup", value_cents=100, **both))
+    cookie = await start(shop)
+    assert cents(await scan(shop, cookie, CUP)) == 800
+    view = await scan(shop, cookie, TEA)
+    assert cents(view) == 1_299, "one of the two, and what is in the basket decides"
+    answer = await shown(shop, await coded(shop, cookie), "key-0001")
+    assert answer.shown is not None
+    offered = [line.offer_id for line in answer.shown.lines if line.offer_id]
+    assert [(await reserve(shop, one)).result for one in offered] == ["reserved"]
+    other = ({"cup", PHONE.offer_id} - set(offered)).pop()
+    assert (await reserve(shop, other)).result == "refused"
+    shop.store.close()
+
+
+@pytest.mark.parametrize(("hq_there", "sum_cents"), [(False, 499), (True, 399)])
+async def test_what_needs_the_line_to_headquarters_is_promised_while_it_stands(
+    tmp_path: Path, hq_there: bool, sum_cents: int
+) -> None:
+    online = CouponsPut((CouponClass("online", "deny"),))
+    shop = await opened(tmp_path, online, OfferPut(replace(PHONE, coupon_class="online")))
+    shop.flow.baskets._hq_there = shop.flow.checkout._hq_there = lambda: hq_there
+    cookie = await start(shop)
+    assert cents(await scan(shop, cookie, TEA)) == sum_cents
+    answer = await shown(shop, await coded(shop, cookie), "key-0001")
+    assert answer.shown is not None
+    assert answer.shown.cents == sum_cents
+    assert (await reserve(shop, PHONE.offer_id)).result == ("reserved" if hq_there else "refused")
+    shop.store.close()
+
+
+async def test_a_cap_of_one_till_is_asked_before_there_is_a_till(tmp_path: Path) -> None:
+    once = Cap("redemptions", 1, per="placement", calendar="day")
+    shop = await opened(tmp_path, OfferPut(replace(PHONE, caps=(once,))))
+    for sum_cents, result in ((399, "reserved"), (499, "refused")):
+        cookie = await start(shop)
+        assert cents(await scan(shop, cookie, TEA)) == sum_cents
+        await shown(shop, await coded(shop, cookie), f"key-0{sum_cents}")
+        held = await reserve(shop, PHONE.offer_id)
+        assert held.result == result
+        if result == "reserved":
+            await confirm(shop, held)
     shop.store.close()

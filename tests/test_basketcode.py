@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.basket import MAX_COUNT, MAX_SCANS
-from gateway.core.basketcode import LETTERS, MAX_CHARACTERS, Code, are_of, issue, letters, typed_letters, verify
+from gateway.core.basketcode import (
+    LETTERS,
+    MAX_CHARACTERS,
+    Code,
+    are_of,
+    draw_key,
+    issue,
+    letters,
+    typed_letters,
+    verify,
+)
 from gateway.core.gs1 import MAX_GRAMS
 from gateway.core.prices import MAX_PRICE_CENTS
 from gateway.core.redemption import Refused
@@ -77,3 +87,8 @@ def test_letters_stand_for_one_code_of_one_basket_however_they_are_typed() -> No
 )
 def test_what_is_no_letters(text: str) -> None:
     assert typed_letters(text) is None
+
+
+def test_what_is_drawn_by_is_each_gateways_own() -> None:
+    mine, others = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
+    assert draw_key(mine) == draw_key(mine) != draw_key(others)

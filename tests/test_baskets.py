@@ -1,6 +1,7 @@
 """Baskets in a whole shop: whose they are, what is taken off, a code that is shown once, and what is left of them."""
 
 import asyncio
+import hmac
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,16 +12,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import basketacts, baskets
 from gateway.basketacts import KEPT_MS, MAX_WAIT_MS, Answer, Typed, View
+from gateway.baskets import MAX_BEGUN_MEMBER, RING_UP_MS
 from gateway.core import basketcode, places
 from gateway.core.basket import ScanRules
-from gateway.core.changes import Change, OfferPut, PricesPut, ScanPut
+from gateway.core.changes import Change, OfferPut, PointsPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded
 from gateway.core.model import ConsentState, Offer, Proof, Purpose
 from gateway.core.places import FRESH_MS
+from gateway.core.points import PointsPolicy
 from gateway.core.prices import Article, part_of
 from gateway.core.redemption import Refused
+from gateway.errors import StoreError
+from gateway.sales import Recorded, Sold, SoldLine
 from sync import segments
 from tests.rigs.shop import START_MS, TEXT, Shop, consent, member, open_shop
+from tests.test_checkout import reserve
 from tests.test_gs1 import labelled
 from tests.test_sync_prices import gtin
 
@@ -150,6 +156,22 @@ async def test_its_member_stands_at_the_till_then_and_it_is_nobodys_any_more(sho
     assert await shop.store.run(lambda tx: tx.baskets_of("mia")) == []
 
 
+async def test_a_full_trolley_has_time_to_be_rung_up(shop: Shop) -> None:
+    await shop.push(PointsPut(PointsPolicy(2, {})))
+    text, sold = await ready(shop), Sold("1", (SoldLine("x", 1, 1_000),))
+    await shown(shop, text, "key-0001")
+    await shop.tick(RING_UP_MS - 1)
+    assert stands(shop) == ("mia", Proof.BEARER)
+    assert (await reserve(shop, "tea-1")).result == "reserved"
+    recorded = await shop.flow.till_desk.sell("till-1", "sale-0001", sold)
+    assert isinstance(recorded, Recorded)
+    assert recorded.points == 20
+    assert stands(shop) is None, "what is told of the sale ends it"
+    await shown(shop, await ready(shop), "key-0002")
+    await shop.tick(RING_UP_MS)
+    assert stands(shop) is None
+
+
 async def test_a_basket_says_whose_sale_it_is_whoever_stood_there_before(shop: Shop) -> None:
     await shop.push(*member("ben", Purpose.RECOGNISE_NFC))
     codes = [await ready(shop), await ready(shop, "ben"), await ready(shop, None)]
@@ -183,7 +205,7 @@ async def test_the_same_code_told_again_changes_nobodys_sale(shop: Shop) -> None
     assert stands(shop) is None
 
 
-@pytest.mark.parametrize(("away_ms", "who"), [(1_000, ("mia", Proof.BEARER)), (120_000, None)])
+@pytest.mark.parametrize(("away_ms", "who"), [(1_000, ("mia", Proof.BEARER)), (RING_UP_MS, None)])
 async def test_a_box_that_died_before_it_knew_who_stands_there_learns_it_when_asked_again(
     tmp_path: Path, away_ms: int, who: object
 ) -> None:
@@ -216,6 +238,20 @@ async def test_what_is_withdrawn_meanwhile_is_not_learned_again(tmp_path: Path) 
     assert (await shown(again, text, "key-0001")).reason is None
     assert stands(again) is None
     again.store.close()
+
+
+async def test_no_phone_can_work_out_that_it_will_be_checked(shop: Shop) -> None:
+    await shop.push(ScanPut(replace(RULES, secret="", recheck_bp=5_000)))
+    told, worked_out = [], []
+    for number in range(24):
+        answer = await shown(shop, await ready(shop), f"key-{number:04}")
+        assert answer.shown is not None
+        told.append(answer.shown.recheck.needed)
+        drawn = hmac.digest(b"", answer.basket_id.encode(), "sha256")
+        worked_out.append(int.from_bytes(drawn[:8]) % 10_000 < 5_000)
+        await shop.tick(MINUTE_MS)
+    assert set(told) == {True, False}
+    assert told != worked_out
 
 
 async def test_a_later_scan_or_code_and_another_price_end_a_code(shop: Shop) -> None:
@@ -317,6 +353,45 @@ async def test_one_address_fills_so_many_baskets_and_no_more(shop: Shop, monkeyp
     assert await filled("192.0.2.2") == "ok"
     await shop.flow.baskets.end(held[0])
     assert await filled("192.0.2.1") == "ok"
+
+
+async def test_one_ipv6_network_begins_so_many_and_leaves_places_to_others(shop: Shop) -> None:
+    sources = [f"2001:db8::{number:x}" for number in range(baskets.MAX_BEGUN)]
+    begun = [(await shop.flow.baskets.start(None, "de", source))[0].result for source in sources]
+    assert begun.count("ok") == baskets.MAX_BEGUN_SOURCE
+    assert (await shop.flow.baskets.start(None, "de", "2001:db8:0:1::1"))[0].result == "ok"
+
+
+async def test_a_member_begins_one_basket_at_a_time_and_a_few_a_minute(shop: Shop) -> None:
+    await shop.push(*member("bob", Purpose.RECOGNISE_NFC))
+
+    async def begun(who: str) -> str:
+        return (await shop.flow.baskets.start(who, "de"))[0].result
+
+    at_once = await asyncio.gather(*(begun("mia") for _ in range(20)), begun("bob"))
+    assert sorted(at_once) == ["busy"] * 19 + ["ok", "ok"]
+    one_by_one = [await begun("mia") for _ in range(MAX_BEGUN_MEMBER)]
+    assert one_by_one == ["ok"] * (MAX_BEGUN_MEMBER - 1) + ["busy"]
+    assert await begun("bob") == "ok"
+    await shop.tick(MINUTE_MS)
+    assert list(shop.flow.baskets._begun_members._wrong) == [], "whose they were is not kept"
+    assert await begun("mia") == "ok"
+    assert await shop.flow.on_erase("mia", "tablet") == "ok"
+    await shop.settle()
+    assert list(shop.flow.baskets._begun_members._wrong) == []
+
+
+async def test_a_basket_that_the_disk_refuses_keeps_nobody_from_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise StoreError("full")
+
+    with monkeypatch.context() as away:
+        away.setattr(shop.flow.baskets, "_commit", refused)
+        with pytest.raises(StoreError):
+            await start(shop)
+    await start(shop)
 
 
 async def test_whoever_is_erased_or_withdraws_before_the_first_scan_is_in_no_basket(shop: Shop) -> None:

@@ -62,3 +62,14 @@ def test_another_window_and_other_bounds() -> None:
     guesses = Guesses(window_ms=10, at_one=2, in_all=3)
     assert [guesses.take(place, 0) for place in "aaabb"] == [True, True, False, True, False]
     assert guesses.take("a", 10)
+
+
+def test_what_counts_no_more_is_kept_no_longer_and_one_may_be_forgotten() -> None:
+    guesses = Guesses(window_ms=1_000, at_one=1)
+    assert guesses.take("a", 0)
+    assert guesses.take("b", 1)
+    guesses.expire(1_000)
+    assert [screen for screen, _ in guesses._wrong] == ["b"]
+    assert not guesses.take("b", 1_000)
+    guesses.forget("b")
+    assert guesses.take("b", 1_000)

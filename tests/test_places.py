@@ -54,6 +54,32 @@ def test_an_address_fills_so_many_until_one_is_over() -> None:
     assert one.has_room("192.0.2.1")
 
 
+def test_all_addresses_of_one_ipv6_network_are_one() -> None:
+    one = Places()
+    for number in range(MAX_OPEN_SOURCE):
+        source = f"2001:db8::{number:x}"
+        one.begun(b"a", nobodys(number), source, 0)
+        one.filled(b"a", nobodys(number), source)
+    assert not one.has_room("2001:db8:0:0:ffff::1")
+    assert one.has_room("2001:db8:0:1::1")
+    for number in range(MAX_FRESH_SOURCE + 1):
+        one.begun(b"%d" % number, nobodys(number), f"2001:db8::{number:x}", 0)
+    assert one.fresh(b"0", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "same", "other"),
+    [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
+        ("fe80::1%eth0", "fe80::2%eth0", "2001:db8::1"),
+        ("", "", "a name"),
+    ],
+)
+def test_who_counts_as_one_address(source: str, same: str, other: str) -> None:
+    assert places.host_of(source) == places.host_of(same) != places.host_of(other)
+
+
 def test_a_member_has_one_and_their_baskets_are_no_addresses() -> None:
     one = Places()
     for number in range(MAX_OPEN_SOURCE + 1):

@@ -26,9 +26,9 @@ MAX_LABEL = 99_999  # grams or cents of one piece: what the five digits of a sho
 
 @dataclass(frozen=True, slots=True)
 class ScanRules:
-    """How the shop handles baskets. Checked again: `recheck_bp` of 10,000, drawn by `secret` and the basket's id,
-    those of nobody who is known (`recheck_anonymous`), those that cost `recheck_cents` or more (0 = no limit), and all
-    in which something costs what a label says."""
+    """How the shop handles baskets. Checked again: `recheck_bp` of 10,000, drawn by `secret`, the gateway's own key and
+    the basket's id, those of nobody who is known (`recheck_anonymous`), those that cost `recheck_cents` or more (0 = no
+    limit), and all in which something costs what a label says."""
 
     on: bool = False
     recheck_bp: int = 500
@@ -224,8 +224,9 @@ def price(scans: Sequence[Scan], articles: Mapping[str, Article], benefits: Sequ
     return Priced(tuple(lines), tuple(dict.fromkeys(unknown)), check)
 
 
-def recheck(rules: ScanRules, basket: Basket, priced: Priced) -> Recheck:
-    """Decided by the basket alone and a secret, so that showing it again draws nothing anew."""
+def recheck(rules: ScanRules, basket: Basket, priced: Priced, key: bytes) -> Recheck:
+    """Decided by the basket alone and two secrets, so that showing it again draws nothing anew. `key`: this gateway's
+    own, which no phone has, whatever headquarters chose."""
     if priced.label:
         return Recheck(True, "label")
     if priced.unknown:
@@ -236,7 +237,8 @@ def recheck(rules: ScanRules, basket: Basket, priced: Priced) -> Recheck:
         return Recheck(True, "sum")
     if rules.recheck_anonymous and basket.member_id is None:
         return Recheck(True, "anonymous")
-    drawn = hmac.digest(rules.secret.encode(), basket.basket_id.encode(), "sha256")
+    secret = hmac.digest(key, rules.secret.encode(), "sha256")
+    drawn = hmac.digest(secret, basket.basket_id.encode(), "sha256")
     if int.from_bytes(drawn[:8]) % 10_000 < rules.recheck_bp:
         return Recheck(True, "drawn")
     return Recheck(False, "none")

@@ -87,6 +87,11 @@ def typed_letters(text: str) -> str | None:
     return found if len(found) == LETTERS and set(found) <= set(_ALPHABET) else None
 
 
+def draw_key(private: Ed25519PrivateKey) -> bytes:
+    """What baskets to check again are drawn by: it stays in this gateway."""
+    return hashlib.blake2b(key=private.private_bytes_raw(), person=b"recheck draws").digest()
+
+
 def _spelled(private: Ed25519PrivateKey, kind: bytes, text: str, count: int) -> str:
     digest = hashlib.blake2b(text.encode(), key=private.private_bytes_raw(), person=b"letters " + kind).digest()
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:count])

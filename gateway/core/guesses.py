@@ -20,8 +20,7 @@ class Guesses:
 
     def take(self, screen: str, now_ms: int) -> bool:
         """Use up one guess at `screen`, for a code before it is looked at; False if it has to wait."""
-        while self._wrong and not 0 <= now_ms - self._wrong[0][1] < self._window_ms:
-            self._wrong.popleft()
+        self.expire(now_ms)
         here = sum(at == screen for at, _ in self._wrong)
         if here >= self._at_one or len(self._wrong) >= self._in_all:
             return False
@@ -34,6 +33,15 @@ class Guesses:
             if self._wrong[index][0] == screen:
                 del self._wrong[index]
                 return
+
+    def expire(self, now_ms: int) -> None:
+        """Let go of those that count no more."""
+        while self._wrong and not 0 <= now_ms - self._wrong[0][1] < self._window_ms:
+            self._wrong.popleft()
+
+    def forget(self, screen: str) -> None:
+        """Nothing is known of `screen` any more."""
+        self._wrong = deque((one for one in self._wrong if one[0] != screen), maxlen=self._in_all)
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""

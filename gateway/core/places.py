@@ -4,6 +4,7 @@ Pure; in memory only, so that beginning a basket costs the disk nothing. How man
 gateway.basketacts to say.
 """
 
+import ipaddress
 from dataclasses import dataclass, replace
 
 from gateway.core.basket import Basket
@@ -16,6 +17,20 @@ MAX_FRESH_SOURCE = 20  # a customer has one; somebody with a script pushes out t
 # Baskets of nobody who is known, from one address. A phone has one. Behind a proxy with TLS all phones have the same
 # address: so many shop there at once without having checked in. 6 addresses fill what is not kept for members.
 MAX_OPEN_SOURCE = 60
+_NETWORK_BYTES = 8  # of the 16 of an IPv6 address: what a network hands out as one
+
+
+def host_of(source: str) -> str:
+    """Who counts as one address: of IPv6 the /64, in which every device may take as many addresses as it likes."""
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return source
+    if isinstance(address, ipaddress.IPv4Address):
+        return source
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return address.packed[:_NETWORK_BYTES].hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +41,7 @@ class _Fresh:
 
 
 class Places:
-    """`source`: the address that a request came from. A restart forgets all of it."""
+    """`source`: the address that a request came from, by `host_of`. A restart forgets all of it."""
 
     def __init__(self) -> None:
         self._fresh: dict[bytes, _Fresh] = {}  # by what a phone shows; oldest first
@@ -34,14 +49,15 @@ class Places:
 
     def has_room(self, source: str) -> bool:
         """Whether somebody who is not known may fill one more basket from there."""
-        return sum(one == source for one in self._open.values()) < MAX_OPEN_SOURCE
+        host = host_of(source)
+        return sum(one == host for one in self._open.values()) < MAX_OPEN_SOURCE
 
     def begun(self, cookie: bytes, basket: Basket, source: str, now_ms: int) -> None:
         """A basket with nothing in it. Of a member and of an address with too many, the oldest goes."""
         member_id = basket.member_id
         if member_id is not None:
             self.forget(member_id)
-        source = f"member {member_id}" if member_id is not None else f"address {source}"
+        source = f"member {member_id}" if member_id is not None else f"address {host_of(source)}"
         mine = [key for key, one in self._fresh.items() if one.source == source]
         if len(mine) >= MAX_FRESH_SOURCE:
             del self._fresh[mine[0]]
@@ -57,7 +73,7 @@ class Places:
     def filled(self, cookie: bytes, basket: Basket, source: str) -> None:
         """Something is in it now, and it is on the disk."""
         if self._fresh.pop(cookie, None) is not None and basket.member_id is None:
-            self._open[basket.basket_id] = source
+            self._open[basket.basket_id] = host_of(source)
 
     def let_go(self, cookie: bytes) -> None:
         """The person is done without having scanned."""
