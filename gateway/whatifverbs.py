@@ -121,6 +121,7 @@ def told(changes: Changes, day: date) -> Iterator[str]:
         (changes.other_policy, "were made with another configuration than the one that is here now"),
         (changes.chosen_anew, "learned choices had other offers before them and were made from what is known now"),
         (changes.unjudged, "would show an offer of which nobody knows whether it fits who else stood there"),
+        (changes.priced_today, "had offers before them for articles that none named then; today's prices were taken"),
     ):
         if count:
             yield f"  {count} {words}"
