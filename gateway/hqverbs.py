@@ -53,7 +53,9 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
-    verb("publish-catalogue", _hq_catalogue, whole_text).add_argument("file", type=Path)
+    catalogue = verb("publish-catalogue", _hq_catalogue, whole_text)
+    catalogue.add_argument("file", type=Path)
+    catalogue.add_argument("--empty", action="store_true", help="also a file without offers, which takes all away")
     verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
     verb("push-segments", _hq_segments, "record the running segments (JSON)").add_argument("file", type=Path)
     withdraw = verb("withdraw", _hq_withdraw, "withdraw a member's consents")
@@ -172,7 +174,7 @@ def _hq_offers(arguments: argparse.Namespace) -> int:
 
 
 def _hq_catalogue(arguments: argparse.Namespace) -> int:
-    news, version = service.publish_catalogue(arguments.db, arguments.file)
+    news, version = service.publish_catalogue(arguments.db, arguments.file, empty=arguments.empty)
     count, doubts = service.standing(arguments.db)
     offers = "1 offer stands" if count == 1 else f"{count} offers stand"
     known = "" if news else " (they did before)"

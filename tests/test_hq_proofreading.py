@@ -118,6 +118,23 @@ def test_an_operator_hears_how_many_offers_stand_and_what_is_doubtful(
     assert capsys.readouterr().out == "3 offers stand in place of all others (they did before); version 2\n"
 
 
+def test_a_catalogue_without_offers_takes_none_away_unless_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db, full, none = tmp_path / "hq.db", tmp_path / "c.json", tmp_path / "none.json"
+    Ledger(db).close()
+    full.write_text(json.dumps({"offers": [body("a"), body("b")]}))
+    none.write_text('{"offers": []}')
+    publish = ["hq", "publish-catalogue", "--db", str(db)]
+    assert __main__.main([*publish, str(none)]) == 0  # nothing there goes
+    assert __main__.main([*publish, str(full)]) == 0
+    assert __main__.main([*publish, str(none)]) == 78
+    assert "none.json: offers: expected one, or --empty; found none, and all 2 would go" in (capsys.readouterr().err)
+    assert service.standing(db)[0] == 2
+    assert __main__.main([*publish, str(none), "--empty"]) == 0
+    assert service.standing(db)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -128,9 +128,9 @@ def publish_offers(db: Path, path: Path) -> tuple[int, int]:
     return _record(db, orders.read_ops(path, orders.OFFER_OPS))
 
 
-def publish_catalogue(db: Path, path: Path) -> tuple[int, int]:
-    """Record a whole catalogue in place of all offers; returns as import_file."""
-    return _record(db, orders.read_catalogue(path))
+def publish_catalogue(db: Path, path: Path, *, empty: bool = False) -> tuple[int, int]:
+    """Record a whole catalogue in place of all offers; returns as import_file. `empty`: none may be left."""
+    return _record(db, orders.read_catalogue(path, 0 if empty else standing(db)[0]))
 
 
 def standing(db: Path) -> tuple[int, list[str]]:
@@ -141,11 +141,12 @@ def standing(db: Path) -> tuple[int, list[str]]:
     return len(offers), proofreading.doubts(offers, zones, classes, budgets)
 
 
-def publish_prices(db: Path, path: Path) -> tuple[int, int]:
-    """Make the price list what a JSON-lines file says; how many parts of it are news, and the version then."""
+def publish_prices(db: Path, path: Path, *, empty: bool = False) -> tuple[int, int]:
+    """Make the price list what a JSON-lines file says; how many parts of it are news, and the version then. `empty` as
+    above."""
     articles = pricefiles.read(path)
     with _ledger(db) as ledger:
-        ops = pricefiles.changes(articles, ledger.price_parts())
+        ops = pricefiles.changes(articles, ledger.price_parts(), empty=empty)
     return _record(db, ops)
 
 
