@@ -74,8 +74,10 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     _add_erasure_verbs(verb)
     tillverbs.add_verbs(verb, _now_ms)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
-    events.add_argument("--after", type=int, default=0)
-    events.add_argument("--limit", type=int, default=1000)
+    which = events.add_mutually_exclusive_group()
+    which.add_argument("--after", type=whole(0, 2**53), default=0, help="only those with a larger id, the oldest first")
+    which.add_argument("--last", type=whole(1, 1_000_000), metavar="N", help="the newest N, the very newest at the end")
+    events.add_argument("--limit", type=whole(1, 1_000_000), default=1_000, help="how many at most after --after")
 
 
 # They make the file, or read and record nothing.
@@ -255,7 +257,8 @@ def _hq_refuse(arguments: argparse.Namespace) -> int:
 
 
 def _hq_events(arguments: argparse.Namespace) -> int:
-    told = service.events(arguments.db, arguments.after, arguments.limit)
+    after, limit = (arguments.after, arguments.limit) if arguments.last is None else (None, arguments.last)
+    told = service.events(arguments.db, after, limit)
     rows(told, f"no event after {arguments.after}" if arguments.after else "no shop has reported anything yet")
     return 0
 

@@ -357,8 +357,8 @@ def points(db: Path) -> list[Row]:
         return ledger.balances()
 
 
-def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
-    """What the shops reported, by `id` above `after`, oldest first."""
+def events(db: Path, after: int | None = 0, limit: int = 1_000) -> list[Row]:
+    """What the shops reported, by `id` above `after`, oldest first; None = the newest `limit`."""
     _must_exist(db)
     with _ledger(db) as ledger:
         return ledger.events(after, limit)
