@@ -171,13 +171,13 @@ def _hq_import(arguments: argparse.Namespace) -> int:
 
 def _hq_offers(arguments: argparse.Namespace) -> int:
     _print_recorded(*service.publish_offers(arguments.db, arguments.file))
-    _tell_doubts(service.standing(arguments.db)[1])
+    _tell_doubts(service.standing(arguments.db, _now_ms())[1])
     return 0
 
 
 def _hq_catalogue(arguments: argparse.Namespace) -> int:
     news, version = service.publish_catalogue(arguments.db, arguments.file, empty=arguments.empty)
-    count, doubts = service.standing(arguments.db)
+    count, doubts = service.standing(arguments.db, _now_ms())
     offers = "1 offer stands" if count == 1 else f"{count} offers stand"
     known = "" if news else " (they did before)"
     out.print(f"{offers} in place of all others{known}; version {version}", highlight=False)

@@ -145,7 +145,7 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     assert "withdrawn" in hq("withdraw", "m-001", "--purpose", "staff_advice")
     assert "withdrawn" in hq("withdraw", "m-001")
     offers = tmp_path / "offers.jsonl"
-    offers.write_text(json.dumps({"op": "offer.put", "body": {"offer_id": "o1", "title": {}, "text": {}}}))
+    offers.write_text(json.dumps({"op": "offer.put", "body": {"offer_id": "o1", "title": {"en": "Tea"}, "text": {}}}))
     assert "1 change recorded" in hq("publish-offers", offers)
     assert __main__.main(["hq", "erase", "--db", str(db), "m-012"]) == 78, "a slip of the pen is not obeyed for good"
     assert "--even-unknown" in capsys.readouterr().err

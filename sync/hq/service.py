@@ -133,12 +133,12 @@ def publish_catalogue(db: Path, path: Path, *, empty: bool = False) -> tuple[int
     return _record(db, orders.read_catalogue(path, 0 if empty else standing(db)[0]))
 
 
-def standing(db: Path) -> tuple[int, list[str]]:
-    """How many offers stand, and what they name that headquarters does not know, in sentences."""
+def standing(db: Path, now_ms: int = 0) -> tuple[int, list[str]]:
+    """How many offers stand, and what of them is doubtful by `now_ms`, in sentences."""
     with _ledger(db) as ledger:
         offers, classes = ledger.offers(), ledger.coupon_classes()
         zones, budgets = set(ledger.config().get("zones") or {}), {row["budget_id"] for row in ledger.budgets()}
-    return len(offers), proofreading.doubts(offers, zones, classes, budgets)
+    return len(offers), proofreading.doubts(offers, zones, classes, budgets, now_ms)
 
 
 def publish_prices(db: Path, path: Path, *, empty: bool = False) -> tuple[int, int]:
