@@ -53,7 +53,9 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
-    verb("publish-catalogue", _hq_catalogue, whole_text).add_argument("file", type=Path)
+    catalogue = verb("publish-catalogue", _hq_catalogue, whole_text)
+    catalogue.add_argument("file", type=Path)
+    catalogue.add_argument("--empty", action="store_true", help="also a file without offers, which takes all away")
     verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
     verb("push-segments", _hq_segments, "record the running segments (JSON)").add_argument("file", type=Path)
     withdraw = verb("withdraw", _hq_withdraw, "withdraw a member's consents")
@@ -72,8 +74,10 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     _add_erasure_verbs(verb)
     tillverbs.add_verbs(verb, _now_ms)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
-    events.add_argument("--after", type=int, default=0)
-    events.add_argument("--limit", type=int, default=1000)
+    which = events.add_mutually_exclusive_group()
+    which.add_argument("--after", type=whole(0, 2**53), default=0, help="only those with a larger id, the oldest first")
+    which.add_argument("--last", type=whole(1, 1_000_000), metavar="N", help="the newest N, the very newest at the end")
+    events.add_argument("--limit", type=whole(1, 1_000_000), default=1_000, help="how many at most after --after")
 
 
 # They make the file, or read and record nothing.
@@ -167,13 +171,13 @@ def _hq_import(arguments: argparse.Namespace) -> int:
 
 def _hq_offers(arguments: argparse.Namespace) -> int:
     _print_recorded(*service.publish_offers(arguments.db, arguments.file))
-    _tell_doubts(service.standing(arguments.db)[1])
+    _tell_doubts(service.standing(arguments.db, _now_ms())[1])
     return 0
 
 
 def _hq_catalogue(arguments: argparse.Namespace) -> int:
-    news, version = service.publish_catalogue(arguments.db, arguments.file)
-    count, doubts = service.standing(arguments.db)
+    news, version = service.publish_catalogue(arguments.db, arguments.file, empty=arguments.empty)
+    count, doubts = service.standing(arguments.db, _now_ms())
     offers = "1 offer stands" if count == 1 else f"{count} offers stand"
     known = "" if news else " (they did before)"
     out.print(f"{offers} in place of all others{known}; version {version}", highlight=False)
@@ -253,7 +257,8 @@ def _hq_refuse(arguments: argparse.Namespace) -> int:
 
 
 def _hq_events(arguments: argparse.Namespace) -> int:
-    told = service.events(arguments.db, arguments.after, arguments.limit)
+    after, limit = (arguments.after, arguments.limit) if arguments.last is None else (None, arguments.last)
+    told = service.events(arguments.db, after, limit)
     rows(told, f"no event after {arguments.after}" if arguments.after else "no shop has reported anything yet")
     return 0
 

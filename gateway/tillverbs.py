@@ -47,11 +47,13 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     sign.add_argument("--days", type=whole(1, 366), default=30, help="how long it counts")
     sign.add_argument("--member", default="", help="whose it is; without, whoever shows it may redeem it")
     sign.add_argument("--only-in", default="", metavar="TENANT/STORE", help="where alone it counts")
-    verb("publish-prices", _prices, "make the price list what a JSON-lines file says").add_argument("file", type=Path)
+    prices = verb("publish-prices", _prices, "make the price list what a JSON-lines file says")
+    prices.add_argument("file", type=Path)
+    prices.add_argument("--empty", action="store_true", help="also a file without articles, which takes all away")
 
 
 def _prices(arguments: argparse.Namespace) -> int:
-    parts, version = service.publish_prices(arguments.db, arguments.file)
+    parts, version = service.publish_prices(arguments.db, arguments.file, empty=arguments.empty)
     out.print(f"{parts} of the list's parts changed; version {version}", highlight=False)
     return 0
 

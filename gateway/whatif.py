@@ -13,8 +13,8 @@ from typing import Any
 from gateway.core.gate import Profile
 from gateway.core.learning import Learning
 from gateway.core.model import Contact, Decision, Offer, ShopConfig
-from gateway.core.offers import Person, Situation, decide, place_of
-from gateway.core.recorded import as_then, choose_again, settled_by_company, situation_of
+from gateway.core.offers import Person, decide, place_of
+from gateway.core.recorded import Inputs, as_then, choose_again, priced_of, settled_by_company, situation_of, unpriced
 from gateway.core.restraint import horizon_ms
 from gateway.core.sensitive import categories
 from gateway.core.shelf import Place, Shelf, shelve
@@ -58,7 +58,8 @@ class Changes:
 
     `other_catalogue`, `other_policy`: made with another one than is here now. `chosen_anew`: learning had to choose
     among other offers than then, and did so from what is known now. `unjudged`: what would win was not judged by the
-    company that stood there then. `cut_off`: there were more than MAX_DECISIONS.
+    company that stood there then. `priced_today`: had an offer before them whose article none named then, so that its
+    price is the one of today's list. `cut_off`: there were more than MAX_DECISIONS.
     """
 
     decisions: int = 0
@@ -69,6 +70,7 @@ class Changes:
     other_offer: int = 0
     chosen_anew: int = 0
     unjudged: int = 0
+    priced_today: int = 0
     other_catalogue: int = 0
     other_policy: int = 0
     cut_off: bool = False
@@ -100,7 +102,9 @@ class Replay:
         self._learning = tx.learning() if terms.learning is None else terms.learning
         self._horizon_ms = max(tx.horizon_ms(), horizon_ms(self._offers, self._shop))
         self._sensitive = categories(self._shop.sensitive)
-        self._shelves: dict[Place, Shelf] = {}
+        self._shelves = _Shelves(self._offers)
+        self._here = self._shelves if terms.offers is None else _Shelves(tx.offers())
+        self._listed = {gtin: one.cents for gtin, one in tx.articles(priced_of(self._offers)).items()}
         self._catalogue, self._policy = tx.catalogue_digest(), tx.policy_digest()
         self._outcomes: dict[str, str | None] = {}  # what this day's decisions show now; those left out, what they did
         self._anew: dict[str, list[Contact]] = {}  # by member: what would have been shown this day and was not
@@ -140,7 +144,9 @@ class Replay:
         if then != inputs.contacts:
             return "contacts"
         situation = situation_of(row, inputs, Person(profile, now), self._offers, self._shop)
-        situation = replace(situation, shelf=self._shelf(situation))
+        shelf = self._shelves.at(place_of(situation), situation.at_ms)
+        today = self._priced_today(row, inputs, shelf, self._here.at(place_of(situation), situation.at_ms))
+        situation = replace(situation, shelf=shelf, prices={**today, **situation.prices})
         anew = chooser(self._tx, self._learning, situation) if self._learning.on else None
         again = None if settled_by_company(row) else decide(situation, choose_again(row, inputs, anew))
         self.changes.other_catalogue += inputs.catalogue != self._catalogue
@@ -150,6 +156,7 @@ class Replay:
         if inputs.company and again is not None and again.offer_id not in (None, row["offer_id"]):
             code = dict(row["reasons"]).get(again.offer_id, "")
             self.changes.unjudged += not code.startswith(_BEHIND_COMPANY)
+        self.changes.priced_today += bool(today)
         self._count(row, again)
         return None
 
@@ -167,15 +174,12 @@ class Replay:
         now += self._anew.get(member_id, ())
         return then, tuple(sorted(now, key=lambda one: one.at_ms))
 
-    def _shelf(self, situation: Situation) -> Shelf:
-        """Each place's once for as long as it holds, as the service does it (gateway.tables.catalogue)."""
-        place = place_of(situation)
-        shelf = self._shelves.get(place)
-        if shelf is None or not shelf.holds(situation.at_ms):
-            if len(self._shelves) >= MAX_SHELVES:
-                self._shelves.clear()
-            shelf = self._shelves[place] = shelve(self._offers, place, situation.at_ms)
-        return shelf
+    def _priced_today(self, row: Mapping[str, Any], inputs: Inputs, shelf: Shelf, here: Shelf) -> dict[str, int]:
+        """What today's list says of articles that no offer at that place named then."""
+        if not shelf.priced:
+            return {}
+        wanted = unpriced(row, inputs, shelf.candidates, here, same=inputs.catalogue == self._catalogue)
+        return {gtin: self._listed[gtin] for gtin in sorted(wanted) if gtin in self._listed}
 
     def _count(self, row: Mapping[str, Any], again: Decision | None) -> None:
         before: str | None = row["offer_id"]
@@ -197,6 +201,22 @@ class Replay:
         if after is not None:
             shown = Contact(row["at_ms"], after, row["trigger"] == "tap", row["screen"])
             self._anew.setdefault(row["member_id"], []).append(shown)
+
+
+class _Shelves:
+    """A catalogue at each place, once for as long as it holds, as the service does it (gateway.tables.catalogue)."""
+
+    def __init__(self, offers: tuple[Offer, ...]) -> None:
+        self._offers = offers
+        self._kept: dict[Place, Shelf] = {}
+
+    def at(self, place: Place, at_ms: int) -> Shelf:
+        shelf = self._kept.get(place)
+        if shelf is None or not shelf.holds(at_ms):
+            if len(self._kept) >= MAX_SHELVES:
+                self._kept.clear()
+            shelf = self._kept[place] = shelve(self._offers, place, at_ms)
+        return shelf
 
 
 def _codes(reasons: Sequence[tuple[str, str]]) -> Counter[str]:

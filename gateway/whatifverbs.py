@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from gateway import config, keys
-from gateway.core.changes import ConfigPut, LearningPut, OfferDrop, OfferPut
+from gateway.core.changes import CataloguePart, ConfigPut, LearningPut, OfferDrop, OfferPut
 from gateway.core.localtime import day_between
 from gateway.core.model import Offer
 from gateway.core.reasons import sentence
@@ -36,7 +37,9 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", defau
     sub.set_defaults(verb=_run)
     sub.add_argument("--day", type=_day, required=True, help="YYYY-MM-DD, of the shop's own time zone")
     sub.add_argument(
-        "--catalogue", type=Path, help="a file as for hq publish-offers, applied to the catalogue that is here"
+        "--catalogue",
+        type=Path,
+        help="a file as for hq publish-catalogue, in place of all offers; or as for publish-offers, applied to them",
     )
     sub.add_argument("--shop", type=Path, help="a file as for hq push-config, in place of the configuration")
     sub.add_argument("--config", type=Path, default=default_config, help="the configuration file of this gateway")
@@ -74,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def replay(file: Path, day: date, catalogue: Path | None, shop: Path | None) -> Changes:
     """What would change of that day. Both files are read whole first: ConfigError names every line that is wrong."""
-    changed = [] if catalogue is None else [ops.parse(op) for op in orders.read_ops(catalogue, orders.OFFER_OPS)]
+    changed = [] if catalogue is None else [ops.parse(op) for op in _read(catalogue)]
     configured = None
     if shop is not None:
         put = ops.parse(orders.read_config(shop))
@@ -96,10 +99,24 @@ def replay(file: Path, day: date, catalogue: Path | None, shop: Path | None) -> 
     return found
 
 
+def _read(catalogue: Path) -> list[dict[str, Any]]:
+    """The ops of a file in either form. Raises ConfigError."""
+    text = b"".join(orders.lines(catalogue))
+    try:
+        found = json.loads(text)
+        whole = isinstance(found, dict) and "op" not in found
+    except (ValueError, RecursionError):  # several lines, or a slip in what was meant as one object
+        whole = b'"offers"' in text and b'"op"' not in text
+    return orders.read_catalogue(catalogue) if whole else orders.read_ops(catalogue, orders.OFFER_OPS)
+
+
 def _applied(offers: tuple[Offer, ...], changed: Sequence[object]) -> tuple[Offer, ...]:
-    by_id = {offer.offer_id: offer for offer in offers}
+    whole = any(isinstance(one, CataloguePart) for one in changed)
+    by_id = {} if whole else {offer.offer_id: offer for offer in offers}
     for one in changed:
-        if isinstance(one, OfferPut):
+        if isinstance(one, CataloguePart):
+            by_id |= {offer.offer_id: offer for offer in one.offers}
+        elif isinstance(one, OfferPut):
             by_id[one.offer.offer_id] = one.offer
         elif isinstance(one, OfferDrop):
             by_id.pop(one.offer_id, None)
@@ -121,6 +138,7 @@ def told(changes: Changes, day: date) -> Iterator[str]:
         (changes.other_policy, "were made with another configuration than the one that is here now"),
         (changes.chosen_anew, "learned choices had other offers before them and were made from what is known now"),
         (changes.unjudged, "would show an offer of which nobody knows whether it fits who else stood there"),
+        (changes.priced_today, "had offers before them for articles that none named then; today's prices were taken"),
     ):
         if count:
             yield f"  {count} {words}"

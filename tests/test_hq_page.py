@@ -199,6 +199,17 @@ async def test_an_offers_placeholders_show_what_is_known_and_are_marked_where_on
             await expect(events).to_contain_text(told)
 
 
+async def test_a_price_that_only_the_shops_list_knows_is_a_gap_and_not_nothing(tmp_path: Path) -> None:
+    text = {"de": "Für {price}, {value} weniger", "en": "For {price}, {value} off"}
+    put = {"offer_id": "o-9", "title": {"de": "Honig", "en": "Honey"}, "text": text, "price_ref": "9520000000080"}
+    async with console(tmp_path) as (page, ledger, pulse):
+        ledger.record_ops([{"op": "offer.put", "body": put | {"price_cents": 0, "value_cents": 150}}])
+        pulse.ring()
+        shown = page.locator(".offer", has_text="Honey")
+        await expect(shown.locator(".what p")).to_have_text("For price, €1.50 off")
+        await expect(shown.locator(".slot")).to_have_text("price")
+
+
 async def test_a_lost_hq_shows_and_heals(tmp_path: Path) -> None:
     async with console(tmp_path) as (page, _, pulse):
         await expect(page.locator("#live")).to_have_class("live on")

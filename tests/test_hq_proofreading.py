@@ -43,6 +43,15 @@ def body(offer_id: str = "o-1", **more: Any) -> dict[str, Any]:
         ({"valid_until_ms": 1_900_000_000}, "valid_until_ms: expected milliseconds since 1970; found seconds, 1900000"),
         ({"valid_from_ms": UNTIL_MS, "valid_until_ms": UNTIL_MS}, "valid_until_ms: expected more than valid_from_ms"),
         ({"price_ref": "4006381333932"}, "price_ref: expected 1 as the last digit, the check digit of a GTIN; found 2"),
+        ({"title": {}}, "title: expected a text in one language at least"),
+        ({"title": {"de": "Tee", "en": " "}}, "title.en: expected a text; found none"),
+        ({"eligibility": {"is": ["weekday", 9]}}, "eligibility.is.1: expected a number from 1 to 7, since it is the w"),
+        (
+            {"eligibility": {"all": [{"is": ["weekday", 1]}, {"not": {"in": ["hour", [23, 24]]}}]}},
+            "eligibility.all.1.not.in.1.1: expected a number from 0 to 23, since it is the hour; found 24",
+        ),
+        ({"eligibility": {"below": ["weekday", 9]}}, "eligibility.below.1: expected a number from 2 to 8"),
+        ({"eligibility": {"at_least": ["hour", 24]}}, "eligibility.at_least.1: expected a number from 0 to 23"),
         ({"price_ref": "tea"}, "price_ref: expected a GTIN of 8, 12, 13 or 14 digits"),
     ],
 )
@@ -59,6 +68,22 @@ def test_a_missing_field_and_what_is_no_object_are_told() -> None:
 def test_what_may_be_meant_is_no_mistake() -> None:
     fine = body(valid_from_ms=5, valid_until_ms=UNTIL_MS, price_ref=GTIN, title={"en": "Tea\nand more", "ar": "شاي"})
     assert proofreading.faults(fine) == []
+    bounds = [{"below": ["hour", 24]}, {"at_least": ["weekday", 7]}, {"in": ["hour", [0, 23]]}, {"is": ["company", 99]}]
+    assert proofreading.faults(body(eligibility={"any": bounds})) == []
+
+
+def test_an_end_that_is_over_is_doubted_behind_the_rest() -> None:
+    listed = [body("past", valid_until_ms=UNTIL_MS), body("lasts", valid_until_ms=UNTIL_MS + 1), body("x", zones=["y"])]
+    found = proofreading.doubts(listed, {"z"}, set(), set(), UNTIL_MS)
+    assert found == ["x: zone y is none of config.put", "past: valid_until_ms is over; nobody is shown it"]
+
+
+def test_whoever_publishes_what_has_ended_hears_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    db, file = tmp_path / "hq.db", tmp_path / "o.jsonl"
+    Ledger(db).close()
+    file.write_text(json.dumps({"op": "offer.put", "body": body("old", valid_until_ms=1_577_836_800_000)}))  # 2020
+    assert __main__.main(["hq", "publish-offers", "--db", str(db), str(file)]) == 0
+    assert capsys.readouterr().err == "perhaps not meant: old: valid_until_ms is over; nobody is shown it\n"
 
 
 def test_all_of_them_are_told_at_once() -> None:
@@ -124,6 +149,23 @@ def test_an_operator_hears_how_many_offers_stand_and_what_is_doubtful(
     assert told.err == "perhaps not meant: c: coupon_class night is none of coupons.put\n"
     assert __main__.main(publish) == 0
     assert capsys.readouterr().out == "3 offers stand in place of all others (they did before); version 2\n"
+
+
+def test_a_catalogue_without_offers_takes_none_away_unless_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db, full, none = tmp_path / "hq.db", tmp_path / "c.json", tmp_path / "none.json"
+    Ledger(db).close()
+    full.write_text(json.dumps({"offers": [body("a"), body("b")]}))
+    none.write_text('{"offers": []}')
+    publish = ["hq", "publish-catalogue", "--db", str(db)]
+    assert __main__.main([*publish, str(none)]) == 0  # nothing there goes
+    assert __main__.main([*publish, str(full)]) == 0
+    assert __main__.main([*publish, str(none)]) == 78
+    assert "none.json: offers: expected one, or --empty; found none, and all 2 would go" in (capsys.readouterr().err)
+    assert service.standing(db)[0] == 2
+    assert __main__.main([*publish, str(none), "--empty"]) == 0
+    assert service.standing(db)[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from drivers.people import population
 from gateway import __main__
 from gateway.core import sealing
+from gateway.core.changes import OutboxRow
 from gateway.results import Result
 from gateway.store import Store
 from sync.hq.ledger import Ledger
-from sync.messages import State
+from sync.messages import EventBatch, State
 from sync.topics import Topics
 
 ROOT = Path(__file__).parents[1]
@@ -144,7 +145,7 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     assert "withdrawn" in hq("withdraw", "m-001", "--purpose", "staff_advice")
     assert "withdrawn" in hq("withdraw", "m-001")
     offers = tmp_path / "offers.jsonl"
-    offers.write_text(json.dumps({"op": "offer.put", "body": {"offer_id": "o1", "title": {}, "text": {}}}))
+    offers.write_text(json.dumps({"op": "offer.put", "body": {"offer_id": "o1", "title": {"en": "Tea"}, "text": {}}}))
     assert "1 change recorded" in hq("publish-offers", offers)
     assert __main__.main(["hq", "erase", "--db", str(db), "m-012"]) == 78, "a slip of the pen is not obeyed for good"
     assert "--even-unknown" in capsys.readouterr().err
@@ -214,6 +215,31 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
     said = capsys.readouterr().err
     assert f"{offers}:1" in said
     assert "offer_id" in said
+
+
+def test_the_newest_events_or_those_after_one_are_listed_in_their_order(tmp_path: Path, capsys) -> None:
+    db = tmp_path / "hq.db"
+    with closing(Ledger(db)) as ledger:
+        rows = tuple(OutboxRow(number, number, "visit.entered", "{}") for number in range(1, 8))
+        ledger.ingest(Topics("t", "s", "g"), EventBatch("ab" * 16, 1, 7, rows), 5)
+
+    def listed(*more: str) -> list[int]:
+        assert __main__.main(["hq", "events", "--db", str(db), *more]) == 0
+        return [json.loads(line)["seq"] for line in capsys.readouterr().out.splitlines()]
+
+    assert listed() == [1, 2, 3, 4, 5, 6, 7]
+    assert listed("--last", "3") == [5, 6, 7]
+    assert listed("--last", "99") == [1, 2, 3, 4, 5, 6, 7]
+    assert listed("--after", "2", "--limit", "3") == [3, 4, 5]
+    for wrong in (("--last", "3", "--after", "2"), ("--last", "0"), ("--limit", "-1")):
+        with pytest.raises(SystemExit):
+            listed(*wrong)
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        __main__.main(["hq", "events", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the very newest at the end" in told
+    assert "at most after --after" in told
 
 
 def show_key(db: Path, seed: int) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.core.consent import Standing, may
 from gateway.core.learning import Arm, Learning, Share, Tally, scores
 from gateway.core.model import ConsentRecord, ConsentState, Contact, Proof, Purpose
-from gateway.core.offers import Choose, Situation, decide
+from gateway.core.offers import Choose, Situation, decide, place_of
 from gateway.core.recorded import (
     ELSEWHERE,
     MAX_BYTES,
@@ -29,7 +29,9 @@ from gateway.core.recorded import (
     load,
     settled_by_company,
     situation_of,
+    unpriced,
 )
+from gateway.core.shelf import shelve
 from gateway.core.spans import DAY_MS
 from tests.test_golden_decisions import BLOCK, DECISIONS, a_situation
 
@@ -116,6 +118,24 @@ def test_an_article_or_budget_that_nobody_named_then_counts_as_there() -> None:
     then = situation_of(row_of(situation, decide(situation)), inputs, situation.person, offers, situation.shop)
     assert then.stock == {"gone": 0, "beans": 1, "new": 1}
     assert then.spent == {"b1"}
+
+
+def test_an_article_of_which_the_decision_says_nothing_was_named_by_nobody_at_that_place() -> None:
+    situation = a_situation(5)
+    plain = replace(situation.offers[0], zones=(), price_ref="")
+    known, dark, new = (
+        replace(plain, offer_id=name, price_ref=ref)
+        for name, ref in (("known", "9520000000011"), ("dark", "9520000000028"), ("new", "9520000000035"))
+    )
+    elsewhere = replace(plain, offer_id="elsewhere", price_ref="9520000000035", zones=("nowhere",))
+    here = shelve((known, dark, elsewhere), place_of(situation), situation.at_ms)
+    inputs = Inputs("c", "p", "q", prices={"09520000000011": 499})
+    row = {"reasons": [["dark", "price.unknown"]]}
+    silent = {"reasons": [["dark", "cap.impressions"]]}
+    wanted = (known, dark, new, plain)
+    assert unpriced(silent, inputs, wanted, here, same=True) == {"09520000000035"}
+    assert unpriced(row, inputs, wanted, here, same=False) == {"09520000000035"}
+    assert unpriced(silent, inputs, wanted, here, same=False) == {"09520000000028", "09520000000035"}
 
 
 def test_consents_are_judged_by_the_time_that_was_known_then() -> None:

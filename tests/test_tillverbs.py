@@ -174,6 +174,24 @@ def test_a_price_file_becomes_the_list(
     assert "1 of the list's parts changed" in capsys.readouterr().out
 
 
+def test_a_file_without_articles_takes_no_list_away_unless_that_is_said(
+    parser: argparse.ArgumentParser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full, none = tmp_path / "prices.jsonl", tmp_path / "none.jsonl"
+    lines = [json.dumps({"gtin": one, "title": {"de": "Mustertee"}, "cents": 499}) for one in ("96385074", "12345670")]
+    full.write_text("\n".join(lines))
+    none.write_text("\n")
+    assert run(parser, "publish-prices", str(none)) == 0  # nothing there goes
+    assert run(parser, "publish-prices", str(full)) == 0
+    with pytest.raises(ConfigError, match=r"all 2 would go .* or --empty"):
+        run(parser, "publish-prices", str(none))
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        assert sum(len(body["articles"]) for body in ledger.price_parts().values()) == 2
+    assert run(parser, "publish-prices", str(none), "--empty") == 0
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        assert sum(len(body["articles"]) for body in ledger.price_parts().values()) == 0
+
+
 def test_passes_that_are_out_of_date_are_listed_and_struck_and_doubles_stand_behind_the_budgets(
     parser: argparse.ArgumentParser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

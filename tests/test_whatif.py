@@ -7,16 +7,18 @@ from dataclasses import replace
 import pytest
 
 from gateway.apply import apply
-from gateway.core.changes import ConfigPut, ConsentAdd, Delta, LearningPut, MemberErase, OfferDrop, OfferPut
+from gateway.core.changes import ConfigPut, ConsentAdd, Delta, LearningPut, MemberErase, OfferDrop, OfferPut, PricesPut
 from gateway.core.handshake import Handshake
 from gateway.core.learning import Learning
 from gateway.core.model import Cap, ConsentState, Offer, Purpose, Restraint, ShopConfig, Tap
 from gateway.core.presence import PresenceChange
+from gateway.core.prices import Article, part_of
 from gateway.core.spans import DAY_MS
 from gateway.decisions import Decisions
 from gateway.records import Tx
 from gateway.whatif import LEFT_OUT, NOTHING, Changes, Replay, Terms
 from tests.rigs.shop import NOTICE, SITE_KEY, START_MS, TEXT, consent, member, open_shop
+from tests.test_sync_prices import gtin
 
 PEOPLE = tuple(f"m{number}" for number in range(12))
 SHOP = ShopConfig(
@@ -140,6 +142,37 @@ def test_a_learned_choice_among_others_is_made_from_what_is_known_now(day: Tx) -
     third = Offer("mocha", TEXT, TEXT, interests=("coffee",), public_safe=True, priority=1)
     found = changes(day, third)
     assert 0 < found.shown_after["mocha"] < found.shown_after["espresso"] + found.shown_after["filter"]
+
+
+def test_a_new_offer_for_an_article_on_the_price_list_is_judged_by_its_price(tx: Tx) -> None:
+    tea, cup, pot = (gtin(number) for number in (1, 2, 3))
+    listed = [PricesPut(1, part_of(one), (Article(one, TEXT, 499),)) for one in (tea, cup)]
+    kept = Offer("kept", TEXT, TEXT, public_safe=True, price_ref=tea)
+    lost = Offer("lost", TEXT, TEXT, public_safe=True, price_ref=pot)  # on no list then
+    first = (ConfigPut(SHOP), OfferPut(kept), OfferPut(lost), *listed)
+    people = itertools.chain(*(member(name, *Purpose) for name in PEOPLE))
+    apply(tx, Delta(0, 1, (*first, *people)), SITE_KEY, START_MS)
+    walk(tx, START_MS + 3_600_000, 60)
+    # The list of today knows the third one and asks another price for the first.
+    news = (PricesPut(2, part_of(pot), (Article(pot, TEXT, 99),)), PricesPut(2, part_of(tea), (Article(tea, TEXT, 1),)))
+    apply(tx, Delta(1, 2, news), SITE_KEY, START_MS)
+    assert Replay(tx, Terms()).run(*DAY).nothing
+    loud = replace(kept, offer_id="loud", priority=99, price_ref=cup, value_cents=100)
+    found = changes(tx, loud)
+    assert found.shown_after["loud"] > 0
+    assert found.reasons_after["price.unknown"] == found.reasons_before["price.unknown"] > 0
+    assert found.priced_today == found.again
+    dear = changes(tx, replace(loud, value_cents=500))
+    assert dear.shown_after["loud"] == 0
+    assert dear.reasons_after["price.disagrees"] > 0
+    again = changes(tx, replace(kept, offer_id="again", priority=99, price_ref=pot))
+    assert again.shown_after["again"] == again.priced_today == 0
+    apply(tx, Delta(2, 3, (OfferDrop("kept"),)), SITE_KEY, START_MS)  # the catalogue of then is gone
+    after = changes(tx, loud)
+    assert after.other_catalogue == after.again
+    assert after.reasons_after["price.unknown"] == after.reasons_before["price.unknown"]
+    assert after.shown_after["loud"] > 0
+    assert after.shown_after["lost"] == 0
 
 
 def test_a_catalogue_that_has_changed_meanwhile_is_told(day: Tx) -> None:

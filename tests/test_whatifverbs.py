@@ -87,6 +87,27 @@ async def test_what_would_change_is_told_while_the_file_is_open(
     assert "espresso" not in data["shown_after"]
 
 
+async def test_the_file_of_a_whole_catalogue_stands_in_place_of_all_offers(
+    config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "whole.json"
+    loud = messages.op_of(OfferPut(Offer("loud", TEXT, TEXT, public_safe=True, priority=9)))["body"]
+    path.write_text(json.dumps({"offers": [loud]}, indent=2))
+    assert await run(config, "--catalogue", path, "--json") == 0
+    data = json.loads(capfd.readouterr().out)
+    assert data["shown_after"]["loud"] > 0
+    assert set(data["shown_after"]) <= {"loud", "-"}
+    path.write_text(json.dumps({"offers": [loud, loud]}))
+    assert await run(config, "--catalogue", path) == 78
+    assert f"{path}: offers.1.offer_id: another offer has it" in capfd.readouterr().err
+    path.write_text(json.dumps({"offers": [loud]}, indent=2)[:-1])
+    assert await run(config, "--catalogue", path) == 78
+    assert len(capfd.readouterr().err.splitlines()) == 1  # one slip is one fault, not one of each line
+    path.write_text('{"offers": []}')
+    assert await run(config, "--catalogue", path, "--json") == 0
+    assert set(json.loads(capfd.readouterr().out)["shown_after"]) == {"-"}
+
+
 async def test_another_configuration_is_tried_the_same_way(
     config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ still the same. Of the people who stood there only their number is kept: the res
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Sh
 from gateway.core.offers import Choose, Person, Situation, company_of
 from gateway.core.prices import article_of
 from gateway.core.restraint import given_out
+from gateway.core.shelf import Shelf
 from gateway.core.spans import DAY_MS
 
 # A usual one has 200 bytes; twenty shares, twenty budgets and thirty articles that are out have 2,000.
@@ -71,7 +72,7 @@ def inputs_of(
     offers = situation.offers if shelf is None else shelf.candidates
     named = sorted({offer.stock_ref for offer in offers if offer.stock_ref} if shelf is None else shelf.stocked)
     given = () if not situation.counts else tuple(o.offer_id for o in offers if given_out(o, situation.counts))
-    priced = {gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None}
+    priced = priced_of(offers)
     return Inputs(
         catalogue,
         policy,
@@ -131,11 +132,28 @@ def load(text: bytes) -> Inputs:
     return Inputs(**plain)
 
 
+def priced_of(offers: Iterable[Offer]) -> frozenset[str]:
+    """The articles whose price these offers name, in 14 digits."""
+    return frozenset(gtin for offer in offers if offer.price_ref and (gtin := article_of(offer)) is not None)
+
+
+def unpriced(row: Mapping[str, Any], inputs: Inputs, offers: Iterable[Offer], here: Shelf, *, same: bool) -> set[str]:
+    """Of the articles whose price `offers` name, those of which the decision does not say whether the list knew them,
+    because no offer at that place named them then.
+
+    `here`: that place in the catalogue of now. Where that is the one of then (`same`), it tells what was named; else
+    the reasons do, of offers that fell by it.
+    """
+    by_it = {candidate for candidate, code in row["reasons"] if code == "price.unknown"}
+    named = here.candidates if same else [offer for offer in here.by_id.values() if offer.offer_id in by_it]
+    return {*priced_of(offers)} - inputs.prices.keys() - priced_of(named)
+
+
 def situation_of(
     row: Mapping[str, Any], inputs: Inputs, person: Person, offers: tuple[Offer, ...], shop: ShopConfig
 ) -> Situation:
     """The situation of a row of `decision` again, with this catalogue and shop. An article or budget that no offer
-    named then counts as there."""
+    named then counts as there; of prices there are those that offers named then (see `unpriced`)."""
     there = {offer.stock_ref: 1 for offer in offers if offer.stock_ref and offer.stock_ref not in inputs.unknown}
     refused = {candidate: code for candidate, code in row["reasons"] if code in CODES}
     return Situation(

@@ -67,10 +67,10 @@ def read_ops(path: Path, allowed: Collection[str] = ALL_OPS) -> list[Row]:
     return ops
 
 
-def read_catalogue(path: Path) -> list[Row]:
+def read_catalogue(path: Path, standing: int = 0) -> list[Row]:
     """The ops of a whole catalogue, from a file that holds one JSON object {"offers": [..]}.
 
-    ConfigError names the place of all that is wrong.
+    ConfigError names the place of all that is wrong. `standing`: offers that a file without any may not take away.
     """
     text = b"".join(lines(path))
     if len(text) > MAX_CATALOGUE_BYTES:
@@ -82,6 +82,8 @@ def read_catalogue(path: Path) -> list[Row]:
         if len(found["offers"]) > MAX_OFFERS:
             counted = len(found["offers"])
             raise ConfigError(f"{path}: offers: expected at most {MAX_OFFERS} of them; found {counted}")
+        if standing and not found["offers"]:
+            raise ConfigError(f"{path}: offers: expected one, or --empty; found none, and all {standing} would go")
     except PeerError as error:
         raise ConfigError(f"{path}: expected a catalogue of offers; {_found(error)}") from None
     faults = proofreading.faults_of(found["offers"])

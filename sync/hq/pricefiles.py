@@ -43,8 +43,15 @@ def _read_line(where: str, line: bytes) -> Article:
         raise ConfigError(f"{where}: expected {EXPECTED} with a right check digit; found none{place}") from None
 
 
-def changes(articles: list[Article], before: dict[int, Row]) -> list[Row]:
-    """The ops that make the list these articles. `before`: bodies of what was sent, by part. Raises ConfigError."""
+def changes(articles: list[Article], before: dict[int, Row], *, empty: bool = False) -> list[Row]:
+    """The ops that make the list these articles. `before`: bodies of what was sent, by part. `empty`: it may be that
+    none is left. Raises ConfigError."""
+    gone = sum(len(body["articles"]) for body in before.values())
+    if gone and not articles and not empty:
+        raise ConfigError(
+            f"nothing was recorded: the file holds no article, and all {gone} would go from the list of every shop; "
+            "expected one at least, or --empty"
+        )
     version = 1 + max((int(body["list_version"]) for body in before.values()), default=0)
     parts: dict[int, list[Article]] = defaultdict(list)
     for one in sorted(articles, key=lambda article: article.gtin):

@@ -16,6 +16,8 @@ MORE = "and perhaps more; the rest was not read"
 # Seconds of the years 2001 to 5138 are milliseconds of spring 1970 to 1973, when nothing was sold that is offered now.
 _SECONDS = 10**9, 10**11
 _GTIN_LENGTHS = (8, 12, 13, 14)
+# Numbers of a rule that end: weekday and hour, each with the first and the last.
+_ENDS = {"weekday": (1, 7), "hour": (0, 23)}
 _ZONES = ("zone", "visit.zones")  # fields of a rule whose values are zones
 
 
@@ -42,12 +44,16 @@ def faults_of(listed: Sequence[Any]) -> list[str]:
     return found
 
 
-def doubts(listed: Sequence[Mapping[str, Any]], zones: set[str], classes: set[str], budgets: set[str]) -> list[str]:
+def doubts(
+    listed: Sequence[Mapping[str, Any]], zones: set[str], classes: set[str], budgets: set[str], now_ms: int = 0
+) -> list[str]:
     """What headquarters' offers name and it does not know, so that they are held back or never shown; each a sentence.
+    Behind it those that have ended by `now_ms`.
 
     `zones` empty = it has named none, and asks about none.
     """
     found: list[str] = []
+    ended: list[str] = []
     for body in listed:
         try:
             offer = offers.parse(body)
@@ -69,11 +75,21 @@ def doubts(listed: Sequence[Mapping[str, Any]], zones: set[str], classes: set[st
         asked = sorted(one for one in fields(offer.eligibility) if one.startswith((MEMBER, VISIT)))
         if offer.audience == "everyone" and asked:
             found.append(f"{offer.offer_id}: for everyone, so nobody's {asked[0]} is known; audience members perhaps")
+        if offer.valid_until_ms is not None and offer.valid_until_ms <= now_ms:
+            ended.append(f"{offer.offer_id}: valid_until_ms is over; nobody is shown it")
+    found += ended
     return found if len(found) <= MAX_FAULTS else [*found[:MAX_FAULTS], f"and {len(found) - MAX_FAULTS} more"]
 
 
 def _unmeant(offer: Offer) -> Iterator[str]:
     """What the wire takes, and nobody can have meant."""
+    if not offer.title:
+        yield "title: expected a text in one language at least"
+    for language, text in offer.title.items():
+        if not text.strip():
+            yield f"title.{language}: expected a text; found none"
+    if offer.eligibility is not None:
+        yield from _never(offer.eligibility, "eligibility")
     from_ms, until_ms = offer.valid_from_ms, offer.valid_until_ms
     for name, ms in (("valid_from_ms", from_ms), ("valid_until_ms", until_ms)):
         if ms is not None and _SECONDS[0] <= ms < _SECONDS[1]:
@@ -82,6 +98,21 @@ def _unmeant(offer: Offer) -> Iterator[str]:
         yield f"valid_until_ms: expected more than valid_from_ms, {from_ms}; found {until_ms}"
     if offer.price_ref and gtin_of(offer.price_ref) is None:
         yield f"price_ref: {_no_gtin(offer.price_ref)}"
+
+
+def _never(rule: Rule, place: str) -> Iterator[str]:
+    """Weekdays and hours that there are not."""
+    place = f"{place}.{rule.op}"
+    for number, one in enumerate(rule.rules):
+        yield from _never(one, place if rule.op == "not" else f"{place}.{number}")
+    if rule.field not in _ENDS:
+        return
+    first, last = _ENDS[rule.field]
+    least, most = (first + 1, last + 1) if rule.op == "below" else (first, last)
+    for number, value in enumerate(rule.values):
+        if not least <= int(value) <= most:
+            at = f"{place}.1.{number}" if rule.op == "in" else f"{place}.1"
+            yield f"{at}: expected a number from {least} to {most}, since it is the {rule.field}; found {value}"
 
 
 def _no_gtin(text: str) -> str:

@@ -128,24 +128,25 @@ def publish_offers(db: Path, path: Path) -> tuple[int, int]:
     return _record(db, orders.read_ops(path, orders.OFFER_OPS))
 
 
-def publish_catalogue(db: Path, path: Path) -> tuple[int, int]:
-    """Record a whole catalogue in place of all offers; returns as import_file."""
-    return _record(db, orders.read_catalogue(path))
+def publish_catalogue(db: Path, path: Path, *, empty: bool = False) -> tuple[int, int]:
+    """Record a whole catalogue in place of all offers; returns as import_file. `empty`: none may be left."""
+    return _record(db, orders.read_catalogue(path, 0 if empty else standing(db)[0]))
 
 
-def standing(db: Path) -> tuple[int, list[str]]:
-    """How many offers stand, and what they name that headquarters does not know, in sentences."""
+def standing(db: Path, now_ms: int = 0) -> tuple[int, list[str]]:
+    """How many offers stand, and what of them is doubtful by `now_ms`, in sentences."""
     with _ledger(db) as ledger:
         offers, classes = ledger.offers(), ledger.coupon_classes()
         zones, budgets = set(ledger.config().get("zones") or {}), {row["budget_id"] for row in ledger.budgets()}
-    return len(offers), proofreading.doubts(offers, zones, classes, budgets)
+    return len(offers), proofreading.doubts(offers, zones, classes, budgets, now_ms)
 
 
-def publish_prices(db: Path, path: Path) -> tuple[int, int]:
-    """Make the price list what a JSON-lines file says; how many parts of it are news, and the version then."""
+def publish_prices(db: Path, path: Path, *, empty: bool = False) -> tuple[int, int]:
+    """Make the price list what a JSON-lines file says; how many parts of it are news, and the version then. `empty` as
+    above."""
     articles = pricefiles.read(path)
     with _ledger(db) as ledger:
-        ops = pricefiles.changes(articles, ledger.price_parts())
+        ops = pricefiles.changes(articles, ledger.price_parts(), empty=empty)
     return _record(db, ops)
 
 
@@ -356,8 +357,8 @@ def points(db: Path) -> list[Row]:
         return ledger.balances()
 
 
-def events(db: Path, after: int = 0, limit: int = 1_000) -> list[Row]:
-    """What the shops reported, by `id` above `after`, oldest first."""
+def events(db: Path, after: int | None = 0, limit: int = 1_000) -> list[Row]:
+    """What the shops reported, by `id` above `after`, oldest first; None = the newest `limit`."""
     _must_exist(db)
     with _ledger(db) as ledger:
         return ledger.events(after, limit)

@@ -238,7 +238,7 @@ export const money = (cents, language) => (cents / 100).toLocaleString(language,
 const signed = (n) => `${n < 0 ? "−" : "+"}${Math.abs(n)}`;
 
 const SLOTS = { // what shops fill in: what the offer itself says of it, and its name where only the shop knows
-  price: { of: (o, language) => o.price_cents == null ? "" : money(o.price_cents, language), de: "Preis", en: "price" },
+  price: { of: (o, language) => o.price_cents ? money(o.price_cents, language) : "", de: "Preis", en: "price" },
   value: { of: (o, language) => o.value_cents ? money(o.value_cents, language) : "", de: "Wert", en: "value" },
   until: { of: (o, language) => o.valid_until_ms == null ? "" : new Intl.DateTimeFormat(language, { day: "numeric", month: "long" }).format(o.valid_until_ms - 1), de: "Ende", en: "end" },
   store: { of: () => "", de: "Laden", en: "shop" },
