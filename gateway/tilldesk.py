@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from gateway.checkout import Answer, Asked, Checkout, Outcome
 from gateway.config import ReceiverTable
@@ -31,6 +31,9 @@ MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed
 SHIFT_MS = 12 * 3_600_000  # longer than anybody works; what came back later is reversed by the point of sale's own id
 MAX_LINES = 50  # of a shift on the page, newest first; 200 bytes each
 
+
+# Whose sale a reservation is of: this one; unclear, as it was made for nobody known; another member's.
+SaleOf = Literal["this", "unclear", "other"]
 
 _Brought = tuple[str, tuple[int, int]]  # whose, and what it brought and what they have, where a screen may say it
 
@@ -60,7 +63,8 @@ class TillOffer:
 
 @dataclass(frozen=True, slots=True)
 class TillLine:
-    """A redemption of this shift at this till. `at_ms`: the ledger's; `left_ms`: how long a reservation waits."""
+    """A redemption of this shift at this till. `at_ms`: the ledger's; `left_ms`: how long a reservation waits, and
+    `sale` the one that it was made in."""
 
     redemption_id: str
     offer_id: str
@@ -72,6 +76,7 @@ class TillLine:
     at_ms: int
     left_ms: int
     coupon: bool
+    sale: SaleOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,13 +306,14 @@ def _view(tx: Tx, at: AtTill, zone: str, look: _Look | None) -> TillView:
     # What is held ends by a time that has surely come, as gateway.checkout says, and a shift is as long by it.
     surely_ms = at.times.surely_ms
     lines = tx.shift_of(at.till, surely_ms - SHIFT_MS, MAX_LINES)
+    newest = next((one for one, _ in lines if one.state is State.RESERVED), None)
     return TillView(
         at.till,
         buyer,
         tuple(
             _offer(tx, at, person, one, rules.get(one.coupon_class, UNCLASSED), one.offer_id in kept) for one in chosen
         ),
-        tuple(_line(one, at_ms, surely_ms, shown) for one, at_ms in lines),
+        tuple(_line(one, at_ms, surely_ms, shown, _sale_of(one, at.sale, newest)) for one, at_ms in lines),
         at.hq_there,
     )
 
@@ -337,7 +343,14 @@ def _unit(lent: list[Lease]) -> str:
     return lent[0].unit if lent else "units"
 
 
-def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offer]) -> TillLine:
+def _sale_of(one: Redemption, sale: Sale | None, newest: Redemption | None) -> SaleOf:
+    """Whose sale a reservation is of. While nobody is known at the till, it is the one in which was reserved last."""
+    if sale is None:
+        return "this" if newest is not None and one.member_id == newest.member_id else "unclear"
+    return "this" if one.member_id == sale.member_id else "unclear" if one.member_id is None else "other"
+
+
+def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offer], sale: SaleOf) -> TillLine:
     offer = offers.get(one.offer_id)
     title: Text = {"de": one.offer_id, "en": one.offer_id} if offer is None else offer.title
     return TillLine(
@@ -351,4 +364,5 @@ def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offe
         at_ms,
         one.until_ms - surely_ms,
         bool(one.coupon),
+        sale,
     )
