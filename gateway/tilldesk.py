@@ -19,13 +19,13 @@ from gateway.core.proof import redeemable_cents
 from gateway.core.redemption import UNCLASSED, CouponClass, Lease, Offline, Redemption, State
 from gateway.core.stage import Stage
 from gateway.core.tills import Sale, Tills
-from gateway.decisions import Decisions
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.reserving import AtTill, forbidden, person_at, preview
 from gateway.sales import Recorded, SaleOutcome, Sold, record_sale
 from gateway.situations import anybodys, said
 from gateway.store import Store
+from gateway.tilloffers import at_till
 
 MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed by their coupons
 SHIFT_MS = 12 * 3_600_000  # longer than anybody works; what came back later is reversed by the point of sale's own id
@@ -130,7 +130,6 @@ class TillDesk:
         surfaces: Surfaces,
         stage: Stage,
         show: Callable[[str], None],
-        decisions: Decisions,
     ) -> None:
         self._tills = tills
         self._checkout = checkout
@@ -143,7 +142,6 @@ class TillDesk:
         self._surfaces = surfaces
         self._stage = stage
         self._show = show
-        self._decisions = decisions
         self._looks: dict[str, _Look] = {}
         self._looking = asyncio.Lock()
 
@@ -215,7 +213,7 @@ class TillDesk:
     async def _look(self, till: str, sale: Sale) -> None:
         now_ms, sale_id = self._clock.now_ms(), self._new_id()
         at, zone = self._checkout.at(till), self._zone_of(till)
-        chosen = await self._commit(lambda tx: _choose(tx, self._decisions, at, sale, zone, sale_id, now_ms))
+        chosen = await self._commit(lambda tx: _choose(tx, at, sale, zone, sale_id, now_ms))
         if chosen is not None and self._tills.at(till, self._clock.now_ms()) is not None:
             self._looks[till] = chosen
 
@@ -245,12 +243,12 @@ class TillDesk:
         return {}
 
 
-def _choose(tx: Tx, decisions: Decisions, at: AtTill, sale: Sale, zone: str, sale_id: str, now_ms: int) -> _Look | None:
+def _choose(tx: Tx, at: AtTill, sale: Sale, zone: str, sale_id: str, now_ms: int) -> _Look | None:
     """The offers for a member at a till, noted as contacts like any other, and that somebody saw the name."""
     person = tx.person(sale.member_id, now_ms)
     if person is None or person.staff or not person.profile.may(Purpose.RECOGNISE_NFC, now_ms).ok:
         return None
-    offers, kept = decisions.at_till(tx, sale, person, zone, now_ms)
+    offers, kept = at_till(tx, sale, person, zone, now_ms)
     allowed = (offer for offer in offers if _is_redeemable(offer) and not forbidden(tx, at, person, offer, met=True))
     worth = list(islice(allowed, MAX_OFFERS))
     for offer in worth:
