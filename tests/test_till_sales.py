@@ -91,6 +91,36 @@ async def test_a_basket_of_nobody_known_is_not_paid_with_what_a_member_left(tmp_
         await expect(page.locator(".receipt")).to_be_hidden()
 
 
+async def test_what_one_press_redeemed_is_summed_up_and_leaves_with_the_customer(tmp_path: Path) -> None:
+    async with till(tmp_path) as (desk, page):
+        await desk.shop.push(*member("fritz", *ALL))
+        await desk.shop.tap("mia", "till-nfc", Proof.PROVEN)
+        for number, title in enumerate(("Zwei Pfund", "Kuchen", "Eigener Becher"), 1):
+            await reserve(page, title).click()
+            await expect(page.locator(".basket .held li")).to_have_count(number)
+        await booked(page, "4711")
+        await expect(page.locator(".answer")).to_have_text("Eingelöst: 8,00 €.")
+        await desk.shop.tap("fritz", "till-nfc", Proof.PROVEN)
+        await expect(page.locator(".buyer h2")).to_have_text("Fritz")
+        await expect(page.locator(".answer")).to_have_attribute("data-kind", "hint")
+
+
+async def test_what_was_said_of_a_basket_stays_for_whom_it_brought_and_goes_with_it(tmp_path: Path) -> None:
+    async with till(tmp_path) as (desk, page):
+        await stocked(desk)
+        await desk.shop.push(*member("fritz", *ALL))
+        await desk.shop.tap("fritz", "till-nfc", Proof.PROVEN)
+        await expect(page.locator(".buyer h2")).to_have_text("Fritz")
+        text, _ = await coded(desk, "mia", CUP)
+        await show(page, text)
+        await expect(page.locator(".buyer h2")).to_have_text("Mia")
+        await expect(page.locator(".answer")).to_have_text("Korb aufgenommen: 9,00 € zu zahlen.")
+        await show(page, text)
+        await expect(page.locator(".answer")).to_have_text("Dieser Korb war schon an einer Kasse.")
+        await page.get_by_role("button", name="Erfasst, weglegen").click()
+        await expect(page.locator(".answer")).to_have_attribute("data-kind", "hint")
+
+
 SIZES = pytest.mark.parametrize("size", [(390, 844), (800, 1280), (1024, 768), (1280, 800)])
 
 # The heights of field and button, and what a finger meets in the middle of the button beside the coupon's field.

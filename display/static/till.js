@@ -6,7 +6,7 @@ import { Live } from "./live.js";
 import { Presses } from "./presses.js";
 import { BasketCard, NO_BASKET, mayBeBasket } from "./tillbasket.js";
 import { BackDialog, HeldRow, OfferRow, ShiftRow, arrange } from "./tillrows.js";
-import { SaleLines } from "./tillsale.js";
+import { Booked, SaleLines } from "./tillsale.js";
 import { money, refusal, said } from "./tillwords.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
@@ -17,6 +17,8 @@ const SURE_MS = 6000; // how long a question waits for the second press
 const LOCKED = 423; // what a tablet is answered while a customer holds it
 const RECEIPT = /^[A-Za-z0-9._:/#-]{1,64}$/;
 const RECEIPT_MAX = 64; // a longer text in its field came from the scanner: it is a coupon
+
+const isBasket = (name) => name.startsWith("basket:");
 
 class TillDesk extends HTMLElement {
   #view = null;
@@ -30,6 +32,7 @@ class TillDesk extends HTMLElement {
   #earlier = new Map();
   #lines = new Map();
   #known = null; // the sale of whom this page knew last
+  #booked = new Booked();
   #sure = -Infinity; // when it was asked whether a sale ends all the same
   #ends = 0;
   #shop = { name: {} };
@@ -114,7 +117,7 @@ class TillDesk extends HTMLElement {
     this.shiftTitle = el("h2");
     this.shiftList = el("ul.shift");
     this.shiftNone = el("p.none");
-    this.scanned = new BasketCard(this.till);
+    this.scanned = new BasketCard(this.till, () => this.#tell("hint", "hint"));
     this.right = el("div.side", {}, this.scanned.node, el("section.basket", {}, this.heldTitle, this.heldList, this.heldNone, this.receiptForm), this.earlier, el("section.past", {}, this.shiftTitle, this.shiftList, this.shiftNone));
   }
 
@@ -144,10 +147,11 @@ class TillDesk extends HTMLElement {
       if (found.status === LOCKED) location.replace("/me");
       else if (found.status === 401) this.#tell("no", "status_401");
       if (found.body !== null && age === this.#age) {
+        const ringing = [...this.#settling].some(isBasket);
         for (const name of settled) this.#settling.delete(name);
         // Whoever is gone before their time is over bought elsewhere, or somebody else's basket is paid here now.
         if (this.#view?.buyer && !found.body.buyer && this.#ends - performance.now() > TICK_MS) this.sale.end(this.#reserved()[0]);
-        this.#show(found.body);
+        this.#show(found.body, ringing || this.presses.some(isBasket));
       }
     } while (this.#again);
     this.#asking = false;
@@ -180,9 +184,11 @@ class TillDesk extends HTMLElement {
     else if (press.to === "baskets") this.#rung(press, body);
     else if (body.result === "refused") {
       this.#tell("no", body.reason);
+      if (press.body.receipt) this.#booked.refuse(press.body.receipt);
       this.scanned.refuse(press.body.offer_id, body.reason);
     }
-    else this.#tell("yes", `said_${body.result}`, body.cents);
+    else if (body.result !== "committed") this.#tell("yes", `said_${body.result}`, body.cents);
+    else if (this.#booked.add(press.body.receipt, body.cents)) this.#tell("yes", "said_committed", this.#booked.cents);
     this.#settling.add(press.name);
     this.#draw();
     this.#refresh();
@@ -226,6 +232,7 @@ class TillDesk extends HTMLElement {
       return;
     }
     this.receiptField.value = "";
+    this.#booked.begin(receipt);
     for (const line of this.#reserved()[0]) this.#press(`confirm:${line.redemption_id}`, `/${line.redemption_id}/confirm`, { receipt });
   }
 
@@ -255,9 +262,11 @@ class TillDesk extends HTMLElement {
 
   // --- what is shown -------------------------------------------------------------------------------------------
 
-  #show(view) {
+  /** `ringing`: a basket that was just shown may be why somebody else stands there; what was said of it stays. */
+  #show(view, ringing = false) {
     const before = this.#view?.buyer?.sale_id;
     if (view.buyer && this.#known !== null && view.buyer.sale_id !== this.#known) this.sale.next();
+    if (view.buyer && this.#view && view.buyer.sale_id !== this.#known && !ringing) this.#tell("hint", "hint");
     this.#known = view.buyer?.sale_id ?? this.#known;
     this.#view = view;
     const now = performance.now();

@@ -53,3 +53,28 @@ export class SaleLines {
     sessionStorage.setItem(this.place, JSON.stringify({ ended: newest(this.#ended), taken: newest(this.#taken) }));
   }
 }
+
+/** What came of the presses for the newest receipt: one press books several, and no yes may hide a no. */
+export class Booked {
+  #receipt = null;
+  #refused = false;
+  cents = 0;
+
+  begin(receipt) {
+    this.#receipt = receipt;
+    this.#refused = false;
+    this.cents = 0;
+  }
+
+  refuse(receipt) {
+    if (receipt !== this.#receipt) this.begin(receipt);
+    this.#refused = true;
+  }
+
+  /** So much more is redeemed; whether all of it was, as far as is known. */
+  add(receipt, cents) {
+    if (receipt !== this.#receipt) this.begin(receipt);
+    this.cents += cents;
+    return !this.#refused;
+  }
+}
