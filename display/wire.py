@@ -145,6 +145,7 @@ def till(value: TillView, now_ms: int, speed: float) -> Json:
                 "at_ms": one.at_ms,
                 "ttl_ms": real_ms(one.left_ms, speed) if one.state is State.RESERVED else None,
                 "coupon": one.coupon,
+                "sale": one.sale if one.state is State.RESERVED else None,
             }
             for one in value.lines
         ],

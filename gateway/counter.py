@@ -12,7 +12,6 @@ from gateway.core.ports import Surfaces
 from gateway.core.redemption import Times
 from gateway.core.stage import Stage
 from gateway.core.tills import Tills
-from gateway.decisions import Decisions
 from gateway.store import Store
 from gateway.tilldesk import TillDesk
 
@@ -26,13 +25,12 @@ def open_counter(
     ears: Iterable[ReceiverTable],
     surfaces: Surfaces,
     stage: Stage,
-    decisions: Decisions,
     trips: Trips,
 ) -> tuple[Checkout, TillDesk, Baskets]:
     """What tills ask, what their pages show, and the baskets that are shown there."""
     clock, health, commit, begin, new_id = lent.clock, lent.health, lent.commit, lent.begin, lent.new_id
     checkout = Checkout(tills, store, clock, health, commit, begin, new_id, times, hq_there)
-    shown = surfaces, stage, lent.show, decisions
+    shown = surfaces, stage, lent.show
     desk = TillDesk(tills, checkout, ears, store, clock, health, commit, new_id, *shown)
     where = tills, store, clock, health, commit, begin, new_id, times
     return checkout, desk, Baskets(*where, lent.site_key, lent.random, lambda: lent.shop().sale_ms, trips, hq_there)

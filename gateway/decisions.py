@@ -23,7 +23,6 @@ from gateway.core.segments import Change
 from gateway.core.shelf import Place
 from gateway.core.stage import WELCOME_MS, Dialogue
 from gateway.core.template import fill
-from gateway.core.tills import Sale
 from gateway.records import Tx
 from gateway.situations import chooser, situation_of, store_of
 
@@ -201,19 +200,6 @@ class Decisions:
         body = {"till": till, "member_id": tap.member_id, "proof": tap.proof, "receiver": tap.reader}
         tx.emit(Event("sale.identified", tap.at_ms, body))
         return True
-
-    def at_till(self, tx: Tx, sale: Sale, person: Person, zone: str, now_ms: int) -> tuple[list[Offer], frozenset[str]]:
-        """What may be said to a member at a till, best first, and to what of it they said yes at a screen lately.
-
-        A yes comes first, and the pause after it was shown does not take it away again.
-        """
-        kept = frozenset(one.offer_id for one in person.contacts if one.what == "accepted")
-        kept -= {one.offer_id for one in person.contacts if one.what == "redeemed"}
-        fresh = replace(person, contacts=tuple(one for one in person.contacts if one.offer_id not in kept))
-        situation = situation_of(tx, "", "tap", now_ms, zone, sale.till, fresh, proof=sale.proof, channel="till")
-        best = sorted(one_of_each_group(sift(situation)[1]), key=lambda offer: offer.offer_id not in kept)
-        best = [fill(offer, zone, situation.shop, situation.prices) for offer in best]
-        return best, kept
 
     def greet(
         self,

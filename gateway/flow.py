@@ -110,7 +110,7 @@ class Flow:
         )
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         desk = self._tills, store, self.life.times, hq_there, self._receivers.values(), surfaces, self._stage
-        self.checkout, self.till_desk, self.baskets = open_counter(lent, *desk, self._decisions, self._visits)
+        self.checkout, self.till_desk, self.baskets = open_counter(lent, *desk, self._visits)
         self._holders |= {"till_pages": self.till_desk, "baskets": self.baskets}
         wipes = self._forget, self._forget_all, self._binding.drop, self.selfservice.erased
         own = store, self.recognition, clock, health, self._commit, self._begin_always

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from gateway.checkout import Answer, Asked, Checkout, Outcome
 from gateway.config import ReceiverTable
@@ -19,18 +19,21 @@ from gateway.core.proof import redeemable_cents
 from gateway.core.redemption import UNCLASSED, CouponClass, Lease, Offline, Redemption, State
 from gateway.core.stage import Stage
 from gateway.core.tills import Sale, Tills
-from gateway.decisions import Decisions
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.reserving import AtTill, forbidden, person_at, preview
 from gateway.sales import Recorded, SaleOutcome, Sold, record_sale
 from gateway.situations import anybodys, said
 from gateway.store import Store
+from gateway.tilloffers import at_till
 
 MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed by their coupons
 SHIFT_MS = 12 * 3_600_000  # longer than anybody works; what came back later is reversed by the point of sale's own id
 MAX_LINES = 50  # of a shift on the page, newest first; 200 bytes each
 
+
+# Whose sale a reservation is of: this one; unclear, as it was made for nobody known; another member's.
+SaleOf = Literal["this", "unclear", "other"]
 
 _Brought = tuple[str, tuple[int, int]]  # whose, and what it brought and what they have, where a screen may say it
 
@@ -60,7 +63,8 @@ class TillOffer:
 
 @dataclass(frozen=True, slots=True)
 class TillLine:
-    """A redemption of this shift at this till. `at_ms`: the ledger's; `left_ms`: how long a reservation waits."""
+    """A redemption of this shift at this till. `at_ms`: the ledger's; `left_ms`: how long a reservation waits, and
+    `sale` the one that it was made in."""
 
     redemption_id: str
     offer_id: str
@@ -72,6 +76,7 @@ class TillLine:
     at_ms: int
     left_ms: int
     coupon: bool
+    sale: SaleOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,6 @@ class TillDesk:
         surfaces: Surfaces,
         stage: Stage,
         show: Callable[[str], None],
-        decisions: Decisions,
     ) -> None:
         self._tills = tills
         self._checkout = checkout
@@ -138,7 +142,6 @@ class TillDesk:
         self._surfaces = surfaces
         self._stage = stage
         self._show = show
-        self._decisions = decisions
         self._looks: dict[str, _Look] = {}
         self._looking = asyncio.Lock()
         self._selling = {till: asyncio.Lock() for till in tills.names}
@@ -212,7 +215,7 @@ class TillDesk:
     async def _look(self, till: str, sale: Sale) -> None:
         now_ms, sale_id = self._clock.now_ms(), self._new_id()
         at, zone = self._checkout.at(till), self._zone_of(till)
-        chosen = await self._commit(lambda tx: _choose(tx, self._decisions, at, sale, zone, sale_id, now_ms))
+        chosen = await self._commit(lambda tx: _choose(tx, at, sale, zone, sale_id, now_ms))
         if chosen is not None and self._tills.at(till, self._clock.now_ms()) is not None:
             self._looks[till] = chosen
 
@@ -242,12 +245,12 @@ class TillDesk:
         return {}
 
 
-def _choose(tx: Tx, decisions: Decisions, at: AtTill, sale: Sale, zone: str, sale_id: str, now_ms: int) -> _Look | None:
+def _choose(tx: Tx, at: AtTill, sale: Sale, zone: str, sale_id: str, now_ms: int) -> _Look | None:
     """The offers for a member at a till, noted as contacts like any other, and that somebody saw the name."""
     person = tx.person(sale.member_id, now_ms)
     if person is None or person.staff or not person.profile.may(Purpose.RECOGNISE_NFC, now_ms).ok:
         return None
-    offers, kept = decisions.at_till(tx, sale, person, zone, now_ms)
+    offers, kept = at_till(tx, sale, person, zone, now_ms)
     allowed = (offer for offer in offers if _is_redeemable(offer) and not forbidden(tx, at, person, offer, met=True))
     worth = list(islice(allowed, MAX_OFFERS))
     for offer in worth:
@@ -303,13 +306,14 @@ def _view(tx: Tx, at: AtTill, zone: str, look: _Look | None) -> TillView:
     # What is held ends by a time that has surely come, as gateway.checkout says, and a shift is as long by it.
     surely_ms = at.times.surely_ms
     lines = tx.shift_of(at.till, surely_ms - SHIFT_MS, MAX_LINES)
+    newest = next((one for one, _ in lines if one.state is State.RESERVED), None)
     return TillView(
         at.till,
         buyer,
         tuple(
             _offer(tx, at, person, one, rules.get(one.coupon_class, UNCLASSED), one.offer_id in kept) for one in chosen
         ),
-        tuple(_line(one, at_ms, surely_ms, shown) for one, at_ms in lines),
+        tuple(_line(one, at_ms, surely_ms, shown, _sale_of(one, at.sale, newest)) for one, at_ms in lines),
         at.hq_there,
     )
 
@@ -339,7 +343,14 @@ def _unit(lent: list[Lease]) -> str:
     return lent[0].unit if lent else "units"
 
 
-def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offer]) -> TillLine:
+def _sale_of(one: Redemption, sale: Sale | None, newest: Redemption | None) -> SaleOf:
+    """Whose sale a reservation is of. While nobody is known at the till, it is the one in which was reserved last."""
+    if sale is None:
+        return "this" if newest is not None and one.member_id == newest.member_id else "unclear"
+    return "this" if one.member_id == sale.member_id else "unclear" if one.member_id is None else "other"
+
+
+def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offer], sale: SaleOf) -> TillLine:
     offer = offers.get(one.offer_id)
     title: Text = {"de": one.offer_id, "en": one.offer_id} if offer is None else offer.title
     return TillLine(
@@ -353,4 +364,5 @@ def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offe
         at_ms,
         one.until_ms - surely_ms,
         bool(one.coupon),
+        sale,
     )

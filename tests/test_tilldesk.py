@@ -260,3 +260,27 @@ async def test_an_offer_that_is_dropped_leaves_the_page(shop: Shop) -> None:
     assert "roast" in offered(await look(shop))
     await shop.push(OfferDrop("roast"))
     assert "roast" not in offered(await look(shop))
+
+
+async def test_a_reservation_says_whether_it_is_of_this_sale_of_nobody_known_or_of_another_member(
+    tmp_path: Path,
+) -> None:
+    changes = [OfferPut(offer) for offer in OFFERS]
+    shop = await open_shop(tmp_path, *changes, RULES, LEASE, *member("mia", *ALL), *member("ben", *ALL))
+
+    async def sales() -> dict[str, str]:
+        return {one.offer_id: one.sale for one in (await look(shop)).lines if one.state is State.RESERVED}
+
+    await ask(shop, Asked("reserve", offer_id="bag"))
+    assert await sales() == {"bag": "this"}
+    shop.clock.ms += 1_000
+    await shop.tap("ben", "till-nfc", Proof.PROVEN)
+    assert await sales() == {"bag": "unclear"}
+    await ask(shop, Asked("reserve", offer_id="cake"))
+    assert await sales() == {"bag": "unclear", "cake": "this"}
+    shop.clock.ms += 1_000
+    await shop.tap("mia", "till-nfc", Proof.PROVEN)
+    assert await sales() == {"bag": "unclear", "cake": "other"}
+    shop.flow.end_sale("till-1")
+    assert await sales() == {"bag": "unclear", "cake": "this"}, "of nobody known: what was reserved last"
+    shop.store.close()

@@ -29,6 +29,11 @@ export class Presses {
     return this.#waiting.has(name);
   }
 
+  /** Whether a press waits whose name is of a kind. */
+  some(ofKind) {
+    return [...this.#waiting.keys()].some(ofKind);
+  }
+
   /** How many wait. */
   get open() {
     return this.#waiting.size;

@@ -5,7 +5,8 @@ import { ask, el, minutes, post, ring, say } from "./dom.js";
 import { Live } from "./live.js";
 import { Presses } from "./presses.js";
 import { BasketCard, NO_BASKET, mayBeBasket } from "./tillbasket.js";
-import { BackDialog, HeldRow, OfferRow, ShiftRow } from "./tillrows.js";
+import { BackDialog, HeldRow, OfferRow, ShiftRow, arrange } from "./tillrows.js";
+import { Booked, SaleLines } from "./tillsale.js";
 import { money, refusal, said } from "./tillwords.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
@@ -17,6 +18,8 @@ const LOCKED = 423; // what a tablet is answered while a customer holds it
 const RECEIPT = /^[A-Za-z0-9._:/#-]{1,64}$/;
 const RECEIPT_MAX = 64; // a longer text in its field came from the scanner: it is a coupon
 
+const isBasket = (name) => name.startsWith("basket:");
+
 class TillDesk extends HTMLElement {
   #view = null;
   #lostAt = null;
@@ -26,13 +29,17 @@ class TillDesk extends HTMLElement {
   #settling = new Set(); // presses that were answered, until the page shows what came of them
   #offers = new Map();
   #held = new Map();
+  #earlier = new Map();
   #lines = new Map();
-  #sure = 0;
+  #known = null; // the sale of whom this page knew last
+  #booked = new Booked();
+  #sure = -Infinity; // when it was asked whether a sale ends all the same
   #ends = 0;
   #shop = { name: {} };
 
   connectedCallback() {
     this.till = this.dataset.till;
+    this.sale = new SaleLines(this.till);
     this.language = deviceLanguage();
     this.#bar();
     this.#left();
@@ -104,11 +111,14 @@ class TillDesk extends HTMLElement {
       event.preventDefault();
       this.#confirm();
     });
+    this.earlierTitle = el("h2");
+    this.earlierList = el("ul.held");
+    this.earlier = el("section.earlier", {}, this.earlierTitle, this.earlierList);
     this.shiftTitle = el("h2");
     this.shiftList = el("ul.shift");
     this.shiftNone = el("p.none");
-    this.scanned = new BasketCard(this.till);
-    this.right = el("div.side", {}, this.scanned.node, el("section.basket", {}, this.heldTitle, this.heldList, this.heldNone, this.receiptForm), el("section.past", {}, this.shiftTitle, this.shiftList, this.shiftNone));
+    this.scanned = new BasketCard(this.till, () => this.#tell("hint", "hint"));
+    this.right = el("div.side", {}, this.scanned.node, el("section.basket", {}, this.heldTitle, this.heldList, this.heldNone, this.receiptForm), this.earlier, el("section.past", {}, this.shiftTitle, this.shiftList, this.shiftNone));
   }
 
   // --- what comes in -------------------------------------------------------------------------------------------
@@ -137,8 +147,11 @@ class TillDesk extends HTMLElement {
       if (found.status === LOCKED) location.replace("/me");
       else if (found.status === 401) this.#tell("no", "status_401");
       if (found.body !== null && age === this.#age) {
+        const ringing = [...this.#settling].some(isBasket);
         for (const name of settled) this.#settling.delete(name);
-        this.#show(found.body);
+        // Whoever is gone before their time is over bought elsewhere, or somebody else's basket is paid here now.
+        if (this.#view?.buyer && !found.body.buyer && this.#ends - performance.now() > TICK_MS) this.sale.end(this.#reserved()[0]);
+        this.#show(found.body, ringing || this.presses.some(isBasket));
       }
     } while (this.#again);
     this.#asking = false;
@@ -171,9 +184,11 @@ class TillDesk extends HTMLElement {
     else if (press.to === "baskets") this.#rung(press, body);
     else if (body.result === "refused") {
       this.#tell("no", body.reason);
+      if (press.body.receipt) this.#booked.refuse(press.body.receipt);
       this.scanned.refuse(press.body.offer_id, body.reason);
     }
-    else this.#tell("yes", `said_${body.result}`, body.cents);
+    else if (body.result !== "committed") this.#tell("yes", `said_${body.result}`, body.cents);
+    else if (this.#booked.add(press.body.receipt, body.cents)) this.#tell("yes", "said_committed", this.#booked.cents);
     this.#settling.add(press.name);
     this.#draw();
     this.#refresh();
@@ -217,33 +232,42 @@ class TillDesk extends HTMLElement {
       return;
     }
     this.receiptField.value = "";
-    for (const line of this.#reserved()) this.#press(`confirm:${line.redemption_id}`, `/${line.redemption_id}/confirm`, { receipt });
+    this.#booked.begin(receipt);
+    for (const line of this.#reserved()[0]) this.#press(`confirm:${line.redemption_id}`, `/${line.redemption_id}/confirm`, { receipt });
   }
 
   async #done() {
-    if (this.#reserved().length && performance.now() - this.#sure > SURE_MS) {
+    const [here] = this.#reserved();
+    if (here.length && performance.now() - this.#sure > SURE_MS) {
       this.#sure = performance.now();
       this.#tell("ask", "doneAsk");
       return;
     }
-    this.#sure = 0;
+    this.#sure = -Infinity;
     const result = await post(`/api/v1/tills/${encodeURIComponent(this.till)}/done`);
     if (result === "failed") this.#tell("no", "status_other");
     else {
+      this.sale.end(here);
       this.scanned.clear();
       this.#tell("hint", "hint");
+      this.#draw();
     }
     this.#refresh();
   }
 
+  /** What is held for this sale, and for earlier ones. */
   #reserved() {
-    return this.#view ? this.#view.lines.filter((line) => line.state === "reserved") : [];
+    return this.sale.split(this.#view ? this.#view.lines.filter((line) => line.state === "reserved") : []);
   }
 
   // --- what is shown -------------------------------------------------------------------------------------------
 
-  #show(view) {
+  /** `ringing`: a basket that was just shown may be why somebody else stands there; what was said of it stays. */
+  #show(view, ringing = false) {
     const before = this.#view?.buyer?.sale_id;
+    if (view.buyer && this.#known !== null && view.buyer.sale_id !== this.#known) this.sale.next();
+    if (view.buyer && this.#view && view.buyer.sale_id !== this.#known && !ringing) this.#tell("hint", "hint");
+    this.#known = view.buyer?.sale_id ?? this.#known;
     this.#view = view;
     const now = performance.now();
     if (view.buyer) {
@@ -261,15 +285,18 @@ class TillDesk extends HTMLElement {
     this.#drawBuyer(view.buyer);
     this.hq.hidden = view.hq_there;
     const busy = (name) => this.presses.has(name) || this.#settling.has(name);
-    const held = new Set(this.#reserved().map((line) => line.offer_id));
-    this.#rows(this.offersList, this.#offers, view.offers, (one) => one.offer_id,
+    const [reserved, earlier] = this.#reserved();
+    const held = new Set(reserved.map((line) => line.offer_id));
+    arrange(this.offersList, this.#offers, view.offers, (one) => one.offer_id,
       () => new OfferRow((offer, cents) => this.#reserve(offer, cents), () => this.#tell("no", "amountNo")),
       (row, one) => row.fill(one, this.language, held.has(one.offer_id), busy(`reserve:${one.offer_id}`)));
-    const reserved = this.#reserved();
-    this.#rows(this.heldList, this.#held, reserved, (one) => one.redemption_id,
-      () => new HeldRow((id) => this.#press(`cancel:${id}`, `/${id}/cancel`, {})),
-      (row, one) => row.fill(one, this.language, busy(`cancel:${one.redemption_id}`) || busy(`confirm:${one.redemption_id}`)));
-    this.#rows(this.shiftList, this.#lines, view.lines.filter((line) => line.state !== "reserved"), (one) => one.redemption_id,
+    for (const [list, rows, lines] of [[this.heldList, this.#held, reserved], [this.earlierList, this.#earlier, earlier]]) {
+      arrange(list, rows, lines, (one) => one.redemption_id,
+        () => new HeldRow((id) => this.#press(`cancel:${id}`, `/${id}/cancel`, {}), (id) => this.#take(id)),
+        (row, one) => row.fill(one, this.language, busy(`cancel:${one.redemption_id}`) || busy(`confirm:${one.redemption_id}`), rows === this.#earlier && this.sale.mayTake(one)));
+    }
+    this.earlier.hidden = earlier.length === 0;
+    arrange(this.shiftList, this.#lines, view.lines.filter((line) => line.state !== "reserved"), (one) => one.redemption_id,
       () => new ShiftRow((line) => this.back.open(line, this.language)),
       (row, one) => row.fill(one, this.language, busy(`reverse:${one.redemption_id}`)));
     this.offersNone.hidden = view.offers.length > 0;
@@ -281,6 +308,11 @@ class TillDesk extends HTMLElement {
     this.confirmButton.disabled = booking;
     say(this.confirmButton, said(this.language, booking ? "booking" : "confirm"));
     this.#tick();
+  }
+
+  #take(id) {
+    this.sale.take(id);
+    this.#draw();
   }
 
   #reserve(offer, cents) {
@@ -302,23 +334,8 @@ class TillDesk extends HTMLElement {
     const count = points === null ? "" : said(this.language, points.now === 1 ? "points1" : "points", { n: points.now.toLocaleString(this.language) });
     const since = points?.new ? ` (${said(this.language, "pointsNew", { n: `${points.new > 0 ? "+" : "−"}${Math.abs(points.new)}` })})` : "";
     say(this.points, count + since);
-    this.time.hidden = this.doneButton.hidden = !buyer;
-  }
-
-  /** Bring the rows of `list` in line with `items`; a row that stays is the same node, so that no finger misses it. */
-  #rows(list, rows, items, idOf, make, fill) {
-    const ids = items.map(idOf);
-    for (const id of [...rows.keys()]) {
-      if (ids.includes(id)) continue;
-      rows.get(id).node.remove();
-      rows.delete(id);
-    }
-    items.forEach((item, n) => {
-      const row = rows.get(ids[n]) ?? make();
-      rows.set(ids[n], row);
-      fill(row, item);
-      if (list.children[n] !== row.node) list.insertBefore(row.node, list.children[n] ?? null);
-    });
+    this.time.hidden = !buyer;
+    this.doneButton.hidden = !buyer && this.#reserved()[0].length === 0;
   }
 
   #tell(kind, key, cents = 0) {
@@ -337,7 +354,7 @@ class TillDesk extends HTMLElement {
         say(this.timeLeft, said(this.language, "timeLeft", { t: minutes(left) }));
       }
     }
-    for (const row of this.#held.values()) row.tick(now);
+    for (const row of [...this.#held.values(), ...this.#earlier.values()]) row.tick(now);
     this.#line();
   }
 
@@ -363,7 +380,7 @@ class TillDesk extends HTMLElement {
     say(this.hq, said(language, "hqAway"));
     const words = [
       [this.couponLabel, "coupon"], [this.couponButton, "couponAdd"], [this.cameraButton, "camera"], [this.offersTitle, "offers"],
-      [this.offersNone, "offersNone"], [this.heldTitle, "held"], [this.heldNone, "heldNone"], [this.receiptLabel, "receipt"],
+      [this.offersNone, "offersNone"], [this.heldTitle, "held"], [this.heldNone, "heldNone"], [this.earlierTitle, "earlier"], [this.receiptLabel, "receipt"],
       [this.receiptHint, "receiptHint"], [this.shiftTitle, "shift"], [this.shiftNone, "shiftNone"], [this.doneButton, "done"],
     ];
     for (const [node, key] of words) say(node, said(language, key));

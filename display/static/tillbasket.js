@@ -26,7 +26,8 @@ export class BasketCard {
   #basket = null;
   #language = "de";
 
-  constructor(till) {
+  /** `away`: called when somebody says that it is rung up. */
+  constructor(till, away) {
     this.place = `till:${till}:basket`;
     this.title = el("h2");
     this.look = el("p.look", { role: "status" });
@@ -34,7 +35,10 @@ export class BasketCard {
     this.unknown = el("p.why");
     this.sum = el("p.to-pay");
     this.button = el("button.button", { type: "button", "data-role": "rung" });
-    this.button.addEventListener("click", () => this.clear());
+    this.button.addEventListener("click", () => {
+      this.clear();
+      away();
+    });
     this.node = el("section.basket.scanned", {}, this.title, this.look, this.list, this.unknown, this.sum, this.button);
     this.node.hidden = true;
     this.#basket = JSON.parse(sessionStorage.getItem(this.place) ?? "null"); // a code shows it once, a reload must not lose it

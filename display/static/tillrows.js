@@ -22,6 +22,22 @@ function conditions(offer, language) {
   return words;
 }
 
+/** Bring the rows of `list` in line with `items`; a row that stays is the same node, so that no finger misses it. */
+export function arrange(list, rows, items, idOf, make, fill) {
+  const ids = items.map(idOf);
+  for (const id of [...rows.keys()]) {
+    if (ids.includes(id)) continue;
+    rows.get(id).node.remove();
+    rows.delete(id);
+  }
+  items.forEach((item, n) => {
+    const row = rows.get(ids[n]) ?? make();
+    rows.set(ids[n], row);
+    fill(row, item);
+    if (list.children[n] !== row.node) list.insertBefore(row.node, list.children[n] ?? null);
+  });
+}
+
 export class OfferRow {
   constructor(reserve, wrong) {
     this.title = el("h3");
@@ -65,22 +81,28 @@ export class OfferRow {
 }
 
 export class HeldRow {
-  constructor(cancel) {
+  constructor(cancel, take) {
     this.title = el("h3");
     this.time = el("p");
     this.price = el("span.sum");
     this.button = el("button.button", { type: "button" });
     this.button.addEventListener("click", () => cancel(this.line.redemption_id));
-    this.node = el("li", {}, el("div", {}, this.title, this.time), this.price, this.button);
+    this.taking = el("button.button", { type: "button", "data-role": "take" });
+    this.taking.addEventListener("click", () => take(this.line.redemption_id));
+    this.node = el("li", {}, el("div", {}, this.title, this.time), this.price, el("div.acts", {}, this.taking, this.button));
   }
 
-  fill(line, language, busy) {
+  /** `loose`: it is of an earlier sale, and may be put to this one. */
+  fill(line, language, busy, loose) {
     this.line = line;
     this.language = language;
     say(this.title, pick(line.title, language));
     say(this.price, money(language, line.cents));
     this.button.disabled = busy;
     say(this.button, said(language, "cancel"));
+    this.taking.hidden = !loose;
+    this.taking.disabled = busy;
+    say(this.taking, said(language, "take"));
     this.tick(performance.now());
   }
 
