@@ -219,7 +219,8 @@ async def test_after_please_wait_the_same_code_can_be_sent_again() -> None:
         await expect(page.locator(".hint")).to_contain_text("bis zu zehn Minuten")
         await expect(page.locator("[data-key=done]")).to_be_disabled()
         await expect(page.locator("[data-key=done]")).to_be_enabled()
-        await page.locator("[data-key=done]").click()
+        async with page.expect_response("**/code"):
+            await page.locator("[data-key=done]").click()
         await expect(page.locator("[data-key=done]")).to_be_disabled()
         assert [call[3] for call in shop.path.calls] == ["12345678", "12345678"]
 
