@@ -5,9 +5,9 @@ The digital handshake: a member asks, tablets ring, one colleague's card opens a
 A tablet may stand beside a reader: a tap there opens the card on it at once, because the colleague holds it out.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from gateway.core.arrivals import Arrivals, Arrived
 from gateway.core.handshake import Handshake, Handshakes
@@ -18,14 +18,9 @@ from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import GROUP_MS
+from gateway.works import Commit
 
 T = TypeVar("T")
-
-
-class Commit(Protocol):
-    """The flow's own way to commit."""
-
-    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> Awaitable[T]: ...
 
 
 class Advice:
@@ -37,7 +32,7 @@ class Advice:
         surfaces: Surfaces,
         clock: Clock,
         health: Health,
-        commit: Any,
+        commit: Commit,
         new_id: Callable[[], str],
         shop: Callable[[], ShopConfig],
         denies: Callable[[str], bool],
@@ -46,7 +41,7 @@ class Advice:
         self._surfaces = surfaces
         self._clock = clock
         self._health = health
-        self._commit: Commit = commit
+        self._commit = commit
         self._new_id = new_id
         self._shop = shop
         self._denies = denies

@@ -338,7 +338,7 @@ def _eligible(tx: Tx, person: Person, met: frozenset[str], times: Times, hq_ther
     `met`: those that they were promised in this visit. They come first, and that they were met is nothing against them.
     """
     situation = situation_of(tx, "", "tap", times.now_ms, "", PLACEMENT, person, channel="phone")
-    promised = [one for one in tx.offers() if one.offer_id in met]
+    promised = [offer for offer_id in sorted(met) if (offer := tx.offer(offer_id)) is not None]
     fitting = [one for one in sift(situation)[1] if one.offer_id not in met]
     wanted = (one for one in (*promised, *fitting) if one.price_ref and one.value_cents)
     at = _before_a_till(tx, person, times, hq_there)
@@ -360,8 +360,9 @@ def _benefits(
     person = _person(tx, basket.member_id, times.now_ms)
     if person is None:
         return ()
-    by_id = {offer.offer_id: offer for offer in tx.offers()}
-    promised = [by_id[offer_id] for offer_id in basket.offers if offer_id in by_id]
+    promised = [offer for offer_id in basket.offers if (offer := tx.offer(offer_id)) is not None]
+    if not promised:
+        return ()
     bought = {line.gtin for line in price(basket.scans, articles).lines}
     at, given = _before_a_till(tx, person, times, hq_there), set[str]()
     for offer in sorted(promised, key=lambda one: article_of(one) not in bought):

@@ -6,7 +6,7 @@ a hash of that is kept.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -40,6 +40,7 @@ from gateway.core.tokens import Random, new_token
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import Store
+from gateway.works import Commit
 
 T = TypeVar("T")
 
@@ -58,12 +59,6 @@ RING_UP_MS = TTL_MS
 SWEEP_ROWS = 50  # of one commit
 PAGE_ROWS = 1_000  # of the price list in one work: 4 ms of CPU (x86-64), 20 ms on a Pi, for which commits wait
 _KEY = b"store-gateway basket key"
-
-
-class Commit(Protocol):
-    """How a work is committed (gateway.works)."""
-
-    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0) -> Awaitable[T]: ...
 
 
 class Trips(Protocol):

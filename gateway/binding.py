@@ -5,9 +5,8 @@ The code shows that the member wants it, the tap that the card is there. Nothing
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from gateway.advice import Commit
 from gateway.apply import Recognised, recognised
 from gateway.core.consent import may
 from gateway.core.guesses import Guesses
@@ -20,6 +19,7 @@ from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.records import Tx
+from gateway.works import Commit
 
 # The code is no more; somebody has this card; anybody's things may say this text; its proof was spent before.
 No = Literal["gone", "taken", "not_ours", "replayed"]
@@ -43,7 +43,7 @@ class Binding:
         recognition: Recognition,
         clock: Clock,
         health: Health,
-        commit: Any,
+        commit: Commit,
         new_id: Callable[[], str],
         show: Callable[[str], None],
         site_key: bytes,

@@ -6,9 +6,9 @@ thread. `Checkout` is the till's way in and lets go of what is over.
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from gateway.core import redemption
 from gateway.core.model import Contact, Event
@@ -20,6 +20,7 @@ from gateway.health import Health
 from gateway.records import Tx
 from gateway.reserving import AtTill, hold
 from gateway.store import Store
+from gateway.works import Commit
 
 T = TypeVar("T")
 
@@ -121,7 +122,7 @@ def _sold(tx: Tx, one: Redemption, now_ms: int) -> None:
     """One more of the shop's, and one unit less of what the offer promises, as far as that is known. Which goods that
     come back can be sold again is headquarters' to say."""
     tx.count_given(one.offer_id, "redeemed", now_ms)
-    offer = next((offer for offer in tx.offers() if offer.offer_id == one.offer_id), None)
+    offer = tx.offer(one.offer_id)
     if offer is not None and offer.stock_ref:
         tx.take_stock(offer.stock_ref)
 
@@ -179,12 +180,6 @@ def _follow(tx: Tx, at: AtTill, asked: Asked) -> Step | Refused:
         case "cancel":
             return redemption.release(one, lease)
     return redemption.reverse(one, lease, asked.cents)
-
-
-class Commit(Protocol):
-    """How a work is committed (gateway.works)."""
-
-    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0) -> Awaitable[T]: ...
 
 
 class Checkout:

@@ -13,8 +13,8 @@ def credit(tx: Tx, step: Step, now_ms: int) -> None:
         return
     if step.kind is State.COMMITTED:
         # One that left the catalogue since it was reserved brings all: what it was worth is not known any more.
-        worth = next((offer.value_cents for offer in tx.offers() if offer.offer_id == one.offer_id), 0)
-        points = of_redemption(tx.points_policy(), one.offer_id, one.cents, worth)
+        offer = tx.offer(one.offer_id)
+        points = of_redemption(tx.points_policy(), one.offer_id, one.cents, 0 if offer is None else offer.value_cents)
     elif step.kind is State.REVERSED:
         earned, stands = tx.points_of(one.redemption_id)
         points = left(earned, one.cents, one.reversed_cents) - stands

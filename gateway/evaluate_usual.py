@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway import retaildata
 from gateway.core.affinity import Book, Coupon, taste
 from gateway.core.spans import DAY_MS
-from gateway.core.usual import Bought, Crowd, steady, usual
+from gateway.core.usual import MILLION, Bought, Crowd, Product, steady, usual
 from gateway.errors import ConfigError
 from gateway.results import Result, percentile
 from gateway.retaildata import Basket
@@ -158,6 +158,7 @@ class _Methods:
 
 
 OURS = "counts x time x due x popularity, each for the others"
+AS_SENT = "ours as a shop is sent it"  # shares in whole millionths, and nothing beside the member's own products
 NO_CROWD = "ours without popularity"
 
 
@@ -179,6 +180,8 @@ def of_usual(data: Path | None) -> list[Result]:
             ranked = usual(visits, basket.at_ms, share, common, DEEP)
             spent_ms.append((time.thread_time() - began_s) * 1000)
             methods.add(OURS, [one.what for one in ranked], basket.products)
+            ranked = usual(visits, basket.at_ms, _sent(share), (), DEEP)
+            methods.add(AS_SENT, [one.what for one in ranked], basket.products)
             ranked = usual(visits, basket.at_ms, lambda product: steady(0.0), (), DEEP)
             methods.add(NO_CROWD, [one.what for one in ranked], basket.products)
             for name, simple in _simple(known, basket.at_ms).items():
@@ -189,6 +192,16 @@ def of_usual(data: Path | None) -> list[Result]:
     figures = _results("usual", methods.whole, "")
     figures += _results("usual", methods.small, ".small")
     return [*figures, *_cost("usual", spent_ms)]
+
+
+def _sent(share: Callable[[str], Crowd]) -> Callable[[str], Crowd]:
+    """The same, as it arrives in a `purchases.put`."""
+
+    def crowd(product: str) -> Crowd:
+        here, chain, week, chain_week, season, again = (round(part * MILLION) for part in share(product))
+        return Product(product, product, "", here, chain, week, chain_week, season, again).crowd
+
+    return crowd
 
 
 def _simple(known: Sequence[Basket], now_ms: int) -> dict[str, list[str]]:

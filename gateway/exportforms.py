@@ -116,6 +116,11 @@ class ProductRow(Form):
     text: str
     category: str
     share_ppm: int
+    chain_ppm: int | None
+    week_ppm: int | None
+    chain_week_ppm: int | None
+    chain_season_ppm: int | None
+    again_ppm: int | None
 
 
 class BoughtRow(Form):

@@ -15,6 +15,7 @@ from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.records import Tx
 from gateway.store import Store
+from gateway.works import Commit
 
 # HQ numbers one by one, and jumps by about our own number after it was restored. A larger jump would put its line out
 # of reach for ever, and with it everybody's recognition.
@@ -48,7 +49,7 @@ class Forgetting:
         recognition: Recognition,
         clock: Clock,
         health: Health,
-        commit: Any,
+        commit: Commit,
         begin: Callable[[Coroutine[Any, Any, None]], None],
         forget: Callable[[str], dict[str, int]],
         forget_all: Callable[[], None],

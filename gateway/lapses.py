@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
-from gateway.advice import Commit
 from gateway.apply import Recognised, recognised
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS
 from gateway.core.model import ConsentState, Event
@@ -17,6 +16,7 @@ from gateway.records import Tx
 from gateway.store import Store
 from gateway.tables.consents import SYNCHRONISED
 from gateway.tables.parked import WAITS_FOR_TIME
+from gateway.works import Commit
 
 PASS_MS = 30_000  # a pass that finds nothing writes nothing
 # What waits for its day or another release is read whole: 10,000 rows are 0.1 s of the writer.
@@ -37,7 +37,7 @@ class Lapses:
     def __init__(
         self,
         store: Store,
-        commit: Any,
+        commit: Commit,
         health: Health,
         begin: Callable[[Coroutine[Any, Any, None]], None],
         forget: Callable[[str], object],

@@ -1,5 +1,5 @@
-"""The anonymous loops of all screens: made anew when something changes and by the clock. What runs is core.offers'
-business; an offer that was kept and can't be read is passed over and told of here.
+"""The anonymous loops of all screens: made anew when something changes and by the clock. What runs is
+core.anonymous' business; an offer that was kept and can't be read is passed over and told of here.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -16,6 +16,7 @@ from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
 from gateway.recognition import Recognition
+from gateway.works import Commit
 
 
 class RefreshLoops(Protocol):
@@ -30,7 +31,7 @@ class Orders:
 
     clock: Clock
     health: Health
-    commit: Any
+    commit: Commit
     keychain: Keychain | None
     site_key: bytes
     recognition: Recognition

@@ -74,7 +74,7 @@ def hold(tx: Tx, at: AtTill, offer_id: str, text: str, cents: int | None, redemp
         if isinstance(found, Refused):
             return found
         shown, offer_id = found, found.offer_id
-    offer = next((one for one in tx.offers() if one.offer_id == offer_id), None)
+    offer = tx.offer(offer_id)
     return Refused("redemption.offer") if offer is None else _hold(tx, at, person, offer, shown, cents, redemption_id)
 
 

@@ -18,6 +18,7 @@ from gateway.decisions import NOTHING, Look
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
+from gateway.works import Commit
 
 # Members whose changes are committed at once: below what the path has in flight (works.MAX_IN_FLIGHT), so that taps
 # stand behind some of them and never behind all. 2,000 members who change in one instant are 63 rounds.
@@ -36,7 +37,7 @@ class Segments:
     """All visits that are followed; every method runs on the event loop. A gateway.core.ports.Holder."""
 
     def __init__(
-        self, zones: Iterable[str], clock: Clock, health: Health, commit: Any, begin: Callable[..., None]
+        self, zones: Iterable[str], clock: Clock, health: Health, commit: Commit, begin: Callable[..., None]
     ) -> None:
         self._running = Running(zones)
         self._clock = clock

@@ -88,7 +88,7 @@ def hand_out(tx: Tx, link: Link, key: CouponKey | None, secret: bytes, times: Ti
     member_id = link.member_id
     if member_id is None or key is None or not tx.has_member(member_id):
         return Refused("phone.nobody")
-    offer = _offer(tx, link.offer_id)
+    offer = tx.offer(link.offer_id)
     said = phone.terms(offer, policy_of(tx), key, link.proof, times)
     if isinstance(said, Refused):
         return said
@@ -99,10 +99,6 @@ def hand_out(tx: Tx, link: Link, key: CouponKey | None, secret: bytes, times: Ti
     body = {"member_id": member_id, "offer_id": link.offer_id, "coupon": name, "until_ms": said.ends_s * 1000}
     tx.tell(Event("coupon.issued", times.now_ms, body | {"place": link.place}))
     return phone.sign(key, secret, member_id, link.offer_id, said)
-
-
-def _offer(tx: Tx, offer_id: str) -> Offer | None:
-    return next((one for one in tx.offers() if one.offer_id == offer_id), None)
 
 
 class Takeaways:
@@ -151,7 +147,7 @@ class Takeaways:
         """Whether an offer may go to the phone of whoever gave this proof (in the writer thread)."""
         if not self._public_url:
             return False
-        said = phone.terms(_offer(tx, offer_id), policy_of(tx), self._key, proof, self._times(), left_ms)
+        said = phone.terms(tx.offer(offer_id), policy_of(tx), self._key, proof, self._times(), left_ms)
         return not isinstance(said, Refused)
 
     def at_screen(self, screen: str, standing: Dialogue) -> None:
@@ -217,7 +213,7 @@ class Takeaways:
                 return None
             state = tx.coupon_state(shown.name)
             ends_ms = shown.ends_s * 1000
-            offer = _offer(tx, shown.offer_id)
+            offer = tx.offer(shown.offer_id)
             told = None if offer is None else said(tx, offer)
             return Taken(text, ends_ms, latest_ms >= ends_ms, bool(shown.holder), told, state)
 

@@ -3,10 +3,10 @@ now, and what this shift redeemed. What a till asks is settled by gateway.checko
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from gateway.checkout import Answer, Asked, Checkout, Outcome
 from gateway.config import ReceiverTable
@@ -26,6 +26,7 @@ from gateway.sales import Recorded, SaleOutcome, Sold, record_sale
 from gateway.situations import anybodys, said
 from gateway.store import Store
 from gateway.tilloffers import at_till
+from gateway.works import Commit
 
 MAX_OFFERS = 8  # what fits beside a sale on a tablet; further ones are redeemed by their coupons
 SHIFT_MS = 12 * 3_600_000  # longer than anybody works; what came back later is reversed by the point of sale's own id
@@ -125,7 +126,7 @@ class TillDesk:
         store: Store,
         clock: Clock,
         health: Health,
-        commit: Any,
+        commit: Commit,
         new_id: Callable[[], str],
         surfaces: Surfaces,
         stage: Stage,
@@ -286,7 +287,7 @@ def _brought(tx: Tx, redemption_id: str, now_ms: int) -> _Brought | None:
 
 def _view(tx: Tx, at: AtTill, zone: str, look: _Look | None) -> TillView:
     now_ms = at.times.now_ms
-    buyer, offers = None, tx.offers()
+    buyer = None
     profile = tx.profile(look.member_id) if look is not None else None
     if at.sale is not None and look is not None and profile is not None:
         label = profile.read(CALL_NAME, Purpose.STAFF_ADVICE, now_ms)
@@ -294,13 +295,14 @@ def _view(tx: Tx, at: AtTill, zone: str, look: _Look | None) -> TillView:
         name = "" if isinstance(label, No) else label
         points = tx.points(profile, Purpose.STAFF_ADVICE, now_ms)
         buyer = Buyer(look.sale_id, name, at.sale.proof, at.sale.until_ms, most_cents, points)
-    shown = {offer.offer_id: said(tx, offer) for offer in offers}
     if buyer is None or look is None:
-        chosen = [shown[one.offer_id] for one in anybodys(tx, at.till, zone, now_ms) if _is_redeemable(one)]
+        wanted = [one for one in anybodys(tx, at.till, zone, now_ms) if _is_redeemable(one)]
     else:
-        chosen = [shown[offer_id] for offer_id in look.offers if offer_id in shown]
+        wanted = [one for offer_id in look.offers if (one := tx.offer(offer_id)) is not None]
     person = None if look is None else person_at(tx, at)
-    chosen = list(islice((one for one in chosen if not forbidden(tx, at, person, one)), MAX_OFFERS))
+    chosen = [
+        said(tx, one) for one in islice((one for one in wanted if not forbidden(tx, at, person, one)), MAX_OFFERS)
+    ]
     rules = {one.name: one for one in tx.coupon_rules().classes} | {"": UNCLASSED}
     kept = look.kept if look is not None else frozenset()
     # What is held ends by a time that has surely come, as gateway.checkout says, and a shift is as long by it.
@@ -313,7 +315,7 @@ def _view(tx: Tx, at: AtTill, zone: str, look: _Look | None) -> TillView:
         tuple(
             _offer(tx, at, person, one, rules.get(one.coupon_class, UNCLASSED), one.offer_id in kept) for one in chosen
         ),
-        tuple(_line(one, at_ms, surely_ms, shown, _sale_of(one, at.sale, newest)) for one, at_ms in lines),
+        tuple(_line(tx, one, at_ms, surely_ms, _sale_of(one, at.sale, newest)) for one, at_ms in lines),
         at.hq_there,
     )
 
@@ -350,9 +352,9 @@ def _sale_of(one: Redemption, sale: Sale | None, newest: Redemption | None) -> S
     return "this" if one.member_id == sale.member_id else "unclear" if one.member_id is None else "other"
 
 
-def _line(one: Redemption, at_ms: int, surely_ms: int, offers: Mapping[str, Offer], sale: SaleOf) -> TillLine:
-    offer = offers.get(one.offer_id)
-    title: Text = {"de": one.offer_id, "en": one.offer_id} if offer is None else offer.title
+def _line(tx: Tx, one: Redemption, at_ms: int, surely_ms: int, sale: SaleOf) -> TillLine:
+    offer = tx.offer(one.offer_id)
+    title: Text = {"de": one.offer_id, "en": one.offer_id} if offer is None else said(tx, offer).title
     return TillLine(
         one.redemption_id,
         one.offer_id,

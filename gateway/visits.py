@@ -1,9 +1,9 @@
 """Visits: what beacons and taps say about who is where, told to headquarters, and what a zone's screens show for it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from gateway.advice import Advice, Commit
+from gateway.advice import Advice
 from gateway.config import ReceiverTable
 from gateway.core.anonymous import slide_of
 from gateway.core.arrivals import Arrived
@@ -17,6 +17,7 @@ from gateway.errors import StoreError
 from gateway.records import Tx
 from gateway.segments import Segments
 from gateway.store import GROUP_MS
+from gateway.works import Commit
 
 # What headquarters hears of a visit beside its beginning and its zones, which come with a decision.
 _TOLD = {"left": "visit.left", "dwelled": "visit.dwelled", "doubted": "credential.doubted"}
@@ -32,7 +33,7 @@ class Visits:
         advice: Advice,
         decisions: Decisions,
         clock: Clock,
-        commit: Any,
+        commit: Commit,
         begin: Callable[..., None],
         new_id: Callable[[], str],
         show: Callable[[str], None],

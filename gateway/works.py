@@ -5,8 +5,8 @@ Knows nothing of what is committed. Lives on the event loop.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from gateway.core.ports import Clock
 from gateway.errors import StoreError
@@ -22,6 +22,12 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 MAX_IN_FLIGHT = 256
 
 DISK_HELP = "Free space on the data disk or replace the card."
+
+
+class Commit(Protocol):
+    """`Works.commit`, as the parts are given it."""
+
+    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> Awaitable[T]: ...
 
 
 class Works:

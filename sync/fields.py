@@ -16,6 +16,7 @@ Ms = Annotated[int, Field(ge=0, le=MAX_MS)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 Gateway = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,23}/){2}[a-z0-9][a-z0-9-]{0,23}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+Category = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")]  # "" or "alcohol.wine"
 MAX_TEXT = 2_000  # characters of one sentence or paragraph
 MAX_LANGUAGES = 16
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]

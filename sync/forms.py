@@ -10,12 +10,10 @@ from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpos
 from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.core.spans import DAY_MS
-from sync.fields import EXACT, INT64_MAX, MAX_TEXT, Gateway, Id, Language, Ms, Said, Text, Word
+from sync.fields import EXACT, INT64_MAX, MAX_TEXT, Category, Gateway, Id, Language, Ms, Said, Text, Word
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
 MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
-MAX_PRODUCTS = 128  # that one member takes often enough to be a habit
-MAX_VISITS = 256  # twice a week for more than two years; a message holds about 2,000 lines of receipts anyway
 MAX_ZONES = 256  # of a shop
 MAX_SEALED = 2_048  # characters of base64
 MAX_PREFIXES = 16  # a retailer has one or two addresses on its tags, and some older ones
@@ -46,7 +44,6 @@ assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 _PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]  # as config.Id
 _Short = Annotated[str, StringConstraints(max_length=120)]
 _Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
-_Category = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")]  # "" or "alcohol.wine"
 _CategoryWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}$")]
@@ -77,14 +74,14 @@ class TalkingPointBody(Body):
 
     text: Text
     because: Text
-    category: _Category = ""
+    category: Category = ""
 
 
 class HabitBody(Body):
     """core.model.Habit."""
 
     text: Word
-    category: _Category = ""
+    category: Category = ""
 
 
 class MemberBody(Body):
@@ -98,31 +95,6 @@ class MemberBody(Body):
     talking_points: Annotated[list[TalkingPointBody], Field(max_length=MAX_ITEMS)] = []
     staff: bool = False
     age: Annotated[AgeGate, Field(strict=False)] = AgeGate.UNKNOWN
-
-
-class ProductBody(Body):
-    """core.usual.Product."""
-
-    product_id: Id
-    text: Word
-    category: _Category = ""
-    share_ppm: _Small = 0
-
-
-class BoughtBody(Body):
-    """core.usual.Bought."""
-
-    at_ms: Ms
-    here: bool = True
-    products: Annotated[list[Id], Field(max_length=MAX_ITEMS)]
-
-
-class PurchasesBody(Body):
-    """core.changes.PurchasesPut."""
-
-    member_id: Id
-    products: Annotated[list[ProductBody], Field(max_length=MAX_PRODUCTS)]
-    visits: Annotated[list[BoughtBody], Field(max_length=MAX_VISITS)]
 
 
 class MemberRef(Body):
@@ -217,7 +189,7 @@ class OfferBody(Body):
     valid_until_ms: Ms | None = None
     cap_per_member: _Small | None = None
     purpose: Annotated[Purpose, Field(strict=False)] = Purpose.PERSONALISE_OFFERS
-    category: _Category = ""
+    category: Category = ""
     stores: Annotated[list[_PlaceId], Field(max_length=MAX_ITEMS)] = []
     placements: Annotated[list[_PlaceId], Field(max_length=MAX_ITEMS)] = []
     channels: Annotated[list[Literal["public", "tablet", "phone", "till"]], Field(max_length=4)] = []

@@ -61,9 +61,8 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.core.redemption import CouponClass
-from gateway.core.usual import Bought, Product, Purchases
 from gateway.errors import PeerError
-from sync import credentials, forms, offers, points, prices, segments, spent, stock
+from sync import credentials, forms, offers, points, prices, purchases, segments, spent, stock
 from sync.fields import validate
 
 
@@ -99,7 +98,7 @@ def parse(op: object) -> Change:
         case "offer.drop":
             return OfferDrop(validate(forms.OfferRef, body).offer_id)
         case "purchases.put":
-            return _purchases(validate(forms.PurchasesBody, body))
+            return purchases.parse(body)
         case "config.put":
             config = validate(forms.ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
@@ -153,12 +152,6 @@ def _without_unknown(op: object) -> object:
 def consent(body: object) -> ConsentRecord:
     """A consent record from its body. Raises PeerError."""
     return ConsentRecord(**dict(validate(forms.ConsentBody, body)))
-
-
-def _purchases(wire: forms.PurchasesBody) -> PurchasesPut:
-    products = tuple(Product(**dict(product)) for product in wire.products)
-    visits = tuple(Bought(visit.at_ms, visit.here, tuple(visit.products)) for visit in wire.visits)
-    return PurchasesPut(wire.member_id, Purchases(products, visits))
 
 
 def _parse_secret(name: str, body: object) -> Change:
@@ -242,8 +235,8 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("offer.drop", {"offer_id": offer_id})
         case ConfigPut(config):
             return _op("config.put", _plain(config))
-        case PurchasesPut(member_id, purchases):
-            return _op("purchases.put", {"member_id": member_id} | _plain(purchases))
+        case PurchasesPut():
+            return _op("purchases.put", purchases.body(change))
         case LearningPut(learning):
             priors = [{**arm._asdict(), **_plain(prior)} for arm, prior in learning.priors.items()]
             return _op("learning.put", _plain(dataclasses.replace(learning, priors={})) | {"priors": priors})

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from gateway.core.basket import ScanRules
 from gateway.core.changes import PricesPut, ScanPut
 from gateway.core.gs1 import Embedded, gtin_of
-from gateway.core.prices import MAX_PART, MAX_PRICE_CENTS, PARTS, Article, part_of
+from gateway.core.prices import MAX_PART, MAX_PRICE_CENTS, PARTS, Article, Unit, part_of
 from gateway.errors import PeerError
 from sync.fields import EXACT, INT64_MAX, NO_CONTROLS, validate
 
@@ -33,7 +33,7 @@ class ArticleBody(_Body):
     gtin: Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$")]
     title: _Title
     cents: Annotated[int, Field(ge=0, le=MAX_PRICE_CENTS)]
-    unit: Literal["piece", "kg", "label"] = "piece"
+    unit: Unit = "piece"
     category: Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9_.-]{0,63})?$")] = ""
     check: bool = False
 

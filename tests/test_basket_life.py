@@ -19,7 +19,7 @@ from gateway.core.basket import Basket, ScanRules
 from gateway.core.changes import Change, Delta, OfferPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded
 from gateway.core.model import Offer, Purpose
-from gateway.core.prices import Article, part_of
+from gateway.core.prices import Article, Unit, part_of
 from gateway.core.redemption import Times
 from gateway.core.spans import DAY_MS
 from gateway.core.vault import Vault
@@ -35,7 +35,7 @@ OURS = Ed25519PrivateKey.from_private_bytes(b"a gateway's own key - tests only")
 RULES = ScanRules(on=True, recheck_bp=0, idle_min=60, code_min=10, embedded=(Embedded("28", "price"),))
 TEA, CUP, HAM, CHEESE = gtin(1), gtin(2), gtin(3), "0" + labelled("28", 7, 0)
 OFFER = Offer("tea-1", TEXT, TEXT, value_cents=100, price_ref=TEA, channels=("phone",))
-UNITS = {TEA: "piece", CUP: "piece", HAM: "kg", CHEESE: "label"}
+UNITS: dict[str, Unit] = {TEA: "piece", CUP: "piece", HAM: "kg", CHEESE: "label"}
 # What is scanned, and what it says: article, price, weight.
 CODES: dict[str, tuple[str, int | None, int | None]] = {
     TEA: (TEA, None, None),
@@ -136,20 +136,19 @@ class BasketLife(RuleBasedStateMachine):
 
     def worth(self, phone: Phone) -> tuple[int, int, bool, object]:
         """Sum, things, whether a label is to be looked at, and all of it in one value."""
-        lines: dict[tuple[str, int | None], list[object]] = {}
+        lines: dict[tuple[str, int | None], tuple[int | None, int, bool]] = {}
         for code, count in phone.heard.values():
             article, cents, grams = CODES[code]
             key = article, {"piece": None, "kg": grams, "label": cents}[UNITS[article]]
             each = self.each(code)
-            line = lines.setdefault(key, [each, 0, UNITS[article] != "piece"])
-            line[1] += count  # type: ignore[operator]  # a number
-            line[2] = line[2] or (cents is not None and cents != each)
-        left = {key: tuple(line) for key, line in lines.items() if line[1] > 0}  # type: ignore[operator]  # a number
-        priced = {key: line for key, line in left.items() if line[0] is not None}
+            _, before, look = lines.get(key, (each, 0, UNITS[article] != "piece"))
+            lines[key] = each, before + count, look or (cents is not None and cents != each)
+        left = {key: line for key, line in lines.items() if line[1] > 0}
+        priced = {key: (each, count, look) for key, (each, count, look) in left.items() if each is not None}
         tea = self.prices.get(TEA)
         off = 100 if phone.promised and (TEA, None) in priced and tea is not None and tea >= 100 else 0
-        total = sum(each * count for each, count, _ in priced.values()) - off  # type: ignore[operator]  # numbers
-        things = sum(line[1] for line in priced.values())  # type: ignore[misc]  # numbers
+        total = sum(each * count for each, count, _ in priced.values()) - off
+        things = sum(count for _, count, _ in priced.values())
         return total, things, any(line[2] for line in priced.values()), (sorted(left.items(), key=str), off)
 
     def alive(self, phone: Phone) -> bool:
@@ -222,7 +221,7 @@ class BasketLife(RuleBasedStateMachine):
     @rule(article=st.sampled_from([*UNITS]), cents=st.sampled_from([None, 0, 50, 333, 499, 900]))
     def reprice(self, article: str, cents: int | None) -> None:
         """Headquarters' list changes; None = it does not know the article any more."""
-        listed = () if cents is None else (Article(article, TEXT, cents, UNITS[article]),)  # type: ignore[arg-type]  # units
+        listed = () if cents is None else (Article(article, TEXT, cents, UNITS[article]),)
         self.push(PricesPut(self.version, part_of(article), listed))
         self.prices[article] = cents
 

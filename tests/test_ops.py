@@ -186,7 +186,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
         ids,
         st.builds(
             Purchases,
-            st.lists(st.builds(Product, ids, ids, categories, small), max_size=3).map(tuple),
+            st.lists(st.builds(Product, ids, ids, categories, small, *[st.none() | small] * 5), max_size=3).map(tuple),
             st.lists(st.builds(Bought, ms, st.booleans(), st.lists(ids, max_size=3).map(tuple)), max_size=3).map(tuple),
         ),
     ),

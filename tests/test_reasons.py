@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from gateway.core.model import ConsentState
-from gateway.core.reasons import is_known, present, sentence
+from gateway.core.reasons import present, sentence
 
 CORE = Path(__file__).parents[1] / "gateway" / "core"
 
@@ -25,8 +25,8 @@ def test_every_code_has_its_sentences() -> None:
     assert "consent.clock_in_doubt" in codes
     assert len(codes) > 15
     for code in codes:
-        assert is_known(code), code
         german, english = sentence(code)["de"], sentence(code)["en"]
+        assert english != f"Reason: {code}", code
         assert german != english
         assert german.endswith(".")
         assert english.endswith(".")

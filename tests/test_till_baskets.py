@@ -121,5 +121,5 @@ async def test_it_can_be_read_and_reached(tmp_path: Path, size: tuple[int, int])
         await expect(page.locator(".scanned li")).to_have_count(3)
         await expect(page.locator(".held li")).to_have_count(1)
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # as they are called
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             assert await faults(page, "till-desk", scrolls=True) == []

@@ -162,3 +162,18 @@ def test_what_is_taken_on_this_day_of_the_week_comes_first() -> None:
     later = names(weekly + other, NOW_MS + 4 * DAY_MS)
     assert today.index("weekly") < today.index("another day")
     assert later.index("another day") < later.index("weekly")
+
+
+def test_a_share_that_nobody_sent_is_as_steady_as_it_may_be() -> None:
+    assert Product("p-1", "Musterbrot", share_ppm=200_000).crowd == steady(0.2)
+    sent = Product("p-1", "Musterbrot", "", 200_000, 100_000, 250_000, None, 50_000, 600_000)
+    assert sent.crowd == Crowd(0.2, 0.1, 0.25, 0.1, 0.05, 0.6)
+
+
+def test_what_is_sent_of_a_product_changes_what_comes_first() -> None:
+    visits = (
+        Bought(NOW_MS - 3 * DAY_MS, True, ("a-lamp", "milk")),
+        Bought(NOW_MS - 9 * DAY_MS, True, ("a-lamp", "milk")),
+    )
+    lamp, milk = Product("a-lamp", "Musterlampe", again_ppm=20_000), Product("milk", "Mustermilch", again_ppm=600_000)
+    assert usual_of(Purchases((lamp, milk), visits), NOW_MS) == (milk, lamp)

@@ -5,13 +5,13 @@ For a till without a camera the same is said by twelve letters, which this gatew
 That it is shown once is not known here; the basket's own row knows it (gateway.baskets). It pays nothing.
 """
 
-import base64
 import hashlib
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from gateway.core import base64url
 from gateway.core.basket import DIGEST_BYTES
 from gateway.core.redemption import Refused
 
@@ -47,12 +47,12 @@ def issue(private: Ed25519PrivateKey, code: Code) -> str:
     name = code.basket_id.encode()
     numbers = b"".join(int(getattr(code, field)).to_bytes(size, "big") for field, size in _NUMBERS)
     body = bytes([VERSION, len(name)]) + name + bytes.fromhex(code.digest) + numbers
-    return base64.urlsafe_b64encode(body + private.sign(_DOMAIN + body)).rstrip(b"=").decode()
+    return base64url.encode(body + private.sign(_DOMAIN + body))
 
 
 def verify(text: str, public: Ed25519PublicKey, latest_ms: int) -> Code | Refused:
     """What a code says, or why it counts for nothing; it ends by the latest time that it may be."""
-    raw = _decode(text)
+    raw = base64url.decode(text) if len(text) <= MAX_CHARACTERS else None
     if raw is None or len(raw) < 2 + _SIGNATURE_BYTES or raw[0] != VERSION:
         return Refused("basket.form")
     body, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
@@ -95,14 +95,3 @@ def draw_key(private: Ed25519PrivateKey) -> bytes:
 def _spelled(private: Ed25519PrivateKey, kind: bytes, text: str, count: int) -> str:
     digest = hashlib.blake2b(text.encode(), key=private.private_bytes_raw(), person=b"letters " + kind).digest()
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:count])
-
-
-def _decode(text: str) -> bytes | None:
-    """None if the text is not exactly what `issue` makes of its bytes."""
-    if len(text) > MAX_CHARACTERS or not text.isascii():
-        return None
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return None
-    return raw if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == text else None

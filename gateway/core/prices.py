@@ -17,6 +17,8 @@ PARTS = 1_024
 MAX_PART = 128
 MAX_PRICE_CENTS = 10_000_000
 
+Unit = Literal["piece", "kg", "label"]
+
 
 @dataclass(frozen=True, slots=True)
 class Article:
@@ -26,7 +28,7 @@ class Article:
     gtin: str  # 14 digits
     title: Text
     cents: int
-    unit: Literal["piece", "kg", "label"] = "piece"
+    unit: Unit = "piece"
     category: str = ""
     check: bool = False
 

@@ -154,8 +154,3 @@ def present(code: str) -> Text:
     """What a code means of something that is so now."""
     german, english = _PRESENT.get(code, ("", ""))
     return {"de": german, "en": english} if german else sentence(code)
-
-
-def is_known(code: str) -> bool:
-    """Whether the code has a sentence of its own."""
-    return code in _SENTENCES

@@ -132,10 +132,12 @@ class Past:
             if cap.per == "store":
                 continue
             since_ms = self._begins_ms(cap.calendar) if cap.calendar else self._at_ms - cap.period_ms + 1
-            counted, times = COUNTED[cap.what], 0
-            for one in past:
-                if one.what == counted and one.at_ms >= since_ms:
-                    times += cap.per == "offer" or one.placement == self._placement
+            times = sum(
+                one.what == COUNTED[cap.what]
+                and one.at_ms >= since_ms
+                and (cap.per == "offer" or one.placement == self._placement)
+                for one in past
+            )
             if times >= cap.limit:
                 return f"cap.{cap.what}"
         return None
@@ -146,15 +148,12 @@ class Past:
         return self._began_ms[calendar]
 
     def _pausing(self, offer: Offer, past: list[Contact]) -> str | None:
-        pause = offer.pause
+        pauses: Mapping[str, int] = {
+            "shown": offer.pause.shown_ms,
+            "dismissed": offer.pause.dismissed_ms,
+            "redeemed": offer.pause.redeemed_ms,
+        }
         for one in past:
-            ago_ms, what = self._at_ms - one.at_ms, one.what
-            if what == "shown":
-                pausing = ago_ms < pause.shown_ms
-            elif what == "dismissed":
-                pausing = ago_ms < pause.dismissed_ms
-            else:
-                pausing = what == "redeemed" and ago_ms < pause.redeemed_ms
-            if pausing:
-                return f"pause.{what}"
+            if self._at_ms - one.at_ms < pauses.get(one.what, 0):
+                return f"pause.{one.what}"
         return None

@@ -31,6 +31,7 @@ LAST = 8  # visits
 
 UNSEEN, HARDLY = 0.5, 0.1  # parts of a purchase: what was never taken so is unlikely, not impossible
 RARE, RARE_IN_CHAIN = 1e-4, 3e-5  # the share of a product of which nothing is known
+MILLION = 1_000_000
 AGAIN = 0.3  # of a product's purchases are by who took it before, where nobody counted
 
 # A conditional logit over 31 features, fitted on a quarter of all baskets of 20 August to 31 October 2017 that had five
@@ -97,13 +98,33 @@ def steady(share: float) -> Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What a product is called on a card, its category as in model.Habit, and in how many of a million baskets of this
-    shop it is."""
+    """What a product is called on a card, its category as in model.Habit, and how common it is.
+
+    Shares as in `Crowd`, in millionths; `share_ppm` is this shop's. None = not known.
+    """
 
     product_id: str
     text: str
     category: str = ""
     share_ppm: int = 0
+    chain_ppm: int | None = None
+    week_ppm: int | None = None
+    chain_week_ppm: int | None = None
+    chain_season_ppm: int | None = None
+    again_ppm: int | None = None
+
+    @property
+    def crowd(self) -> Crowd:
+        """A share that nobody sent is as steady as it may be."""
+        chain = self.share_ppm if self.chain_ppm is None else self.chain_ppm
+        return Crowd(
+            self.share_ppm / MILLION,
+            chain / MILLION,
+            (self.share_ppm if self.week_ppm is None else self.week_ppm) / MILLION,
+            (chain if self.chain_week_ppm is None else self.chain_week_ppm) / MILLION,
+            (chain if self.chain_season_ppm is None else self.chain_season_ppm) / MILLION,
+            AGAIN if self.again_ppm is None else self.again_ppm / MILLION,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +143,7 @@ def usual_of(purchases: Purchases, now_ms: int, limit: int = 3) -> tuple[Product
         Bought(visit.at_ms, visit.here, tuple(one for one in visit.products if one in known))
         for visit in purchases.visits
     )
-    found = usual(visits, now_ms, lambda product_id: steady(known[product_id].share_ppm / 1_000_000), (), limit)
+    found = usual(visits, now_ms, lambda product_id: known[product_id].crowd, (), limit)
     return tuple(known[one.what] for one in found)
 
 

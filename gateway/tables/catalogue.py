@@ -41,6 +41,7 @@ class Catalogue(Rows):
     def __init__(self, db: Database, vault: Vault) -> None:
         super().__init__(db, vault)
         self._catalogue: tuple[int, tuple[Offer, ...]] | None = None
+        self._by_id: tuple[tuple[Offer, ...], dict[str, Offer]] | None = None
         self._unreadable: tuple[str, ...] = ()
         self._shop: tuple[str, ShopConfig] | None = None
         self._shelves: dict[Place, Shelf] = {}
@@ -113,6 +114,13 @@ class Catalogue(Rows):
                 offers.append(offer)
             self._catalogue, self._unreadable = (version, tuple(offers)), tuple(unreadable)
         return self._catalogue[1]
+
+    def offer(self, offer_id: str) -> Offer | None:
+        """One of `offers`, None for one that is not among them."""
+        offers = self.offers()
+        if self._by_id is None or self._by_id[0] is not offers:
+            self._by_id = offers, {one.offer_id: one for one in offers}
+        return self._by_id[1].get(offer_id)
 
     def unreadable_offers(self) -> tuple[str, ...]:
         """The ids of kept offers that `offers` passes over: of another version, or damaged."""
