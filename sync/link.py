@@ -25,9 +25,11 @@ from sync.messages import MAX_PAYLOAD_BYTES
 
 # Contract: min(the broker's Receive Maximum, 20) publishes without PUBACK. AWS allows 100 per connection.
 WINDOW = 20
-# Messages that wait to be applied. An honest broker stays below: MQTT 5 is told RECEIVE_MAXIMUM, and with 3.1.1
-# Mosquitto sends 20 and rumqttd 100 before an acknowledgement. Worst case 128 x 96 KiB = 12.6 MB.
-INCOMING_CAP = 128
+# What waits to be applied, in bytes. MQTT 5 brokers are told RECEIVE_MAXIMUM, and with 3.1.1 Mosquitto sends 20 and
+# rumqttd 100 before an acknowledgement; but Mosquitto 2.0.11 forgets its limit once some of many messages are
+# acknowledged (a reader that pauses found 128 of 1,000 unread where 100 were allowed), so messages are not counted.
+INCOMING_BYTES = 16 * 1024 * 1024
+MESSAGE_BYTES = 1024  # topic and objects of one message, rounded up
 RECEIVE_MAXIMUM = 100
 # MQTT 5 only: the broker keeps larger packets to itself. Room for topic and properties above the payload limit.
 MAX_PACKET_BYTES = 128 * 1024
@@ -128,6 +130,7 @@ class Transport:
             if message is None:
                 connection.queue.put_nowait(None)  # for whoever asks next
                 raise UnavailableError(connection.why)
+            connection.taken(message)
             yield message
 
     async def close(self) -> None:
@@ -192,6 +195,7 @@ class _Connection:
         self.lost = asyncio.Event()
         self.why = "the connection to the broker is lost"
         self.queue: asyncio.Queue[Message | None] = asyncio.Queue()  # bounded by _arrived
+        self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._address = address
         self._v5 = protocol == "5"
@@ -319,11 +323,15 @@ class _Connection:
             future.set_result(codes)
 
     def _arrived(self, topic: str, payload: bytes, mid: int, qos: int) -> None:
-        if self.queue.qsize() >= INCOMING_CAP:
+        self._waiting_bytes += len(payload) + MESSAGE_BYTES
+        if self._waiting_bytes > INCOMING_BYTES:
             # Dropping one would lose it silently; after a new connection HQ's state is asked for again.
             self._drop("the broker sends more than it may")
             return
         self.queue.put_nowait(Message(topic, payload, lambda: self._done(mid, qos)))
+
+    def taken(self, message: Message) -> None:
+        self._waiting_bytes -= len(message.payload) + MESSAGE_BYTES
 
     def _done(self, mid: int, qos: int) -> None:
         if self._client is not None:

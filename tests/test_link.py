@@ -184,8 +184,25 @@ async def test_what_was_not_done_is_not_acknowledged() -> None:
             assert [m.payload for m in await take(b, 7)] == [str(n).encode() for n in range(3, 10)]
 
 
+async def test_a_reader_that_pauses_loses_neither_messages_nor_the_connection(broker: Broker) -> None:
+    async with connected(broker.port, "a") as a, connected(broker.port, "b") as b:
+        await b.subscribe(["t/x"])
+        sending = asyncio.gather(*(a.publish("t/x", str(n).encode()) for n in range(600)))
+        got = []
+        async with asyncio.timeout(30):
+            async for message in b.messages():
+                got.append(message.payload)
+                message.done()
+                if len(got) == 600:
+                    break
+                if len(got) % 20 == 0:
+                    await asyncio.sleep(0.01)  # meanwhile the broker sends on
+        await sending
+        assert sorted(got) == sorted(str(n).encode() for n in range(600))
+
+
 async def test_a_flood_breaks_the_connection_instead_of_filling_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "INCOMING_CAP", 5)
+    monkeypatch.setattr(link, "INCOMING_BYTES", 5 * (link.MESSAGE_BYTES + 1))
     with Broker("iotcore") as broker:
         async with connected(broker.port, "a") as a, connected(broker.port, "b") as b:
             await b.subscribe(["t/x"])
@@ -201,7 +218,7 @@ async def test_a_flood_breaks_the_connection_instead_of_filling_memory(monkeypat
 
 
 def test_bounds_keep_their_order() -> None:
-    assert link.RECEIVE_MAXIMUM < link.INCOMING_CAP
+    assert link.RECEIVE_MAXIMUM * (MAX_PAYLOAD_BYTES + link.MESSAGE_BYTES) < link.INCOMING_BYTES
     assert link.MAX_PACKET_BYTES > MAX_PAYLOAD_BYTES + 200
     assert link.CONNECT_TIMEOUT_S > link.TCP_TIMEOUT_S
 
