@@ -18,8 +18,6 @@ FONT = re.compile(r"inherit|(?:\d+ )?(?:var\(--text-\w+\)|[\d.]+em)(?:/[\d.]+)? 
 COLOUR = re.compile(
     r"#[0-9a-fA-F]{3,8}\b|\b(?:rgba?|hsla?|hwb|lab|lch|oklab|oklch)\(|(?<![-.\w])(?:black|white|red|grey|gray)\b(?!-)"
 )
-    r"#[0-9a-fA-F]{3,8}\b|\b(?:rgb|rgba|hsl|hsla|hwb|lab|lch|oklab|oklch)\(|\b(?:black|white|red|grey|gray)\b(?!-)"
-)
 
 
 def rules(path: Path) -> str:
