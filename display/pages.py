@@ -20,6 +20,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
 }
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 # 200 characters are a QR code of 61 modules: 6 pixels each on the smallest full-HD panel (CSS: 38 vmin).

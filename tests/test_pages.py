@@ -11,7 +11,6 @@ from playwright.async_api import Page, expect
 
 from display.cookies import COOKIE
 from display.pages import ROOT, Pages, code_path, join_target, qr_svg
-from display.wire import ART
 from gateway.core.model import Notice, ScreenContent, ShopConfig
 from gateway.life import Stale
 from tests.rigs.browser import in_one_chromium, shared
@@ -133,44 +132,6 @@ def test_every_part_has_a_name_on_the_status_page() -> None:
     parts = parts_of_health()
     assert {"disk", "erasures", "wiping"} <= parts
     assert {part for part in parts if words.count(f" part_{part}: ") != 2} == set()
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast ratio of two "#rrggbb" colours (WCAG 2.2, relative luminance)."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def test_text_can_be_read_on_every_colour_field() -> None:
-    fields = re.findall(r"^\[data-art.*$", (ROOT / "screen.css").read_text(), re.MULTILINE)
-    assert len(fields) == len(ART)
-    for line in fields:
-        colour = dict(re.findall(r"--([\w-]+): (#\w{6})", line))
-        assert contrast(colour["ink"], colour["field"]) >= 7
-        assert contrast(colour["ink"], colour["disc"]) >= 4.5
-        assert contrast(colour["on-tag"], colour["tag"]) >= 4.5
-
-
-def test_text_can_be_read_on_staff_pages_by_day_and_night() -> None:
-    blocks = re.findall(r":root \{(.*?)\}", (ROOT / "base.css").read_text(), re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        colour = dict(re.findall(r"--([\w-]+): (#\w{6})", block))
-        for ground in ("paper", "card", "sunk"):
-            assert min(contrast(colour[ink], colour[ground]) for ink in ("ink", "soft", "green")) >= 4.5
-        for ink, ground in [
-            ("on-green", "green"),
-            ("green", "green-wash"),
-            ("amber-ink", "amber-wash"),
-            ("danger", "danger-wash"),
-        ]:
-            assert contrast(colour[ink], colour[ground]) >= 4.5
 
 
 # --- screens ------------------------------------------------------------------------------------------------

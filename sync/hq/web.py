@@ -30,6 +30,7 @@ from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 
 STATIC = Path(__file__).parent / "static"
+SHARED = Path(__file__).parents[2] / "display" / "static"  # the design language: one for shop and console
 
 # 1 MiB holds 16 ops of the largest allowed size or about 2,000 usual ones; whole files go through the command line.
 MAX_POST_BYTES = 1024 * 1024
@@ -64,8 +65,14 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _refuse_input)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(StoreError, _store_failed)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static/fonts", StaticFiles(directory=SHARED / "fonts"), name="fonts")
     streams = _Streams()
+
+    @app.get("/static/tokens.css", include_in_schema=False)
+    async def tokens() -> Response:
+        return FileResponse(SHARED / "tokens.css")
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
