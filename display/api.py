@@ -2,28 +2,28 @@
 
 import asyncio
 import json
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.types import Receive, Scope, Send
 
 from display import cookies, faults, guard, wire
+from display.access import Access, Unpaired
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
+from display.pairing import add_pairing
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
+from display.refusals import add_refusals
 from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.takeaway import add_cards, add_takeaways
-from display.tills import TILL_FIELDS, add_tills
+from display.tills import add_tills
 from gateway.core.ports import Clock
-from gateway.errors import GatewayError
+from gateway.devices import Devices
 from gateway.handovers import Handovers
 from gateway.health import Health
 from gateway.selfservice import SelfService
@@ -46,7 +46,8 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            with scope["app"].state.access.streaming(scope, self._stream.close):
+                await super().__call__(scope, receive, send)
         finally:
             self._stream.close()
 
@@ -76,10 +77,15 @@ def create_app(
     me: SelfService | None = None,
     handovers: Handovers | None = None,
     takeaways: Takeaways | None = None,
+    devices: Devices | None = None,
+    shop_url: str | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
-    `names` None = nothing is told apart by the name under which it is asked."""
+    `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
+    screen is let in; `shop_url`: where tablets find this gateway, None = where the page was found."""
     pages = Pages()
+    names = names or guard.Names(host_of(public_url))
+    access = Access(devices, health, tablet_key, proxied=names.proxied)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -96,15 +102,18 @@ def create_app(
         openapi_url="/api/v1/openapi.json",
         lifespan=lifespan,
         redirect_slashes=False,
+        dependencies=[Depends(access.check)],
     )
-    app.state.hub = hub
-    app.add_middleware(guard.Guard, health=health, names=names or guard.Names(host_of(public_url)))
-    _add_errors(app, health)
+    app.state.hub, app.state.access = hub, access
+    app.add_middleware(guard.Guard, health=health, names=names)
+    add_refusals(app, health)
     _add_pages(app, path, pages, public_url)
     _add_staff_pages(app, path, pages, tablet_key, health, handovers)
+    if devices is not None:
+        add_pairing(app, path, devices, clock, pages, shop_url)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url)
-    tablets = Tablets(tablet_key, handovers)
+    tablets = Tablets(access.tablet, handovers)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
         add_self_service(app, path, me, clock, pages, public_url, takeaways)
@@ -117,43 +126,6 @@ def create_app(
         add_takeaways(app, path, takeaways, pages)
         add_cards(app, takeaways, tablets.ours)
     return app
-
-
-def _add_errors(app: FastAPI, health: Health) -> None:
-    """Every error is a short JSON sentence that repeats nothing of the input."""
-
-    async def plain(_: Request, error: Exception) -> Response:
-        assert isinstance(error, PlainHTTPException)
-        return JSONResponse({"error": error.detail}, error.status_code, headers=FRESH)
-
-    async def wrong_input(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        health.count("http.wrong_input")
-        fields = sorted({str(item["loc"][-1]) for item in error.errors() if item["type"] == "missing"} & _FIELDS)
-        why = f"The field {fields[0]} is missing." if fields else "The request has a wrong form."
-        return JSONResponse({"error": why}, 422, headers=FRESH)
-
-    async def unavailable(_: Request, error: Exception) -> Response:
-        health.count("http.unavailable")
-        return JSONResponse({"error": "The gateway cannot do that now."}, 503, headers=FRESH)
-
-    async def our_fault(_: Request, error: Exception) -> Response:
-        health.count("http.errors")
-        return JSONResponse({"error": "Something went wrong here."}, 500, headers={**FRESH, **guard.HEADERS})
-
-    app.add_exception_handler(PlainHTTPException, plain)
-    app.add_exception_handler(RequestValidationError, wrong_input)
-    app.add_exception_handler(GatewayError, unavailable)
-    app.add_exception_handler(Exception, our_fault)
-
-
-_FIELDS = (
-    frozenset(Answer.model_fields)
-    | frozenset(Code.model_fields)
-    | frozenset(Beside.model_fields)
-    | frozenset(Which.model_fields)
-    | TILL_FIELDS
-)
 
 
 def _page(body: str, status: int = 200) -> HTMLResponse:
@@ -169,7 +141,12 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -
         return _page(pages.shell("status.html", {"ears": json.dumps(ears)}))
 
     @app.get("/screen", include_in_schema=False)
-    async def screen_page(id: str = "") -> Response:
+    async def screen_page(request: Request, id: str = "") -> Response:
+        own = request.state.device
+        if own is not None and own.grant.place != id:
+            return RedirectResponse(f"/screen?{urlencode({'id': own.grant.place})}", 303, headers=FRESH)
+        if not id and app.state.access.devices is not None:
+            raise Unpaired("screen")
         if id not in path.screens:
             return _page(pages.shell("no_screen.html"), 404 if id else 200)
         return _page(pages.shell("screen.html"))
@@ -209,7 +186,7 @@ def _add_staff_pages(
     async def tablet_page(
         request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None
     ) -> Response:
-        refused = sign_in(request, "/tablet", key, cookie)
+        refused = await sign_in(request, "/tablet", key, cookie)
         return refused if refused is not None else _page(pages.shell("tablet.html"))
 
     @app.get("/till", include_in_schema=False)
@@ -219,28 +196,37 @@ def _add_staff_pages(
         key: str = "",
         cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
     ) -> Response:
+        own = request.state.device
+        if own is not None and own.grant.role == "till" and own.grant.place != id:
+            return RedirectResponse(f"/till?{urlencode({'id': own.grant.place})}", 303, headers=FRESH)
         one = id or (next(iter(path.tills)) if len(path.tills) == 1 else "")
-        refused = sign_in(request, f"/till?{urlencode({'id': one})}" if one else "/till", key, cookie)
+        refused = await sign_in(request, f"/till?{urlencode({'id': one})}" if one else "/till", key, cookie)
         if refused is not None:
             return refused
         if one not in path.tills:
             return _page(pages.tills(path.tills, bool(one)), 404 if one else 200)
         return _page(pages.shell("till.html", {"till": one}))
 
-    def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:
+    async def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:
         """Let a tablet in that shows the manager's key; None for one that is in already."""
-        tablet = cookies.tablet_of(cookie, tablet_key)
+        access: Access = app.state.access
         if key and cookies.key_fits(key, tablet_key):
             answer = RedirectResponse(page, 303, headers=FRESH)
-            value = cookies.cookie_for(tablet or secrets.token_hex(16), tablet_key)
-            set_cookie(answer, request, cookies.COOKIE, value, cookies.COOKIE_MAX_AGE_S)
-            if handovers is not None and tablet is not None:
+            tablet = await access.by_link(cookie)
+            set_cookie(
+                answer, request, cookies.COOKIE, cookies.cookie_for(tablet, tablet_key), cookies.COOKIE_MAX_AGE_S
+            )
+            if handovers is not None:
                 handovers.release(tablet)
             answer.delete_cookie(LOCKED)
             return answer
         if key:
             health.count("tablet.key_refused")
-        return _page(pages.shell("locked.html", {"again": page}), 401) if tablet is None else None
+        if request.state.device is not None or access.tablet(cookie) is not None:
+            return None
+        if access.devices is not None:
+            raise Unpaired("tablet" if page == "/tablet" else "till")
+        return _page(pages.shell("locked.html", {"again": page}), 401)
 
 
 def host_of(url: str | None) -> str:
@@ -324,7 +310,7 @@ def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pag
         return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
 
     @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
-    async def till_stream(till: str, tablet: Annotated[str, Depends(tablets.ours)]) -> Response:
+    async def till_stream(till: str, who: Annotated[str, Depends(tablets.at_till)]) -> Response:
         """Server-sent events that say when a till's page is to ask anew, and nothing else."""
         if till not in path.tills:
             raise HTTPException(404, "There is no till of this name.")

@@ -1,6 +1,6 @@
 """Routes of the customer's own page and of tablets that go into a customer's hands; they decide nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
@@ -96,10 +96,11 @@ class Linking(_Form):
 
 
 class Tablets:
-    """Which tablet asks. `handovers` None: none is ever handed over."""
+    """Which tablet asks: `tablet_of` its cookie. `handovers` None: none is ever handed over. What its role may ask is
+    settled before (display.access)."""
 
-    def __init__(self, key: str, handovers: Handovers | None) -> None:
-        self._key = key
+    def __init__(self, tablet_of: Callable[[str | None], str | None], handovers: Handovers | None) -> None:
+        self._tablet_of = tablet_of
         self._handovers = handovers
 
     async def known(
@@ -108,7 +109,7 @@ class Tablets:
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
         """A signed-in tablet, in whosever hands. Raises 401."""
-        tablet = cookies.tablet_of(cookie, self._key)
+        tablet = self._tablet_of(cookie)
         if tablet is None:
             raise HTTPException(401, "This tablet is not signed in. Open it with your manager's link.")
         if self._handovers is not None:
@@ -125,6 +126,18 @@ class Tablets:
         if self._handovers is not None and self._handovers.is_locked(tablet, locked):
             raise HTTPException(423, "This tablet is in a customer's hands. Unlock it with your number.")
         return tablet
+
+    async def at_till(
+        self,
+        request: Request,
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
+    ) -> str:
+        """A till's own device, or a tablet in a colleague's hands. Raises as `ours`."""
+        device = request.state.device
+        if device is not None and device.grant.role == "till":
+            return str(device.device_id)
+        return await self.ours(cookie, locked)
 
 
 def add_self_service(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import Cookie, Depends, FastAPI, Header, HTTPException
+from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from display import cookies, wire
@@ -57,13 +57,14 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, 
 
     async def beside(
         till: str,
+        request: Request,
         authorization: Annotated[str, Header()] = "",
         cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
-        if cookie is None or authorization:
+        if authorization or (cookie is None and request.state.device is None):
             return await known(till, authorization)
-        await tablets.ours(cookie, locked)
+        await tablets.at_till(request, cookie, locked)
         return existing(till)
 
     Till = Annotated[str, Depends(known)]  # noqa: N806 - a type, made here because it needs the key

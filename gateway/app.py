@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from display import faults
+from display import cookies, faults
 from display.api import create_app, host_of
 from display.guard import Names
 from display.hub import Hub
@@ -26,6 +26,7 @@ from gateway.core.keyring import Keyring
 from gateway.core.presence import Presence
 from gateway.dbfile import DATABASE as DATABASE
 from gateway.desk import Desk
+from gateway.devices import Devices
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
@@ -136,11 +137,13 @@ class Gateway:
         self.desk = Desk(self._store, self._flow, clock, self.health)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
+        self.devices = self._make_devices()
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""
         await self._flow.start()
+        await self.devices.start()
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
@@ -199,6 +202,7 @@ class Gateway:
             step_ms = self._clock.follow_step()
             if step_ms:
                 self._flow.on_clock_step(step_ms)
+                self.devices.shift(step_ms)
             now_ms, trusted = self._clock.now_ms(), self._clock.trusted
             self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
             self._flow.on_tick(now_ms, trusted, self._clock.world)
@@ -217,7 +221,18 @@ class Gateway:
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
         names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
-        app = create_app(*shown, key, version, public_url=url, names=names, me=me, handovers=handovers, takeaways=taken)
+        app = create_app(
+            *shown,
+            key,
+            version,
+            public_url=url,
+            names=names,
+            me=me,
+            handovers=handovers,
+            takeaways=taken,
+            devices=self.devices,
+            shop_url=http.shop_url,
+        )
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
@@ -228,6 +243,12 @@ class Gateway:
                 ready(opened(self._config, port, self._tablet_key))
 
         await serve(app, http.host, http.port, on_ready, self._hub.close, http.phones_port)
+
+    def _make_devices(self) -> Devices:
+        tills = frozenset(one.till for one in self._config.receiver if one.till is not None)
+        places = frozenset(screen.id for screen in self._config.screen), tills
+        parts = self._store.run, self._clock, self.health, secrets.token_bytes
+        return Devices(*parts, lambda tablet: cookies.proof(tablet, self._tablet_key), *places, self._wake)
 
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway

@@ -289,6 +289,17 @@ def handover(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def devices(db: Database) -> None:
+    """Screens, tablets and tills that were approved; `key_hash`: SHA-256 of the key that only the device has."""
+    db.execute(
+        """CREATE TABLE device (device_id TEXT PRIMARY KEY, key_hash BLOB NOT NULL, kind TEXT NOT NULL,
+           role TEXT NOT NULL, place TEXT NOT NULL, name TEXT NOT NULL, languages TEXT NOT NULL,
+           orientation TEXT NOT NULL, via TEXT NOT NULL, paired_ms INTEGER NOT NULL, paired_by TEXT NOT NULL,
+           revoked_ms INTEGER, revoked_by TEXT NOT NULL) WITHOUT ROWID"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -33,6 +33,7 @@ from gateway.tables.audit import Audit
 from gateway.tables.baskets import Baskets
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
+from gateway.tables.devices import DeviceRows
 from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
@@ -70,6 +71,7 @@ class Tx(
     Stock,
     PointsRows,
     Baskets,
+    DeviceRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
