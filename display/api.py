@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
@@ -14,7 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.types import Receive, Scope, Send
 
-from display import cookies, faults, guard, wire
+from display import content, cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
@@ -76,10 +77,11 @@ def create_app(
     me: SelfService | None = None,
     handovers: Handovers | None = None,
     takeaways: Takeaways | None = None,
+    shown: content.Shown = content.NOTHING,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked."""
-    pages = Pages()
+    pages = Pages(look=lambda: shown.look)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -103,7 +105,8 @@ def create_app(
     _add_pages(app, path, pages, public_url)
     _add_staff_pages(app, path, pages, tablet_key, health, handovers)
     _add_status(app, path, hub, health, clock, version)
-    _add_screens(app, path, hub, clock, pages, public_url)
+    _add_screens(app, path, hub, clock, pages, public_url, shown)
+    content.add_content(app, shown)
     tablets = Tablets(tablet_key, handovers)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
@@ -284,7 +287,9 @@ def _watch(stream: Stream | None, extra: Callable[[], wire.Json]) -> Response:
     return EventStream(stream, extra)
 
 
-def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, public_url: str | None) -> None:
+def _add_screens(
+    app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, public_url: str | None, shown: content.Shown
+) -> None:
     def known(screen: str) -> None:
         if screen not in path.screens:
             raise HTTPException(404, "There is no screen of this name.")
@@ -294,13 +299,14 @@ def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages,
         join: wire.Json | None = None
         if target is not None:
             join = {"url": target, "code": code_path(target), "notice": target != path.shop.join_url}
-        return {"shop": wire.shop(path.shop, clock.speed), "join": join, "build": pages.build}
+        return {"shop": wire.shop(path.shop, clock.speed, clock.now_ms()), "join": join, "build": pages.version}
 
     @app.get("/api/v1/screens/{screen}/stream", tags=["screens"], response_class=Response, responses=STREAM)
     async def screen_stream(screen: str) -> Response:
         """Server-sent events: one snapshot, then an update whenever the content changes, and a beat every 10 s."""
         known(screen)
-        return _watch(hub.watch_screen(screen), extra)
+        own = partial(content.of_screen, shown, screen, path.screens[screen])
+        return _watch(hub.watch_screen(screen), lambda: extra() | own())
 
     @app.post("/api/v1/screens/{screen}/answer", tags=["screens"])
     async def screen_answer(screen: str, answer: Answer) -> Result:
@@ -321,7 +327,7 @@ def _result(value: str) -> Result:
 
 def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
+        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.version}
 
     @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
     async def till_stream(till: str, tablet: Annotated[str, Depends(tablets.ours)]) -> Response:
@@ -335,7 +341,7 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     Tablet = Annotated[str, Depends(tablets.ours)]  # noqa: N806 - a type, made here because it needs the key
 
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale), "build": pages.build}
+        return {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale), "build": pages.version}
 
     async def tap(act: Callable[[str, str], Awaitable[str]], handshake_id: str, tablet: str) -> Result:
         return _result(await act(handshake_id[:64], tablet))

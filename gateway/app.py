@@ -20,6 +20,7 @@ from drivers.talk import Terminal
 from gateway import hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
+from gateway.contents import Contents
 from gateway.core import sealing
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
@@ -129,24 +130,29 @@ class Gateway:
             keychain=keychain,
             public_url=config.http.public_url,
             hq_there=lambda: self._uplink is not None and self._uplink.is_there,
+            content_changed=lambda: self._contents.wanted(),
         )
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
         self.desk = Desk(self._store, self._flow, clock, self.health)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
+        folder = data_dir / "content"
+        self._contents = Contents(self._store, folder, clock, self.health, self._renew)
         self._uplink = self._make_uplink(rng)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""
         await self._flow.start()
+        await self._contents.load()
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
+            self._supervisor.keep("content", self._contents.run)
         self._supervisor.keep("clock", self._tick)
         self._supervisor.keep("sealing", self._resealing.run)
         self._supervisor.keep("pages", lambda: self._serve(ready))
@@ -217,7 +223,17 @@ class Gateway:
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
         names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
-        app = create_app(*shown, key, version, public_url=url, names=names, me=me, handovers=handovers, takeaways=taken)
+        app = create_app(
+            *shown,
+            key,
+            version,
+            public_url=url,
+            names=names,
+            me=me,
+            handovers=handovers,
+            takeaways=taken,
+            shown=self._contents,
+        )
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
@@ -237,8 +253,20 @@ class Gateway:
         place = Topics(who.tenant, who.store, who.id)
         transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
         public_key = sealing.public_key(self._gateway_key)
-        ports = self._store, self._flow, self._clock, self.health, rng, public_key, self._flow.life.with_hq
+        ports = (
+            self._store,
+            self._flow,
+            self._clock,
+            self.health,
+            rng,
+            public_key,
+            self._flow.life.with_hq,
+            self._contents,
+        )
         return Uplink(place, transport, *ports)
+
+    def _renew(self, what: str) -> None:
+        self._hub.renew(everywhere=what == "brand")
 
     def _hold(self, keyring: Keyring) -> None:
         """Readers' threads see the new ring at their next tap; the one that they look at stays whole."""
