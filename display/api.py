@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
@@ -11,7 +12,7 @@ from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from display import cookies, faults, guard, wire
+from display import content, cookies, faults, guard, wire
 from display.access import Access, Unpaired
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
@@ -79,11 +80,12 @@ def create_app(
     takeaways: Takeaways | None = None,
     devices: Devices | None = None,
     shop_url: str | None = None,
+    shown: content.Shown = content.NOTHING,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
     screen is let in; `shop_url`: where tablets find this gateway, None = where the page was found."""
-    pages = Pages()
+    pages = Pages(look=lambda: shown.look)
     names = names or guard.Names(host_of(public_url))
     access = Access(devices, health, tablet_key, proxied=names.proxied)
 
@@ -112,7 +114,8 @@ def create_app(
     if devices is not None:
         add_pairing(app, path, devices, clock, pages, shop_url)
     _add_status(app, path, hub, health, clock, version)
-    _add_screens(app, path, hub, clock, pages, public_url)
+    _add_screens(app, path, hub, clock, pages, public_url, shown)
+    content.add_content(app, shown)
     tablets = Tablets(access.tablet, handovers)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
@@ -270,7 +273,9 @@ def _watch(stream: Stream | None, extra: Callable[[], wire.Json]) -> Response:
     return EventStream(stream, extra)
 
 
-def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, public_url: str | None) -> None:
+def _add_screens(
+    app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, public_url: str | None, shown: content.Shown
+) -> None:
     def known(screen: str) -> None:
         if screen not in path.screens:
             raise HTTPException(404, "There is no screen of this name.")
@@ -280,13 +285,14 @@ def _add_screens(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages,
         join: wire.Json | None = None
         if target is not None:
             join = {"url": target, "code": code_path(target), "notice": target != path.shop.join_url}
-        return {"shop": wire.shop(path.shop, clock.speed), "join": join, "build": pages.build}
+        return {"shop": wire.shop(path.shop, clock.speed, clock.now_ms()), "join": join, "build": pages.version}
 
     @app.get("/api/v1/screens/{screen}/stream", tags=["screens"], response_class=Response, responses=STREAM)
     async def screen_stream(screen: str) -> Response:
         """Server-sent events: one snapshot, then an update whenever the content changes, and a beat every 10 s."""
         known(screen)
-        return _watch(hub.watch_screen(screen), extra)
+        own = partial(content.of_screen, shown, screen, path.screens[screen])
+        return _watch(hub.watch_screen(screen), lambda: extra() | own())
 
     @app.post("/api/v1/screens/{screen}/answer", tags=["screens"])
     async def screen_answer(screen: str, answer: Answer) -> Result:
@@ -307,7 +313,7 @@ def _result(value: str) -> Result:
 
 def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
+        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.version}
 
     @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
     async def till_stream(till: str, who: Annotated[str, Depends(tablets.at_till)]) -> Response:
@@ -321,7 +327,7 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     Tablet = Annotated[str, Depends(tablets.ours)]  # noqa: N806 - a type, made here because it needs the key
 
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale), "build": pages.build}
+        return {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale), "build": pages.version}
 
     async def tap(act: Callable[[str, str], Awaitable[str]], handshake_id: str, tablet: str) -> Result:
         return _result(await act(handshake_id[:64], tablet))

@@ -32,9 +32,20 @@ _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 # What customers' own phones ask; everything else is for screens, tablets, tills and whoever looks after them.
 PHONES = frozenset(
-    ("/me", "/me/data", "/scan", "/scan/code.svg", "/notice", "/notice.svg", "/join.svg", "/api/v1/me", "/api/v1/scan")
+    (
+        "/brand.css",
+        "/me",
+        "/me/data",
+        "/scan",
+        "/scan/code.svg",
+        "/notice",
+        "/notice.svg",
+        "/join.svg",
+        "/api/v1/me",
+        "/api/v1/scan",
+    )
 )
-PHONES_BELOW = ("/me/receipt/", "/h/", "/o/", "/static/", "/api/v1/me/", "/api/v1/scan/")
+PHONES_BELOW = ("/brand/", "/me/receipt/", "/h/", "/o/", "/static/", "/api/v1/me/", "/api/v1/scan/")
 # What browsers say of a request that a page of ours made, or that a person typed (Fetch Metadata, section 2.3).
 _OWN_SITE = (b"same-origin", b"none")
 

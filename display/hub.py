@@ -232,6 +232,12 @@ class Hub:
         for stream in self._screens | self._tablets | self._tills:
             stream.close()
 
+    def renew(self, *, everywhere: bool) -> None:
+        """Screens are told again what they show, because the content between offers is another; `everywhere`: tablets
+        and tills too, because the pages' look is."""
+        for stream in self._screens | ((self._tablets | self._tills) if everywhere else set()):
+            stream.mark("snapshot")
+
     # --- messages -------------------------------------------------------------------------------------------
 
     def _full(self) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -50,19 +50,33 @@ class Asset:
 
 
 class Pages:
-    """All files of `root`; `build` is the hash of every byte of them, and so of the pages' version."""
+    """All files of `root`; `build` is the hash of every byte of them. `look` says the hash of the brand that lies over
+    them, "" for none."""
 
-    def __init__(self, root: Path = ROOT) -> None:
+    def __init__(self, root: Path = ROOT, look: Callable[[], str] = lambda: "") -> None:
         files = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.*"))}
         digest = hashlib.sha256()
         for name, body in files.items():
             digest.update(f"{name}\0{len(body)}\0".encode() + body)
         self.build = digest.hexdigest()[:16]
         self.base = f"/static/{self.build}"
+        self._look = look
         self._assets = {
             name: Asset(TYPES[Path(name).suffix], body) for name, body in files.items() if Path(name).suffix in TYPES
         }
         self._shells = {name: body.decode() for name, body in files.items() if name.endswith(".html")}
+
+    @property
+    def version(self) -> str:
+        """What changes with anything that a page consists of; a page of another version loads itself anew."""
+        look = self._look()
+        return f"{self.build}-{look}" if look else self.build
+
+    @property
+    def brand(self) -> str:
+        """Where the brand's style sheet is; another brand has another address."""
+        look = self._look()
+        return f"/brand.css?v={look}" if look else "/brand.css"
 
     def asset(self, build: str, name: str) -> Asset | None:
         """A file of this build; None for another build or an unknown name."""
@@ -70,7 +84,7 @@ class Pages:
 
     def shell(self, name: str, values: Mapping[str, str] | None = None) -> str:
         """The page `name` with its {{slots}} filled in one pass; every value but notices.Html is escaped."""
-        slots = {"base": self.base, "build": self.build, **(values or {})}
+        slots = {"base": self.base, "build": self.version, "brand": self.brand, **(values or {})}
 
         def fill(slot: re.Match[str]) -> str:
             value = slots[slot[1]]

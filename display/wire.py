@@ -4,6 +4,7 @@ Shop time ends here: everything a page counts down is given as remaining real mi
 """
 
 from display.faults import PART, Ear, cause_of
+from gateway.core.content import ART, utc_offset_ms
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
 from gateway.core.notice import missing
 from gateway.core.redemption import State
@@ -13,7 +14,6 @@ from gateway.tilldesk import TillOffer, TillView
 
 Json = dict[str, object]
 
-ART = frozenset({"coffee", "wine", "cheese", "chocolate", "bread", "tea", "flowers", "bag"})  # static/art/*.svg
 PLACEMENT = "main"  # one slot a screen so far
 
 
@@ -202,9 +202,11 @@ def stale(value: Stale) -> Json:
     return {"state": value.state, "days_left": value.days_left}
 
 
-def shop(value: ShopConfig, speed: float) -> Json:
-    """What pages say about the shop itself: names, whether there is a whole notice, how long a request waits."""
-    return {
+def shop(value: ShopConfig, speed: float, now_ms: int | None = None) -> Json:
+    """What pages say about the shop itself: names, whether there is a whole notice, how long a request waits; and, for
+    pages that follow its hours, how far its clock is ahead of UTC at `now_ms`."""
+    hours = {} if now_ms is None else {"utc_offset_ms": utc_offset_ms(now_ms, value.restraint.time_zone)}
+    return hours | {
         "name": text(value.store_name),
         "zones": {zone: text(name) for zone, name in value.zones.items()},
         "notice": not missing(value.notice),

@@ -20,6 +20,7 @@ from drivers.talk import Terminal
 from gateway import hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
+from gateway.contents import Contents
 from gateway.core import sealing
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
@@ -130,12 +131,15 @@ class Gateway:
             keychain=keychain,
             public_url=config.http.public_url,
             hq_there=lambda: self._uplink is not None and self._uplink.is_there,
+            content_changed=lambda: self._contents.wanted(),
         )
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
         self.desk = Desk(self._store, self._flow, clock, self.health)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
+        folder = data_dir / "content"
+        self._contents = Contents(self._store, folder, clock, self.health, self._renew)
         self._uplink = self._make_uplink(rng)
         self.devices = self._make_devices()
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
@@ -144,12 +148,14 @@ class Gateway:
         """Start everything, tell `ready` once the pages are served, and wait for the end."""
         await self._flow.start()
         await self.devices.start()
+        await self._contents.load()
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
+            self._supervisor.keep("content", self._contents.run)
         self._supervisor.keep("clock", self._tick)
         self._supervisor.keep("sealing", self._resealing.run)
         self._supervisor.keep("pages", lambda: self._serve(ready))
@@ -232,6 +238,7 @@ class Gateway:
             takeaways=taken,
             devices=self.devices,
             shop_url=http.shop_url,
+            shown=self._contents,
         )
 
         def on_ready(port: int) -> None:
@@ -258,8 +265,20 @@ class Gateway:
         place = Topics(who.tenant, who.store, who.id)
         transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
         public_key = sealing.public_key(self._gateway_key)
-        ports = self._store, self._flow, self._clock, self.health, rng, public_key, self._flow.life.with_hq
+        ports = (
+            self._store,
+            self._flow,
+            self._clock,
+            self.health,
+            rng,
+            public_key,
+            self._flow.life.with_hq,
+            self._contents,
+        )
         return Uplink(place, transport, *ports)
+
+    def _renew(self, what: str) -> None:
+        self._hub.renew(everywhere=what == "brand")
 
     def _hold(self, keyring: Keyring) -> None:
         """Readers' threads see the new ring at their next tap; the one that they look at stays whole."""

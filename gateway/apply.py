@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from gateway.core.brand import BrandPut
 from gateway.core.changes import (
     MAX_OFFERS,
     BalancePut,
@@ -38,6 +39,7 @@ from gateway.core.changes import (
     StockPut,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
+from gateway.core.content import ContentPut, ContentRefused
 from gateway.core.identity import static_digest
 from gateway.core.keyring import Sealed
 from gateway.core.model import AgeGate, ConsentState, Credential, CredentialKind, Event, Purpose
@@ -70,6 +72,7 @@ class Touched:
     catalogue: bool = False
     shop: bool = False
     segments: bool = False
+    content: bool = False  # or the brand
     keys: bool = False
     bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
     counts: list[str] = field(default_factory=list)  # counters to raise, fixed words of ours
@@ -116,6 +119,9 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         elif isinstance(change, StockPut):
             if change.gateway == gateway and not tx.put_stock(change):
                 touched.counts.append("stock.too_many")
+        elif isinstance(change, ContentPut | BrandPut):
+            tx.put_content(change)
+            touched.content = True
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
     _tell_refused(tx, delta, now_ms, touched)
@@ -139,6 +145,9 @@ def _tell_refused(tx: Tx, delta: Delta, now_ms: int, touched: Touched) -> None:
         if isinstance(refused, SegmentsRefused):
             tx.emit(Event("segments.refused", now_ms, why))
             touched.refused_segments += 1
+        elif isinstance(refused, ContentRefused):
+            tx.emit(Event(f"{refused.what}.refused", now_ms, why))
+            touched.counts.append(f"{refused.what}.refused")
         else:
             _refuse_offer(tx, refused, now_ms, touched)
 

@@ -82,6 +82,8 @@ NOT_PERSONAL = {
     "segment_rule": "headquarters' running segments, the same for everybody; who is in one is in memory alone",
     "lease": "budgets that headquarters lent to the shop",
     "catalogue_part": "headquarters' next catalogue, the same for everybody",
+    "content": "pictures and words that screens show between offers, and the shop's look, the same for everybody",
+    "content_part": "headquarters' next bundle of them, the same for everybody",
     "offer_count": "how often an offer was given out in a quarter of an hour, to whomever",
     "stock": "how much of each article the shop has",
     "coupon_used": "coupons that were redeemed, by a random number; whose they were stands in the redemption alone",

@@ -68,6 +68,7 @@ class Flow:
         keychain: Keychain | None = None,
         public_url: str | None = None,
         hq_there: Callable[[], bool] = lambda: False,
+        content_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._keychain = keychain
@@ -115,7 +116,7 @@ class Flow:
         wipes = self._forget, self._forget_all, self._binding.drop, self.selfservice.erased
         own = store, self.recognition, clock, health, self._commit, self._begin_always
         self._forgetting = Forgetting(*own, *wipes)
-        self._orders = self._take_orders()
+        self._orders = self._take_orders(content_changed)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     def _watch_visits(self) -> Visits:
@@ -152,7 +153,7 @@ class Flow:
         self.advice.may_take, self._holders["takeaways"] = self.takeaways.may_take, self.takeaways
         return lent
 
-    def _take_orders(self) -> Orders:
+    def _take_orders(self, content_changed: Callable[[], None]) -> Orders:
         return Orders(
             clock=self._clock,
             health=self._health,
@@ -166,6 +167,7 @@ class Flow:
             forget=self._forget,
             read_shop=self._read_shop,
             refresh_loops=self._loops.refresh,
+            content_changed=content_changed,
         )
 
     @property

@@ -300,6 +300,18 @@ def devices(db: Database) -> None:
     )
 
 
+@gateway()
+def content(db: Database) -> None:
+    """What screens show between offers: parts of the manifest that is wanted, and by `what` the manifests and brands
+    that are wanted, shown and refused."""
+    for statement in (
+        """CREATE TABLE content_part (part INTEGER PRIMARY KEY, content_id TEXT NOT NULL, parts INTEGER NOT NULL,
+           items TEXT NOT NULL)""",
+        "CREATE TABLE content (what TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -27,7 +27,8 @@ class RefreshLoops(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """`forget` wipes a member from every surface; `read_shop` takes over what headquarters configured."""
+    """`forget` wipes a member from every surface; `read_shop` takes over what headquarters configured;
+    `content_changed` has files fetched that screens are to show."""
 
     clock: Clock
     health: Health
@@ -41,6 +42,7 @@ class Orders:
     forget: Callable[[str], object]
     read_shop: Callable[[], Coroutine[Any, Any, None]]
     refresh_loops: RefreshLoops
+    content_changed: Callable[[], object]
 
     async def change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Raises StoreError."""
@@ -72,6 +74,8 @@ class Orders:
         parts: list[Callable[[], object]] = [partial(self.forget, member_id) for member_id in touched.cleared]
         parts += [partial(self.recognition.follow, touched.recognised), self.lapses.changed]
         parts.append(partial(self.binding.drop, touched.bindings))
+        if touched.content:
+            parts.append(self.content_changed)
         if touched.erased:
             parts.append(partial(self.forgetting.followed, touched.erased))
         waits: list[Callable[[], Coroutine[Any, Any, None]]] = []

@@ -32,6 +32,7 @@ from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit
 from gateway.tables.baskets import Baskets
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
+from gateway.tables.content import ContentRows
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.devices import DeviceRows
 from gateway.tables.erasures import Erasures
@@ -72,6 +73,7 @@ class Tx(
     PointsRows,
     Baskets,
     DeviceRows,
+    ContentRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

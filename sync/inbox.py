@@ -1,13 +1,14 @@
-"""Down messages become calls: deltas and erasures for the shop, acks for the sender, heads for both. Counts and drops
-all else."""
+"""Down messages become calls: deltas and erasures for the shop, acks for the sender, heads for both, pieces of files
+for who asked. Counts and drops all else."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from gateway.core.changes import Delta, EraseReceipt, Erasures
+from gateway.core.fetching import Piece
 from gateway.errors import PeerError
 from gateway.health import Health
-from sync import erase_messages, messages, topics
+from sync import erase_messages, messages, pieces, topics
 from sync.messages import Ack, Head
 from sync.topics import Topics
 
@@ -66,7 +67,15 @@ class LinkPort(Protocol):
 class Inbox:
     """One gateway's down topics. Every PeerError ends here, as the counter "hq.dropped.<reason>"."""
 
-    def __init__(self, place: Topics, flow: FlowPort, link: LinkPort, health: Health) -> None:
+    def __init__(
+        self,
+        place: Topics,
+        flow: FlowPort,
+        link: LinkPort,
+        health: Health,
+        take_piece: Callable[[Piece], None] | None = None,
+    ) -> None:
+        """`take_piece` None: nothing is ever fetched here."""
         self._flow = flow
         self._link = link
         self._health = health
@@ -76,6 +85,9 @@ class Inbox:
             place.down(topics.ACK): self._ack,
             place.down(topics.HEAD): self._head,
         }
+        self._take_piece = take_piece
+        if take_piece is not None:
+            self._readers[place.down(topics.PIECE)] = self._piece
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -120,3 +132,7 @@ class Inbox:
         head = messages.parse_head(payload)
         await self._flow.on_head(head.erase_seq)
         await self._link.headed(head)
+
+    async def _piece(self, payload: bytes) -> None:
+        assert self._take_piece is not None
+        self._take_piece(pieces.parse_piece(payload))

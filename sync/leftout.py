@@ -1,5 +1,5 @@
 """What of a delta may be left out so that the rest is not held up: an offer that is wrong, or the whole catalogue that
-holds one, or segments that are, and nothing else. Pure.
+holds one, or segments that are, or what screens show between offers, and nothing else. Pure.
 
 A delta that is refused comes again and again, and with it waits everything behind it. A withdrawal must not wait for
 an offer to be mended. Of anything else a gateway that skipped it would not know what it lacks.
@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
+from gateway.core.brand import ROLES
 from gateway.core.changes import CataloguePart, Change, OfferRefused, SegmentsRefused
+from gateway.core.content import ContentRefused
 from gateway.errors import PeerError
 from sync import ops
+from sync.content import BrandBody, ContentBody, ItemBody
 from sync.fields import Id, validate
 from sync.forms import CapBody, OfferBody, PauseBody
 from sync.segments import SegmentBody
@@ -30,7 +33,9 @@ class _Catalogue(BaseModel):
 _PART = ("catalogue_id", "part", "parts", "offers")
 
 
-Refused = OfferRefused | SegmentsRefused
+_LEFT_OUT = ("offer.put", "catalogue.put", "segments.put", "content.put", "brand.put")
+
+Refused = OfferRefused | SegmentsRefused | ContentRefused
 
 
 def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[Refused, ...]]:
@@ -41,12 +46,14 @@ def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[Refused, 
         try:
             changes.append(ops.parse_or_park(op))
         except PeerError as error:
-            if not isinstance(op, dict) or op.get("op") not in ("offer.put", "catalogue.put", "segments.put"):
+            if not isinstance(op, dict) or op.get("op") not in _LEFT_OUT:
                 raise
             if op["op"] == "offer.put":
                 refused.append(_refused(op.get("body"), error))
             elif op["op"] == "segments.put":
                 refused.append(_refused_segments(error))
+            elif op["op"] in ("content.put", "brand.put"):
+                refused.append(_refused_content(op["op"], error))
             else:
                 changes.append(_without(op.get("body"), error))
     return tuple(changes), tuple(refused)
@@ -71,6 +78,18 @@ def _refused_segments(error: PeerError) -> SegmentsRefused:
     first, *below = error.field.split(".")
     ours = first == "segments" and all(step.isdecimal() or step in SegmentBody.model_fields for step in below)
     return SegmentsRefused(error.reason, error.field if ours or error.reason == "segments" else "")
+
+
+def _refused_content(name: str, error: PeerError) -> ContentRefused:
+    """Likewise; the place of a fault in the values themselves may hold a word of the peer's, so its steps are looked at
+    one by one."""
+    known = BrandBody.model_fields if name == "brand.put" else {**ContentBody.model_fields, **ItemBody.model_fields}
+    place = error.field.partition(":")[0]
+    ours = all(step.isdecimal() or step in known or step in _WORDS for step in place.split("."))
+    return ContentRefused("brand" if name == "brand.put" else "content", error.reason, place if ours else "")
+
+
+_WORDS = ("de", "en", "sha256", "bytes", "until", "hours", *ROLES)
 
 
 def _without(body: object, error: PeerError) -> CataloguePart:

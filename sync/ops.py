@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.core import eligible
+from gateway.core.brand import BrandPut
 from gateway.core.changes import (
     BalancePut,
     BindingDrop,
@@ -42,6 +43,7 @@ from gateway.core.changes import (
     SegmentsPut,
     StockPut,
 )
+from gateway.core.content import ContentPut
 from gateway.core.coupon import PublicKey
 from gateway.core.ed25519 import is_anybodys
 from gateway.core.keyring import KeyUse
@@ -62,7 +64,7 @@ from gateway.core.model import (
 )
 from gateway.core.redemption import CouponClass
 from gateway.errors import PeerError
-from sync import credentials, forms, offers, points, prices, purchases, segments, spent, stock
+from sync import content, credentials, forms, offers, points, prices, purchases, segments, spent, stock
 from sync.fields import validate
 
 
@@ -178,6 +180,10 @@ def _parse_secret(name: str, body: object) -> Change:
             return stock.parse(body)
         case "prices.put" | "scan.put":
             return prices.parse(name, body)
+        case "content.put":
+            return content.parse_content(body)
+        case "brand.put":
+            return content.parse_brand(body)
     if name in spent.OPS:
         return spent.parse(name, body)
     raise PeerError("op")
@@ -265,6 +271,10 @@ def dump(change: Change) -> dict[str, Any]:
             return _op(name, _plain(value))
         case CouponUsed() | Booked():
             return _op(*spent.dump(change))
+        case ContentPut():
+            return _op("content.put", _plain(change))
+        case BrandPut(brand):
+            return _op("brand.put", _plain(brand))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

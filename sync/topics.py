@@ -15,15 +15,17 @@ Way = Literal["up", "down"]
 EVENTS = "events"
 REQ = "req"
 STATE = "state"
+WANT = "want"  # a piece of a file
 # Leaves of `down/`, from HQ.
 DELTA = "delta"
 ERASE = "erase"
 HEAD = "head"
+PIECE = "piece"  # the answer
 # On both sides: `up/ack` = applied, `down/ack` = committed at HQ.
 ACK = "ack"
 
-UP_LEAVES = (STATE, REQ, EVENTS, ACK)
-DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK)
+UP_LEAVES = (STATE, REQ, EVENTS, ACK, WANT)
+DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE)
 
 # Remote ears, `rg/1/{tenant}/{store}/{gateway}/{way}/{scanner}`: the scanner's id takes the seventh and last level, so
 # the way is in the sixth, and the type stands in the payload. Nothing of it is for headquarters.

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.core.changes import EraseReceipt, OutboxRow
+from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.ports import Clock
 from gateway.errors import UnavailableError
 from gateway.health import Health
-from sync import erase_messages, messages, topics
+from sync import erase_messages, messages, pieces, topics
 from sync.backoff import Backoff
 from sync.inbox import FlowPort, Inbox
 from sync.link import Transport
@@ -76,6 +77,19 @@ class Store(Protocol):
         """The number up to which HQ's erasures are done, 0 = none yet."""
 
 
+class Fetching(Protocol):
+    """Who wants files of headquarters; `gateway.contents` implements it."""
+
+    def connected(self) -> None:
+        """The line stands anew: nothing that was asked for before is on its way."""
+
+    async def next_wants(self) -> Sequence[Want]:
+        """The pieces to ask for next; waits until there are any."""
+
+    def take(self, piece: Piece) -> None:
+        """A piece has come. Never blocks."""
+
+
 class Uplink:
     """One gateway's line to HQ. Lives on the event loop; `run` is its only task."""
 
@@ -90,6 +104,7 @@ class Uplink:
         rng: random.Random,
         public_key: bytes,
         with_hq: Callable[[int | None], None] = lambda at_ms: None,
+        fetching: Fetching | None = None,
     ) -> None:
         """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells."""
         self._place = place
@@ -99,7 +114,8 @@ class Uplink:
         self._health = health
         self._rng = rng
         self._public_key = public_key
-        self._inbox = Inbox(place, flow, self, health)
+        self._fetching = fetching
+        self._inbox = Inbox(place, flow, self, health, fetching.take if fetching is not None else None)
         self._sender = Sender(store.epoch)
         self._may_be_backup = True
         self._wake = asyncio.Event()
@@ -129,7 +145,12 @@ class Uplink:
                 connected_ms = self._real_ms()
                 self._is_connected = True
                 await first_to_end(
-                    self._send(), self._receive(), self._ask_for_gaps(), self._watch_head(), self._touch()
+                    self._send(),
+                    self._receive(),
+                    self._ask_for_gaps(),
+                    self._watch_head(),
+                    self._touch(),
+                    self._ask_for_pieces(),
                 )
             except UnavailableError as error:
                 self._report_loss(error)
@@ -280,6 +301,17 @@ class Uplink:
             await asyncio.sleep(max(ASK_EVERY_S, pause_s / self._clock.speed))
             self._ask.set()
             pause_s = TOUCH_EVERY_S
+
+    async def _ask_for_pieces(self) -> None:
+        """At the contract's pace, reckoned by the answers."""
+        if self._fetching is None:
+            await asyncio.Event().wait()
+            return
+        self._fetching.connected()
+        while True:
+            for want in await self._fetching.next_wants():
+                await self._transport.publish(self._place.up(topics.WANT), pieces.want(want))
+                await asyncio.sleep(PIECE_BYTES / BYTES_PER_S)
 
     def _compare(self, have: int, at_ms: int | None) -> None:
         if self._heads > 1 and have == self._head_version:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.core.basket import ScanRules
+from gateway.core.brand import BrandPut
+from gateway.core.content import ContentPut, ContentRefused
 from gateway.core.coupon import PublicKey
 from gateway.core.keyring import KeyUse
 from gateway.core.learning import Learning
@@ -295,6 +297,8 @@ Change = (
     | ScanPut
     | CouponUsed
     | Booked
+    | ContentPut
+    | BrandPut
 )
 
 
@@ -318,7 +322,7 @@ class Delta:
     version: int
     changes: tuple[Change, ...]
     at_ms: int = 0
-    refused: tuple[OfferRefused | SegmentsRefused, ...] = ()
+    refused: tuple[OfferRefused | SegmentsRefused | ContentRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

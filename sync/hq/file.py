@@ -181,7 +181,8 @@ class File:
     """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file, readable for its owner only."""
+        """Open or make the file, readable for its owner only. Beside it lies `folder`, with files for screens."""
+        self.folder = path.with_suffix(".content")
         self._lock = Lock()
         with disk():
             connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, check_same_thread=False)

@@ -4,11 +4,13 @@ import json
 from typing import NamedTuple
 
 from gateway.core.changes import MemberErase
+from gateway.core.fetching import Piece, Want
 from gateway.errors import PeerError
 from sync import messages
+from sync.hq import blobs
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
-from sync.hq.file import Row, dump
+from sync.hq.file import Row, disk, dump
 from sync.hq.points import Points
 from sync.hq.redemptions import TOLD, Redemptions
 from sync.topics import Topics
@@ -52,6 +54,19 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
             (search, search, search, limit),
         )
         return [json.loads(row["op"])["body"] | {"trackable": json.loads(row["trackable"])} for row in rows]
+
+    def piece(self, want: Want) -> Piece:
+        """The piece of a file that a gateway asks for."""
+        with disk():
+            return blobs.piece(self.folder, want)
+
+    def wanted_files(self) -> set[str]:
+        """The files that the bundle and the brand name which stand."""
+        rows = self._read(
+            """SELECT DISTINCT atom AS hash FROM change, json_tree(op) WHERE json_tree.key = 'sha256' AND type = 'text'
+               AND (change.key BETWEEN 'content:' AND 'content:~' OR change.key = 'brand')"""
+        )
+        return {row["hash"] for row in rows}
 
     def has_member(self, member_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM change WHERE key = ?", (f"member:{member_id}",)))

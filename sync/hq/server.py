@@ -5,9 +5,10 @@ import logging
 import random
 from collections.abc import Callable
 
+from gateway.core.fetching import Want
 from gateway.errors import PeerError, StoreError, UnavailableError
 from gateway.health import Health
-from sync import erase_messages, link, messages, topics
+from sync import erase_messages, link, messages, pieces, topics
 from sync.backoff import Backoff
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -26,6 +27,9 @@ ROUND = link.WINDOW
 # Erasures are sent again to gateways that have not confirmed them. A confirmation takes a commit and a flush: 100 ms on
 # a slow SD card.
 ERASE_AGAIN_S = 15.0
+
+# Pieces of files that one gateway may have asked for and not been sent; it asks for fetching.WINDOW at a time.
+MAX_WANTS = 8
 
 PULSE_WAIT_MS = 60_000  # only bounds an idle wait; every change rings
 
@@ -86,6 +90,8 @@ class _Session:
         self._erase_sent: dict[Topics, int] = {}  # and was sent them
         self._hungry: dict[Topics, None] = {}  # to be fed, in order
         self._acks: dict[tuple[Topics, str], int] = {}
+        self._wants: dict[Topics, list[Want]] = {}  # at most MAX_WANTS each, of 150 bytes
+        self._wanted = asyncio.Event()
         self._food = asyncio.Event()
         self._ackable = asyncio.Event()
 
@@ -105,6 +111,7 @@ class _Session:
             tasks.create_task(self._feed_all(), name="hq feed")
             tasks.create_task(self._watch_versions(), name="hq versions")
             tasks.create_task(self._remind(), name="hq erasures")
+            tasks.create_task(self._send_pieces(), name="hq files")
 
     # --- from the gateways ----------------------------------------------------------------------------------
 
@@ -150,6 +157,9 @@ class _Session:
             await self._take_request(where, messages.parse_req(payload), now_ms)
         elif leaf == topics.ACK:
             await self._take_receipt(where, payload, now_ms)
+        elif leaf == topics.WANT:
+            self._take_want(where, pieces.parse_want(payload))
+            return
         self._pulse.ring()
 
     async def _take_request(self, where: Topics, req: messages.Req, now_ms: int) -> None:
@@ -179,6 +189,15 @@ class _Session:
         await asyncio.to_thread(self._ledger.saw_erased, where, done.seq, done.receipts, now_ms)
         self._erased[where] = done.seq
 
+    def _take_want(self, where: Topics, want: Want) -> None:
+        """Only of a gateway that has reported itself: those are bounded by the ledger."""
+        waiting = self._wants.get(where, [])
+        if where not in self._holds or len(waiting) >= MAX_WANTS:
+            self._health.count("hq.wants_dropped")
+        elif want not in waiting:
+            self._wants[where] = [*waiting, want]
+            self._wanted.set()
+
     # --- to the gateways ------------------------------------------------------------------------------------
 
     async def _acknowledge(self) -> None:
@@ -202,6 +221,20 @@ class _Session:
                 for where in self._holds:
                     self._feed_soon(where)
             seen = await self._pulse.wait(seen, PULSE_WAIT_MS)
+
+    async def _send_pieces(self) -> None:
+        """One piece per gateway and round, so that a long film of one does not starve the others."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._wants:
+                for where in list(self._wants):
+                    want = self._wants[where].pop(0)
+                    if not self._wants[where]:
+                        del self._wants[where]
+                    piece = await asyncio.to_thread(self._ledger.piece, want)
+                    self._health.count("hq.pieces" if piece.size is not None else "hq.files_missing")
+                    await self._transport.publish(where.down(topics.PIECE), pieces.piece(piece))
 
     def _feed_soon(self, where: Topics) -> None:
         self._hungry[where] = None

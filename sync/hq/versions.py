@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
+from gateway.core.brand import BrandPut
 from gateway.core.changes import (
     BalancePut,
     BindingDrop,
@@ -35,6 +36,7 @@ from gateway.core.changes import (
     SegmentsPut,
     StockPut,
 )
+from gateway.core.content import ContentPut
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
@@ -149,6 +151,8 @@ class Versions(Erasures):
         if isinstance(change, CataloguePart) and change.part == change.parts:  # no offer before it stands any more
             self._db.execute("DELETE FROM change WHERE key BETWEEN 'offer:' AND 'offer:~'")
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'catalogue:~'", (key,))
+        if isinstance(change, ContentPut) and change.part == change.parts:  # likewise
+            self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'content:~'", (key,))
         self._db.execute(
             "INSERT INTO change (version, key, member_id, op, gateway, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
             (version, key, member_id, op, gateway, until_ms),
@@ -370,6 +374,10 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"used:{coupon}", None
         case Booked():
             return f"booked:{change.gateway}", None
+        case ContentPut():
+            return f"content:{change.part:04}", None
+        case BrandPut():
+            return "brand", None
 
 
 def record_of(op: str) -> ConsentRecord:
