@@ -29,13 +29,16 @@ from gateway.desk import Desk
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
+from gateway.heartbeats import Heartbeats
 from gateway.keychain import Keychain
 from gateway.mapfile import radio_map_of
+from gateway.plays import Plays
 from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
+from gateway.works import Works
 from sync.link import Address, Transport
 from sync.scanners import RemoteSource
 from sync.topics import Topics
@@ -130,6 +133,9 @@ class Gateway:
             public_url=config.http.public_url,
             hq_there=lambda: self._uplink is not None and self._uplink.is_there,
         )
+        works = Works(self._store, clock, self.health, self._supervisor.once, self._wake)
+        self._plays = Plays(works.commit, clock, self.health)
+        self._heartbeats = Heartbeats(works.commit, works.begin_always, clock, self.health)
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
@@ -199,9 +205,11 @@ class Gateway:
             step_ms = self._clock.follow_step()
             if step_ms:
                 self._flow.on_clock_step(step_ms)
+                self._heartbeats.shift(step_ms)
             now_ms, trusted = self._clock.now_ms(), self._clock.trusted
             self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
             self._flow.on_tick(now_ms, trusted, self._clock.world)
+            self._heartbeats.tick(now_ms)
             for _ in range(TURNS):
                 if not self._flow.recognition.is_behind:
                     await asyncio.sleep(TICK_S)
@@ -217,7 +225,17 @@ class Gateway:
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
         names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
-        app = create_app(*shown, key, version, public_url=url, names=names, me=me, handovers=handovers, takeaways=taken)
+        app = create_app(
+            *shown,
+            key,
+            version,
+            public_url=url,
+            names=names,
+            me=me,
+            handovers=handovers,
+            takeaways=taken,
+            showing=(self._plays, self._heartbeats),
+        )
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
