@@ -9,24 +9,27 @@ from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from display import content, cookies, faults, guard, wire
 from display.access import Access, Unpaired
-from display.hub import Hub, Message, Stream
+from display.hub import Hub, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.pairing import add_pairing
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.refusals import add_refusals
+from display.plays import add_plays
 from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
+from display.streams import EventStream
 from display.takeaway import add_cards, add_takeaways
 from display.tills import add_tills
 from gateway.core.ports import Clock
 from gateway.devices import Devices
 from gateway.handovers import Handovers
 from gateway.health import Health
+from gateway.heartbeats import Heartbeats
+from gateway.plays import Plays
 from gateway.selfservice import SelfService
 from gateway.takeaway import Takeaways
 
@@ -35,34 +38,6 @@ FRESH = {"Cache-Control": "no-store"}
 STREAM: dict[int | str, dict[str, object]] = {
     200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}
 }
-RETRY_MS = 1000  # for browsers that reconnect before the page does
-
-
-class EventStream(StreamingResponse):
-    """Server-sent events of one hub stream, which gives its place back however the connection ends."""
-
-    def __init__(self, stream: Stream, extra: Callable[[], wire.Json]) -> None:
-        super().__init__(_frames(stream, extra), media_type="text/event-stream", headers=FRESH)
-        self._stream = stream
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            with scope["app"].state.access.streaming(scope, self._stream.close):
-                await super().__call__(scope, receive, send)
-        finally:
-            self._stream.close()
-
-
-async def _frames(stream: Stream, extra: Callable[[], wire.Json]) -> AsyncIterator[str]:
-    yield f"retry: {RETRY_MS}\n\n"
-    async for message in stream:
-        yield frame(message, extra() if message.name in ("snapshot", "update") else {})
-
-
-def frame(message: Message, extra: wire.Json) -> str:
-    """One event in the text form of the HTML standard (server-sent events); JSON keeps it on one line."""
-    data = json.dumps({**message.body, **extra}, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {message.seq}\nevent: {message.name}\ndata: {data}\n\n"
 
 
 def create_app(
@@ -81,6 +56,7 @@ def create_app(
     devices: Devices | None = None,
     shop_url: str | None = None,
     shown: content.Shown = content.NOTHING,
+    showing: tuple[Plays, Heartbeats] | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
@@ -125,6 +101,8 @@ def create_app(
     add_tills(app, path, health, clock, tablet_key, tablets)
     _add_till_pages(app, path, hub, clock, pages, tablets)
     add_scanning(app, path, me, clock, pages)
+    if showing is not None:
+        add_plays(app, path, *showing)
     if takeaways is not None:
         add_takeaways(app, path, takeaways, pages)
         add_cards(app, takeaways, tablets.ours)

@@ -211,4 +211,5 @@ def shop(value: ShopConfig, speed: float, now_ms: int | None = None) -> Json:
         "zones": {zone: text(name) for zone, name in value.zones.items()},
         "notice": not missing(value.notice),
         "ask_ms": real_ms(value.ask_ms, speed),
+        "speed": speed,
     }

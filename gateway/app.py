@@ -31,13 +31,16 @@ from gateway.devices import Devices
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
+from gateway.heartbeats import Heartbeats
 from gateway.keychain import Keychain
 from gateway.mapfile import radio_map_of
+from gateway.plays import Plays
 from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
+from gateway.works import Works
 from sync.link import Address, Transport
 from sync.scanners import RemoteSource
 from sync.topics import Topics
@@ -133,6 +136,9 @@ class Gateway:
             hq_there=lambda: self._uplink is not None and self._uplink.is_there,
             content_changed=lambda: self._contents.wanted(),
         )
+        works = Works(self._store, clock, self.health, self._supervisor.once, self._wake)
+        self._plays = Plays(works.commit, clock, self.health)
+        self._heartbeats = Heartbeats(works.commit, works.begin_always, clock, self.health)
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
@@ -209,9 +215,11 @@ class Gateway:
             if step_ms:
                 self._flow.on_clock_step(step_ms)
                 self.devices.shift(step_ms)
+                self._heartbeats.shift(step_ms)
             now_ms, trusted = self._clock.now_ms(), self._clock.trusted
             self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
             self._flow.on_tick(now_ms, trusted, self._clock.world)
+            self._heartbeats.tick(now_ms)
             for _ in range(TURNS):
                 if not self._flow.recognition.is_behind:
                     await asyncio.sleep(TICK_S)
@@ -239,6 +247,7 @@ class Gateway:
             devices=self.devices,
             shop_url=http.shop_url,
             shown=self._contents,
+            showing=(self._plays, self._heartbeats),
         )
 
         def on_ready(port: int) -> None:

@@ -312,6 +312,19 @@ def content(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def plays(db: Database) -> None:
+    """What screens showed, each once by the id that its page gave it."""
+    for statement in (
+        """CREATE TABLE play (number INTEGER PRIMARY KEY AUTOINCREMENT, play_id TEXT NOT NULL UNIQUE,
+           screen TEXT NOT NULL, content TEXT NOT NULL, decision_id TEXT, slot TEXT NOT NULL,
+           started_ms INTEGER NOT NULL, visible_ms INTEGER NOT NULL, completed INTEGER NOT NULL,
+           kept_from_ms INTEGER NOT NULL)""",
+        "CREATE INDEX play_age ON play (kept_from_ms)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -39,6 +39,7 @@ from gateway.tables.erasures import Erasures
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
+from gateway.tables.plays import PlayRows
 from gateway.tables.points import PointsRows
 from gateway.tables.prices import Prices
 from gateway.tables.purchases import PurchaseRows
@@ -74,6 +75,7 @@ class Tx(
     Baskets,
     DeviceRows,
     ContentRows,
+    PlayRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

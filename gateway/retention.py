@@ -24,6 +24,7 @@ ROWS = 200
 SLACK_MS = 3_600_000
 
 REQUEST_DAYS = 4
+PLAY_DAYS = 7  # a page that has kept its proofs for longer was never heard in between
 COUNT_DAYS = 92  # two more than the longest period of a cap (sync.forms); a calendar month is shorter
 
 
@@ -78,6 +79,11 @@ RULES = (
         Aged("till_request", "number", "kept_from_ms"),
         lambda _: REQUEST_DAYS,
         "so that a till which asks again gets the same answer, also after a long weekend",
+    ),
+    Rule(
+        Aged("play", "number", "kept_from_ms"),
+        lambda _: PLAY_DAYS,
+        "so that what a screen showed counts once, however often its page sends it; headquarters was told. No member's",
     ),
     Rule(
         Aged("offer_count", "rowid", "quarter_ms"),

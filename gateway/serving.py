@@ -20,6 +20,11 @@ FIRST_REQUEST_S = 10.0  # a browser sends its request with the connection; a slo
 MAX_HEADER_BYTES = 16_384  # a browser sends about 1 KB
 
 
+# A peer that is gone without a word (power cut, cable) acknowledges nothing, and one that stands still takes nothing;
+# streams send a beat each 10 s. The kernel ends both after this long (tcp(7), TCP_USER_TIMEOUT), else after 15 min.
+UNACKNOWLEDGED_MS = 30_000
+
+
 class _Protocol(H11Protocol):
     """HTTP that does not wait for ever: connections beyond the cap, or without a request, are closed."""
 
@@ -27,6 +32,9 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
+        with contextlib.suppress(OSError):  # it may be gone already
+            own = transport.get_extra_info("socket")
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         self._patience = self.loop.call_later(FIRST_REQUEST_S, self._lose_patience, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

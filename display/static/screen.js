@@ -1,90 +1,47 @@
-/** The kiosk page: a neutral loop of slides, and above it the dialogue after a tap. */
+/** The kiosk page: a neutral loop, and above it the dialogue after a tap. */
 
-import { el, fit, say, size } from "./dom.js";
+import { el, say } from "./dom.js";
+import { ServerClock } from "./clockface.js";
 import { Live } from "./live.js";
+import { Loop, painted } from "./loop.js";
+import { Plays } from "./plays.js";
+import { Pulse } from "./pulse.js";
+import { renew } from "./renew.js";
 import { Talk } from "./talk.js";
-import { other, pick, word } from "./words.js";
+import { pick, word } from "./words.js";
 
-const SLIDE_MS = 12_000;
-const FADE_MS = 300; // as in screen.css
-const DRIFT_MS = 30_000; // fixed elements move a few pixels against burn-in
+const DRIFT_MS = 60_000; // fixed elements move 3 to 6 pixels a minute against burn-in
 const DRIFT = [[0, 0], [4, 2], [6, 5], [2, 6], [-3, 4], [-5, 0], [-3, -4], [2, -3]];
-const BASE = new URL(".", import.meta.url).pathname;
-const WELCOME = {
-  slide_id: "welcome",
-  title: { de: word("de", "welcomeTitle"), en: word("en", "welcomeTitle") },
-  text: { de: word("de", "welcomeText"), en: word("en", "welcomeText") },
-  badge: {},
-  art: "bag",
-};
-
-/** Resolves when what is in the DOM now has been painted. */
-const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-
-class Layer {
-  constructor() {
-    this.eyebrow = el("p.eyebrow");
-    this.title = el("h1");
-    this.lead = el("p.lead");
-    this.other = el("p.other");
-    this.art = el("img.art", { alt: "" });
-    this.tag = el("p.tag");
-    this.copy = el("div.copy", {}, this.eyebrow, this.title, this.lead, this.other);
-    this.node = el("section.slide", { "aria-hidden": "true" }, this.copy,
-      el("div.stage", {}, el("div.disc"), this.art, this.tag));
-  }
-
-  fill(slide, language, near) {
-    const second = other(language);
-    const title = pick(slide.title, language);
-    const small = pick(slide.title, second);
-    this.node.lang = language;
-    this.node.dataset.art = slide.art;
-    this.node.dataset.slide = slide.slide_id;
-    say(this.eyebrow, word(language, near ? "here" : "today"));
-    say(this.title, title);
-    say(this.lead, pick(slide.text, language));
-    this.other.lang = second;
-    say(this.other, small === title ? "" : small);
-    const badge = pick(slide.badge, language);
-    this.tag.hidden = !badge;
-    this.tag.dataset.size = size(badge, 9, 16);
-    say(this.tag, badge);
-    fit(this.copy, this.title);
-    const url = `${BASE}art/${slide.art}.svg`;
-    if (this.art.getAttribute("src") !== url) this.art.src = url;
-    return this.art.decode().catch(() => undefined);
-  }
-}
+const SIDES_MS = 1_800_000; // and change places twice an hour
 
 class ShopScreen extends HTMLElement {
-  #slides = [WELCOME];
-  #known = "";
   #latest = null;
-  #near = false;
   #level = "L0";
   #decision = null;
-  #index = 0;
-  #language = "de";
-  #turn = 0;
   #telling = 0;
-  #timer = 0;
 
   connectedCallback() {
     this.screen = new URLSearchParams(location.search).get("id") ?? "";
-    this.layers = [new Layer(), new Layer()];
+    this.clock = new ServerClock();
+    this.plays = new Plays(this.screen, this.clock);
+    this.loop = new Loop({ clock: this.clock, plays: this.plays, shown: () => this.#shown() });
     this.shop = el("strong");
-    this.dots = el("span.dots", { "aria-hidden": "true" });
     this.consent = el("span.consent");
-    this.foot = el("footer", {}, this.shop, this.dots, this.consent);
+    this.foot = el("footer", {}, this.shop, this.loop.dots, this.consent);
     this.talk = new Talk(this.screen, () => this.#quiet());
-    this.append(...this.layers.map((layer) => layer.node), this.foot, this.talk.node);
-    this.#present();
+    this.append(...this.loop.nodes, this.foot, this.talk.node);
     setInterval(() => this.#drift(), DRIFT_MS);
-    new Live(`/api/v1/screens/${encodeURIComponent(this.screen)}/stream`, {
-      event: (name, data) => name !== "beat" && this.#content(data),
+    this.live = new Live(`/api/v1/screens/${encodeURIComponent(this.screen)}/stream`, {
+      event: (name, data) => this.#event(name, data),
       lost: () => this.#neutral(),
     });
+    new Pulse(this.screen, () => ({ seq: this.live.seq, skipped: this.loop.skipped, waiting: this.plays.waiting }));
+  }
+
+  #event(name, data) {
+    this.clock.hear(data);
+    if (name === "snapshot") this.plays.send();
+    if (name !== "beat") this.#content(data);
   }
 
   #content(data) {
@@ -96,89 +53,46 @@ class ShopScreen extends HTMLElement {
     this.#latest = data;
     if (data.dialogue) {
       this.talk.show(data.dialogue, data.level !== "L3", data.join);
+      this.loop.cover(true);
       this.#tell().then(() => this.#latest === data && this.#loop(data)); // what lies beneath waits for the paint
     } else {
       this.talk.wipe();
       this.#loop(data);
+      this.loop.cover(false);
     }
   }
 
   #loop(data) {
-    const near = data.level !== "L0" && data.slides.length > 0;
-    const known = JSON.stringify([data.slides, near]);
-    const changed = known !== this.#known;
-    this.#known = known;
-    this.#near = near;
-    if (changed) {
-      const before = new Set(this.#slides.map((slide) => slide.slide_id));
-      this.#slides = data.slides.length ? data.slides : [WELCOME];
-      this.#index = Math.max(0, this.#slides.findIndex((slide) => !before.has(slide.slide_id))); // news first
-      this.#present();
-    } else {
-      this.#tell();
-    }
+    if (!this.loop.show(data)) this.#tell();
   }
 
   /** Nothing can be trusted any more: drop what was said to one person, keep the anonymous loop. */
   #neutral() {
-    const near = this.#level !== "L0";
     this.talk.wipe();
     this.#latest = null;
-    this.#near = false;
     this.#level = "L0";
     this.#decision = null;
-    this.#known = "";
-    if (near) {
-      this.#slides = [WELCOME];
-      this.#index = 0;
-      this.#present();
-    } else {
-      this.#tell();
-    }
+    const changed = this.loop.neutral();
+    this.loop.cover(false);
+    if (!changed) this.#tell();
   }
 
   /** The dialogue ended by itself. */
   #quiet() {
     this.#level = "L0";
     this.#decision = null;
-    this.#known = "";
+    const changed = this.loop.neutral();
+    this.loop.cover(false);
+    if (!changed) this.#tell();
+  }
+
+  /** Something else is on the glass. */
+  #shown() {
+    if (!this.foot) return; // the very first, while the page is being built
+    this.foot.dataset.art = this.loop.art;
+    this.foot.classList.toggle("over", this.loop.art === "");
     this.#tell();
-  }
-
-  async #present() {
-    clearTimeout(this.#timer);
-    const turn = ++this.#turn;
-    const [front, back] = this.layers;
-    const slide = this.#slides[this.#index];
-    await back.fill(slide, this.#language, this.#near);
-    if (turn !== this.#turn) return;
-    this.layers = [back, front];
-    front.node.className = "slide out";
-    back.node.className = "slide in";
-    front.node.setAttribute("aria-hidden", "true");
-    back.node.removeAttribute("aria-hidden");
-    setTimeout(() => this.layers[0] === back && (front.node.className = "slide"), FADE_MS + 50);
-    this.#count();
-    this.#tell();
-    this.#timer = setTimeout(() => this.#next(), SLIDE_MS);
-  }
-
-  #next() {
-    if (this.talk.open) {
-      this.#timer = setTimeout(() => this.#next(), SLIDE_MS); // nobody sees the loop now: leave the machine its time
-      return;
-    }
-    this.#index = (this.#index + 1) % this.#slides.length;
-    if (this.#index === 0) this.#language = other(this.#language);
-    this.#present();
-  }
-
-  #count() {
-    while (this.dots.childElementCount > this.#slides.length) this.dots.lastElementChild.remove();
-    while (this.dots.childElementCount < this.#slides.length) this.dots.append(el("i"));
-    this.dots.hidden = this.#slides.length < 2;
-    [...this.dots.children].forEach((dot, n) => dot.classList.toggle("on", n === this.#index));
-    this.foot.dataset.art = this.#slides[this.#index].art;
+    if (!this.talk.open) renew(this.clock);
   }
 
   /** Say on <html> what is shown, once it has been painted; measurements and tests read it there. */
@@ -193,9 +107,11 @@ class ShopScreen extends HTMLElement {
   }
 
   #drift() {
-    const [x, y] = DRIFT[Math.floor(performance.now() / DRIFT_MS) % DRIFT.length];
+    const now = performance.now();
+    const [x, y] = DRIFT[Math.floor(now / DRIFT_MS) % DRIFT.length];
     this.style.setProperty("--drift-x", `${x}px`);
     this.style.setProperty("--drift-y", `${y}px`);
+    this.dataset.sides = Math.floor(now / SIDES_MS) % 2 ? "changed" : "";
   }
 }
 

@@ -15,6 +15,7 @@ from display.hub import Hub
 from gateway.core.changes import Change
 from gateway.core.keyring import Held
 from gateway.core.model import QueueEntry, ScreenContent, StaffCard
+from tests.rigs.proofs import Proofs
 from tests.rigs.shop import NOTICE, Shop, open_shop
 from tests.rigs.shopfront import KEY
 
@@ -40,6 +41,7 @@ class Own:
             me=shop.flow.selfservice,
             handovers=shop.flow.handovers,
             takeaways=shop.flow.takeaways,
+            showing=Proofs(shop.clock, shop.health).parts,
         )
         self._browsers: list[httpx.AsyncClient] = []
 

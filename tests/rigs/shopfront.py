@@ -30,6 +30,7 @@ from gateway.life import Stale
 from gateway.sales import Recorded, SaleOutcome, Sold
 from gateway.serving import serve
 from gateway.tilldesk import TillView
+from tests.rigs.proofs import Proofs
 
 KEY = "manager-key-for-tests"
 SHOP = ShopConfig(
@@ -222,6 +223,7 @@ class Window:
     hub: Hub
     health: Health
     app: FastAPI
+    proofs: Proofs
     running: "asyncio.Task[None] | None" = None
     port: int = 0
 
@@ -246,8 +248,9 @@ async def window(
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
     path, hub = path or FakePath(), Hub(clock, health, EARS if ears is None else ears)
-    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url)
-    shop = Window(path, hub, health, app)
+    proofs = Proofs(clock, health)
+    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url, showing=proofs.parts)
+    shop = Window(path, hub, health, app, proofs)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
     try:
