@@ -17,8 +17,8 @@ from display.hub import Hub, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.pairing import add_pairing
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
-from display.refusals import add_refusals
 from display.plays import add_plays
+from display.refusals import add_refusals
 from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.streams import EventStream
