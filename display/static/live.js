@@ -1,5 +1,7 @@
 /** One event stream that notices its own death and is made anew; browsers give up after a single 503. */
 
+import { leaveIfRefused } from "./paired.js";
+
 const STALE_MS = 25_000; // two lost beats of 10 s, and some
 const FIRST_MS = 1_000;
 const LONGEST_MS = 30_000;
@@ -57,6 +59,7 @@ export class Live {
   #again() {
     this.#close();
     this.on.lost();
+    leaveIfRefused();
     this.#timer = setTimeout(() => this.#open(), pause(this.#attempt++));
   }
 
