@@ -149,6 +149,12 @@ class Access:
             status = 403 if who.devices else 401
             raise HTTPException(status, "This is not for this device." if who.devices else "This device is not paired.")
 
+    def may(self, request: Request, page: str) -> bool:
+        """Whether this browser is let in to `page`, as it could be in its address."""
+        path = page.partition("?")[0]
+        rule = rule_for(path)
+        return rule is not None and bool(let_in(rule, path, self.who(request)))
+
     def who(self, request: Request) -> Who:
         """Who asks, by the cookies of a browser and by where it is."""
         active: list[Device] = []

@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from display import cookies, wire
-from display.access import Unpaired
+from display.access import Access, Unpaired
 from display.pages import Pages, qr_svg
 from display.path import Path
 from gateway.core.devices import CODE_CHARS, LETTERS, MAX_LANGUAGES, MAX_NAME_CHARS, Device, Grant, Kind, plain
@@ -62,23 +62,19 @@ class Approving(Granting):
     code: _Code
 
 
-def add_pairing(
-    app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None, place: str = ""
-) -> None:
-    """`shop_url`: where tablets find this gateway, None = under the name by which the page was asked for; `place`: how
-    this gateway is called, "" = not at all."""
-    _add_waiting(app, path, devices, clock, pages, shop_url, place)
+def add_pairing(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None) -> None:
+    """`shop_url`: where tablets find this gateway, None = under the name by which the page was asked for."""
+    _add_waiting(app, path, devices, clock, pages, shop_url)
     _add_approving(app, path, devices, clock, pages)
 
 
-def _add_waiting(
-    app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None, place: str
-) -> None:
+def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None) -> None:
     async def unpaired(request: Request, error: Exception) -> Response:
         assert isinstance(error, Unpaired)
         wish = request.query_params.get("id", "")[:64] if error.kind != "tablet" else ""
-        values = {"kind": error.kind, "wish": wish, "gateway": place, "again": _page_of(request)}
-        return HTMLResponse(pages.shell("pairing.html", values), 401, headers=FRESH)
+        mine = [device for device in request.state.who.devices if device.grant.kind == error.kind]
+        values = {"kind": error.kind, "wish": wish, "gateway": devices.name, "denied": page_of(mine[0]) if mine else ""}
+        return HTMLResponse(pages.shell("pairing.html", values), headers=FRESH)
 
     app.add_exception_handler(Unpaired, unpaired)
 
@@ -120,6 +116,12 @@ def _add_waiting(
         if shown.device is not None and shown.device.via == "code":
             remember(answer, request, kind, cookie or "")
         return answer
+
+    @app.get("/api/v1/pairing/may", tags=["pairing"])
+    async def may(page: Annotated[str, Query(max_length=200)], request: Request) -> Response:
+        """Whether this browser may open this page of ours: a page whose stream broke asks."""
+        access: Access = app.state.access
+        return JSONResponse({"may": access.may(request, page)}, headers=FRESH)
 
     @app.get("/pair.svg", include_in_schema=False)
     async def picture(request: Request, c: str = "") -> Response:
@@ -231,12 +233,6 @@ def remember(answer: Response, request: Request, kind: Kind, value: str) -> None
         samesite="strict",
         secure=request.url.scheme == "https",
     )
-
-
-def _page_of(request: Request) -> str:
-    """Where a page that was refused is tried again: without the manager's key."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "key"]
-    return request.url.path + (f"?{urlencode(kept)}" if kept else "")
 
 
 def _is_box(url: str) -> bool:

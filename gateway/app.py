@@ -264,7 +264,8 @@ class Gateway:
         tills = frozenset(one.till for one in self._config.receiver if one.till is not None)
         places = frozenset(screen.id for screen in self._config.screen), tills
         parts = self._store.run, self._clock, self.health, secrets.token_bytes
-        return Devices(*parts, lambda tablet: cookies.proof(tablet, self._tablet_key), *places, self._wake)
+        name = name_of(self._config)
+        return Devices(*parts, lambda tablet: cookies.proof(tablet, self._tablet_key), *places, self._wake, name)
 
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway

@@ -76,7 +76,8 @@ class Listed:
 
 
 class Devices:
-    """`screens` and `tills` are those of the configuration; `proof(id)` is the key that the manager's link gives."""
+    """`screens` and `tills` are those of the configuration; `proof(id)` is the key that the manager's link gives;
+    `name`: how this gateway is called."""
 
     def __init__(
         self,
@@ -88,7 +89,9 @@ class Devices:
         screens: Collection[str],
         tills: Collection[str],
         wake: Callable[[], None],
+        name: str = "",
     ) -> None:
+        self.name = name
         self._run = run
         self._clock = clock
         self._health = health

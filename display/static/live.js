@@ -1,5 +1,7 @@
 /** One event stream that notices its own death and is made anew; browsers give up after a single 503. */
 
+import { leaveIfRefused } from "./paired.js";
+
 const STALE_MS = 23_500; // two lost beats of 10 s; with a second for the watch and the fade, neutral within 25 s
 const CONNECT_MS = 3_000; // a first message is there in milliseconds; a dead network never says so itself
 const WATCH_MS = 500;
@@ -76,6 +78,7 @@ export class Live {
   #again(wait) {
     this.#close();
     this.on.lost();
+    leaveIfRefused();
     this.#timer = setTimeout(() => this.#open(), wait);
   }
 

@@ -25,6 +25,7 @@ from gateway.core.model import (
     StaffCard,
     TalkingPoint,
 )
+from gateway.devices import Devices
 from gateway.health import Health
 from gateway.life import Stale
 from gateway.sales import Recorded, SaleOutcome, Sold
@@ -244,12 +245,25 @@ async def window(
     port: int = 0,
     public_url: str | None = "http://gateway.shop:8080",
     ears: Mapping[str, Ear] | None = None,
+    devices: Devices | None = None,
+    shop_url: str | None = None,
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
     path, hub = path or FakePath(), Hub(clock, health, EARS if ears is None else ears)
     proofs = Proofs(clock, health)
-    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url, showing=proofs.parts)
+    app = create_app(
+        path,
+        hub,
+        health,
+        clock,
+        KEY,
+        "0.1.0",
+        public_url=public_url,
+        devices=devices,
+        shop_url=shop_url,
+        showing=proofs.parts,
+    )
     shop = Window(path, hub, health, app, proofs)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
