@@ -1,4 +1,4 @@
-"""The verbs of `store-gateway hq` about what screens show between offers and how pages look: docs/content.md, brand.md."""
+"""The verbs of `store-gateway hq` about what screens show between offers and how pages look."""
 
 import argparse
 from collections.abc import Callable
