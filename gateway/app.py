@@ -145,7 +145,7 @@ class Gateway:
         self.desk = Desk(self._store, self._flow, clock, self.health)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         folder = data_dir / "content"
-        self._contents = Contents(self._store, folder, clock, self.health, self._renew)
+        self._contents = Contents(self._store, folder, clock, self.health, self._renew, self._wake)
         self._uplink = self._make_uplink(rng)
         self.devices = self._make_devices()
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)

@@ -50,17 +50,24 @@ class _Goal:
 class Contents:
     """What screens show between offers, and the shop's look. Lives on the event loop; `run` is its only task.
 
-    `changed` is called when something else is shown, with the part that is.
+    `changed` is called when something else is shown, with what that is; `wake` when there is an event for headquarters.
     """
 
     def __init__(
-        self, store: Store, folder: Path, clock: Clock, health: Health, changed: Callable[[What], None]
+        self,
+        store: Store,
+        folder: Path,
+        clock: Clock,
+        health: Health,
+        changed: Callable[[What], None],
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._files = ContentFiles(folder)
         self._clock = clock
         self._health = health
         self._changed = changed
+        self._wake = wake
         self._manifest = Manifest("")
         self._brand = Brand()
         self._look = ""
@@ -271,6 +278,7 @@ class Contents:
                 tx.emit(Event(f"{goal.what}.refused", now_ms, told))
 
         await self._store.run(note)
+        self._wake()
         self._health.count(f"{goal.what}.refused")
         self._health.set(PART, "degraded", now_ms, f"headquarters' {goal.what} was refused ({reason})", MORE)
 
@@ -292,6 +300,7 @@ class Contents:
         self._health.count(f"{goal.what}.applied")
         self._health.set(PART, "ok", now_ms)
         self._changed(goal.what)
+        self._wake()
         await asyncio.to_thread(self._files.drop_others, await self._kept())
 
     async def _kept(self) -> frozenset[str]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from drivers import goods
 from drivers.people import population
-from gateway import keys
+from gateway import democontent, keys
 from gateway.core.keyring import KeyUse
 from gateway.core.spans import DAY_MS
-from sync.hq import keyfiles, service
+from sync.hq import keyfiles, publishing, service
 
 GATEWAY = "demo/musterstadt/gw1"  # as drivers.sim names the shop
 TILL = "till-1"
@@ -26,7 +26,8 @@ ANSWER_S = 2.0
 
 
 def fill(folder: Path, seed: int, members: int) -> None:
-    """Headquarters' file: the people, offers and rules of the shop, its price list, and a budget."""
+    """Headquarters' file: the people, offers and rules of the shop, its price list, a budget, and a bundle for its
+    screens."""
     db = folder / HQ_FILE
     path = folder / "members.jsonl"
     path.write_text("".join(json.dumps(op) + "\n" for op in population(seed, members) + goods.ops()))
@@ -35,6 +36,8 @@ def fill(folder: Path, seed: int, members: int) -> None:
     prices.write_text("".join(json.dumps(article) + "\n" for article in goods.articles()))
     service.publish_prices(db, prices)
     service.put_budget(db, goods.BUDGET, "cents", BUDGET_CENTS)
+    democontent.write(folder / "screens")
+    publishing.publish_content(db, folder / "screens", 0)
 
 
 def equip(folder: Path, now_ms: int) -> bool:
@@ -66,6 +69,10 @@ def commands(program: str, folder: Path, day: str) -> list[tuple[str, str]]:
             f"{program} replay-decisions --day {day} --config {config}",
         ),
         ("a catalogue of your own", f"{program} hq publish-catalogue FILE --db {db}"),
+        (
+            "what screens show between offers, once you changed it",
+            f"{program} hq publish-content {folder / 'screens'} --db {db}",
+        ),
         ("what is lent and spent", f"{program} hq budgets --db {db}"),
         ("what is counted", f"{program} counts --config {config}"),
     ]

@@ -9,13 +9,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from gateway.core import brand as brands
 from gateway.core import content, media
-from gateway.core.brand import Brand
 from gateway.core.content import ContentPut, FileRef, Item
 from gateway.errors import ConfigError, PeerError
 from sync import content as wire
@@ -27,6 +26,9 @@ MANIFEST = "content.toml"
 MAX_TOML_BYTES = 1024 * 1024
 PART_BYTES = 56 * 1024  # of items in one operation, whose 64 KiB have room for the rest
 MAX_FAULTS = 50
+
+_W = TypeVar("_W", bound=BaseModel)
+_V = TypeVar("_V")
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ITEM_KEYS = (
@@ -40,7 +42,7 @@ FONT_KEYS = ("role", "weight", "file")
 _WHY = {
     "type": "its bytes are none of {types}",
     "size": "its header tells no size",
-    "too_large": f"a picture has at most {media.MAX_SIDE_PX} pixels a side and {media.MAX_PIXELS // 10**6} million in all",
+    "too_large": f"expected at most {media.MAX_SIDE_PX} pixels a side and {media.MAX_PIXELS // 10**6} million in all",
 }
 
 
@@ -148,7 +150,7 @@ def read_brand(path: Path) -> Bundle:
         for what in brands.faults(brand):
             faults.add("", what)
     faults.end()
-    assert isinstance(brand, Brand)
+    assert brand is not None
     return Bundle((messages.op_of(brands.BrandPut(brand)),), tuple(files.refs.items()))
 
 
@@ -190,7 +192,7 @@ def _item(number: int, found: Mapping[str, Any], files: _Files, faults: _Faults)
     return item
 
 
-def _checked(model: type[BaseModel], make: Callable[[Any], Any], body: Row, place: str, faults: _Faults) -> Any:
+def _checked(model: type[_W], make: Callable[[_W], _V], body: Row, place: str, faults: _Faults) -> _V | None:
     try:
         return make(validate(model, body))
     except PeerError as error:

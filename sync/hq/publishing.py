@@ -1,4 +1,4 @@
-"""Publishes a bundle or a brand: files first, then the ops that name them, then files go that nothing names any more."""
+"""Publishes a bundle or a brand: first its files, then the ops that name them; then files go that nothing names."""
 
 from contextlib import closing
 from pathlib import Path
