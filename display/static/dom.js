@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+// Asked for before the first word is shown, so that no line moves when they arrive.
+for (const face of document.fonts) face.load().catch(() => {});
+
 /**
  * @param {string} tag with classes, e.g. "p.lead"
  * @param {Record<string, string>} attributes

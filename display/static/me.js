@@ -91,7 +91,7 @@ class MyPage extends HTMLElement {
     toggle.lang = other(this.language);
     toggle.dataset.role = "language";
     say(toggle, { de: "Deutsch", en: "English" }[other(this.language)]);
-    this.bar.replaceChildren(el("span.who", {}, this.#word("meTitle")), toggle);
+    this.bar.replaceChildren(el("span.who", {}, this.#word("meTitle")), el("text-size"), toggle);
     this.main.replaceChildren(...nodes.filter((node) => node !== null));
     this.soon.hidden = true;
     this.soon.replaceChildren();

@@ -42,7 +42,7 @@ class MyReceipt extends HTMLElement {
     });
     const print = el("button.button", { type: "button" }, this.#word("meReceiptPrint"));
     print.addEventListener("click", () => window.print());
-    return el("header.top", {}, this.mine ? el("a.button", { href: "/me" }, this.#word("meReturn")) : null, toggle, print);
+    return el("header.top", {}, this.mine ? el("a.button", { href: "/me" }, this.#word("meReturn")) : null, el("text-size"), toggle, print);
   }
 
   #whole(receipt) {

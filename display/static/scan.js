@@ -232,7 +232,7 @@ class ScanPage extends HTMLElement {
     toggle.lang = other(this.language);
     toggle.dataset.role = "language";
     say(toggle, { de: "Deutsch", en: "English" }[other(this.language)]);
-    this.bar.replaceChildren(el("span.who", {}, this.#word("title")), toggle);
+    this.bar.replaceChildren(el("span.who", {}, this.#word("title")), el("text-size"), toggle);
     this.main.replaceChildren(...nodes.filter((node) => node !== null));
   }
 

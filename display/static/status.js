@@ -39,7 +39,7 @@ class ShopStatus extends HTMLElement {
     this.toggle = el("button.button.plain", { type: "button" });
     this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
     this.body = el("main.board");
-    this.append(el("header.bar", {}, el("div.names", {}, this.heading, this.shop), this.version, this.toggle), this.body);
+    this.append(el("header.bar", {}, el("div.names", {}, this.heading, this.shop), this.version, el("text-size"), this.toggle), this.body);
     this.#speak(this.language);
     this.#poll();
   }

@@ -91,7 +91,7 @@ class StaffTablet extends HTMLElement {
     this.beside = new Beside((words) => this.#tell(words));
     this.handover = new Handover((words) => this.#tell(words));
     this.append(
-      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.handover.node, this.toggle),
+      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.handover.node, el("text-size"), this.toggle),
       el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
       this.aged, this.faults.node, this.toast);
     this.#speak(this.language);

@@ -66,7 +66,7 @@ class TillDesk extends HTMLElement {
     this.link = el("span.link", { role: "status" });
     this.toggle = el("button.button.plain", { type: "button", "data-role": "language" });
     this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
-    this.bar = el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.hq, this.link, this.toggle);
+    this.bar = el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.hq, this.link, el("text-size"), this.toggle);
     this.answer = el("p.answer", { role: "status" });
   }
 
