@@ -9,6 +9,7 @@ from gateway.core.model import Slide, Trouble
 from gateway.core.stage import (
     CODE_MS,
     END_MS,
+    GESTURE_MS,
     HINT_MS,
     HOLD_MS,
     JOIN_MS,
@@ -96,7 +97,7 @@ def test_the_steps_of_a_dialogue() -> None:
     assert (more.step, more.choices) == ("more", ("yes", "not_now", "advice", "more_time"))
     assert one.render("bar", 1_000).dialogue.more == TEXT
     longer = one.answer("bar", "d1", "more_time", 2_000, IDLE_MS)
-    assert longer.expires_at_ms == 2_000 + 2 * IDLE_MS
+    assert longer.expires_at_ms == 2_000 + GESTURE_MS
     done = one.answer("bar", "d1", "yes", 3_000, IDLE_MS)
     assert (done.step, done.expires_at_ms, done.choices) == ("accepted", 3_000 + END_MS, ("advice",))
     assert one.answer("bar", "d1", "yes", 3_001, IDLE_MS) is None
