@@ -383,5 +383,5 @@ def _offer(
         "audience": "members" if interests else "everyone",
         "public_safe": public_safe,
         "priority": 2 if interests else 1,
-        "category": category,
+        "category": category or (art if interests and public_safe else ""),
     }

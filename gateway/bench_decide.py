@@ -145,6 +145,7 @@ def _offer(number: int) -> Offer:
         {"de": "x", "en": "y"},
         zones=(f"zone-{number % ZONES}",) if number % 10 else (),
         interests=("coffee", f"i{number % 50}"),
+        category="coffee",
         public_safe=True,
         priority=number % 5,
         cap_per_member=5,

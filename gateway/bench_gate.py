@@ -73,7 +73,14 @@ def _taken_us(situation: Situation) -> float:
 def _situation(kind: type[Profile], company: int) -> Situation:
     here = tuple(_person(kind, f"m{number}") for number in range(company + 1))
     offers = tuple(
-        Offer(f"o{number}", {"de": "x"}, {"de": "y"}, interests=("coffee", f"i{number}"), public_safe=True)
+        Offer(
+            f"o{number}",
+            {"de": "x"},
+            {"de": "y"},
+            interests=("coffee", f"i{number}"),
+            category="coffee",
+            public_safe=True,
+        )
         for number in range(OFFERS)
     )
     return Situation("d", NOW_MS, "zone", "coffee", "bar", here[0], here[1:], offers, ShopConfig())

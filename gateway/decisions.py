@@ -21,7 +21,7 @@ from gateway.core.presence import PresenceChange
 from gateway.core.recorded import inputs_of
 from gateway.core.segments import Change
 from gateway.core.shelf import Place
-from gateway.core.stage import WELCOME_MS, Dialogue
+from gateway.core.stage import GESTURE_MS, WELCOME_MS, Dialogue
 from gateway.core.template import fill
 from gateway.records import Tx
 from gateway.situations import chooser, situation_of, store_of
@@ -110,10 +110,9 @@ class Decisions:
         at_ms: int,
         zone: str,
         screens: tuple[str, ...],
-        company: tuple[str, ...],
         look: Look,
-    ) -> list[Made] | None:
-        """Tell which segments changed, and decide anew for those screens of the zone whose offers ask for them.
+    ) -> tuple[str, ...] | None:
+        """Tell which segments changed; those of the `screens` in `zone` whose offers ask for them.
 
         None for somebody who may not be followed (any more): nothing is told.
         """
@@ -122,11 +121,26 @@ class Decisions:
             return None
         _tell_segments(tx, person, look, at_ms)
         if not person.profile.may(Purpose.RECOGNISE_BLE, at_ms).ok:
-            return []  # here by their own taps alone: nothing is said unasked
+            return ()  # here by their own taps alone: nothing is said unasked
         names = {one.segment_id for one in look.changes}
         store = store_of(tx)
-        asking = [s for s in screens if names & tx.shelf(Place("zone", store, zone, s, "public"), at_ms).segments]
-        return self._at_screens(tx, at_ms, zone, tuple(asking), person, company, look)
+        return tuple(s for s in screens if names & tx.shelf(Place("zone", store, zone, s, "public"), at_ms).segments)
+
+    def appear(
+        self,
+        tx: Tx,
+        member_id: str,
+        at_ms: int,
+        zone: str,
+        screens: tuple[str, ...],
+        company: tuple[str, ...],
+        look: Look,
+    ) -> list[Made]:
+        """One decision for each screen that may now change because of a member; `company` is there too."""
+        person = tx.person(member_id, at_ms)
+        if person is None or person.staff or not person.profile.may(Purpose.RECOGNISE_BLE, at_ms).ok:
+            return []
+        return self._at_screens(tx, at_ms, zone, screens, person, company, look)
 
     def _at_screens(
         self,
@@ -232,7 +246,7 @@ class Decisions:
             decision_id=decision.decision_id,
             may_ask_advice=person.profile.may(Purpose.STAFF_ADVICE, tap.at_ms).ok,
             step="welcome" if door else "offer" if offer is not None else "nothing",
-            expires_at_ms=tap.at_ms + (WELCOME_MS if door and offer is not None else idle_ms),
+            expires_at_ms=tap.at_ms + (WELCOME_MS if door and offer is not None else min(idle_ms, GESTURE_MS)),
             proof=tap.proof,
             value_cents=offer.value_cents if offer is not None else 0,
             idle_ms=idle_ms,

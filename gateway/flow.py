@@ -13,6 +13,7 @@ from gateway.binding import Binding
 from gateway.choices import Lent
 from gateway.config import ReceiverTable
 from gateway.core.changes import Delta, Erasures
+from gateway.core.discretion import Discretion
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
 from gateway.core.model import Act, Purpose, ShopConfig, Sighting, Tap, Trouble
@@ -69,6 +70,7 @@ class Flow:
         public_url: str | None = None,
         hq_there: Callable[[], bool] = lambda: False,
         content_changed: Callable[[], None] = lambda: None,
+        discretion: Discretion | None = None,
     ) -> None:
         self._store = store
         self._keychain = keychain
@@ -94,7 +96,7 @@ class Flow:
         self._binding = Binding(
             self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
         )
-        self._visits = self._watch_visits()
+        self._visits = self._watch_visits(discretion or Discretion(secrets.SystemRandom().random))
         lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(
             receivers=receivers,
@@ -119,12 +121,12 @@ class Flow:
         self._orders = self._take_orders(content_changed)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
-    def _watch_visits(self) -> Visits:
+    def _watch_visits(self, discretion: Discretion) -> Visits:
         zones = {one.zone for one in self._receivers.values()}
         self.segments = Segments(zones, self._clock, self._health, self._commit, self._begin_always)
         self._holders["segments"] = self.segments
         known = self._presence, self._stage, self.advice, self._decisions, self._clock
-        also = self._new_id, self._show, lambda: self.shop, self.segments
+        also = self._new_id, self._show, lambda: self.shop, self.segments, discretion
         return Visits(*known, self._commit, self._begin, *also)
 
     def _open_self_service(self, surfaces: Surfaces, public_url: str | None) -> Lent:
@@ -332,7 +334,7 @@ class Flow:
     def on_clock_step(self, delta_ms: int) -> None:
         """The system's time was corrected: nobody leaves, stays or expires because of it."""
         self._health.count("clock.steps")
-        for part in (self._presence, self._stage, self.advice, self._binding, self._surfaces):
+        for part in (self._presence, self._visits, self._stage, self.advice, self._binding, self._surfaces):
             part.shift(delta_ms)
         for holder in self._holders.values():
             holder.shift(delta_ms)

@@ -69,6 +69,7 @@ _TARGETED = [
         TEXT,
         TEXT,
         interests=(LIKED[number % 4],) if number % 3 else (),
+        category="coffee",
         public_safe=number % 5 != 4,
         zones=(ZONES[number % 3],) if number % 4 == 1 else (),
         priority=number % 3,

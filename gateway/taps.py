@@ -88,6 +88,7 @@ class Taps:
         if tap.trouble in TORN:  # it is nobody's, and may be the member's own second one: nothing ends by it
             self._cover(receiver.screen, tap.trouble)
             return
+        self._visits.gesture(receiver.zone, tap.at_ms)
         self._taps += 1
         number = self._taps
         self._latest[_screen(receiver)] = number

@@ -7,6 +7,7 @@ from gateway.advice import Advice
 from gateway.config import ReceiverTable
 from gateway.core.anonymous import slide_of
 from gateway.core.arrivals import Arrived
+from gateway.core.discretion import Discretion, Plan
 from gateway.core.eligible import Value
 from gateway.core.model import Decision, Event, Offer, Purpose, ShopConfig
 from gateway.core.ports import Clock
@@ -39,6 +40,7 @@ class Visits:
         show: Callable[[str], None],
         shop: Callable[[], ShopConfig],
         segments: Segments,
+        discretion: Discretion,
     ) -> None:
         self._presence = presence
         self._stage = stage
@@ -51,6 +53,7 @@ class Visits:
         self._show = show
         self._shop = shop
         self._segments = segments
+        self._discretion = discretion
         segments.attach(self._on_segments)
         self._open: dict[str, tuple[str, str]] = {}  # member -> visit id, last known zone
 
@@ -73,9 +76,15 @@ class Visits:
         self._begin(self._on_presence(change, visit_id, zone), always=always)
 
     def expire(self, now_ms: int) -> None:
-        """Follow who fell silent."""
+        """Follow who fell silent, and let screens change whose time has come."""
         for change in self._presence.expire(now_ms):
             self.changed(change, always=True)
+        for plan in self._discretion.take(now_ms, self._guests, lambda s: self._stage.dialogue_at(s) is None):
+            self._begin(self._appear(plan))
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a step of the clock."""
+        self._discretion.shift(delta_ms)
 
     @property
     def members(self) -> set[str]:
@@ -85,6 +94,7 @@ class Visits:
     def forget(self, member_id: str) -> int:
         """Drop a member without a trace; how many visits that were."""
         self._presence.forget(member_id)
+        self._discretion.forget(member_id)
         return 0 if self._open.pop(member_id, None) is None else 1
 
     async def _on_presence(self, change: PresenceChange, visit_id: str, zone: str) -> None:
@@ -101,14 +111,11 @@ class Visits:
             await self._arrive(change, visit_id, change.zone)
 
     async def _arrive(self, change: PresenceChange, visit_id: str, zone: str) -> None:
-        screens = self._stage.screens_in(zone)
-        here = (m for m in self._presence.members_in(zone) if m != change.member_id)
-        company = tuple(m for m in here if not self._advice.is_colleague(m))
         greets = self._advice.greets(change.member_id)
         look = self._segments.look(change.member_id)
 
         def arrive(tx: Tx) -> tuple[list[Made] | None, Arrived | None]:
-            made = self._decisions.arrive(tx, change, visit_id, screens, company, look)
+            made = self._decisions.arrive(tx, change, visit_id, (), (), look)
             return made, self._decisions.announce(tx, change, Purpose.RECOGNISE_BLE) if greets else None
 
         try:
@@ -125,28 +132,50 @@ class Visits:
         self._advice.colleague_is(change.member_id, zone if arrived is None else None)
         if arrived is None:
             return
-        members = frozenset((change.member_id, *company))
-        for decision, offer in arrived:
-            self._put_up(decision, offer, members)
+        screens = self._stage.screens_in(zone)
+        for screen in screens:
+            self._make_way(screen, change.member_id)
+        if screens:
+            self._discretion.plan(change.member_id, zone, screens, self._clock.now_ms())
+
+    async def _appear(self, plan: Plan) -> None:
+        """Decide for screens that may change now because of a member, and let them; what is decided is shown."""
+        member_id, zone = plan.member_id, plan.zone
+        visit_id = self._open.get(member_id, ("", ""))[0]
+        if not visit_id or self._presence.zone_of(member_id) != zone:
+            return  # withdrew or walked on
+        look = Look(visit_id, self._segments.facts(member_id))
+        company = tuple(m for m in self._guests(zone) if m != member_id)
+        now_ms, screens = self._clock.now_ms(), tuple(sorted(plan.screens))
+        made = await self._commit(
+            lambda tx: self._decisions.appear(tx, member_id, now_ms, zone, screens, company, look)
+        )
+        if self._open.get(member_id, ("", ""))[0] != visit_id or self._presence.zone_of(member_id) != zone:
+            return  # withdrew or walked on while the disk wrote
+        members = frozenset((member_id, *company))
+        newcomers = set(self._guests(zone)) - members
+        for decision, offer in made:
+            self._put_up(decision, None if newcomers else offer, members)
+
+    def _guests(self, zone: str) -> tuple[str, ...]:
+        """The members in a zone who are no colleagues."""
+        return tuple(m for m in self._presence.members_in(zone) if not self._advice.is_colleague(m))
 
     async def _on_segments(self, member_id: str, look: Look) -> bool:
         """What a member does changed their segments: an offer may be for that."""
         zone = self._presence.zone_of(member_id) or ""
         screens = tuple(s for s in self._stage.screens_in(zone) if self._stage.dialogue_at(s) is None) if zone else ()
-        here = (m for m in self._presence.members_in(zone) if m != member_id) if screens else ()
-        company = tuple(m for m in here if not self._advice.is_colleague(m))
         now_ms = self._clock.now_ms()
-        made = await self._commit(
-            lambda tx: self._decisions.change_segments(tx, member_id, now_ms, zone, screens, company, look)
+        asking = await self._commit(
+            lambda tx: self._decisions.change_segments(tx, member_id, now_ms, zone, screens, look)
         )
         if (
-            made
+            asking
             and self._open.get(member_id, ("", ""))[0] == look.visit_id
             and self._presence.zone_of(member_id) == zone
         ):
-            for decision, offer in made:
-                self._put_up(decision, offer, frozenset((member_id, *company)))
-        return made is not None
+            self._discretion.plan(member_id, zone, asking, self._clock.now_ms())
+        return asking is not None
 
     # --- by a tap --------------------------------------------------------------------------------------------
 
@@ -179,6 +208,10 @@ class Visits:
     def facts(self, member_id: str) -> Mapping[str, Value]:
         """What a decision may be told of a member's visit."""
         return self._segments.facts(member_id)
+
+    def gesture(self, zone: str, at_ms: int) -> None:
+        """Somebody showed a card or phone there, whoever it was."""
+        self._discretion.gesture(zone, at_ms)
 
     def counted(self, member_id: str, zone: str) -> None:
         """A tap of a member was followed."""
@@ -234,7 +267,9 @@ class Visits:
         """What rests on a member's presence goes at once; it needs no commit."""
         if change.zone == change.before:
             return  # still there
-        for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before)):
+        self._discretion.moved(change.member_id, (change.before, change.zone), change.at_ms)
+        gone = change.kind == "left" or change.zone is not None  # who is not heard for a moment may still stand there
+        for screen in self._stage.left(change.member_id, self._stage.screens_in(change.before), walked=gone):
             self._show(screen)
 
     def _note(self, change: PresenceChange) -> tuple[str, str]:

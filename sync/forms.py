@@ -268,6 +268,7 @@ class ConfigBody(Body):
     consent_days: Annotated[int, Field(ge=0, le=MAX_CONSENT_DAYS)] = 0
     child_programme: bool = False
     sensitive: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = []
+    public_safe: Annotated[list[_CategoryWord], Field(max_length=MAX_CATEGORIES)] = list(ShopConfig().public_safe)
     retention: KeepBody = KeepBody()
     stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
     restraint: RestraintBody = RestraintBody()

@@ -104,7 +104,8 @@ def parse(op: object) -> Change:
         case "config.put":
             config = validate(forms.ConfigBody, body)
             notice = None if config.notice is None else Notice(**dict(config.notice))
-            lists = {"bind_prefixes": tuple(config.bind_prefixes), "sensitive": tuple(config.sensitive)}
+            names = ("bind_prefixes", "sensitive", "public_safe")
+            lists = {name: tuple(getattr(config, name)) for name in names}
             keep = {"retention": Keep(**dict(config.retention)), "restraint": Restraint(**dict(config.restraint))}
             return ConfigPut(ShopConfig(**dict(config) | {"notice": notice} | lists | keep))
         case "segments.put":

@@ -29,7 +29,7 @@ BAR = Around(
 
 
 def offer(offer_id: str, **more: object) -> Offer:
-    return replace(Offer(offer_id, TEXT, TEXT, audience="everyone", public_safe=True), **more)
+    return replace(Offer(offer_id, TEXT, TEXT, audience="everyone", category="coffee", public_safe=True), **more)
 
 
 HOLDS = {

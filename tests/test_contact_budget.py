@@ -22,6 +22,7 @@ OFFERS = tuple(
         f"o{number}",
         TEXT,
         TEXT,
+        category="coffee",
         public_safe=True,
         caps=(Cap("impressions", 2, period_ms=7 * DAY_MS),),
         groups=(f"g{number % 4}",),

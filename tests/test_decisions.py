@@ -225,7 +225,9 @@ def test_a_no_is_remembered_and_more_is_neither(shop) -> None:
 
 def test_an_offer_for_another_store_is_not_for_this_one(shop) -> None:
     tx, decisions = shop
-    tx.put_offer(Offer("espresso", TEXT, TEXT, interests=("coffee",), public_safe=True, stores=("munich-1",)))
+    tx.put_offer(
+        Offer("espresso", TEXT, TEXT, interests=("coffee",), category="coffee", public_safe=True, stores=("munich-1",))
+    )
     ((decision, _),) = decisions.arrive(tx, ARRIVAL, "v1", ("bar",), ())
     assert ["espresso", "store"] in tx.decision(decision.decision_id)["reasons"]
     tx.put_meta("store_id", "acme/munich-1/gw-1")

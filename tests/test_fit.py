@@ -53,7 +53,16 @@ def test_what_is_for_everybody_asks_nothing_of_the_person() -> None:
 def test_offers_of_a_kind_get_the_same_answer() -> None:
     rules = (None, parse({"below": ["hour", 10]}), parse({"has": ["member.interests", ["tea"]]}))
     offers = [
-        Offer(f"o{a}{b}{c}", TEXT, TEXT, interests=interests, eligibility=rule, public_safe=True, audience=audience)
+        Offer(
+            f"o{a}{b}{c}",
+            TEXT,
+            TEXT,
+            interests=interests,
+            eligibility=rule,
+            category="coffee",
+            public_safe=True,
+            audience=audience,
+        )
         for a, interests in enumerate([(), ("coffee",), ("tea",)] * 2)
         for b, rule in enumerate(rules)
         for c, audience in enumerate(("members", "everyone"))

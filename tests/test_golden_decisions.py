@@ -75,7 +75,7 @@ def an_offer(draw: Draw, number: int) -> Offer:
         priority=draw.below(3),
         valid_until_ms=draw.one((None, None, None, NOW_MS + DAY_MS // 2)),
         value_cents=draw.one((0, 0, 900)),
-        category=draw.one((*[""] * 9, "alcohol.wine")),
+        category=draw.one((*["coffee"] * 8, "", "alcohol.wine")),
         stores=draw.one((*[()] * 6, ("munich-1",), ("berlin-2",))),
         placements=draw.one((*[()] * 8, ("door",))),
         eligibility=None if tree is None else parse(tree),
@@ -157,10 +157,20 @@ def test_ten_thousand_decisions_are_what_they_were() -> None:
 
 def test_the_golden_decisions_reach_the_stages() -> None:
     known = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    stages = {"store", "zone", "placement", "not_public_safe", "sensitive", "proof.bearer_limit", "in_the_loop"}
+    stages = {
+        "category.not_public",
+        "store",
+        "zone",
+        "placement",
+        "not_public_safe",
+        "sensitive",
+        "proof.bearer_limit",
+        "in_the_loop",
+    }
     stages |= {"interests", "eligibility", "eligibility.unknown", "stock", "stock.unknown", "budget.spent"}
     stages |= {"cap.impressions", "cap.acceptances", "pause.dismissed", "pause.shown", "group", "holdout.first"}
     stages |= {"budget.quiet", "budget.ignored", "names_somebody", "ranked_lower", "chosen", "schedule"}
+    stages |= {"category.not_public"}
     assert stages <= set(known["codes"])
     assert known["chosen"] > DECISIONS // 10
 

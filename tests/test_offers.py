@@ -45,7 +45,7 @@ def person(
 
 
 def offer(offer_id: str, **more: object) -> Offer:
-    return replace(Offer(offer_id, TEXT, TEXT, interests=("coffee",), public_safe=True), **more)
+    return replace(Offer(offer_id, TEXT, TEXT, interests=("coffee",), category="coffee", public_safe=True), **more)
 
 
 def situation(*offers: Offer, who: Person | None = None, **more: object) -> Situation:

@@ -81,7 +81,14 @@ def ops() -> list[dict]:
     text = {"de": "Kaffee", "en": "Coffee"}
     notice = {"version": "1", "controller": "Muster GmbH", "contact": "privacy@muster.example", "text": text}
     shop = {"store_name": text, "zones": {"coffee": text}, "notice": notice, "contact_gap_ms": 0}
-    offer = {"offer_id": "espresso", "title": text, "text": text, "interests": ["coffee"], "public_safe": True}
+    offer = {
+        "offer_id": "espresso",
+        "title": text,
+        "text": text,
+        "interests": ["coffee"],
+        "public_safe": True,
+        "category": "coffee",
+    }
     made = [{"op": "config.put", "body": shop | {"contacts_per_day": 1000}}, {"op": "offer.put", "body": offer}]
     for number in range(VISITS):
         member = f"m-{number}"

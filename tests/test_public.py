@@ -61,7 +61,7 @@ def somebody(number: int) -> Member:
 
 def catalogue() -> tuple[OfferPut, ...]:
     """Beside the basics: what fits one person alone, what says a name, what is nobody's business."""
-    own = Offer("own", TEXT, TEXT, interests=("Int0qx",), public_safe=True, priority=1)
+    own = Offer("own", TEXT, TEXT, interests=("Int0qx",), category="coffee", public_safe=True, priority=1)
     named = replace(own, offer_id="named", title={"de": f"Für {NAMES[PEOPLE[0]]}"}, priority=2)
     wine = Offer("wine", TEXT, TEXT, interests=("coffee",), public_safe=True, priority=3, category="alcohol")
     return OfferPut(own), OfferPut(named), OfferPut(wine)

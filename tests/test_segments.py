@@ -28,6 +28,7 @@ TASTING = Offer(
     TEXT,
     TEXT,
     zones=("wine",),
+    category="coffee",
     public_safe=True,
     priority=1,
     eligibility=parse({"has": ["visit.segments", ["lingers"]]}),

@@ -15,7 +15,14 @@ times = st.integers(0, 12)
 offers = st.lists(
     st.builds(
         lambda number, begins, ends, zones, safe: Offer(
-            f"o{number}", TEXT, TEXT, zones=zones, public_safe=safe, valid_from_ms=begins, valid_until_ms=ends
+            f"o{number}",
+            TEXT,
+            TEXT,
+            zones=zones,
+            category="coffee",
+            public_safe=safe,
+            valid_from_ms=begins,
+            valid_until_ms=ends,
         ),
         st.integers(0, 99),
         times,
@@ -57,7 +64,7 @@ def test_a_gesture_opens_what_is_not_for_the_room() -> None:
 def test_it_names_the_segments_that_its_candidates_ask_for() -> None:
     def named(name: str, zone: str) -> Offer:
         tree = {"any": [{"is": ["hour", 9]}, {"not": {"has": ["visit.segments", [name]]}}]}
-        return Offer(name, {}, {}, zones=(zone,), public_safe=True, eligibility=parse(tree))
+        return Offer(name, {}, {}, zones=(zone,), category="coffee", public_safe=True, eligibility=parse(tree))
 
     shelf = shelve((named("a", "wine"), named("b", "tea")), Place("zone", "", "wine", "cellar", "public"), 0)
     assert shelf.segments == {"a"}

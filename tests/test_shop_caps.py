@@ -23,7 +23,7 @@ PURPOSES = (Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OF
 
 async def opened(folder: Path, *caps: Cap) -> tuple[Store, Decisions]:
     store = Store(folder / "s.db", secrets.token_hex(16), bytes(32))
-    offer = Offer("shared", TEXT, TEXT, public_safe=True, caps=caps)
+    offer = Offer("shared", TEXT, TEXT, category="coffee", public_safe=True, caps=caps)
     changes = [ConfigPut(ShopConfig(notice=NOTICE)), OfferPut(offer)]
     for number in range(PEOPLE):
         changes.append(MemberPut(Member(f"m{number}")))

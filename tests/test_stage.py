@@ -1,5 +1,6 @@
 """Stage: a dialogue is one person's, an offer rests on those who caused it, and what ended never comes back."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -9,9 +10,11 @@ from gateway.core.model import Slide, Trouble
 from gateway.core.stage import (
     CODE_MS,
     END_MS,
+    GESTURE_MS,
     HINT_MS,
     HOLD_MS,
     JOIN_MS,
+    NAME_MS,
     WELCOME_MS,
     Dialogue,
     Stage,
@@ -96,7 +99,7 @@ def test_the_steps_of_a_dialogue() -> None:
     assert (more.step, more.choices) == ("more", ("yes", "not_now", "advice", "more_time"))
     assert one.render("bar", 1_000).dialogue.more == TEXT
     longer = one.answer("bar", "d1", "more_time", 2_000, IDLE_MS)
-    assert longer.expires_at_ms == 2_000 + 2 * IDLE_MS
+    assert longer.expires_at_ms == 2_000 + GESTURE_MS
     done = one.answer("bar", "d1", "yes", 3_000, IDLE_MS)
     assert (done.step, done.expires_at_ms, done.choices) == ("accepted", 3_000 + END_MS, ("advice",))
     assert one.answer("bar", "d1", "yes", 3_001, IDLE_MS) is None
@@ -413,3 +416,54 @@ class Screens(RuleBasedStateMachine):
 
 Screens.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestScreens = Screens.TestCase
+
+
+def test_a_name_is_gone_twenty_seconds_after_the_tap_and_the_dialogue_goes_on() -> None:
+    assert NAME_MS <= GESTURE_MS
+    one = stage()
+    one.open("bar", dialogue(tapped_ms=1_000, expires_at_ms=99_000))
+    one.answer("bar", "d1", "more_time", 15_000, IDLE_MS)  # a touch is nobody's in particular
+    assert one.expire(1_000 + NAME_MS - 1) == ()
+    assert one.render("bar", 1_000 + NAME_MS - 1).dialogue.call_name == "Mia"
+    assert one.expire(1_000 + NAME_MS) == ("bar",)
+    content = one.render("bar", 1_000 + NAME_MS)
+    assert (content.level, content.dialogue.call_name, content.dialogue.step) == ("L3", None, "offer")
+    assert "Mia" not in str(vars(one))
+    assert one.expire(1_000 + NAME_MS) == ()
+
+
+def test_nothing_personal_outlasts_the_last_gesture_by_thirty_seconds() -> None:
+    one = stage()
+    one.open("bar", dialogue(tapped_ms=0, expires_at_ms=99_000, may_take=True))
+    one.answer("bar", "d1", "take", 5_000, IDLE_MS)
+    one.put_link("bar", "d1", "https://gw.example/h/token")
+    one.expire(5_000 + GESTURE_MS)
+    content = one.render("bar", 5_000 + GESTURE_MS)
+    assert (content.level, content.dialogue.step, content.dialogue.link) == ("L1", "take", "https://gw.example/h/token")
+    assert (content.dialogue.call_name, content.dialogue.slide, content.dialogue.points) == (None, None, None)
+    assert not one.credit("bar", "m1", (5, 40), 5_000 + GESTURE_MS)
+
+
+@pytest.mark.parametrize("step", ["more", "more_time"])
+def test_no_choice_makes_an_offer_stay_longer_than_a_gesture_counts(step: str) -> None:
+    one = stage()
+    one.open("bar", dialogue(expires_at_ms=99_000))
+    assert one.answer("bar", "d1", step, 2_000, 10**6).expires_at_ms == 2_000 + GESTURE_MS
+
+
+def test_a_hint_about_anybodys_tap_takes_the_name_away() -> None:
+    one = stage()
+    one.open("bar", dialogue())
+    one.cover("bar", hint("h1", Trouble.AGAIN, 1_000))
+    one.expire(1_000 + HINT_MS)
+    view = one.render("bar", 1_000 + HINT_MS).dialogue
+    assert (view.step, view.call_name) == ("offer", None)
+
+
+def test_who_walks_away_takes_their_dialogue_along() -> None:
+    one = stage()
+    one.open("bar", dialogue())
+    assert one.left("m1", ["bar", "shelf"]) == ()
+    assert one.left("m2", ["bar", "shelf"], walked=True) == ()
+    assert one.left("m1", ["bar", "shelf"], walked=True) == ("bar",)
+    assert one.render("bar", 0).dialogue is None

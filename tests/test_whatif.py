@@ -30,10 +30,27 @@ SHOP = ShopConfig(
     restraint=Restraint("Europe/Berlin", 0, 0, 2, 3_600_000, 1_500, "salt"),
 )
 OFFERS = (
-    Offer("espresso", TEXT, TEXT, interests=("coffee",), public_safe=True, priority=1),
-    Offer("filter", TEXT, TEXT, interests=("coffee",), public_safe=True, priority=1),
-    Offer("riesling", TEXT, TEXT, interests=("wine",), zones=("wine",), public_safe=True, budget_id="b1"),
-    Offer("cake", TEXT, TEXT, public_safe=True, caps=(Cap("impressions", 1, calendar="day"),), control_bp=3_000),
+    Offer("espresso", TEXT, TEXT, interests=("coffee",), category="coffee", public_safe=True, priority=1),
+    Offer("filter", TEXT, TEXT, interests=("coffee",), category="coffee", public_safe=True, priority=1),
+    Offer(
+        "riesling",
+        TEXT,
+        TEXT,
+        interests=("wine",),
+        zones=("wine",),
+        category="coffee",
+        public_safe=True,
+        budget_id="b1",
+    ),
+    Offer(
+        "cake",
+        TEXT,
+        TEXT,
+        category="coffee",
+        public_safe=True,
+        caps=(Cap("impressions", 1, calendar="day"),),
+        control_bp=3_000,
+    ),
     Offer("loop", TEXT, TEXT, audience="everyone"),
 )
 LEARNING = Learning(on=True, people={"coffee": 100})
@@ -113,7 +130,7 @@ def test_an_offer_that_goes_is_not_shown_and_what_it_used_up_is_free(day: Tx) ->
 
 
 def test_what_would_be_shown_uses_up_the_budget(day: Tx) -> None:
-    loud = Offer("loud", TEXT, TEXT, public_safe=True, priority=9)
+    loud = Offer("loud", TEXT, TEXT, category="coffee", public_safe=True, priority=9)
     found = changes(day, loud)
     assert found.shown_after["loud"] > 50
     assert found.newly_spoken > 0
@@ -139,7 +156,7 @@ def test_without_a_hold_out_those_who_were_left_out_are_spoken_to(day: Tx) -> No
 
 
 def test_a_learned_choice_among_others_is_made_from_what_is_known_now(day: Tx) -> None:
-    third = Offer("mocha", TEXT, TEXT, interests=("coffee",), public_safe=True, priority=1)
+    third = Offer("mocha", TEXT, TEXT, interests=("coffee",), category="coffee", public_safe=True, priority=1)
     found = changes(day, third)
     assert 0 < found.shown_after["mocha"] < found.shown_after["espresso"] + found.shown_after["filter"]
 
@@ -147,8 +164,8 @@ def test_a_learned_choice_among_others_is_made_from_what_is_known_now(day: Tx) -
 def test_a_new_offer_for_an_article_on_the_price_list_is_judged_by_its_price(tx: Tx) -> None:
     tea, cup, pot = (gtin(number) for number in (1, 2, 3))
     listed = [PricesPut(1, part_of(one), (Article(one, TEXT, 499),)) for one in (tea, cup)]
-    kept = Offer("kept", TEXT, TEXT, public_safe=True, price_ref=tea)
-    lost = Offer("lost", TEXT, TEXT, public_safe=True, price_ref=pot)  # on no list then
+    kept = Offer("kept", TEXT, TEXT, category="coffee", public_safe=True, price_ref=tea)
+    lost = Offer("lost", TEXT, TEXT, category="coffee", public_safe=True, price_ref=pot)  # on no list then
     first = (ConfigPut(SHOP), OfferPut(kept), OfferPut(lost), *listed)
     people = itertools.chain(*(member(name, *Purpose) for name in PEOPLE))
     apply(tx, Delta(0, 1, (*first, *people)), SITE_KEY, START_MS)
@@ -247,6 +264,6 @@ def test_an_empty_day_has_nothing_to_change(day: Tx) -> None:
 
 def test_nothing_is_written_and_nobody_named(day: Tx) -> None:
     before = list(day.db.conn.iterdump())
-    found = changes(day, Offer("loud", TEXT, TEXT, public_safe=True, priority=9)).as_dict()
+    found = changes(day, Offer("loud", TEXT, TEXT, category="coffee", public_safe=True, priority=9)).as_dict()
     assert list(day.db.conn.iterdump()) == before
     assert not any(name in str(found) for name in PEOPLE)

@@ -65,7 +65,11 @@ async def test_nothing_would_change_with_the_same_catalogue(
 async def test_what_would_change_is_told_while_the_file_is_open(
     config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    loud = catalogue(tmp_path, OfferPut(Offer("loud", TEXT, TEXT, public_safe=True, priority=9)), OfferDrop("espresso"))
+    loud = catalogue(
+        tmp_path,
+        OfferPut(Offer("loud", TEXT, TEXT, category="coffee", public_safe=True, priority=9)),
+        OfferDrop("espresso"),
+    )
     plot = tmp_path / "chart.svg"
     store = Store(tmp_path / "data" / "gateway.db", secrets.token_hex(16), keys.site_key(tmp_path / "data"))
     try:
@@ -91,7 +95,7 @@ async def test_the_file_of_a_whole_catalogue_stands_in_place_of_all_offers(
     config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "whole.json"
-    loud = messages.op_of(OfferPut(Offer("loud", TEXT, TEXT, public_safe=True, priority=9)))["body"]
+    loud = messages.op_of(OfferPut(Offer("loud", TEXT, TEXT, category="coffee", public_safe=True, priority=9)))["body"]
     path.write_text(json.dumps({"offers": [loud]}, indent=2))
     assert await run(config, "--catalogue", path, "--json") == 0
     data = json.loads(capfd.readouterr().out)

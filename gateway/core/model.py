@@ -1,7 +1,6 @@
 """The shop's nouns as frozen values, in the words of ARCHITECTURE.md. Rules live in the modules beside this one.
 
-Times are integer milliseconds since 1970-01-01 UTC, signal strengths are dBm, a `Text` maps a language
-code ("de", "en") to a sentence.
+Times are integer milliseconds since 1970-01-01 UTC, signal strengths dBm; a `Text` maps a language to a sentence.
 """
 
 import hashlib
@@ -17,6 +16,7 @@ from gateway.core.act import ClockQuality as ClockQuality
 from gateway.core.act import ConsentRecord as ConsentRecord
 from gateway.core.act import ConsentState as ConsentState
 from gateway.core.act import Purpose as Purpose
+from gateway.core.inpublic import SAFE
 from gateway.core.learning import Choice
 from gateway.core.offer import Cap as Cap
 from gateway.core.offer import Channel as Channel
@@ -237,6 +237,7 @@ class ShopConfig:
     consent_days: int = 0  # how long a consent that is given in the shop counts; 0 = without end
     child_programme: bool = False  # there is something for children, so a member of unknown age may be one
     sensitive: tuple[str, ...] = ()  # categories beside the built-in ones of core.sensitive, which always count
+    public_safe: tuple[str, ...] = SAFE  # only these may stand on a public screen because of somebody's presence
     retention: Keep = field(default_factory=Keep)
     stale_days: int = 7  # so long profiles and credentials serve without headquarters; then they are wiped
     restraint: Restraint = field(default_factory=Restraint)
@@ -296,10 +297,9 @@ class Event:
 
 # --- what surfaces show -------------------------------------------------------------------------------------
 
-# `credited` says what a redemption brought in points.
 # A member's: offer -> more -> accepted | declined | advice; `nothing` greets without an offer, `welcome` at the door;
 # my_data (a code to scan) -> confirm (is this your phone?) -> mine, or my_data -> forget_me (really?).
-# take (a code to scan, for the offer) -> taken.
+# take (a code to scan, for the offer) -> taken. `credited` says what a redemption brought in points.
 # A stranger's: join -> code (type the one-time code) -> hold (now show the card) -> bound; or one of Trouble.
 Step = Literal[
     "offer", "more", "accepted", "declined", "advice", "nothing", "welcome",

@@ -18,6 +18,7 @@ from gateway.core.eligible import MEMBER, VISIT, Value
 from gateway.core.fit import Seen, View, ask, look, unwanted
 from gateway.core.gate import AGE, VISIT_PURPOSES, No, Profile
 from gateway.core.holdout import is_held_out
+from gateway.core.inpublic import is_public
 from gateway.core.learning import MAX_CANDIDATES, Choice
 from gateway.core.model import Cap, Channel, Contact, Decision, Offer, Proof, Purpose, Reason, ShopConfig, reason
 from gateway.core.prices import mispriced
@@ -215,7 +216,7 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
         code = (
             fits.unwanted
             or (_private(offer, situation, sensitive) if offer.category else None)
-            or (_worthless(offer, situation) if nobody is None else None)
+            or (_worthless(offer, situation) if nobody is None else _unlisted(offer, situation))
             or fits.unfit
             or (None if situation.company is None else situation.company.misfit(offer.offer_id))
             or (_short(offer, situation) if offer.stock_ref else None)
@@ -223,7 +224,7 @@ def _sift(situation: Situation, shelf: Shelf, views: tuple[View, ...]) -> tuple[
             or (_wordless(offer, situation, shelf) if offer.offer_id in shelf.slots else None)
             or ("budget.spent" if offer.budget_id and offer.budget_id in situation.spent else None)
             or (given_out(offer, situation.counts) if situation.counts else None)
-            or (_unasked(offer, nobody, views) if nobody is not None and offer.audience == "everyone" else None)
+            or (_unasked(offer, situation, nobody, views) if nobody and offer.audience == "everyone" else None)
             or (past.exclusion(offer) if nobody is not None or offer.audience == "members" else None)
         )
         if code is None:
@@ -268,13 +269,22 @@ def _private(offer: Offer, situation: Situation, sensitive: frozenset[str]) -> s
     return "sensitive"
 
 
+def _unlisted(offer: Offer, situation: Situation) -> str | None:
+    return None if offer.audience == "everyone" else _off_the_list(offer, situation)
+
+
+def _off_the_list(offer: Offer, situation: Situation) -> str | None:
+    """Why somebody's presence may not put it on a public screen: only listed categories may."""
+    return None if is_public(offer.category, situation.shop.public_safe) else "category.not_public"
+
+
 def _worthless(offer: Offer, situation: Situation) -> str | None:
     """What a copied card may not redeem."""
     verdict = may_redeem(situation.proof, offer.value_cents, situation.shop.bearer_limit_cents)
     return None if verdict.ok else verdict.reason
 
 
-def _unasked(offer: Offer, nobody: Seen, views: tuple[View, ...]) -> str | None:
+def _unasked(offer: Offer, situation: Situation, nobody: Seen, views: tuple[View, ...]) -> str | None:
     """Why an offer for everyone is not said unasked. What runs there anyway (core.anonymous) is not worth a contact;
     all else that the loop hangs on holds by then. What hangs on who is there is caused by them: it needs their consent.
 
@@ -282,7 +292,7 @@ def _unasked(offer: Offer, nobody: Seen, views: tuple[View, ...]) -> str | None:
     """
     if offer.eligibility is None or nobody.answer(offer.eligibility) is True:
         return "in_the_loop"
-    code = not_public(offer)
+    code = not_public(offer) or _off_the_list(offer, situation)
     if code is not None:
         return code
     if any(view[offer.purpose].no is not None for view in views[1:]):

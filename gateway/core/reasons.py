@@ -47,6 +47,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Es darf nicht auf einem öffentlichen Bildschirm stehen.",
         "It may not stand on a public screen.",
     ),
+    "category.not_public": (
+        "Seine Warengruppe steht nicht auf der Liste für öffentliche Bildschirme.",
+        "Its category is not on the list for public screens.",
+    ),
+    "says_you": (
+        "Es spricht eine einzelne Person an, und das liest dort jeder.",
+        "It speaks to one person, and everybody reads that there.",
+    ),
     "in_the_loop": ("Es läuft dort ohnehin für alle.", "It runs there for everybody anyway."),
     "interests": ("Es passt zu keinem der gespeicherten Interessen.", "It fits none of the interests that are stored."),
     "does_not_fit_company": (

@@ -42,21 +42,21 @@ BUILT_IN: dict[str, str] = {
 @lru_cache(maxsize=8)  # one shop has one configuration, and a test a few
 def categories(added: tuple[str, ...] = ()) -> frozenset[str]:
     """All that is sensitive here: the built-in categories and what headquarters added."""
-    return frozenset(BUILT_IN) | {_plain(one) for one in added}
+    return frozenset(BUILT_IN) | {plain(one) for one in added}
 
 
 def is_sensitive(category: str, sensitive: frozenset[str]) -> bool:
     """Whether a category names a sensitive one: "alcohol.wine" does, and so does "alcohol-free", because alcohol is."""
-    plain = _plain(category)
-    if "." not in plain:
-        return plain in sensitive
-    whole = f".{plain}."
+    words = plain(category)
+    if "." not in words:
+        return words in sensitive
+    whole = f".{words}."
     return any(f".{one}." in whole for one in sensitive)
 
 
 def aims_at_children(category: str) -> bool:
     """Whether what has this category is for children, so that it needs a known age."""
-    return CHILDREN in _plain(category).split(".")
+    return CHILDREN in plain(category).split(".")
 
 
 def harmless(words: Iterable[str], sensitive: frozenset[str]) -> tuple[str, ...]:
@@ -64,6 +64,6 @@ def harmless(words: Iterable[str], sensitive: frozenset[str]) -> tuple[str, ...]
     return tuple(word for word in words if not is_sensitive(word, sensitive))
 
 
-def _plain(category: str) -> str:
+def plain(category: str) -> str:
     """Its words, with a dot between two of them whatever stood there."""
     return category.strip().casefold().replace("_", ".").replace("-", ".")

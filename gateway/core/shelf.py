@@ -8,6 +8,7 @@ from typing import Literal
 
 from gateway.core.eligible import MEMBER, Rule, fields
 from gateway.core.gate import PUBLIC_PURPOSES, USUAL, words_of
+from gateway.core.inpublic import addresses
 from gateway.core.model import Channel, Offer, Purpose, Reason, reason
 from gateway.core.template import slots
 
@@ -132,6 +133,8 @@ def not_public(offer: Offer) -> str | None:
         return "not_public_safe"
     if MEMBER + USUAL.name in fields(offer.eligibility):
         return "not_public_safe"  # what somebody bought would be told to the room
+    if addresses(sentence for text in (offer.title, offer.text, offer.badge) for sentence in text.values()):
+        return "says_you"
     return None
 
 

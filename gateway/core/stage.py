@@ -22,6 +22,8 @@ HINT_MS = 7_000  # two short sentences; < the 20 s of a dialogue, which comes ba
 CODE_MS = 60_000  # eight digits from a phone or a letter, by slow fingers; "more time" doubles it
 HOLD_MS = 30_000  # to find the card
 READ_MS = 2_000  # nobody has read an offer sooner; a tap before that says nothing about it
+NAME_MS = 20_000  # so long after their tap a name may stand where everybody can read it
+GESTURE_MS = 30_000  # so long after the last tap or touch at a screen it may say something personal; >= NAME_MS
 AWAY_MS = 1_000  # a card that trembles at the edge of the field is back within half a second
 
 _NEXT: Mapping[str, Step] = {
@@ -55,7 +57,8 @@ class Dialogue:
 
     `proof` is that of the tap that opened it, `value_cents` what its offer is worth. `idle_ms`: how long the offer
     stays that follows a welcome. `since_ms`: since when this step can be read; `tapped_ms`: its member's
-    latest tap. `link`: the address in the code to scan, "" = none; `digits`: what the member's phone shows, too.
+    latest tap; `touched_ms`: the latest choice made here. `link`: the address in the code to scan, "" = none;
+    `digits`: what the member's phone shows, too. `quiet`: the last gesture is long ago, and nothing personal is left.
     """
 
     dialogue_id: str
@@ -74,6 +77,8 @@ class Dialogue:
     idle_ms: int = 0
     since_ms: int = 0
     tapped_ms: int = 0
+    touched_ms: int = 0
+    quiet: bool = False
     may_see_data: bool = False
     may_take: bool = False  # the offer, on a phone
     link: str = field(default="", repr=False)
@@ -86,13 +91,24 @@ class Dialogue:
 
     def shifted(self, delta_ms: int) -> "Dialogue":
         """The same with all its times moved."""
-        times = {name: getattr(self, name) + delta_ms for name in ("expires_at_ms", "since_ms", "tapped_ms")}
+        names = ("expires_at_ms", "since_ms", "tapped_ms", "touched_ms")
+        times = {name: getattr(self, name) + delta_ms for name in names}
         return replace(self, **times)
+
+    def calmed(self, now_ms: int) -> "Dialogue":
+        """The same without what may not be said any more, so long after the tap and after the last gesture."""
+        if self.member_id is None or self.quiet:
+            return self
+        if now_ms - max(self.tapped_ms, self.touched_ms) >= GESTURE_MS:
+            return replace(self, quiet=True, call_name=None, slide=None, more={}, points=None)
+        if self.call_name is not None and now_ms - self.tapped_ms >= NAME_MS:
+            return replace(self, call_name=None)
+        return self
 
     @property
     def level(self) -> Literal["L1", "L3"]:
         """Binding shows nothing of the member, so that the code alone tells nobody whose it is."""
-        return "L1" if self.member_id is None or self.step in ("hold", "bound") else "L3"
+        return "L1" if self.member_id is None or self.quiet or self.step in ("hold", "bound") else "L3"
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -179,8 +195,12 @@ class Stage:
             self.open(screen, replace(dialogue, tapped_ms=now_ms, expires_at_ms=until_ms))
 
     def cover(self, screen: str, hint: Dialogue) -> None:
-        """Show a hint over whatever is up; that comes back after it, if its own time is not over by then."""
+        """Show a hint over whatever is up; that comes back after it, if its own time is not over by then, and without
+        a name: nobody knows whose tap the hint is about."""
         self._hints[screen] = hint
+        dialogue = self._dialogues.get(screen)
+        if dialogue is not None:
+            self._dialogues[screen] = replace(dialogue, call_name=None)
 
     def step_to(self, screen: str, dialogue_id: str, step: Step, until_ms: int, member_id: str | None = None) -> bool:
         """Take a stranger's dialogue on, for `member_id` once a code says who; False if it is over."""
@@ -258,11 +278,12 @@ class Stage:
             return dialogue
         if choice == "more_time":
             span_ms = {"code": CODE_MS, "join": JOIN_MS, "hold": HOLD_MS}.get(dialogue.step, idle_ms)
-            after = replace(dialogue, expires_at_ms=now_ms + 2 * span_ms)
+            longest_ms = 2 * span_ms if dialogue.level == "L1" else min(2 * span_ms, GESTURE_MS)
+            after = replace(dialogue, expires_at_ms=now_ms + longest_ms, touched_ms=now_ms)
         else:
             step = _NEXT[choice]
             spans_ms = {
-                "more": idle_ms,
+                "more": min(idle_ms, GESTURE_MS),
                 "code": CODE_MS,
                 "my_data": LINK_SCREEN_MS,
                 "take": LINK_SCREEN_MS,
@@ -270,6 +291,7 @@ class Stage:
             }
             span_ms = spans_ms.get(step, END_MS)
             after = replace(dialogue, step=step, expires_at_ms=now_ms + span_ms, since_ms=now_ms, link="", digits="")
+            after = replace(after, touched_ms=now_ms)
         self.open(screen, after)
         return after
 
@@ -291,18 +313,33 @@ class Stage:
             self._drop(screen, lambda d: d.member_id == member_id, lambda o: member_id in o.members)
         return hit
 
-    def left(self, member_id: str, screens: Iterable[str]) -> tuple[str, ...]:
-        """Take down the zone offers at `screens` that rest on this member; the screens that changed."""
-        hit = [s for s in screens if s in self._offers and member_id in self._offers[s].members]
-        for screen in hit:
-            del self._offers[screen]
+    def left(self, member_id: str, screens: Iterable[str], *, walked: bool = False) -> tuple[str, ...]:
+        """Take down what rests on this member at `screens`: zone offers, and their dialogue if they `walked` away; the
+        screens that changed."""
+        hit = []
+        for screen in screens:
+            offer, dialogue = self._offers.get(screen), self._dialogues.get(screen)
+            offer_goes = offer is not None and member_id in offer.members
+            dialogue_goes = walked and dialogue is not None and dialogue.member_id == member_id
+            if offer_goes:
+                del self._offers[screen]
+            if dialogue_goes:
+                del self._dialogues[screen]
+            if offer_goes or dialogue_goes:
+                hit.append(screen)
         return tuple(hit)
 
     def expire(self, now_ms: int) -> tuple[str, ...]:
         """Wipe what is over; the screens that changed. A welcome gives way to the offer that it announced."""
+        calmed = {s: after for s, d in self._dialogues.items() if (after := d.calmed(now_ms)) is not d}
+        self._dialogues |= calmed
         over = {s: d for s, d in self._hints.items() if now_ms >= d.expires_at_ms}
         self._hints = {s: d for s, d in self._hints.items() if s not in over}
-        hit = {s for s, dialogue in self._dialogues.items() if now_ms >= dialogue.expires_at_ms} | over.keys()
+        hit = (
+            {s for s, dialogue in self._dialogues.items() if now_ms >= dialogue.expires_at_ms}
+            | over.keys()
+            | calmed.keys()
+        )
         for screen in hit:
             dialogue = self._dialogues.get(screen)
             if (
@@ -311,7 +348,7 @@ class Stage:
                 and dialogue.slide
                 and dialogue.expires_at_ms <= now_ms
             ):
-                until_ms = now_ms + dialogue.idle_ms
+                until_ms = min(now_ms + dialogue.idle_ms, dialogue.tapped_ms + GESTURE_MS)
                 self._dialogues[screen] = replace(dialogue, step="offer", expires_at_ms=until_ms, since_ms=now_ms)
         hit |= {s for s, offer in self._offers.items() if now_ms >= offer.expires_at_ms}
         for screen in hit:

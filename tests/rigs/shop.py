@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.config import ReceiverTable
 from gateway.core.changes import Change, ConfigPut, ConsentAdd, CredentialPut, Delta, MemberPut, OfferPut
+from gateway.core.discretion import Discretion, Rules
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Held, Keyring
 from gateway.core.model import (
@@ -46,6 +47,9 @@ RECEIVERS = (
     ReceiverTable(id="bare-nfc", zone="wine"),
 )
 SCREENS = {"bar": "coffee", "cellar": "wine", "hall": "entrance", "counter": "till"}
+
+# Public screens change at the next tick: what else a visit does is not what core.discretion is about.
+AT_ONCE = Rules((0, 0), 1)
 
 
 class Clock:
@@ -122,7 +126,12 @@ class Shop:
     """`await open()` first, `close()` last."""
 
     def __init__(
-        self, path: Path, public_url: str | None = None, epoch: str = "e" * 32, keys: Sequence[Held] = ()
+        self,
+        path: Path,
+        public_url: str | None = None,
+        epoch: str = "e" * 32,
+        keys: Sequence[Held] = (),
+        rules: Rules = AT_ONCE,
     ) -> None:
         self.clock = Clock()
         self.walls = Walls()
@@ -148,6 +157,7 @@ class Shop:
             wake=self._wake,
             public_url=public_url,
             keychain=_Keychain(keys) if keys else None,  # type: ignore[arg-type]  # opens nothing, holds these
+            discretion=Discretion(lambda: 0.5, rules),
         )
         self.version = 0
 
@@ -174,6 +184,7 @@ class Shop:
             self.flow.sighted(Sighting(member, receiver, -60, self.clock.ms))
             self.clock.ms += 500
         await self.settle()
+        await self.tick()
 
     async def tap(self, member: str | None, reader: str, proof: Proof = Proof.BEARER, **more: Any) -> None:
         """A tap, and everything that follows from it."""
@@ -229,7 +240,7 @@ def basics() -> tuple[Change, ...]:
     return (
         ConfigPut(ShopConfig(TEXT, {"coffee": TEXT, "wine": TEXT}, NOTICE)),
         OfferPut(Offer("loop", TEXT, TEXT, zones=("coffee",), audience="everyone")),
-        OfferPut(Offer("espresso", TEXT, TEXT, more=TEXT, interests=("coffee",), public_safe=True)),
+        OfferPut(Offer("espresso", TEXT, TEXT, more=TEXT, interests=("coffee",), category="coffee", public_safe=True)),
     )
 
 

@@ -125,6 +125,8 @@ const WHY = {
   schedule: { de: "gerade gilt keines", en: "none is valid now" }, zone: { de: "keines für diesen Bereich", en: "none for this zone" },
   interests: { de: "keines passt", en: "none fits" },
   not_public_safe: { de: "keines darf öffentlich erscheinen", en: "none may be shown in public" },
+  "category.not_public": { de: "Warengruppe nicht für öffentliche Bildschirme", en: "category not for public screens" },
+  says_you: { de: "spricht jemanden persönlich an", en: "speaks to one person" },
   nothing_eligible: { de: "kein Angebot passt", en: "no offer fits" },
   "proof.bearer_limit": { de: "zu wertvoll für eine kopierbare Karte", en: "worth too much for a card that can be copied" },
   sensitive: { de: "geht niemanden etwas an", en: "nobody else's business" },
