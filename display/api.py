@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
+from display.installing import SignIn, add_installing
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.scanning import add_scanning
@@ -26,6 +27,7 @@ from gateway.core.ports import Clock
 from gateway.errors import GatewayError
 from gateway.handovers import Handovers
 from gateway.health import Health
+from gateway.installing import Installing
 from gateway.selfservice import SelfService
 from gateway.takeaway import Takeaways
 
@@ -76,6 +78,7 @@ def create_app(
     me: SelfService | None = None,
     handovers: Handovers | None = None,
     takeaways: Takeaways | None = None,
+    installing: Installing | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked."""
@@ -101,7 +104,7 @@ def create_app(
     app.add_middleware(guard.Guard, health=health, names=names or guard.Names(host_of(public_url)))
     _add_errors(app, health)
     _add_pages(app, path, pages, public_url)
-    _add_staff_pages(app, path, pages, tablet_key, health, handovers)
+    sign_in = _add_staff_pages(app, path, pages, tablet_key, health, handovers)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url)
     tablets = Tablets(tablet_key, handovers)
@@ -116,6 +119,8 @@ def create_app(
     if takeaways is not None:
         add_takeaways(app, path, takeaways, pages)
         add_cards(app, takeaways, tablets.ours)
+    if installing is not None:
+        add_installing(app, installing, hub, path, pages, clock, tablets.ours, sign_in)
     return app
 
 
@@ -202,8 +207,8 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -
 
 def _add_staff_pages(
     app: FastAPI, path: Path, pages: Pages, tablet_key: str, health: Health, handovers: Handovers | None
-) -> None:
-    """Pages that a device is let in to by the manager's link."""
+) -> SignIn:
+    """Pages that a device is let in to by the manager's link; returns who lets it in."""
 
     @app.get("/tablet", include_in_schema=False)
     async def tablet_page(
@@ -241,6 +246,8 @@ def _add_staff_pages(
         if key:
             health.count("tablet.key_refused")
         return _page(pages.shell("locked.html", {"again": page}), 401) if tablet is None else None
+
+    return sign_in
 
 
 def host_of(url: str | None) -> str:

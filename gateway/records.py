@@ -34,6 +34,7 @@ from gateway.tables.baskets import Baskets
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.erasures import Erasures
+from gateway.tables.floor import FloorPlan
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
@@ -70,6 +71,7 @@ class Tx(
     Stock,
     PointsRows,
     Baskets,
+    FloorPlan,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
