@@ -73,8 +73,8 @@ RULES = (
     # who approves devices, and who puts them up
     _rule(r"/pair", MANAGER, asks="tablet"),
     _rule(r"/api/v1/devices(/.*)?", MANAGER),
-    _rule(r"/install", INSTALLER, box=True, asks="tablet"),
-    _rule(r"/install/.+|/api/v1/install(/.*)?", INSTALLER, box=True),
+    _rule(r"/install", INSTALLER, key=True, asks="tablet"),
+    _rule(r"/api/v1/install(/.*)?", INSTALLER),
     # the state of the box
     _rule(r"/", STAFF, box=True, asks="tablet"),
     _rule(r"/api/v1/status", STAFF, box=True),

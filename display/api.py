@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from display import content, cookies, faults, guard, wire
 from display.access import Access, Unpaired
 from display.hub import Hub, Stream
+from display.installing import SignIn, add_installing
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.pairing import add_pairing
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
@@ -30,6 +31,7 @@ from gateway.handovers import Handovers
 from gateway.health import Health
 from gateway.heartbeats import Heartbeats
 from gateway.plays import Plays
+from gateway.installing import Installing
 from gateway.selfservice import SelfService
 from gateway.takeaway import Takeaways
 
@@ -57,6 +59,7 @@ def create_app(
     shop_url: str | None = None,
     shown: content.Shown = content.NOTHING,
     showing: tuple[Plays, Heartbeats] | None = None,
+    installing: Installing | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
@@ -86,7 +89,7 @@ def create_app(
     app.add_middleware(guard.Guard, health=health, names=names)
     add_refusals(app, health)
     _add_pages(app, path, pages, public_url)
-    _add_staff_pages(app, path, pages, tablet_key, health, handovers)
+    sign_in = _add_staff_pages(app, path, pages, tablet_key, health, handovers)
     if devices is not None:
         add_pairing(app, path, devices, clock, pages, shop_url)
     _add_status(app, path, hub, health, clock, version)
@@ -106,6 +109,8 @@ def create_app(
     if takeaways is not None:
         add_takeaways(app, path, takeaways, pages)
         add_cards(app, takeaways, tablets.ours)
+    if installing is not None:
+        add_installing(app, installing, hub, path, pages, clock, tablets.ours, sign_in)
     return app
 
 
@@ -160,8 +165,8 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -
 
 def _add_staff_pages(
     app: FastAPI, path: Path, pages: Pages, tablet_key: str, health: Health, handovers: Handovers | None
-) -> None:
-    """Pages that a device is let in to by the manager's link."""
+) -> SignIn:
+    """Pages that a device is let in to by the manager's link; returns who lets it in."""
 
     @app.get("/tablet", include_in_schema=False)
     async def tablet_page(
@@ -208,6 +213,8 @@ def _add_staff_pages(
         if access.devices is not None:
             raise Unpaired("tablet" if page == "/tablet" else "till")
         return _page(pages.shell("locked.html", {"again": page}), 401)
+
+    return sign_in
 
 
 def host_of(url: str | None) -> str:

@@ -7,7 +7,7 @@ grow, and something withdrawn is in no mailbox.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from display import faults, wire
 from gateway.core.model import QueueEntry, ScreenContent, StaffCard
@@ -21,6 +21,9 @@ STALE_S = 25
 # Real seconds between two looks at health. Staff read of a trouble at the second look that finds it, so that a reader
 # that comes back by itself (1 s) alarms nobody; twice this and a page's paint must stay below 10 s.
 LOOK_S = 2
+
+# How long a screen shows its name; real seconds, as whoever stands before it reads it and looks on.
+NAME_MS = 10_000
 
 # A store has 2-30 screens and a few tablets. 200 streams at 47 kB each (measured: uvicorn, one stream) are 9.4 MB
 # in the worst case. Screens need no login yet, so they may fill at most 160 places and never lock staff out.
@@ -53,7 +56,7 @@ class Stream:
         self.owner = owner
         self._render = render
         self._leave = leave
-        # At most one entry for each of: snapshot, update, queue, card, card_closed, troubles, beat.
+        # At most one entry for each of: snapshot, update, name, queue, card, card_closed, troubles, beat.
         self._due: dict[str, str] = {"snapshot": ""}
         self._wake = asyncio.Event()
         self._ended = False
@@ -115,6 +118,7 @@ class Hub:
         self._shown[screen] = _Shown(content, self._clock.now_ms() + ttl_ms)
         for stream in self._screens:
             if stream.owner == screen:
+                stream.unmark("name")
                 stream.mark("update")
 
     def queue(self, entries: tuple[QueueEntry, ...]) -> None:
@@ -174,7 +178,7 @@ class Hub:
         if self._full() or len(self._screens) >= MAX_SCREEN_STREAMS:
             self._health.count("display.streams_refused")
             return None
-        stream = Stream(screen, lambda what, _: self._screen_message(screen, what), self._screens.discard)
+        stream = Stream(screen, lambda what, note: self._screen_message(screen, what, note), self._screens.discard)
         self._screens.add(stream)
         return stream
 
@@ -204,6 +208,16 @@ class Hub:
     def screens_connected(self, screen: str) -> int:
         """Open streams of one screen."""
         return sum(stream.owner == screen for stream in self._screens)
+
+    def name_screen(self, screen: str, zone: str) -> Literal["ok", "away", "busy"]:
+        """Let a screen show what it is called, for whoever installs it; never over somebody's dialogue."""
+        shown = self._shown.get(screen)
+        if shown is not None and shown.content.dialogue is not None and shown.ends_at_ms > self._clock.now_ms():
+            return "busy"
+        streams = [stream for stream in self._screens if stream.owner == screen]
+        for stream in streams:
+            stream.mark("name", zone)
+        return "ok" if streams else "away"
 
     def beat(self) -> None:
         """Tell every page that the gateway is alive."""
@@ -250,9 +264,11 @@ class Hub:
         self._seq += 1
         return Message(self._seq, name, {"now_ms": self._clock.now_ms(), **body})
 
-    def _screen_message(self, screen: str, what: str) -> Message:
+    def _screen_message(self, screen: str, what: str, note: str) -> Message:
         if what == "beat":
             return self._message("beat", {})
+        if what == "name":
+            return self._message("name", {"screen": screen, "zone": note, "ms": NAME_MS})
         shown = self._shown.get(screen)
         content = shown.content if shown is not None else ScreenContent("L0")
         left_ms = shown.ends_at_ms - self._clock.now_ms() if shown is not None else 0

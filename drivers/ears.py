@@ -11,6 +11,7 @@ from drivers import frames, resolve
 from drivers.flood import MAX_SAME_PER_S, FloodGate
 from drivers.frames import Other
 from drivers.talk import Found, Outcome, Refused, Terminal
+from gateway.core.fob import Fob
 from gateway.core.identity import Resolver
 from gateway.core.model import Guard, Sighting, Tap, Token
 from gateway.core.ports import Clock, Sink
@@ -24,7 +25,8 @@ _COUNTER = {other: f"ble.{other.value}" for other in Other}
 
 
 class Ears:
-    """Shared by all sources; lives on the event loop. `anchors`: the shop's own fixed beacons by what they show."""
+    """Shared by all sources; lives on the event loop. `anchors`: the shop's own fixed beacons by what they show; `fob`:
+    the one that an installer carries about, while there is one."""
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class Ears:
         health: Health,
         anchors: Mapping[Token, str] | None = None,
         terminal: Terminal | None = None,
+        fob: Fob | None = None,
     ) -> None:
         self._resolver = resolver
         self._sink = sink
@@ -41,6 +44,7 @@ class Ears:
         self._health = health
         self._anchors = anchors or {}
         self.terminal = terminal or Terminal("", clock, secrets.token_bytes)
+        self._fob = fob or Fob()
         self._anchored_ms: dict[str, int] = {}
         self._gate = FloodGate()
 
@@ -133,6 +137,8 @@ class Ears:
             if times > MAX_SAME_PER_S:
                 self._health.count("ble.flood")
                 return False
+            if self._fob.token is not None and token == self._fob.token and self._tested(receiver, rssi_dbm, at_ms):
+                return token in self._anchors
             if self._anchors and token in self._anchors:
                 self._health.count("ble.anchors")
                 self._anchored_ms[receiver] = at_ms
@@ -148,4 +154,21 @@ class Ears:
             return False
         self._health.count("ble.sightings")
         self._sink.sighted(Sighting(member, receiver, rssi_dbm, at_ms, self._resolver.row))
+        return True
+
+    def _tested(self, receiver: str, rssi_dbm: int, at_ms: int) -> bool:
+        """The installer's fob was heard, and nobody else learns of it. False: it has become a member's, and is no fob.
+
+        An anchor that is carried about levels nothing; it shows all the same that a radio is awake.
+        """
+        token = self._fob.token
+        assert token is not None
+        if token in self._anchors:
+            self._anchored_ms[receiver] = at_ms
+        elif self._resolver.resolve(token, at_ms) is not None:
+            self._fob.end()
+            self._health.count("install.fob_refused")
+            return False
+        self._health.count("install.fob_heard")
+        self._fob.hear(receiver, rssi_dbm, at_ms)
         return True

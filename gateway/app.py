@@ -22,6 +22,7 @@ from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.contents import Contents
 from gateway.core import sealing
+from gateway.core.fob import Fob, Heeded, Live
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
 from gateway.core.presence import Presence
@@ -32,9 +33,11 @@ from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
 from gateway.heartbeats import Heartbeats
+from gateway.installing import Installing
 from gateway.keychain import Keychain
 from gateway.mapfile import radio_map_of
 from gateway.plays import Plays
+from gateway.placing import placed
 from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve
@@ -118,6 +121,9 @@ class Gateway:
         place = f"{config.gateway.tenant}/{config.gateway.store}"
         terminal = self._terminal = Terminal(place, clock, secrets.token_bytes, config.nfc)
         keychain = Keychain(self._store, self._gateway_key, name_of(config), clock, self.health, self._hold)
+        laid = placed(config, self._store.floor)
+        fob = self._fob = Fob()
+        self._installing = Installing(config, laid, fob, resolver, self._store, clock, self.health)
         self._flow = Flow(
             store=self._store,
             resolver=resolver,
@@ -130,7 +136,7 @@ class Gateway:
             new_id=self._new_id,
             spawn=self._supervisor.once,
             wake=self._wake,
-            presence=_presence(config),
+            presence=_presence(laid.config),
             keychain=keychain,
             public_url=config.http.public_url,
             hq_there=lambda: self._uplink is not None and self._uplink.is_there,
@@ -143,7 +149,7 @@ class Gateway:
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
         self.desk = Desk(self._store, self._flow, clock, self.health)
-        self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
+        self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal, fob)
         folder = data_dir / "content"
         self._contents = Contents(self._store, folder, clock, self.health, self._renew, self._wake)
         self._uplink = self._make_uplink(rng)
@@ -184,9 +190,8 @@ class Gateway:
     def _open(self, table: SourceTable) -> Source:
         match table.scheme:
             case "mqtt":
-                return remote_source(
-                    self._config, table, self._ears, self._resolver, self._clock, self.health, self._rng
-                )
+                live = Heeded(self._resolver, self._fob, self._store.identifier_key)
+                return remote_source(self._config, table, self._ears, live, self._clock, self.health, self._rng)
         return open_source(table, self._ears, self._clock, self.health)
 
     def _keep_source(self, table: SourceTable, source: Source) -> asyncio.Event:
@@ -216,6 +221,7 @@ class Gateway:
                 self._flow.on_clock_step(step_ms)
                 self.devices.shift(step_ms)
                 self._heartbeats.shift(step_ms)
+                self._installing.shift(step_ms)
             now_ms, trusted = self._clock.now_ms(), self._clock.trusted
             self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
             self._flow.on_tick(now_ms, trusted, self._clock.world)
@@ -236,9 +242,7 @@ class Gateway:
         key = self._tablet_key
         names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
         app = create_app(
-            *shown,
-            key,
-            version,
+            *(*shown, key, version),
             public_url=url,
             names=names,
             me=me,
@@ -248,6 +252,7 @@ class Gateway:
             shop_url=http.shop_url,
             shown=self._contents,
             showing=(self._plays, self._heartbeats),
+            installing=self._installing,
         )
 
         def on_ready(port: int) -> None:
@@ -325,7 +330,7 @@ def remote_source(
     config: Config,
     table: SourceTable,
     ears: Ears,
-    resolver: Resolver,
+    live: Live,
     clock: ShopClock | InstantClock,
     health: Health,
     rng: random.Random,
@@ -337,7 +342,7 @@ def remote_source(
     scanner = table.target.removeprefix("scanner/")
     name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
     place, transport = Topics(who.tenant, who.store, who.id), Transport(address(mqtt), name, rng)
-    return RemoteSource(table.receiver, scanner, place, transport, ears, resolver, clock, health, rng)
+    return RemoteSource(table.receiver, scanner, place, transport, ears, live, clock, health, rng)
 
 
 def _presence(config: Config) -> Presence:

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
@@ -18,6 +17,7 @@ from gateway import rekey
 from gateway.app import remote_source
 from gateway.clock import ShopClock
 from gateway.config import AnchorTable, Config
+from gateway.core.coverage import levels_of
 from gateway.core.identity import Resolver, static_digest
 from gateway.core.kriging import Place
 from gateway.core.model import Credential, Sighting, Tap
@@ -29,7 +29,6 @@ from gateway.supervise import Supervisor
 from gateway.zonedata import load_fingerprints, load_receivers
 
 HOLD_S = 30.0  # at 1-2 advertisements a second 30-60 samples; the median is then good to 1 dB, and one turns round once
-MIN_SAMPLES = 5  # fewer at a receiver say only that it is far away
 MAX_WAITING = 10_000  # samples that wait between two points; a minute of 16 receivers at 10 Hz
 LOOK_S = 0.5  # how soon somebody who stands at a point hears that a radio failed
 SCHEMES = ("ble", "mgmt", "mqtt")
@@ -142,14 +141,6 @@ async def survey(
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
     return points
-
-
-def levels_of(heard: Sequence[Heard]) -> dict[str, float]:
-    """Median level of each receiver that heard enough."""
-    by_receiver: dict[str, list[int]] = {}
-    for receiver, rssi_dbm, _ in heard:
-        by_receiver.setdefault(receiver, []).append(rssi_dbm)
-    return {name: float(median(all_of)) for name, all_of in sorted(by_receiver.items()) if len(all_of) >= MIN_SAMPLES}
 
 
 async def walk(

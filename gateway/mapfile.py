@@ -144,7 +144,7 @@ def misplaced(config: Config) -> list[tuple[Loc, str]]:
         return [
             (("receiver", index, "id"), f"expected x_m and y_m, as the other receivers have them, for {receiver.id!r}")
             for index, receiver in enumerate(config.receiver)
-            if receiver.place is None and receiver.id in _bluetooth(config)
+            if receiver.place is None and receiver.id in bluetooth(config)
         ]
     assert found is not None  # a walk always gives one
     at: Loc = ("presence", "radio_map")
@@ -153,14 +153,14 @@ def misplaced(config: Config) -> list[tuple[Loc, str]]:
         return [(at, f"expected the map of this shop; {file} has none of the receivers here")]
     zones = {receiver.zone for receiver in config.receiver} | {screen.zone for screen in config.screen}
     strange = sorted(set(found.zones) - zones)
-    missing = sorted(_bluetooth(config) - set(found.receivers))
+    missing = sorted(bluetooth(config) - set(found.receivers))
     return [
         *((at, f"expected zones of a [[receiver]] or [[screen]] here, found {zone!r} in {file}") for zone in strange),
         *((at, f"expected every Bluetooth receiver in {file}, missed {one!r}; walk again with it") for one in missing),
     ]
 
 
-def _bluetooth(config: Config) -> set[str]:
+def bluetooth(config: Config) -> set[str]:
     """Receivers that hear beacons. None are known where a simulation or recording brings receivers of its own."""
     if any(source.scheme in ("sim", "replay") for source in config.source):
         return set()

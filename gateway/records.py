@@ -36,6 +36,7 @@ from gateway.tables.content import ContentRows
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.devices import DeviceRows
 from gateway.tables.erasures import Erasures
+from gateway.tables.floor import FloorPlan
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
@@ -76,6 +77,7 @@ class Tx(
     DeviceRows,
     ContentRows,
     PlayRows,
+    FloorPlan,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

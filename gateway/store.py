@@ -92,6 +92,7 @@ class Store:
         with contextlib.suppress(OSError):
             lastrun.end(self._tx, path.parent)
         self.epoch = str(self._tx.meta("epoch"))
+        self.floor = self._tx.floor()  # as the installer left it before this start
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))
         self._jobs: queue.Queue[_Job] = queue.Queue(MAX_QUEUE)

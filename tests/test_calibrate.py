@@ -10,9 +10,11 @@ from drivers import frames, replay
 from drivers.ears import Ears
 from drivers.flood import MAX_SAME_PER_S
 from gateway import calibrate
-from gateway.calibrate import Collector, from_csv, levels_of, only, parse_point, survey, walk
+from gateway.calibrate import Collector, from_csv, only, parse_point, survey, walk
 from gateway.clock import InstantClock
 from gateway.config import Config
+from gateway.core import coverage
+from gateway.core.coverage import levels_of
 from gateway.core.model import Sighting
 from gateway.errors import ConfigError, UnavailableError
 from gateway.health import Health
@@ -109,7 +111,7 @@ async def test_a_radio_that_fails_is_told_and_tried_again_and_no_point_is_lost(
         return line
 
     monkeypatch.setattr(calibrate, "open_source", opened)
-    monkeypatch.setattr(calibrate, "MIN_SAMPLES", 1)
+    monkeypatch.setattr(coverage, "MIN_SAMPLES", 1)
     points = await walk(shop(tmp_path, LOCAL), f"ibeacon:{BEACON.hex()}", out, ask, told.append, 0.2)
     assert points == 2, told
     assert told[0] == "left: the adapter is gone; not recorded, type the point again when it is back"
@@ -124,7 +126,7 @@ async def test_a_walk_that_ends_early_leaves_its_points_beside_the_old_map(
     out, told = tmp_path / "map.json", list[str]()
     out.write_text("an older map")
     monkeypatch.setattr(calibrate, "open_source", lambda _table, ears, _clock, health: Radio(ears, health))
-    monkeypatch.setattr(calibrate, "MIN_SAMPLES", 1)
+    monkeypatch.setattr(coverage, "MIN_SAMPLES", 1)
 
     async def ask() -> str:
         if told:
