@@ -16,12 +16,15 @@ from starlette.types import Receive, Scope, Send
 
 from display import cookies, faults, guard, wire
 from display.hub import Hub, Message, Stream
+from display.installable import add_installable
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
+from display.securecookies import SecureCookies
 from display.takeaway import add_cards, add_takeaways
 from display.tills import TILL_FIELDS, add_tills
+from display.trust import Secure, add_trust
 from gateway.core.ports import Clock
 from gateway.errors import GatewayError
 from gateway.handovers import Handovers
@@ -76,6 +79,8 @@ def create_app(
     me: SelfService | None = None,
     handovers: Handovers | None = None,
     takeaways: Takeaways | None = None,
+    secure: Secure | None = None,
+    installable: bool = False,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked."""
@@ -98,7 +103,11 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.hub = hub
-    app.add_middleware(guard.Guard, health=health, names=names or guard.Names(host_of(public_url)))
+    names = names or guard.Names(host_of(public_url))
+    app.add_middleware(SecureCookies)
+    app.add_middleware(guard.Guard, health=health, names=names)
+    add_trust(app, pages, names, secure)
+    add_installable(app, path, pages, secure, version, worker=installable)
     _add_errors(app, health)
     _add_pages(app, path, pages, public_url)
     _add_staff_pages(app, path, pages, tablet_key, health, handovers)

@@ -18,7 +18,7 @@ from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
 from gateway import hatch, keys, rekey
-from gateway.clock import InstantClock, ShopClock
+from gateway.clock import InstantClock, ShopClock, world_ms
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core import sealing
 from gateway.core.identity import Resolver
@@ -29,6 +29,7 @@ from gateway.desk import Desk
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
+from gateway.https import Https
 from gateway.keychain import Keychain
 from gateway.mapfile import radio_map_of
 from gateway.preflight import speed_of
@@ -136,6 +137,9 @@ class Gateway:
         self.desk = Desk(self._store, self._flow, clock, self.health)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
+        self._https: Https | None = None
+        if config.http.https_port is not None and not isinstance(clock, InstantClock):
+            self._https = Https(config, lambda: rekey.root_keys(data_dir), world_ms, clock, self.health)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
@@ -149,6 +153,9 @@ class Gateway:
             self._supervisor.keep("hq", self._uplink.run)
         self._supervisor.keep("clock", self._tick)
         self._supervisor.keep("sealing", self._resealing.run)
+        if self._https is not None:
+            await self._https.look()
+            self._supervisor.keep("https", self._https.run)
         self._supervisor.keep("pages", lambda: self._serve(ready))
         ended = [self._keep_source(table, source) for table, source in sources]
         if end_with_sources:
@@ -216,8 +223,12 @@ class Gateway:
         me, handovers = self._flow.selfservice, self._flow.handovers
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
-        names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
-        app = create_app(*shown, key, version, public_url=url, names=names, me=me, handovers=handovers, takeaways=taken)
+        tls = self._https
+        own = tls.own_names if tls is not None else frozenset[str]()
+        names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy, own)
+        secured = {"secure": tls, "installable": http.installable}
+        parts = {"me": me, "handovers": handovers, "takeaways": taken}
+        app = create_app(*shown, key, version, public_url=url, names=names, **parts, **secured)
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
@@ -227,7 +238,7 @@ class Gateway:
             if ready is not None:
                 ready(opened(self._config, port, self._tablet_key))
 
-        await serve(app, http.host, http.port, on_ready, self._hub.close, http.phones_port)
+        await serve(app, http.host, http.port, on_ready, self._hub.close, http.phones_port, http.https_port, tls)
 
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway

@@ -26,6 +26,7 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.health import Health
+from gateway.https import Https
 from gateway.life import Stale
 from gateway.sales import Recorded, SaleOutcome, Sold
 from gateway.serving import serve
@@ -242,14 +243,19 @@ async def window(
     port: int = 0,
     public_url: str | None = "http://gateway.shop:8080",
     ears: Mapping[str, Ear] | None = None,
+    tls: Https | None = None,
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
     path, hub = path or FakePath(), Hub(clock, health, EARS if ears is None else ears)
-    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url)
+    secured = {"secure": tls, "installable": tls is not None}
+    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url, **secured)
     shop = Window(path, hub, health, app)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
+    secure_port = tls.port if tls is not None else None
+    running = shop.running = asyncio.create_task(
+        serve(app, "127.0.0.1", port, ready.set_result, hub.close, None, secure_port, tls)
+    )
     try:
         both: set[asyncio.Future[Any]] = {running, ready}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
