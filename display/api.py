@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from display import content, cookies, faults, guard, wire
 from display.access import Access, Unpaired
 from display.hub import Hub, Stream
+from display.installable import add_installable
 from display.installing import SignIn, add_installing
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.pairing import add_pairing
@@ -23,8 +24,10 @@ from display.refusals import add_refusals
 from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.streams import EventStream
+from display.securecookies import SecureCookies
 from display.takeaway import add_cards, add_takeaways
 from display.tills import add_tills
+from display.trust import Secure, add_trust
 from gateway.core.ports import Clock
 from gateway.devices import Devices
 from gateway.handovers import Handovers
@@ -60,6 +63,8 @@ def create_app(
     shown: content.Shown = content.NOTHING,
     showing: tuple[Plays, Heartbeats] | None = None,
     installing: Installing | None = None,
+    secure: Secure | None = None,
+    installable: bool = False,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
@@ -86,7 +91,10 @@ def create_app(
         dependencies=[Depends(access.check)],
     )
     app.state.hub, app.state.access = hub, access
+    app.add_middleware(SecureCookies)
     app.add_middleware(guard.Guard, health=health, names=names)
+    add_trust(app, pages, names, secure)
+    add_installable(app, path, pages, secure, version, worker=installable)
     add_refusals(app, health)
     _add_pages(app, path, pages, public_url)
     sign_in = _add_staff_pages(app, path, pages, tablet_key, health, handovers)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent / "static"
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
@@ -81,6 +82,10 @@ class Pages:
     def asset(self, build: str, name: str) -> Asset | None:
         """A file of this build; None for another build or an unknown name."""
         return self._assets.get(name) if build == self.build else None
+
+    def source(self, name: str) -> str:
+        """The page `name` with its slots."""
+        return self._shells[name]
 
     def shell(self, name: str, values: Mapping[str, str] | None = None) -> str:
         """The page `name` with its {{slots}} filled in one pass; every value but notices.Html is escaped."""

@@ -18,7 +18,7 @@ from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
 from gateway import hatch, keys, rekey
-from gateway.clock import InstantClock, ShopClock
+from gateway.clock import InstantClock, ShopClock, world_ms
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.contents import Contents
 from gateway.core import sealing
@@ -34,6 +34,7 @@ from gateway.flow import Flow
 from gateway.health import Health, Part
 from gateway.heartbeats import Heartbeats
 from gateway.installing import Installing
+from gateway.https import Https
 from gateway.keychain import Keychain
 from gateway.mapfile import radio_map_of
 from gateway.plays import Plays
@@ -154,6 +155,9 @@ class Gateway:
         self._contents = Contents(self._store, folder, clock, self.health, self._renew, self._wake)
         self._uplink = self._make_uplink(rng)
         self.devices = self._make_devices()
+        self._https: Https | None = None
+        if config.http.https_port is not None and not isinstance(clock, InstantClock):
+            self._https = Https(config, lambda: rekey.root_keys(data_dir), world_ms, clock, self.health)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
@@ -170,6 +174,9 @@ class Gateway:
             self._supervisor.keep("content", self._contents.run)
         self._supervisor.keep("clock", self._tick)
         self._supervisor.keep("sealing", self._resealing.run)
+        if self._https is not None:
+            await self._https.look()
+            self._supervisor.keep("https", self._https.run)
         self._supervisor.keep("pages", lambda: self._serve(ready))
         ended = [self._keep_source(table, source) for table, source in sources]
         if end_with_sources:
@@ -240,7 +247,9 @@ class Gateway:
         me, handovers = self._flow.selfservice, self._flow.handovers
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
-        names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
+        tls = self._https
+        own = tls.own_names if tls is not None else frozenset[str]()
+        names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy, own)
         app = create_app(
             *(*shown, key, version),
             public_url=url,
@@ -253,6 +262,8 @@ class Gateway:
             shown=self._contents,
             showing=(self._plays, self._heartbeats),
             installing=self._installing,
+            secure=tls,
+            installable=http.installable,
         )
 
         def on_ready(port: int) -> None:
@@ -263,7 +274,7 @@ class Gateway:
             if ready is not None:
                 ready(opened(self._config, port, self._tablet_key))
 
-        await serve(app, http.host, http.port, on_ready, self._hub.close, http.phones_port)
+        await serve(app, http.host, http.port, on_ready, self._hub.close, http.phones_port, http.https_port, tls)
 
     def _make_devices(self) -> Devices:
         tills = frozenset(one.till for one in self._config.receiver if one.till is not None)

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic import (
 
 from gateway.core.model import CredentialKind, Token
 from gateway.errors import ConfigError
+from gateway.httptable import HttpTable
 
 # Ids become MQTT topic levels and metric labels: no wildcard, slash or space may get in.
 # 7 levels of at most 24 bytes stay under the 128-byte topic limit of the portable contract.
@@ -62,14 +63,6 @@ class _Placed(_Table):
         return None if self.x_m is None or self.y_m is None else (self.x_m, self.y_m)
 
 
-def _port(url: str) -> int | None:
-    """The port that browsers ask, None where what stands there is none."""
-    try:
-        return urlsplit(url).port or (443 if url.startswith("https:") else 80)
-    except ValueError:
-        return None
-
-
 class GatewayTable(_Table):
     tenant: Id
     store: Id
@@ -80,39 +73,6 @@ class GatewayTable(_Table):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return _absolute(path)
-
-
-class HttpTable(_Table):
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535, strict=True)  # 0 = any free port
-    public_url: str | None = None  # what phones call this gateway, e.g. http://gateway.shop:8080
-    shop_url: str | None = None  # what screens, tablets and tills call it; they are answered under no other name then
-    phones_port: int | None = Field(None, ge=1, le=65535, strict=True)  # a second port, for phones' pages alone
-
-    @field_validator("public_url", "shop_url")
-    @classmethod
-    def _whole_url(cls, url: str | None) -> str | None:
-        if url is not None and (not re.fullmatch(r"https?://[^/?#\s]{1,200}/?", url) or _port(url) is None):
-            raise ValueError('an address such as "http://gateway.shop:8080"')
-        return url
-
-    @model_validator(mode="after")
-    def _told_apart(self) -> "HttpTable":
-        if self.phones_port is not None and self.phones_port == self.port:
-            raise ValueError("phones_port to be another one than port")
-        if self.phones_port is None and self.shop_url is not None and self.public_url is not None:
-            names = [urlsplit(url).hostname for url in (self.shop_url, self.public_url)]
-            if names[0] == names[1]:
-                raise ValueError("shop_url with another name than public_url, or a phones_port beside them")
-        return self
-
-    @property
-    def behind_proxy(self) -> bool:
-        """Whether one of the addresses is answered by something before this gateway, which speaks plain HTTP at its own
-        ports. What a proxy on this box asks comes from this box, whoever asked it."""
-        ours = {self.port, self.phones_port}
-        urls = [url for url in (self.public_url, self.shop_url) if url is not None]
-        return any(url.startswith("https:") or (0 not in ours and _port(url) not in ours) for url in urls)
 
 
 class MqttTable(_Table):

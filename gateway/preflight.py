@@ -44,6 +44,10 @@ def check(config: Config, path: Path) -> None:
         problems.append(local.located(path, ("presence", "radio_map"), str(error)))
     if config.mqtt is not None:
         problems += missing_files(config.mqtt, path)
+    for key in ("https_cert", "https_key"):
+        file = getattr(config.http, key)
+        if file is not None and not file.is_file():
+            problems.append(local.located(path, ("http", key), f"expected a file, found none at {file}"))
     if problems:
         raise ConfigError("\n".join(problems))
     speed_of(config.source)

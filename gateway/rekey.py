@@ -6,7 +6,7 @@ data key is wrapped with it, in one commit; it takes the place of the other. Aft
 
 from pathlib import Path
 
-from gateway import dbfile, keys
+from gateway import dbfile, keys, localca
 from gateway.core.vault import Vault
 from gateway.errors import ConfigError
 
@@ -35,6 +35,7 @@ def root_key(data_dir: Path) -> bytes:
     newest, *others = keys.roots(data_dir)
     if others or newest.path.name == keys.NEXT:
         dbfile.rewrap(data_dir / dbfile.DATABASE, [other.key for other in others], newest.key)
+        localca.reseal(data_dir, [other.key for other in others], newest.key)
         if not newest.from_systemd:
             keys.take_over(newest)
     return newest.key

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,6 +19,20 @@ GRACE_S = 1  # streams end by themselves at stop; this is for requests in progre
 BACKLOG = 128
 FIRST_REQUEST_S = 10.0  # a browser sends its request with the connection; a slow body has its own limit
 MAX_HEADER_BYTES = 16_384  # a browser sends about 1 KB
+HANDSHAKE_S = 5.0  # of TLS; three packets each way, over a shop's Wi-Fi
+MAX_HANDSHAKES = 40  # in progress; < MAX_CONNECTIONS. Each holds about 100 KB until it ends, so 4 MB
+CLOSE_S = 1.0  # for the other side's goodbye
+PAUSE_S = 0.1  # after the system had no more files for a connection
+
+
+class Tls(Protocol):
+    """What is served at the secure port."""
+
+    def context(self) -> ssl.SSLContext | None:
+        """For the next handshake; None = nothing to show yet, so that the connection is closed."""
+
+    def came(self, address: str) -> None:
+        """A device began a handshake, whatever becomes of it."""
 
 
 # A peer that is gone without a word (power cut, cable) acknowledges nothing, and one that stands still takes nothing;
@@ -50,6 +65,8 @@ class _Server(uvicorn.Server):
     """Signals belong to gateway.app, and readiness is told, not polled."""
 
     on_started: Callable[[], None]
+    secure: tuple[socket.socket, Tls] | None = None
+    _accepting: "asyncio.Task[None] | None" = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -57,7 +74,51 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.secure is not None:
+            self._accepting = asyncio.create_task(_accept(*self.secure, self._protocol))
         self.on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait({self._accepting})
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+async def _accept(listener: socket.socket, tls: Tls, protocol: Callable[[], asyncio.Protocol]) -> None:
+    """Take connections at the secure port. Beside asyncio's own way, handshakes have a cap and what fails is nobody's
+    error: a tablet that does not trust us yet breaks off."""
+    loop, shaking = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    try:
+        while True:
+            try:
+                connection, peer = await loop.sock_accept(listener)
+            except OSError:
+                await asyncio.sleep(PAUSE_S)
+                continue
+            tls.came(peer[0])
+            context = tls.context()
+            if context is None or len(shaking) >= MAX_HANDSHAKES:
+                connection.close()
+                continue
+            one = asyncio.create_task(_shake_hands(connection, context, protocol))
+            shaking.add(one)
+            one.add_done_callback(shaking.discard)
+    finally:
+        for one in shaking:
+            one.cancel()
+
+
+async def _shake_hands(
+    connection: socket.socket, context: ssl.SSLContext, protocol: Callable[[], asyncio.Protocol]
+) -> None:
+    with contextlib.suppress(OSError):  # of TLS, of the line, or of patience
+        await asyncio.get_running_loop().connect_accepted_socket(
+            protocol, connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=CLOSE_S
+        )
 
 
 async def serve(
@@ -67,21 +128,32 @@ async def serve(
     on_ready: Callable[[int], None],
     ending: Callable[[], None],
     second_port: int | None = None,
+    secure_port: int | None = None,
+    tls: Tls | None = None,
 ) -> None:
     """Serve the ASGI `app` until cancelled, then end within about a second.
 
-    `on_ready` gets the real port (also for port 0); `second_port` is served too. `ending` has to end the streams that
-    the app keeps open. Raises UnavailableError when an address cannot be had.
+    `on_ready` gets the real port (also for port 0); `second_port` is served too, and `secure_port` with `tls`. `ending`
+    has to end the streams that the app keeps open. Raises UnavailableError when an address cannot be had.
     """
     with contextlib.ExitStack() as bound:
         listeners = [
             bound.enter_context(contextlib.closing(_bind(host, one))) for one in (port, second_port) if one is not None
         ]
-        await _run(app, listeners, on_ready, ending)
+        secure = None
+        if tls is not None and secure_port is not None:
+            listener = bound.enter_context(contextlib.closing(_bind(host, secure_port)))
+            listener.setblocking(False)
+            secure = listener, tls
+        await _run(app, listeners, on_ready, ending, secure)
 
 
 async def _run(
-    app: Any, listeners: list[socket.socket], on_ready: Callable[[int], None], ending: Callable[[], None]
+    app: Any,
+    listeners: list[socket.socket],
+    on_ready: Callable[[int], None],
+    ending: Callable[[], None],
+    secure: tuple[socket.socket, Tls] | None,
 ) -> None:
     config = uvicorn.Config(
         app,
@@ -95,6 +167,7 @@ async def _run(
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
     server = _Server(config)
+    server.secure = secure
     server.on_started = lambda: on_ready(listeners[0].getsockname()[1])
     running = asyncio.create_task(server.serve(sockets=listeners))
     try:

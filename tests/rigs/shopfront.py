@@ -27,6 +27,7 @@ from gateway.core.model import (
 )
 from gateway.devices import Devices
 from gateway.health import Health
+from gateway.https import Https
 from gateway.life import Stale
 from gateway.sales import Recorded, SaleOutcome, Sold
 from gateway.serving import serve
@@ -247,6 +248,7 @@ async def window(
     ears: Mapping[str, Ear] | None = None,
     devices: Devices | None = None,
     shop_url: str | None = None,
+    tls: Https | None = None,
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
@@ -263,10 +265,15 @@ async def window(
         devices=devices,
         shop_url=shop_url,
         showing=proofs.parts,
+        secure=tls,
+        installable=tls is not None,
     )
     shop = Window(path, hub, health, app, proofs)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
+    secure_port = tls.port if tls is not None else None
+    running = shop.running = asyncio.create_task(
+        serve(app, "127.0.0.1", port, ready.set_result, hub.close, None, secure_port, tls)
+    )
     try:
         both: set[asyncio.Future[Any]] = {running, ready}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
