@@ -20,6 +20,7 @@ from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
+from display.staffing import add_staffing
 from display.takeaway import add_cards, add_takeaways
 from display.tills import TILL_FIELDS, add_tills
 from gateway.core.ports import Clock
@@ -27,6 +28,7 @@ from gateway.errors import GatewayError
 from gateway.handovers import Handovers
 from gateway.health import Health
 from gateway.selfservice import SelfService
+from gateway.staffing import Staffing
 from gateway.takeaway import Takeaways
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -76,6 +78,7 @@ def create_app(
     me: SelfService | None = None,
     handovers: Handovers | None = None,
     takeaways: Takeaways | None = None,
+    staffing: Staffing | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked."""
@@ -104,12 +107,15 @@ def create_app(
     _add_staff_pages(app, path, pages, tablet_key, health, handovers)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url)
-    tablets = Tablets(tablet_key, handovers)
+    tablets = Tablets(tablet_key, handovers, staffing)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
         add_self_service(app, path, me, clock, pages, public_url, takeaways)
     if handovers is not None:
         add_handovers(app, handovers, tablets)
+    if staffing is not None:
+        hub.staff, staffing.changed = staffing, hub.relock
+        add_staffing(app, staffing, hub, clock, tablets)
     add_tills(app, path, health, clock, tablet_key, tablets)
     _add_till_pages(app, path, hub, clock, pages, tablets)
     add_scanning(app, path, me, clock, pages)

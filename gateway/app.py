@@ -217,7 +217,17 @@ class Gateway:
         taken, url = self._flow.takeaways, http.public_url
         key = self._tablet_key
         names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy)
-        app = create_app(*shown, key, version, public_url=url, names=names, me=me, handovers=handovers, takeaways=taken)
+        app = create_app(
+            *shown,
+            key,
+            version,
+            public_url=url,
+            names=names,
+            me=me,
+            handovers=handovers,
+            takeaways=taken,
+            staffing=self._flow.staffing,
+        )
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())

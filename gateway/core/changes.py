@@ -12,6 +12,7 @@ from gateway.core.points import Counted, PointsPolicy
 from gateway.core.prices import Article
 from gateway.core.redemption import CouponClass, Unit
 from gateway.core.segment import Segment
+from gateway.core.staff import Colleague
 from gateway.core.usual import Purchases
 
 
@@ -267,6 +268,13 @@ class Booked:
     leases: tuple[tuple[str, int], ...] = ()  # id, spent
 
 
+@dataclass(frozen=True, slots=True)
+class StaffPut:
+    """All colleagues; it replaces the former ones whole. With none, tablets have no lock."""
+
+    colleagues: tuple[Colleague, ...] = ()
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -295,6 +303,7 @@ Change = (
     | ScanPut
     | CouponUsed
     | Booked
+    | StaffPut
 )
 
 
