@@ -25,6 +25,7 @@ from display.scanning import add_scanning
 from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.streams import EventStream
 from display.securecookies import SecureCookies
+from display.staffing import add_staffing
 from display.takeaway import add_cards, add_takeaways
 from display.tills import add_tills
 from display.trust import Secure, add_trust
@@ -36,6 +37,7 @@ from gateway.heartbeats import Heartbeats
 from gateway.plays import Plays
 from gateway.installing import Installing
 from gateway.selfservice import SelfService
+from gateway.staffing import Staffing
 from gateway.takeaway import Takeaways
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -65,6 +67,7 @@ def create_app(
     installing: Installing | None = None,
     secure: Secure | None = None,
     installable: bool = False,
+    staffing: Staffing | None = None,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
@@ -103,12 +106,15 @@ def create_app(
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url, shown)
     content.add_content(app, shown)
-    tablets = Tablets(access.tablet, handovers)
+    tablets = Tablets(access.tablet, handovers, staffing)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
         add_self_service(app, path, me, clock, pages, public_url, takeaways)
     if handovers is not None:
         add_handovers(app, handovers, tablets)
+    if staffing is not None:
+        hub.staff, staffing.changed = staffing, hub.relock
+        add_staffing(app, staffing, hub, clock, tablets)
     add_tills(app, path, health, clock, tablet_key, tablets)
     _add_till_pages(app, path, hub, clock, pages, tablets)
     add_scanning(app, path, me, clock, pages)

@@ -7,12 +7,13 @@ grow, and something withdrawn is in no mailbox.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, Protocol
 
-from display import faults, wire
+from display import faults, lockwire, wire
 from gateway.core.model import QueueEntry, ScreenContent, StaffCard
 from gateway.core.ports import Clock
 from gateway.health import Health, Part
+from gateway.staffing import LockView, Person
 
 # Real seconds between two beats; pages call a stream stale after 25 s, so two beats may be lost.
 BEAT_S = 10
@@ -47,6 +48,16 @@ class Message:
 class _Shown:
     content: ScreenContent
     ends_at_ms: int
+
+
+class Staff(Protocol):
+    """Of gateway.staffing, what tablets are told."""
+
+    def lock_of(self, tablet: str) -> LockView | None:
+        """What a locked tablet shows, None for one that is unlocked."""
+
+    def person(self, tablet: str) -> Person | None:
+        """Who works at it."""
 
 
 class Stream:
@@ -105,6 +116,8 @@ class Hub:
         self._guests: dict[str, int] = {}  # "Guest 2" stays Guest 2 on every tablet while in the queue
         self._cards: dict[str, StaffCard] = {}  # at most MAX_CARDS
         self._locked: set[str] = set()  # tablets in customers' hands; at most core.handover.MAX_LOCKS
+        self.staff: Staff | None = None  # None: no tablet has a lock
+        self._hq_away = False
         self._found: frozenset[str] = frozenset()  # parts that the last look found in trouble
         self._troubles: tuple[Part, ...] = ()  # what tablets are told; at most one per receiver
         self._screens: set[Stream] = set()
@@ -155,7 +168,12 @@ class Hub:
                 stream.mark("update")
 
     def sees(self, tablet: str) -> bool:
-        return tablet not in self._locked and bool(self._of_tablet(tablet))
+        return tablet not in self._locked and self._lock_of(tablet) is None and bool(self._of_tablet(tablet))
+
+    def relock(self, tablet: str | None) -> None:
+        """The lock of this tablet has changed, or of all: what they are told begins anew."""
+        for stream in self._tablets if tablet is None else self._of_tablet(tablet):
+            stream.mark("snapshot")
 
     def lock(self, tablet: str, locked: bool) -> None:
         (self._locked.add if locked else self._locked.discard)(tablet)
@@ -200,6 +218,12 @@ class Hub:
         self._tills.add(stream)
         return stream
 
+    def lock_shown(self, tablet: str) -> wire.Json | None:
+        """What a locked tablet shows; None for one that is unlocked, or in a customer's hands."""
+        lock = None if tablet in self._locked else self._lock_of(tablet)
+        waiting = sum(entry.state == "asked" for entry in self._queue)
+        return None if lock is None else lockwire.lock(lock, waiting, self._clock.speed)
+
     @property
     def tablets_connected(self) -> int:
         """Tablets with at least one open stream."""
@@ -229,8 +253,9 @@ class Hub:
         found = faults.troubles(self._health.parts, self.ears)
         lasting = tuple(part for part in found if part.name in self._found)
         self._found = frozenset(part.name for part in found)
-        if lasting != self._troubles:
-            self._troubles = lasting
+        away = lockwire.hq(self._health.parts)["away"]
+        if lasting != self._troubles or away != self._hq_away:
+            self._troubles, self._hq_away = lasting, bool(away)
             for stream in self._tablets:
                 stream.mark("troubles")
 
@@ -257,6 +282,9 @@ class Hub:
     def _full(self) -> bool:
         return self._closed or len(self._screens) + len(self._tablets) + len(self._tills) >= MAX_STREAMS
 
+    def _lock_of(self, tablet: str) -> LockView | None:
+        return None if self.staff is None else self.staff.lock_of(tablet)
+
     def _of_tablet(self, tablet: str) -> list[Stream]:
         return [stream for stream in self._tablets if stream.owner == tablet]
 
@@ -282,7 +310,17 @@ class Hub:
         if tablet in self._locked:
             return self._message("snapshot", {"queue": [], "card": None, "troubles": [], "locked": True})
         now_ms, speed = self._clock.now_ms(), self._clock.speed
+        lock = self.lock_shown(tablet)
+        if lock is not None:
+            troubles = [wire.trouble(part, faults.ear_of(part, self.ears), now_ms, speed) for part in self._troubles]
+            shown: wire.Json = {"queue": [], "card": None, "troubles": troubles, "locked": False, "lock": lock}
+            return self._message("snapshot", shown | {"hq": lockwire.hq(self._health.parts)})
         body: wire.Json = {"locked": False} if what == "snapshot" else {}
+        if what == "snapshot":
+            person = self.staff.person(tablet) if self.staff is not None else None
+            body |= {"lock": None, "staff": lockwire.person(person, speed)}
+        if what in ("snapshot", "troubles"):
+            body["hq"] = lockwire.hq(self._health.parts)
         if what in ("snapshot", "queue"):
             body["queue"] = [
                 wire.queue_entry(entry, self._guests.get(entry.handshake_id, 0), tablet, now_ms, speed)

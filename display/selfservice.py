@@ -18,6 +18,7 @@ from gateway.core.tokens import is_token
 from gateway.handovers import Handovers
 from gateway.readable import readable
 from gateway.selfservice import Answer, Form, Me, SelfService
+from gateway.staffing import Staffing
 from gateway.takeaway import Takeaways
 
 FRESH = {"Cache-Control": "no-store"}
@@ -25,6 +26,7 @@ COOKIE = "sg_me"
 LOCKED = "sg_locked"  # says that a tablet is in a customer's hands, also to a gateway that was restarted meanwhile
 LOCKED_MAX_AGE_S = cookies.COOKIE_MAX_AGE_S
 DATA_SLOT = "@@data@@"  # goes through the shell as text, and is then replaced by what is escaped already
+SHUT = "This tablet is locked. Open it with your PIN."
 OVER = "This page is over. Tap your card once more, or ask a colleague."
 
 _Short = Annotated[str, Field(max_length=120)]
@@ -96,12 +98,18 @@ class Linking(_Form):
 
 
 class Tablets:
-    """Which tablet asks: `tablet_of` its cookie. `handovers` None: none is ever handed over. What its role may ask is
-    settled before (display.access)."""
+    """Which tablet asks: `tablet_of` its cookie. `handovers` None: none is ever handed over; `staffing` None: none has a
+    lock. What its role may ask is settled before (display.access)."""
 
-    def __init__(self, tablet_of: Callable[[str | None], str | None], handovers: Handovers | None) -> None:
+    def __init__(
+        self,
+        tablet_of: Callable[[str | None], str | None],
+        handovers: Handovers | None,
+        staffing: Staffing | None = None,
+    ) -> None:
         self._tablet_of = tablet_of
         self._handovers = handovers
+        self._staffing = staffing
 
     async def known(
         self,
@@ -121,7 +129,18 @@ class Tablets:
         cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
-        """A tablet in a colleague's hands. Raises 401, and 423 while a customer holds it."""
+        """A tablet at which a colleague works. Raises 401, and 423 while it is locked or a customer holds it."""
+        tablet = await self.held(cookie, locked)
+        if self._staffing is not None and self._staffing.is_locked(tablet):
+            raise HTTPException(423, SHUT)
+        return tablet
+
+    async def held(
+        self,
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
+    ) -> str:
+        """A tablet in no customer's hands, locked or not. Raises 401 and 423."""
         tablet = await self.known(cookie, locked)
         if self._handovers is not None and self._handovers.is_locked(tablet, locked):
             raise HTTPException(423, "This tablet is in a customer's hands. Unlock it with your number.")
@@ -138,6 +157,16 @@ class Tablets:
         if device is not None and device.grant.role == "till":
             return str(device.device_id)
         return await self.ours(cookie, locked)
+
+    def colleague(self, cookie: str | None) -> tuple[str, str]:
+        """The tablet of a cookie and who works at it, by id; each "" for none."""
+        tablet = cookies.tablet_of(cookie, self._key) or ""
+        return tablet, self._staffing.colleague(tablet) if self._staffing is not None and tablet else ""
+
+    def handed(self, tablet: str) -> None:
+        """It goes into a customer's hands: nobody works at it any more."""
+        if self._staffing is not None:
+            self._staffing.lock(tablet, "handed")
 
 
 def add_self_service(
@@ -167,6 +196,7 @@ def add_handovers(app: FastAPI, handovers: Handovers, tablets: Tablets) -> None:
         handed = await handovers.hand_over(tablet, asked.handshake_id, asked.pin)
         answer = _answer({"result": handed.result, "url": handed.path or None})
         if handed.result == "ok":
+            tablets.handed(tablet)
             set_cookie(answer, request, LOCKED, handovers.run, LOCKED_MAX_AGE_S)
         return answer
 

@@ -3,7 +3,7 @@ who buys, and what is redeemed."""
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
@@ -95,15 +95,15 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, 
     async def sale(till: Till, body: Sale, idempotency_key: Annotated[str, Header()] = "") -> Response:
         """A receipt is printed: recorded, with the points that it brought."""
         sold = Sold(body.receipt, tuple(SoldLine(one.article, one.quantity, one.cents) for one in body.lines))
-        outcome = await path.till_desk.sell(till, _key(idempotency_key), sold)
+        outcome = await path.till_desk.sell(till, till_key(idempotency_key), sold)
         if not isinstance(outcome, Recorded):
             raise _refused(outcome)
         return JSONResponse({"result": "recorded", "points": outcome.points}, headers=FRESH)
 
-    _add_redemptions(app, path, clock, Beside)
+    _add_redemptions(app, path, clock, Beside, tablets)
 
 
-def _key(idempotency_key: str) -> str:
+def till_key(idempotency_key: str) -> str:
     if not KEY.fullmatch(idempotency_key):
         raise HTTPException(400, "Send an Idempotency-Key of 8 to 64 letters, digits, dots, dashes, underscores.")
     return idempotency_key
@@ -113,18 +113,27 @@ def _refused(outcome: Literal["conflict", "busy"]) -> HTTPException:
     return HTTPException(*NOT_ASKED[outcome])
 
 
-def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> None:  # noqa: N803 - a type
+def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any, tablets: Tablets) -> None:  # noqa: N803 - a type
     """What a till asks under a key that it makes up; `Beside` gives the till to whom may."""
 
     async def asking(till: Beside, idempotency_key: Annotated[str, Header()] = "") -> tuple[str, str]:
-        return till, _key(idempotency_key)
+        return till, till_key(idempotency_key)
+
+    async def by(
+        authorization: Annotated[str, Header()] = "",
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+    ) -> tuple[str, str]:
+        """The tablet that asks, and who works at it; "" for a till itself."""
+        return tablets.colleague(None if authorization else cookie)
+
+    By = Annotated[tuple[str, str], Depends(by)]  # noqa: N806 - a type, made here because it needs the tablets
 
     Asking = Annotated[tuple[str, str], Depends(asking)]  # noqa: N806 - a type, made here as the one above
 
     _add_baskets(app, path, asking)
 
-    async def ask(asking: tuple[str, str], asked: Asked) -> Response:
-        outcome = await path.till_desk.ask(*asking, asked)
+    async def ask(asking: tuple[str, str], by: tuple[str, str], asked: Asked) -> Response:
+        outcome = await path.till_desk.ask(*asking, replace(asked, tablet=by[0], staff_id=by[1]))
         if not isinstance(outcome, Answer):
             raise _refused(outcome)
         found = Redeemed(**asdict(outcome))
@@ -133,26 +142,26 @@ def _add_redemptions(app: FastAPI, path: Path, clock: Clock, Beside: Any) -> Non
         return JSONResponse(found.model_dump(), headers=FRESH)
 
     @app.post("/api/v1/tills/{till}/redemptions", tags=["tills"], response_model=Redeemed)
-    async def reserve(asking: Asking, body: Redeem) -> Response:
+    async def reserve(asking: Asking, by: By, body: Redeem) -> Response:
         """Hold an offer, or what a coupon is for, until the receipt is printed: reserved or refused."""
         return await ask(
-            asking, Asked("reserve", offer_id=body.offer_id or "", coupon=body.coupon or "", cents=body.cents)
+            asking, by, Asked("reserve", offer_id=body.offer_id or "", coupon=body.coupon or "", cents=body.cents)
         )
 
     @app.post("/api/v1/tills/{till}/redemptions/{redemption_id}/confirm", tags=["tills"], response_model=Redeemed)
-    async def confirm(redemption_id: str, asking: Asking, body: Confirm) -> Response:
+    async def confirm(redemption_id: str, asking: Asking, by: By, body: Confirm) -> Response:
         """The receipt is printed: committed or refused."""
-        return await ask(asking, Asked("confirm", redemption_id[:64], cents=body.cents, receipt=body.receipt))
+        return await ask(asking, by, Asked("confirm", redemption_id[:64], cents=body.cents, receipt=body.receipt))
 
     @app.post("/api/v1/tills/{till}/redemptions/{redemption_id}/cancel", tags=["tills"], response_model=Redeemed)
-    async def cancel(redemption_id: str, asking: Asking, body: Cancel) -> Response:
+    async def cancel(redemption_id: str, asking: Asking, by: By, body: Cancel) -> Response:
         """There is no sale: released or refused."""
-        return await ask(asking, Asked("cancel", redemption_id[:64]))
+        return await ask(asking, by, Asked("cancel", redemption_id[:64]))
 
     @app.post("/api/v1/tills/{till}/redemptions/{redemption_id}/reverse", tags=["tills"], response_model=Redeemed)
-    async def reverse(redemption_id: str, asking: Asking, body: Reverse) -> Response:
+    async def reverse(redemption_id: str, asking: Asking, by: By, body: Reverse) -> Response:
         """Goods came back: reversed or refused."""
-        return await ask(asking, Asked("reverse", redemption_id[:64], cents=body.cents))
+        return await ask(asking, by, Asked("reverse", redemption_id[:64], cents=body.cents))
 
 
 def _add_baskets(app: FastAPI, path: Path, asking: Callable[..., Awaitable[tuple[str, str]]]) -> None:

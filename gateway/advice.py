@@ -54,6 +54,8 @@ class Advice:
         self._beside: dict[str, str] = {}  # reader -> the tablet that stands beside it
         # Whether an offer of a card may go to its customer's phone; set once there is somebody who hands it out.
         self.may_take: Callable[[Tx, str, Proof], bool] = lambda tx, offer_id, proof: False
+        # Who works at a tablet, "" = nobody or everybody; set once there are colleagues.
+        self.colleague: Callable[[str], str] = lambda tablet: ""
 
     def stand(self, tablet: str, reader: str | None) -> None:
         """From now on `tablet` stands beside `reader`, and no other does; None takes it away from wherever it stood."""
@@ -145,7 +147,7 @@ class Advice:
         now_ms = self._clock.now_ms()
         until_ms = now_ms + self._shop().card_ms
         before = self._handshakes.get(handshake_id)
-        outcome = self._handshakes.accept(handshake_id, tablet, until_ms)
+        outcome = self._handshakes.accept(handshake_id, tablet, until_ms, self.colleague(tablet))
         handshake = self._handshakes.get(handshake_id)
         if outcome != "open" or handshake is None or handshake == before:
             return outcome  # asking again from the tablet that has it changes nothing and is no second view
@@ -175,7 +177,7 @@ class Advice:
         if line is None or member_id is None:
             return None
         who, now_ms = member_id, self._clock.now_ms()
-        detail = {"handshake_id": handshake_id, "offer_id": offer_id}
+        detail = {"handshake_id": handshake_id, "offer_id": offer_id} | self._by(tablet)
         seen = [Purpose.STAFF_ADVICE]
         await self._commit(lambda tx: tx.audit(now_ms, who, f"tablet:{tablet}", "why.shown", detail, seen))
         return line.why if self.member_at(handshake_id, tablet) == who else None
@@ -194,7 +196,8 @@ class Advice:
         at = Spot("card" if arrived is None else "door", shown.zone)
         self._offering.add(entry_id)
         try:
-            noted = await self._commit(lambda tx: self._decisions.offer_usual(tx, entry_id, who, at, tablet, now_ms))
+            by = at, tablet, now_ms, self.colleague(tablet)
+            noted = await self._commit(lambda tx: self._decisions.offer_usual(tx, entry_id, who, *by))
         finally:
             self._offering.discard(entry_id)
         if not noted:
@@ -208,13 +211,13 @@ class Advice:
             self._surfaces.open_card(tablet, self._cards[entry_id])
         return "ok"
 
-    async def close(self, handshake_id: str, tablet: str) -> Literal["ok", "gone"]:
-        """The colleague is done: the card is wiped at once, the event follows."""
+    async def close(self, handshake_id: str, tablet: str, reason: str = "closed") -> Literal["ok", "gone"]:
+        """The colleague is done, or the tablet was locked: the card is wiped at once, the event follows."""
         handshake = self._handshakes.close(handshake_id, tablet)
         if handshake is None:
             return "gone"
-        self._wipe([handshake], "closed")
-        await self.tell_closed([handshake], "closed")
+        self._wipe([handshake], reason)
+        await self.tell_closed([handshake], reason)
         return "ok"
 
     def _card(self, tx: Tx, handshake: Handshake, tablet: str, now_ms: int, until_ms: int) -> StaffCard | None:
@@ -236,11 +239,11 @@ class Advice:
             return None
         return handshake.member_id, handshake.proof
 
-    async def leave(self, tablet: str) -> None:
-        """The tablet goes into other hands: what is open on it is wiped at once."""
+    async def leave(self, tablet: str, reason: str = "closed") -> None:
+        """The tablet goes into other hands, or into none: what is open on it is wiped at once."""
         handshake = self._handshakes.at(tablet)
         if handshake is not None:
-            await self.close(handshake.handshake_id, tablet)
+            await self.close(handshake.handshake_id, tablet, reason)
 
     def expire(self, now_ms: int) -> list[Handshake]:
         """Wipe what waited or stood open too long; `tell_closed` is to follow."""
@@ -290,13 +293,21 @@ class Advice:
         def tell(tx: Tx) -> None:
             for handshake in ended:
                 body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "reason": reason}
-                tx.tell(Event("handshake.closed", now_ms, body))
+                by = {"staff_id": handshake.staff_id} if handshake.staff_id else {}
+                tx.tell(Event("handshake.closed", now_ms, body | by))
+                if reason == "locked" and tx.has_member(handshake.member_id):
+                    detail = {"handshake_id": handshake.handshake_id, "reason": reason} | by
+                    tx.audit(now_ms, handshake.member_id, f"tablet:{handshake.tablet}", "card.closed", detail)
 
         await self._commit(tell, GROUP_MS)
 
     def refresh(self) -> None:
         """Send tablets the queue again, and with it what stands beside it."""
         self._ring()
+
+    def _by(self, tablet: str) -> dict[str, str]:
+        staff_id = self.colleague(tablet)
+        return {"staff_id": staff_id} if staff_id else {}
 
     def _ring(self) -> None:
         near = list(self._colleagues.values())

@@ -264,6 +264,7 @@ class Gateway:
             installing=self._installing,
             secure=tls,
             installable=http.installable,
+            staffing=self._flow.staffing,
         )
 
         def on_ready(port: int) -> None:

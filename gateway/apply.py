@@ -36,6 +36,7 @@ from gateway.core.changes import (
     ScanPut,
     SegmentsPut,
     SegmentsRefused,
+    StaffPut,
     StockPut,
 )
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS, Consents, recognisable
@@ -73,6 +74,7 @@ class Touched:
     shop: bool = False
     segments: bool = False
     content: bool = False  # or the brand
+    staff: bool = False
     keys: bool = False
     bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
     counts: list[str] = field(default_factory=list)  # counters to raise, fixed words of ours
@@ -101,6 +103,9 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
             _apply_secret(tx, change, site_key, gateway, touched)
         elif isinstance(change, CouponsPut):
             tx.put_coupon_rules(change)
+        elif isinstance(change, StaffPut):
+            tx.put_staff(change, site_key)
+            touched.staff = True
         elif isinstance(change, PointsPut):
             tx.put_points_policy(change.policy)
         elif isinstance(change, BalancePut):

@@ -35,7 +35,7 @@ Result = Literal["reserved", "committed", "released", "reversed", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request of a till. `cents` None = all of it."""
+    """One request of a till. `cents` None = all of it; `tablet` and `staff_id`: where and by whom, "" = unknown."""
 
     action: Literal["reserve", "confirm", "cancel", "reverse"]
     redemption_id: str = ""
@@ -43,11 +43,14 @@ class Asked:
     coupon: str = ""
     cents: int | None = None
     receipt: str = ""
+    tablet: str = ""
+    staff_id: str = ""
 
     @property
     def digest(self) -> bytes:
-        """Equal for equal requests, and for no others."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).digest()
+        """Equal for equal requests, whoever asks, and for no others."""
+        said = {name: value for name, value in asdict(self).items() if name not in ("tablet", "staff_id")}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,10 @@ def settle(tx: Tx, at: AtTill, key: str, asked: Asked, new_id: Callable[[], str]
     if isinstance(step, Refused):
         made = Answer("refused", step.reason)
     else:
-        keep(tx, step, at.times)
+        keep(tx, step, at.times, asked.staff_id)
         one = step.redemption
+        if asked.tablet:
+            tx.note_act(one.redemption_id, asked.tablet, asked.staff_id, at.times.now_ms)
         ttl_ms = TTL_MS if step.kind is State.RESERVED else None
         result: Result = step.kind.value  # type: ignore[assignment]  # a till's request expires nothing
         made = Answer(result, None, one.redemption_id, one.offer_id, step.cents, ttl_ms)
@@ -88,7 +93,7 @@ def settle(tx: Tx, at: AtTill, key: str, asked: Asked, new_id: Callable[[], str]
     return made, True
 
 
-def keep(tx: Tx, step: Step, times: Times) -> None:
+def keep(tx: Tx, step: Step, times: Times, staff_id: str = "") -> None:
     """Write a step into the ledger and tell headquarters."""
     tx.save_redemption(step, times)
     one = step.redemption
@@ -105,6 +110,8 @@ def keep(tx: Tx, step: Step, times: Times) -> None:
     }
     if one.member_id is not None:
         body["member_id"] = one.member_id
+    if staff_id:
+        body["staff_id"] = staff_id
     if step.kind is State.COMMITTED:
         _sold(tx, one, times.now_ms)
         if one.member_id is not None:

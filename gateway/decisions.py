@@ -286,15 +286,16 @@ class Decisions:
         person = tx.person(handshake.member_id, now_ms)
         if person is None or not person.profile.may(Purpose.STAFF_ADVICE, now_ms).ok:
             return None
+        by = {"staff_id": handshake.staff_id} if handshake.staff_id else {}
         body = {"handshake_id": handshake.handshake_id, "member_id": handshake.member_id, "tablet": tablet}
-        tx.emit(Event("handshake.accepted", now_ms, body))
+        tx.emit(Event("handshake.accepted", now_ms, body | by))
         profile = person.profile
         purposes = [
             purpose
             for purpose in (Purpose.STAFF_ADVICE, Purpose.PURCHASE_HISTORY, Purpose.PERSONALISE_OFFERS)
             if profile.may(purpose, now_ms).ok
         ]
-        detail = {"handshake_id": handshake.handshake_id, "zone": handshake.zone, "via": handshake.via}
+        detail = {"handshake_id": handshake.handshake_id, "zone": handshake.zone, "via": handshake.via} | by
         tx.audit(now_ms, handshake.member_id, f"tablet:{tablet}", "card.opened", detail, purposes)
 
         def read(field: Field[T], otherwise: T) -> T:
@@ -325,7 +326,9 @@ class Decisions:
             points=None if points is None else points.points,
         )
 
-    def offer_usual(self, tx: Tx, entry_id: str, member_id: str, at: Spot, tablet: str, now_ms: int) -> bool:
+    def offer_usual(
+        self, tx: Tx, entry_id: str, member_id: str, at: Spot, tablet: str, now_ms: int, staff_id: str = ""
+    ) -> bool:
         """Note that a colleague offers the member what they usually take; False where that may not be known now."""
         purpose = Purpose.GREET_ON_ENTRY if at.via == "door" else Purpose.STAFF_ADVICE
         profile = tx.profile(member_id)
@@ -333,6 +336,7 @@ class Decisions:
             return False
         tx.note_contact(member_id, entry_id, Contact(now_ms, USUAL_OFFER, True, tablet))
         body = {"entry_id": entry_id, "member_id": member_id, "zone": at.zone, "via": at.via, "tablet": tablet}
+        body |= {"staff_id": staff_id} if staff_id else {}
         tx.emit(Event("usual.offered", now_ms, body))
         return True
 

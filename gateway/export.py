@@ -87,6 +87,8 @@ NOT_PERSONAL = {
     "content_part": "headquarters' next bundle of them, the same for everybody",
     "offer_count": "how often an offer was given out in a quarter of an hour, to whomever",
     "stock": "how much of each article the shop has",
+    "staff": "colleagues with their PINs' hashes, headquarters' own; no customer's",
+    "staff_act": "which colleague redeemed at a tablet; whose redemption it was stands in the redemption alone",
     "coupon_used": "coupons that were redeemed, by a random number; whose they were stands in the redemption alone",
     "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",

@@ -35,6 +35,7 @@ from gateway.loops import Loops
 from gateway.orders import Orders
 from gateway.recognition import Recognition
 from gateway.segments import Segments
+from gateway.staffing import Staffing
 from gateway.store import GROUP_MS, Store
 from gateway.takeaway import Takeaways
 from gateway.taps import Outcome, Taps
@@ -114,7 +115,8 @@ class Flow:
         self.life = Life(store, clock, health, self._begin_always, lambda: self.shop, self._wiped, self._aged)
         desk = self._tills, store, self.life.times, hq_there, self._receivers.values(), surfaces, self._stage
         self.checkout, self.till_desk, self.baskets = open_counter(lent, *desk, self._visits)
-        self._holders |= {"till_pages": self.till_desk, "baskets": self.baskets}
+        self.staffing = Staffing(lent, store, self.advice, self.recognition, self.till_desk, lambda: self.stale)
+        self._holders |= {"till_pages": self.till_desk, "baskets": self.baskets, "staff": self.staffing}
         wipes = self._forget, self._forget_all, self._binding.drop, self.selfservice.erased
         own = store, self.recognition, clock, health, self._commit, self._begin_always
         self._forgetting = Forgetting(*own, *wipes)
@@ -214,6 +216,8 @@ class Flow:
 
     def tapped(self, tap: Tap) -> None:
         """Somebody showed a card or phone."""
+        if self.staffing.takes(tap):
+            return
         if self.recognition.held and tap.member_id is not None:
             tap = Tap(None, tap.reader, tap.at_ms, trouble=Trouble.AGAIN)  # they may have been erased elsewhere
         self._begin(self._taps.on_tap(tap))
@@ -376,12 +380,14 @@ class Flow:
         if serves != self._serves:
             self._serves = serves
             self.recognition.allow(self.shop.notice, serves=serves)
+        self.staffing.aged()
         self.advice.refresh()
 
     def _wiped(self) -> None:
         """No profile is in the file any more: nor is any elsewhere."""
         self._forget_all()
         self._forgetting.wiped()
+        self._begin(self.staffing.load(), always=True)
 
     async def _forget_proofs(self, now_ms: int) -> None:
         await self._commit(lambda tx: tx.forget_past(now_ms), GROUP_MS)
@@ -390,6 +396,7 @@ class Flow:
         self.shop = await self._store.run(lambda tx: tx.shop(), vital=True)
         self.recognition.allow(self.shop.notice, serves=self._serves)
         await self.segments.load()
+        await self.staffing.load()
 
     def _show(self, screen: str) -> None:
         self._surfaces.show(screen, self._stage.render(screen, self._clock.now_ms()))

@@ -53,7 +53,9 @@ class Handovers:
         if not self._locks.lock(tablet, pin):
             return Handed("refused")
         self._surfaces.lock(tablet, True)
-        link = Link("mine" if member_id else "enrol", "tablet", tablet, member_id)
+        link = Link(
+            "mine" if member_id else "enrol", "tablet", tablet, member_id, staff_id=self._advice.colleague(tablet)
+        )
         path = f"/h/{self._links.issue(link, self._clock.now_ms(), LINK_TABLET_MS)}"
         self._begin(self._advice.leave(tablet))
         return Handed("ok", path)

@@ -325,6 +325,20 @@ def plays(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def colleagues(db: Database) -> None:
+    """Colleagues with their wrong PINs, and which redemptions tablets asked for; `seq` of the newest event of each."""
+    for statement in (
+        """CREATE TABLE staff (staff_id TEXT PRIMARY KEY, body BLOB NOT NULL, wrong INTEGER NOT NULL,
+           until_ms INTEGER NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE staff_act (redemption_id TEXT PRIMARY KEY, tablet TEXT NOT NULL, staff_id TEXT NOT NULL,
+           at_ms INTEGER NOT NULL, seq INTEGER NOT NULL, kept_from_ms INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX staff_act_time ON staff_act (at_ms)",
+        "CREATE INDEX staff_act_age ON staff_act (kept_from_ms)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -81,7 +81,7 @@ class Orders:
         waits: list[Callable[[], Coroutine[Any, Any, None]]] = []
         if touched.keys and self.keychain is not None:
             waits.append(self.keychain.load)
-        if touched.shop or touched.segments:
+        if touched.shop or touched.segments or touched.staff:
             waits.append(self.read_shop)
         if touched.shop or touched.catalogue:
             waits.append(partial(self.refresh_loops, everywhere=touched.shop))

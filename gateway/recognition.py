@@ -41,6 +41,7 @@ class Recognition:
         self._readings = 0
         self._unread = True  # they could not be read the last time, or not yet
         self._held = False  # not caught up with HQ's erasures
+        self._badges: dict[str, Recognised] = {}  # of colleagues, who are no members; at most staff.MAX_COLLEAGUES
 
     @property
     def held(self) -> bool:
@@ -75,9 +76,17 @@ class Recognition:
         if not allowed:
             self._readings += 1
             self._resolver.clear()
+            self._put_badges()
         elif not self._allowed:
             self._begin(self._read())
         self._allowed = allowed
+
+    def set_badges(self, badges: Mapping[str, Recognised]) -> None:
+        """Colleagues' badges, by a name that no member can have, in place of those before. They need no notice."""
+        for gone in self._badges.keys() - badges.keys():
+            self._resolver.drop_member(gone)
+        self._badges = dict(badges)
+        self._put_badges()
 
     def follow(self, changed: Mapping[str, Recognised]) -> None:
         """These members may be recognised by these credentials from now on, and by no other."""
@@ -135,6 +144,7 @@ class Recognition:
         self._readings += 1
         reading = self._readings
         self._resolver.begin_reading()
+        self._put_badges()
         after = ""
         while True:
             page = await self._page(after, reading)
@@ -171,6 +181,11 @@ class Recognition:
         now_ms = self._clock.now_ms()
         for member_id, credentials in members.items():
             self._resolver.set_member(member_id, credentials if self._allowed else (), now_ms)
+
+    def _put_badges(self) -> None:
+        now_ms = self._clock.now_ms()
+        for name, credentials in self._badges.items():
+            self._resolver.set_member(name, credentials, now_ms)
 
     async def _keep(self, learned: list[Learned]) -> None:
         def write(tx: Tx) -> None:

@@ -46,6 +46,7 @@ from gateway.tables.prices import Prices
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
 from gateway.tables.segments import SegmentRules
+from gateway.tables.staff import StaffRows
 from gateway.tables.stock import Stock
 from gateway.tables.taps import TapsAndKeys
 
@@ -78,6 +79,7 @@ class Tx(
     ContentRows,
     PlayRows,
     FloorPlan,
+    StaffRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -283,7 +285,8 @@ class Tx(
         self.emit(Event("audit.viewed", at_ms, body))
 
     def wipe_profiles(self) -> int:
-        """Delete profiles, purchases and credentials and end one-time codes; of how many. HQ will send everything anew.
+        """Delete profiles, purchases, credentials and colleagues and end one-time codes; of how many members. HQ will
+        send everything anew.
 
         Consents, what a card's counter showed, decisions, audit and the outbox stay.
         """
@@ -293,6 +296,7 @@ class Tx(
         for table in ("member", "credential", "purchase"):
             self._db.execute(f"DELETE FROM {table}")
         self.spend_bindings()
+        self.wipe_staff()
         self.put_meta("hq_version", "0")
         return int(count)
 

@@ -25,6 +25,7 @@ SLACK_MS = 3_600_000
 
 REQUEST_DAYS = 4
 PLAY_DAYS = 7  # a page that has kept its proofs for longer was never heard in between
+ACT_DAYS = 2  # a shift, and the morning after
 COUNT_DAYS = 92  # two more than the longest period of a cap (sync.forms); a calendar month is shorter
 
 
@@ -86,6 +87,11 @@ RULES = (
         "so that what a screen showed counts once, however often its page sends it; headquarters was told. No member's",
     ),
     Rule(
+        Aged("staff_act", "redemption_id", "kept_from_ms"),
+        lambda _: ACT_DAYS,
+        "the log of a shift, which the colleague and the next one look at; headquarters keeps who redeemed",
+    ),
+    Rule(
         Aged("offer_count", "rowid", "quarter_ms"),
         lambda _: COUNT_DAYS,
         "as long as a cap of the whole shop can look back; no member's",
@@ -122,6 +128,7 @@ NO_PERIOD = {
     "erasure": "so that nobody who was erased comes back, also from a backup; keyed hashes",
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
     "offer": "headquarters' catalogue, nobody's data",
+    "staff": "until headquarters sends others, or is away too long (gateway.life)",
     "segment_rule": "headquarters' definitions, nobody's data",
     "catalogue_part": "headquarters' next catalogue, nobody's data; until it is whole, or another one comes",
     "stock": "nobody's data; until headquarters says otherwise, and bounded in number (gateway.tables.stock)",

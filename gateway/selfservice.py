@@ -386,12 +386,12 @@ class SelfService:
     def _act_of(self, session: Session, form: Form) -> Act:
         """The act behind a form; a notice that is not ours, which only a withdrawal may name, is not kept."""
         shown = self._language_shown(form)
+        channel = "tablet" if session.link.via == "tablet" else "web"
         return Act(
-            channel="tablet" if session.link.via == "tablet" else "web",
-            method="toggle",
-            device_id=session.link.place,
+            *(channel, "toggle", session.link.place),
             language=shown or form.language,
             age_gate=form.age or AgeGate.UNKNOWN,
+            staff_id=session.link.staff_id,
             notice_version=form.notice_version if shown else "",
             notice_sha256=form.notice_sha256 if shown else "",
         )

@@ -41,6 +41,7 @@ from gateway.core.changes import (
     PurchasesPut,
     ScanPut,
     SegmentsPut,
+    StaffPut,
     StockPut,
 )
 from gateway.core.content import ContentPut
@@ -64,7 +65,7 @@ from gateway.core.model import (
 )
 from gateway.core.redemption import CouponClass
 from gateway.errors import PeerError
-from sync import content, credentials, forms, offers, points, prices, purchases, segments, spent, stock
+from sync import content, credentials, forms, offers, points, prices, purchases, segments, spent, staff, stock
 from sync.fields import validate
 
 
@@ -179,6 +180,8 @@ def _parse_secret(name: str, body: object) -> Change:
             return _coupons(validate(forms.CouponsBody, body))
         case "stock.put":
             return stock.parse(body)
+        case "staff.put":
+            return staff.parse(body)
         case "prices.put" | "scan.put":
             return prices.parse(name, body)
         case "content.put":
@@ -263,6 +266,8 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("coupons.put", _plain(change))
         case StockPut():
             return _op("stock.put", stock.body(change))
+        case StaffPut():
+            return _op("staff.put", staff.body(change))
         case PointsPut():
             return _op("points.put", points.points_body(change))
         case BalancePut():

@@ -14,6 +14,7 @@ from gateway.core.points import Counted, PointsPolicy
 from gateway.core.prices import Article
 from gateway.core.redemption import CouponClass, Unit
 from gateway.core.segment import Segment
+from gateway.core.staff import Colleague
 from gateway.core.usual import Purchases
 
 
@@ -269,6 +270,13 @@ class Booked:
     leases: tuple[tuple[str, int], ...] = ()  # id, spent
 
 
+@dataclass(frozen=True, slots=True)
+class StaffPut:
+    """All colleagues; it replaces the former ones whole. With none, tablets have no lock."""
+
+    colleagues: tuple[Colleague, ...] = ()
+
+
 Change = (
     MemberPut
     | MemberErase
@@ -299,6 +307,7 @@ Change = (
     | Booked
     | ContentPut
     | BrandPut
+    | StaffPut
 )
 
 

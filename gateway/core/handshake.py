@@ -12,7 +12,8 @@ MAX_WAITING = 50
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """`tablet` is set once a colleague accepted; `expires_at_ms` ends the waiting or the card; `proof` of the tap."""
+    """`tablet` is set once a colleague accepted; `expires_at_ms` ends the waiting or the card; `proof` of the tap;
+    `staff_id` of the colleague who accepted, "" where tablets have no lock."""
 
     handshake_id: str
     member_id: str
@@ -23,6 +24,7 @@ class Handshake:
     expires_at_ms: int
     tablet: str | None = None
     proof: Proof = Proof.BEARER
+    staff_id: str = ""
 
     @property
     def state(self) -> Literal["asked", "open"]:
@@ -62,14 +64,16 @@ class Handshakes:
         """The handshake, or None once it is over."""
         return self._all.get(handshake_id)
 
-    def accept(self, handshake_id: str, tablet: str, until_ms: int) -> Literal["open", "taken", "gone"]:
+    def accept(
+        self, handshake_id: str, tablet: str, until_ms: int, staff_id: str = ""
+    ) -> Literal["open", "taken", "gone"]:
         """Exactly one tablet gets "open"; asking again from the same tablet is "open" too."""
         handshake = self._all.get(handshake_id)
         if handshake is None:
             return "gone"
         if handshake.tablet is not None:
             return "open" if handshake.tablet == tablet else "taken"
-        self._all[handshake_id] = replace(handshake, tablet=tablet, expires_at_ms=until_ms)
+        self._all[handshake_id] = replace(handshake, tablet=tablet, expires_at_ms=until_ms, staff_id=staff_id)
         return "open"
 
     def close(self, handshake_id: str, tablet: str | None = None) -> Handshake | None:

@@ -51,6 +51,7 @@ class Link:
     language: str = "de"
     offer_id: str = ""
     proof: Proof = Proof.BEARER  # of the tap that the offer answered
+    staff_id: str = ""  # the colleague who made it, where tablets have a lock
 
 
 @dataclass(slots=True)

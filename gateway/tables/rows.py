@@ -42,8 +42,9 @@ OUTBOX_BODY = SealedColumn("outbox", "body", ("seq",), before=0)
 PURCHASE_BODY = SealedColumn("purchase", "body", ("member_id",))
 DECISION_INPUTS = SealedColumn("decision", "inputs", ("decision_id",), "inputs IS NOT NULL")
 BASKET_BODY = SealedColumn("basket", "body", ("basket_id",))
+STAFF_BODY = SealedColumn("staff", "body", ("staff_id",))
 # All of them: what is not listed here keeps its old key alive for ever (`tables.datakeys` seals these anew).
-SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY, PURCHASE_BODY, DECISION_INPUTS, BASKET_BODY)
+SEALED = (MEMBER_BODY, CREDENTIAL_SECRET, OUTBOX_BODY, PURCHASE_BODY, DECISION_INPUTS, BASKET_BODY, STAFF_BODY)
 
 FLOOR = "surely_ms"  # the key under which gateway.life keeps a time that has surely come
 

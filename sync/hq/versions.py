@@ -34,6 +34,7 @@ from gateway.core.changes import (
     PurchasesPut,
     ScanPut,
     SegmentsPut,
+    StaffPut,
     StockPut,
 )
 from gateway.core.content import ContentPut
@@ -359,6 +360,8 @@ def _key(change: Change) -> tuple[str, str | None]:
             return "coupons", None
         case SegmentsPut():
             return "segments", None
+        case StaffPut():
+            return "staff", None
         case StockPut():
             of = "" if change.whole else sha256("/".join(sorted(change.units)).encode()).hexdigest()
             return f"stock:{change.gateway}:{of}", None
