@@ -22,10 +22,10 @@ from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Wh
 from display.plays import add_plays
 from display.refusals import add_refusals
 from display.scanning import add_scanning
-from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
-from display.streams import EventStream
 from display.securecookies import SecureCookies
+from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.staffing import add_staffing
+from display.streams import EventStream
 from display.takeaway import add_cards, add_takeaways
 from display.tills import add_tills
 from display.trust import Secure, add_trust
@@ -34,8 +34,8 @@ from gateway.devices import Devices
 from gateway.handovers import Handovers
 from gateway.health import Health
 from gateway.heartbeats import Heartbeats
-from gateway.plays import Plays
 from gateway.installing import Installing
+from gateway.plays import Plays
 from gateway.selfservice import SelfService
 from gateway.staffing import Staffing
 from gateway.takeaway import Takeaways

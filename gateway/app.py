@@ -33,12 +33,12 @@ from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
 from gateway.heartbeats import Heartbeats
-from gateway.installing import Installing
 from gateway.https import Https
+from gateway.installing import Installing
 from gateway.keychain import Keychain
 from gateway.mapfile import radio_map_of
-from gateway.plays import Plays
 from gateway.placing import placed
+from gateway.plays import Plays
 from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve

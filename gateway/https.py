@@ -179,7 +179,9 @@ class Https:
                 context.load_cert_chain(path, key, password=password)
                 self._context, self._loaded = context, mark
                 return
-        raise ConfigError(f"{key or path}: certificate and key do not fit, or the key cannot be read without a password")
+        raise ConfigError(
+            f"{key or path}: certificate and key do not fit, or the key cannot be read without a password"
+        )
 
     def _tell(self, found: Served, now_ms: int) -> None:
         left_ms = found.ends_ms - now_ms
@@ -205,9 +207,7 @@ class Https:
 def names_of(http: HttpTable) -> Hosts:
     """Everything that screens, tablets and tills may call this box."""
     told = [urlsplit(url).hostname or "" for url in (http.shop_url or http.public_url,) if url is not None]
-    return certs.hosts(
-        "localhost", "127.0.0.1", "::1", http.host, *told, *ownnames.host_names(), *ownnames.addresses()
-    )
+    return certs.hosts("localhost", "127.0.0.1", "::1", http.host, *told, *ownnames.host_names(), *ownnames.addresses())
 
 
 def title(config: Config) -> str:

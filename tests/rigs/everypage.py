@@ -19,7 +19,11 @@ MAX_SHIFT = 0.05
 WAIT_MS = 20_000  # patience, not an expectation
 _WATCH = (Path(__file__).parent / "pagelook.js").read_text(encoding="utf-8")
 # The screen's loop cross-fades and its phone pages scroll: rules that ask for a document's outline do not fit a kiosk.
-_AXE = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
+_AXE = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "preload": False,
+}
 
 SIZES = {
     "wide": (1920, 1080),
