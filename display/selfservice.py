@@ -98,8 +98,8 @@ class Linking(_Form):
 
 
 class Tablets:
-    """Which tablet asks: `tablet_of` its cookie. `handovers` None: none is ever handed over; `staffing` None: none has a
-    lock. What its role may ask is settled before (display.access)."""
+    """Which tablet asks: `tablet_of` its cookie. `handovers` None: none is ever handed over; `staffing` None: none has
+    a lock. What its role may ask is settled before (display.access)."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Tablets:
 
     def colleague(self, cookie: str | None) -> tuple[str, str]:
         """The tablet of a cookie and who works at it, by id; each "" for none."""
-        tablet = cookies.tablet_of(cookie, self._key) or ""
+        tablet = self._tablet_of(cookie) or ""
         return tablet, self._staffing.colleague(tablet) if self._staffing is not None and tablet else ""
 
     def handed(self, tablet: str) -> None:
