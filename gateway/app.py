@@ -8,7 +8,6 @@ import secrets
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from display import cookies, faults
 from display.api import create_app, host_of
@@ -19,23 +18,23 @@ from drivers.sources import Source, open_source
 from drivers.talk import Terminal
 from gateway import hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock, world_ms
-from gateway.config import Config, MqttTable, SourceTable
+from gateway.config import Config, SourceTable
 from gateway.contents import Contents
 from gateway.core import sealing
-from gateway.core.fob import Fob, Heeded, Live
+from gateway.core.fob import Fob, Heeded
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
 from gateway.core.presence import Presence
-from gateway.dbfile import DATABASE as DATABASE
+from gateway.dbfile import DATABASE
 from gateway.desk import Desk
 from gateway.devices import Devices
-from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health, Part
 from gateway.heartbeats import Heartbeats
 from gateway.https import Https
 from gateway.installing import Installing
 from gateway.keychain import Keychain
+from gateway.lines import address, name_of, remote_source
 from gateway.mapfile import radio_map_of
 from gateway.placing import placed
 from gateway.plays import Plays
@@ -45,8 +44,7 @@ from gateway.serving import serve
 from gateway.store import Store
 from gateway.supervise import Supervisor
 from gateway.works import Works
-from sync.link import Address, Transport
-from sync.scanners import RemoteSource
+from sync.link import Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
 
@@ -333,30 +331,6 @@ def journal(part: Part) -> None:
     log.log(level, "%s", found)
 
 
-def name_of(config: Config) -> str:
-    """How headquarters names this gateway when it seals: "tenant/store/id"."""
-    return Topics(config.gateway.tenant, config.gateway.store, config.gateway.id).name
-
-
-def remote_source(
-    config: Config,
-    table: SourceTable,
-    ears: Ears,
-    live: Live,
-    clock: ShopClock | InstantClock,
-    health: Health,
-    rng: random.Random,
-) -> RemoteSource:
-    """The source behind `mqtt:scanner/ID`. Raises ConfigError if the broker's password cannot be read."""
-    mqtt, who = config.mqtt, config.gateway
-    assert mqtt is not None  # config.Config holds that
-    assert table.receiver is not None
-    scanner = table.target.removeprefix("scanner/")
-    name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
-    place, transport = Topics(who.tenant, who.store, who.id), Transport(address(mqtt), name, rng)
-    return RemoteSource(table.receiver, scanner, place, transport, ears, live, clock, health, rng)
-
-
 def _presence(config: Config) -> Presence:
     zones = {receiver.id: receiver.zone for receiver in config.receiver}
     anchors = {anchor.id: anchor.place for anchor in config.anchor if anchor.place is not None}
@@ -368,28 +342,6 @@ def opened(config: Config, port: int, tablet_key: str) -> Opened:
     host = "localhost" if config.http.host in (*LOOPBACK, "0.0.0.0", "::") else config.http.host
     base_url = (config.http.shop_url or config.http.public_url or f"http://{host}:{port}").rstrip("/")
     return Opened(base_url, f"{base_url}/tablet?key={tablet_key}")
-
-
-def address(mqtt: MqttTable) -> Address:
-    """Where the broker is and how we show who we are. Raises ConfigError."""
-    return Address(
-        mqtt.host,
-        mqtt.port,
-        mqtt.protocol,
-        mqtt.username,
-        password(mqtt.password_file),
-        mqtt.ca_file,
-        mqtt.cert_file,
-        mqtt.key_file,
-    )
-
-
-def password(path: Path | None) -> str | None:
-    """The broker's password from its file, None without one. Raises ConfigError."""
-    try:
-        return None if path is None else path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read; expected the broker's password") from error
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

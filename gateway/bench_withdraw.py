@@ -23,10 +23,10 @@ from typing import Any
 
 from display import cookies
 from gateway import keys
-from gateway.app import DATABASE
 from gateway.broker import Broker
 from gateway.core.identity import static_digest
 from gateway.core.model import ConsentRecord, ConsentState, Credential, CredentialKind, Member, Purpose
+from gateway.dbfile import DATABASE
 from gateway.errors import UnavailableError
 from gateway.records import Tx
 from gateway.results import Result, percentile

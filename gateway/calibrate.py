@@ -14,7 +14,6 @@ from pathlib import Path
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from gateway import rekey
-from gateway.app import remote_source
 from gateway.clock import ShopClock
 from gateway.config import AnchorTable, Config
 from gateway.core.coverage import levels_of
@@ -24,6 +23,7 @@ from gateway.core.model import Credential, Sighting, Tap
 from gateway.core.radiomap import MAX_POINTS, Ear, Point
 from gateway.errors import ConfigError
 from gateway.health import Health
+from gateway.lines import remote_source
 from gateway.mapfile import ears_of, probe, save_survey
 from gateway.supervise import Supervisor
 from gateway.zonedata import load_fingerprints, load_receivers

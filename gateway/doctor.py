@@ -19,15 +19,15 @@ from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
 from gateway import erasures, keys, ledgerfile, withdrawals
-from gateway.app import DATABASE, name_of
 from gateway.clock import ShopClock
 from gateway.core import notice as notices
 from gateway.core import sealing
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import ShopConfig
-from gateway.dbfile import broken_logs, examined, kept_keys, kept_shop
+from gateway.dbfile import DATABASE, broken_logs, examined, kept_keys, kept_shop
 from gateway.errors import ConfigError
 from gateway.keychain import ACTION, open_all
+from gateway.lines import name_of
 from gateway.preflight import check
 from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers import sun
-from gateway import app, contentverbs, tillverbs
+from gateway import contentverbs, lines, tillverbs
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
@@ -145,7 +145,7 @@ def _add_key_verbs(verb: Verb) -> None:
 
 
 def _hq_serve(arguments: argparse.Namespace) -> int:
-    password = app.password(arguments.mqtt_password_file)
+    password = lines.password(arguments.mqtt_password_file)
     address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
 
     async def serve() -> None:

@@ -11,10 +11,11 @@ from typing import Any
 from rich.markup import escape
 
 from gateway import config, hatch
-from gateway.app import DATABASE, Gateway
+from gateway.app import Gateway
 from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.model import Purpose
+from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError, StoreError, UnavailableError
 from gateway.readable import readable
 from gateway.terminal import Defaults, out, say

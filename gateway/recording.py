@@ -16,7 +16,7 @@ from pathlib import Path
 from drivers.mask import KEY_BYTES, Mask
 from drivers.record import Recorder
 from drivers.sources import Source, open_source
-from gateway import app, rekey
+from gateway import rekey
 from gateway.apply import recognised_after
 from gateway.clock import ShopClock
 from gateway.config import Config
@@ -24,6 +24,7 @@ from gateway.core.identity import Resolver
 from gateway.core.model import Token
 from gateway.core.notice import missing
 from gateway.core.ports import Clock
+from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError
 from gateway.health import Health
 from gateway.recognition import PAGE
@@ -104,7 +105,7 @@ async def _until_the_end(
 
 async def _members(config: Config, now_ms: int) -> Resolver:
     """Who may be recognised now, from the gateway's own data."""
-    path = config.gateway.data_dir / app.DATABASE
+    path = config.gateway.data_dir / DATABASE
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected the gateway's database, whose members are to be kept")
     store = Store(path, secrets.token_hex(16), rekey.root_key(config.gateway.data_dir))

@@ -15,13 +15,13 @@ from drivers.sources import open_source
 from drivers.talk import Outcome
 from gateway import config as local
 from gateway import keys
-from gateway.app import address
 from gateway.clock import ShopClock
 from gateway.config import ScannerConfig, SourceTable
 from gateway.core.model import Token
 from gateway.core.ports import Clock
 from gateway.errors import ConfigError, PeerError
 from gateway.health import Health, Part
+from gateway.lines import address
 from gateway.preflight import missing_files
 from gateway.supervise import Supervisor
 from sync.ear import EarLine

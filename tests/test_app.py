@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from gateway import app
-from gateway.app import opened, password
+from gateway.app import opened
 from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.changes import Delta
 from gateway.core.keyring import SunKey
-from gateway.errors import ConfigError
 from gateway.health import Part
 from gateway.keys import gateway_key
 from tests.rigs.broker import free_port
@@ -106,14 +105,6 @@ def test_the_broken_options_of_a_source_exit_78(config) -> None:
     assert done.returncode == 78
     assert f"{path}:9: source[1].path: " in done.stderr
     assert "speed" in done.stderr
-
-
-def test_the_brokers_password_stands_in_its_own_file(tmp_path: Path) -> None:
-    path = tmp_path / "password"
-    with pytest.raises(ConfigError, match="broker's password"):
-        password(path)
-    path.write_text("sesame\n")
-    assert (password(path), password(None)) == ("sesame", None)
 
 
 def test_addresses_for_people() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway import __main__, doctor, erasures, withdrawals
-from gateway.app import DATABASE
+from gateway.dbfile import DATABASE
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing

@@ -1,0 +1,60 @@
+"""The lines to the broker: who we are there, and how we show it."""
+
+import random
+from pathlib import Path
+
+from drivers.ears import Ears
+from gateway.clock import InstantClock, ShopClock
+from gateway.config import Config, MqttTable, SourceTable
+from gateway.core.fob import Live
+from gateway.errors import ConfigError
+from gateway.health import Health
+from sync.link import Address, Transport
+from sync.scanners import RemoteSource
+from sync.topics import Topics
+
+
+def name_of(config: Config) -> str:
+    """How headquarters names this gateway when it seals: "tenant/store/id"."""
+    return Topics(config.gateway.tenant, config.gateway.store, config.gateway.id).name
+
+
+def remote_source(
+    config: Config,
+    table: SourceTable,
+    ears: Ears,
+    live: Live,
+    clock: ShopClock | InstantClock,
+    health: Health,
+    rng: random.Random,
+) -> RemoteSource:
+    """The source behind `mqtt:scanner/ID`. Raises ConfigError if the broker's password cannot be read."""
+    mqtt, who = config.mqtt, config.gateway
+    assert mqtt is not None  # config.Config holds that
+    assert table.receiver is not None
+    scanner = table.target.removeprefix("scanner/")
+    name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
+    place, transport = Topics(who.tenant, who.store, who.id), Transport(address(mqtt), name, rng)
+    return RemoteSource(table.receiver, scanner, place, transport, ears, live, clock, health, rng)
+
+
+def address(mqtt: MqttTable) -> Address:
+    """Where the broker is and how we show who we are. Raises ConfigError."""
+    return Address(
+        mqtt.host,
+        mqtt.port,
+        mqtt.protocol,
+        mqtt.username,
+        password(mqtt.password_file),
+        mqtt.ca_file,
+        mqtt.cert_file,
+        mqtt.key_file,
+    )
+
+
+def password(path: Path | None) -> str | None:
+    """The broker's password from its file, None without one. Raises ConfigError."""
+    try:
+        return None if path is None else path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read; expected the broker's password") from error
