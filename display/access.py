@@ -56,7 +56,7 @@ RULES = (
     _rule(r"/(notice|notice\.svg|join\.svg|healthz)"),
     _rule(r"/api/v1/pairing(/.*)?|/pair\.svg"),
     _rule(r"/brand\.css|/brand/.+"),
-    _rule(r"/(trust|app|ca)(/.*)?|/(manifest\.webmanifest|sw\.js|offline)"),
+    _rule(r"/trust(/.*)?|/trust\.svg|/(manifest\.webmanifest|sw\.js|offline|version\.json)|/api/v1/(ping|trust)"),
     # customers' own phones, each route with its own session
     _rule(r"/me(/.*)?|/h/.+|/o/.+|/scan(/.*)?|/api/v1/(me|scan)(/.*)?"),
     # screens: each its own

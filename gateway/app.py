@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from display import cookies, faults
 from display.api import create_app, host_of
@@ -17,7 +18,7 @@ from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
-from gateway import hatch, keys, rekey
+from gateway import devicedesk, hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core import sealing
@@ -138,6 +139,7 @@ class Gateway:
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal)
         self._uplink = self._make_uplink(rng)
         self.devices = self._make_devices()
+        self._device_desk = devicedesk.DeviceDesk(self.devices, clock)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
@@ -146,7 +148,7 @@ class Gateway:
         await self.devices.start()
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
-            self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
+            self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
@@ -161,6 +163,10 @@ class Gateway:
         stopped.cancel()
         if self._supervisor.failed.done():
             self._supervisor.failed.result()
+
+    async def answer(self, asked: object) -> dict[str, Any]:
+        """What an operator asks on this box: of members (gateway.desk) or of devices."""
+        return await (self._device_desk if devicedesk.is_for(asked) else self.desk).answer(asked)
 
     async def close(self) -> None:
         """Stop everything within two seconds; what was accepted is committed."""

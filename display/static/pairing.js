@@ -109,10 +109,9 @@ class PairingPage extends HTMLElement {
     this.letters.replaceChildren(...[...data.code].flatMap((one, n) => (n === half ? [el("i", { "aria-hidden": "true" }), letter(one)] : [letter(one)])));
     this.letters.setAttribute("aria-label", said("de", "code", { code: [...data.code].join(" ") }));
     this.letters.setAttribute("role", "img");
-    const link = () => el("a", { href: "/pair", target: "_blank", rel: "noopener" }, bare(data.address));
     const [de, en] = both("how");
-    this.how.replaceChildren(`${de} `, link());
-    this.howOther.replaceChildren(`${en} `, link());
+    this.how.replaceChildren(`${de} `, el("a", { href: "/pair", target: "_blank", rel: "noopener" }, bare(data.address)));
+    say(this.howOther, en);
     this.side.hidden = data.picture === null;
     if (data.picture !== null) this.picture.src = data.picture;
     this.scan.replaceChildren(said("de", "howQr"), el("span", { lang: "en" }, said("en", "howQr")));
