@@ -15,7 +15,7 @@ from display import cookies, faults, guard, wire
 from display.access import Access, Unpaired
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
-from display.pairing import add_pairing
+from display.pairing import add_may, add_pairing
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.refusals import add_refusals
 from display.scanning import add_scanning
@@ -109,6 +109,7 @@ def create_app(
     add_refusals(app, health)
     _add_pages(app, path, pages, public_url)
     _add_staff_pages(app, path, pages, tablet_key, health, handovers)
+    add_may(app)
     if devices is not None:
         add_pairing(app, path, devices, clock, pages, shop_url)
     _add_status(app, path, hub, health, clock, version)

@@ -62,6 +62,16 @@ class Approving(Granting):
     code: _Code
 
 
+def add_may(app: FastAPI) -> None:
+    """What an open page asks when its stream broke."""
+
+    @app.get("/api/v1/pairing/may", tags=["pairing"])
+    async def may(page: Annotated[str, Query(max_length=200)], request: Request) -> Response:
+        """Whether this browser may open this page of ours: a page whose stream broke asks."""
+        access: Access = app.state.access
+        return JSONResponse({"may": access.may(request, page)}, headers=FRESH)
+
+
 def add_pairing(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None) -> None:
     """`shop_url`: where tablets find this gateway, None = under the name by which the page was asked for."""
     _add_waiting(app, path, devices, clock, pages, shop_url)
@@ -116,12 +126,6 @@ def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages
         if shown.device is not None and shown.device.via == "code":
             remember(answer, request, kind, cookie or "")
         return answer
-
-    @app.get("/api/v1/pairing/may", tags=["pairing"])
-    async def may(page: Annotated[str, Query(max_length=200)], request: Request) -> Response:
-        """Whether this browser may open this page of ours: a page whose stream broke asks."""
-        access: Access = app.state.access
-        return JSONResponse({"may": access.may(request, page)}, headers=FRESH)
 
     @app.get("/pair.svg", include_in_schema=False)
     async def picture(request: Request, c: str = "") -> Response:

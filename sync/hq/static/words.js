@@ -180,6 +180,8 @@ const EVENTS = { // b: the body with its ids replaced by names
   "redemption.released": { de: (b) => `Einlösung abgebrochen oder abgelaufen: ${b.offer}`, en: (b) => `Redemption cancelled or ended: ${b.offer}` },
   "redemption.reversed": { de: (b) => `Einlösung zurückgenommen: ${b.offer}`, en: (b) => `Redemption taken back: ${b.offer}` },
   "coupon.issued": { de: (b) => `Aufs Telefon mitgegeben: ${b.offer}`, en: (b) => `Taken along on a phone: ${b.offer}` },
+  "device.paired": { de: (e) => `Ein Gerät gehört zum Laden: ${e.kind}${e.place ? ` ${e.place}` : ""}, ${e.role}`, en: (e) => `a device belongs to the shop: ${e.kind}${e.place ? ` ${e.place}` : ""}, ${e.role}` },
+  "device.revoked": { de: (e) => `Ein Gerät wurde zurückgezogen: ${e.kind}${e.place ? ` ${e.place}` : ""}`, en: (e) => `a device was revoked: ${e.kind}${e.place ? ` ${e.place}` : ""}` },
   "tills.restored": { de: () => "Eine Sicherung wurde eingespielt: es wird gefragt, was inzwischen eingelöst ist", en: () => "A backup was restored: what was redeemed since is asked for" },
   "lease.closed": { de: () => "Ein verliehenes Budget ist abgerechnet", en: () => "A lent budget is settled" },
   "credential.bound": { de: (b) => `Neu verbunden: ${pick(THINGS[b.kind], "de", "Karte oder Handy")}${proof(b, "de")}`, en: (b) => `Newly bound: ${pick(THINGS[b.kind], "en", "Card or phone")}${proof(b, "en")}` },
