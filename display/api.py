@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from starlette.types import Receive, Scope, Send
 
 from display import cookies, faults, guard, wire
-from display.access import Access, Unpaired
+from display.access import Access, Unpaired, renewed
 from display.hub import Hub, Message, Stream
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.pairing import add_may, add_pairing
@@ -150,7 +150,7 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -
             raise Unpaired("screen")
         if id not in path.screens:
             return _page(pages.shell("no_screen.html"), 404 if id else 200)
-        return _page(pages.shell("screen.html"))
+        return renewed(_page(pages.shell("screen.html")), request)
 
     @app.get("/notice", include_in_schema=False)
     async def notice_page(language: str = "") -> Response:
@@ -188,7 +188,7 @@ def _add_staff_pages(
         request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None
     ) -> Response:
         refused = await sign_in(request, "/tablet", key, cookie)
-        return refused if refused is not None else _page(pages.shell("tablet.html"))
+        return refused if refused is not None else renewed(_page(pages.shell("tablet.html")), request)
 
     @app.get("/till", include_in_schema=False)
     async def till_page(
@@ -206,7 +206,7 @@ def _add_staff_pages(
             return refused
         if one not in path.tills:
             return _page(pages.tills(path.tills, bool(one)), 404 if one else 200)
-        return _page(pages.shell("till.html", {"till": one}))
+        return renewed(_page(pages.shell("till.html", {"till": one})), request)
 
     async def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:
         """Let a tablet in that shows the manager's key; None for one that is in already."""

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from display import cookies, wire
-from display.access import Access, Unpaired
+from display.access import Access, Unpaired, remember
 from display.pages import Pages, qr_svg
 from display.path import Path
 from gateway.core.devices import CODE_CHARS, LETTERS, MAX_LANGUAGES, MAX_NAME_CHARS, Device, Grant, Kind, plain
@@ -225,18 +225,6 @@ def page_of(device: Device) -> str:
     if grant.role == "installer":
         return "/install"
     return PAGES[grant.kind] + (f"?{urlencode({'id': grant.place})}" if grant.place else "")
-
-
-def remember(answer: Response, request: Request, kind: Kind, value: str) -> None:
-    """The device's cookie, which no script reads and no other site sends."""
-    answer.set_cookie(
-        cookies.COOKIES[kind],
-        value,
-        max_age=cookies.DEVICE_MAX_AGE_S,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
 
 
 def _is_box(url: str) -> bool:

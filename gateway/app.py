@@ -59,8 +59,8 @@ TRUST = "Let the box reach a time server (timedatectl)."
 
 LOOPBACK = ("127.0.0.1", "::1")
 OPEN_TO_ALL = (
-    "pages: whoever reaches this port, also through a proxy, can open a screen's page and press there for whoever "
-    "stands before it. Where phones reach it, set http.phones_port or http.shop_url (docs/configuration.md)."
+    "pages: whoever reaches this port, also through a proxy, finds the pages of screens, tablets and tills and can ask "
+    "to be paired. Where phones reach it, set http.phones_port or http.shop_url (docs/configuration.md)."
 )
 
 

@@ -93,7 +93,8 @@ async def test_from_the_code_to_the_page_and_out_again(shop: Shop) -> None:
     told = await screen.get("/api/v1/pairing", params={"kind": "screen"})
     assert (told.json()["state"], told.json()["page"]) == ("active", "/screen?id=coffee")
     assert "Max-Age=34560000" in told.headers["set-cookie"]  # as long as browsers keep one, anew
-    assert "<shop-screen" in (await screen.get("/screen?id=coffee")).text
+    page = await screen.get("/screen?id=coffee")
+    assert "<shop-screen" in page.text and "Max-Age=34560000" in page.headers["set-cookie"]
     assert (await screen.get("/screen?id=wine")).headers["location"] == "/screen?id=coffee"
     listed = (await manager.get("/api/v1/devices")).json()
     assert [one["kind"] for one in listed["devices"]] == ["tablet", "screen"] and listed["waiting"] == 0

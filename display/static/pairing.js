@@ -116,7 +116,8 @@ class PairingPage extends HTMLElement {
     if (data.picture !== null) this.picture.src = data.picture;
     this.scan.replaceChildren(said("de", "howQr"), el("span", { lang: "en" }, said("en", "howQr")));
     const place = { screen: `screen:${this.dataset.wish || "ID"}`, tablet: "tablet", till: `till:${this.dataset.wish || "ID"}` }[this.dataset.kind];
-    this.box.replaceChildren(...both("box").map((words, n) => el("span", { lang: n ? "en" : "de" }, words)), el("code", {}, `store-gateway device approve ${data.code} --as ${place}`));
+    const first = this.dataset.kind === "tablet" ? both("first") : [];
+    this.box.replaceChildren(...first.map((words, n) => el("p", { lang: n ? "en" : "de" }, words)), ...both("box").map((words, n) => el("span", { lang: n ? "en" : "de" }, words)), el("code", {}, `store-gateway device approve ${data.code} --as ${place}`));
   }
 
   /** What stands there instead of a code. */
