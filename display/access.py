@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Request, Response
 
 from display import cookies
 from gateway.core.devices import Device, Grant, Kind, Role
@@ -56,8 +56,7 @@ RULES = (
     _rule(r"/(notice|notice\.svg|join\.svg|healthz)"),
     _rule(r"/api/v1/pairing(/.*)?|/pair\.svg"),
     _rule(r"/brand\.css|/brand/.+"),
-    _rule(r"/trust(/.*)?|/trust\.svg|/api/v1/(ping|trust)"),
-    _rule(r"/(manifest\.webmanifest|sw\.js|offline|version\.json)"),
+    _rule(r"/trust(/.*)?|/trust\.svg|/(manifest\.webmanifest|sw\.js|offline|version\.json)|/api/v1/(ping|trust)"),
     # customers' own phones, each route with its own session
     _rule(r"/me(/.*)?|/h/.+|/o/.+|/scan(/.*)?|/api/v1/(me|scan)(/.*)?"),
     # screens: each its own
@@ -152,6 +151,8 @@ class Access:
 
     def may(self, request: Request, page: str) -> bool:
         """Whether this browser is let in to `page`, as it could be in its address."""
+        if self.devices is None:
+            return True
         path = page.partition("?")[0]
         rule = rule_for(path)
         return rule is not None and bool(let_in(rule, path, self.who(request)))
@@ -212,6 +213,27 @@ class Access:
         if kind == "tablet" and cookies.tablet_of(cookie, self._tablet_key) is not None:
             return Device(device_id, b"", Grant("tablet", "manager"), "link", 0, "link")
         return None
+
+
+def remember(answer: Response, request: Request, kind: Kind, value: str) -> None:
+    """A paired device's cookie, which no script reads and no other site sends; anew with each opening of its page."""
+    answer.set_cookie(
+        cookies.COOKIES[kind],
+        value,
+        max_age=cookies.DEVICE_MAX_AGE_S,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+
+
+def renewed(answer: Response, request: Request) -> Response:
+    """The page of a paired device, whose cookie begins its time anew."""
+    device: Device | None = request.state.device
+    if device is not None and device.via == "code":
+        kind = device.grant.kind
+        remember(answer, request, kind, request.cookies.get(cookies.COOKIES[kind], ""))
+    return answer
 
 
 def _shows_key(request: Request) -> bool:

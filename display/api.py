@@ -12,12 +12,12 @@ from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from display import content, cookies, faults, guard, wire
-from display.access import Access, Unpaired
+from display.access import Access, Unpaired, renewed
 from display.hub import Hub, Stream
 from display.installable import add_installable
 from display.installing import SignIn, add_installing
 from display.pages import Pages, code_path, join_target, qr_svg
-from display.pairing import add_pairing
+from display.pairing import add_may, add_pairing
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.plays import add_plays
 from display.refusals import add_refusals
@@ -101,6 +101,7 @@ def create_app(
     add_refusals(app, health)
     _add_pages(app, path, pages, public_url)
     sign_in = _add_staff_pages(app, path, pages, tablet_key, health, handovers)
+    add_may(app)
     if devices is not None:
         add_pairing(app, path, devices, clock, pages, shop_url)
     _add_status(app, path, hub, health, clock, version)
@@ -149,7 +150,7 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -
             raise Unpaired("screen")
         if id not in path.screens:
             return _page(pages.shell("no_screen.html"), 404 if id else 200)
-        return _page(pages.shell("screen.html"))
+        return renewed(_page(pages.shell("screen.html")), request)
 
     @app.get("/notice", include_in_schema=False)
     async def notice_page(language: str = "") -> Response:
@@ -187,7 +188,7 @@ def _add_staff_pages(
         request: Request, key: str = "", cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None
     ) -> Response:
         refused = await sign_in(request, "/tablet", key, cookie)
-        return refused if refused is not None else _page(pages.shell("tablet.html"))
+        return refused if refused is not None else renewed(_page(pages.shell("tablet.html")), request)
 
     @app.get("/till", include_in_schema=False)
     async def till_page(
@@ -205,7 +206,7 @@ def _add_staff_pages(
             return refused
         if one not in path.tills:
             return _page(pages.tills(path.tills, bool(one)), 404 if one else 200)
-        return _page(pages.shell("till.html", {"till": one}))
+        return renewed(_page(pages.shell("till.html", {"till": one})), request)
 
     async def sign_in(request: Request, page: str, key: str, cookie: str | None) -> Response | None:
         """Let a tablet in that shows the manager's key; None for one that is in already."""

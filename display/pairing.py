@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from display import cookies, wire
-from display.access import Access, Unpaired
+from display.access import Access, Unpaired, remember
 from display.pages import Pages, qr_svg
 from display.path import Path
 from gateway.core.devices import CODE_CHARS, LETTERS, MAX_LANGUAGES, MAX_NAME_CHARS, Device, Grant, Kind, plain
@@ -60,6 +60,16 @@ class Approving(Granting):
     """What the device that shows this code becomes."""
 
     code: _Code
+
+
+def add_may(app: FastAPI) -> None:
+    """What an open page asks when its stream broke."""
+
+    @app.get("/api/v1/pairing/may", tags=["pairing"])
+    async def may(page: Annotated[str, Query(max_length=200)], request: Request) -> Response:
+        """Whether this browser may open this page of ours: a page whose stream broke asks."""
+        access: Access = app.state.access
+        return JSONResponse({"may": access.may(request, page)}, headers=FRESH)
 
 
 def add_pairing(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None) -> None:
@@ -116,12 +126,6 @@ def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages
         if shown.device is not None and shown.device.via == "code":
             remember(answer, request, kind, cookie or "")
         return answer
-
-    @app.get("/api/v1/pairing/may", tags=["pairing"])
-    async def may(page: Annotated[str, Query(max_length=200)], request: Request) -> Response:
-        """Whether this browser may open this page of ours: a page whose stream broke asks."""
-        access: Access = app.state.access
-        return JSONResponse({"may": access.may(request, page)}, headers=FRESH)
 
     @app.get("/pair.svg", include_in_schema=False)
     async def picture(request: Request, c: str = "") -> Response:
@@ -221,18 +225,6 @@ def page_of(device: Device) -> str:
     if grant.role == "installer":
         return "/install"
     return PAGES[grant.kind] + (f"?{urlencode({'id': grant.place})}" if grant.place else "")
-
-
-def remember(answer: Response, request: Request, kind: Kind, value: str) -> None:
-    """The device's cookie, which no script reads and no other site sends."""
-    answer.set_cookie(
-        cookies.COOKIES[kind],
-        value,
-        max_age=cookies.DEVICE_MAX_AGE_S,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
 
 
 def _is_box(url: str) -> bool:

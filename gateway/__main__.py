@@ -20,6 +20,7 @@ from gateway import (
     calibrate,
     config,
     demo,
+    deviceverbs,
     doctor,
     evaluate,
     evaluate_learning,
@@ -322,6 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     memberverbs.add_why(verbs, DEFAULT_CONFIG)
     whatifverbs.add_verb(verbs, DEFAULT_CONFIG)
+    deviceverbs.add_verbs(verbs.add_parser("device", help="screens, tablets and tills that are paired"), DEFAULT_CONFIG)
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser

@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from display import cookies, faults
 from display.api import create_app, host_of
@@ -16,7 +17,7 @@ from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
-from gateway import hatch, keys, rekey
+from gateway import devicedesk, hatch, keys, rekey
 from gateway.clock import InstantClock, ShopClock, world_ms
 from gateway.config import Config, SourceTable
 from gateway.contents import Contents
@@ -64,8 +65,8 @@ TRUST = "Let the box reach a time server (timedatectl)."
 
 LOOPBACK = ("127.0.0.1", "::1")
 OPEN_TO_ALL = (
-    "pages: whoever reaches this port, also through a proxy, can open a screen's page and press there for whoever "
-    "stands before it. Where phones reach it, set http.phones_port or http.shop_url (docs/configuration.md)."
+    "pages: whoever reaches this port, also through a proxy, finds the pages of screens, tablets and tills and can ask "
+    "to be paired. Where phones reach it, set http.phones_port or http.shop_url (docs/configuration.md)."
 )
 
 
@@ -156,6 +157,7 @@ class Gateway:
         self._https: Https | None = None
         if config.http.https_port is not None and not isinstance(clock, InstantClock):
             self._https = Https(config, lambda: rekey.root_keys(data_dir), world_ms, clock, self.health)
+        self._device_desk = devicedesk.DeviceDesk(self.devices, clock)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
@@ -165,7 +167,7 @@ class Gateway:
         await self._contents.load()
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
-            self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.desk.answer))
+            self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             self._supervisor.keep("hq", self._uplink.run)
@@ -184,6 +186,10 @@ class Gateway:
         stopped.cancel()
         if self._supervisor.failed.done():
             self._supervisor.failed.result()
+
+    async def answer(self, asked: object) -> dict[str, Any]:
+        """What an operator asks on this box: of members (gateway.desk) or of devices."""
+        return await (self._device_desk if devicedesk.is_for(asked) else self.desk).answer(asked)
 
     async def close(self) -> None:
         """Stop everything within two seconds; what was accepted is committed."""

@@ -128,6 +128,9 @@ class Demo:
         console.print("[bold]Open these pages[/bold] (Ctrl-C ends everything):\n")
         for name, url in pages.items():
             console.print(f"  {name:<26} {url}", soft_wrap=True)
+        console.print("\n[bold]Pair a screen and a tablet[/bold], as in a new shop, in two minutes:\n")
+        for number, step in enumerate(demoshop.pairing_steps(self._public(ports)), 1):
+            console.print(f"  {number}. {step}", soft_wrap=True, highlight=False, markup=False)
         console.print("\n[bold]Ask it[/bold], in another terminal:\n")
         for what, command in demoshop.commands(program(), folder, time.strftime("%Y-%m-%d")):
             console.print(f"  # {what}\n  {command}", soft_wrap=True, highlight=False, markup=False)

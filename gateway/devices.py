@@ -292,10 +292,6 @@ class Devices:
         """Screens and tills that a device may be given."""
         return self._screens, self._tills
 
-    def expire(self, now_ms: int) -> None:
-        """Let go of codes that are over."""
-        self._waiting.expire(now_ms)
-
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
         self._waiting.shift(delta_ms)

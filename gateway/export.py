@@ -74,6 +74,7 @@ NOT_PERSONAL = {
     "play": "what screens showed, and for how long; whose decision it was stands in the decision alone",
     "price": "headquarters' price list, the same for everybody",
     "terminal_key": "keys of readers",
+    "device": "the shop's own screens, tablets and tills, with the names that staff gave them",
     "decision_day": "counts of at least five people",
     "learning_tally": "what was shown and taken of offers, counted by segments of at least 50 people",
     "learning_open": "an offer's outcome that is waited for; whose decision it was stands in the decision alone",

@@ -127,6 +127,7 @@ NO_PERIOD = {
     "notice": "hashes of notices, nobody's data; what a consent names must be known as long as the consent",
     "erasure": "so that nobody who was erased comes back, also from a backup; keyed hashes",
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
+    "device": "the shop's own devices, no member's; until they are revoked and another one needs the place",
     "offer": "headquarters' catalogue, nobody's data",
     "staff": "until headquarters sends others, or is away too long (gateway.life)",
     "segment_rule": "headquarters' definitions, nobody's data",

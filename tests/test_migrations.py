@@ -26,6 +26,7 @@ RELEASED = [
     "prices_and_baskets",
     "handover",
     "colleagues",
+    "devices",
 ]
 
 

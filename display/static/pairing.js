@@ -109,15 +109,15 @@ class PairingPage extends HTMLElement {
     this.letters.replaceChildren(...[...data.code].flatMap((one, n) => (n === half ? [el("i", { "aria-hidden": "true" }), letter(one)] : [letter(one)])));
     this.letters.setAttribute("aria-label", said("de", "code", { code: [...data.code].join(" ") }));
     this.letters.setAttribute("role", "img");
-    const link = () => el("a", { href: "/pair", target: "_blank", rel: "noopener" }, bare(data.address));
     const [de, en] = both("how");
-    this.how.replaceChildren(`${de} `, link());
-    this.howOther.replaceChildren(`${en} `, link());
+    this.how.replaceChildren(`${de} `, el("a", { href: "/pair", target: "_blank", rel: "noopener" }, bare(data.address)));
+    say(this.howOther, en);
     this.side.hidden = data.picture === null;
     if (data.picture !== null) this.picture.src = data.picture;
     this.scan.replaceChildren(said("de", "howQr"), el("span", { lang: "en" }, said("en", "howQr")));
     const place = { screen: `screen:${this.dataset.wish || "ID"}`, tablet: "tablet", till: `till:${this.dataset.wish || "ID"}` }[this.dataset.kind];
-    this.box.replaceChildren(...both("box").map((words, n) => el("span", { lang: n ? "en" : "de" }, words)), el("code", {}, `store-gateway device approve ${data.code} --as ${place}`));
+    const first = this.dataset.kind === "tablet" ? both("first") : [];
+    this.box.replaceChildren(...first.map((words, n) => el("p", { lang: n ? "en" : "de" }, words)), ...both("box").map((words, n) => el("span", { lang: n ? "en" : "de" }, words)), el("code", {}, `store-gateway device approve ${data.code} --as ${place}`));
   }
 
   /** What stands there instead of a code. */

@@ -182,6 +182,8 @@ const EVENTS = { // b: the body with its ids replaced by names
   "redemption.released": { de: (b) => `Einlösung abgebrochen oder abgelaufen: ${b.offer}`, en: (b) => `Redemption cancelled or ended: ${b.offer}` },
   "redemption.reversed": { de: (b) => `Einlösung zurückgenommen: ${b.offer}`, en: (b) => `Redemption taken back: ${b.offer}` },
   "coupon.issued": { de: (b) => `Aufs Telefon mitgegeben: ${b.offer}`, en: (b) => `Taken along on a phone: ${b.offer}` },
+  "device.paired": { de: (b) => `Gerät gekoppelt: ${b.kind} ${b.place} · ${b.role}`, en: (b) => `Device paired: ${b.kind} ${b.place} · ${b.role}` },
+  "device.revoked": { de: (b) => `Gerät zurückgezogen: ${b.kind} ${b.place}`, en: (b) => `Device withdrawn: ${b.kind} ${b.place}` },
   "tills.restored": { de: () => "Eine Sicherung wurde eingespielt: es wird gefragt, was inzwischen eingelöst ist", en: () => "A backup was restored: what was redeemed since is asked for" },
   "lease.closed": { de: () => "Ein verliehenes Budget ist abgerechnet", en: () => "A lent budget is settled" },
   "credential.bound": { de: (b) => `Neu verbunden: ${pick(THINGS[b.kind], "de", "Karte oder Handy")}${proof(b, "de")}`, en: (b) => `Newly bound: ${pick(THINGS[b.kind], "en", "Card or phone")}${proof(b, "en")}` },

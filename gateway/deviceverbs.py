@@ -1,0 +1,107 @@
+"""The verbs of `store-gateway device`: what an operator on the box does with screens, tablets and tills."""
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from gateway import config, hatch
+from gateway.app import DATABASE, Gateway
+from gateway.clock import ShopClock
+from gateway.config import Config
+from gateway.core.devices import ROLES
+from gateway.errors import ConfigError, StoreError, UnavailableError
+from gateway.terminal import Defaults, out, rows, say
+
+NOT = {
+    "wrong": "no device shows this code now; it stands on the device's page and counts for ten minutes",
+    "wait": "too many wrong codes; wait ten minutes",
+    "refused": "a device cannot become that: see [[screen]] and `till` in the configuration, and which kind asks",
+    "full": "too many devices are known; revoke one that is not used any more",
+    "gone": "no active device has this id; see store-gateway device list",
+    "many": "several ids begin like that; give more of it",
+    "wrong_form": "expected --as screen:ID, tablet or till:ID",
+}
+
+
+def add_verbs(parser: argparse.ArgumentParser, default_config: Path) -> None:
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text, formatter_class=Defaults)
+        sub.set_defaults(verb=_run, act=name)
+        sub.add_argument("--config", type=Path, default=default_config, help="the configuration file")
+        return sub
+
+    verb("list", "devices that are or were paired, one JSON object a line")
+    made = verb("approve", "pair the device that shows this code")
+    made.add_argument("code", help="six letters and digits, as they stand on the device's page")
+    made.add_argument("--as", dest="what", required=True, help="screen:ID, tablet or till:ID")
+    made.add_argument("--role", choices=ROLES["tablet"], help="of a tablet; staff without")
+    made.add_argument("--name", default="", help="how it is called in the list")
+    made.add_argument("--language", action="append", help="two letters, may be repeated; the first one counts most")
+    made.add_argument("--orientation", choices=["landscape", "portrait"], default="landscape", help="of a screen")
+    verb("revoke", "let a device in no more, from now on").add_argument("id", help="its id, or how that begins")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    answer = do(config.load(arguments.config), asked(arguments))
+    result = answer["result"]
+    if result == "disk":
+        raise StoreError("the disk refuses: nothing is stored")
+    if result != "ok":
+        say(NOT[result], "yellow")
+        return 1
+    match arguments.act:
+        case "list":
+            rows(answer["devices"], "no device is paired yet")
+            if answer["waiting"]:
+                say(f"{answer['waiting']} show a code and wait")
+        case "approve":
+            out.print(f"paired as {arguments.what}; its page changes by itself", highlight=False)
+        case "revoke":
+            out.print("revoked; its page shows nothing any more and asks for a new code", highlight=False)
+    return 0
+
+
+def asked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What these arguments ask of the service."""
+    found: dict[str, Any] = {"verb": f"device.{arguments.act}"}
+    if arguments.act == "revoke":
+        return found | {"device_id": arguments.id}
+    if arguments.act == "list":
+        return found
+    kind, _, place = arguments.what.partition(":")
+    roles: tuple[str, ...] = dict(ROLES).get(kind, ("",))
+    return found | {
+        "code": arguments.code,
+        "kind": kind,
+        "place": place,
+        "role": arguments.role or roles[0],
+        "name": arguments.name,
+        "languages": arguments.language or [],
+        "orientation": arguments.orientation,
+    }
+
+
+def do(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:
+    """The answer of the running service; without one, devices are listed and revoked on its file."""
+    data_dir = loaded.gateway.data_dir
+    if not (data_dir / DATABASE).exists():
+        raise ConfigError(f"{data_dir / DATABASE}: no such file; expected the gateway's database")
+    answer = hatch.ask(data_dir, asked)
+    if answer is not None:
+        return answer
+    if asked["verb"] == "device.approve":
+        raise UnavailableError(f"no service runs on {data_dir}; a device shows its code only while one does")
+    return asyncio.run(_alone(loaded, asked))
+
+
+async def _alone(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:
+    """On the file; what headquarters is told waits there for the service."""
+    gateway = Gateway(loaded, ShopClock(), asyncio.Event())
+    try:
+        await gateway.devices.start()
+        return await gateway.answer(asked)
+    finally:
+        await gateway.close()
