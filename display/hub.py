@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn, Protocol
 
-from display import faults, lockwire, wire
+from display import faults, lockwire, publicform, wire
 from gateway.core.model import QueueEntry, ScreenContent, StaffCard
 from gateway.core.ports import Clock
 from gateway.health import Health, Part
@@ -300,7 +300,13 @@ class Hub:
         shown = self._shown.get(screen)
         content = shown.content if shown is not None else ScreenContent("L0")
         left_ms = shown.ends_at_ms - self._clock.now_ms() if shown is not None else 0
-        return self._message(what, wire.screen(content, left_ms, self._clock.speed))
+        if what == "snapshot":
+            content = wire.anew(content)
+        body = wire.screen(content, left_ms, self._clock.speed)
+        if not publicform.fits(body):  # whatever made it: nothing leaves that has no place on a public screen
+            self._health.count("display.kept_back")
+            body = wire.neutral(content)
+        return self._message(what, body)
 
     def _tablet_message(self, tablet: str, what: str, note: str) -> Message:
         if what == "beat":

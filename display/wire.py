@@ -3,6 +3,8 @@
 Shop time ends here: everything a page counts down is given as remaining real milliseconds.
 """
 
+from dataclasses import replace
+
 from display.faults import PART, Ear, cause_of
 from gateway.core.content import ART, utc_offset_ms
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
@@ -59,6 +61,22 @@ def dialogue(value: DialogueView, level: str, ttl_ms: int) -> Json:
         if value.points is None or level != "L3"
         else {"change": value.points[0], "now": value.points[1]},
     }
+
+
+def anew(content: ScreenContent) -> ScreenContent:
+    """The same for a page that is loaded anew: somebody else may stand there by now, so nobody is called by name."""
+    view = content.dialogue
+    if view is None or content.level != "L3":
+        return content
+    if view.points is not None:
+        return ScreenContent("L1" if content.slides else "L0", content.slides)
+    return replace(content, dialogue=replace(view, call_name=None))
+
+
+def neutral(content: ScreenContent) -> Json:
+    """The level that is always right; what is kept from leaving leaves nothing of itself."""
+    loop = content.slides if content.level in ("L0", "L1") else ()
+    return screen(ScreenContent("L0", loop), 0, 1.0)
 
 
 def screen(content: ScreenContent, left_ms: int, speed: float) -> Json:
