@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos lives strangers taps test-pcsc test-vm install clean
+.PHONY: demo test fuzz check bench chaos lives screens strangers taps test-pcsc test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -38,6 +38,11 @@ chaos: $(VENV)/.dev
 lives: $(VENV)/.dev
 	TEST_DRAW=fresh LIFE_STEPS=10000 LIFE_EXAMPLES=500 ERASURE_STEPS=400 $(BIN)/python -m pytest \
 		tests/test_profile_life.py tests/test_life_clocks.py tests/test_erasure_orders.py -s --timeout 7200 $(ARGS)
+
+# Every page in every state, size, theme, language and text size, with pictures under build/pages; `make test` looks at
+# each once.
+screens: $(VENV)/.dev
+	PAGES_ALL=1 $(BIN)/python -m pytest tests/test_every_page.py --timeout 3600 $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.

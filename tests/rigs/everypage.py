@@ -19,7 +19,11 @@ MAX_SHIFT = 0.05
 WAIT_MS = 20_000  # patience, not an expectation
 _WATCH = (Path(__file__).parent / "pagelook.js").read_text(encoding="utf-8")
 # The screen's loop cross-fades and its phone pages scroll: rules that ask for a document's outline do not fit a kiosk.
-_AXE = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
+_AXE = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "preload": False,
+}
 
 SIZES = {
     "wide": (1920, 1080),
@@ -110,7 +114,7 @@ async def wrongs(one: Visit, root: str, scrolls: bool) -> list[str]:
 async def moved(page: Page) -> list[str]:
     """What moved by itself since the page was opened, if it was too much."""
     score, what = await page.evaluate("[globalThis.__moved.score, globalThis.__moved.what]")
-    return [f"moved {score:.3f}: {what[:6]}"] if score > MAX_SHIFT else []
+    return [f"moved {score:.3f}: {what[:14]}"] if score > MAX_SHIFT else []
 
 
 async def picture(one: Visit, name: str, look: Look) -> None:

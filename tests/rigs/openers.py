@@ -70,7 +70,9 @@ def screen(content: Callable[[str], ScreenContent] | None = None, join: str = ""
             if shown and not shown.dialogue:
                 shop.hub.show("coffee", shown)
             await page.goto(f"{shop.url}/screen?id=coffee")
-            await expect(page.locator("html")).to_have_attribute("data-level", shown.level if shown and not shown.dialogue else "L0")
+            await expect(page.locator("html")).to_have_attribute(
+                "data-level", shown.level if shown and not shown.dialogue else "L0"
+            )
             if shown and shown.dialogue:
                 shop.hub.show("coffee", shown)
                 await expect(page.locator("html")).to_have_attribute("data-step", shown.dialogue.step)
@@ -95,7 +97,10 @@ def step(
     """One step of the dialogue after a tap."""
 
     def content(language: str) -> ScreenContent:
-        more = {"de": "Hell geröstet, mit Noten von Jasmin und Zitrone.", "en": "A light roast with notes of jasmine and lemon."}
+        more = {
+            "de": "Hell geröstet, mit Noten von Jasmin und Zitrone.",
+            "en": "A light roast with notes of jasmine and lemon.",
+        }
         view = DialogueView(f"d-{name}", name, language, who, about, more, choices, 90_000, link, digits)  # type: ignore[arg-type]
         return ScreenContent("L3" if who else "L1", (slide(),), view, "decision-1")
 
@@ -115,7 +120,9 @@ class OnTablet:
         return (value or "").partition(".")[0]
 
 
-def tablet(name: str = "", who: str = "Anna", stale: Stale | None = None, fault: bool = False, row: bool = False) -> Opener:
+def tablet(
+    name: str = "", who: str = "Anna", stale: Stale | None = None, fault: bool = False, row: bool = False
+) -> Opener:
     """The staff's tablet: "" empty, "queue", "card", "lost"."""
 
     @asynccontextmanager
@@ -164,7 +171,9 @@ def own(state: OwnPages, view: str) -> Opener:
     return open_it
 
 
-def at(address: str, ready: str, state: OwnPages | None = None, path: Callable[[], FakePath] = FakePath, health: str = "") -> Opener:
+def at(
+    address: str, ready: str, state: OwnPages | None = None, path: Callable[[], FakePath] = FakePath, health: str = ""
+) -> Opener:
     """A page that is there as soon as `ready` is seen."""
 
     @asynccontextmanager
@@ -186,12 +195,16 @@ def no_shop() -> FakePath:
     return FakePath(shop=ShopConfig(store_name=SHOP.store_name))
 
 
+def two_tills() -> FakePath:
+    return FakePath(tills=frozenset({"till-1", "till-2"}))
+
+
 def coupon(state: State | None = None, over: bool = False) -> Opener:
     """An offer on a customer's phone."""
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        from tests.test_takeaway_pages import COUPON, GOOD, Coupons  # noqa: PLC0415 - what it holds is signed once there
+        from tests.test_takeaway_pages import COUPON, GOOD, Coupons
 
         path = FakePath()
         async with window(path) as shop:
@@ -217,6 +230,7 @@ def till(buyer: bool) -> Opener:
                 await expect(page.locator(".buyer h2")).to_have_text("Mia")
                 await page.locator(".offers li button:not([hidden])").first.click()
                 await expect(page.locator(".held li")).to_have_count(1)
+                await page.evaluate("globalThis.__moved.score = 0")  # what follows a press does not move by itself
             yield
             await page.goto("about:blank")  # before the shop ends, which the page would notice
 
@@ -236,15 +250,25 @@ def headquarters(filled: bool) -> Opener:
             ledger.record_ops(
                 [
                     {"op": "member.put", "body": {"member_id": "m-1", "call_name": LONG[:60]}},
-                    *({"op": "consent.add", "body": given | {"event_id": f"e-{p}", "purpose": p}} for p in ("recognise_ble", "staff_advice")),
+                    *(
+                        {"op": "consent.add", "body": given | {"event_id": f"e-{p}", "purpose": p}}
+                        for p in ("recognise_ble", "staff_advice")
+                    ),
                     {"op": "member.put", "body": {"member_id": "m-2", "call_name": RIGHT_TO_LEFT}},
                     {"op": "config.put", "body": {"zones": {"wine": {"de": "Weinregal", "en": "Wine shelf"}}}},
-                    {"op": "offer.put", "body": {"offer_id": "o-1", "title": {"en": "Tea", "de": "Tee"}, "text": {"en": "Two for one"}}},
+                    {
+                        "op": "offer.put",
+                        "body": {"offer_id": "o-1", "title": {"en": "Tea", "de": "Tee"}, "text": {"en": "Two for one"}},
+                    },
                 ]
             )
             for seq, kind in enumerate(("visit.entered", "decision.made", "shelf.emptied"), 1):
-                row = OutboxRow(seq, now_ms, kind, json.dumps({"member_id": "m-1", "zone": "wine", "offer_id": None, "reasons": []}))
-                ledger.ingest(Topics("acme", "munich-1", "gw-1"), messages.EventBatch("ab" * 16, seq, seq, (row,)), now_ms)
+                row = OutboxRow(
+                    seq, now_ms, kind, json.dumps({"member_id": "m-1", "zone": "wine", "offer_id": None, "reasons": []})
+                )
+                ledger.ingest(
+                    Topics("acme", "munich-1", "gw-1"), messages.EventBatch("ab" * 16, seq, seq, (row,)), now_ms
+                )
         url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(web.serve(ledger, pulse, Health(), lambda: now_ms, ("127.0.0.1", 0), url.set_result))
         try:
