@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos lives races strangers taps test-pcsc test-vm install clean
+.PHONY: demo test fuzz check bench chaos lives races screens strangers taps test-pcsc test-vm install clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -42,6 +42,11 @@ lives: $(VENV)/.dev
 # 1,000 races of each kind over real sockets; 50 of them are in `make test`.
 races: $(VENV)/.dev
 	RACES=1000 $(BIN)/python -m pytest tests/test_races.py -s $(ARGS)
+
+# Every page in every state, size, theme, language and text size, with pictures under build/pages; `make test` looks at
+# each once.
+screens: $(VENV)/.dev
+	PAGES_ALL=1 $(BIN)/python -m pytest tests/test_every_page.py --timeout 3600 $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.

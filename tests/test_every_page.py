@@ -1,6 +1,6 @@
 """A picture of every page in every state, and what must hold for each. A new page is one line in PAGES.
 
-`make test` looks at each once or twice; `make screens` (PAGES_ALL=1) in every size, theme, language and text size. The
+`make test` looks at each once, in turn in another size and theme; `make screens` (PAGES_ALL=1) in every size, theme, language and text size. The
 pictures are kept under build/pages.
 """
 
@@ -41,20 +41,19 @@ class Shown:
     large: bool = False  # it has the switch for large text
     allowed: tuple[str, ...] = ()  # parts of complaints of the browser that belong to this state
 
-    def looks(self) -> Iterator[Look]:
-        """All ways to look at it, or the one or two that a short run has time for."""
+    def looks(self, turn: int) -> Iterator[Look]:
+        """All ways to look at it, or the one of the `turn` that a short run has time for."""
         themes = ("light", "dark") if self.themes else ("light",)
         texts = (False, True) if self.large else (False,)
         if ALL:
             for language, size, scheme, large in product(("de", "en"), self.sizes, themes, texts):
                 yield Look(size, scheme, language, large)
             return
-        yield Look(self.sizes[0])
-        yield Look(self.sizes[-1], themes[-1], "de", texts[-1])
+        yield Look(self.sizes[turn % len(self.sizes)], themes[turn % len(themes)], "de", texts[turn // 2 % len(texts)])
 
 
-def panel(opener: Opener) -> Shown:
-    return Shown(opener, "shop-screen", PANEL, scrolls=False, themes=False)
+def panel(opener: Opener, root: str = ".talk") -> Shown:
+    return Shown(opener, root, PANEL, scrolls=False, themes=False)
 
 
 def staff(opener: Opener, root: str = "body", scrolls: bool = True, allowed: tuple[str, ...] = ()) -> Shown:
@@ -70,9 +69,9 @@ JOIN = "https://kontor.example/stammgast"
 
 PAGES: dict[str, Shown] = {
     # --- the public screen, and each step of its dialogue
-    "screen-neutral": panel(to.screen()),
-    "screen-offer": panel(to.loop(slide())),
-    "screen-long": panel(to.loop(LONG_OFFER)),
+    "screen-neutral": panel(to.screen(), ".slide.in"),
+    "screen-offer": panel(to.loop(slide()), ".slide.in"),
+    "screen-long": panel(to.loop(LONG_OFFER), ".slide.in"),
     "dialogue-offer": panel(to.step("offer", OFFERING, about=slide("wine", "Spätburgunder"))),
     "dialogue-offer-long": panel(to.step("offer", OFFERING, LONG[:40], LONG_OFFER)),
     "dialogue-rtl": panel(to.step("offer", OFFERING, RIGHT_TO_LEFT, slide("tea", "Erste Pflückung", ""))),
@@ -110,7 +109,7 @@ PAGES: dict[str, Shown] = {
     # --- the till
     "till-nobody": staff(to.till(False), "till-desk"),
     "till-buyer": staff(to.till(True), "till-desk"),
-    "till-which": Shown(to.at("/till?key=manager-key-for-tests", "h1"), sizes=DESK, allowed=("404",)),
+    "till-which": Shown(to.at("/till?key=manager-key-for-tests", ".letter h1", path=to.two_tills), sizes=DESK),
     # --- the customer's own pages
     "me-member": mine(to.own(to.MEMBER, "member")),
     "me-rtl": mine(to.own(replace(to.MEMBER, call_name=RIGHT_TO_LEFT), "member")),
@@ -120,7 +119,7 @@ PAGES: dict[str, Shown] = {
     "me-welcome": mine(to.own(to.WELCOME, "welcome")),
     "me-expired": mine(to.own(OwnPages(open=False, pin="1234"), "expired"), ("401", "423")),
     "me-receipt": mine(to.at(f"/me/receipt/{RECEIPT}", "my-receipt h1", to.MEMBER)),
-    "me-data": Shown(to.at("/me/data", "main h1", to.MEMBER)),
+    "me-data": Shown(to.at("/me/data", "main", to.MEMBER)),
     "me-gone": Shown(to.at("/h/used", "main h1", OwnPages(open=False)), allowed=("410",)),
     "notice": Shown(to.at("/notice", "main h1")),
     "notice-missing": Shown(to.at("/notice", "main h1", path=to.no_shop)),
@@ -138,7 +137,7 @@ PAGES: dict[str, Shown] = {
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page_can_be_read_and_reached_however_it_is_looked_at(name: str, tmp_path: Path) -> None:
     shown = PAGES[name]
-    looks = list(shown.looks())
+    looks = list(shown.looks(list(PAGES).index(name)))
     found: dict[str, list[str]] = {}
     for language in dict.fromkeys(look.language for look in looks):
         mine_now = [look for look in looks if look.language == language]

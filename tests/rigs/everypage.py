@@ -114,7 +114,7 @@ async def wrongs(one: Visit, root: str, scrolls: bool) -> list[str]:
 async def moved(page: Page) -> list[str]:
     """What moved by itself since the page was opened, if it was too much."""
     score, what = await page.evaluate("[globalThis.__moved.score, globalThis.__moved.what]")
-    return [f"moved {score:.3f}: {what[:6]}"] if score > MAX_SHIFT else []
+    return [f"moved {score:.3f}: {what[:14]}"] if score > MAX_SHIFT else []
 
 
 async def picture(one: Visit, name: str, look: Look) -> None:

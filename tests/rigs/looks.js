@@ -14,7 +14,7 @@
     .reduce((sum, n, i) => sum + n * [0.2126, 0.7152, 0.0722][i], 0);
   const name = (node) => `${node.tagName.toLowerCase()}.${node.className.baseVal ?? node.className}`;
   const own = (node) => [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
-  const seen = (node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !node.closest(".unseen");
+  const seen = (node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !node.closest(".unseen, .sr");
   const all = [...document.querySelectorAll(`${root} *`)].filter(seen);
   const text = all.filter((node) => own(node) && !node.closest("svg"));
   for (const node of text) {
@@ -61,7 +61,9 @@
     return { left, top, right, bottom };
   };
   const boxes = apart.map((node) => [node, node.getBoundingClientRect()]);
-  boxes.forEach(([node, box], n) => {
+  boxes.forEach(([node, whole], n) => {
+    const box = visible(node, whole); // what is scrolled away is not outside
+    if (box.bottom <= box.top) return;
     if (box.left < -1 || box.top < -1 || box.right > wide + 1 || (box.bottom > high + 1 && !scrolls)) faults.push(`outside ${name(node)}`);
     for (const [other, its] of boxes.slice(n + 1)) {
       if (node.contains(other) || other.contains(node)) continue;

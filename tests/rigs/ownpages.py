@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from display.notices import Html
 from display.pages import Pages, qr_svg
 from gateway.core.model import Notice, Purpose
 from tests.rigs.shopfront import SHOP, WallClock
@@ -169,7 +170,7 @@ def mount(app: FastAPI, own: OwnPages, fragment: str = "<h1>Ihre Daten</h1><p>Mi
     @app.get("/me/data")
     async def data() -> Response:
         session()
-        values = {"language": "de", "title": "Ihre Daten", "back": "Zurück", "body": fragment}
+        values = {"language": "de", "title": "Ihre Daten", "back": "Zurück", "body": Html(fragment)}
         return HTMLResponse(pages.shell("me_data.html", values), headers=fresh)
 
     @app.get("/me/receipt/{name}")

@@ -33,6 +33,7 @@ function drawWords() {
   root.lang = language;
   document.title = say("headquarters");
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = say(element.dataset.t);
+  root.dataset.words = language; // now there is something to see
   find("language").textContent = say("other");
   find("language").lang = language === "de" ? "en" : "de";
   find("search").placeholder = say("searchHint");

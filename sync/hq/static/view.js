@@ -28,7 +28,7 @@ export function fill(container, items, keyOf, render, empty, also = "") {
   });
   const focused = container.contains(document.activeElement) ? document.activeElement : null;
   const card = focused?.closest("[data-key]");
-  container.replaceChildren(...(nodes.length ? nodes : [node("p", { class: "empty" }, empty)]));
+  container.replaceChildren(...(nodes.length ? nodes : [node(container.tagName === "OL" ? "li" : "p", { class: "empty" }, empty)]));
   if (focused === null || focused === container) return;
   const target = focused.isConnected ? focused : nodes.find((made) => made.dataset.key === card?.dataset.key)?.querySelector("button");
   target?.focus({ preventScroll: true });
@@ -52,13 +52,13 @@ export function shop(language, gateway) {
   return node("article", { class: "card shop" },
     node("div", { class: `line ${gateway.online ? "on" : "wait"}` },
       node("span", { class: "dot" }), node("h3", {}, gateway.store), step),
-    node("dl", {},
-      node("dd", {}, gateway.gateway, " ·"),
-      node("dd", {}, gateway.online ? say("online") : say("offline"), " ·"),
-      node("dd", {}, say("lastSeen", moment(language, gateway.last_seen_ms))),
-      gateway.erase_behind ? node("dd", { class: "pill late" }, say("eraseBehind", gateway.erase_behind)) : null,
-      gateway.gap ? node("dd", { class: "pill late" }, say("gap")) : null,
-      gateway.pending_key ? node("dd", { class: "pill late" }, say("otherKey")) : null));
+    node("ul", {},
+      node("li", {}, gateway.gateway, " ·"),
+      node("li", {}, gateway.online ? say("online") : say("offline"), " ·"),
+      node("li", {}, say("lastSeen", moment(language, gateway.last_seen_ms))),
+      gateway.erase_behind ? node("li", { class: "pill late" }, say("eraseBehind", gateway.erase_behind)) : null,
+      gateway.gap ? node("li", { class: "pill late" }, say("gap")) : null,
+      gateway.pending_key ? node("li", { class: "pill late" }, say("otherKey")) : null));
 }
 
 function toneOf(row) {
