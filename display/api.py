@@ -20,8 +20,8 @@ from display.installable import add_installable
 from display.pages import Pages, code_path, join_target, qr_svg
 from display.path import Answer, Beside, Code, Path, Reader, Readers, Result, Which, Why
 from display.scanning import add_scanning
-from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.securecookies import SecureCookies
+from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
 from display.takeaway import add_cards, add_takeaways
 from display.tills import TILL_FIELDS, add_tills
 from display.trust import Secure, add_trust

@@ -1,4 +1,4 @@
-"""Routes that make the staff pages an app: manifests, the service worker, the page without a connection, the version."""
+"""Routes that make the staff pages an app: manifests, service worker, the page without a connection, the version."""
 
 import re
 from dataclasses import dataclass

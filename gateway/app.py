@@ -218,17 +218,22 @@ class Gateway:
 
     async def _serve(self, ready: Callable[[Opened], None] | None) -> None:
         http = self._config.http
-        version = importlib.metadata.version("store-gateway")
         shown = (self._flow, self._hub, self.health, self._clock)
-        me, handovers = self._flow.selfservice, self._flow.handovers
-        taken, url = self._flow.takeaways, http.public_url
-        key = self._tablet_key
         tls = self._https
         own = tls.own_names if tls is not None else frozenset[str]()
-        names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy, own)
-        secured = {"secure": tls, "installable": http.installable}
-        parts = {"me": me, "handovers": handovers, "takeaways": taken}
-        app = create_app(*shown, key, version, public_url=url, names=names, **parts, **secured)
+        names = Names(host_of(http.public_url), host_of(http.shop_url), http.phones_port, http.behind_proxy, own)
+        app = create_app(
+            *shown,
+            self._tablet_key,
+            importlib.metadata.version("store-gateway"),
+            public_url=http.public_url,
+            names=names,
+            me=self._flow.selfservice,
+            handovers=self._flow.handovers,
+            takeaways=self._flow.takeaways,
+            secure=tls,
+            installable=http.installable,
+        )
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from gateway import app
-from gateway.config import Config, GatewayTable, HttpTable, SourceTable
+from gateway.config import Config, GatewayTable, SourceTable
 from gateway.errors import ConfigError
 from gateway.health import Health
+from gateway.httptable import HttpTable
 
 
 def replay(recording: Path, base: Config | None) -> tuple[Health, float]:

@@ -1,4 +1,4 @@
-"""A shop window over TLS for tests, with a real authority in a folder of the test's own, and a Chromium that trusts it."""
+"""TLS for tests: a real authority in a folder of the test's own, and a Chromium that trusts it."""
 
 import base64
 import hashlib

@@ -248,8 +248,8 @@ async def window(
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
     path, hub = path or FakePath(), Hub(clock, health, EARS if ears is None else ears)
-    secured = {"secure": tls, "installable": tls is not None}
-    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url, **secured)
+    worker = tls is not None
+    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url, secure=tls, installable=worker)
     shop = Window(path, hub, health, app)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     secure_port = tls.port if tls is not None else None
