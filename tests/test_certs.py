@@ -30,7 +30,9 @@ def leaf_for(*names: x509.GeneralName, ca: bool = False, issuer: Pair = AUTHORIT
     """What a thief of the authority's key could make: a certificate for whatever they like."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
-    title = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody else" if issuer is AUTHORITY else "below")])
+    title = x509.Name(
+        [x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody else" if issuer is AUTHORITY else "below")]
+    )
     builder = (
         x509.CertificateBuilder()
         .subject_name(title)
@@ -148,9 +150,7 @@ def test_an_authority_that_a_fast_clock_made_serves_today() -> None:
     assert certs.due(leaf.certificate, authority.certificate, HOSTS, NOW_MS) == "early"
 
 
-@pytest.mark.parametrize(
-    ("days", "why"), [(0, ""), (300, ""), (365, ""), (367, "end"), (400, "end"), (-30, "early")]
-)
+@pytest.mark.parametrize(("days", "why"), [(0, ""), (300, ""), (365, ""), (367, "end"), (400, "end"), (-30, "early")])
 def test_when_a_new_one_is_due(days: int, why: str) -> None:
     leaf = certs.new_leaf(AUTHORITY, HOSTS, NOW_MS).certificate
     assert certs.due(leaf, AUTHORITY.certificate, HOSTS, NOW_MS + days * DAY_MS) == why
@@ -174,7 +174,9 @@ def test_a_name_that_the_authority_may_not_vouch_for_is_left_out() -> None:
 
 
 def test_what_a_box_may_be_called() -> None:
-    found = certs.hosts("GW.Shop.", "gw.shop", "8.8.8.8", "192.168.1.5", "fe80::1", "fd00::2", "bad_name", "", "1.2.3.999")
+    found = certs.hosts(
+        "GW.Shop.", "gw.shop", "8.8.8.8", "192.168.1.5", "fe80::1", "fd00::2", "bad_name", "", "1.2.3.999"
+    )
     assert found.names == ("gw.shop",)
     assert found.addresses == ("192.168.1.5", "fd00::2", "fe80::1")
 

@@ -1,20 +1,18 @@
-"""gateway.https: what serves is renewed while it serves, and trouble is a state of health and never the end of the pages."""
+"""gateway.https: what serves is renewed while it serves; trouble is a state of health, never the end of the pages."""
 
 import asyncio
-import os
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway import https, localca, ownnames
 from gateway.core import certs
 from gateway.core.spans import DAY_MS
 from gateway.health import Health, Part
 from gateway.https import Https
-from tests.rigs.secure import ROOT, config
+from tests.rigs.secure import ROOT, bring, config
 from tests.rigs.shopfront import HandClock
 
 NOW_MS = 1_790_000_000_000
@@ -160,19 +158,6 @@ async def test_an_authority_near_its_end_is_told(box: Box) -> None:
     await box.tls.look()
     await box.after(certs.AUTHORITY_DAYS - 60)
     assert box.part.state == "degraded" and "the authority ends in" in box.part.detail
-
-
-def bring(folder: Path, at_ms: int, name: str = "gw.retailer.example") -> dict[str, Path]:
-    """Files as a retailer's own authority makes them."""
-    hosts = certs.hosts(name)
-    leaf = certs.new_leaf(certs.new_authority("Retailer", hosts, at_ms), hosts, at_ms)
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    cert.write_bytes(leaf.certificate.public_bytes(Encoding.PEM))
-    key.write_bytes(leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    stamp_ns = at_ms * 1_000_000
-    for path in (cert, key):
-        os.utime(path, ns=(stamp_ns, stamp_ns))
-    return {"https_cert": cert, "https_key": key}
 
 
 async def test_a_retailers_own_certificate_is_served_and_followed(

@@ -59,9 +59,9 @@ def test_a_broken_file_is_named(tmp_path: Path, broken: bytes) -> None:
     made(tmp_path)
     path = tmp_path / localca.FOLDER / localca.AUTHORITY
     path.write_bytes(broken)
-    with pytest.raises(ConfigError, match="authority.pem"):
+    with pytest.raises(ConfigError, match=r"authority\.pem"):
         made(tmp_path)
-    with pytest.raises(ConfigError, match="authority.pem"):
+    with pytest.raises(ConfigError, match=r"authority\.pem"):
         localca.known(tmp_path)
     assert path.read_bytes() == broken
 

@@ -1,4 +1,4 @@
-"""display.securecookies: over TLS a cookie has a name of its own, and nobody is locked out of the plain pages by one."""
+"""display.securecookies: over TLS a cookie has a name of its own, and locks nobody out of the plain pages."""
 
 from typing import Any
 
