@@ -170,10 +170,10 @@ async def test_a_worker_whose_installation_fails_is_tried_again(
 ) -> None:
     chromium_path()
     tls = await secured(tmp_path)
-    asked: list[bool] = []
+    asked = asyncio.Event()
 
     def broken(pages: Pages, wanted: bool) -> str:
-        asked.append(wanted)
+        asked.set()
         return "throw new Error('broken');"
 
     monkeypatch.setattr(installable, "worker_of", broken)
@@ -181,8 +181,7 @@ async def test_a_worker_whose_installation_fails_is_tried_again(
         page = context.pages[0]
         await page.clock.install()
         await page.goto(f"https://127.0.0.1:{tls.port}/tablet?key={KEY}")
-        while not asked:
-            await asyncio.sleep(0.05)
+        await asked.wait()
         await page.wait_for_selector(".queue")
         assert not await page.evaluate(ACTIVE)
         monkeypatch.undo()
