@@ -1,4 +1,4 @@
-"""Routes that make the staff pages an app: manifests, the service worker, the page without a connection, the version."""
+"""Routes that make the staff pages an app: manifests, service worker, the page without a connection, the version."""
 
 import re
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def add_installable(
     async def offline() -> Response:
         return HTMLResponse(pages.shell("offline.html"), headers=FRESH)
 
-    @app.get("/version.json", tags=["status"])
+    @app.get("/version.json", include_in_schema=False)
     async def version_file(request: Request) -> JSONResponse:
         """Which pages this gateway serves, whether they may keep a worker, and where they are over TLS."""
         where = secure_url(request, secure) or None

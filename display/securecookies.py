@@ -1,7 +1,7 @@
 """Cookies at the secure port have names of their own, as plain ASGI.
 
 A browser has one jar for a host, whatever the port, and an insecure page may not replace a Secure cookie (RFC 6265bis,
-section 5.7). So a tablet that signed in over TLS would be locked out of the plain pages for as long as its cookie lives.
+section 5.7). So a tablet that signed in over TLS would be locked out of the plain pages as long as its cookie lives.
 Over TLS every cookie therefore travels as "__Host-<name>" (section 4.1.3.2), which no insecure page can plant either;
 one that came by the plain page counts where there is no such.
 """
@@ -26,7 +26,7 @@ class SecureCookies:
 
         async def renamed(event: Event) -> None:
             if event["type"] == "http.response.start":
-                headers = []
+                headers: list[tuple[bytes, bytes]] = []
                 for name, value in event.get("headers", ()):
                     headers += [(name, one) for one in _told(value)] if name == b"set-cookie" else [(name, value)]
                 event = {**event, "headers": headers}

@@ -11,7 +11,6 @@ from display.pages import Pages, qr_svg
 from gateway.core import appleprofile
 
 FRESH = {"Cache-Control": "no-store"}
-FILE = "store-gateway"
 _ABOUT = (
     "Pages of this shop's gateway become secure on this device. It vouches for the gateway's own names and for private "
     "addresses only. · Die Seiten des Gateways in diesem Laden werden auf diesem Gerät sicher. Es bürgt nur für die "
@@ -66,13 +65,15 @@ def add_trust(app: FastAPI, pages: Pages, names: Names, secure: Secure | None) -
 
     @app.get("/trust/authority.crt", include_in_schema=False)
     async def certificate() -> Response:
-        return _file(_authority(secure), "application/x-x509-ca-cert", "crt")
+        headers = {**FRESH, "Content-Disposition": 'attachment; filename="store-gateway.crt"'}
+        return Response(_authority(secure), media_type="application/x-x509-ca-cert", headers=headers)
 
     @app.get("/trust/authority.mobileconfig", include_in_schema=False)
     async def profile() -> Response:
         found = _authority(secure)
         body = appleprofile.profile(found, secure.title if secure is not None else "", _ABOUT)
-        return _file(body, "application/x-apple-aspen-config", "mobileconfig")
+        # Not as an attachment: iPads then save it as a file in place of handing it to their settings.
+        return Response(body, media_type="application/x-apple-aspen-config", headers=FRESH)
 
 
 def _add_check(app: FastAPI, names: Names, secure: Secure | None) -> None:
@@ -131,11 +132,6 @@ def _authority(secure: Secure | None) -> bytes:
     if found is None:
         raise HTTPException(404, "This gateway has no authority of its own.")
     return found
-
-
-def _file(body: bytes, media_type: str, ending: str) -> Response:
-    headers = {**FRESH, "Content-Disposition": f'attachment; filename="{FILE}.{ending}"'}
-    return Response(body, media_type=media_type, headers=headers)
 
 
 def _origin(request: Request) -> str:

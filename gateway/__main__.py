@@ -35,12 +35,13 @@ from gateway import (
     rehearse,
     rekey,
     scanner,
+    trustverbs,
     whatifverbs,
 )
 from gateway.dbfile import DATABASE, ask_rekey
 from gateway.errors import ConfigError, GatewayError
 from gateway.health import Health
-from gateway.terminal import Defaults, laid_out, out, say, whole
+from gateway.terminal import Defaults, laid_out, out, qr_code, say, whole
 
 DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
 SCANNER_CONFIG = Path("/etc/store-gateway/scanner.toml")
@@ -179,7 +180,7 @@ def _tablet_link(arguments: argparse.Namespace) -> int:
     if "//localhost" in url:
         say('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and shop_url.')
     out.print(url, highlight=False, soft_wrap=True)
-    out.print(demo.qr_code(url), highlight=False, markup=False)
+    out.print(qr_code(url), highlight=False, markup=False)
     return 0
 
 
@@ -301,6 +302,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("tablet-link", _tablet_link, "the link and QR code that let a tablet in").add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file"
     )
+    trustverbs.add_verb(verbs, DEFAULT_CONFIG)
     anew = verb("rotate-key", _rotate_key, "a new key for what is stored: the service seals everything with it")
     anew.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     anew.add_argument("--root", action="store_true", help="a new root key (site.key) instead, at once")

@@ -246,21 +246,19 @@ class Gateway:
 
     async def _serve(self, ready: Callable[[Opened], None] | None) -> None:
         http = self._config.http
-        version = importlib.metadata.version("store-gateway")
         shown = (self._flow, self._hub, self.health, self._clock)
-        me, handovers = self._flow.selfservice, self._flow.handovers
-        taken, url = self._flow.takeaways, http.public_url
-        key = self._tablet_key
         tls = self._https
         own = tls.own_names if tls is not None else frozenset[str]()
-        names = Names(host_of(url), host_of(http.shop_url), http.phones_port, http.behind_proxy, own)
+        names = Names(host_of(http.public_url), host_of(http.shop_url), http.phones_port, http.behind_proxy, own)
         app = create_app(
-            *(*shown, key, version),
-            public_url=url,
+            *shown,
+            self._tablet_key,
+            importlib.metadata.version("store-gateway"),
+            public_url=http.public_url,
             names=names,
-            me=me,
-            handovers=handovers,
-            takeaways=taken,
+            me=self._flow.selfservice,
+            handovers=self._flow.handovers,
+            takeaways=self._flow.takeaways,
             devices=self.devices,
             shop_url=http.shop_url,
             shown=self._contents,

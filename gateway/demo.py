@@ -1,6 +1,5 @@
 """One command, one shop: broker, headquarters, simulated shop and gateway as real processes, and a line per event."""
 
-import io
 import json
 import signal
 import socket
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import segno
 from rich.console import Console
 
 from drivers.sim import sim_config
@@ -25,6 +23,7 @@ from gateway import demoshop, keys
 from gateway.broker import Broker
 from gateway.demoshop import CONFIG_FILE, HQ_FILE, TILL
 from gateway.errors import UnavailableError
+from gateway.terminal import qr_code
 
 START_S = 30.0
 STOP_S = 1.5  # Ctrl-C to the last process gone stays under 2 s
@@ -147,13 +146,6 @@ def program() -> str:
     if not beside.exists():
         return f"{sys.executable} -m gateway"
     return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
-
-
-def qr_code(text: str) -> str:
-    """A QR code in half-block characters, two modules a line, dark on light."""
-    drawing = io.StringIO()
-    segno.make(text, error="l", micro=False).terminal(out=drawing, compact=True, border=2)
-    return drawing.getvalue()
 
 
 _PROGRAM = [sys.executable, "-m", "gateway"]

@@ -18,10 +18,10 @@ from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
-from gateway import erasures, keys, ledgerfile, withdrawals
-from gateway.clock import ShopClock
+from gateway import erasures, keys, ledgerfile, localca, withdrawals
+from gateway.clock import ShopClock, world_ms
+from gateway.core import certs, sealing
 from gateway.core import notice as notices
-from gateway.core import sealing
 from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import ShopConfig
 from gateway.dbfile import DATABASE, broken_logs, examined, kept_keys, kept_shop
@@ -81,6 +81,7 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings += _keys(config, ShopClock(1.0).now_ms())
     findings += _consents(config.gateway.data_dir)
     findings.append(_notice(config))
+    findings += _https(config)
     findings.append(await _broker(config.mqtt))
     return findings
 
@@ -279,6 +280,28 @@ def _notice(config: local.Config) -> Finding:
         return Finding(what, "missing", f"{found}: nobody is recognised", NOTICE_HELP)
     languages = ", ".join(sorted(language for language, text in shop.notice.text.items() if text.strip()))
     return Finding(what, "ok", f"version {shop.notice.version}, in {languages}")
+
+
+def _https(config: local.Config) -> list[Finding]:
+    """Whether staff pages are served over TLS, and under what."""
+    what, http = "HTTPS", config.http
+    if http.https_port is None:
+        step = "Set https_port under [http] if tablets shall keep their page as an app (docs/https.md)."
+        return [] if http.installable else [Finding(what, "missing", "staff pages are served without TLS only", step)]
+    try:
+        brought = http.https_cert
+        found = localca.certificate_of(brought) if brought is not None else localca.known(config.gateway.data_dir)
+    except ConfigError as error:
+        return [Finding(what, "wrong", str(error), "The pages work without TLS until this is corrected.")]
+    if found is None:
+        return [Finding(what, "missing", "no authority yet", "The next start makes it; then `store-gateway trust`.")]
+    until = _moment(certs.ends_ms(found))
+    if certs.ends_ms(found) <= world_ms():
+        return [Finding(what, "wrong", f"ended {until}", "Renew it (docs/https.md); browsers refuse it.")]
+    if brought is not None:
+        return [Finding(what, "ok", f"port {http.https_port}, {brought} until {until}")]
+    told = f"port {http.https_port}, authority until {until}\nSHA-256 {grouped(certs.fingerprint(found))}"
+    return [Finding(what, "ok", told)]
 
 
 def _keys(config: local.Config, now_ms: int) -> list[Finding]:

@@ -36,7 +36,7 @@ NAME_HELP = "`store-gateway trust --new` makes an authority for the names of tod
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the pages are served under. `authority` None: a retailer's own certificate, which needs no page for trust."""
+    """What the pages are served under. `authority` None: a certificate of the retailer's own."""
 
     names: Hosts
     ends_ms: int
@@ -102,14 +102,11 @@ class Https:
     @property
     def best_name(self) -> str:
         """What to call this gateway where the name that somebody came by is in no certificate."""
-        for url in (self._config.http.shop_url, self._config.http.public_url):
-            host = urlsplit(url or "").hostname
-            if host and self.stands_for(host):
-                return host
+        name = reachable_name(self._config.http)
+        if self.stands_for(name):
+            return name
         names = self.served.names if self.served is not None else Hosts((), ())
-        local = [name for name in names.names if name.endswith(".local")]
-        outside = [one for one in names.addresses if not one.startswith("127.") and ":" not in one]
-        return next(iter((*outside, *local, *names.names)), "localhost")
+        return next((one for one in names.names if "*" not in one), "localhost")
 
     def context(self) -> ssl.SSLContext | None:
         """For the next handshake; None = nothing to show yet."""
@@ -150,7 +147,7 @@ class Https:
         self._tell(found, now_ms)
 
     def _prepare(self, roots: Sequence[bytes], now_ms: int) -> tuple[Served, Path, str]:
-        """What is to be served, where it lies, why it was made ("" if it was not). In a thread: it writes files. Raises ConfigError."""
+        """What is to be served, where it lies, why it was made or "". In a thread: it writes. Raises ConfigError."""
         http = self._config.http
         if http.https_cert is not None:
             brought = localca.certificate_of(http.https_cert)
@@ -208,6 +205,21 @@ def names_of(http: HttpTable) -> Hosts:
     """Everything that screens, tablets and tills may call this box."""
     told = [urlsplit(url).hostname or "" for url in (http.shop_url or http.public_url,) if url is not None]
     return certs.hosts("localhost", "127.0.0.1", "::1", http.host, *told, *ownnames.host_names(), *ownnames.addresses())
+
+
+def reachable_name(http: HttpTable) -> str:
+    """How a device in the shop's network gets here: the configured name, else an address, else the local name."""
+    for url in (http.shop_url, http.public_url):
+        if url is not None and (host := urlsplit(url).hostname):
+            return host
+    if http.host in ("127.0.0.1", "::1", "localhost"):
+        return "localhost"
+    names = names_of(http)
+    if http.host in names.addresses:
+        return http.host
+    outside = [one for one in names.addresses if not one.startswith(("127.", "169.254.")) and ":" not in one]
+    local = [name for name in names.names if name.endswith(".local")]
+    return next(iter((*outside, *local, *names.names)))
 
 
 def title(config: Config) -> str:

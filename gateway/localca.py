@@ -78,8 +78,8 @@ def server_path(data_dir: Path) -> Path:
 
 
 def reseal(data_dir: Path, olds: Sequence[bytes], newest: bytes) -> None:
-    """Seal both keys under the newest root. What opens with none of them stays: the pages' part tells of it, and it must
-    not keep the shop from starting. Raises ConfigError for a disk that refuses."""
+    """Seal both keys under the newest root. What opens with none of them stays: the part `https` tells of it, and the
+    shop starts. Raises ConfigError for a disk that refuses."""
     for name in (AUTHORITY, SERVER):
         path = _path(data_dir, name)
         try:

@@ -1,11 +1,13 @@
 """What the commands write: results on standard output, words beside them on standard error."""
 
 import argparse
+import io
 import json
 import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 
+import segno
 from rich.console import Console
 
 out = Console()
@@ -34,6 +36,13 @@ def laid_out(text: str, indent: int) -> str:
     width = max(shutil.get_terminal_size().columns - indent, 20)
     lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return ("\n" + " " * indent).join(lines)
+
+
+def qr_code(text: str) -> str:
+    """A QR code in half-block characters, two modules a line, dark on light."""
+    drawing = io.StringIO()
+    segno.make(text, error="l", micro=False).terminal(out=drawing, compact=True, border=2)
+    return drawing.getvalue()
 
 
 def grouped(key: str) -> str:

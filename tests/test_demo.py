@@ -134,8 +134,3 @@ def test_demos_that_start_together_take_different_ports() -> None:
         assert second not in (0, taken), "nobody listens there yet, but another demo will"
     with demo._reserved(taken) as again:
         assert again == taken
-
-
-def test_the_code_is_square() -> None:
-    lines = demo.qr_code("http://localhost/tablet?key=abc").splitlines()
-    assert len({len(line) for line in lines}) == 1

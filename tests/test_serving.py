@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import socket
+import ssl
+from pathlib import Path
 
 import httpx
 import pytest
 
-from gateway import serving
+from gateway import localca, serving
 from gateway.errors import UnavailableError
 from gateway.serving import _why, serve
+from tests.rigs.secure import secured, trusting
 from tests.rigs.shopfront import window
 
 
@@ -90,3 +93,77 @@ async def test_connections_beyond_the_cap_are_closed(monkeypatch: pytest.MonkeyP
             assert await reader.read() == b""
         for _, one in (*held, (reader, writer)):
             one.close()
+
+
+async def test_the_secure_port_serves_pages_and_streams(tmp_path: Path) -> None:
+    tls = await secured(tmp_path)
+    async with window(tls=tls) as shop, httpx.AsyncClient(verify=trusting(tls), timeout=10) as client:
+        at = f"https://localhost:{tls.port}"
+        assert (await client.get(f"{at}/notice")).status_code == 200
+        async with client.stream("GET", f"{at}/api/v1/screens/coffee/stream") as answer:
+            lines = answer.aiter_lines()
+            assert any("snapshot" in line for line in [await anext(lines) for _ in range(4)])
+            assert shop.hub.screens_connected("coffee") == 1
+        assert (await client.get(f"{shop.url}/notice")).status_code == 200  # the plain port goes on
+
+
+async def test_a_certificate_that_was_replaced_is_shown_to_the_next_device(tmp_path: Path) -> None:
+    tls = await secured(tmp_path)
+    async with window(tls=tls):
+        before = await shown(tls.port)
+        localca.forget(tmp_path)
+        await tls.look()
+        assert await shown(tls.port) != before
+
+
+async def test_nobody_waits_for_a_handshake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that say nothing, or no TLS, are closed; beyond the cap at once, and the next one is served."""
+    monkeypatch.setattr(serving, "HANDSHAKE_S", 0.2)
+    monkeypatch.setattr(serving, "MAX_HANDSHAKES", 2)
+    tls = await secured(tmp_path)
+    async with window(tls=tls):
+        silent = [await asyncio.open_connection("127.0.0.1", tls.port) for _ in range(3)]
+        for reader, writer in silent:
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", tls.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert b"200" not in await reader.read()
+        writer.close()
+        assert await shown(tls.port)
+
+
+async def test_before_there_is_a_certificate_the_secure_port_closes_and_the_plain_one_serves(tmp_path: Path) -> None:
+    tls = await secured(tmp_path, now=lambda: 60_000)
+    async with window(tls=tls) as shop, httpx.AsyncClient() as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", tls.port)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        assert (await client.get(f"{shop.url}/notice")).status_code == 200
+
+
+async def test_stop_ends_streams_at_the_secure_port_too(tmp_path: Path) -> None:
+    tls = await secured(tmp_path)
+    async with window(tls=tls), httpx.AsyncClient(verify=trusting(tls), timeout=10) as client:
+        stream = client.stream("GET", f"https://localhost:{tls.port}/api/v1/screens/coffee/stream")
+        answer = await stream.__aenter__()
+        lines = answer.aiter_lines()
+        await anext(lines)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", tls.port), timeout=5)
+
+
+async def shown(port: int) -> bytes:
+    """The certificate that a device is shown, whether it trusts it or not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    await writer.wait_closed()
+    assert isinstance(found, bytes)
+    return found

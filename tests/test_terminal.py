@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from gateway.terminal import rows, say, whole
+from gateway.terminal import qr_code, rows, say, whole
 
 
 def test_words_go_to_standard_error_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,3 +30,8 @@ def test_a_whole_number_within_its_bounds(text: str) -> None:
 def test_everything_else_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="from 3 to 7"):
         whole(3, 7)(text)
+
+
+def test_a_code_is_square() -> None:
+    lines = qr_code("http://localhost/tablet?key=abc").splitlines()
+    assert len({len(line) for line in lines}) == 1

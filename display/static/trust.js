@@ -6,7 +6,6 @@ import { deviceLanguage, other } from "./words.js";
 
 const EVERY_MS = 3_000;
 const ANSWER_MS = 4_000;
-const SHOWS_STEPS = new Set(["checking", "reached", "warned", "unreached", "waits"]);
 
 class TrustGuide extends HTMLElement {
   connectedCallback() {
@@ -57,17 +56,19 @@ class TrustGuide extends HTMLElement {
       tabs.append(tab);
     }
     const { file, [this.language]: steps } = STEPS[this.kind];
-    const get = el("a.button.primary", { href: `/trust/authority.${file}`, download: `store-gateway.${file}` }, this.word(file === "crt" ? "get_crt" : "get_profile"));
+    // A profile is opened, not saved: Safari hands it to the settings then.
+    const how = file === "crt" ? { download: "store-gateway.crt" } : {};
+    const get = el("a.button.primary", { href: `/trust/authority.${file}`, ...how }, this.word(file === "crt" ? "get_crt" : "get_profile"));
     return el("section.guide", {},
       el("h2", {}, this.word("onWhat")), tabs,
-      el("h2", {}, this.word("stepsTitle")), el("ol.steps", {}, ...steps.map((step) => el("li", {}, el("p", {}, ...this.rich(step))))), get);
+      el("h2", {}, this.word("stepsTitle")), el("ol.steps", {}, ...steps.map((step, n) => el("li", {}, el("div", {}, el("p", {}, ...this.rich(step)), n ? null : get)))));
   }
 
   aside() {
     const [before, after] = this.word("compare", { command: "\u0000" }).split("\u0000");
     const groups = this.dataset.fingerprint.split(" ").map((group) => el("span", {}, group));
     return el("aside.trust-aside", {},
-      el("section", {}, el("h2", {}, this.word("compareTitle")), el("p", {}, before, el("code", {}, "store-gateway trust"), after), el("p.fingerprint", {}, ...groups)),
+      el("section.compare", {}, el("h2", {}, this.word("compareTitle")), el("p", {}, before, el("code", {}, "store-gateway trust"), after), el("p.fingerprint", {}, ...groups)),
       el("section", {}, el("h2", {}, this.word("whatTitle")), el("p", {}, this.word("what"))),
       el("section.elsewhere", {}, el("h2", {}, this.word("elsewhere")), el("img", { src: "/trust.svg", alt: "", width: "160", height: "160" }), el("p", {}, this.word("scan"), el("br"), el("b", {}, `${this.dataset.plain}/trust`))));
   }
@@ -75,12 +76,12 @@ class TrustGuide extends HTMLElement {
   verdict() {
     const state = this.state;
     const port = new URL(this.dataset.secure || location.href).port || "443";
-    const text = this.word(`${state}Text`, { port, last: this.word(`last_${this.kind}`) });
+    const text = this.word(`${state}Text`, { port, last: this.word(`last_${this.kind}`), address: this.dataset.secure || location.origin });
     const own = this.dataset.state === "own" && state !== "trusted" ? [el("p", {}, `${this.word("own")}. ${this.word("ownText")}`)] : [];
     const way = state !== "trusted" ? null : this.onSecure ? el("a.button.primary", { href: "/tablet" }, this.word("openTablet")) : el("a.button.primary", { href: `${this.dataset.secure}/trust` }, this.word("openSecure"));
     this.badge.dataset.state = state;
-    this.badge.replaceChildren(el("div.said", {}, el("h2", {}, this.word(state)), el("p", {}, text), ...own), ...(way ? [way] : []), this.checks());
-    this.classList.toggle("done", !SHOWS_STEPS.has(state) && this.onSecure);
+    this.badge.replaceChildren(el("div.said", {}, el("h2", {}, this.word(state)), el("p", {}, ...this.rich(text)), ...own), ...(way ? [way] : []), this.checks());
+    this.classList.toggle("done", state === "trusted");
   }
 
   /** Three things, each as it is and not as one would like it. */

@@ -1,4 +1,4 @@
-"""A shop's own certificate authority and the certificate of its box (RFC 5280). Values in, values out; no files, no clock.
+"""A shop's own certificate authority and the certificate of its box (RFC 5280). Values only; no files, no clock.
 
 The authority may vouch for this gateway's names and for private addresses alone (critical name constraints, section
 4.2.1.10), for servers alone, and for no further authority (path length 0). So whoever takes its key can pretend to be

@@ -1,14 +1,15 @@
-"""A shop window over TLS for tests, with a real authority in a folder of the test's own, and a Chromium that trusts it."""
+"""TLS for tests: a real authority in a folder of the test's own, and a Chromium that trusts it."""
 
 import base64
 import hashlib
+import os
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from playwright.async_api import BrowserContext, async_playwright
 
 from gateway import localca
@@ -35,11 +36,24 @@ def config(folder: Path, **http: object) -> Config:
     return Config(gateway=who, http=table)
 
 
-async def secured(folder: Path, **http: object) -> Https:
-    """TLS that is ready to be served."""
-    tls = Https(config(folder, **http), lambda: (ROOT,), now_ms, HandClock(), Health())
+async def secured(folder: Path, now: Callable[[], int] = now_ms, **http: object) -> Https:
+    """TLS after its first look at what it has."""
+    tls = Https(config(folder, **http), lambda: (ROOT,), now, HandClock(), Health())
     await tls.look()
     return tls
+
+
+def bring(folder: Path, at_ms: int | None = None, name: str = "gw.retailer.example") -> dict[str, Path]:
+    """Files as a retailer's own authority makes them, under the keys of the configuration."""
+    at_ms = now_ms() if at_ms is None else at_ms
+    hosts = certs.hosts(name)
+    leaf = certs.new_leaf(certs.new_authority("Retailer", hosts, at_ms), hosts, at_ms)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(leaf.certificate.public_bytes(Encoding.PEM))
+    key.write_bytes(leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    for path in (cert, key):
+        os.utime(path, ns=(at_ms * 1_000_000,) * 2)
+    return {"https_cert": cert, "https_key": key}
 
 
 def trusting(tls: Https) -> ssl.SSLContext:
@@ -58,9 +72,11 @@ def pin_of(folder: Path) -> str:
 
 
 @asynccontextmanager
-async def tablet(folder: Path, profile: Path, *, trusts: bool = True) -> AsyncIterator[BrowserContext]:
-    """A browser with a profile of its own that trusts the shop of `folder`, or does not."""
+async def tablet(folder: Path, profile: Path, *, trusts: bool = True, at: str = "") -> AsyncIterator[BrowserContext]:
+    """A browser with a profile of its own that trusts the shop of `folder`, or does not; `at` leads to it, too."""
     trust = [f"--ignore-certificate-errors-spki-list={pin_of(folder)}"] if trusts else []
+    if at:
+        trust.append(f"--host-resolver-rules=MAP {at} 127.0.0.1")
     async with async_playwright() as play:
         context = await play.chromium.launch_persistent_context(
             str(profile), executable_path=chromium_path(), args=["--no-sandbox", *trust], locale="de-DE"
