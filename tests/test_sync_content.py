@@ -61,7 +61,7 @@ def changed(body: dict[str, Any], place: str, value: object) -> dict[str, Any]:
         ("items.0.onclick", "x", "fields", "items.0.onclick"),
         ("content_id", "x", "fields", "content_id"),
         ("part", 2, "range", "part"),
-        ("parts", 17, "range", "parts"),
+        ("parts", 201, "range", "parts"),
         ("items", None, "fields", "items"),
     ],
 )
