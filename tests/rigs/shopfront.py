@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from display import content
 from display.api import create_app
 from display.faults import Ear
 from display.hub import Hub
@@ -242,11 +243,12 @@ async def window(
     port: int = 0,
     public_url: str | None = "http://gateway.shop:8080",
     ears: Mapping[str, Ear] | None = None,
+    shown: content.Shown = content.NOTHING,
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
     path, hub = path or FakePath(), Hub(clock, health, EARS if ears is None else ears)
-    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url)
+    app = create_app(path, hub, health, clock, KEY, "0.1.0", public_url=public_url, shown=shown)
     shop = Window(path, hub, health, app)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     running = shop.running = asyncio.create_task(serve(app, "127.0.0.1", port, ready.set_result, hub.close))
