@@ -156,6 +156,7 @@ class Contents:
 
     async def run(self) -> None:
         """Fetch what is wanted, for ever."""
+        await self._tidy()  # a power cut may have come between a swap and this
         while True:
             self._stir.clear()
             try:
@@ -301,10 +302,10 @@ class Contents:
         self._health.set(PART, "ok", now_ms)
         self._changed(goal.what)
         self._wake()
-        await asyncio.to_thread(self._files.drop_others, await self._kept())
+        await self._tidy()
 
-    async def _kept(self) -> frozenset[str]:
-        """Files that are shown or wanted."""
+    async def _tidy(self) -> None:
+        """Let go of files that are neither shown nor wanted."""
 
         def read(tx: Tx) -> Iterable[FileRef]:
             manifests = [tx.manifest("shown"), tx.manifest("wanted")]
@@ -313,7 +314,11 @@ class Contents:
                 ref for one in looks if one is not None for ref in brands.files_of(one)
             ]
 
-        return frozenset(ref.sha256 for ref in await self._store.run(read, vital=True))
+        keep = frozenset(ref.sha256 for ref in await self._store.run(read, vital=True))
+        try:
+            await asyncio.to_thread(self._files.drop_others, keep)
+        except OSError:
+            self._health.count("content.not_dropped")  # tried again after the next swap
 
     def _show(self, manifest: Manifest, brand: Brand) -> None:
         self._manifest, self._brand, self._look = manifest, brand, brands.look_of(brand)

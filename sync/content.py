@@ -11,8 +11,8 @@ from gateway.core.content import ContentPut, FileRef, Item
 from gateway.errors import PeerError
 from sync.fields import EXACT, NO_CONTROLS, Id, Ms, validate
 
-MAX_PARTS = 16  # of 56 KiB each; 200 items with all their words in two languages are 600 KB
-MAX_PLACES = 64  # zones or screens of one item
+MAX_PARTS = content.MAX_ITEMS  # of one item at least, whose words and places have 35 KB at the very most
+MAX_PLACES = 16  # zones or screens of one item
 
 _Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Place = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROLS)]

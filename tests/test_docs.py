@@ -32,7 +32,7 @@ from gateway.core.keyring import HceKey, Held, Keyring, SunKey, reader_id
 from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentState, CredentialKind, Purpose
 from gateway.emulator import hce
 from gateway.health import Health
-from sync import forms, ops, prices, segments, spent, stock, topics
+from sync import content, forms, ops, prices, segments, spent, stock, topics
 from sync.hq import orders, service
 from tests.rigs.broker import free_port
 from tests.rigs.reading import Bench, StandingClock
@@ -221,7 +221,7 @@ def test_every_topic_change_and_purpose_is_documented() -> None:
     for leaf in leaves:
         assert f"/{leaf}`" in text, leaf
     for name in re.findall(
-        r'"((?:member|credential|consent|offer|config|key|binding|lease|coupons|segments|prices|scan)\.[a-z]+)"',
+        r'"((?:member|credential|consent|offer|config|key|binding|lease|coupons|segments|prices|scan|content|brand)\.[a-z]+)"',
         Path(ops.__file__).read_text(),
     ):
         assert f"`{name}`" in text, name
@@ -248,6 +248,7 @@ def choices(model: type[BaseModel]) -> Iterator[tuple[str, set[str]]]:
 BODIES = (
     *(forms.OfferBody, forms.LearningBody, forms.LeaseBody, forms.CouponsBody),
     *(prices.PricesBody, prices.ScanBody, segments.SegmentsBody, stock.StockBody),
+    *(content.ContentBody, content.BrandBody),
 )
 
 
@@ -321,6 +322,7 @@ def test_every_event_type_is_documented() -> None:
     text = doc("docs/mqtt.md")
     names = ("advice.py", "apply.py", "binding.py", "decisions.py", "taps.py", "visits.py", "tables/history.py")
     names += ("forgetting.py", "lapses.py", "records.py", "tables/consents.py", "tables/parked.py")
+    names += ("contents.py",)
     source = "".join((ROOT / "gateway" / name).read_text() for name in names)
     kinds = "visit|decision|offer|handshake|consent|credential|sale|erasure|segment|segments"
     found = re.findall(rf'"((?:{kinds})\.[a-z]+)"', source)

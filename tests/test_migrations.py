@@ -27,6 +27,7 @@ RELEASED = [
     "handover",
     "colleagues",
     "devices",
+    "content",
 ]
 
 

@@ -142,7 +142,7 @@ def read_brand(path: Path) -> Bundle:
         _unknown(font, FONT_KEYS, f"{place}, ", faults)
         ref = _ref(files.read(font.get("file"), "font", brands.MAX_FONT_BYTES), f"{place}, file", faults)
         weight = font.get("weight", 400)
-        body["fonts"].append({"role": font.get("role", "text"), "weight": str(weight), "file": ref})
+        body["fonts"].append({"role": font.get("role", "text"), "weight": str(weight), "file": ref or _ANY})
     brand = _checked(wire.BrandBody, wire.brand, body, "", faults)
     if brand is not None:
         if content.has_markup(brand.name):
@@ -152,6 +152,9 @@ def read_brand(path: Path) -> Bundle:
     faults.end()
     assert brand is not None
     return Bundle((messages.op_of(brands.BrandPut(brand)),), tuple(files.refs.items()))
+
+
+_ANY: Row = {"sha256": "0" * 64, "bytes": 1}  # in place of a file that is wrong, so that this is said once
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -197,11 +200,19 @@ def _checked(model: type[_W], make: Callable[[_W], _V], body: Row, place: str, f
         return make(validate(model, body))
     except PeerError as error:
         for what in error.said:
-            faults.add(f"{place}{_TOLD.get(what.partition(':')[0], what.partition(':')[0])}", what.partition(": ")[2])
+            found, _, rest = what.partition(": ")
+            faults.add(place + _told(found), rest)
     return None
 
 
-_TOLD = {"item_id": "id"}
+def _told(place: str) -> str:
+    """A place on the wire as the operator's own key."""
+    match place.split("."):
+        case ["item_id"]:
+            return "id"
+        case ["fonts", number, key] if number.isdecimal():
+            return f"font {int(number) + 1}, {key}"
+    return place
 
 
 def _unknown(found: Mapping[str, Any], known: Sequence[str], place: str, faults: _Faults) -> None:

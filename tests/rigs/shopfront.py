@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from display import content
 from display.api import create_app
 from display.faults import Ear
 from display.hub import Hub
@@ -249,6 +250,7 @@ async def window(
     devices: Devices | None = None,
     shop_url: str | None = None,
     tls: Https | None = None,
+    shown: content.Shown = content.NOTHING,
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
@@ -264,6 +266,7 @@ async def window(
         public_url=public_url,
         devices=devices,
         shop_url=shop_url,
+        shown=shown,
         showing=proofs.parts,
         secure=tls,
         installable=tls is not None,
