@@ -327,7 +327,8 @@ def _result(value: str) -> Result:
 
 def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build}
+        watched = {"watched": True} if tablets.has_lock else {}
+        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build, **watched}
 
     @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
     async def till_stream(till: str, tablet: Annotated[str, Depends(tablets.ours)]) -> Response:

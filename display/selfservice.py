@@ -145,6 +145,11 @@ class Tablets:
         tablet = cookies.tablet_of(cookie, self._key) or ""
         return tablet, self._staffing.colleague(tablet) if self._staffing is not None and tablet else ""
 
+    @property
+    def has_lock(self) -> bool:
+        """Whether headquarters sent colleagues."""
+        return self._staffing is not None and self._staffing.mode != "open"
+
     def handed(self, tablet: str) -> None:
         """It goes into a customer's hands: nobody works at it any more."""
         if self._staffing is not None:

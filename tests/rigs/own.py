@@ -40,6 +40,7 @@ class Own:
             me=shop.flow.selfservice,
             handovers=shop.flow.handovers,
             takeaways=shop.flow.takeaways,
+            staffing=shop.flow.staffing,
         )
         self._browsers: list[httpx.AsyncClient] = []
 
