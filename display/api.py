@@ -331,7 +331,7 @@ def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pag
         return {"shop": wire.shop(path.shop, clock.speed), "build": pages.build, **watched}
 
     @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
-    async def till_stream(till: str, tablet: Annotated[str, Depends(tablets.ours)]) -> Response:
+    async def till_stream(till: str, tablet: Annotated[str, Depends(tablets.held)]) -> Response:
         """Server-sent events that say when a till's page is to ask anew, and nothing else."""
         if till not in path.tills:
             raise HTTPException(404, "There is no till of this name.")

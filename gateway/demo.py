@@ -20,6 +20,7 @@ from typing import Any
 import segno
 from rich.console import Console
 
+from drivers import team
 from drivers.sim import sim_config
 from gateway import demoshop, keys
 from gateway.broker import Broker
@@ -128,6 +129,9 @@ class Demo:
         console.print("[bold]Open these pages[/bold] (Ctrl-C ends everything):\n")
         for name, url in pages.items():
             console.print(f"  {name:<26} {url}", soft_wrap=True)
+        console.print("\n[bold]Open the tablet's lock[/bold] with the PIN of one of these invented colleagues:\n")
+        for _, name, initials, _, pin in team.TEAM:
+            console.print(f"  {name:<26} {initials}  {pin}", highlight=False, markup=False)
         console.print("\n[bold]Ask it[/bold], in another terminal:\n")
         for what, command in demoshop.commands(program(), folder, time.strftime("%Y-%m-%d")):
             console.print(f"  # {what}\n  {command}", soft_wrap=True, highlight=False, markup=False)

@@ -19,7 +19,12 @@ pytestmark = ONE_CHROMIUM
 
 SIZES = [(1920, 1080), (1080, 1920), (1280, 800), (800, 480), (390, 844)]
 PICTURES = os.environ.get("STORE_GATEWAY_PICTURES")  # a folder; pages are pictured there for whoever looks
-NAMES = ("Ada Invented", "محمد الاختراعي", "👩🏽‍🌾🧀 Käse-Kim", "Wolfeschlegelsteinhausenbergerdorff-Ausgedacht die Zweite")
+NAMES = (
+    "Ada Invented",
+    "محمد الاختراعي",
+    "👩🏽‍🌾🧀 Käse-Kim",
+    "Wolfeschlegelsteinhausenbergerdorff-Ausgedacht die Zweite",
+)
 
 
 async def pictured(page: Page, name: str) -> None:
@@ -157,7 +162,7 @@ async def test_wrong_pins_lock_a_colleague_out_until_a_manager_sets_them_free(tm
             await typed(page, "111112")
             await expect(page.locator(".pin .hint")).to_have_text("This PIN is not right.")
         await typed(page, "111112")
-        await expect(page.locator(".lock-said")).to_contain_text("Wrong too often")
+        await expect(page.locator(".lock-said")).to_contain_text("wrong too often")
         await expect(page.locator(".mate[data-staff=ada] small")).to_contain_text("Go on in 0:")
         for _ in range(5):
             shop.own.shop.clock.ms += 1_000_000

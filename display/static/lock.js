@@ -87,6 +87,7 @@ export class Lock {
     say(this.time, clock(this.language, now));
     say(this.day, now.toLocaleDateString(this.language, { weekday: "long", day: "numeric", month: "long" }));
     this.asking.hidden = lost || this.#view.state !== "locked";
+    this.asking.dataset.n = String(this.#view.waiting);
     say(this.asking, counted(this.language, "asking", this.#view.waiting));
     for (const chip of this.side.querySelectorAll(".mate")) this.#wait(chip);
     if (this.#pad && this.#typed && performance.now() - this.#typed > BACKS) this.#list(false);
@@ -173,7 +174,7 @@ export class Lock {
     if (body?.result === "ok") return "";
     if (body?.result === "wait" || body?.result === "locked") {
       this.#list(true);
-      say(this.said, told(this.language, body.result === "wait" ? "wait" : "freeTitle", { t: minutes(body.wait_ms), name: one.name }));
+      say(this.said, told(this.language, body.result === "wait" ? "tooOften" : "freeTitle", { name: one.name }));
       return "";
     }
     return told(this.language, body?.result ?? "failed") || told(this.language, "failed");
