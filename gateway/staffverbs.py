@@ -13,9 +13,7 @@ Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argume
 
 def add_verbs(verb: Verb) -> None:
     """`verb` adds one to the parser (gateway.hqverbs)."""
-    staff = verb(
-        "put-staff", _put, "make the colleagues, and so the lock of every tablet, what a TOML or JSON file says"
-    )
+    staff = verb("put-staff", _put, "make the colleagues, and so every tablet's lock, what a TOML or JSON file says")
     staff.add_argument("file", type=Path, help="with PINs in clear, so readable for its operator alone")
     staff.add_argument("--empty", action="store_true", help="also a file without colleagues: no tablet has a lock then")
 

@@ -114,6 +114,10 @@ def _plain(one: Colleague) -> dict[str, Any]:
         badge = credentials.body(CredentialPut("badge", "badge", one.badge.kind, one.badge.value))
         badge = {name: value for name, value in badge.items() if name not in ("credential_id", "member_id")}
     shown = {"staff_id": one.staff_id, "initials": one.initials, "name": one.name, "pin": pin_body(one.pin)}
-    more = {"role": (one.role, "staff"), "badge": (badge, None), "opens": (one.opens, "pin")}
+    more: dict[str, tuple[object, object]] = {
+        "role": (one.role, "staff"),
+        "badge": (badge, None),
+        "opens": (one.opens, "pin"),
+    }
     more |= {"active": (one.active, True)}
     return shown | {name: value for name, (value, usual) in more.items() if value != usual}

@@ -16,8 +16,8 @@ from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 
 EXPECTED = (
-    'expected [[colleague]] tables (TOML), or {"colleague": [..]} (JSON), each with staff_id, name, initials and pin of '
-    "six digits; role, opens, badge and active where they differ"
+    'expected [[colleague]] tables (TOML), or {"colleague": [..]} (JSON), each with staff_id, name, initials and a '
+    "pin of six digits; role, opens, badge and active where they differ"
 )
 MAX_BYTES = 256 * 1024
 _FIELDS = {"staff_id", "name", "initials", "pin", "role", "opens", "badge", "active"}
