@@ -147,7 +147,7 @@ const PROOFS = {
   bearer: { de: "nur eine Nummer, kopierbar", en: "only a number, can be copied" },
 };
 
-const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" } };
+const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" }, locked: { de: "Tablet gesperrt", en: "tablet locked" } };
 
 // What made a segment change (docs/segments.md).
 const SEGMENT_WHY = {
