@@ -127,7 +127,7 @@ async def test_a_manager_takes_back_on_the_tablet(tmp_path: Path) -> None:
             device.client.cookies.set(str(one["name"]), str(one["value"]))
         await desk.shop.tap("mia", "till-nfc")
         await redeemed(device)
-        await redeemed(device, 2)
+        await redeemed(device, 2, "bag")
         await page.locator(".shift-button").click()
         await expect(page.locator(".shift-lines li")).to_have_count(2)
         await pictured(page, "shift")

@@ -22,6 +22,10 @@ def store(tmp_path: Path):
     one.close()
 
 
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
 async def test_they_are_kept_sealed_and_a_badge_as_its_hash(store: Store, tmp_path: Path) -> None:
     put = crew(colleague("cy", "installer", "both", active=False))
     await store.run(lambda tx: tx.put_staff(put, KEY))
@@ -32,7 +36,7 @@ async def test_they_are_kept_sealed_and_a_badge_as_its_hash(store: Store, tmp_pa
     assert cy.badge is not None
     assert cy.badge.value == static_digest(KEY, badge("cy").kind, badge("cy").value)
     store.close()
-    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    held = on_disk(tmp_path)
     assert b"Invented" not in held and badge("cy").value not in held and cy.pin.digest not in held
 
 
@@ -40,7 +44,7 @@ async def test_tries_stay_with_the_pin(store: Store) -> None:
     await store.run(lambda tx: tx.put_staff(crew(), KEY))
     await store.run(lambda tx: tx.keep_tries("ada", Tries(5, 77)))
     await store.run(lambda tx: tx.put_staff(StaffPut((colleague("ada", name="Ada Other"), colleague("bo"))), KEY))
-    rows = await store.run(lambda tx: dict((one.staff_id, tries) for one, tries in tx.staff()))
+    rows = await store.run(lambda tx: {one.staff_id: tries for one, tries in tx.staff()})
     assert rows == {"ada": Tries(5, 77), "bo": Tries()}
     await store.run(lambda tx: tx.put_staff(StaffPut((colleague("ada", pin_of="cy"),)), KEY))
     assert [tries for _, tries in await store.run(lambda tx: tx.staff())] == [Tries()]
