@@ -313,10 +313,11 @@ def _result(value: str) -> Result:
 
 def _add_till_pages(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, tablets: Tablets) -> None:
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.version}
+        watched = {"watched": True} if tablets.has_lock else {}
+        return {"shop": wire.shop(path.shop, clock.speed), "build": pages.version, **watched}
 
     @app.get("/api/v1/tills/{till}/stream", tags=["tills"], response_class=Response, responses=STREAM)
-    async def till_stream(till: str, who: Annotated[str, Depends(tablets.at_till)]) -> Response:
+    async def till_stream(till: str, who: Annotated[str, Depends(tablets.watching_till)]) -> Response:
         """Server-sent events that say when a till's page is to ask anew, and nothing else."""
         if till not in path.tills:
             raise HTTPException(404, "There is no till of this name.")

@@ -33,6 +33,7 @@ MAX_SCREEN_STREAMS = 160
 
 # Cards open at the same time; each needs a colleague's tap on an authorised tablet. 64 cards of 4 kB are 256 kB.
 MAX_CARDS = 64
+MAX_GOODS = 12  # offers for everybody on a tablet whose PINs have expired; more is for the screens
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,8 @@ class Hub:
         """The lock of this tablet has changed, or of all: what they are told begins anew."""
         for stream in self._tablets if tablet is None else self._of_tablet(tablet):
             stream.mark("snapshot")
+        for stream in self._tills:  # pages of tills are opened on tablets too; they ask and are told that it is locked
+            stream.mark("update")
 
     def lock(self, tablet: str, locked: bool) -> None:
         (self._locked.add if locked else self._locked.discard)(tablet)
@@ -222,7 +225,10 @@ class Hub:
         """What a locked tablet shows; None for one that is unlocked, or in a customer's hands."""
         lock = None if tablet in self._locked else self._lock_of(tablet)
         waiting = sum(entry.state == "asked" for entry in self._queue)
-        return None if lock is None else lockwire.lock(lock, waiting, self._clock.speed)
+        if lock is None:
+            return None
+        slides = self._for_everybody() if lock.state == "expired" else []
+        return lockwire.lock(lock, waiting, slides, self._clock.speed)
 
     @property
     def tablets_connected(self) -> int:
@@ -281,6 +287,12 @@ class Hub:
 
     def _full(self) -> bool:
         return self._closed or len(self._screens) + len(self._tablets) + len(self._tills) >= MAX_STREAMS
+
+    def _for_everybody(self) -> list[wire.Json]:
+        """What screens show that nobody's presence or gesture caused."""
+        loops = (one.content for one in self._shown.values() if one.content.level in ("L0", "L1"))
+        slides = {slide.slide_id: slide for content in loops if content.dialogue is None for slide in content.slides}
+        return [wire.slide(slide) for slide in list(slides.values())[:MAX_GOODS]]
 
     def _lock_of(self, tablet: str) -> LockView | None:
         return None if self.staff is None else self.staff.lock_of(tablet)

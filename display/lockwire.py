@@ -7,13 +7,14 @@ from gateway.health import Part
 from gateway.staffing import LockView, Person, ShiftLine
 
 
-def lock(view: LockView, waiting: int, speed: float) -> wire.Json:
-    """The lock's page: how many people wait, and who may open it."""
+def lock(view: LockView, waiting: int, slides: list[wire.Json], speed: float) -> wire.Json:
+    """The lock's page: how many people wait, and who may open it; `slides` where nobody may, for everybody."""
     return {
         "state": view.state,
         "waiting": waiting,
         "colleagues": [person(one, speed) for one in view.colleagues],
         "badge": view.badge,
+        "slides": slides,
     }
 
 

@@ -153,20 +153,37 @@ class Tablets:
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
         """A till's own device, or a tablet in a colleague's hands. Raises as `ours`."""
-        device = request.state.device
-        if device is not None and device.grant.role == "till":
-            return str(device.device_id)
-        return await self.ours(cookie, locked)
+        return _till(request) or await self.ours(cookie, locked)
+
+    async def watching_till(
+        self,
+        request: Request,
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
+    ) -> str:
+        """A till's own device, or a tablet in no customer's hands. Raises as `held`."""
+        return _till(request) or await self.held(cookie, locked)
 
     def colleague(self, cookie: str | None) -> tuple[str, str]:
         """The tablet of a cookie and who works at it, by id; each "" for none."""
         tablet = self._tablet_of(cookie) or ""
         return tablet, self._staffing.colleague(tablet) if self._staffing is not None and tablet else ""
 
+    @property
+    def has_lock(self) -> bool:
+        """Whether headquarters sent colleagues."""
+        return self._staffing is not None and self._staffing.mode != "open"
+
     def handed(self, tablet: str) -> None:
         """It goes into a customer's hands: nobody works at it any more."""
         if self._staffing is not None:
             self._staffing.lock(tablet, "handed")
+
+
+def _till(request: Request) -> str:
+    """The id of the till's own device that asks, "" if it is none."""
+    device = request.state.device
+    return str(device.device_id) if device is not None and device.grant.role == "till" else ""
 
 
 def add_self_service(

@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from drivers import team
 from drivers.sim import sim_config
 from gateway import demoshop, keys
 from gateway.broker import Broker
@@ -130,6 +131,9 @@ class Demo:
         console.print("\n[bold]Pair a screen and a tablet[/bold], as in a new shop, in two minutes:\n")
         for number, step in enumerate(demoshop.pairing_steps(self._public(ports)), 1):
             console.print(f"  {number}. {step}", soft_wrap=True, highlight=False, markup=False)
+        console.print("\n[bold]Open the tablet's lock[/bold] with the PIN of one of these invented colleagues:\n")
+        for _, name, initials, _, pin in team.TEAM:
+            console.print(f"  {name:<26} {initials}  {pin}", highlight=False, markup=False)
         console.print("\n[bold]Ask it[/bold], in another terminal:\n")
         for what, command in demoshop.commands(program(), folder, time.strftime("%Y-%m-%d")):
             console.print(f"  # {what}\n  {command}", soft_wrap=True, highlight=False, markup=False)

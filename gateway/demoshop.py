@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drivers import goods
+from drivers import goods, team
 from drivers.people import population
 from gateway import democontent, keys
 from gateway.core.keyring import KeyUse
 from gateway.core.spans import DAY_MS
-from sync.hq import keyfiles, publishing, service
+from sync.hq import keyfiles, publishing, service, stafffile
 
 GATEWAY = "demo/musterstadt/gw1"  # as drivers.sim names the shop
 TILL = "till-1"
@@ -26,8 +26,8 @@ ANSWER_S = 2.0
 
 
 def fill(folder: Path, seed: int, members: int) -> None:
-    """Headquarters' file: the people, offers and rules of the shop, its price list, a budget, and a bundle for its
-    screens."""
+    """Headquarters' file: the people, offers and rules of the shop, its price list, its colleagues, a budget, and a
+    bundle for its screens."""
     db = folder / HQ_FILE
     path = folder / "members.jsonl"
     path.write_text("".join(json.dumps(op) + "\n" for op in population(seed, members) + goods.ops()))
@@ -35,6 +35,9 @@ def fill(folder: Path, seed: int, members: int) -> None:
     prices = folder / "prices.jsonl"
     prices.write_text("".join(json.dumps(article) + "\n" for article in goods.articles()))
     service.publish_prices(db, prices)
+    staff = folder / "staff.toml"
+    staff.write_text(team.toml())
+    stafffile.put(db, staff, secrets.token_bytes)
     service.put_budget(db, goods.BUDGET, "cents", BUDGET_CENTS)
     democontent.write(folder / "screens")
     publishing.publish_content(db, folder / "screens", 0)

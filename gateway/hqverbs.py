@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers import sun
-from gateway import contentverbs, lines, tillverbs
+from gateway import contentverbs, lines, staffverbs, tillverbs
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
@@ -74,6 +74,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     _add_erasure_verbs(verb)
     tillverbs.add_verbs(verb, _now_ms)
     contentverbs.add_verbs(verb, _now_ms)
+    staffverbs.add_verbs(verb)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     which = events.add_mutually_exclusive_group()
     which.add_argument("--after", type=whole(0, 2**53), default=0, help="only those with a larger id, the oldest first")

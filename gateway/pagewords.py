@@ -228,6 +228,7 @@ ACTIONS: Pairs = {
         "Mit Rufnamen auf den Tablets, nach Bitte um Beratung",
         "With the name you gave us on the tablets, on asking for advice",
     ),
+    "card.closed": ("Karte mit dem Tablet gesperrt", "Card closed when the tablet was locked"),
     "card.opened": ("Karte auf einem Tablet geöffnet", "Card opened on a tablet"),
     "why.shown": ("Gefragt, warum ein Angebot auf der Karte steht", "Asked why an offer stands on the card"),
     "till.shown": ("Mit Rufnamen an der Kasse angezeigt", "With the name you gave us at the till"),

@@ -12,6 +12,7 @@ from gateway.core.staff import (
     MAX_SCRYPT_P,
     SALT_BYTES,
     SCRYPT_N,
+    SCRYPT_P,
     SCRYPT_R,
     Badge,
     Colleague,
@@ -40,7 +41,7 @@ class PinBody(_Body):
     digest: Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{{2 * HASH_BYTES}}}$")]
     n: Annotated[int, Field(ge=SCRYPT_N, le=MAX_SCRYPT_N)] = SCRYPT_N
     r: Annotated[int, Field(ge=SCRYPT_R, le=SCRYPT_R)] = SCRYPT_R
-    p: Annotated[int, Field(ge=1, le=MAX_SCRYPT_P)] = 1
+    p: Annotated[int, Field(ge=1, le=MAX_SCRYPT_P)] = SCRYPT_P
 
 
 class ColleagueBody(_Body):
@@ -100,19 +101,23 @@ def body(put: StaffPut) -> dict[str, Any]:
     return {"colleagues": [_plain(one) for one in put.colleagues]}
 
 
+def pin_body(pin: PinHash) -> dict[str, Any]:
+    """The body of a PIN's hash; what is as usual is left out, so that 200 colleagues fit one operation."""
+    usual = {"n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P}
+    costs = {name: value for name, value in (("n", pin.n), ("r", pin.r), ("p", pin.p)) if value != usual[name]}
+    return {"salt": pin.salt.hex(), "digest": pin.digest.hex(), **costs}
+
+
 def _plain(one: Colleague) -> dict[str, Any]:
     badge = None
     if one.badge is not None:
         badge = credentials.body(CredentialPut("badge", "badge", one.badge.kind, one.badge.value))
         badge = {name: value for name, value in badge.items() if name not in ("credential_id", "member_id")}
-    pin = {"salt": one.pin.salt.hex(), "digest": one.pin.digest.hex(), "n": one.pin.n, "r": one.pin.r, "p": one.pin.p}
-    return {
-        "staff_id": one.staff_id,
-        "initials": one.initials,
-        "name": one.name,
-        "role": one.role,
-        "pin": pin,
-        "badge": badge,
-        "opens": one.opens,
-        "active": one.active,
+    shown = {"staff_id": one.staff_id, "initials": one.initials, "name": one.name, "pin": pin_body(one.pin)}
+    more: dict[str, tuple[object, object]] = {
+        "role": (one.role, "staff"),
+        "badge": (badge, None),
+        "opens": (one.opens, "pin"),
     }
+    more |= {"active": (one.active, True)}
+    return shown | {name: value for name, (value, usual) in more.items() if value != usual}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers import team
 from gateway import demo
 from tests.rigs.browser import chromium
 from tests.rigs.figures import Tell
@@ -92,6 +93,10 @@ def test_make_demo_in_a_fresh_clone(shop, tell: Tell) -> None:
         coffee = browser.new_page()
         coffee.goto(urls["Screen at the coffee bar"])
         coffee.wait_for_selector("html[data-level='L3']", state="attached", timeout=60_000)
+        staff_id, *_, pin = team.TEAM[0]
+        tablet.locator(f".mate[data-staff={staff_id}]").click()
+        for digit in pin:
+            tablet.locator(f".pin [data-key='{digit}']").click()
         tablet.locator("li.row[data-state=asked] button").first.click(timeout=90_000)
         tablet.wait_for_function("() => document.querySelector('[data-card]')?.dataset.card", timeout=20_000)
         status = browser.new_page()

@@ -30,6 +30,7 @@ def test_every_view_and_every_report_that_is_made_has_its_words() -> None:
     assert {"member.announced", "advice.asked", "card.opened", "link.made"} <= views <= set(words.ACTIONS)
     reports = {kind for source in sources for kind in re.findall(r'Event\(\s*"([a-z]+\.[a-z]+)"', source)}
     of_nobody = {"offer.refused", "segments.refused", "catalogue.applied", "catalogue.refused"}
+    of_nobody |= {"staff.unlocked", "staff.locked", "staff.refused", "staff.freed"}
     reports -= of_nobody | {"profiles.wiped", "lease.closed", "offer.withheld", "basket.shown", "tills.restored"}
     reports -= {"device.paired", "device.revoked"}
     assert {"visit.announced", "consent.recorded", "audit.viewed"} <= reports <= set(words.REPORTS)

@@ -90,9 +90,9 @@ export async function post(url, body = {}) {
   }
 }
 
-/** GET, or POST where there is a body. @returns {Promise<{status: number, body: object|null}>} status 0: no answer */
-export async function ask(url, body) {
-  const sent = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+/** GET, or POST where there is a body, with further headers. @returns {Promise<{status: number, body: object|null}>} status 0: no answer */
+export async function ask(url, body, headers = {}) {
+  const sent = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
   try {
     const answer = await fetch(url, { ...sent, cache: "no-store", signal: AbortSignal.timeout(10_000) });
     return { status: answer.status, body: answer.ok ? await answer.json() : null };

@@ -1,20 +1,21 @@
-/** Four digits that a colleague chose or types; they live in this object only and go with it. */
+/** Digits that a colleague chose or types; they live in this object only and go with it. */
 
 import { el, say } from "./dom.js";
 import { word } from "./words.js";
 
-const DIGITS = 4;
+const DIGITS = 4; // of a hand-over; a colleague's own PIN has six
 
 export class PinPad {
   #digits = "";
   #busy = false;
 
   /** @param {string} language @param {string} label what the digits are for @param {(pin: string) => Promise<string>} send
-   *   answers "" when all is well, else the sentence to show */
-  constructor(language, label, send) {
+   *   answers "" when all is well, else the sentence to show @param {number} digits */
+  constructor(language, label, send, digits = DIGITS) {
     this.language = language;
     this.send = send;
-    this.dots = Array.from({ length: DIGITS }, () => el("i"));
+    this.digits = digits;
+    this.dots = Array.from({ length: digits }, () => el("i"));
     this.count = el("span.unseen", { role: "status" });
     this.hint = el("p.hint", { role: "alert" });
     const key = (name, look, act) => {
@@ -47,16 +48,16 @@ export class PinPad {
   }
 
   #set(digits) {
-    if (this.#busy || digits.length > DIGITS) return;
+    if (this.#busy || digits.length > this.digits) return;
     this.#digits = digits;
     say(this.hint, "");
     this.#draw();
-    if (digits.length === DIGITS) this.#send();
+    if (digits.length === this.digits) this.#send();
   }
 
   #draw() {
     this.dots.forEach((dot, at) => (dot.className = at < this.#digits.length ? "on" : ""));
-    say(this.count, this.#digits ? word(this.language, "pinCount", { n: this.#digits.length }) : "");
+    say(this.count, this.#digits ? word(this.language, "pinCount", { n: this.#digits.length, m: this.digits }) : "");
   }
 
   async #send() {

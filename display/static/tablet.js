@@ -6,7 +6,10 @@ import { ask, el, post, ring, say } from "./dom.js";
 import { Faults } from "./faults.js";
 import { Handover } from "./handover.js";
 import { Live } from "./live.js";
-import { deviceLanguage, other, pick, word } from "./words.js";
+import { Lock, shut, watchful } from "./lock.js";
+import { ShiftLog } from "./shift.js";
+import { told } from "./staffwords.js";
+import { clock, deviceLanguage, other, pick, word } from "./words.js";
 
 const TICK_MS = 1000;
 const TOAST_MS = 5000;
@@ -90,9 +93,17 @@ class StaffTablet extends HTMLElement {
     this.faults = new Faults();
     this.beside = new Beside((words) => this.#tell(words));
     this.handover = new Handover((words) => this.#tell(words));
+    this.lock = new Lock();
+    this.watch = watchful();
+    this.shift = new ShiftLog((words) => this.#tell(words));
+    this.signed = el("span.signed", { hidden: "" });
+    this.lockButton = el("button.button.lock-button", { type: "button", hidden: "" });
+    this.lockButton.addEventListener("click", () => shut("button"));
+    this.away = el("p.away", { role: "status", hidden: "" });
     this.append(
-      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.beside.node, this.handover.node, el("text-size"), this.toggle),
-      el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
+      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.signed, this.beside.node, this.shift.node,
+        this.handover.node, this.lockButton, el("text-size"), this.toggle),
+      this.away, this.lock.node, el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
       this.aged, this.faults.node, this.toast);
     this.#speak(this.language);
     this.#line();
@@ -108,6 +119,13 @@ class StaffTablet extends HTMLElement {
     this.#lostAt = null;
     this.dataset.live = "yes";
     if (data.shop) this.#named(data.shop);
+    if (data.hq) this.#hq(data.hq);
+    if (data.lock !== undefined) this.#locked(data);
+    if (this.lock.open) {
+      if (data.troubles) this.#troubles(data.troubles);
+      this.#line();
+      return;
+    }
     if (data.profiles) this.#aged(data.profiles);
     if (name === "snapshot") this.beside.connected();
     if (data.troubles) this.#troubles(data.troubles);
@@ -116,17 +134,47 @@ class StaffTablet extends HTMLElement {
     if (data.card === null) this.card.wipe();
     if (name === "card_closed") {
       this.card.wipe();
-      this.#tell(word(this.language, `closed_${data.reason}`) || word(this.language, "closed_other"));
+      this.#tell(told(this.language, `closed_${data.reason}`) || word(this.language, `closed_${data.reason}`) || word(this.language, "closed_other"));
     }
     this.dataset.card = this.card.id ?? "";
     this.handover.card(this.card.id);
     this.#line();
   }
 
+  /** The tablet is locked, or `lock` is null and somebody works here: nothing of a customer stays on the page. */
+  #locked({ lock, staff }) {
+    const before = this.lock.open;
+    this.dataset.shut = lock ? "yes" : "no";
+    this.watch.on = Boolean(staff);
+    this.shift.allow(Boolean(staff));
+    this.signed.hidden = this.lockButton.hidden = !staff;
+    this.signed.replaceChildren(...(staff ? [el("span.sign", { "aria-hidden": "true" }, staff.initials), el("bdi", { title: staff.name }, staff.name)] : []));
+    if (!lock) {
+      if (before) this.lock.hide();
+      return;
+    }
+    if (!before) {
+      this.#wipe();
+      this.handover.close();
+      this.beside.close();
+      this.#tell("");
+    }
+    this.lock.show(lock);
+    document.title = told(this.language, "lockTitle");
+  }
+
+  /** How long headquarters is away already. */
+  #hq(hq) {
+    this.hq = hq;
+    this.away.hidden = !hq.away;
+    say(this.away, hq.away ? told(this.language, "away", { t: clock(this.language, hq.since_ms) }) : "");
+  }
+
   /** The stream broke: perhaps because somebody else holds the tablet now. */
   async #gone() {
     this.#lost();
-    if (document.visibilityState === "visible" && (await ask("/api/v1/tablet/readers")).status === LOCKED) this.#away();
+    if (document.visibilityState !== "visible" || (await ask("/api/v1/tablet/readers")).status !== LOCKED) return;
+    if (!(await ask("/api/v1/tablet/lock")).body?.lock) this.#away();
   }
 
   /** A customer holds this tablet: their page is the only one. */
@@ -162,12 +210,18 @@ class StaffTablet extends HTMLElement {
 
   #lost() {
     this.#lostAt ??= performance.now();
+    this.#wipe();
+    this.shift.close();
+    this.#troubles([]);
+    this.#line();
+  }
+
+  /** Nobody's name and card stays on the page. */
+  #wipe() {
     this.card.wipe();
     this.#queue([]);
-    this.#troubles([]);
     this.dataset.card = "";
     this.handover.card(null);
-    this.#line();
   }
 
   /** Bring the rows in line with `entries`, those still waiting first, each group by time. */
@@ -228,6 +282,7 @@ class StaffTablet extends HTMLElement {
   #tick() {
     for (const row of this.#rows.values()) row.tick();
     this.faults.tick();
+    this.lock.tick(this.#lostAt !== null);
     if (this.card.tick()) this.dataset.card = "";
     this.handover.card(this.card.id);
     this.#line();
@@ -254,6 +309,10 @@ class StaffTablet extends HTMLElement {
     say(this.emptyText, word(language, "emptyText"));
     this.card.speak(language);
     this.handover.speak(language);
+    this.lock.speak(language);
+    this.shift.speak(language);
+    say(this.lockButton, told(language, "lock"));
+    if (this.hq) this.#hq(this.hq);
     if (this.profiles) this.#aged(this.profiles);
     if (this.#last !== null) this.#queue(this.#last);
     this.#line();

@@ -3,6 +3,7 @@
 import { Camera } from "./camera.js";
 import { ask, el, minutes, post, ring, say } from "./dom.js";
 import { Live } from "./live.js";
+import { shutOut, watchful } from "./lock.js";
 import { Presses } from "./presses.js";
 import { BasketCard, NO_BASKET, mayBeBasket } from "./tillbasket.js";
 import { BackDialog, HeldRow, OfferRow, ShiftRow, arrange } from "./tillrows.js";
@@ -38,6 +39,7 @@ class TillDesk extends HTMLElement {
   #shop = { name: {} };
 
   connectedCallback() {
+    this.watch = watchful(false);
     this.till = this.dataset.till;
     this.sale = new SaleLines(this.till);
     this.language = deviceLanguage();
@@ -127,6 +129,7 @@ class TillDesk extends HTMLElement {
     this.#lostAt = null;
     if (data.shop) {
       this.#shop = data.shop;
+      this.watch.on = Boolean(data.watched);
       say(this.shopName, pick(data.shop.name, this.language));
     }
     this.#line();
@@ -144,7 +147,7 @@ class TillDesk extends HTMLElement {
       this.#again = false;
       const [age, settled] = [this.#age, [...this.#settling]];
       const found = await ask(`/api/v1/tills/${encodeURIComponent(this.till)}/page`);
-      if (found.status === LOCKED) location.replace("/me");
+      if (found.status === LOCKED) shutOut(() => location.reload());
       else if (found.status === 401) this.#tell("no", "status_401");
       if (found.body !== null && age === this.#age) {
         const ringing = [...this.#settling].some(isBasket);

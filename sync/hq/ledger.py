@@ -91,6 +91,11 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
         rows = self._read("SELECT op FROM change WHERE key = 'config'")
         return dict(json.loads(rows[0]["op"])["body"]) if rows else {}
 
+    def staff_op(self) -> Row | None:
+        """The last staff.put, None = none yet."""
+        rows = self._read("SELECT op FROM change WHERE key = 'staff'")
+        return dict(json.loads(rows[0]["op"])) if rows else None
+
     def coupon_classes(self) -> set[str]:
         """The names of the classes of the last coupons.put."""
         rows = self._read("SELECT op FROM change WHERE key = 'coupons'")

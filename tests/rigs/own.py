@@ -42,6 +42,7 @@ class Own:
             handovers=shop.flow.handovers,
             takeaways=shop.flow.takeaways,
             showing=Proofs(shop.clock, shop.health).parts,
+            staffing=shop.flow.staffing,
         )
         self._browsers: list[httpx.AsyncClient] = []
 

@@ -149,7 +149,7 @@ const PROOFS = {
   bearer: { de: "nur eine Nummer, kopierbar", en: "only a number, can be copied" },
 };
 
-const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" } };
+const CLOSED = { closed: { de: "beendet", en: "finished" }, timeout: { de: "abgelaufen", en: "timed out" }, withdrawn: { de: "Einwilligung widerrufen", en: "consent withdrawn" }, locked: { de: "Tablet gesperrt", en: "tablet locked" } };
 
 // What made a segment change (docs/segments.md).
 const SEGMENT_WHY = {
@@ -198,6 +198,10 @@ const EVENTS = { // b: the body with its ids replaced by names
   "offer.declined": { de: (b) => `„Nicht jetzt“ zu ${b.offer}`, en: (b) => `“Not now” to ${b.offer}` },
   "handshake.asked": { de: (b) => `Bittet um Beratung: ${b.zone}`, en: (b) => `Asks for advice: ${b.zone}` },
   "handshake.accepted": { de: () => "Beratung übernommen", en: () => "A colleague took over" },
+  "staff.unlocked": { de: (b) => `Tablet geöffnet: ${b.staff_id}`, en: (b) => `Tablet opened: ${b.staff_id}` },
+  "staff.locked": { de: (b) => (b.staff_id ? `Tablet gesperrt: ${b.staff_id}` : "Tablet gesperrt"), en: (b) => (b.staff_id ? `Tablet locked: ${b.staff_id}` : "Tablet locked") },
+  "staff.refused": { de: (b) => `Falsche PIN: ${b.staff_id} (${b.wrong} in Folge)`, en: (b) => `Wrong PIN: ${b.staff_id} (${b.wrong} in a row)` },
+  "staff.freed": { de: (b) => `${b.by} gibt ${b.staff_id} wieder frei`, en: (b) => `${b.by} set ${b.staff_id} free again` },
   "audit.viewed": { de: () => "Daten angesehen oder bearbeitet", en: () => "Data was looked at or acted on" },
   "handshake.closed": { de: (b) => `Beratung zu Ende: ${pick(CLOSED[b.reason], "de", b.reason)}`, en: (b) => `Advice ended: ${pick(CLOSED[b.reason], "en", b.reason)}` },
   "consent.recorded": {
