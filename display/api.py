@@ -75,6 +75,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.hub = hub
+    hub.screens = path.screens
     app.add_middleware(guard.Guard, health=health, names=names or guard.Names(host_of(public_url)))
     _add_errors(app, health)
     _add_pages(app, path, pages, public_url)
@@ -239,7 +240,7 @@ def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock
             "version": version,
             "now_ms": clock.now_ms(),
             "state": health.state,
-            "parts": [wire.part(one, faults.ear_of(one, hub.ears)) for one in health.parts],
+            "parts": [wire.part(one, faults.ear_of(one, hub.ears, path.screens)) for one in health.parts],
             "counts": health.told(clock.now_ms()),
             "shop": wire.shop(path.shop, clock.speed),
             "screens": [

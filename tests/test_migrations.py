@@ -25,6 +25,7 @@ RELEASED = [
     "points",
     "prices_and_baskets",
     "handover",
+    "plays",
 ]
 
 

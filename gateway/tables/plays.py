@@ -16,7 +16,7 @@ class PlayRows(Rows):
     def keep_plays(self, screen: str, plays: Iterable[Play], now_ms: int) -> list[Play]:
         """Store those that are news; they, in the order in which they came."""
         kept_from_ms = self.kept_from(now_ms)
-        news = [one for one in plays if self._keep(screen, one, kept_from_ms)]
+        news = [one for one in plays if self._keep_play(screen, one, kept_from_ms)]
         if news:
             newest = self._one("SELECT max(number) FROM play")[0]
             self._db.execute("DELETE FROM play WHERE number <= ?", [int(newest) - MAX_ROWS])
@@ -26,7 +26,7 @@ class PlayRows(Rows):
         """The ids of what a screen showed, in the order in which they came."""
         return [str(row[0]) for row in self._all("SELECT play_id FROM play WHERE screen = ? ORDER BY number", screen)]
 
-    def _keep(self, screen: str, one: Play, kept_from_ms: int) -> bool:
+    def _keep_play(self, screen: str, one: Play, kept_from_ms: int) -> bool:
         return bool(
             self._db.execute(
                 """INSERT OR IGNORE INTO play (play_id, screen, content, decision_id, slot, started_ms, visible_ms,
