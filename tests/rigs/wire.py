@@ -1,6 +1,7 @@
 """The wire between a browser and a gateway, which a test can cut, stall, or put an error page into. Loopback only."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ class Wire:
         self.port = 0
         self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds none
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -42,9 +44,10 @@ class Wire:
             self._server.close()
             await self._set("refuse")
             await asyncio.sleep(0.05)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-            await asyncio.sleep(0.05)
+            while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
 
         self._do(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -63,13 +66,14 @@ class Wire:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
-        try:
-            await self._answer(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.transport.abort()
+        mine = asyncio.ensure_future(self._answer(reader, writer))
+        self._tasks.add(mine)
+        await asyncio.wait({mine})
+        self._tasks.discard(mine)
+        self._writers.discard(writer)
+        writer.transport.abort()
+        if not mine.cancelled():
+            mine.exception()  # a connection that broke
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.mode == "error":
@@ -85,32 +89,24 @@ class Wire:
             await asyncio.Event().wait()
         theirs, ours = await asyncio.open_connection("127.0.0.1", self.target)
         self._writers.add(ours)
-        try:
-            await asyncio.wait(
-                [
-                    asyncio.ensure_future(self._pump(reader, ours)),
-                    asyncio.ensure_future(self._pump(theirs, writer)),
-                ],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            self._writers.discard(ours)
-            ours.transport.abort()
+        pumps = {asyncio.ensure_future(self._pump(reader, ours)), asyncio.ensure_future(self._pump(theirs, writer))}
+        self._tasks |= pumps
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        self._tasks -= pumps
+        for pump in pumps:
+            pump.cancel()
+        self._writers.discard(ours)
+        ours.transport.abort()
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        stalled = False
-        with_errors = (OSError, asyncio.IncompleteReadError)
-        try:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while data := await source.read(65_536):
-                stalled = stalled or self.mode == "stall"
-                if not stalled:
-                    target.write(data)
-                    await target.drain()
-            if stalled:
-                await asyncio.Event().wait()  # the end does not pass either
-        except with_errors:
-            if stalled:
-                await asyncio.Event().wait()
+                if self.mode == "stall":
+                    break
+                target.write(data)
+                await target.drain()
+        if self.mode == "stall":  # for good, and its end does not pass either
+            await asyncio.Event().wait()
 
 
 @contextmanager
