@@ -94,6 +94,7 @@ def create_app(
         dependencies=[Depends(access.check)],
     )
     app.state.hub, app.state.access = hub, access
+    hub.screens = path.screens
     app.add_middleware(SecureCookies)
     app.add_middleware(guard.Guard, health=health, names=names)
     add_trust(app, pages, names, secure)
@@ -249,7 +250,7 @@ def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock
             "version": version,
             "now_ms": clock.now_ms(),
             "state": health.state,
-            "parts": [wire.part(one, faults.ear_of(one, hub.ears)) for one in health.parts],
+            "parts": [wire.part(one, faults.ear_of(one, hub.ears, path.screens)) for one in health.parts],
             "counts": health.told(clock.now_ms()),
             "shop": wire.shop(path.shop, clock.speed),
             "screens": [

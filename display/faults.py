@@ -1,4 +1,4 @@
-"""Which troubles of readers and radios staff can mend, where those stand, what ails them. Pure; no words for people."""
+"""Which troubles of readers, radios and screens staff can mend, where those stand, what ails them. Pure; no words for people."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,8 +9,9 @@ from gateway.config import Config
 from gateway.health import Part
 
 PART = "receiver:"  # what sources call their state in health
+SCREEN = "screen:"  # and what gateway.heartbeats calls a screen's
 
-Kind = Literal["reader", "radio", "remote", "ear"]
+Kind = Literal["reader", "radio", "remote", "ear", "screen"]
 Cause = Literal["ok", "degraded", "down", "unplugged", "absent", "silent", "barred"]
 _KINDS: Mapping[str, Kind] = {
     "nfc": "reader",
@@ -33,6 +34,7 @@ class Ear:
 
 
 UNKNOWN = Ear("ear", "")
+NOWHERE: Mapping[str, str] = {}
 
 
 def ears(config: Config) -> dict[str, Ear]:
@@ -51,17 +53,21 @@ def ears(config: Config) -> dict[str, Ear]:
 
 
 def troubles(parts: Iterable[Part], known: Mapping[str, Ear]) -> tuple[Part, ...]:
-    """Receivers that need somebody. A radio's "degraded" is left out: an empty shop sounds the same as a deaf radio."""
+    """Receivers and screens that need somebody. A radio's "degraded" is left out: an empty shop sounds the same as a deaf radio."""
     return tuple(
         part
         for part in parts
-        if part.name.startswith(PART)
+        if (part.name.startswith(SCREEN) and part.state != "ok")
+        or part.name.startswith(PART)
         and (part.state == "down" or (part.state == "degraded" and ear_of(part, known).kind == "reader"))
     )
 
 
-def ear_of(part: Part, known: Mapping[str, Ear]) -> Ear:
-    """The receiver that `part` speaks of."""
+def ear_of(part: Part, known: Mapping[str, Ear], screens: Mapping[str, str] = NOWHERE) -> Ear:
+    """The receiver or screen that `part` speaks of. `screens`: the zone of each."""
+    if part.name.startswith(SCREEN):
+        zone = screens.get(part.name.removeprefix(SCREEN), "")
+        return Ear("screen", zone, sum(one == zone for one in screens.values()) == 1)
     return known.get(part.name.removeprefix(PART), UNKNOWN)
 
 

@@ -108,6 +108,7 @@ class Hub:
 
     def __init__(self, clock: Clock, health: Health, ears: Mapping[str, faults.Ear] | None = None) -> None:
         self.ears: Mapping[str, faults.Ear] = ears or {}
+        self.screens: Mapping[str, str] = {}  # the zone of each, so that a trouble with one can be told with its place
         self._clock = clock
         self._health = health
         self._seq = 0
@@ -350,7 +351,7 @@ class Hub:
             body["card"] = wire.card(card, now_ms, speed) if card is not None and alive else None
         if what in ("snapshot", "troubles"):
             body["troubles"] = [
-                wire.trouble(part, faults.ear_of(part, self.ears), now_ms, speed) for part in self._troubles
+                wire.trouble(part, faults.ear_of(part, self.ears, self.screens), now_ms, speed) for part in self._troubles
             ]
         return self._message("snapshot" if what == "snapshot" else "update", body)
 

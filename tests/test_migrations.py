@@ -28,6 +28,7 @@ RELEASED = [
     "colleagues",
     "devices",
     "content",
+    "plays",
 ]
 
 

@@ -8,7 +8,7 @@ const SHOWN = 2; // lines; staff mend one thing at a time
 /** Where it stands, in the words of the shop; with its id where another of its kind stands, or the zone is unknown. */
 function place(language, ear, zones) {
   const zone = word(language, "atZone", { zone: pick(zones[ear.zone], language) || ear.zone || ear.receiver });
-  return ear.alone || !ear.zone ? zone : `${zone} (${ear.receiver})`;
+  return ear.alone || !ear.zone ? zone : `${zone} (${ear.receiver.replace("screen:", "")})`;
 }
 
 /** What this receiver is called: its kind and its place. */

@@ -41,6 +41,11 @@ export class Live {
     this.#open();
   }
 
+  /** Whether the gateway was heard on this connection. */
+  get connected() {
+    return this.#said && this.#source !== null;
+  }
+
   #open() {
     this.#close();
     this.#heard = performance.now();

@@ -32,7 +32,7 @@ function mixed(slides, media) {
 
 export class Loop {
   #items = [];
-  #idle = []; // the newest anonymous content, for the time in which nothing else can be trusted
+  #idle = { items: [], near: false }; // the newest anonymous content, also for a time in which nothing else can be trusted
   #known = "";
   #near = false;
   #decision = null;
@@ -56,6 +56,7 @@ export class Loop {
     this.layers = [new Layer(), new Layer()];
     this.nodes = this.layers.map((layer) => layer.node);
     this.dots = el("span.dots", { "aria-hidden": "true" });
+    this.#known = JSON.stringify([[], false]);
     this.#present();
   }
 
@@ -66,16 +67,17 @@ export class Loop {
 
   /** Show what the gateway says. @returns {boolean} whether something else is shown now, or soon */
   show(data) {
+    if (data.dialogue) return this.neutral(); // beneath it lies what is for everybody
     const slides = data.slides.map(slideItem);
-    const media = (data.media ?? []).map(mediaItem);
     const near = data.level !== "L0" && slides.length > 0;
-    if (data.level === "L0") this.#idle = mixed(slides, media);
-    return this.#set(near ? slides : mixed(slides, media), near, data.decision_id);
+    if (data.level === "L2") return this.#set(slides, near, data.decision_id);
+    this.#idle = { items: mixed(slides, (data.media ?? []).map(mediaItem)), near };
+    return this.neutral();
   }
 
-  /** Nothing can be trusted any more: the anonymous content of before. */
+  /** The newest content that nobody in particular has caused. @returns {boolean} as `show` */
   neutral() {
-    return this.#near || this.#decision !== null ? this.#set(this.#idle, false, null) : false;
+    return this.#set(this.#idle.items, this.#idle.near, null);
   }
 
   /** A dialogue lies above it, or no longer does. */

@@ -1,0 +1,209 @@
+"""A real screen through every outage: never black, never another person's words, live again at once, every proof once.
+
+The gateway, headquarters and broker are processes; a tap is a card at an emulated reader. `make outages` runs five rounds
+with the device's own time; the short form winds it forward where the page has to wait.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from drivers import tags
+from gateway.emulator.cards import type2
+from gateway.emulator.chip import Pn532Rig
+from tests.rigs.browser import chromium
+from tests.rigs.figures import Tell
+from tests.rigs.frames import luminance
+from tests.rigs.system import System, post, wait_for
+from tests.rigs.wire import Wire, wire
+
+ROUNDS = int(os.environ.get("OUTAGE_ROUNDS", "0"))  # 0: the short form
+pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(300 + 600 * ROUNDS)]
+
+NAME = "Zyxwina"  # of nobody, and in no word of a page
+CARD = "https://card.example/1"
+KILLED = "killed and started again"
+NEUTRAL_S, LIVE_S = 25.0, 5.0
+TABLES = """
+[[source]]
+path = "nfc:{chip}"
+receiver = "coffee-nfc"
+[[receiver]]
+id = "coffee-nfc"
+zone = "coffee"
+screen = "coffee"
+[[screen]]
+id = "coffee"
+zone = "coffee"
+"""
+
+
+def ops() -> list[dict]:
+    """Two offers for everyone, and a member whose name may stand on the screen."""
+    text = {"de": "Kaffee", "en": "Coffee"}
+    notice = {"version": "1", "controller": "Muster GmbH", "contact": "privacy@muster.example", "text": text}
+    shop = {"store_name": text, "zones": {"coffee": text}, "notice": notice, "contact_gap_ms": 0, "dialogue_ms": 300_000}
+    made = [{"op": "config.put", "body": shop | {"contacts_per_day": 1000}}]
+    for art in ("tea", "bread"):
+        title = {"de": f"Für alle: {art}", "en": f"For everyone: {art}"}
+        body = {"offer_id": f"all-{art}", "title": title, "text": title, "art": art, "audience": "everyone"}
+        made.append({"op": "offer.put", "body": body})
+    made.append({"op": "member.put", "body": {"member_id": "m-1", "call_name": NAME}})
+    card = {"credential_id": "c-1", "member_id": "m-1", "kind": "ndef", "value": CARD.encode().hex()}
+    made.append({"op": "credential.put", "body": card})
+    for purpose in ("recognise_nfc", "personalise_offers", "public_personal_greeting"):
+        record = {"event_id": f"e-{purpose}", "member_id": "m-1", "purpose": purpose, "state": "given"}
+        made.append({"op": "consent.add", "body": record | {"given_at_ms": 1, "notice_version": "1"}})
+    return made
+
+
+class Outage:
+    """One screen at the end of a wire, and what may befall it."""
+
+    def __init__(self, system: System, line: Wire, chip: Pn532Rig, browser: Browser, real: bool) -> None:
+        self.system, self.line, self.chip, self.browser, self.real = system, line, chip, browser, real
+        self.page = self.open()
+        self.took: list[tuple[str, float, float]] = []
+
+    def open(self, shift_s: float = 0) -> Page:
+        """The screen's page; its device's clock is `shift_s` ahead."""
+        context = self.browser.new_context(viewport={"width": 640, "height": 360}, locale="de-DE")
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        if not self.real or shift_s:
+            page.clock.install(time=time.time() + shift_s)
+        page.goto(f"http://127.0.0.1:{self.line.port}/screen?id=coffee")
+        page.wait_for_selector("html[data-level]", state="attached")
+        page.wait_for_function("() => document.querySelector('.slide.in')?.dataset.slide.startsWith('all-')")
+        return page
+
+    def wait(self, seconds: float) -> None:
+        """Let the page's time pass, while its picture is looked at."""
+        if self.real:
+            end_s = time.monotonic() + seconds
+            while time.monotonic() < end_s:
+                self.looks_right()
+                self.page.wait_for_timeout(500)
+            return
+        for _ in range(round(seconds)):
+            self.page.clock.run_for(1_000)
+        self.looks_right()
+
+    def looks_right(self) -> None:
+        """Something is on the glass: light, and not of one colour."""
+        mean, spread = luminance(self.page.screenshot(animations="allow"))
+        assert mean > 8 and spread > 4, (mean, spread)
+
+    def greet(self) -> None:
+        """The member's name comes onto the screen, and the card goes."""
+        self.chip.present(type2(tags.encode_uri(CARD)))
+        expect(self.page.locator(".talk:not([hidden]) .hello")).to_have_text(re.compile(NAME), timeout=30_000)
+        self.chip.remove()
+
+    def leave(self) -> None:
+        """The member goes: at the gateway their dialogue is over, whatever the page knows of it."""
+        told = {"dialogue_id": self.page.evaluate("document.documentElement.dataset.dialogue"), "choice": "not_now"}
+        self.page.wait_for_timeout(0)
+        post(f"{self.system.url}/api/v1/screens/coffee/answer", told)
+
+    def now_s(self) -> float:
+        """The page's own time."""
+        return self.page.evaluate("() => performance.now()") / 1000
+
+    def neutral(self) -> bool:
+        text = self.page.evaluate(
+            "() => document.documentElement.outerHTML + JSON.stringify([{...localStorage}, {...sessionStorage}])"
+        )
+        return NAME not in text and self.page.locator(".talk").is_hidden()
+
+    def befalls(self, what: str, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        """The outage `what` between `begin` and `end`, with a person's words on the screen as it begins."""
+        self.greet()
+        self.page.wait_for_function("() => document.documentElement.dataset.dialogue")
+        begin()
+        began_s = self.now_s()
+        if what != KILLED:
+            self.leave()
+        while not self.neutral():
+            assert self.now_s() - began_s < NEUTRAL_S, f"{what}: a name stands there still"
+            if self.real:
+                self.page.wait_for_timeout(200)
+            else:
+                self.page.clock.run_for(500)
+        neutral_s = self.now_s() - began_s
+        self.looks_right()
+        self.wait(30)  # frames are shown, and proofs kept, with nobody to send them to
+        assert self.neutral(), what
+        end()
+        began_s = time.monotonic()
+        wait_for(self.live, f"{what}: to be live again", 30)
+        self.took.append((what, neutral_s, time.monotonic() - began_s))
+        self.looks_right()
+        wait_for(lambda: (self.page.wait_for_timeout(100), self.neutral())[1], f"{what}: to forget who has gone", 20)
+
+    def live(self) -> bool:
+        """Whether what the gateway sends is heard."""
+        self.page.wait_for_timeout(50)
+        return self.page.evaluate("() => document.querySelector('shop-screen').live.connected") is True
+
+    def kept(self) -> list[str]:
+        """The ids of proofs that the page still keeps."""
+        stored = self.page.evaluate(
+            "() => Object.entries(localStorage).filter(([key]) => key.startsWith('plays/')).flatMap(([, v]) => JSON.parse(v))"
+        )
+        return [one["play_id"] for one in stored]
+
+
+@pytest.fixture
+def outage(tmp_path: Path) -> Iterator[Outage]:
+    with ExitStack() as stack:
+        chip = stack.enter_context(Pn532Rig())
+        browser = stack.enter_context(chromium())
+        system = stack.enter_context(System(tmp_path, TABLES.format(chip=chip.path), ops()))
+        line = stack.enter_context(wire(system.http_port))
+        wait_for(lambda: system.receiver_is_up("coffee-nfc"), "the reader to listen")
+        yield Outage(system, line, chip, browser, ROUNDS > 0)
+
+
+def test_a_screen_survives_every_outage_and_proves_all_it_showed(outage: Outage, tell: Tell) -> None:
+    system, line = outage.system, outage.line
+    seen: set[str] = set()
+
+    def kill() -> None:
+        system.gateway.kill()
+
+    def restart() -> None:
+        seen.update(outage.kept())
+        system.gateway.start()
+        wait_for(lambda: system.receiver_is_up("coffee-nfc"), "the gateway to be back")
+
+    def back() -> None:
+        seen.update(outage.kept())
+        line.set("pass")
+
+    for _ in range(ROUNDS or 1):
+        outage.befalls("half-open socket", lambda: line.set("stall"), back)
+        outage.befalls("503 of a proxy", lambda: line.set("error"), back)
+        outage.befalls("connections refused", lambda: line.set("refuse"), back)
+        outage.befalls(KILLED, kill, restart)
+    assert len(seen) >= 4, "frames were shown while nobody listened"
+    outage.page.evaluate("document.querySelector('shop-screen').plays.send()")
+    wait_for(lambda: (outage.page.wait_for_timeout(100), not outage.kept())[1], "the page to be rid of its proofs")
+    events = wait_for(lambda: all_told(system, seen), "all proofs at headquarters")
+    assert sorted(set(events)) == sorted(events), "each once"
+    for what, neutral_s, live_s in outage.took:
+        tell(f"{what}: neutral after {neutral_s:.1f} s, live {live_s:.1f} s after the return")
+        assert neutral_s < NEUTRAL_S and live_s < LIVE_S, what
+
+
+def all_told(system: System, wanted: set[str]) -> list[str]:
+    """The ids of all plays at headquarters, [] while some are missing."""
+    played = [event["body"] for event in system.events() if event["type"] == "screen.played"]
+    told = [one["play_id"] for body in played for one in body["plays"]]
+    return told if wanted <= set(told) else []
