@@ -34,7 +34,7 @@ export class Live {
     this.#close();
     this.#heard = performance.now();
     const source = new EventSource(this.url);
-    for (const name of ["snapshot", "update", "card_closed", "beat"]) {
+    for (const name of ["snapshot", "update", "card_closed", "beat", "name"]) {
       source.addEventListener(name, (event) => {
         if (source !== this.#source) return;
         this.#heard = performance.now();

@@ -2,6 +2,7 @@
 
 import { el, fit, say, size } from "./dom.js";
 import { Live } from "./live.js";
+import { hideName, showName } from "./screenname.js";
 import { Talk } from "./talk.js";
 import { other, pick, word } from "./words.js";
 
@@ -82,12 +83,13 @@ class ShopScreen extends HTMLElement {
     this.#present();
     setInterval(() => this.#drift(), DRIFT_MS);
     new Live(`/api/v1/screens/${encodeURIComponent(this.screen)}/stream`, {
-      event: (name, data) => name !== "beat" && this.#content(data),
+      event: (name, data) => name === "name" ? showName(this, data) : name !== "beat" && this.#content(data),
       lost: () => this.#neutral(),
     });
   }
 
   #content(data) {
+    hideName();
     say(this.shop, pick(data.shop?.name, "de"));
     say(this.consent, data.shop?.notice ? `${word("de", "consentLine")} ${word("en", "consentLine")}` : "");
     this.#level = data.level;
