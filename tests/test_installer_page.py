@@ -16,6 +16,7 @@ from display.hub import Hub
 from drivers import frames
 from drivers.ears import Ears
 from gateway.config import Config
+from gateway.core.floor import Floor
 from gateway.core.fob import Fob
 from gateway.core.identity import Resolver
 from gateway.health import Health
@@ -23,7 +24,7 @@ from gateway.installing import Installing
 from gateway.placing import placed
 from gateway.serving import serve
 from gateway.store import Store
-from tests.rigs.browser import ONE_CHROMIUM, shared, sharing
+from tests.rigs.browser import ONE_CHROMIUM, shared
 from tests.rigs.listener import Collector
 from tests.rigs.shopfront import KEY, FakePath, WallClock, talking
 
@@ -33,17 +34,10 @@ BEACON = bytes(range(20))
 LOUD = {"entrance": "entrance-ble", "coffee": "coffee-ble", "wine": "wine-ble"}
 
 
-@pytest.fixture(scope="module")
-async def one_chromium() -> AsyncIterator[None]:
-    async with sharing():
-        yield
-
-
 class Shop:
     """A gateway's pages with the real service behind them; `heard` plays the installer's fob."""
 
     def __init__(self, folder: File) -> None:
-        zones = list(LOUD)
         self.config = Config.model_validate(
             {
                 "gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": folder},
@@ -56,7 +50,6 @@ class Shop:
                 "anchor": [{"id": "test-fob", "beacon": f"ibeacon:{BEACON.hex()}"}],
             }
         )
-        assert len(zones) == 3
         self.clock, self.health, self.fob = WallClock(), Health(), Fob()
         self.store = Store(folder / "gateway.db", "e" * 32, bytes(32))
         resolver = Resolver(self.store.identifier_key)
@@ -65,9 +58,7 @@ class Shop:
         laid = placed(self.config, None)
         self.service = Installing(self.config, laid, self.fob, resolver, self.store, self.clock, self.health)
         self.hub = Hub(self.clock, self.health, {})
-        self.app = create_app(
-            FakePath(), self.hub, self.health, self.clock, KEY, "0.1.0", installing=self.service
-        )
+        self.app = create_app(FakePath(), self.hub, self.health, self.clock, KEY, "0.1.0", installing=self.service)
         self.url = ""
 
     def heard(self, receiver: str, rssi_dbm: int) -> None:
@@ -153,7 +144,9 @@ async def test_things_are_placed_from_the_list_and_kept(tmp_path: File) -> None:
         assert set(floor.zones) == {"entrance", "coffee", "wine"}
         await shot(page, "plan-desktop")
         await page.reload()
-        mark = page.get_by_role("button", name="Bluetooth-Empfänger coffee-ble, 8,0 Meter von links, 11,0 Meter von oben")
+        mark = page.get_by_role(
+            "button", name="Bluetooth-Empfänger coffee-ble, 8,0 Meter von links, 11,0 Meter von oben"
+        )
         await expect(mark).to_be_visible()
 
 
@@ -205,8 +198,6 @@ async def test_another_device_that_was_faster_wins_and_it_is_said(tmp_path: File
         await page.select_option("#thing", "screens:wine")
         floor, revision = await shop.service.floor()
         assert (floor, revision) == (None, 0)
-        from gateway.core.floor import Floor
-
         assert await shop.service.put_floor(Floor(screens={"coffee": (1, 1)}), 0) == "ok"
         await page.get_by_role("button", name="In den Plan setzen").click()
         await expect(page.locator(".saved")).to_contain_text("Ein anderes Gerät")
