@@ -110,7 +110,6 @@ async def shot(page: Page, name: str) -> None:
     """Keep a picture where STORE_GATEWAY_SHOTS says."""
     folder = os.environ.get("STORE_GATEWAY_SHOTS")
     if folder:
-        File(folder).mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=f"{folder}/install-{name}.png", full_page=True)
 
 

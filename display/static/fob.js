@@ -91,7 +91,7 @@ export class FobView {
       this.which.replaceChildren(...known.anchors.map((one) => el("option", { value: one.id }, this.#say("fobAnchor", { name: one.id }))), el("option", { value: "" }, this.#say("fobOther")));
       if (before) this.which.value = before;
     }
-    this.typed.hidden = Boolean(this.which.value) && !own;
+    this.typed.hidden = !own;
     say(this.title, this.#say("fobTitle"));
     say(this.text, this.#say("fobText"));
     say(this.labels[0], this.#say("fobWhich"));
@@ -99,6 +99,8 @@ export class FobView {
     say(this.labels[2], this.#say("fobId", { n: DIGITS[this.kind.value] }));
     say(this.start, this.#say("fobStart"));
     say(this.stop, this.#say("fobEnd"));
+    this.start.hidden = this.heeded;
+    this.which.disabled = this.kind.disabled = this.id.disabled = this.heeded;
     this.stop.hidden = !this.heeded;
     this.left.hidden = !this.heeded;
     say(this.left, this.heeded ? this.#say("fobLeft", { t: minutes(this.#testing.left_ms) }) : "");

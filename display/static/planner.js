@@ -9,6 +9,7 @@ const AGAIN_MS = 5000;
 const MAX_UNDO = 60;
 const EMPTY = { width_m: 20, depth_m: 14, receivers: {}, screens: {}, anchors: {}, zones: {}, walls: [] };
 const FIELDS = { zones: ["x_m", "y_m", "width_m", "depth_m"], circle: ["x_m", "y_m", "radius_m"], walls: ["x1_m", "y1_m", "x2_m", "y2_m"], thing: ["x", "y"] };
+const LOOKS = ["receivers", "readers", "screens", "anchors", "zones"];
 const copy = (value) => JSON.parse(JSON.stringify(value));
 const tenth = (metres) => Number(metres.toFixed(1));
 
@@ -40,6 +41,7 @@ export class Planner {
     });
     this.saved = el("p.saved", { role: "status" });
     this.hint = el("p.soft");
+    this.legend = el("ul.legend", {}, ...LOOKS.map((look) => el("li", { "data-look": look }, el("i", { "aria-hidden": "true" }), el("span"))));
     this.list = el("select", { id: "thing" });
     this.list.addEventListener("change", () => this.#choose(this.list.value));
     this.listLabel = el("label", { for: "thing" });
@@ -50,7 +52,7 @@ export class Planner {
     this.title = el("h2");
     this.notes = el("div.notes");
     this.node = el("section.planner", {},
-      el("div.canvas", {}, el("div.tools", {}, this.undo, this.pen, this.saved), this.plan.node, this.hint),
+      el("div.canvas", {}, el("div.tools", {}, this.undo, this.pen, this.saved), this.plan.node, this.legend, this.hint),
       el("div.block.side", {}, this.title, this.listLabel, this.list, this.fields, this.acts, this.sizeTitle, this.sizes, this.notes));
   }
 
@@ -217,6 +219,7 @@ export class Planner {
     say(this.saved, this.#say(this.#result));
     this.saved.dataset.state = this.#result;
     say(this.hint, this.#say(this.plan.drawing ? "drawing" : "help"));
+    LOOKS.forEach((look, n) => say(this.legend.children[n].lastChild, this.#say(look)));
     say(this.title, this.#say("place"));
     say(this.listLabel, this.#say("thing"));
     say(this.sizeTitle, this.#say("size"));

@@ -33,7 +33,8 @@ export class WalkView {
     this.steps = el("ol.steps");
     this.now = el("div.now", { "aria-live": "polite" });
     this.results = el("div.results");
-    this.node = el("section.planner", {}, el("div.canvas", {}, this.plan.node, this.results), el("div.block.side", {}, this.title = el("h2"), this.text = el("p.soft"), this.now, this.steps));
+    this.node = el("section.planner", {}, el("div.canvas", {}, this.plan.node),
+      el("div.block.side", {}, this.title = el("h2"), this.text = el("p.soft"), this.now, this.steps), this.results);
   }
 
   get standing() {
@@ -216,7 +217,7 @@ export class WalkView {
   #quality(one) {
     const hears = { 0: "hears0", 1: "hears1" }[one.receivers] ?? "hears";
     const told = one.told_percent === null ? this.#say("toldAlone") : this.#say("told", { n: one.told_percent, zone: this.page.named(one.like) });
-    return el("li", { "data-grade": one.grade }, el("h3", {}, this.page.named(one.zone)), el("span.chip", {}, this.#say(`grade_${one.grade}`)),
+    return el("li", { "data-grade": one.grade }, el("h3", {}, this.page.named(one.zone)), one.told_percent === null ? null : el("span.chip", {}, this.#say(`grade_${one.grade}`)),
       el("p", {}, `${told} ${this.#say(hears, { n: one.receivers })}`),
       one.advice === "none" ? null : el("p.action", {}, this.#say(`advice_${one.advice}`, { zone: this.page.named(one.zone), like: one.like ? this.page.named(one.like) : "" })));
   }
