@@ -58,8 +58,10 @@ def troubles(parts: Iterable[Part], known: Mapping[str, Ear]) -> tuple[Part, ...
         part
         for part in parts
         if (part.name.startswith(SCREEN) and part.state != "ok")
-        or part.name.startswith(PART)
-        and (part.state == "down" or (part.state == "degraded" and ear_of(part, known).kind == "reader"))
+        or (
+            part.name.startswith(PART)
+            and (part.state == "down" or (part.state == "degraded" and ear_of(part, known).kind == "reader"))
+        )
     )
 
 

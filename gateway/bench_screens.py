@@ -23,8 +23,9 @@ from statistics import median
 from typing import Any
 
 from display import cookies
-from display.api import create_app, frame
+from display.api import create_app
 from display.hub import Hub, Stream
+from display.streams import frame
 from gateway.clock import ShopClock
 from gateway.core.identity import Resolver
 from gateway.core.model import QueueEntry, ScreenContent, Slide

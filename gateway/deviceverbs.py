@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway import config, hatch
-from gateway.app import DATABASE, Gateway
+from gateway.app import Gateway
 from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.devices import ROLES
+from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError, StoreError, UnavailableError
 from gateway.terminal import Defaults, out, rows, say
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from gateway import __main__, doctor, erasures, withdrawals
-from gateway.dbfile import DATABASE
 from gateway.apply import apply
 from gateway.config import SourceTable
 from gateway.core import sealing
 from gateway.core.changes import Delta, LedgerEntry
 from gateway.core.keyring import KeyUse
 from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
+from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError
 from gateway.keys import gateway_key, site_key
 from gateway.ledgerfile import Ledger, LedgerKind

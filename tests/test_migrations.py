@@ -25,10 +25,10 @@ RELEASED = [
     "points",
     "prices_and_baskets",
     "handover",
-    "colleagues",
     "devices",
     "content",
     "plays",
+    "colleagues",
 ]
 
 

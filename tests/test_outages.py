@@ -48,7 +48,13 @@ def ops() -> list[dict]:
     """Two offers for everyone, and a member whose name may stand on the screen."""
     text = {"de": "Kaffee", "en": "Coffee"}
     notice = {"version": "1", "controller": "Muster GmbH", "contact": "privacy@muster.example", "text": text}
-    shop = {"store_name": text, "zones": {"coffee": text}, "notice": notice, "contact_gap_ms": 0, "dialogue_ms": 300_000}
+    shop = {
+        "store_name": text,
+        "zones": {"coffee": text},
+        "notice": notice,
+        "contact_gap_ms": 0,
+        "dialogue_ms": 300_000,
+    }
     made = [{"op": "config.put", "body": shop | {"contacts_per_day": 1000}}]
     for art in ("tea", "bread"):
         title = {"de": f"Für alle: {art}", "en": f"For everyone: {art}"}

@@ -52,7 +52,7 @@ export class Live {
     this.#said = false;
     this.#sent = null;
     const source = new EventSource(this.url);
-    for (const name of ["snapshot", "update", "card_closed", "beat"]) {
+    for (const name of ["snapshot", "update", "card_closed", "beat", "name"]) {
       source.addEventListener(name, (event) => source === this.#source && this.#hear(name, event));
     }
     source.addEventListener("error", () => source === this.#source && this.#again(pause(this.#attempt++)));

@@ -7,6 +7,7 @@ import { Loop, painted } from "./loop.js";
 import { Plays } from "./plays.js";
 import { Pulse } from "./pulse.js";
 import { renew } from "./renew.js";
+import { hideName, showName } from "./screenname.js";
 import { Talk } from "./talk.js";
 import { pick, word } from "./words.js";
 
@@ -32,7 +33,7 @@ class ShopScreen extends HTMLElement {
     this.append(...this.loop.nodes, this.foot, this.talk.node);
     setInterval(() => this.#drift(), DRIFT_MS);
     this.live = new Live(`/api/v1/screens/${encodeURIComponent(this.screen)}/stream`, {
-      event: (name, data) => this.#event(name, data),
+      event: (name, data) => (name === "name" ? showName(this, data) : this.#event(name, data)),
       lost: () => this.#neutral(),
     });
     new Pulse(this.screen, () => ({ seq: this.live.seq, skipped: this.loop.skipped, waiting: this.plays.waiting }));
@@ -45,6 +46,7 @@ class ShopScreen extends HTMLElement {
   }
 
   #content(data) {
+    hideName();
     say(this.shop, pick(data.shop?.name, "de"));
     say(this.consent, data.shop?.notice ? `${word("de", "consentLine")} ${word("en", "consentLine")}` : "");
     this.#level = data.level;

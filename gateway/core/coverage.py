@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from gateway.core.radiomap import FLOOR, MOMENT_DB, SILENT_DBM, Point
+from gateway.core.radiomap import MOMENT_DB, SILENT_DBM, Point
 
 MIN_SAMPLES = 5  # fewer at a receiver say only that it is far away
 SPOT_MS = 20_000  # at 1-2 packets a second 20-40 samples: the median is good to 1.5 dB
@@ -19,6 +19,7 @@ NEEDED_RECEIVERS = 3  # two leave a line of places that sound alike
 # A moment's levels are right about the zone in so many of 100 cases. Below, members would be said to be elsewhere for
 # seconds; the filter over several moments makes the rest good.
 CLEAR_PERCENT, FAIR_PERCENT = 93, 80
+SURE_PERCENT = 99  # deep fades, which the bell has not, are 1 % of all moments (gateway.core.radiomap)
 
 Grade = Literal["clear", "fair", "weak"]
 Advice = Literal["none", "nearer", "apart", "packets", "another_spot"]
@@ -71,10 +72,8 @@ def counts_of(heard: Sequence[Sample]) -> dict[str, int]:
 
 def told_percent(one: Mapping[str, float], other: Mapping[str, float]) -> int:
     """Of 100 moments at a spot with levels `one`, those that sound more like it than like `other`: two bells of
-    MOMENT_DB for each receiver, cut between them. A receiver that hears nothing counts as SILENT_DBM."""
-    names = one.keys() | other.keys()
-    apart = math.hypot(*(one.get(name, SILENT_DBM) - other.get(name, SILENT_DBM) for name in names)) / MOMENT_DB
-    return round(100 * max(FLOOR, 0.5 * (1 + math.erf(apart / 2 / math.sqrt(2)))))
+    MOMENT_DB for each receiver, cut between them."""
+    return min(SURE_PERCENT, round(50 * (1 + math.erf(_apart_db(one, other) / MOMENT_DB / 2 / math.sqrt(2)))))
 
 
 def qualities(spots: Sequence[Spot]) -> tuple[Quality, ...]:
@@ -88,13 +87,20 @@ def deaf(receivers: Sequence[str], spots: Sequence[Spot]) -> tuple[str, ...]:
     return tuple(sorted(set(receivers) - used))
 
 
+def _apart_db(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Over all receivers together; one that hears nothing counts as SILENT_DBM."""
+    names = sorted(one.keys() | other.keys())
+    return math.hypot(*(one.get(name, SILENT_DBM) - other.get(name, SILENT_DBM) for name in names))
+
+
 def _quality(zone: str, spots: Sequence[Spot]) -> Quality:
     own = [spot for spot in spots if spot.zone == zone]
     others = [spot for spot in spots if spot.zone != zone]
-    told = min(((told_percent(a.levels, b.levels), b.zone) for a in own for b in others), default=None)
+    pairs = [(_apart_db(a.levels, b.levels), told_percent(a.levels, b.levels), b.zone) for a in own for b in others]
+    nearest = min(pairs, default=None)
     receivers = min(len(spot.levels) for spot in own)
     few = all(max(spot.samples.values(), default=0) < GOOD_SAMPLES for spot in own)
-    percent = told[0] if told is not None else None
+    percent, like = (None, None) if nearest is None else nearest[1:]
     grade = _grade(percent, receivers)
     advice: Advice = "none"
     if few:
@@ -105,12 +111,10 @@ def _quality(zone: str, spots: Sequence[Spot]) -> Quality:
         advice = "apart"
     elif grade == "fair":
         advice = "another_spot" if len(own) == 1 else "apart"
-    return Quality(zone, len(own), receivers, percent, told[1] if told is not None else None, grade, advice)
+    return Quality(zone, len(own), receivers, percent, like, grade, advice)
 
 
 def _grade(percent: int | None, receivers: int) -> Grade:
     if receivers < 1 or (percent is not None and percent < FAIR_PERCENT):
         return "weak"
-    if percent is not None and percent < CLEAR_PERCENT:
-        return "fair"
-    return "clear" if percent is not None or receivers >= NEEDED_RECEIVERS else "fair"
+    return "clear" if percent is not None and percent >= CLEAR_PERCENT else "fair"

@@ -3,7 +3,6 @@
 Lengths are metres from the corner at the upper left of the plan, to the right and downwards. Knows no person.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -14,7 +13,6 @@ Problem = Literal["size", "many", "outside", "zone"]
 KINDS: tuple[Kind, ...] = ("receivers", "screens", "anchors")
 
 MIN_SIDE_M, MAX_SIDE_M = 2.0, 200.0  # a kiosk; a large market's hall
-STEP_M = 0.1  # nobody measures a shop finer, and the radio is a metre off
 # As many things of a kind as a configuration has: 64 receivers at most count in a radio map. All of them with their
 # walls fill 14 KiB, less than the 16 KiB that a request may have.
 MAX_THINGS = 64
@@ -35,23 +33,6 @@ class Area:
     @property
     def centre(self) -> Place:
         return (self.x_m, self.y_m) if self.radius_m else (self.x_m + self.width_m / 2, self.y_m + self.depth_m / 2)
-
-    def holds(self, place: Place) -> bool:
-        """Whether `place` lies in it, its edge included."""
-        if self.radius_m:
-            return math.dist(place, (self.x_m, self.y_m)) <= self.radius_m
-        return 0 <= place[0] - self.x_m <= self.width_m and 0 <= place[1] - self.y_m <= self.depth_m
-
-    def spots(self) -> tuple[Place, ...]:
-        """Where to stand in it during a walk, the middle first; a small one has one spot only."""
-        x, y = self.centre
-        across, down = (self.radius_m, self.radius_m) if self.radius_m else (self.width_m / 2, self.depth_m / 2)
-        found = [(x, y)]
-        if across >= down and across >= 1.5:
-            found += [(x - across / 2, y), (x + across / 2, y)]
-        elif down >= 1.5:
-            found += [(x, y - down / 2), (x, y + down / 2)]
-        return tuple((tenth(a), tenth(b)) for a, b in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +57,6 @@ class Floor:
 
     def of(self, kind: Kind) -> Mapping[str, Place]:
         return {"receivers": self.receivers, "screens": self.screens, "anchors": self.anchors}[kind]
-
-    def zone_at(self, place: Place) -> str | None:
-        """The smallest zone that holds `place`, None for none."""
-        found = [(_size(area), name) for name, area in self.zones.items() if area.holds(place)]
-        return min(found)[1] if found else None
-
-
-def tenth(metres: float) -> float:
-    """To the decimetre; never -0.0."""
-    return round(metres, 1) + 0.0
 
 
 def problem(floor: Floor) -> Problem | None:
@@ -122,7 +93,3 @@ def floor_of(body: Mapping[str, Any]) -> Floor:
     zones = {name: Area(**area) for name, area in body["zones"].items()}
     walls = tuple(Wall(**wall) for wall in body["walls"])
     return Floor(float(body["width_m"]), float(body["depth_m"]), **things, zones=zones, walls=walls)
-
-
-def _size(area: Area) -> float:
-    return math.pi * area.radius_m**2 if area.radius_m else area.width_m * area.depth_m
