@@ -23,9 +23,10 @@ from display.plays import add_plays
 from display.refusals import add_refusals
 from display.scanning import add_scanning
 from display.securecookies import SecureCookies
-from display.selfservice import LOCKED, Tablets, add_handovers, add_self_service, set_cookie
+from display.selfservice import add_handovers, add_self_service, set_cookie
 from display.staffing import add_staffing
 from display.streams import EventStream
+from display.tablets import LOCKED, Tablets
 from display.takeaway import add_cards, add_takeaways
 from display.tills import add_tills
 from display.trust import Secure, add_trust

@@ -1,6 +1,6 @@
 """Routes of the customer's own page and of tablets that go into a customer's hands; they decide nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from display import cookies, wire
 from display.pages import Pages, qr_svg
 from display.path import Path
+from display.tablets import LOCKED, Tablets
 from display.takeaway import first
 from gateway.acts import Look
 from gateway.core.model import AgeGate, Notice, Purpose
@@ -18,15 +19,12 @@ from gateway.core.tokens import is_token
 from gateway.handovers import Handovers
 from gateway.readable import readable
 from gateway.selfservice import Answer, Form, Me, SelfService
-from gateway.staffing import Staffing
 from gateway.takeaway import Takeaways
 
 FRESH = {"Cache-Control": "no-store"}
 COOKIE = "sg_me"
-LOCKED = "sg_locked"  # says that a tablet is in a customer's hands, also to a gateway that was restarted meanwhile
 LOCKED_MAX_AGE_S = cookies.COOKIE_MAX_AGE_S
 DATA_SLOT = "@@data@@"  # goes through the shell as text, and is then replaced by what is escaped already
-SHUT = "This tablet is locked. Open it with your PIN."
 OVER = "This page is over. Tap your card once more, or ask a colleague."
 
 _Short = Annotated[str, Field(max_length=120)]
@@ -95,95 +93,6 @@ class Unlocking(_Form):
 
 class Linking(_Form):
     handshake_id: Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class Tablets:
-    """Which tablet asks: `tablet_of` its cookie. `handovers` None: none is ever handed over; `staffing` None: none has
-    a lock. What its role may ask is settled before (display.access)."""
-
-    def __init__(
-        self,
-        tablet_of: Callable[[str | None], str | None],
-        handovers: Handovers | None,
-        staffing: Staffing | None = None,
-    ) -> None:
-        self._tablet_of = tablet_of
-        self._handovers = handovers
-        self._staffing = staffing
-
-    async def known(
-        self,
-        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
-        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
-    ) -> str:
-        """A signed-in tablet, in whosever hands. Raises 401."""
-        tablet = self._tablet_of(cookie)
-        if tablet is None:
-            raise HTTPException(401, "This tablet is not signed in. Open it with your manager's link.")
-        if self._handovers is not None:
-            self._handovers.is_locked(tablet, locked)  # a tablet that was locked before a restart gets nothing either
-        return tablet
-
-    async def ours(
-        self,
-        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
-        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
-    ) -> str:
-        """A tablet at which a colleague works. Raises 401, and 423 while it is locked or a customer holds it."""
-        tablet = await self.held(cookie, locked)
-        if self._staffing is not None and self._staffing.is_locked(tablet):
-            raise HTTPException(423, SHUT)
-        return tablet
-
-    async def held(
-        self,
-        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
-        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
-    ) -> str:
-        """A tablet in no customer's hands, locked or not. Raises 401 and 423."""
-        tablet = await self.known(cookie, locked)
-        if self._handovers is not None and self._handovers.is_locked(tablet, locked):
-            raise HTTPException(423, "This tablet is in a customer's hands. Unlock it with your number.")
-        return tablet
-
-    async def at_till(
-        self,
-        request: Request,
-        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
-        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
-    ) -> str:
-        """A till's own device, or a tablet in a colleague's hands. Raises as `ours`."""
-        return _till(request) or await self.ours(cookie, locked)
-
-    async def watching_till(
-        self,
-        request: Request,
-        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
-        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
-    ) -> str:
-        """A till's own device, or a tablet in no customer's hands. Raises as `held`."""
-        return _till(request) or await self.held(cookie, locked)
-
-    def colleague(self, cookie: str | None) -> tuple[str, str]:
-        """The tablet of a cookie and who works at it, by id; each "" for none."""
-        tablet = self._tablet_of(cookie) or ""
-        return tablet, self._staffing.colleague(tablet) if self._staffing is not None and tablet else ""
-
-    @property
-    def has_lock(self) -> bool:
-        """Whether headquarters sent colleagues."""
-        return self._staffing is not None and self._staffing.mode != "open"
-
-    def handed(self, tablet: str) -> None:
-        """It goes into a customer's hands: nobody works at it any more."""
-        if self._staffing is not None:
-            self._staffing.lock(tablet, "handed")
-
-
-def _till(request: Request) -> str:
-    """The id of the till's own device that asks, "" if it is none."""
-    device = request.state.device
-    return str(device.device_id) if device is not None and device.grant.role == "till" else ""
 
 
 def add_self_service(

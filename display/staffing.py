@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from display import lockwire, wire
 from display.hub import Hub
-from display.selfservice import Tablets
+from display.tablets import Tablets
 from display.tills import till_key
 from gateway.core.ports import Clock
 from gateway.staffing import Proven, Staffing

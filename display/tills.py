@@ -25,7 +25,7 @@ from display.path import (
     Sale,
     ShownBasket,
 )
-from display.selfservice import LOCKED, Tablets
+from display.tablets import LOCKED, Tablets
 from gateway.checkout import Answer, Asked
 from gateway.core.ports import Clock
 from gateway.health import Health

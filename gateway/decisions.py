@@ -24,7 +24,7 @@ from gateway.core.shelf import Place
 from gateway.core.stage import GESTURE_MS, WELCOME_MS, Dialogue
 from gateway.core.template import fill
 from gateway.records import Tx
-from gateway.situations import chooser, situation_of, store_of
+from gateway.situations import chooser, situation_of, store_of, tapper
 
 CARD_OFFERS = 3  # what a colleague can say in one breath
 
@@ -191,13 +191,13 @@ class Decisions:
 
     def admit(self, tx: Tx, tap: Tap) -> Literal["new", "spent", "nobody"]:
         """Spend the proof of a member's tap; "nobody" where the tap may not be resolved, and nothing is kept."""
-        if _tapper(tx, tap) is None or tap.member_id is None or tap.guard is None:
+        if tapper(tx, tap) is None or tap.member_id is None or tap.guard is None:
             return "nobody"
         return "new" if tx.admit(tap.member_id, tap.guard) else "spent"
 
     def visit(self, tx: Tx, tap: Tap, arrival: Arrival) -> Literal["guest", "colleague", "nobody"]:
         """Tell of a visit that a tap began or moved; of colleagues nothing is told."""
-        person = _tapper(tx, tap)
+        person = tapper(tx, tap)
         if person is None:
             return "nobody"
         if person.staff:
@@ -208,7 +208,7 @@ class Decisions:
 
     def identify(self, tx: Tx, tap: Tap, till: str) -> bool:
         """Whether the tap says who buys at this till."""
-        person = _tapper(tx, tap)
+        person = tapper(tx, tap)
         if person is None or person.staff:
             return False
         body = {"till": till, "member_id": tap.member_id, "proof": tap.proof, "receiver": tap.reader}
@@ -227,7 +227,7 @@ class Decisions:
         facts: Mapping[str, Value] | None = None,
     ) -> Dialogue | None:
         """The dialogue for a member's tap at a screen, or None where the tap may not be resolved."""
-        person = _tapper(tx, tap)
+        person = tapper(tx, tap)
         if person is None:
             return None
         noted: list[Reason] = []
@@ -379,14 +379,6 @@ def _tell_segments(tx: Tx, person: Person, look: Look, at_ms: int) -> None:
         body = {"visit_id": look.visit_id, "member_id": person.member_id, "segment": one.segment_id}
         tx.emit(Event("segment.changed", at_ms, body | {"state": state, "why": one.why}))
         tx.count(f"segments.{state}")
-
-
-def _tapper(tx: Tx, tap: Tap) -> Person | None:
-    """Who tapped, or None for a stranger and for a member who may not be recognised by a tap now."""
-    person = tx.person(tap.member_id, tap.at_ms) if tap.member_id is not None else None
-    if person is None or not person.profile.may(Purpose.RECOGNISE_NFC, tap.at_ms).ok:
-        return None
-    return person
 
 
 def _opened(seen: Sequence[Field[Any]], purpose: Purpose) -> list[Purpose]:

@@ -73,11 +73,8 @@ class Flow:
         content_changed: Callable[[], None] = lambda: None,
         discretion: Discretion | None = None,
     ) -> None:
-        self._store = store
-        self._keychain = keychain
-        self._surfaces = surfaces
-        self._clock = clock
-        self._health = health
+        self._store, self._keychain, self._surfaces = store, keychain, surfaces
+        self._clock, self._health = clock, health
         self._receivers = receivers
         self._site_key = site_key
         self._new_id = new_id
@@ -94,9 +91,8 @@ class Flow:
         self.advice = Advice(self._decisions, surfaces, clock, health, self._commit, new_id, lambda: self.shop, denies)
         self._tills = Tills((one.till for one in receivers.values() if one.till is not None), surfaces.till)
         self._holders: dict[str, Holder] = {"tills": self._tills}  # by what a receipt of an erasure calls their places
-        self._binding = Binding(
-            self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
-        )
+        binds = self._stage, self.recognition, clock, health, self._commit, new_id, self._show, site_key
+        self._binding = Binding(*binds)
         self._visits = self._watch_visits(discretion or Discretion(secrets.SystemRandom().random))
         lent = self._open_self_service(surfaces, public_url)
         self._taps = Taps(

@@ -11,7 +11,7 @@ from gateway.core.anonymous import Around, for_anybody, public_slides
 from gateway.core.eligible import Value, fields
 from gateway.core.gate import INTERESTS, No
 from gateway.core.learning import MAX_CANDIDATES, Choice, Learning, scores
-from gateway.core.model import Channel, Offer, Proof, Purpose, Slide
+from gateway.core.model import Channel, Offer, Proof, Purpose, Slide, Tap
 from gateway.core.offers import Choose, Person, Situation
 from gateway.core.shelf import Place
 from gateway.core.template import fill
@@ -120,3 +120,11 @@ def store_of(tx: Tx) -> str:
     """This shop's name in headquarters' catalogue: the middle part of "tenant/store/id"; "" before it is known."""
     parts = (tx.meta("store_id") or "").split("/")
     return parts[1] if len(parts) == 3 else ""
+
+
+def tapper(tx: Tx, tap: Tap) -> Person | None:
+    """Who tapped, or None for a stranger and for a member who may not be recognised by a tap now."""
+    person = tx.person(tap.member_id, tap.at_ms) if tap.member_id is not None else None
+    if person is None or not person.profile.may(Purpose.RECOGNISE_NFC, tap.at_ms).ok:
+        return None
+    return person

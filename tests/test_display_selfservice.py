@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from display.api import create_app
-from display.selfservice import COOKIE, LOCKED
+from display.selfservice import COOKIE
+from display.tablets import LOCKED
 from gateway.core.model import Purpose
 from tests.rigs.own import BASE, Own, agreed, own_shop
 from tests.rigs.shop import member

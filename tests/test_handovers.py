@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from display.cookies import COOKIE as TABLET_COOKIE
-from display.selfservice import LOCKED
+from display.tablets import LOCKED
 from gateway.core.changes import ConfigPut
 from gateway.core.handover import MAX_LOCKS, MAX_WRONG
 from gateway.core.model import CredentialKind, Proof, Purpose, ShopConfig, Token
