@@ -77,24 +77,7 @@ def create_app(
     names = names or guard.Names(host_of(public_url))
     access = Access(devices, health, tablet_key, proxied=names.proxied)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        beats = asyncio.create_task(hub.run())
-        yield
-        beats.cancel()
-        hub.close()
-
-    app = FastAPI(
-        title="Store gateway",
-        version=version,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
-        lifespan=lifespan,
-        redirect_slashes=False,
-        dependencies=[Depends(access.check)],
-    )
-    app.state.hub, app.state.access = hub, access
+    app = _blank(hub, access, version)
     hub.screens = path.screens
     app.add_middleware(SecureCookies)
     app.add_middleware(guard.Guard, health=health, names=names)
@@ -128,6 +111,30 @@ def create_app(
         add_cards(app, takeaways, tablets.ours)
     if installing is not None:
         add_installing(app, installing, hub, path, pages, clock, tablets.ours, sign_in)
+    return app
+
+
+def _blank(hub: Hub, access: Access, version: str) -> FastAPI:
+    """An application without routes; it beats while it runs, and asks `access` before each route."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        beats = asyncio.create_task(hub.run())
+        yield
+        beats.cancel()
+        hub.close()
+
+    app = FastAPI(
+        title="Store gateway",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        dependencies=[Depends(access.check)],
+    )
+    app.state.hub, app.state.access = hub, access
     return app
 
 
