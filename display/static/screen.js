@@ -65,7 +65,7 @@ class ShopScreen extends HTMLElement {
   #level = "L0";
   #decision = null;
   #index = 0;
-  #language = "de";
+  #language = document.documentElement.dataset.languages?.split(" ")[0] || "de"; // as it was paired
   #turn = 0;
   #telling = 0;
   #timer = 0;
