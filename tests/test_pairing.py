@@ -1,5 +1,6 @@
 """The routes of pairing: forms, cookies, what is told to whom; their pages are in test_pairing_pages."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from display import cookies
 from display.api import create_app
 from display.hub import Hub
-from gateway.core.devices import Grant
+from display.pages import ROOT
+from gateway.core.devices import ROLES, Grant
 from gateway.health import Health
 from gateway.store import Store
 from tests.rigs.paired import ELSEWHERE, PLACES, devices_of
@@ -202,3 +204,14 @@ async def test_a_tablet_in_a_customers_hands_approves_and_revokes_nothing(tmp_pa
     held.locked = False
     assert (await manager.post("/api/v1/devices/find", json={"code": code})).json()["result"] == "ok"
     store.close()
+
+
+def test_both_languages_say_the_same_and_what_the_pages_ask_for_is_there() -> None:
+    german, english = (ROOT / "pairwords.js").read_text().split("\n  en: {")
+    keys = [set(re.findall(r'(?:^|[ ,{])(\w+): "', part)) for part in (german, english)]
+    assert keys[0] == keys[1] and len(keys[0]) > 60
+    scripts = [(ROOT / name).read_text() for name in ("pairing.js", "pair.js")]
+    asked = {key for script in scripts for key in re.findall(r'(?:#word|both)\("(\w+)"', script)}
+    assert asked and asked <= keys[0]
+    for role in (role for roles in ROLES.values() for role in roles):
+        assert f"role_{role}" in keys[0]
