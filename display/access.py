@@ -32,8 +32,9 @@ INSTALLER: tuple[Role, ...] = ("installer", "manager")
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`path`: of a whole path; its group "own" is the screen or till that a display or till must be. `roles` None =
-    anybody. `box`: this box's own browser may as well. `key`: whoever sends the manager's key is let in to be asked
-    for it by the route. `asks`: what a page that is refused offers to become, None = it is refused as a value."""
+    anybody. `box`: this box's own browser may as well. `key`: whoever sends what may be the manager's key is let in to
+    be asked for it by the route, which then looks at nothing else. `asks`: what a page that is refused offers to
+    become, None = it is refused as a value."""
 
     path: re.Pattern[str]
     roles: tuple[Role, ...] | None = None
@@ -69,7 +70,8 @@ RULES = (
     _rule(r"/api/v1/staff(/.*)?", STAFF),
     # tills: a till its own, a colleague's tablet any
     _rule(r"/till", TILLS, key=True, asks="till"),
-    _rule(rf"/api/v1/tills/{_OWN}(/.*)?", TILLS, key=True),
+    _rule(rf"/api/v1/tills/{_OWN}/stream", TILLS),
+    _rule(rf"/api/v1/tills/{_OWN}(/(?!stream$).+)?", TILLS, key=True),
     # who approves devices, and who puts them up
     _rule(r"/pair", MANAGER, asks="tablet"),
     _rule(r"/api/v1/devices(/.*)?", MANAGER),
@@ -142,7 +144,7 @@ class Access:
         if isinstance(found, Device):
             request.state.device = found
             self.devices.seen(found.device_id)
-        elif not found and not (rule.key and _shows_key(request)):
+        elif not found and not (rule.key and _shows_key(request, rule)):
             self._health.count("access.refused")
             if rule.asks is not None:
                 raise Unpaired(rule.asks)
@@ -236,5 +238,8 @@ def renewed(answer: Response, request: Request) -> Response:
     return answer
 
 
-def _shows_key(request: Request) -> bool:
-    return bool(request.query_params.get("key") or request.headers.get("authorization"))
+def _shows_key(request: Request, rule: Rule) -> bool:
+    """A page has the manager's key in its address, a point of sale in its header."""
+    if rule.asks is not None:
+        return bool(request.query_params.get("key"))
+    return bool(request.headers.get("authorization"))

@@ -86,13 +86,13 @@ def create_app(
     add_refusals(app, health)
     _add_pages(app, path, pages, public_url)
     sign_in = _add_staff_pages(app, path, pages, tablet_key, health, handovers)
+    tablets = Tablets(access.tablet, handovers, staffing)
     add_may(app)
     if devices is not None:
-        add_pairing(app, path, devices, clock, pages, shop_url)
+        add_pairing(app, path, devices, clock, pages, shop_url, tablets.ours)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url, shown)
     content.add_content(app, shown)
-    tablets = Tablets(access.tablet, handovers, staffing)
     _add_tablet(app, path, hub, clock, pages, tablets)
     if me is not None:
         add_self_service(app, path, me, clock, pages, public_url, takeaways)
@@ -159,7 +159,8 @@ def _add_pages(app: FastAPI, path: Path, pages: Pages, public_url: str | None) -
             raise Unpaired("screen")
         if id not in path.screens:
             return _page(pages.shell("no_screen.html"), 404 if id else 200)
-        return renewed(_page(pages.shell("screen.html")), request)
+        languages = " ".join(own.grant.languages) if own is not None else ""
+        return renewed(_page(pages.shell("screen.html", {"languages": languages})), request)
 
     @app.get("/notice", include_in_schema=False)
     async def notice_page(language: str = "") -> Response:
@@ -232,7 +233,7 @@ def _add_staff_pages(
             return answer
         if key:
             health.count("tablet.key_refused")
-        if request.state.device is not None or access.tablet(cookie) is not None:
+        if request.state.device is not None or (access.devices is None and access.tablet(cookie) is not None):
             return None
         if access.devices is not None:
             raise Unpaired("tablet" if page == "/tablet" else "till")

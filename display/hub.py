@@ -27,7 +27,7 @@ LOOK_S = 2
 NAME_MS = 10_000
 
 # A store has 2-30 screens and a few tablets. 200 streams at 47 kB each (measured: uvicorn, one stream) are 9.4 MB
-# in the worst case. Screens need no login yet, so they may fill at most 160 places and never lock staff out.
+# in the worst case. Screens are the most, so they may fill at most 160 places and never lock staff out.
 MAX_STREAMS = 200
 MAX_SCREEN_STREAMS = 160
 

@@ -1,5 +1,6 @@
 """Routes of pairing: a device shows a code and waits; whoever may types it in and says what the device becomes."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -72,10 +73,19 @@ def add_may(app: FastAPI) -> None:
         return JSONResponse({"may": access.may(request, page)}, headers=FRESH)
 
 
-def add_pairing(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None) -> None:
-    """`shop_url`: where tablets find this gateway, None = under the name by which the page was asked for."""
+def add_pairing(
+    app: FastAPI,
+    path: Path,
+    devices: Devices,
+    clock: Clock,
+    pages: Pages,
+    shop_url: str | None,
+    ours: Callable[..., Awaitable[str]],
+) -> None:
+    """`shop_url`: where tablets find this gateway, None = under the name by which the page was asked for; `ours` gives
+    the tablet that asks, in a colleague's hands."""
     _add_waiting(app, path, devices, clock, pages, shop_url)
-    _add_approving(app, path, devices, clock, pages)
+    _add_approving(app, path, devices, clock, pages, ours)
 
 
 def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None) -> None:
@@ -136,9 +146,11 @@ def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages
         return Response(svg, media_type="image/svg+xml", headers=FRESH)
 
 
-def _add_approving(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages) -> None:
-    def approver(request: Request) -> str:
-        return f"tablet:{request.state.device.device_id}"
+def _add_approving(
+    app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, ours: Callable[..., Awaitable[str]]
+) -> None:
+    async def approver(tablet: Annotated[str, Depends(ours)]) -> str:
+        return f"tablet:{tablet}"
 
     By = Annotated[str, Depends(approver)]  # noqa: N806 - a type, made here because it needs the request
 

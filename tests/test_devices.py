@@ -9,7 +9,7 @@ import pytest
 
 from display import cookies
 from gateway import devices as devices_module
-from gateway.core.devices import CODE_MS, Grant
+from gateway.core.devices import CODE_MS, Grant, Kind
 from gateway.devices import Devices, Shown
 from gateway.errors import StoreError
 from gateway.health import Health
@@ -31,9 +31,9 @@ class Rig:
     def again(self) -> Devices:
         return devices_of(self.store, self.clock, self.health, self.woken)
 
-    def ask(self, shown: Shown | None = None, kind: str = "screen") -> Shown:
+    def ask(self, shown: Shown | None = None, kind: Kind = "screen") -> Shown:
         had = (shown.device_id, shown.key) if shown is not None else ("", "")
-        found = self.devices.ask(*had, kind, "", SOURCE)  # type: ignore[arg-type]
+        found = self.devices.ask(*had, kind, "", SOURCE)
         assert found is not None
         return found
 

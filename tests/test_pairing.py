@@ -1,5 +1,6 @@
 """The routes of pairing: forms, cookies, what is told to whom; their pages are in test_pairing_pages."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from display import cookies
 from display.api import create_app
 from display.hub import Hub
-from gateway.core.devices import Grant
+from display.pages import ROOT
+from gateway.core.devices import ROLES, Grant
 from gateway.health import Health
 from gateway.store import Store
 from tests.rigs.paired import ELSEWHERE, PLACES, devices_of
@@ -20,12 +22,22 @@ GRANT = {"kind": "screen", "role": "display", "place": "coffee", "name": "  Übe
 
 
 class Shop:
-    def __init__(self, store: Store, shop_url: str | None = None) -> None:
+    def __init__(self, store: Store, shop_url: str | None = None, handovers: Any = None) -> None:
         self.clock, self.health = HandClock(), Health()
         self.devices = devices_of(store, self.clock, self.health)
         path = FakePath(tills=frozenset(PLACES[1]))
         hub = Hub(self.clock, self.health)
-        self.app = create_app(path, hub, self.health, self.clock, KEY, "1", devices=self.devices, shop_url=shop_url)
+        self.app = create_app(
+            path,
+            hub,
+            self.health,
+            self.clock,
+            KEY,
+            "1",
+            handovers=handovers,
+            devices=self.devices,
+            shop_url=shop_url,
+        )
 
     def client(self) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -160,3 +172,46 @@ async def test_a_page_of_the_managers_link_says_nothing_of_a_wrong_key(shop: Sho
     answer = await shop.client().get("/tablet", params={"key": "wrong"})
     assert "<pairing-page" in answer.text and "wrong" not in answer.text
     assert shop.health.counts["tablet.key_refused"] == 1
+
+
+class Held:
+    """Every tablet is in a customer's hands, once `locked`."""
+
+    run, locked = "run", False
+
+    def is_locked(self, tablet: str, run: str | None) -> bool:
+        return self.locked
+
+    def release(self, tablet: str) -> None: ...
+
+
+async def test_a_tablet_in_a_customers_hands_approves_and_revokes_nothing(tmp_path: Path) -> None:
+    store, held = Store(tmp_path / "gateway.db", "e" * 32, bytes(32)), Held()
+    shop = Shop(store, handovers=held)
+    manager, screen = await shop.manager(), shop.client()
+    code = (await ask(screen))["code"]
+    held.locked = True
+    asked = {
+        "find": {"code": code},
+        "approve": {**GRANT, "code": code},
+        "refuse": {"code": code},
+        "x/change": GRANT,
+        "x/revoke": {},
+    }
+    for route, body in asked.items():
+        assert (await manager.post(f"/api/v1/devices/{route}", json=body)).status_code == 423, route
+    assert (await manager.get("/api/v1/devices")).status_code == 423
+    held.locked = False
+    assert (await manager.post("/api/v1/devices/find", json={"code": code})).json()["result"] == "ok"
+    store.close()
+
+
+def test_both_languages_say_the_same_and_what_the_pages_ask_for_is_there() -> None:
+    german, english = (ROOT / "pairwords.js").read_text().split("\n  en: {")
+    keys = [set(re.findall(r'(?:^|[ ,{])(\w+): "', part)) for part in (german, english)]
+    assert keys[0] == keys[1] and len(keys[0]) > 60
+    scripts = [(ROOT / name).read_text() for name in ("pairing.js", "pair.js")]
+    asked = {key for script in scripts for key in re.findall(r'(?:#word|both)\("(\w+)"', script)}
+    assert asked and asked <= keys[0]
+    for role in (role for roles in ROLES.values() for role in roles):
+        assert f"role_{role}" in keys[0]

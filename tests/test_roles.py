@@ -155,9 +155,9 @@ class Door:
             if name == "revoked":
                 assert await self.devices.revoke(shown.device_id, "test") == "ok"
 
-    async def ask(self, who: str, method: str, url: str) -> httpx.Response:
+    async def ask(self, who: str, method: str, url: str, more: dict[str, str] | None = None) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("127.0.0.1", 9))
-        headers = {} if who == "box" else ELSEWHERE
+        headers = ({} if who == "box" else ELSEWHERE) | (more or {})
         async with httpx.AsyncClient(
             transport=transport, base_url="http://localhost", cookies=self.cookies[who], headers=headers
         ) as client:
@@ -211,6 +211,19 @@ async def test_whoever_is_in_the_line_of_a_route_is_let_in(door: Door) -> None:
             answer = await door.ask(who, method, f"{url}?id=coffee" if url == "/screen" else url)
             own = line.split("/")[3:4] in (["me"], ["scan"])  # a phone's own session, which nobody here has
             assert own or not is_refused(answer), f"{who} asked for {line}: {answer.status_code}"
+
+
+async def test_a_key_that_fits_nothing_opens_nothing_more(door: Door) -> None:
+    for line in (*TABLETS.split("\n")[1:-1], *TILLS.split("\n")[1:-1], "GET /till"):
+        if line not in routes(door.app):
+            continue
+        method, url = url_of(line)
+        for who in sorted(EVERYBODY - TABLE[line]):
+            for answer in (
+                await door.ask(who, method, f"{url}?key=wrong"),
+                await door.ask(who, method, url, {"Authorization": "Bearer wrong"}),
+            ):
+                assert is_refused(answer), f"{who} asked for {line}: {answer.status_code}"
 
 
 async def test_a_path_that_nobody_has_decided_on_is_refused_and_counted(door: Door) -> None:

@@ -37,7 +37,7 @@ export class Loop {
   #near = false;
   #decision = null;
   #item = null; // what is on the glass
-  #language = "de";
+  #language = document.documentElement.dataset.languages?.split(" ")[0] || "de"; // as it was paired
   #turn = 0;
   #timer = 0;
   #rest = 0;

@@ -6,6 +6,7 @@ import { deviceLanguage, other, pick } from "./words.js";
 
 const LOOK_MS = 3000;
 const CODE_CHARS = 6;
+const LOCKED = 423; // a customer holds this tablet, or nobody has unlocked it
 const ROLES = { screen: ["display"], tablet: ["staff", "manager", "installer"], till: ["till"] };
 
 const plain = (typed) => typed.toUpperCase().replace(/[^A-Z0-9]/g, "").slice(0, CODE_CHARS);
@@ -73,6 +74,7 @@ class PairDesk extends HTMLElement {
   async #look() {
     const { status, body } = await ask("/api/v1/devices");
     if (status === 401 || status === 403) location.reload();
+    if (status === LOCKED) location.replace("/tablet");
     if (!body) return;
     this.#data = body;
     if (body.build !== document.documentElement.dataset.build) location.reload();
@@ -218,7 +220,8 @@ class PairDesk extends HTMLElement {
     say(title, mine ? `${this.#name(one)} (${this.#word("here")})` : this.#name(one));
     const role = one.kind === "tablet" ? this.#word(`role_${one.role}`) : "";
     const place = one.name ? one.place : "";
-    say(kind, [this.#word(one.kind), place, role, zone, one.via === "link" ? this.#word("link") : ""].filter(Boolean).join(" · "));
+    const hangs = one.kind === "screen" ? this.#word(one.orientation) : "";
+    say(kind, [this.#word(one.kind), place, role, zone, hangs, one.via === "link" ? this.#word("link") : ""].filter(Boolean).join(" · "));
     const seen = one.seen_ago_ms === null ? this.#word("never") : this.#word("seen", { t: ago(this.language, one.seen_ago_ms) });
     say(state, active ? (one.streams ? this.#word("open") : seen) : this.#word("ended"));
     const button = node.querySelector("button");
