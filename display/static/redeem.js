@@ -1,6 +1,7 @@
 /** Holding an offer of the open card at a till: one press, and what became of it in its place. */
 
 import { ask, el } from "./dom.js";
+import { freshKey } from "./presses.js";
 import { told } from "./staffwords.js";
 import { refusal } from "./tillwords.js";
 import { clock } from "./words.js";
@@ -22,7 +23,7 @@ export function redeeming(offer, card) {
   async function hold(till) {
     if (busy) return;
     busy = true;
-    key ??= Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    key ??= freshKey();
     const url = `/api/v1/tablet/handshakes/${encodeURIComponent(about)}/redeem`;
     const { body } = await ask(url, { offer_id: offer.offer_id, till }, { "Idempotency-Key": key });
     busy = false;
