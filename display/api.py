@@ -100,7 +100,7 @@ def create_app(
         add_handovers(app, handovers, tablets)
     if staffing is not None:
         hub.staff, staffing.changed = staffing, hub.relock
-        add_staffing(app, staffing, hub, clock, tablets)
+        add_staffing(app, staffing, path, hub, clock, tablets)
     add_tills(app, path, health, clock, tablet_key, tablets)
     _add_till_pages(app, path, hub, clock, pages, tablets)
     add_scanning(app, path, me, clock, pages)
@@ -338,7 +338,9 @@ def _add_tablet(app: FastAPI, path: Path, hub: Hub, clock: Clock, pages: Pages, 
     Tablet = Annotated[str, Depends(tablets.ours)]  # noqa: N806 - a type, made here because it needs the key
 
     def extra() -> wire.Json:
-        return {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale), "build": pages.version}
+        tills = {"tills": sorted(path.tills)} if tablets.redeems else {}
+        shop = {"shop": wire.shop(path.shop, clock.speed), "profiles": wire.stale(path.stale)}
+        return {**shop, "build": pages.version, **tills}
 
     async def tap(act: Callable[[str, str], Awaitable[str]], handshake_id: str, tablet: str) -> Result:
         return _result(await act(handshake_id[:64], tablet))

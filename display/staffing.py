@@ -1,15 +1,18 @@
 """Routes of a tablet's lock and of its shift log; they decide nothing. What they are told stays in no log."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header
+from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from display import lockwire, wire
 from display.hub import Hub
+from display.path import Path, Redeemed
 from display.tablets import Tablets
-from display.tills import till_key
+from display.tills import NOT_ASKED, till_key
+from gateway.checkout import Answer
 from gateway.core.ports import Clock
 from gateway.staffing import Proven, Staffing
 
@@ -44,6 +47,13 @@ class Freeing(_Form):
     pin: _Pin
 
 
+class Redeeming(_Form):
+    """An offer of the open card, and the till where it will be booked."""
+
+    offer_id: Annotated[str, Field(min_length=1, max_length=64)]
+    till: Annotated[str, Field(min_length=1, max_length=24)]
+
+
 class Voiding(_Form):
     """A manager's PIN, for a redemption of this shift."""
 
@@ -51,7 +61,7 @@ class Voiding(_Form):
     pin: _Pin
 
 
-def add_staffing(app: FastAPI, staffing: Staffing, hub: Hub, clock: Clock, tablets: Tablets) -> None:
+def add_staffing(app: FastAPI, staffing: Staffing, path: Path, hub: Hub, clock: Clock, tablets: Tablets) -> None:
     """Where headquarters sent no colleagues there is no lock, and these routes say "gone"."""
     Known = Annotated[str, Depends(tablets.known)]  # noqa: N806 - a type, made here because it needs the key
     Ours = Annotated[str, Depends(tablets.ours)]  # noqa: N806 - a type, made here as the one above
@@ -86,6 +96,8 @@ def add_staffing(app: FastAPI, staffing: Staffing, hub: Hub, clock: Clock, table
         """Somebody touches this tablet, so that it does not lock itself: ok, or gone where there is no lock."""
         return _answer({"result": "ok" if staffing.active(tablet) else "gone"})
 
+    _add_card_offers(app, staffing, path, clock, Ours)
+
     @app.get("/api/v1/tablet/shift", tags=["staff"])
     async def shift(tablet: Ours) -> Response:
         """What this shift redeemed here, newest first, and how many events headquarters has not confirmed."""
@@ -100,6 +112,25 @@ def add_staffing(app: FastAPI, staffing: Staffing, hub: Hub, clock: Clock, table
         """A manager takes back a redemption: as `open`, and refused with the till's reason."""
         asked = redemption_id[:64], typed.manager, typed.pin, till_key(idempotency_key)
         return answer(await staffing.void(tablet, *asked))
+
+
+def _add_card_offers(app: FastAPI, staffing: Staffing, path: Path, clock: Clock, Ours: Any) -> None:  # noqa: N803
+    @app.post("/api/v1/tablet/handshakes/{handshake_id}/redeem", tags=["staff"], response_model=Redeemed)
+    async def redeem(
+        handshake_id: str, asked: Redeeming, tablet: Ours, idempotency_key: Annotated[str, Header()] = ""
+    ) -> Response:
+        """Hold an offer of the open card at a till, where it is booked: reserved, or refused with the till's reason."""
+        if asked.till not in path.tills:
+            raise HTTPException(404, "There is no till of this name.")
+        what = handshake_id[:64], asked.offer_id, asked.till, tablet, till_key(idempotency_key)
+        outcome = await staffing.card_offers.reserve(*what)
+        if outcome == "gone":
+            outcome = Answer("refused", "card.gone")
+        if not isinstance(outcome, Answer):
+            raise HTTPException(*NOT_ASKED[outcome])
+        found = Redeemed(**asdict(outcome))
+        found.ttl_ms = None if found.ttl_ms is None else wire.real_ms(found.ttl_ms, clock.speed)
+        return _answer(found.model_dump())
 
 
 def _answer(body: dict[str, Any]) -> JSONResponse:

@@ -86,6 +86,11 @@ class Tablets:
         return tablet, self._staffing.colleague(tablet) if self._staffing is not None and tablet else ""
 
     @property
+    def redeems(self) -> bool:
+        """Whether offers of a card can be held at a till."""
+        return self._staffing is not None
+
+    @property
     def has_lock(self) -> bool:
         """Whether headquarters sent colleagues."""
         return self._staffing is not None and self._staffing.mode != "open"

@@ -124,7 +124,13 @@ def card(value: StaffCard, now_ms: int, speed: float) -> Json:
             {"text": text(point.text), "because": text(point.because)} for point in value.talking_points
         ],
         "offers": [
-            {"offer_id": one.offer_id, "title": text(one.title), "badge": text(one.badge), "may_take": one.may_take}
+            {
+                "offer_id": one.offer_id,
+                "title": text(one.title),
+                "badge": text(one.badge),
+                "may_take": one.may_take,
+                "redeems": one.redeems,
+            }
             for one in value.offers
         ],
         "consents": list(value.consents),

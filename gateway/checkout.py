@@ -7,14 +7,14 @@ thread. `Checkout` is the till's way in and lets go of what is over.
 import hashlib
 import json
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from gateway.core import redemption
 from gateway.core.model import Contact, Event
 from gateway.core.ports import Clock
 from gateway.core.redemption import TTL_MS, Redemption, Refused, State, Step, Times
-from gateway.core.tills import Tills
+from gateway.core.tills import Sale, Tills
 from gateway.crediting import credit
 from gateway.health import Health
 from gateway.records import Tx
@@ -220,9 +220,10 @@ class Checkout:
         sale = self._tills.at(till, self._clock.now_ms())
         return AtTill(till, sale, self._times(), self._hq_there())
 
-    async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
-        """The answer after its commit. Raises StoreError; then nothing happened."""
-        at = self.at(till)
+    async def ask(self, till: str, key: str, asked: Asked, sale: Sale | None = None) -> Outcome:
+        """The answer after its commit. `sale`: of somebody who is to come to this till; without, of who stands there.
+        Raises StoreError; then nothing happened."""
+        at = self.at(till) if sale is None else replace(self.at(till), sale=sale)
         outcome, news = await self._commit(lambda tx: settle(tx, at, key, asked, self._new_id))
         if isinstance(outcome, Answer):
             self._health.count(f"redemption.{outcome.result}" if news else "redemption.asked_again")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.advice import Advice
+from gateway.cardoffers import CardOffers
 from gateway.checkout import Answer, Asked
 from gateway.choices import Lent
 from gateway.core.model import Credential, Event, Tap, Text
@@ -102,6 +103,7 @@ class Staffing:
         self._recognition = recognition
         self._till_desk = till_desk
         self._stale = stale
+        self.card_offers = CardOffers(advice, till_desk, lent.clock)
         self._has_lock = False
         self._colleagues: dict[str, Colleague] = {}
         self._tries: dict[str, Tries] = {}

@@ -147,9 +147,9 @@ class TillDesk:
         self._looking = asyncio.Lock()
         self._selling = {till: asyncio.Lock() for till in tills.names}
 
-    async def ask(self, till: str, key: str, asked: Asked) -> Outcome:
+    async def ask(self, till: str, key: str, asked: Asked, sale: Sale | None = None) -> Outcome:
         """As Checkout.ask; the pages of the tills follow after the commit."""
-        outcome = await self._checkout.ask(till, key, asked)
+        outcome = await self._checkout.ask(till, key, asked, sale)
         if isinstance(outcome, Answer):
             if outcome.result in ("committed", "reversed"):
                 redemption_id, now_ms = str(outcome.redemption_id), self._clock.now_ms()

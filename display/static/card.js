@@ -1,6 +1,7 @@
 /** The profile card of an accepted request. What is not on it was never sent; closing removes it from the page. */
 
 import { address, ask, el, minutes, post, ring, say } from "./dom.js";
+import { redeeming } from "./redeem.js";
 import { pick, word } from "./words.js";
 
 const TAKE_MS = 90_000; // as the gateway's LINK_MS (gateway.takeaway)
@@ -17,6 +18,7 @@ export class Card {
   constructor(close) {
     this.close = close;
     this.language = "de";
+    this.tills = []; // where an offer can be held
     this.node = el("section.panel");
     this.wipe();
   }
@@ -114,7 +116,7 @@ export class Card {
     const lines = el("ul.whys", { role: "status", hidden: "" });
     why.addEventListener("click", () => this.#why(offer.offer_id, why, lines));
     return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null, why, lines,
-      offer.may_take ? this.#taking(offer) : null);
+      offer.redeems && this.tills.length ? redeeming(offer, this) : null, offer.may_take ? this.#taking(offer) : null);
   }
 
   /** Why an offer stands here: asked for when somebody wants to know, and noted then. */

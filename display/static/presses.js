@@ -6,7 +6,7 @@ const KEPT_MS = 3 * 86_400_000; // the gateway remembers a key for four days; la
 const MOST = 100; // far more than a sale has; a page that can't reach its gateway stops taking presses there
 
 /** 128 random bits; crypto.randomUUID needs a secure context, which a tablet on plain HTTP has not. */
-function freshKey() {
+export function freshKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

@@ -1,6 +1,7 @@
 /** The log of a shift: what was redeemed at this tablet or by its colleague, what waits, and taking it back. */
 
 import { ask, el, say } from "./dom.js";
+import { freshKey } from "./presses.js";
 import { PinPad } from "./pin.js";
 import { counted, told } from "./staffwords.js";
 import { money } from "./tillwords.js";
@@ -92,7 +93,7 @@ export class ShiftLog {
   }
 
   #void(line, manager, about) {
-    const key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`.replace("0.", "");
+    const key = freshKey();
     const title = told(this.language, "managerPin", { name: manager.name });
     const pad = new PinPad(this.language, title, async (pin) => {
       const url = `/api/v1/tablet/shift/${encodeURIComponent(line.redemption_id)}/void`;

@@ -23,6 +23,7 @@ const WORDS = {
     notSynced: "noch nicht bestätigt", reserved: "vorgemerkt", committed: "eingelöst", reversed: "zurückgenommen",
     void: "Zurücknehmen", voidTitle: "Einlösung zurücknehmen?", voidText: "{title}, {money}. Dafür braucht es die PIN einer Leitung.",
     voided: "Zurückgenommen: {title}", voidRefused: "Das lässt sich nicht mehr zurücknehmen.", byWho: "von {who}", partly: "davon {money} zurück",
+    redeem: "Einlösen", redeemWhere: "An welcher Kasse?", held: "Vorgemerkt an {till}", heldUntil: "Noch nicht gebucht: das macht die Kasse mit dem Bon, bis {t}.", heldNot: "Geht nicht: {why}",
     close: "Schließen", cancel: "Abbrechen", closed_locked: "Das Tablet wurde gesperrt. Die Karte ist gelöscht.",
   },
   en: {
@@ -45,6 +46,7 @@ const WORDS = {
     notSynced: "not confirmed yet", reserved: "reserved", committed: "redeemed", reversed: "taken back",
     void: "Take back", voidTitle: "Take this back?", voidText: "{title}, {money}. It needs a manager's PIN.",
     voided: "Taken back: {title}", voidRefused: "That cannot be taken back any more.", byWho: "by {who}", partly: "{money} of it taken back",
+    redeem: "Redeem", redeemWhere: "At which till?", held: "Held at {till}", heldUntil: "Not booked yet: the till does that with the receipt, until {t}.", heldNot: "Not possible: {why}",
     close: "Close", cancel: "Cancel", closed_locked: "The tablet was locked. The card is wiped.",
   },
 };

@@ -119,6 +119,7 @@ class StaffTablet extends HTMLElement {
     this.#lostAt = null;
     this.dataset.live = "yes";
     if (data.shop) this.#named(data.shop);
+    if (data.tills) this.card.tills = data.tills;
     if (data.hq) this.#hq(data.hq);
     if (data.lock !== undefined) this.#locked(data);
     if (this.lock.open) {

@@ -98,7 +98,8 @@ def explain(
 def card_line(offer: Offer, place: int, now_ms: int, zone: str) -> OfferLine:
     """An offer as it stands on a colleague's card, with why in every language."""
     why: dict[str, tuple[str, ...]] = {to: explain_card(offer, place, now_ms, zone, to) for to in LANGUAGES}
-    return OfferLine(offer.offer_id, offer.title, offer.badge, why)
+    redeems = bool(offer.value_cents or offer.budget_id or offer.coupon_class)
+    return OfferLine(offer.offer_id, offer.title, offer.badge, why, redeems=redeems)
 
 
 def explain_card(offer: Offer, place: int, at_ms: int, zone: str, to: Language) -> tuple[str, ...]:

@@ -142,9 +142,7 @@ class Guard:
 @dataclass(frozen=True, slots=True)
 class Tap:
     """A card or phone shown to a reader; `member_id` None is a stranger's gesture and carries nothing of theirs.
-
-    `token` is set only where somebody with a one-time code waits to have exactly this card or phone bound.
-    """
+    `token`: only where somebody with a one-time code waits to have exactly this card or phone bound."""
 
     member_id: str | None
     reader: str
@@ -379,6 +377,7 @@ class OfferLine:
     badge: Text
     why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     may_take: bool = False  # on the customer's phone
+    redeems: bool = False  # at a till: it has a value, a budget or a class
 
 
 @dataclass(frozen=True, slots=True)
