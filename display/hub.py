@@ -278,10 +278,12 @@ class Hub:
         for stream in self._screens | self._tablets | self._tills:
             stream.close()
 
-    def renew(self, *, everywhere: bool) -> None:
-        """Screens are told again what they show, because the content between offers is another; `everywhere`: tablets
-        and tills too, because the pages' look is."""
-        for stream in self._screens | ((self._tablets | self._tills) if everywhere else set()):
+    def renew(self, *, look: bool) -> None:
+        """Screens are told again what they show, because what runs between offers is another; or, with `look`, all
+        pages, which load themselves anew under another one."""
+        for stream in self._screens:
+            stream.mark("snapshot" if look else "update")
+        for stream in self._tablets | self._tills if look else ():
             stream.mark("snapshot")
 
     # --- messages -------------------------------------------------------------------------------------------

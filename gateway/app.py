@@ -307,7 +307,7 @@ class Gateway:
         return Uplink(place, transport, *ports)
 
     def _renew(self, what: str) -> None:
-        self._hub.renew(everywhere=what == "brand")
+        self._hub.renew(look=what == "brand")
 
     def _hold(self, keyring: Keyring) -> None:
         """Readers' threads see the new ring at their next tap; the one that they look at stays whole."""

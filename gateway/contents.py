@@ -179,8 +179,9 @@ class Contents:
                 continue
             if self._fetch is not None or self._real_ms() < self._full_until_ms:
                 return
-            goal = await self._next_goal()
+            goal = self._goal or await self._next_goal()
             if goal is None:
+                self._rest()
                 return
             if not await self._begin(goal):
                 await self._swap(goal)
@@ -212,7 +213,7 @@ class Contents:
 
     async def _begin(self, goal: _Goal) -> bool:
         """Begin the next file of a goal; False = all of them are here."""
-        if self._goal != goal:
+        if self._goal is not goal:
             self._goal, self._tries = goal, {}
         missing = await asyncio.to_thread(lambda: [one for one in goal.files if not self._files.holds(one[0])])
         if not missing:
@@ -294,10 +295,10 @@ class Contents:
             return done, tx.manifest("shown"), tx.brand("shown")
 
         done, manifest, brand = await self._store.run(swap)
-        if not done:
+        self._goal = None
+        if not done:  # meanwhile something else is wanted
             return
         self._show(manifest or Manifest(""), brand or Brand())
-        self._goal = None
         self._health.count(f"{goal.what}.applied")
         self._health.set(PART, "ok", now_ms)
         self._changed(goal.what)
@@ -322,6 +323,11 @@ class Contents:
 
     def _show(self, manifest: Manifest, brand: Brand) -> None:
         self._manifest, self._brand, self._look = manifest, brand, brands.look_of(brand)
+
+    def _rest(self) -> None:
+        """Nothing is wanted that is not shown, or it was refused."""
+        if not self._refused and any(part.name == PART for part in self._health.parts):
+            self._health.set(PART, "ok", self._clock.now_ms())
 
     def _tell(self, held: int, of: int) -> None:
         told = f"{held} of {of} files of what headquarters wants on screens are here"

@@ -132,6 +132,8 @@ NO_PERIOD = {
     "staff": "until headquarters sends others, or is away too long (gateway.life)",
     "segment_rule": "headquarters' definitions, nobody's data",
     "catalogue_part": "headquarters' next catalogue, nobody's data; until it is whole, or another one comes",
+    "content": "headquarters' bundle and look, nobody's data; a few rows that replace each other",
+    "content_part": "headquarters' next bundle, nobody's data; until it is whole, or another one comes",
     "stock": "nobody's data; until headquarters says otherwise, and bounded in number (gateway.tables.stock)",
     "price": "headquarters' price list, nobody's data",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",

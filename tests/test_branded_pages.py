@@ -61,13 +61,13 @@ async def test_an_open_page_takes_a_new_brand_by_itself(shown: Shown) -> None:
         await expect(page.locator("staff-tablet")).to_be_visible()
         before = await token(page, "--green")
         shown.brand = PLUM
-        shop.hub.renew(everywhere=True)
+        shop.hub.renew(look=True)
         await page.wait_for_function(
             "() => getComputedStyle(document.documentElement).getPropertyValue('--green').trim() === '#7a1f5c'"
         )
         assert before != "#7a1f5c"
         shown.brand = Brand()
-        shop.hub.renew(everywhere=True)
+        shop.hub.renew(look=True)
         await page.wait_for_function(
             "was => getComputedStyle(document.documentElement).getPropertyValue('--green').trim() === was", arg=before
         )
@@ -103,5 +103,5 @@ async def test_a_screen_is_told_of_another_bundle_without_a_reload(shown: Shown)
         )
         await page.wait_for_function("() => window.told.length === 1 && window.told[0] === ''")
         shown.all = (template("one"), template("two"))
-        shop.hub.renew(everywhere=False)
+        shop.hub.renew(look=False)
         await page.wait_for_function("() => window.told.at(-1) === 'one,two'")

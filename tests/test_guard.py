@@ -189,7 +189,8 @@ async def test_every_route_is_for_phones_or_for_the_shop(tmp_path: Path) -> None
         paths = {route.path for route in own.app.routes if isinstance(route, APIRoute)}
     phones = {path for path in paths if guard.is_for_phones(path)}
     assert {path for path in phones if not path.startswith(("/me", "/scan", "/api/v1/me", "/api/v1/scan"))} == {
-        "/brand.css", "/brand/logo", "/brand/font/{number}", "/notice", "/notice.svg", "/join.svg", "/static/{build}/{name:path}",
+        "/brand.css", "/brand/logo", "/brand/font/{number}",
+        "/notice", "/notice.svg", "/join.svg", "/static/{build}/{name:path}",
         "/h/{token}", "/h/{token}.svg", "/o/{text}", "/o/{text}.png", "/o/{text}.svg",
     }  # fmt: skip
     assert {path for path in paths if path.startswith(("/me", "/scan", "/api/v1/me", "/api/v1/scan"))} <= phones

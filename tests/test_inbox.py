@@ -3,13 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.changes import Delta, EraseReceipt, Erasure, Erasures
+from gateway.core.fetching import Piece
 from gateway.errors import PeerError, StoreError
 from gateway.forgetting import Followed
 from gateway.health import Health
-from sync import erase_messages, messages
+from sync import erase_messages, messages, pieces
 from sync.inbox import Inbox
 from sync.messages import Ack, Head
-from sync.topics import ACK, DELTA, ERASE, HEAD, Topics
+from sync.topics import ACK, DELTA, ERASE, HEAD, PIECE, Topics
 
 PLACE = Topics("t", "s", "g")
 EPOCH = "ab" * 16
@@ -133,3 +134,15 @@ async def test_any_payload_is_one_count(leaf: str, payload: bytes) -> None:
 
 def test_subscriptions_are_exact() -> None:
     assert set(World().inbox.subscriptions) == {PLACE.down(leaf) for leaf in (HEAD, DELTA, ERASE, ACK)}
+
+
+async def test_pieces_go_to_whoever_asks_for_files() -> None:
+    world = World()
+    pieces_taken: list[Piece] = []
+    inbox = Inbox(PLACE, world, world, world.health, pieces_taken.append)
+    piece = Piece("a" * 64, 0, 3, b"abc")
+    assert PLACE.down(PIECE) in inbox.subscriptions
+    await inbox.handle(PLACE.down(PIECE), pieces.piece(piece))
+    await inbox.handle(PLACE.down(PIECE), b"rubbish")
+    assert pieces_taken == [piece]
+    assert world.health.counts == {"hq.dropped.not_json": 1}

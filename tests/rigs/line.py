@@ -34,6 +34,7 @@ class Shop:
         self.deleted: list[int] = []
         self.health = Health()
         rng = random.Random(3)
+        self.rng = rng
         transport = Transport(Address("127.0.0.1", port), "gw-acme-berlin-gw1", rng)
         self.with_hq: list[int | None] = []
         touched = self.with_hq.append
