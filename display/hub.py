@@ -273,7 +273,8 @@ class Hub:
             body["card"] = wire.card(card, now_ms, speed) if card is not None and alive else None
         if what in ("snapshot", "troubles"):
             body["troubles"] = [
-                wire.trouble(part, faults.ear_of(part, self.ears, self.screens), now_ms, speed) for part in self._troubles
+                wire.trouble(part, faults.ear_of(part, self.ears, self.screens), now_ms, speed)
+                for part in self._troubles
             ]
         return self._message("snapshot" if what == "snapshot" else "update", body)
 

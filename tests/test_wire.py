@@ -152,7 +152,13 @@ def test_a_trouble_has_listed_fields_only(state, detail: str, action: str, since
 
 def test_the_shop_tells_names_and_limits_but_not_the_notice() -> None:
     body = wire.shop(ShopConfig({"de": "Laden"}, {"a": {"de": "Regal"}}, ask_ms=120_000), 60.0)
-    assert body == {"name": {"de": "Laden"}, "zones": {"a": {"de": "Regal"}}, "notice": False, "ask_ms": 2_000, "speed": 60.0}
+    assert body == {
+        "name": {"de": "Laden"},
+        "zones": {"a": {"de": "Regal"}},
+        "notice": False,
+        "ask_ms": 2_000,
+        "speed": 60.0,
+    }
 
 
 def test_every_illustration_is_there() -> None:
