@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos lives races screens strangers taps test-pcsc test-vm install clean
+.PHONY: demo test fuzz check bench chaos lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -47,6 +47,13 @@ races: $(VENV)/.dev
 # each once.
 screens: $(VENV)/.dev
 	PAGES_ALL=1 $(BIN)/python -m pytest tests/test_every_page.py --timeout 3600 $(ARGS)
+
+# Five rounds of every outage for a real screen, in real time, then 24 simulated hours in its loop; short forms are in `make test`.
+outages: $(VENV)/.dev
+	OUTAGE_ROUNDS=5 $(BIN)/python -m pytest tests/test_outages.py -s $(ARGS)
+
+kiosk-day: $(VENV)/.dev
+	KIOSK_HOURS=24 $(BIN)/python -m pytest tests/test_kiosk_day.py -s $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.
@@ -89,6 +96,17 @@ install:
 	-systemctl daemon-reload
 	@echo "BlueZ keeps its files in memory once it is started again: sudo systemctl restart bluetooth"
 	@echo "Now edit /etc/store-gateway/gateway.toml, then: store-gateway doctor --config /etc/store-gateway/gateway.toml"
+
+# As root, from a checkout at /opt/store-gateway: user, unit and an example for this machine's monitor. Starts nothing.
+install-kiosk:
+	@[ "$$(id -u)" = 0 ] || { echo "run this as root: sudo make install-kiosk"; exit 1; }
+	@[ "$(CURDIR)" = /opt/store-gateway ] || { echo "the unit expects the checkout at /opt/store-gateway"; exit 1; }
+	install -D -m 644 systemd/store-gateway-kiosk.sysusers /usr/lib/sysusers.d/store-gateway-kiosk.conf
+	systemd-sysusers
+	install -D -m 644 systemd/store-gateway-kiosk.service /etc/systemd/system/store-gateway-kiosk.service
+	[ -e /etc/store-gateway/kiosk.env ] || install -D -m 644 systemd/kiosk.env.example /etc/store-gateway/kiosk.env
+	-systemctl daemon-reload
+	@echo "Now edit /etc/store-gateway/kiosk.env, then: systemctl enable --now store-gateway-kiosk"
 
 $(VENV)/.runtime: pyproject.toml constraints.txt .ci/setup
 	.ci/setup runtime $(VENV)

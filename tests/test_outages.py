@@ -6,9 +6,11 @@ with the device's own time; the short form winds it forward where the page has t
 
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ NAME = "Zyxwina"  # of nobody, and in no word of a page
 CARD = "https://card.example/1"
 KILLED = "killed and started again"
 NEUTRAL_S, LIVE_S = 25.0, 5.0
+HOUR_S = 3_600
 TABLES = """
 [[source]]
 path = "nfc:{chip}"
@@ -83,7 +86,7 @@ class Outage:
         page = context.new_page()
         page.set_default_timeout(30_000)
         if not self.real or shift_s:
-            page.clock.install(time=time.time() + shift_s)
+            page.clock.install(time=datetime.fromtimestamp(time.time() + shift_s))
         page.goto(f"http://127.0.0.1:{self.line.port}/screen?id=coffee")
         page.wait_for_selector("html[data-level]", state="attached")
         page.wait_for_function("() => document.querySelector('.slide.in')?.dataset.slide.startsWith('all-')")
@@ -198,6 +201,7 @@ def test_a_screen_survives_every_outage_and_proves_all_it_showed(outage: Outage,
         outage.befalls("503 of a proxy", lambda: line.set("error"), back)
         outage.befalls("connections refused", lambda: line.set("refuse"), back)
         outage.befalls(KILLED, kill, restart)
+        outage.befalls("browser stopped and woken", lambda: stop(outage), lambda: (seen.update(outage.kept()), None)[1])
     assert len(seen) >= 4, "frames were shown while nobody listened"
     outage.page.evaluate("document.querySelector('shop-screen').plays.send()")
     wait_for(lambda: (outage.page.wait_for_timeout(100), not outage.kept())[1], "the page to be rid of its proofs")
@@ -213,3 +217,58 @@ def all_told(system: System, wanted: set[str]) -> list[str]:
     played = [event["body"] for event in system.events() if event["type"] == "screen.played"]
     told = [one["play_id"] for body in played for one in body["plays"]]
     return told if wanted <= set(told) else []
+
+
+def stop(outage: Outage) -> None:
+    """The browser is stopped for half a minute, as a board that sleeps; meanwhile its wire is dead."""
+    outage.line.set("refuse")
+    if outage.real:
+        renderers = own_renderers()
+        for pid in renderers:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(30)
+        for pid in renderers:
+            os.kill(pid, signal.SIGCONT)
+    else:
+        outage.page.clock.fast_forward(30_000)  # timers that were due fire once, as after sleep
+    outage.line.set("pass")
+
+
+def test_a_devices_clock_that_is_an_hour_off_changes_nothing(outage: Outage) -> None:
+    now_s = time.time()
+    for shift_s in (-HOUR_S, HOUR_S):
+        page = outage.open(shift_s)
+        off_s = page.evaluate("() => Date.now()") / 1000 - now_s
+        assert abs(off_s - shift_s) < 600
+        believed_s = page.evaluate("() => document.querySelector('shop-screen').clock.now()") / 1000
+        assert abs(believed_s - time.time()) < 60
+        page.clock.run_for(13_000)
+        page.wait_for_function("() => Object.keys(localStorage).some((key) => key.startsWith('plays/'))")
+        started_s = page.evaluate(
+            "() => JSON.parse(Object.entries(localStorage).find(([key]) => key.startsWith('plays/'))[1])[0].started_ms"
+        )
+        assert abs(started_s / 1000 - time.time()) < 120
+        page.context.close()
+
+
+def own_renderers() -> list[int]:
+    """The renderers among the processes that this one has started, and those that they have."""
+    parents: dict[int, int] = {}
+    renderers = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            pid = int(folder.name)
+            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if b"--type=renderer" in (folder / "cmdline").read_bytes():
+                renderers.append(pid)
+        except OSError:
+            continue  # it has ended meanwhile
+
+    def is_ours(pid: int) -> bool:
+        while pid > 1:
+            if pid == os.getpid():
+                return True
+            pid = parents.get(pid, 0)
+        return False
+
+    return [pid for pid in renderers if is_ours(pid)]
