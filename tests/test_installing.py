@@ -97,7 +97,7 @@ async def test_only_the_named_fob_is_heeded(site: Site) -> None:
     site.heard("coffee-ble", -50, THEIRS)
     testing = site.service.testing()
     assert testing.left_ms == FOB_MS
-    assert [(one.receiver, one.latest_dbm) for one in testing.levels][0] == ("coffee-ble", -61)
+    assert (testing.levels[0].receiver, testing.levels[0].latest_dbm) == ("coffee-ble", -61)
     assert {one.receiver for one in testing.levels} == set(RADIOS)
     assert site.health.counts["ble.strangers"] == 2
     assert (site.sink.sightings, site.sink.anchors) == ([], [])

@@ -1,4 +1,4 @@
-"""gateway.placing: what the installer drew and walked goes before the file, and can never keep a gateway from starting."""
+"""gateway.placing: what was drawn and walked goes before the file, and never keeps a gateway from its start."""
 
 from pathlib import Path
 from typing import Any

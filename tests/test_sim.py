@@ -147,3 +147,31 @@ def test_any_speed_survives_the_journey_through_the_path(tmp_path: Path, speed: 
 
 def test_the_source_says_what_it_does_not_simulate() -> None:
     assert "Not simulated" in (sim.__doc__ or "")
+
+
+FOB = "00112233445566778899aabbccddeeff01020304"
+
+
+async def test_a_fob_goes_from_zone_to_zone_and_changes_nothing_else() -> None:
+    with_fob, without = await run(f"sim:5?fob={FOB}", 240_000), await run("sim:5", 240_000)
+    own = [one for one in with_fob.heard_list if bytes.fromhex(FOB) in one[3]]
+    assert [one for one in with_fob.heard_list if one not in own] == without.heard_list
+    loudest = []
+    for minute in range(4):
+        levels: dict[str, list[int]] = {}
+        for at_ms, receiver, rssi_dbm, *_ in own:
+            if (at_ms - NOW_MS) // sim.FOB_STAYS_MS == minute:
+                levels.setdefault(receiver, []).append(rssi_dbm)
+        loudest.append(max(levels, key=lambda one: sum(levels[one]) / len(levels[one])))
+    assert loudest == ["entrance-ble", "coffee-ble", "wine-ble", "till-ble"]
+
+
+async def test_a_fob_is_heard_in_an_empty_shop() -> None:
+    ears = await run(f"sim:5?members=0&strangers=0&fob={FOB}", 30_000)
+    assert len({at_ms for at_ms, *_ in ears.heard_list}) == 31  # both ends included
+
+
+@pytest.mark.parametrize("fob", ["", "12", FOB.upper(), "g" * 40])
+def test_an_odd_fob_is_refused(fob: str) -> None:
+    with pytest.raises(ConfigError, match="40 hex digits"):
+        open_source(SourceTable(path=f"sim:1?fob={fob}"), NotingEars(InstantClock(0, 1)), InstantClock(0, 1), Health())
