@@ -9,6 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway import localca
 from gateway.core import certs
 from tests.rigs.broker import free_port
@@ -59,6 +61,7 @@ def fingerprint(told: str) -> str:
     return "".join(re.findall(r"\b[0-9A-F]{4}\b(?=[ \n])", told[told.index("SHA-256") + 7 :])[:16])
 
 
+@pytest.mark.timeout(300)
 def test_what_the_terminal_shows_is_what_a_device_meets_whatever_happens(tmp_path: Path) -> None:
     box = Box(tmp_path)
     box.start()
@@ -66,11 +69,8 @@ def test_what_the_terminal_shows_is_what_a_device_meets_whatever_happens(tmp_pat
         told = fingerprint(box.command("trust"))
         assert len(told) == 64
         assert box.asked(told) == {"gateway": told, "secure": True}
-        box.process.kill()
-        box.start()
-        assert box.asked(told) == {"gateway": told, "secure": True}
         box.command("rotate-key", "--root")
-        assert box.process.stop() == 0
+        box.process.kill()
         box.start()
         assert box.asked(told) == {"gateway": told, "secure": True}
         assert box.process.stop() == 0
