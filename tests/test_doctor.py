@@ -402,7 +402,7 @@ async def test_the_doctor_says_under_what_staff_pages_are_secure(tmp_path: Path)
     (tmp_path / localca.FOLDER / localca.AUTHORITY).write_text("rubbish")
     found = await finding(path, "HTTPS")
     assert found is not None and found.state == "wrong" and "authority.pem" in found.found
-    brought = bring(tmp_path, certs.EARLIEST_MS - 400 * 86_400_000)
+    brought = bring(tmp_path, certs.EARLIEST_MS - 390 * 86_400_000)
     keys = "".join(f'{key} = "{file}"\n' for key, file in brought.items())
     path.write_text(plain + f"[http]\nhttps_port = 8443\n{keys}")
     found = await finding(path, "HTTPS")
