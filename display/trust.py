@@ -44,8 +44,9 @@ class Secure(Protocol):
     def has_come(self, address: str) -> bool:
         """Whether a device at this address reached the secure port just now."""
 
-    def context(self) -> object | None:
-        """None = nothing is served there yet."""
+    @property
+    def is_served(self) -> bool:
+        """Whether a device that comes to the port now gets a handshake."""
 
 
 def add_trust(app: FastAPI, pages: Pages, names: Names, secure: Secure | None) -> None:
@@ -91,7 +92,7 @@ def _add_check(app: FastAPI, names: Names, secure: Secure | None) -> None:
     async def trust(request: Request) -> JSONResponse:
         """For a device whose secure connection fails: whether the port serves, and whether this device reached it."""
         address = request.client.host if request.client is not None else ""
-        ready = secure is not None and secure.context() is not None
+        ready = secure is not None and secure.is_served
         reached = secure is not None and secure.has_come(address)
         return JSONResponse({"ready": ready, "reached": reached}, headers=FRESH)
 
@@ -107,7 +108,7 @@ def secure_url(request: Request, secure: Secure | None) -> str:
 
 def _values(request: Request, secure: Secure | None) -> dict[str, str]:
     found = secure.authority if secure is not None else None
-    offered = secure is not None and secure.context() is not None
+    offered = secure is not None and secure.is_served
     digits = secure.fingerprint if secure is not None else ""
     if secure is None:
         state = "own" if _is_secure(request) else "none"  # a proxy may stand before us

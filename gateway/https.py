@@ -30,6 +30,7 @@ MAX_SEEN = 256  # devices; about 100 bytes each
 
 CLOCK_HELP = "Let the box reach a time server (timedatectl), or set its clock; the pages work without TLS until then."
 FILE_HELP = "Correct the file named here (docs/https.md); the pages work without TLS until then."
+PORT_HELP = "Free the port or choose another https_port; the pages work without TLS until then."
 NEXT_HELP = "Bring the next certificate; it is served without a restart (docs/https.md)."
 NAME_HELP = "`store-gateway trust --new` makes an authority for the names of today; every tablet has to learn it."
 
@@ -64,6 +65,7 @@ class Https:
         self._health = health
         self._context: ssl.SSLContext | None = None
         self._loaded: tuple[object, ...] = ()
+        self._barred = ""
         self._seen: OrderedDict[str, int] = OrderedDict()
         self.served: Served | None = None
         self.port = config.http.https_port or 0
@@ -107,6 +109,19 @@ class Https:
             return name
         names = self.served.names if self.served is not None else Hosts((), ())
         return next((one for one in names.names if "*" not in one), "localhost")
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a device that comes now gets a handshake."""
+        return self._context is not None and not self._barred
+
+    def barred(self, why: str) -> None:
+        """The secure port cannot be had; "" = it can."""
+        self._barred = why
+        if why:
+            self._say("degraded", why, PORT_HELP)
+        elif self.served is not None:
+            self._tell(self.served, self._now_ms())
 
     def context(self) -> ssl.SSLContext | None:
         """For the next handshake; None = nothing to show yet."""
@@ -181,6 +196,8 @@ class Https:
         )
 
     def _tell(self, found: Served, now_ms: int) -> None:
+        if self._barred:
+            return
         left_ms = found.ends_ms - now_ms
         if found.authority is None:
             if left_ms < WARN_MS:

@@ -23,6 +23,7 @@ HANDSHAKE_S = 5.0  # of TLS; three packets each way, over a shop's Wi-Fi
 MAX_HANDSHAKES = 40  # in progress; < MAX_CONNECTIONS. Each holds about 100 KB until it ends, so 4 MB
 CLOSE_S = 1.0  # for the other side's goodbye
 PAUSE_S = 0.1  # after the system had no more files for a connection
+BIND_AGAIN_S = 5.0  # after the secure port could not be had
 
 
 class Tls(Protocol):
@@ -33,6 +34,9 @@ class Tls(Protocol):
 
     def came(self, address: str) -> None:
         """A device began a handshake, whatever becomes of it."""
+
+    def barred(self, why: str) -> None:
+        """The secure port cannot be had, in words for the person at the machine; "" = it can, from now on."""
 
 
 # A peer that is gone without a word (power cut, cable) acknowledges nothing, and one that stands still takes nothing;
@@ -65,7 +69,7 @@ class _Server(uvicorn.Server):
     """Signals belong to gateway.app, and readiness is told, not polled."""
 
     on_started: Callable[[], None]
-    secure: tuple[socket.socket, Tls] | None = None
+    secure: "_SecureDoor | None" = None
     _accepting: "asyncio.Task[None] | None" = None
 
     @contextlib.contextmanager
@@ -75,7 +79,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.secure is not None:
-            self._accepting = asyncio.create_task(_accept(*self.secure, self._protocol))
+            self._accepting = asyncio.create_task(self.secure.accept(self._protocol))
         self.on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -88,28 +92,56 @@ class _Server(uvicorn.Server):
         return _Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
-async def _accept(listener: socket.socket, tls: Tls, protocol: Callable[[], asyncio.Protocol]) -> None:
-    """Take connections at the secure port. Beside asyncio's own way, handshakes have a cap and what fails is nobody's
-    error: a tablet that does not trust us yet breaks off."""
-    loop, shaking = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-    try:
-        while True:
-            try:
-                connection, peer = await loop.sock_accept(listener)
-            except OSError:
-                await asyncio.sleep(PAUSE_S)
-                continue
-            tls.came(peer[0])
-            context = tls.context()
-            if context is None or len(shaking) >= MAX_HANDSHAKES:
-                connection.close()
-                continue
-            one = asyncio.create_task(_shake_hands(connection, context, protocol))
-            shaking.add(one)
-            one.add_done_callback(shaking.discard)
-    finally:
-        for one in shaking:
-            one.cancel()
+class _SecureDoor:
+    """The secure port. Without it the other ports go on: nobody is locked out because a port is taken."""
+
+    def __init__(self, host: str, port: int, tls: Tls) -> None:
+        self._at = host, port
+        self._tls = tls
+        self._listener: socket.socket | None = None
+
+    def open(self) -> socket.socket | None:
+        """The bound socket, None if the port cannot be had."""
+        try:
+            self._listener = _bind(*self._at)
+        except UnavailableError as error:
+            self._tls.barred(str(error))
+            return None
+        self._listener.setblocking(False)
+        self._tls.barred("")
+        return self._listener
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+    async def accept(self, protocol: Callable[[], asyncio.Protocol]) -> None:
+        """Take connections. Beside asyncio's own way, handshakes have a cap and what fails is nobody's error: a tablet
+        that does not trust us yet breaks off."""
+        listener = self._listener
+        while listener is None:
+            await asyncio.sleep(BIND_AGAIN_S)
+            listener = self.open()
+        loop, shaking = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+        try:
+            while True:
+                try:
+                    connection, peer = await loop.sock_accept(listener)
+                except OSError:
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                self._tls.came(peer[0])
+                context = self._tls.context()
+                if context is None or len(shaking) >= MAX_HANDSHAKES:
+                    connection.close()
+                    continue
+                one = asyncio.create_task(_shake_hands(connection, context, protocol))
+                shaking.add(one)
+                one.add_done_callback(shaking.discard)
+        finally:
+            self.close()
+            for one in shaking:
+                one.cancel()
 
 
 async def _shake_hands(
@@ -133,8 +165,9 @@ async def serve(
 ) -> None:
     """Serve the ASGI `app` until cancelled, then end within about a second.
 
-    `on_ready` gets the real port (also for port 0); `second_port` is served too, and `secure_port` with `tls`. `ending`
-    has to end the streams that the app keeps open. Raises UnavailableError when an address cannot be had.
+    `on_ready` gets the real port (also for port 0); `second_port` is served too, and `secure_port` with `tls` as soon
+    as it can be had. `ending` has to end the streams that the app keeps open. Raises UnavailableError when another
+    address cannot be had.
     """
     with contextlib.ExitStack() as bound:
         listeners = [
@@ -142,9 +175,8 @@ async def serve(
         ]
         secure = None
         if tls is not None and secure_port is not None:
-            listener = bound.enter_context(contextlib.closing(_bind(host, secure_port)))
-            listener.setblocking(False)
-            secure = listener, tls
+            secure = bound.enter_context(contextlib.closing(_SecureDoor(host, secure_port, tls)))
+            secure.open()
         await _run(app, listeners, on_ready, ending, secure)
 
 
@@ -153,7 +185,7 @@ async def _run(
     listeners: list[socket.socket],
     on_ready: Callable[[int], None],
     ending: Callable[[], None],
-    secure: tuple[socket.socket, Tls] | None,
+    secure: _SecureDoor | None,
 ) -> None:
     config = uvicorn.Config(
         app,

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway import __main__, doctor, erasures, withdrawals
+from gateway import __main__, doctor, erasures, localca, withdrawals
 from gateway.apply import apply
+from gateway.clock import world_ms
 from gateway.config import SourceTable
-from gateway.core import sealing
+from gateway.core import certs, sealing
 from gateway.core.changes import Delta, LedgerEntry
 from gateway.core.keyring import KeyUse
 from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
@@ -23,6 +24,7 @@ from gateway.errors import ConfigError
 from gateway.keys import gateway_key, site_key
 from gateway.ledgerfile import Ledger, LedgerKind
 from gateway.store import Store
+from tests.rigs.secure import bring
 from tests.rigs.shop import NOTICE
 from tests.rigs.terminalkeys import sealed, secret
 
@@ -380,3 +382,30 @@ async def test_a_consent_log_that_was_changed_is_told_without_a_name(tmp_path: P
     (found,) = [finding for finding in await doctor.examine(config) if finding.what == "Consent logs"]
     assert (found.state, found.found) == ("wrong", "1 were changed from outside")
     assert "hq resend" in found.step
+
+
+async def test_the_doctor_says_under_what_staff_pages_are_secure(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    plain = FILE.format(data=tmp_path, port=9)
+    path.write_text(plain)
+    found = await finding(path, "HTTPS")
+    assert found is not None and found.state == "missing"
+    path.write_text(plain + "[http]\nhttps_port = 8443\n")
+    found = await finding(path, "HTTPS")
+    assert found is not None and "The next start makes it" in found.step
+    hosts, title = certs.hosts("gw.shop"), "Store gateway s g"
+    now_ms = world_ms()
+    made = localca.authority(tmp_path, [b"r" * 32], title, hosts, now_ms)
+    found = await finding(path, "HTTPS")
+    assert found is not None and found.state == "ok" and "8443" in found.found
+    assert certs.fingerprint(made.certificate) in found.found.replace(" ", "")
+    (tmp_path / localca.FOLDER / localca.AUTHORITY).write_text("rubbish")
+    found = await finding(path, "HTTPS")
+    assert found is not None and found.state == "wrong" and "authority.pem" in found.found
+    brought = bring(tmp_path, certs.EARLIEST_MS - 390 * 86_400_000)
+    keys = "".join(f'{key} = "{file}"\n' for key, file in brought.items())
+    path.write_text(plain + f"[http]\nhttps_port = 8443\n{keys}")
+    found = await finding(path, "HTTPS")
+    assert found is not None and found.state == "wrong" and "ended" in found.found
+    path.write_text(plain + '[http]\nshop_url = "https://gw.shop"\n')
+    assert await finding(path, "HTTPS") is None  # a proxy does it

@@ -228,3 +228,11 @@ async def test_old_tls_is_refused(box: Box) -> None:
     await box.tls.look()
     context = box.tls.context()
     assert context is not None and context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+async def test_a_port_that_cannot_be_had_is_told_until_it_can(box: Box) -> None:
+    box.tls.barred("port 8443 is in use")
+    await box.tls.look()
+    assert box.part.state == "degraded" and box.part.detail == "port 8443 is in use" and not box.tls.is_served
+    box.tls.barred("")
+    assert box.part.state == "ok" and box.tls.is_served

@@ -80,7 +80,8 @@ async def test_the_worker_is_asked_for_each_time_and_carries_its_build() -> None
 
 async def test_the_worker_keeps_the_whole_page_for_outages() -> None:
     async with client() as asked:
-        kept = json.loads(re.search(r"const KEPT = (.*);", (await asked.get("/sw.js")).text)[1])  # type: ignore[index]
+        (told,) = re.findall(r"const KEPT = (.*);", (await asked.get("/sw.js")).text)
+        kept = json.loads(told)
         page = (await asked.get("/offline")).text
         assert set(kept) == set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page)) and len(kept) >= 4
         for path in kept:

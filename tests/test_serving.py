@@ -156,6 +156,24 @@ async def test_stop_ends_streams_at_the_secure_port_too(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", tls.port), timeout=5)
 
 
+async def test_a_taken_secure_port_leaves_the_others_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "BIND_AGAIN_S", 0.05)
+    tls = await secured(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", tls.port))
+        other.listen()
+        async with window(tls=tls) as shop, httpx.AsyncClient() as client:
+            assert not tls.is_served
+            assert (await client.get(f"{shop.url}/api/v1/trust")).json()["ready"] is False
+            other.close()
+            for _ in range(200):
+                await asyncio.sleep(0.05)
+                if tls.is_served:
+                    break
+            assert await shown(tls.port)
+            assert (await client.get(f"{shop.url}/api/v1/trust")).json()["ready"] is True
+
+
 async def shown(port: int) -> bytes:
     """The certificate that a device is shown, whether it trusts it or not."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
