@@ -1,7 +1,7 @@
 """A picture of every page in every state, and what must hold for each. A new page is one line in PAGES.
 
-`make test` looks at each once, in turn in another size and theme; `make screens` (PAGES_ALL=1) in every size, theme, language and text size. The
-pictures are kept under build/pages.
+`make test` looks at each once, in turn in another size and theme; `make screens` (PAGES_ALL=1) in every size, theme,
+language and text size. The pictures are kept under build/pages.
 """
 
 import os
