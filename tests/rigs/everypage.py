@@ -50,7 +50,7 @@ class Look:
 
 @dataclass(slots=True)
 class Visit:
-    """A page in one browser context and what it has said and asked since; `measuring`: what is said is the test's own."""
+    """A page in one browser context, what it has said and whom it asked; `measuring`: what is said is the test's own."""
 
     page: Page
     complaints: list[str]
@@ -120,7 +120,6 @@ async def moved(page: Page) -> list[str]:
 async def picture(one: Visit, name: str, look: Look) -> None:
     """Keep what is seen under build/pages; `PAGES_DIR` names another folder."""
     one.measuring = True
-    folder = Path(os.environ.get("PAGES_DIR", PICTURES))
-    folder.mkdir(parents=True, exist_ok=True)
-    await one.page.screenshot(path=folder / f"{name}--{look}.png", caret="initial")
+    folder = os.environ.get("PAGES_DIR", PICTURES)  # Playwright makes it
+    await one.page.screenshot(path=f"{folder}/{name}--{look}.png", caret="initial")
     one.measuring = False

@@ -44,8 +44,8 @@ LONG_OFFER = Slide(
     {
         "de": "Mit gerösteten Haselnüssen aus dem Piemont, getrockneten Sauerkirschen und einer Prise Meersalz, in der "
         "wiederverwendbaren Blechdose, solange der Vorrat reicht, und nur in diesem Geschäft.",
-        "en": "With roasted hazelnuts from Piedmont, dried sour cherries and a pinch of sea salt, in a tin to keep, while "
-        "stocks last, and in this shop only.",
+        "en": "With roasted hazelnuts from Piedmont, dried sour cherries and a pinch of sea salt, in a tin to keep, "
+        "while stocks last, and in this shop only.",
     },
     {"de": "Nur bis Samstagabend", "en": "Until Saturday night"},
     "chocolate",
@@ -246,7 +246,7 @@ def headquarters(filled: bool) -> Opener:
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         now_ms = 1_790_000_000_000
-        folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         ledger, pulse = Ledger(folder / f"hq-{filled}-{language}.db"), Pulse()
         if filled:
             given = {"member_id": "m-1", "state": "given", "given_at_ms": 1}
