@@ -1,7 +1,7 @@
 """A picture of every page in every state, and what must hold for each. A new page is one line in PAGES.
 
-`make test` looks at each once, in turn in another size and theme; `make screens` (PAGES_ALL=1) in every size, theme, language and text size. The
-pictures are kept under build/pages.
+`make test` looks at each once, in turn in another size and theme; `make screens` (PAGES_ALL=1) in every size, theme,
+language and text size. The pictures are kept under build/pages.
 """
 
 import os
@@ -105,6 +105,7 @@ PAGES: dict[str, Shown] = {
     "tablet-fault": staff(to.tablet("queue", fault=True), "staff-tablet", False),
     "tablet-aged": staff(to.tablet("queue", stale=Stale("soon", 2)), "staff-tablet", False),
     "tablet-lost": staff(to.tablet("lost"), "staff-tablet", False, ("ERR_", "503")),
+    "tablet-handover": staff(to.tablet("handover"), ".handover", False),
     "tablet-locked": Shown(to.at("/tablet", "h1"), sizes=DESK, allowed=("401",)),
     # --- the till
     "till-nobody": staff(to.till(False), "till-desk"),
@@ -121,6 +122,9 @@ PAGES: dict[str, Shown] = {
     "me-receipt": mine(to.at(f"/me/receipt/{RECEIPT}", "my-receipt h1", to.MEMBER)),
     "me-data": Shown(to.at("/me/data", "main", to.MEMBER)),
     "me-gone": Shown(to.at("/h/used", "main h1", OwnPages(open=False)), allowed=("410",)),
+    "scan-hello": mine(to.scan("hello"), ()),
+    "scan-basket": mine(to.scan("basket"), ()),
+    "scan-code": mine(to.scan("code"), ()),
     "notice": Shown(to.at("/notice", "main h1")),
     "notice-missing": Shown(to.at("/notice", "main h1", path=to.no_shop)),
     "offer": Shown(to.coupon()),

@@ -13,8 +13,8 @@ TOKENS = ROOT / "tokens.css"
 SHEETS = sorted(path for folder in (ROOT, HQ) for path in folder.glob("*.css") if path != TOKENS)
 HEADS = sorted(path for path in ROOT.glob("*.html") if "<head>" in path.read_text(encoding="utf-8"))
 # A size is a step of a scale, or a part of the size around it.
-SIZE = re.compile(r"(?:0|inherit|var\(--(?:text|screen|paper)-[\w]+\)|(?:max\(\d+px, )?[\d.]+em\)?)$")
-FONT = re.compile(r"inherit|(?:\d+ )?(?:var\(--text-\w+\)|[\d.]+em)(?:/[\d.]+)? var\(--font(?:-\w+)?\)$")
+SIZE = re.compile(r"(?:0|inherit|var\(--(?:text|screen|paper)-[\w-]+\)|(?:max\(\d+px, )?[\d.]+em\)?)$")
+FONT = re.compile(r"inherit|(?:\d+ )?(?:var\(--text-[\w-]+\)|[\d.]+em)(?:/[\d.]+)? var\(--font(?:-\w+)?\)$")
 COLOUR = re.compile(
     r"#[0-9a-fA-F]{3,8}\b|\b(?:rgba?|hsla?|hwb|lab|lch|oklab|oklch)\(|(?<![-.\w])(?:black|white|red|grey|gray)\b(?!-)"
 )

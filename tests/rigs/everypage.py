@@ -50,7 +50,7 @@ class Look:
 
 @dataclass(slots=True)
 class Visit:
-    """A page in one browser context and what it has said and asked since; `measuring`: what is said is the test's own."""
+    """A page in one browser context, what it has said, whom it asked; `measuring`: the test itself makes it speak."""
 
     page: Page
     complaints: list[str]
@@ -89,11 +89,11 @@ async def dress(page: Page, look: Look) -> None:
     await page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     switch = page.locator("[data-role=text]")
     if await switch.count() and (await switch.get_attribute("aria-pressed") == "true") != look.large:
-        await switch.click()
+        await switch.evaluate("button => button.click()")  # a dialogue may lie over it
     now = await page.evaluate("document.documentElement.lang")
     switch = page.locator("[data-role=language]")
     if now != look.language and await switch.count():
-        await switch.click()
+        await switch.evaluate("button => button.click()")
     await page.evaluate("document.fonts.ready")
     await page.evaluate("scrollTo(0, 0)")
 
@@ -120,7 +120,6 @@ async def moved(page: Page) -> list[str]:
 async def picture(one: Visit, name: str, look: Look) -> None:
     """Keep what is seen under build/pages; `PAGES_DIR` names another folder."""
     one.measuring = True
-    folder = Path(os.environ.get("PAGES_DIR", PICTURES))
-    folder.mkdir(parents=True, exist_ok=True)
-    await one.page.screenshot(path=folder / f"{name}--{look}.png", caret="initial")
+    folder = os.environ.get("PAGES_DIR", PICTURES)  # Playwright makes it
+    await one.page.screenshot(path=f"{folder}/{name}--{look}.png", caret="initial")
     one.measuring = False

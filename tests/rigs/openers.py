@@ -13,17 +13,22 @@ from playwright.async_api import Page, expect
 from display.pages import Pages, qr_svg
 from display.takeaway import add_takeaways
 from gateway.core.arrivals import Arrivals, Arrived
-from gateway.core.changes import OutboxRow
-from gateway.core.model import DialogueView, Proof, ScreenContent, ShopConfig, Slide
+from gateway.core.changes import OfferPut, OutboxRow, PricesPut, ScanPut
+from gateway.core.model import DialogueView, Proof, Purpose, ScreenContent, ShopConfig, Slide
+from gateway.core.prices import part_of
 from gateway.core.redemption import State
 from gateway.health import Health
 from gateway.life import Stale
+from gateway.serving import serve
 from sync import messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.topics import Topics
+from tests.rigs.broker import free_port
+from tests.rigs.own import own_shop
 from tests.rigs.ownpages import CODE, RECEIPT, OwnPages, mount
+from tests.rigs.shop import member
 from tests.rigs.shopfront import KEY, SHOP, FakePath, WallClock, Window, card, request, slide, window
 from tests.rigs.tillpage import served
 
@@ -44,8 +49,8 @@ LONG_OFFER = Slide(
     {
         "de": "Mit gerösteten Haselnüssen aus dem Piemont, getrockneten Sauerkirschen und einer Prise Meersalz, in der "
         "wiederverwendbaren Blechdose, solange der Vorrat reicht, und nur in diesem Geschäft.",
-        "en": "With roasted hazelnuts from Piedmont, dried sour cherries and a pinch of sea salt, in a tin to keep, while "
-        "stocks last, and in this shop only.",
+        "en": "With roasted hazelnuts from Piedmont, dried sour cherries and a pinch of sea salt, in a tin to keep, "
+        "while stocks last, and in this shop only.",
     },
     {"de": "Nur bis Samstagabend", "en": "Until Saturday night"},
     "chocolate",
@@ -123,7 +128,7 @@ class OnTablet:
 def tablet(
     name: str = "", who: str = "Anna", stale: Stale | None = None, fault: bool = False, row: bool = False
 ) -> Opener:
-    """The staff's tablet: "" empty, "queue", "card", "lost"."""
+    """The staff's tablet: "" empty, "queue", "card", "handover", "lost"."""
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
@@ -149,9 +154,15 @@ def tablet(
                 one = await OnTablet(shop, page).id()
                 shop.hub.open_card(one, replace(card(now_ms + 290_000), call_name=who))
                 await expect(page.locator(".person h2")).to_have_text(who)
+            if name == "handover":
+                await page.locator(".button.hand").click()
+                await expect(page.locator(".handover")).to_be_visible()
             if name == "lost":
                 shop.hub.close()
                 await expect(page.locator(".link")).to_have_attribute("data-state", "lost")
+                await page.evaluate(
+                    "globalThis.__moved.score = 0"
+                )  # the sign of the loss takes its place, nothing else
             yield
 
     return open_it
@@ -237,13 +248,49 @@ def till(buyer: bool) -> Opener:
     return open_it
 
 
+def scan(view: str) -> Opener:
+    """A customer's own basket: "hello" before it is begun, "basket" with lines, "code" to be shown at the till."""
+
+    @asynccontextmanager
+    async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
+        from tests.test_scan_pages import GOODS, OFFER, RULES, Shopping
+
+        port = free_port()
+        prices = [PricesPut(1, part_of(one.gtin), (one,)) for one in GOODS]
+        changes = (*member("mia", *Purpose), *prices, ScanPut(RULES), OfferPut(OFFER))
+        async with own_shop(folder, *changes, base=f"http://127.0.0.1:{port}") as shop:
+            ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            running = asyncio.create_task(serve(shop.app, "127.0.0.1", port, ready.set_result, shop.hub.close))
+            await ready
+            try:
+                shopping = Shopping(shop, page.context, page)
+                await page.goto(f"{shop.base}/scan")
+                await expect(page.locator("[data-act=begin]")).to_be_visible()
+                if view != "hello":
+                    await shopping.begin()
+                    await shopping.type(*[one.gtin for one in GOODS[:4]])
+                    await shopping.sent()
+                    await page.evaluate("globalThis.__moved.score = 0")  # what follows a press does not move by itself
+                if view == "code":
+                    await page.locator("[data-act=toTill]").click()
+                    await shopping.view("code")
+                    await page.locator(".paper img").evaluate("image => image.decode()")
+                yield
+                await page.goto("about:blank")
+            finally:
+                running.cancel()
+                await asyncio.wait({running})
+
+    return open_it
+
+
 def headquarters(filled: bool) -> Opener:
     """Headquarters' console."""
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         now_ms = 1_790_000_000_000
-        folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         ledger, pulse = Ledger(folder / f"hq-{filled}-{language}.db"), Pulse()
         if filled:
             given = {"member_id": "m-1", "state": "given", "given_at_ms": 1}
