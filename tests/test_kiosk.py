@@ -24,7 +24,7 @@ def gateway(body: str, port: int = 0) -> Iterator[str]:
     """Somebody who answers everything with `body`; their address."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()

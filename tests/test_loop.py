@@ -1,6 +1,5 @@
 """The neutral loop in a real browser: pictures, films, words in turns; what is broken or out of its time is left out."""
 
-import base64
 import asyncio
 import json
 import re
