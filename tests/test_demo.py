@@ -89,21 +89,15 @@ def test_make_demo_in_a_fresh_clone(shop, tell: Tell) -> None:
         screen.wait_for_selector("html[data-level='L1']", state="attached", timeout=CHANGE_S * 1000)
         coffee = browser.new_page()
         coffee.goto(urls["Screen at the coffee bar"])
-<<<<<<< HEAD
-        coffee.wait_for_selector("html[data-level='L3']", state="attached", timeout=60_000)
-        staff_id, *_, pin = team.TEAM[0]
-        tablet.locator(f".mate[data-staff={staff_id}]").click()
-        for digit in pin:
-            tablet.locator(f".pin [data-key='{digit}']").click()
-||||||| 020e244
-        coffee.wait_for_selector("html[data-level='L3']", state="attached", timeout=60_000)
-=======
         # Presence alone changes nothing so soon (core.discretion); the first member's tap does at once.
         coffee.wait_for_selector("html[data-level='L3']", state="attached", timeout=CHANGE_S * 1000)
         changed_s = time.monotonic()
         hq.get_by_text("m-001").first.wait_for(timeout=CHANGE_S * 1000)
         arrived_s = time.monotonic()
->>>>>>> i7-H
+        staff_id, *_, pin = team.TEAM[0]
+        tablet.locator(f".mate[data-staff={staff_id}]").click()
+        for digit in pin:
+            tablet.locator(f".pin [data-key='{digit}']").click()
         tablet.locator("li.row[data-state=asked] button").first.click(timeout=90_000)
         tablet.wait_for_function("() => document.querySelector('[data-card]')?.dataset.card", timeout=20_000)
         status = browser.new_page()

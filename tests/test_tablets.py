@@ -1,4 +1,4 @@
-"""Which tablet asks, and in whose hands it is; over the real application: test_handovers.py and test_display_staffing.py."""
+"""Which tablet asks, and in whose hands it is; test_handovers.py asks the same over the real application."""
 
 from types import SimpleNamespace
 from typing import Any
