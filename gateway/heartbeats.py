@@ -10,7 +10,6 @@ from typing import Any, Literal
 from gateway.core.model import Event
 from gateway.core.ports import Clock
 from gateway.health import Health, State
-from gateway.records import Tx
 from gateway.works import Commit
 
 # Real seconds between two heartbeats of a page, and after how many without a new frame a screen counts as dead.

@@ -1,4 +1,4 @@
-"""The kiosk's shell scripts and the page before the gateway is there: what systemd is told, and what a passer-by sees."""
+"""The kiosk's scripts and the page before the gateway is there: what systemd is told, and what a passer-by sees."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def gateway(body: str, port: int = 0) -> Iterator[str]:
     """Somebody who answers everything with `body`; their address."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()

@@ -31,7 +31,9 @@ class PlayRows(Rows):
             self._db.execute(
                 """INSERT OR IGNORE INTO play (play_id, screen, content, decision_id, slot, started_ms, visible_ms,
                    completed, kept_from_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                [one.play_id, screen, one.content, one.decision_id, one.slot]
-                + [one.started_ms, one.visible_ms, one.completed, kept_from_ms],
+                [
+                    *(one.play_id, screen, one.content, one.decision_id, one.slot),
+                    *(one.started_ms, one.visible_ms, one.completed, kept_from_ms),
+                ],
             ).rowcount
         )
