@@ -42,8 +42,8 @@ def media(name: str, kind: str = "image", **more: Any) -> dict[str, Any]:
     words = {"de": f"Bild {name}", "en": f"Picture {name}"}
     return {
         "id": name, "kind": kind, "src": f"/content/{name}", "sha256": SHA, "title": words, "text": {}, "badge": {},
-        "art": "bag", "alt": words, "seconds": 10, "fit": "cover", "from_ms": None, "until_ms": None, "days": [], "from_minute": None,
-        "until_minute": None, "zones": [],
+        "art": "bag", "alt": words, "seconds": 10, "fit": "cover", "from_ms": None, "until_ms": None, "days": [],
+        "from_minute": None, "until_minute": None, "zones": [],
     } | more  # fmt: skip
 
 
