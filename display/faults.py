@@ -1,4 +1,5 @@
-"""Which troubles of readers, radios and screens staff can mend, where those stand, what ails them. Pure; no words for people."""
+"""Which troubles of readers, radios and screens staff can mend, where those stand, what ails them. Pure; without words
+for people."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -53,7 +54,8 @@ def ears(config: Config) -> dict[str, Ear]:
 
 
 def troubles(parts: Iterable[Part], known: Mapping[str, Ear]) -> tuple[Part, ...]:
-    """Receivers and screens that need somebody. A radio's "degraded" is left out: an empty shop sounds the same as a deaf radio."""
+    """Receivers and screens that need somebody. A radio's "degraded" is left out: an empty shop sounds the same as a
+    deaf radio."""
     return tuple(
         part
         for part in parts

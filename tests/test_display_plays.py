@@ -14,8 +14,8 @@ from tests.rigs.proofs import Proofs
 from tests.rigs.shopfront import KEY, FakePath, HandClock
 
 PLAY = {
-    "play_id": "01HZX0000000000000000000AB", "content": "slide-tea", "title": "Tee", "decision_id": None, "slot": "main",
-    "started_ms": 1_795_000_000_000, "visible_ms": 12_000, "completed": True,
+    "play_id": "01HZX0000000000000000000AB", "content": "slide-tea", "title": "Tee", "decision_id": None,
+    "slot": "main", "started_ms": 1_795_000_000_000, "visible_ms": 12_000, "completed": True,
 }  # fmt: skip
 BEAT = {"page": "0123456789abcdef", "frames": 5, "away": False, "build": "ab12", "seq": 9, "heap": None}
 PLAYS, HEARTBEAT = "/api/v1/screens/coffee/plays", "/api/v1/screens/coffee/heartbeat"

@@ -1,4 +1,4 @@
-"""The kiosk's shell scripts and the page before the gateway is there: what systemd is told, and what a passer-by sees."""
+"""The kiosk's scripts and the page before the gateway is there: what systemd is told, and what a passer-by sees."""
 
 import os
 import subprocess

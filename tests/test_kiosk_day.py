@@ -82,7 +82,8 @@ async def test_a_day_in_the_loop_leaves_nothing_behind(tell: Tell) -> None:
         await asyncio.wait({running})
     grown = after[0] - before[0]
     tell(
-        f"{HOURS:g} h in the loop: heap {before[0] / 1e6:.1f} -> {after[0] / 1e6:.1f} MB, elements {before[1]} -> {after[1]}"
+        f"{HOURS:g} h in the loop: heap {before[0] / 1e6:.1f} -> {after[0] / 1e6:.1f} MB, "
+        f"elements {before[1]} -> {after[1]}"
     )
     assert grown < GROWTH
     assert abs(after[1] - before[1]) <= 3, "dots of what is broken just now"
@@ -90,5 +91,5 @@ async def test_a_day_in_the_loop_leaves_nothing_behind(tell: Tell) -> None:
     assert vitals[1].pulse is not None and vitals[1].pulse.skipped >= 1
 
 
-def test_beats_come_often_enough_in_the_simulated_time() -> None:
+async def test_beats_come_often_enough_in_the_simulated_time() -> None:
     assert TURN_MS < 2 * BEAT_S * 1000

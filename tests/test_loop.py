@@ -1,4 +1,4 @@
-"""The neutral loop in a real browser: pictures, films, words in turns; what is broken or out of its time is left out."""
+"""The neutral loop in a real browser: pictures and words in turns; what is broken or out of its time is left out."""
 
 import asyncio
 import json
@@ -41,9 +41,9 @@ def png(red: int, green: int, blue: int, width: int = 320, height: int = 180) ->
 def media(name: str, kind: str = "image", **more: Any) -> dict[str, Any]:
     words = {"de": f"Bild {name}", "en": f"Picture {name}"}
     return {
-        "id": name, "kind": kind, "src": f"/content/{name}", "sha256": SHA, "title": words, "text": {}, "badge": {}, "art": "bag",
-        "alt": words, "seconds": 10, "fit": "cover", "from_ms": None, "until_ms": None, "days": [], "from_minute": None,
-        "until_minute": None, "zones": [],
+        "id": name, "kind": kind, "src": f"/content/{name}", "sha256": SHA, "title": words, "text": {}, "badge": {},
+        "art": "bag", "alt": words, "seconds": 10, "fit": "cover", "from_ms": None, "until_ms": None, "days": [],
+        "from_minute": None, "until_minute": None, "zones": [],
     } | more  # fmt: skip
 
 

@@ -44,5 +44,5 @@ async def test_the_kernel_is_told_to_end_what_acknowledges_nothing() -> None:
 
 async def _until(look) -> None:
     async with asyncio.timeout(20):
-        while not look():
+        while not look():  # noqa: ASYNC110 - the hub tells nobody
             await asyncio.sleep(0.02)
