@@ -1,4 +1,4 @@
-/** Holding an offer of the open card at a till: one press, and what became of it in its place. */
+/** Holding an offer of the open card at a till: one press, and what became of it in its place while the card is open. */
 
 import { ask, el } from "./dom.js";
 import { freshKey } from "./presses.js";
@@ -6,7 +6,7 @@ import { told } from "./staffwords.js";
 import { refusal } from "./tillwords.js";
 import { clock } from "./words.js";
 
-/** @param {object} offer @param {{id: string|null, language: string, tills: string[]}} card as it is open now */
+/** @param {object} offer @param {{id: string|null, language: string, tills: string[], held: Map<string, object>}} card as it is open now */
 export function redeeming(offer, card) {
   const about = card.id;
   const node = el("div.redeeming", { role: "status" });
