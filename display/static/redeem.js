@@ -33,13 +33,20 @@ export function redeeming(offer, card) {
       return;
     }
     key = null;
-    const done = body.result === "reserved";
-    const until = done ? clock(card.language, Date.now() + body.ttl_ms) : "";
-    const reason = body.reason === "card.gone" ? told(card.language, "gone") : refusal(card.language, body.reason ?? "");
-    node.replaceChildren(done
-      ? el("p.held", { "data-result": "reserved" }, el("strong", {}, `\u2713 ${told(card.language, "held", { till })}`), el("span", {}, told(card.language, "heldUntil", { t: until })))
-      : el("p.no", { "data-result": "refused" }, told(card.language, "heldNot", { why: reason })));
+    card.held.set(offer.offer_id, { ...body, till, until: Date.now() + (body.ttl_ms ?? 0) });
+    draw();
   }
-  node.append(first());
+  function draw() {
+    const found = card.held.get(offer.offer_id);
+    if (!found) node.replaceChildren(first());
+    else if (found.result === "reserved") {
+      node.replaceChildren(el("p.held", { "data-result": "reserved" }, el("strong", {}, `\u2713 ${told(card.language, "held", { till: found.till })}`),
+        el("span", {}, told(card.language, "heldUntil", { t: clock(card.language, found.until) }))));
+    } else {
+      const why = found.reason === "card.gone" ? told(card.language, "gone") : refusal(card.language, found.reason ?? "");
+      node.replaceChildren(el("p.no", { "data-result": "refused" }, told(card.language, "heldNot", { why })));
+    }
+  }
+  draw();
   return node;
 }
