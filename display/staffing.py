@@ -114,7 +114,13 @@ def add_staffing(app: FastAPI, staffing: Staffing, path: Path, hub: Hub, clock: 
         return answer(await staffing.void(tablet, *asked))
 
 
-def _add_card_offers(app: FastAPI, staffing: Staffing, path: Path, clock: Clock, Ours: Any) -> None:  # noqa: N803
+def _add_card_offers(
+    app: FastAPI,
+    staffing: Staffing,
+    path: Path,
+    clock: Clock,
+    Ours: Any,  # noqa: N803 - a type
+) -> None:
     @app.post("/api/v1/tablet/handshakes/{handshake_id}/redeem", tags=["staff"], response_model=Redeemed)
     async def redeem(
         handshake_id: str, asked: Redeeming, tablet: Ours, idempotency_key: Annotated[str, Header()] = ""

@@ -45,7 +45,8 @@ QUEUE_FIELDS = {
 }
 CARD_FIELDS = {
     "handshake_id", "call_name", "language", "zone", "via", "waited_ms", "usual", "talking_points", "offers",
-    "consents", "ttl_ms", "text", "because", "offer_id", "title", "badge", "may_take", "points", "usual_offered",
+    "consents", "ttl_ms", "text", "because", "offer_id", "title", "badge", "may_take", "redeems", "points",
+    "usual_offered",
 }  # fmt: skip
 
 words = st.text(max_size=12)

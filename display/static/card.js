@@ -19,6 +19,7 @@ export class Card {
     this.close = close;
     this.language = "de";
     this.tills = []; // where an offer can be held
+    this.held = new Map(); // what became of that, by offer
     this.node = el("section.panel");
     this.wipe();
   }
@@ -28,7 +29,10 @@ export class Card {
   }
 
   show(view, shop) {
-    if (this.id !== view.handshake_id) this.#full = Math.max(1, view.ttl_ms);
+    if (this.id !== view.handshake_id) {
+      this.#full = Math.max(1, view.ttl_ms);
+      this.held.clear();
+    }
     this.#ends = performance.now() + view.ttl_ms;
     this.#view = view;
     this.#shop = shop;
@@ -38,6 +42,7 @@ export class Card {
   /** Remove every trace of the person from the page. */
   wipe() {
     this.#view = null;
+    this.held.clear();
     this.#unfolded = false;
     this.ring = null;
     this.node.className = "panel idle";

@@ -1,4 +1,4 @@
-/** Holding an offer of the open card at a till: one press, and what became of it in its place. */
+/** Holding an offer of the open card at a till: one press, and what became of it in its place while the card is open. */
 
 import { ask, el } from "./dom.js";
 import { freshKey } from "./presses.js";
@@ -6,7 +6,7 @@ import { told } from "./staffwords.js";
 import { refusal } from "./tillwords.js";
 import { clock } from "./words.js";
 
-/** @param {object} offer @param {{id: string|null, language: string, tills: string[]}} card as it is open now */
+/** @param {object} offer @param {{id: string|null, language: string, tills: string[], held: Map<string, object>}} card as it is open now */
 export function redeeming(offer, card) {
   const about = card.id;
   const node = el("div.redeeming", { role: "status" });
@@ -33,13 +33,20 @@ export function redeeming(offer, card) {
       return;
     }
     key = null;
-    const done = body.result === "reserved";
-    const until = done ? clock(card.language, Date.now() + body.ttl_ms) : "";
-    const reason = body.reason === "card.gone" ? told(card.language, "gone") : refusal(card.language, body.reason ?? "");
-    node.replaceChildren(done
-      ? el("p.held", { "data-result": "reserved" }, el("strong", {}, `\u2713 ${told(card.language, "held", { till })}`), el("span", {}, told(card.language, "heldUntil", { t: until })))
-      : el("p.no", { "data-result": "refused" }, told(card.language, "heldNot", { why: reason })));
+    card.held.set(offer.offer_id, { ...body, till, until: Date.now() + (body.ttl_ms ?? 0) });
+    draw();
   }
-  node.append(first());
+  function draw() {
+    const found = card.held.get(offer.offer_id);
+    if (!found) node.replaceChildren(first());
+    else if (found.result === "reserved") {
+      node.replaceChildren(el("p.held", { "data-result": "reserved" }, el("strong", {}, `\u2713 ${told(card.language, "held", { till: found.till })}`),
+        el("span", {}, told(card.language, "heldUntil", { t: clock(card.language, found.until) }))));
+    } else {
+      const why = found.reason === "card.gone" ? told(card.language, "gone") : refusal(card.language, found.reason ?? "");
+      node.replaceChildren(el("p.no", { "data-result": "refused" }, told(card.language, "heldNot", { why })));
+    }
+  }
+  draw();
   return node;
 }
