@@ -1,7 +1,7 @@
 """A real screen through every outage: never black, no other person's words, live again at once, every proof once.
 
-The gateway, headquarters and broker are processes; a tap is a card at an emulated reader. `make outages` runs five rounds
-with the device's own time; the short form winds it forward where the page has to wait.
+The gateway, headquarters and broker are processes; a tap is a card at an emulated reader. `make outages` runs five
+rounds with the device's own time; the short form winds it forward where the page has to wait.
 """
 
 import os
