@@ -258,9 +258,8 @@ async def test_the_page_is_renewed_once_a_day_and_proofs_sort_by_time() -> None:
 @in_one_chromium
 async def test_what_an_earlier_page_left_and_what_is_spoilt_stops_no_proof() -> None:
     async with screen([]) as one:
-        left = {"play_id": "01HZX0000000000000000000AB", "content": "c", "title": "", "decision_id": None,
-                "slot": "main",
-                "started_ms": 1, "visible_ms": 5, "completed": True}  # fmt: skip
+        left = {"play_id": "01HZX0000000000000000000AB", "content": "c", "title": "", "decision_id": None}
+        left |= {"slot": "main", "started_ms": 1, "visible_ms": 5, "completed": True}
         pieces = {
             "plays/coffee/x/1": json.dumps([left]),
             "plays/coffee/x/2": "{spoilt",
