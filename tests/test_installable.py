@@ -223,3 +223,21 @@ async def test_a_page_that_is_not_secure_says_where_to_set_it_up(tmp_path: Path)
         assert not await page.evaluate("window.isSecureContext")
         await page.locator(".secure-hint button").click()
         assert await hint.count() == 0
+
+
+@pytest.mark.browser
+async def test_a_tills_screen_is_kept_awake_and_a_tablets_is_not(tmp_path: Path) -> None:
+    chromium_path()
+    tls = await secured(tmp_path)
+    secure = f"https://127.0.0.1:{tls.port}"
+    record = """window.kept = [];
+        WakeLock.prototype.request = async (what) => { window.kept.push(what); return {}; };"""
+    async with window(tls=tls), tablet(tmp_path, tmp_path / "profile") as context:
+        page = context.pages[0]
+        await page.add_init_script(record)
+        await page.goto(f"{secure}/till?id=till-1&key={KEY}")
+        await page.wait_for_function("window.kept.join() === 'screen'")
+        await page.goto(f"{secure}/tablet")
+        await page.wait_for_selector(".queue")
+        await page.wait_for_function(ACTIVE)
+        assert await page.evaluate("window.kept") == []
