@@ -65,14 +65,8 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _refuse_input)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(StoreError, _store_failed)
-    app.mount("/static/fonts", StaticFiles(directory=SHARED / "fonts"), name="fonts")
+    _add_files(app)
     streams = _Streams()
-
-    @app.get("/static/tokens.css", include_in_schema=False)
-    async def tokens() -> Response:
-        return FileResponse(SHARED / "tokens.css")
-
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
@@ -131,6 +125,17 @@ def create_app(
         return StreamingResponse(streams.count(_stream(ledger, pulse, start)), media_type="text/event-stream")
 
     return app
+
+
+def _add_files(app: FastAPI) -> None:
+    """The console's own files, and the tokens and fonts that it has in common with a shop's pages."""
+    app.mount("/static/fonts", StaticFiles(directory=SHARED / "fonts"), name="fonts")
+
+    @app.get("/static/tokens.css", include_in_schema=False)
+    async def tokens() -> Response:
+        return FileResponse(SHARED / "tokens.css")
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 
 class _Streams:

@@ -86,7 +86,7 @@ async def dress(page: Page, look: Look) -> None:
     """Size, theme, language and text size of the page that is open."""
     width, height = SIZES[look.size]
     await page.set_viewport_size({"width": width, "height": height})
-    await page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    await page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # a test's own words
     switch = page.locator("[data-role=text]")
     if await switch.count() and (await switch.get_attribute("aria-pressed") == "true") != look.large:
         await switch.evaluate("button => button.click()")  # a dialogue may lie over it

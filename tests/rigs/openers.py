@@ -106,7 +106,7 @@ def step(
             "de": "Hell geröstet, mit Noten von Jasmin und Zitrone.",
             "en": "A light roast with notes of jasmine and lemon.",
         }
-        view = DialogueView(f"d-{name}", name, language, who, about, more, choices, 90_000, link, digits)  # type: ignore[arg-type]
+        view = DialogueView(f"d-{name}", name, language, who, about, more, choices, 90_000, link, digits)  # type: ignore[arg-type]  # a test's own words
         return ScreenContent("L3" if who else "L1", (slide(),), view, "decision-1")
 
     return screen(content, join)
@@ -220,7 +220,7 @@ def coupon(state: State | None = None, over: bool = False) -> Opener:
         path = FakePath()
         async with window(path) as shop:
             found = replace(GOOD, state=state, is_over=over)
-            add_takeaways(shop.app, path, Coupons(found), Pages())  # type: ignore[arg-type]
+            add_takeaways(shop.app, path, Coupons(found), Pages())  # type: ignore[arg-type]  # a test's own words
             await page.goto(f"{shop.url}/o/{COUPON}?language={language}")
             await expect(page.locator(".until")).to_be_visible()
             yield
