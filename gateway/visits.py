@@ -79,8 +79,9 @@ class Visits:
         """Follow who fell silent, and let screens change whose time has come."""
         for change in self._presence.expire(now_ms):
             self.changed(change, always=True)
-        for plan in self._discretion.take(now_ms, self._guests, lambda s: self._stage.dialogue_at(s) is None):
-            self._begin(self._appear(plan))
+        plans = self._discretion.take(now_ms, self._guests, lambda s: self._stage.dialogue_at(s) is None)
+        if plans:
+            self._begin(self._change(plans))
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
@@ -138,6 +139,11 @@ class Visits:
         if screens:
             self._discretion.plan(change.member_id, zone, screens, self._clock.now_ms())
 
+    async def _change(self, plans: tuple[Plan, ...]) -> None:
+        """One after the other: what went up for the first fits all who are there, and is no contact of the others."""
+        for plan in plans:
+            await self._appear(plan)
+
     async def _appear(self, plan: Plan) -> None:
         """Decide for screens that may change now because of a member, and let them; what is decided is shown."""
         member_id, zone = plan.member_id, plan.zone
@@ -146,7 +152,9 @@ class Visits:
             return  # withdrew or walked on
         look = Look(visit_id, self._segments.facts(member_id))
         company = tuple(m for m in self._guests(zone) if m != member_id)
-        now_ms, screens = self._clock.now_ms(), tuple(sorted(plan.screens))
+        now_ms, screens = self._clock.now_ms(), tuple(sorted(s for s in plan.screens if not self._fits_all(s, plan)))
+        if not screens:
+            return
         made = await self._commit(
             lambda tx: self._decisions.appear(tx, member_id, now_ms, zone, screens, company, look)
         )
@@ -156,6 +164,13 @@ class Visits:
         newcomers = set(self._guests(zone)) - members
         for decision, offer in made:
             self._put_up(decision, None if newcomers else offer, members)
+
+    def _fits_all(self, screen: str, plan: Plan) -> bool:
+        """Whether an offer went up there since it was planned that everybody who is there now was asked for."""
+        standing = self._stage.offer_at(screen)
+        if standing is None or not standing.members >= set(self._guests(plan.zone)):
+            return False
+        return standing.expires_at_ms - self._shop().zone_offer_ms >= plan.since_ms
 
     def _guests(self, zone: str) -> tuple[str, ...]:
         """The members in a zone who are no colleagues."""

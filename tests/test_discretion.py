@@ -156,6 +156,8 @@ async def test_among_four_it_takes_only_the_random_wait(shop: Shop) -> None:
     decided = next(row.at_ms for row in await shop.store.outbox_after(0, 99) if row.type == "decision.made")
     assert JITTER_MS[0] <= decided - await entered_ms(shop) <= JITTER_MS[1] + 1_000
     assert shop.flow._stage.offer_at("bar").members == {"mia", "ben", "eva", "tom"}
+    made = [one for one in await shop.bodies("decision.made") if one["offer_id"]]
+    assert len(made) == 1  # shown once, so it is one person's contact
 
 
 async def test_a_withdrawal_while_it_waits_means_that_nothing_is_ever_decided(shop: Shop) -> None:
