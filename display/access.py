@@ -76,7 +76,7 @@ RULES = (
     _rule(r"/pair", MANAGER, asks="tablet"),
     _rule(r"/api/v1/devices(/.*)?", MANAGER),
     _rule(r"/install", INSTALLER, key=True, asks="tablet"),
-    _rule(r"/api/v1/install(/.*)?", INSTALLER),
+    _rule(r"/install/.+|/api/v1/install(/.*)?", INSTALLER),
     # the state of the box
     _rule(r"/", STAFF, box=True, asks="tablet"),
     _rule(r"/api/v1/status", STAFF, box=True),
@@ -129,10 +129,13 @@ class Access:
         self._proxied = proxied
 
     async def check(self, request: Request) -> None:
-        """Let the request in, with `request.state.device` and `.box`. Raises Unpaired for a page, 401 for whoever is
-        nobody here and 403 for a device that this is not for."""
+        """Let the request in. `request.state` has `who` asks, the `device` by which it is let in (None for the box and
+        where anybody may), and `let_in`: False for one that has yet to show the manager's key.
+
+        Raises Unpaired for a page, 401 for whoever is nobody here and 403 for a device that this is not for.
+        """
         who = self.who(request)
-        request.state.who, request.state.device = who, None
+        request.state.who, request.state.device, request.state.let_in = who, None, False
         if self.devices is None:
             return
         path = request.scope["path"]
@@ -141,6 +144,7 @@ class Access:
             self._health.count("access.no_rule")
             raise HTTPException(403, "Nobody may ask for this.")
         found = let_in(rule, path, who)
+        request.state.let_in = bool(found)
         if isinstance(found, Device):
             request.state.device = found
             self.devices.seen(found.device_id)

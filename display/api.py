@@ -233,10 +233,10 @@ def _add_staff_pages(
             return answer
         if key:
             health.count("tablet.key_refused")
-        if request.state.device is not None or (access.devices is None and access.tablet(cookie) is not None):
+        if request.state.let_in or (access.devices is None and access.tablet(cookie) is not None):
             return None
         if access.devices is not None:
-            raise Unpaired("tablet" if page == "/tablet" else "till")
+            raise Unpaired("till" if page.startswith("/till") else "tablet")
         return _page(pages.shell("locked.html", {"again": page}), 401)
 
     return sign_in
