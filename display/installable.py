@@ -1,6 +1,7 @@
 """Routes that make the staff pages an app: manifests, service worker, the page without a connection, the version."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ FRESH = {"Cache-Control": "no-store"}
 # The little that an installed app shows before a page is there: paper and ink of base.css.
 BACKGROUND, THEME = "#faf7f2", "#1f5d4c"
 ICON_SIZES = (192, 512)
+_NAMED = re.compile(r'url\("([\w./-]+)"\)')
 _ASSET = re.compile(r'(?:href|src)="\{\{base\}\}/([\w./-]+)"')
 
 
@@ -95,6 +97,16 @@ def worker_of(pages: Pages, wanted: bool) -> str:
     """The service worker of this build, or one that takes itself back."""
     found = pages.asset(pages.build, "sw.js" if wanted else "sw_gone.js")
     assert found is not None
-    kept = [f"{pages.base}/{name}" for name in sorted(set(_ASSET.findall(pages.source("offline.html"))))]
+    kept = [f"{pages.base}/{name}" for name in sorted(_needed(pages, _ASSET.findall(pages.source("offline.html"))))]
     head = f'const BUILD = "{pages.build}";\nconst SHELL = "/offline";\nconst KEPT = {kept!r};\n'.replace("'", '"')
     return head + found.body.decode()
+
+
+def _needed(pages: Pages, names: Iterable[str]) -> set[str]:
+    """The files of `names` with the sheets and fonts that their sheets name."""
+    found = set(names)
+    for sheet in [name for name in found if name.endswith(".css")]:
+        asset = pages.asset(pages.build, sheet)
+        assert asset is not None
+        found |= _needed(pages, _NAMED.findall(asset.body.decode()))
+    return found

@@ -175,7 +175,7 @@ def _add_approving(
             "screens": [{"id": screen, "zone": zone} for screen, zone in path.screens.items()],
             "tills": sorted(path.tills),
             "shop": wire.shop(path.shop, clock.speed),
-            "build": pages.build,
+            "build": pages.version,
         }
         return JSONResponse(body, headers=FRESH)
 
