@@ -91,6 +91,7 @@ async def test_headquarters_sets_the_days_and_counts_end_too(store: Store) -> No
         "lease": 0,
         "till_request": 0,
         "play": 0,
+        "staff_act": 0,
     }
     assert await store.run(counted) == []
 
