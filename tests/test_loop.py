@@ -115,7 +115,6 @@ async def test_pictures_and_offers_take_turns_and_elements_stay_the_same() -> No
 @in_one_chromium
 async def test_a_picture_fills_the_glass_and_says_what_it_shows() -> None:
     async with screen([media("a")], slides=(), bodies={"a": png(200, 30, 30)}) as one:
-        await one.run(12_500)
         await one.shows("a")
         picture = one.page.locator(".slide.in .full:not([hidden])")
         await expect(picture).to_have_attribute("alt", re.compile("a$"))
