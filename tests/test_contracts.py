@@ -22,6 +22,7 @@ CLOCK_READERS = {
     "gateway/bench_decide.py",
     "gateway/bench_gate.py",
     "gateway/bench_ingest.py",
+    "gateway/bench_screens.py",
     "gateway/bench_loop.py",
     "gateway/bench_nfcpy.py",
     "gateway/bench_proof.py",

@@ -92,7 +92,7 @@ def somebody() -> tuple[object, ...]:
 
 @asynccontextmanager
 async def room(path: Path, ending: "Ending | None" = None) -> AsyncIterator[Room]:
-    async with own_shop(path, *somebody()) as own, shared() as browser:  # type: ignore[arg-type]
+    async with own_shop(path, *somebody()) as own, shared() as browser:  # type: ignore[arg-type]  # all are changes
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         serving = asyncio.create_task(serve(own.app, "127.0.0.1", 0, ready.set_result, own.hub.close))
         page = await (await browser.new_context(locale="de-DE", viewport={"width": 1280, "height": 800})).new_page()

@@ -84,14 +84,14 @@ def test_what_does_not_fit_is_kept_back_and_counted() -> None:
 
 def test_a_page_that_is_loaded_anew_calls_nobody_by_name() -> None:
     hub, _ = hub_with(talking())
-    assert hub._screen_message("bar", "update").body["dialogue"]["call_name"] == "Anna"  # type: ignore[index]
+    assert hub._screen_message("bar", "update").body["dialogue"]["call_name"] == "Anna"  # type: ignore[index]  # a body is of plain JSON
     again = hub._screen_message("bar", "snapshot").body["dialogue"]
-    assert (again["call_name"], again["step"]) == (None, "offer")  # type: ignore[index]
+    assert (again["call_name"], again["step"]) == (None, "offer")  # type: ignore[index]  # a body is of plain JSON
 
 
 def test_nor_does_it_say_points() -> None:
     view = DialogueView("d", "credited", "de", "Anna", None, {}, (), 9_000, points=(5, 40))
     hub, _ = hub_with(ScreenContent("L3", (slide(),), view))
-    assert hub._screen_message("bar", "update").body["dialogue"]["points"] == {"change": 5, "now": 40}  # type: ignore[index]
+    assert hub._screen_message("bar", "update").body["dialogue"]["points"] == {"change": 5, "now": 40}  # type: ignore[index]  # a body is of plain JSON
     said = hub._screen_message("bar", "snapshot").body
     assert (said["dialogue"], said["level"]) == (None, "L1")
