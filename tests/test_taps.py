@@ -339,7 +339,8 @@ async def test_the_events_say_how_strong_the_proof_was(shop: Shop) -> None:
     await shop.tap("mia", "coffee-nfc", Proof.SIGNED)
     assert (await shop.bodies("decision.made"))[0]["proof"] == "proven"
     assert (await shop.bodies("offer.accepted"))[0]["proof"] == "signed"
-    await shop.stand("ben", "coffee-ble")
+    await shop.stand("ben", "coffee-ble", 10)
+    await shop.tick()  # the screen is free of the dialogue by now
     assert (await shop.bodies("decision.made"))[-1]["proof"] is None
 
 
