@@ -154,6 +154,7 @@ class Gateway:
         self._contents = Contents(self._store, folder, clock, self.health, self._renew, self._wake)
         self._uplink = self._make_uplink(rng)
         self.devices = self._make_devices()
+        self.devices.let_go = self._flow.staffing.revoked
         self._https: Https | None = None
         if config.http.https_port is not None and not isinstance(clock, InstantClock):
             self._https = Https(config, lambda: rekey.root_keys(data_dir), world_ms, clock, self.health)

@@ -100,6 +100,7 @@ class Devices:
         self._screens = screens
         self._tills = tills
         self._wake = wake
+        self.let_go: Callable[[str], None] = lambda _: None  # called with the id of a device that was revoked
         self._devices: dict[str, Device] = {}
         self._seen: dict[str, int] = {}
         self._streams: dict[str, list[Callable[[], None]]] = {}
@@ -270,6 +271,7 @@ class Devices:
         revoked = replace(device, revoked_ms=self._clock.now_ms(), revoked_by=by)
         self._devices[device_id] = revoked  # before the commit: nobody who was let go may stay for a slow disk
         self._end_streams(device_id)
+        self.let_go(device_id)
         self._health.count("devices.revoked")
         await self._keep(revoked, by, "device.revoked", "")
         return "ok"

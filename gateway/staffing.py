@@ -201,6 +201,11 @@ class Staffing:
         self._begin(self._locked(tablet, session.staff_id, reason))
         return True
 
+    def revoked(self, tablet: str) -> None:
+        """The tablet itself may ask for nothing any more: whatever card it has is closed."""
+        if not self.lock(tablet, "revoked"):
+            self._begin(self._advice.leave(tablet, "locked"))
+
     def active(self, tablet: str) -> bool:
         """Somebody touched this tablet; False if it is locked."""
         return self._shifts.active(tablet, self._clock.now_ms())

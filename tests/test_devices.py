@@ -112,8 +112,10 @@ async def test_revoking_ends_the_streams_at_once_and_the_list_counts_them(rig: R
     assert (one.streams, one.seen_ms) == (2, rig.clock.now_ms())
     over()
     assert rig.devices.listed()[0].streams == 1
+    told: list[str] = []
+    rig.devices.let_go = told.append
     await rig.devices.revoke(shown.device_id, "operator")
-    assert ended == ["second"]
+    assert (ended, told) == (["second"], [shown.device_id])
 
 
 async def test_a_disk_that_refuses_leaves_a_code_that_counts_and_a_revoked_device_that_is_out(rig: Rig) -> None:

@@ -115,7 +115,9 @@ async def test_a_brand_has_its_own_addresses(client: httpx.AsyncClient, shown: S
 async def test_every_page_links_the_brand_after_the_base(client: httpx.AsyncClient, shown: Shown) -> None:
     shown.brand = Brand("Laden", {"accent": "#7a1f5c"})
     static = Path(content.__file__).parent / "static"
-    shells = [path.read_text() for path in static.glob("*.html") if "<head>" in path.read_text()]
+    named = {path.name: path.read_text() for path in static.glob("*.html")}
+    del named["offline.html"]  # shown while the gateway is away: a sheet that never comes would hold it up
+    shells = [text for text in named.values() if "<head>" in text]
     assert len(shells) > 10
     for shell in shells:
         sheets = [line for line in shell.splitlines() if 'rel="stylesheet"' in line]

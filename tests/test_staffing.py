@@ -80,6 +80,19 @@ async def test_the_colleague_stands_beside_the_view_and_a_lock_wipes_the_card(sh
     assert await shop.bodies("staff.locked") == [{"staff_id": "ada", "tablet": "t1", "reason": "button"}]
 
 
+@pytest.mark.parametrize("has_lock", [True, False])
+async def test_a_tablet_that_is_revoked_loses_its_card_whether_it_has_a_lock_or_not(shop: Shop, has_lock: bool) -> None:
+    if has_lock:
+        await opened(shop)
+    else:
+        await shop.tap("mia", "advice-nfc")
+        assert await shop.flow.on_accept(shop.walls.entries[0].handshake_id, "t1") == "open"
+    shop.flow.staffing.revoked("t1")
+    await shop.settle()
+    assert shop.walls.cards == {} and shop.walls.closed == [("t1", "locked")]
+    assert [one["reason"] for one in await shop.bodies("staff.locked")] == (["revoked"] if has_lock else [])
+
+
 @pytest.mark.parametrize(
     ("then", "reason"),
     [
