@@ -89,7 +89,7 @@ def create_app(
     tablets = Tablets(access.tablet, handovers, staffing)
     add_may(app)
     if devices is not None:
-        add_pairing(app, path, devices, clock, pages, shop_url, tablets.ours)
+        add_pairing(app, path, devices, clock, pages, shop_url, tablets)
     _add_status(app, path, hub, health, clock, version)
     _add_screens(app, path, hub, clock, pages, public_url, shown)
     content.add_content(app, shown)
@@ -110,7 +110,7 @@ def create_app(
         add_takeaways(app, path, takeaways, pages)
         add_cards(app, takeaways, tablets.ours)
     if installing is not None:
-        add_installing(app, installing, hub, path, pages, clock, tablets.ours, sign_in)
+        add_installing(app, installing, hub, path, pages, clock, tablets, sign_in)
     return app
 
 

@@ -11,6 +11,7 @@ from display import cookies, wire
 from display.hub import Hub
 from display.pages import Pages
 from display.path import Path
+from display.tablets import Tablets
 from gateway.core import coverage
 from gateway.core.floor import MAX_SIDE_M, MAX_THINGS, MAX_WALLS, MAX_ZONES, Area, Floor, Wall, plain
 from gateway.core.ports import Clock
@@ -19,7 +20,6 @@ from gateway.installing import MAX_SPOTS, Installing
 FRESH = {"Cache-Control": "no-store"}
 LIVE_MS = 1_000  # how often the page asks while a fob is heeded
 
-Allowed = Callable[..., Awaitable[str]]
 SignIn = Callable[[Request, str, str, str | None], Awaitable[Response | None]]
 
 _Name = Annotated[str, Field(min_length=1, max_length=24)]
@@ -103,13 +103,13 @@ def add_installing(
     path: Path,
     pages: Pages,
     clock: Clock,
-    allowed: Allowed,
+    tablets: Tablets,
     sign_in: SignIn,
 ) -> None:
-    """`allowed`: who may ask (a dependency that refuses by itself); `sign_in`: the same for the page."""
-    installer = [Depends(allowed)]
+    """`sign_in`: who may open the page."""
+    installer = [Depends(tablets.installers)]
     _add_page(app, pages, sign_in)
-    _add_plan(app, service, hub, path, clock, installer)
+    _add_plan(app, service, hub, path, clock, installer, lambda: tablets.has_lock)
     _add_fob(app, service, clock, installer)
     _add_walk(app, service, clock, installer)
 
@@ -131,7 +131,13 @@ def _add_page(app: FastAPI, pages: Pages, sign_in: SignIn) -> None:
 
 
 def _add_plan(
-    app: FastAPI, service: Installing, hub: Hub, path: Path, clock: Clock, installer: Sequence[params.Depends]
+    app: FastAPI,
+    service: Installing,
+    hub: Hub,
+    path: Path,
+    clock: Clock,
+    installer: Sequence[params.Depends],
+    watched: Callable[[], bool],
 ) -> None:
     @app.get("/api/v1/install", tags=["install"], dependencies=installer)
     async def known() -> JSONResponse:
@@ -156,6 +162,7 @@ def _add_plan(
             "map_line": map_line(service),
             "limits": {"walls": MAX_WALLS, "spots": MAX_SPOTS, "spot_ms": wire.real_ms(coverage.SPOT_MS, clock.speed)},
             "live_ms": LIVE_MS,
+            "watched": watched(),
         }
         return JSONResponse(body, headers=FRESH)
 

@@ -1,6 +1,5 @@
 """Routes of pairing: a device shows a code and waits; whoever may types it in and says what the device becomes."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -12,6 +11,7 @@ from display import cookies, wire
 from display.access import Access, Unpaired, remember
 from display.pages import Pages, qr_svg
 from display.path import Path
+from display.tablets import Tablets
 from gateway.core.devices import CODE_CHARS, LETTERS, MAX_LANGUAGES, MAX_NAME_CHARS, Device, Grant, Kind, plain
 from gateway.core.ports import Clock
 from gateway.devices import Devices, Found, Listed, Shown
@@ -80,12 +80,11 @@ def add_pairing(
     clock: Clock,
     pages: Pages,
     shop_url: str | None,
-    ours: Callable[..., Awaitable[str]],
+    tablets: Tablets,
 ) -> None:
-    """`shop_url`: where tablets find this gateway, None = under the name by which the page was asked for; `ours` gives
-    the tablet that asks, in a colleague's hands."""
+    """`shop_url`: where tablets find this gateway, None = under the name by which the page was asked for."""
     _add_waiting(app, path, devices, clock, pages, shop_url)
-    _add_approving(app, path, devices, clock, pages, ours)
+    _add_approving(app, path, devices, clock, pages, tablets)
 
 
 def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, shop_url: str | None) -> None:
@@ -146,10 +145,8 @@ def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages
         return Response(svg, media_type="image/svg+xml", headers=FRESH)
 
 
-def _add_approving(
-    app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, ours: Callable[..., Awaitable[str]]
-) -> None:
-    async def approver(tablet: Annotated[str, Depends(ours)]) -> str:
+def _add_approving(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages: Pages, tablets: Tablets) -> None:
+    async def approver(tablet: Annotated[str, Depends(tablets.managers)]) -> str:
         return f"tablet:{tablet}"
 
     By = Annotated[str, Depends(approver)]  # noqa: N806 - a type, made here because it needs the request
@@ -176,6 +173,7 @@ def _add_approving(
             "tills": sorted(path.tills),
             "shop": wire.shop(path.shop, clock.speed),
             "build": pages.version,
+            "watched": tablets.has_lock,
         }
         return JSONResponse(body, headers=FRESH)
 

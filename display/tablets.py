@@ -51,6 +51,29 @@ class Tablets:
             raise HTTPException(423, SHUT)
         return tablet
 
+    async def managers(
+        self,
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
+    ) -> str:
+        """A tablet at which a manager works, or that has no lock. Raises as `ours`, and 403 for another colleague."""
+        return await self._of(("manager",), cookie, locked)
+
+    async def installers(
+        self,
+        cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
+        locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
+    ) -> str:
+        """As `managers`, for who puts up the shop's hardware as well."""
+        return await self._of(("installer", "manager"), cookie, locked)
+
+    async def _of(self, roles: tuple[str, ...], cookie: str | None, locked: str | None) -> str:
+        tablet = await self.ours(cookie, locked)
+        person = self._staffing.person(tablet) if self._staffing is not None else None
+        if person is not None and person.role not in roles:
+            raise HTTPException(403, "This is for another colleague.")
+        return tablet
+
     async def held(
         self,
         cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,

@@ -85,7 +85,8 @@ def pairing_steps(url: str) -> list[str]:
     """How a new screen and a new tablet come to the shop at `url`, for somebody who sees it for the first time."""
     return [
         f"Open {url}/screen: this browser is a new screen now and shows six letters.",
-        f"Open the staff tablet's link above once, then {url}/pair; type the letters, choose the screen, press Pair.",
+        "Open the staff tablet's link above, sign in as the manager (PIN below), press Devices (Geräte), type the "
+        "letters, choose the screen, press Pair.",
         "The screen's page changes by itself.",
         f"A second tablet: open {url}/tablet in a private window or on another device, and approve its letters alike.",
     ]

@@ -18,8 +18,8 @@ class Lock:
 
     mode = "pin"
 
-    def __init__(self, *, shut: bool = False, handed: bool = False) -> None:
-        self.shut, self.customers = shut, handed
+    def __init__(self, *, shut: bool = False, role: str = "") -> None:
+        self.shut, self.role = shut, role
         self.locked: list[tuple[str, str]] = []
 
     def is_locked(self, tablet: str, cookie: str | None = None) -> bool:
@@ -28,12 +28,15 @@ class Lock:
     def colleague(self, tablet: str) -> str:
         return "" if self.shut else "c-1"
 
+    def person(self, tablet: str) -> Any:
+        return SimpleNamespace(role=self.role) if self.role else None
+
     def lock(self, tablet: str, reason: str) -> None:
         self.locked.append((tablet, reason))
 
 
-def tablets(*, shut: bool = False, handed: bool = False) -> Tablets:
-    parts: Any = Lock(shut=handed), Lock(shut=shut)
+def tablets(*, shut: bool = False, handed: bool = False, role: str = "") -> Tablets:
+    parts: Any = Lock(shut=handed), Lock(shut=shut, role=role)
     return Tablets(lambda cookie: "t-1" if cookie == "fits" else None, *parts)
 
 
@@ -71,6 +74,17 @@ async def test_whose_hands_it_is_in_says_what_it_may_ask(
     assert await status(one.ours("fits")) == ours
     assert await status(one.at_till(asking(TABLET), "fits")) == ours
     assert await status(one.watching_till(asking(TABLET), "fits")) == held
+
+
+@pytest.mark.parametrize(
+    ("role", "managers", "installers"),
+    [("", 200, 200), ("manager", 200, 200), ("installer", 403, 200), ("staff", 403, 403)],
+)
+async def test_whose_pin_opened_it_says_what_is_for_them(role: str, managers: int, installers: int) -> None:
+    one = tablets(role=role)
+    assert await status(one.managers("fits")) == managers
+    assert await status(one.installers("fits")) == installers
+    assert await status(tablets(shut=True, role=role).managers("fits")) == 423
 
 
 async def test_a_tills_own_device_needs_no_tablet() -> None:

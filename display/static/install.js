@@ -10,6 +10,10 @@ import { deviceLanguage, other, pick } from "./words.js";
 
 const TABS = ["plan", "fob", "walk", "state"];
 const STATE_MS = 3000;
+const LOCKED = 423; // nobody has unlocked this tablet, or a customer holds it
+const FORBIDDEN = 403; // a colleague works here whom this is not for
+const ACTIVE_MS = 30_000;
+const WALK_MS = 600_000; // whoever measures walks about with it, and touches it less often than a colleague who advises
 const IDLE_MS = 5000; // while no fob is heeded there is nothing to hurry for
 
 class ShopInstall extends HTMLElement {
@@ -17,6 +21,7 @@ class ShopInstall extends HTMLElement {
   #tab = TABS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "plan";
   #timer = 0;
   #asked = 0;
+  #touched = performance.now();
 
   connectedCallback() {
     this.language = deviceLanguage();
@@ -28,6 +33,7 @@ class ShopInstall extends HTMLElement {
     this.views = { plan: new Planner(page), fob: new FobView(page), walk: new WalkView(page), state: new StateView(page) };
     this.shop = el("span.shop");
     this.heading = el("h1");
+    this.back = el("a.button.plain", { href: "/tablet" });
     this.toggle = el("button.button.plain", { type: "button" });
     this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
     this.tabs = Object.fromEntries(TABS.map((tab) => [tab, this.#tabOf(tab)]));
@@ -35,13 +41,15 @@ class ShopInstall extends HTMLElement {
     this.problem = el("section.letter", { hidden: "" }, el("h2"), el("p"));
     this.panels = Object.fromEntries(TABS.map((tab) => [tab,
       el("div.tabpanel", { id: `panel-${tab}`, role: "tabpanel", "aria-labelledby": `tab-${tab}`, hidden: "" }, this.views[tab].node)]));
-    this.append(el("header.bar", {}, el("div.names", {}, this.heading, this.shop), this.toggle), this.bar,
+    this.append(el("header.bar", {}, el("div.names", {}, this.heading, this.shop), this.back, this.toggle), this.bar,
       el("main.install", {}, this.problem, ...Object.values(this.panels)));
     this.#speak(this.language);
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#poll());
     addEventListener("hashchange", () => TABS.includes(location.hash.slice(1)) && this.#open(location.hash.slice(1), false));
     this.#open(this.#tab, false);
     this.#load();
+    for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, () => (this.#touched = performance.now()), { passive: true, capture: true });
+    setInterval(() => this.#known?.watched && performance.now() - this.#touched < WALK_MS && ask("/api/v1/tablet/active", {}), ACTIVE_MS);
   }
 
   #tabOf(tab) {
@@ -74,6 +82,7 @@ class ShopInstall extends HTMLElement {
     document.documentElement.lang = language;
     document.title = word(language, "title");
     say(this.heading, word(language, "title"));
+    say(this.back, word(language, "toQueue"));
     say(this.toggle, other(language).toUpperCase());
     this.toggle.setAttribute("aria-label", language === "de" ? "English" : "Deutsch");
     this.toggle.lang = other(language);
@@ -85,11 +94,11 @@ class ShopInstall extends HTMLElement {
     if (!this.problem.hidden) this.#trouble(this.problem.dataset.status);
   }
 
-  /** Say that the gateway is away (0) or does not let this device in (401, 423); "" = all is well. */
+  /** Say that the gateway is away (0) or does not let this device in (401); "" = all is well. */
   #trouble(status) {
     this.problem.hidden = !status;
     this.problem.dataset.status = status;
-    const barred = status === "401" || status === "423";
+    const barred = status === "401";
     say(this.problem.children[0], status ? word(this.language, barred ? "signIn" : "away") : "");
     say(this.problem.children[1], barred ? word(this.language, "signInText") : "");
     this.problem.setAttribute("role", "alert");
@@ -98,6 +107,11 @@ class ShopInstall extends HTMLElement {
   /** Everything that changes rarely; again after a pause while the gateway is away. */
   async #load() {
     const { status, body } = await ask("/api/v1/install");
+    if (status === LOCKED || status === FORBIDDEN) {
+      sessionStorage.setItem("next", "/install");
+      location.replace("/tablet");
+      return;
+    }
     this.#trouble(body ? "" : String(status));
     if (!body) {
       setTimeout(() => this.#load(), IDLE_MS);

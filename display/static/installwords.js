@@ -4,7 +4,7 @@ import { spoken, word as shared } from "./words.js";
 
 const WORDS = {
   de: {
-    title: "Einrichten", tab_plan: "Grundriss", tab_fob: "Funk testen", tab_walk: "Rundgang", tab_state: "Zustand", tabs: "Schritte der Einrichtung",
+    toQueue: "Zur Beratung", title: "Einrichten", tab_plan: "Grundriss", tab_fob: "Funk testen", tab_walk: "Rundgang", tab_state: "Zustand", tabs: "Schritte der Einrichtung",
     loading: "Wird geladen …", away: "Das Gateway antwortet nicht. Diese Seite versucht es weiter.", signIn: "Dieses Gerät ist nicht angemeldet.", signInText: "Öffnen Sie diese Seite mit dem Link der Filialleitung.",
     saved: "Gespeichert", saving: "Wird gespeichert …", unsaved: "Nicht gespeichert – wird erneut versucht", drawn: "Noch nichts geändert",
     stale: "Ein anderes Gerät hat den Grundriss geändert. Hier steht jetzt der neuere.",
@@ -33,7 +33,7 @@ const WORDS = {
     technical: "Für die Technik",
   },
   en: {
-    title: "Set up", tab_plan: "Floor plan", tab_fob: "Test radio", tab_walk: "Walk", tab_state: "State", tabs: "Steps of the installation",
+    toQueue: "To advice", title: "Set up", tab_plan: "Floor plan", tab_fob: "Test radio", tab_walk: "Walk", tab_state: "State", tabs: "Steps of the installation",
     loading: "Loading …", away: "The gateway does not answer. This page keeps trying.", signIn: "This device is not signed in.", signInText: "Open this page with your manager's link.",
     saved: "Saved", saving: "Saving …", unsaved: "Not saved – trying again", drawn: "Nothing changed yet",
     stale: "Another device has changed the floor plan. The newer one is shown now.",

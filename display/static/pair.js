@@ -1,12 +1,14 @@
 /** Devices of the shop: whoever may types a code that a new one shows, says what it becomes, and takes access away. */
 
 import { ask, el, minutes, post, say } from "./dom.js";
+import { watchful } from "./lock.js";
 import { ago, said } from "./pairwords.js";
 import { deviceLanguage, other, pick } from "./words.js";
 
 const LOOK_MS = 3000;
 const CODE_CHARS = 6;
 const LOCKED = 423; // a customer holds this tablet, or nobody has unlocked it
+const FORBIDDEN = 403; // a colleague who is no manager works here
 const ROLES = { screen: ["display"], tablet: ["staff", "manager", "installer"], till: ["till"] };
 
 const plain = (typed) => typed.toUpperCase().replace(/[^A-Z0-9]/g, "").slice(0, CODE_CHARS);
@@ -28,7 +30,10 @@ class PairDesk extends HTMLElement {
     this.language = deviceLanguage();
     this.heading = el("h1");
     this.shopName = el("span.shop");
+    this.watch = watchful();
     this.back = el("a.button.plain", { href: "/tablet" });
+    this.install = el("a.button.plain", { href: "/install" });
+    for (const way of [this.back, this.install]) way.addEventListener("click", () => (this.watch.on = false)); // on the way, not away
     this.toggle = el("button.button.plain", { type: "button", "data-role": "language" });
     this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
     this.typeTitle = el("h2");
@@ -47,7 +52,7 @@ class PairDesk extends HTMLElement {
     this.none = el("p.none");
     this.dialog = el("dialog.revoke", { "aria-labelledby": "revoke-title" });
     this.append(
-      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.back, this.toggle),
+      el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.install, this.back, this.toggle),
       el("main.pair", {},
         el("section.new", {}, this.typeTitle, this.typeText, this.label, this.input, this.said, this.form),
         el("section.known", {}, this.listTitle, this.list, this.none)),
@@ -71,11 +76,19 @@ class PairDesk extends HTMLElement {
     else this.input.focus();
   }
 
+  /** A manager has to sign in first; the code that was scanned waits in this tab. */
+  #later() {
+    const code = plain(this.input.value || (new URLSearchParams(location.search).get("c") ?? ""));
+    sessionStorage.setItem("next", code ? `/pair?c=${code}` : "/pair");
+    location.replace("/tablet");
+  }
+
   async #look() {
     const { status, body } = await ask("/api/v1/devices");
-    if (status === 401 || status === 403) location.reload();
-    if (status === LOCKED) location.replace("/tablet");
+    if (status === 401) location.reload();
+    if (status === LOCKED || status === FORBIDDEN) this.#later();
     if (!body) return;
+    this.watch.on = body.watched;
     this.#data = body;
     if (body.build !== document.documentElement.dataset.build) location.reload();
     this.#draw();
@@ -255,6 +268,7 @@ class PairDesk extends HTMLElement {
     document.title = this.#word("title");
     say(this.heading, this.#word("title"));
     say(this.back, this.#word("toQueue"));
+    say(this.install, this.#word("install"));
     say(this.toggle, other(language).toUpperCase());
     this.toggle.lang = other(language);
     say(this.typeTitle, this.#word("typeTitle"));

@@ -16,6 +16,7 @@ const TOAST_MS = 5000;
 const OFF_MS = 2000; // shorter breaks are not worth alarming anybody
 const RED_MS = 25_000;
 const LOCKED = 423; // what this tablet's routes answer while a customer holds it
+const WAYS = { manager: ["/pair", "devices"], installer: ["/install", "install"] }; // by a colleague's role
 const BASE = new URL(".", import.meta.url).pathname;
 
 const ORDER = { asked: 0, mine: 1, arrived: 2, taken: 3 };
@@ -99,10 +100,12 @@ class StaffTablet extends HTMLElement {
     this.signed = el("span.signed", { hidden: "" });
     this.lockButton = el("button.button.lock-button", { type: "button", hidden: "" });
     this.lockButton.addEventListener("click", () => shut("button"));
+    this.devices = el("a.button.plain", { href: "/pair", "data-name": "devices", hidden: "" });
+    this.devices.addEventListener("click", () => (this.watch.on = false)); // whoever goes on working is not locked out
     this.away = el("p.away", { role: "status", hidden: "" });
     this.append(
       el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.signed, this.beside.node, this.shift.node,
-        this.handover.node, this.lockButton, el("text-size"), this.toggle),
+        this.handover.node, this.devices, this.lockButton, el("text-size"), this.toggle),
       this.away, this.lock.node, el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
       this.aged, this.faults.node, this.toast);
     this.#speak(this.language);
@@ -149,6 +152,7 @@ class StaffTablet extends HTMLElement {
     this.watch.on = Boolean(staff);
     this.shift.allow(Boolean(staff));
     this.signed.hidden = this.lockButton.hidden = !staff;
+    this.#ways(staff);
     this.signed.replaceChildren(...(staff ? [el("span.sign", { "aria-hidden": "true" }, staff.initials), el("bdi", { title: staff.name }, staff.name)] : []));
     if (!lock) {
       if (before) this.lock.hide();
@@ -162,6 +166,23 @@ class StaffTablet extends HTMLElement {
     }
     this.lock.show(lock);
     document.title = told(this.language, "lockTitle");
+  }
+
+  /** The way to the shop's devices or their places, for whom it is; at once for who was sent here to sign in. */
+  async #ways(staff) {
+    this.devices.hidden = true;
+    if (staff && !WAYS[staff.role]) return;
+    const [page, name] = WAYS[staff?.role ?? "manager"];
+    const { body } = await ask(`/api/v1/pairing/may?page=${page}`);
+    this.devices.hidden = this.lock.open || body?.may !== true;
+    this.devices.href = page;
+    this.devices.dataset.name = name;
+    say(this.devices, told(this.language, name));
+    const next = sessionStorage.getItem("next") ?? "";
+    if (this.devices.hidden || !/^\/(pair|install)\b/.test(next)) return;
+    sessionStorage.removeItem("next");
+    this.watch.on = false;
+    location.assign(next);
   }
 
   /** How long headquarters is away already. */
@@ -313,6 +334,7 @@ class StaffTablet extends HTMLElement {
     this.lock.speak(language);
     this.shift.speak(language);
     say(this.lockButton, told(language, "lock"));
+    say(this.devices, told(language, this.devices.dataset.name));
     if (this.hq) this.#hq(this.hq);
     if (this.profiles) this.#aged(this.profiles);
     if (this.#last !== null) this.#queue(this.#last);
