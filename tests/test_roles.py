@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -34,6 +35,7 @@ SCREEN = {"coffee", "box"}
 TABLET = {"staff", "manager"}
 TILL = {"till-1", "staff", "manager"}
 MANAGER = {"manager"}
+INSTALLER = {"installer", "manager"}
 
 ANYBODY = """
 GET /static/{build}/{name:path}
@@ -69,11 +71,27 @@ POST /api/v1/scan/lines
 POST /api/v1/scan/code
 POST /api/v1/scan/end
 GET /api/v1/scan/prices
+GET /trust
+GET /trust.svg
+GET /trust/authority.crt
+GET /trust/authority.mobileconfig
+GET /api/v1/trust
+GET /api/v1/ping
+GET /manifest.webmanifest
+GET /sw.js
+GET /offline
+GET /version.json
+GET /brand.css
+GET /brand/logo
+GET /brand/font/{number}
 """
 SCREENS = """
 GET /api/v1/screens/{screen}/stream
 POST /api/v1/screens/{screen}/answer
 POST /api/v1/screens/{screen}/code
+GET /api/v1/screens/{screen}/heartbeat
+POST /api/v1/screens/{screen}/heartbeat
+POST /api/v1/screens/{screen}/plays
 """
 TABLETS = """
 GET /tablet
@@ -88,6 +106,14 @@ POST /api/v1/tablet/handover
 POST /api/v1/tablet/unlock
 POST /api/v1/tablet/link
 POST /api/v1/tablet/offer-link
+GET /api/v1/tablet/lock
+POST /api/v1/tablet/lock
+POST /api/v1/tablet/lock/open
+POST /api/v1/tablet/lock/free
+POST /api/v1/tablet/active
+GET /api/v1/tablet/shift
+POST /api/v1/tablet/shift/{redemption_id}/void
+POST /api/v1/tablet/handshakes/{handshake_id}/redeem
 """
 TILLS = """
 GET /api/v1/tills/{till}
@@ -110,12 +136,26 @@ POST /api/v1/devices/refuse
 POST /api/v1/devices/{device_id}/change
 POST /api/v1/devices/{device_id}/revoke
 """
+INSTALLERS = """
+GET /install
+GET /api/v1/install
+POST /api/v1/install/floor
+GET /api/v1/install/fob
+POST /api/v1/install/fob
+GET /api/v1/install/walk
+POST /api/v1/install/walk
+POST /api/v1/install/map
+POST /api/v1/install/screens/{screen}/name
+"""
 TABLE: dict[str, set[str]] = {
     **dict.fromkeys(ANYBODY.split("\n")[1:-1], EVERYBODY),
     **dict.fromkeys(SCREENS.split("\n")[1:-1], SCREEN),
     **dict.fromkeys(TABLETS.split("\n")[1:-1], TABLET),
     **dict.fromkeys(TILLS.split("\n")[1:-1], TILL),
     **dict.fromkeys(MANAGERS.split("\n")[1:-1], MANAGER),
+    **dict.fromkeys(INSTALLERS.split("\n")[1:-1], INSTALLER),
+    "GET /content/{sha256}": {"coffee", "wine", "box", *TABLET},
+    "HEAD /content/{sha256}": {"coffee", "wine", "box", *TABLET},
     "GET /screen": {"coffee", "wine", "box"},
     "GET /till": {"till-1", "till-2", "staff", "manager"},
     "GET /": {"staff", "manager", "box"},
@@ -131,7 +171,7 @@ class Door:
         clock, self.health = HandClock(), Health()
         self.devices: Devices = devices_of(store, clock, self.health)
         path = FakePath(tills=frozenset(PLACES[1]))
-        fake = cast(Any, object())  # its routes are never reached
+        fake = cast(Any, SimpleNamespace())  # its routes are never reached
         self.app = create_app(
             path,
             Hub(clock, self.health),
@@ -143,6 +183,9 @@ class Door:
             handovers=None,
             takeaways=fake,
             devices=self.devices,
+            showing=(fake, fake),
+            installing=fake,
+            staffing=fake,
         )
         self.cookies: dict[str, dict[str, str]] = {"nobody": {}, "box": {}}
 
