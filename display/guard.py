@@ -60,11 +60,11 @@ class Names:
     shop: str = ""
     phones_port: int | None = None
     proxied: bool = False
-    own: frozenset[str] = frozenset()
+    certified: frozenset[str] = frozenset()
 
     def are_ours(self, name: str) -> bool:
         """A foreign name that resolves to us (DNS rebinding) must not: only numbers, localhost and our own names."""
-        ours = name != "" and (name in ("localhost", self.public, self.shop) or name in self.own)
+        ours = name != "" and (name in ("localhost", self.public, self.shop) or name in self.certified)
         return ours or _number(name) is not None
 
     def let_in(self, scope: Scope, name: str) -> bool:

@@ -307,7 +307,7 @@ class Hub:
         self._seq += 1
         return Message(self._seq, name, {"now_ms": self._clock.now_ms(), **body})
 
-    def _screen_message(self, screen: str, what: str, note: str) -> Message:
+    def _screen_message(self, screen: str, what: str, note: str = "") -> Message:
         if what == "beat":
             return self._message("beat", {})
         if what == "name":

@@ -1,6 +1,7 @@
 """Routes: who gets in, what is refused and how, what the streams say, and that nothing internal shows."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -66,7 +67,7 @@ async def test_pages_carry_a_strict_policy_and_nothing_inline() -> None:
 async def test_assets_have_their_hash_in_the_url_and_stay_for_ever() -> None:
     desk = Desk()
     page = (await desk.client.get("/")).text
-    url = page.partition('type="module" src="')[2].partition('"')[0]
+    url = next(one for one in re.findall(r'type="module" src="([^"]+)"', page) if one.endswith("/status.js"))
     answer = await desk.client.get(url)
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "immutable" in answer.headers["cache-control"]

@@ -102,7 +102,7 @@ def test_a_pages_version_changes_with_the_look() -> None:
     assert (pages.version, pages.brand) == (pages.build, "/brand.css")
     look[0] = "0123456789abcdef"
     assert pages.version == f"{pages.build}-0123456789abcdef"
-    page = pages.shell("screen.html")
+    page = pages.shell("screen.html", {"languages": "de en"})
     assert f'data-build="{pages.version}"' in page
     assert f'href="{pages.base}/base.css"' in page
     assert 'href="/brand.css?v=0123456789abcdef"' in page

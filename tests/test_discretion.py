@@ -13,7 +13,7 @@ from gateway.core.discretion import CAUSES, JITTER_MS, MAX_GESTURES, RECENT_MS, 
 from gateway.core.model import ConsentState, Purpose, ShopConfig, Sighting
 from tests.rigs.shop import NOTICE, TEXT, Shop, basics, consent, member
 
-PAGE = Path(__file__).parents[1] / "display" / "static" / "screen.js"
+PAGE = Path(__file__).parents[1] / "display" / "static" / "loop.js"
 SOME = (Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC, Purpose.PERSONALISE_OFFERS)
 
 
@@ -27,7 +27,7 @@ def free(screen: str) -> bool:
 
 def test_the_numbers_are_those_of_the_levels_and_of_the_page() -> None:
     assert (JITTER_MS, CAUSES, Rules()) == ((2_000, 8_000), 3, Rules(JITTER_MS, CAUSES, TURN_MS))
-    assert f"SLIDE_MS = {TURN_MS:_};" in PAGE.read_text(encoding="utf-8")
+    assert f"SLIDE_S = {TURN_MS // 1_000};" in PAGE.read_text(encoding="utf-8")
     assert MAX_GESTURES >= CAUSES
     assert ShopConfig().zone_offer_ms >= RECENT_MS  # what is up outlives what explained it
     assert PLACEMENT  # one slot a screen: a plan names screens

@@ -5,6 +5,7 @@ import json
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -67,7 +68,7 @@ async def test_every_icon_is_there_in_its_size() -> None:
 
 async def test_the_colours_are_those_of_the_pages() -> None:
     tokens = "".join(path.read_text() for path in ROOT.glob("*.css"))
-    assert f"--paper: {installable.BACKGROUND}" in tokens and f"--green: {installable.THEME}" in tokens
+    assert f"--surface: {installable.BACKGROUND}" in tokens and f"--accent: {installable.THEME}" in tokens
 
 
 async def test_the_worker_is_asked_for_each_time_and_carries_its_build() -> None:
@@ -153,8 +154,8 @@ async def test_a_new_build_replaces_the_old_one_and_its_files(tmp_path: Path, mo
             first = await page.evaluate("caches.keys()")
         original = Pages.__init__
 
-        def newer(self: Pages, root: Path = ROOT) -> None:
-            original(self, root)
+        def newer(self: Pages, root: Path = ROOT, **more: Any) -> None:
+            original(self, root, **more)
             self.build = "f" * 16
             self.base = f"/static/{self.build}"
 

@@ -9,6 +9,7 @@ import os
 import pytest
 from playwright.async_api import CDPSession, expect
 
+import display.content
 from display.api import create_app
 from display.hub import BEAT_S, Hub
 from gateway.core.model import ScreenContent
@@ -36,14 +37,12 @@ async def heap(cdp: CDPSession) -> int:
     return round(found["usedSize"])
 
 
-async def test_a_day_in_the_loop_leaves_nothing_behind(tell: Tell) -> None:
+async def test_a_day_in_the_loop_leaves_nothing_behind(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, health = HandClock(1_795_000_000_000), Health()
     proofs, hub = Proofs(clock, health), Hub(clock, health)
+    told = {"media": ITEMS, "brand": {"name": "", "logo": None}}
+    monkeypatch.setattr(display.content, "of_screen", lambda *_: told)
     app = create_app(FakePath(), hub, health, clock, KEY, "0.1.0", showing=proofs.parts)
-    message = hub._message
-    hub._message = lambda name, body: message(  # type: ignore[method-assign]
-        name, {**body, "media": ITEMS} if name in ("snapshot", "update") else body
-    )
     hub.show("coffee", ScreenContent("L0", (slide("tea"), slide("bread", "Warm"))))
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(serve(app, "127.0.0.1", 0, ready.set_result, hub.close))

@@ -9,10 +9,12 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
+import display.content
 from gateway.core.model import ScreenContent
 from tests.rigs.browser import in_one_chromium, shared
 from tests.rigs.frames import luminance
@@ -90,15 +92,13 @@ async def screen(
                 await route.fulfill(body=body, content_type=kind)
 
         await page.route("**/content/*", content)
-        message = shop.hub._message
-        shop.hub._message = lambda name, body: message(  # type: ignore[method-assign]
-            name, {**body, "media": items} if name in ("snapshot", "update") else body
-        )
-        shop.hub.show("coffee", ScreenContent("L0", slides))
-        await page.clock.install()
-        await page.goto(f"{shop.url}/screen?id=coffee")
-        await expect(page.locator("html")).to_have_attribute("data-level", "L0")
-        yield Screen(shop, page)
+        told = {"media": items, "brand": {"name": "", "logo": None}}
+        with patch.object(display.content, "of_screen", lambda *_: told):
+            shop.hub.show("coffee", ScreenContent("L0", slides))
+            await page.clock.install()
+            await page.goto(f"{shop.url}/screen?id=coffee")
+            await expect(page.locator("html")).to_have_attribute("data-level", "L0")
+            yield Screen(shop, page)
 
 
 @in_one_chromium
@@ -151,10 +151,10 @@ async def test_what_is_out_of_its_time_is_left_out_by_the_gateways_clock() -> No
     items = [
         media("over", until_ms=now - HOUR_MS), media("later", from_ms=now + HOUR_MS),
         media("now", from_ms=now - HOUR_MS, until_ms=now + HOUR_MS),
-        media("hours", from_minute=0, until_minute=1_440),  # no shop's time is told here
+        media("hours", from_minute=0, until_minute=1_440), media("never", from_minute=0, until_minute=0),
     ]  # fmt: skip
     async with screen(items, bodies={item["id"]: png(60, 90, 200) for item in items}) as one:
-        assert set(await one.seen(4)) == {"slide-tea", "now"}
+        assert set(await one.seen(4)) == {"slide-tea", "now", "hours"}
 
 
 @in_one_chromium

@@ -143,7 +143,7 @@ def test_point_19_is_seen_to_be_broken_where_the_page_leaves_something_out(
 ) -> None:
     for file in ROOT.glob("*.html"):
         (tmp_path / file.name).write_text(file.read_text().replace(slot, ""))
-    monkeypatch.setattr(Pages.__init__, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(Pages.__init__, "__defaults__", (tmp_path, lambda: ""))
     with pytest.raises(AssertionError):
         the_notice_says_it_all()
 

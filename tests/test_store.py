@@ -229,6 +229,10 @@ def test_migrations_run_once_and_only_grow() -> None:
         "points",
         "prices_and_baskets",
         "handover",
+        "devices",
+        "content",
+        "plays",
+        "colleagues",
     ]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER

@@ -348,6 +348,7 @@ async def test_a_dialogue_waits_for_no_picture_of_the_loop_beneath() -> None:
 
 async def test_what_lay_beneath_a_dialogue_is_replaced_before_it_ends() -> None:
     async with window() as shop, browser_page(shop) as page:
+        shop.hub.show("coffee", ScreenContent("L0", (slide("tea", "Frisch geröstet"),)))
         await page.goto(f"{shop.url}/screen?id=coffee")
         shop.hub.show("coffee", ScreenContent("L2", (slide("wine", "Spätburgunder"),), None, "zone"))
         await expect(page.locator(".slide.in h1")).to_have_text("Spätburgunder")

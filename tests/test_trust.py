@@ -152,7 +152,7 @@ async def test_phones_are_never_asked_to_trust_anything(tmp_path: Path) -> None:
 
 async def test_the_name_of_the_box_is_one_of_ours(tmp_path: Path) -> None:
     tls = await shop(tmp_path)
-    names = Names("gw.shop", own=frozenset({"gw.local"}))
+    names = Names("gw.shop", certified=frozenset({"gw.local"}))
     async with client(tls, names, "http://gw.local:8080") as asked:
         assert (await asked.get("/trust")).status_code == 200
     async with client(tls, names, "http://other.local:8080") as asked:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 JITTER_MS = (2_000, 8_000)  # a wait that nobody can subtract, and short against the minutes of a visit
 CAUSES = 3
-TURN_MS = 12_000  # the longest that a loop shows one slide: SLIDE_MS of display/static/screen.js
+TURN_MS = 12_000  # as long as a loop shows one slide: SLIDE_S of display/static/loop.js
 RECENT_MS = 30_000  # who came, left or tapped so long ago may still be why a screen changes
 MAX_GESTURES = 8  # of a zone; more than CAUSES explain nothing more
 

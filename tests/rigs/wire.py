@@ -48,6 +48,7 @@ class Wire:
                 for task in tasks:
                     task.cancel()
                 await asyncio.wait(tasks)
+            await asyncio.sleep(0.05)  # what was aborted is closed by callbacks
 
         self._do(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -68,10 +69,12 @@ class Wire:
         self._writers.add(writer)
         mine = asyncio.ensure_future(self._answer(reader, writer))
         self._tasks.add(mine)
-        await asyncio.wait({mine})
-        self._tasks.discard(mine)
-        self._writers.discard(writer)
-        writer.transport.abort()
+        try:
+            await asyncio.wait({mine})
+        finally:
+            self._tasks.discard(mine)
+            self._writers.discard(writer)
+            writer.transport.abort()
         if not mine.cancelled():
             mine.exception()  # a connection that broke
 
@@ -91,12 +94,14 @@ class Wire:
         self._writers.add(ours)
         pumps = {asyncio.ensure_future(self._pump(reader, ours)), asyncio.ensure_future(self._pump(theirs, writer))}
         self._tasks |= pumps
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        self._tasks -= pumps
-        for pump in pumps:
-            pump.cancel()
-        self._writers.discard(ours)
-        ours.transport.abort()
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._tasks -= pumps
+            for pump in pumps:
+                pump.cancel()
+            self._writers.discard(ours)
+            ours.transport.abort()
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
