@@ -106,8 +106,8 @@ class Outage:
         self.looks_right()
 
     def looks_right(self) -> None:
-        """Something is on the glass: light, and not of one colour. Where the page's time is wound on, what fades in real
-        time may have just begun."""
+        """Something is on the glass: light, and not of one colour. Where the page's time is wound on, what fades in
+        real time may have just begun."""
         for tries in range(1 if self.real else 10, 0, -1):
             mean, spread = luminance(self.page.screenshot(animations="allow"))
             if mean > 8 and spread > 4:
