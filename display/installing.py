@@ -109,7 +109,7 @@ def add_installing(
     """`sign_in`: who may open the page."""
     installer = [Depends(tablets.installers)]
     _add_page(app, pages, sign_in)
-    _add_plan(app, service, hub, path, clock, installer, lambda: tablets.has_lock)
+    _add_plan(app, service, hub, path, clock, installer, tablets.watches)
     _add_fob(app, service, clock, installer)
     _add_walk(app, service, clock, installer)
 
@@ -137,10 +137,10 @@ def _add_plan(
     path: Path,
     clock: Clock,
     installer: Sequence[params.Depends],
-    watched: Callable[[], bool],
+    watches: Callable[[Request], bool],
 ) -> None:
     @app.get("/api/v1/install", tags=["install"], dependencies=installer)
-    async def known() -> JSONResponse:
+    async def known(request: Request) -> JSONResponse:
         """What there is to place, the floor plan, and by what zones are told. `floor` null: nothing is drawn yet."""
         floor, revision = await service.floor()
         config, laid = service.config, service.laid
@@ -162,7 +162,7 @@ def _add_plan(
             "map_line": map_line(service),
             "limits": {"walls": MAX_WALLS, "spots": MAX_SPOTS, "spot_ms": wire.real_ms(coverage.SPOT_MS, clock.speed)},
             "live_ms": LIVE_MS,
-            "watched": watched(),
+            "watched": watches(request),
         }
         return JSONResponse(body, headers=FRESH)
 

@@ -61,11 +61,12 @@ class Tablets:
 
     async def installers(
         self,
+        request: Request,
         cookie: Annotated[str | None, Cookie(alias=cookies.COOKIE)] = None,
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
-        """As `managers`, for who puts up the shop's hardware as well."""
-        return await self._of(("installer", "manager"), cookie, locked)
+        """As `managers`, for who puts up the shop's hardware as well; a device of theirs has no lock to open."""
+        return _of_role(request, "installer") or await self._of(("installer", "manager"), cookie, locked)
 
     async def _of(self, roles: tuple[str, ...], cookie: str | None, locked: str | None) -> str:
         tablet = await self.ours(cookie, locked)
@@ -92,7 +93,7 @@ class Tablets:
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
         """A till's own device, or a tablet in a colleague's hands. Raises as `ours`."""
-        return _till(request) or await self.ours(cookie, locked)
+        return _of_role(request, "till") or await self.ours(cookie, locked)
 
     async def watching_till(
         self,
@@ -101,7 +102,7 @@ class Tablets:
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
         """A till's own device, or a tablet in no customer's hands. Raises as `held`."""
-        return _till(request) or await self.held(cookie, locked)
+        return _of_role(request, "till") or await self.held(cookie, locked)
 
     def colleague(self, cookie: str | None) -> tuple[str, str]:
         """The tablet of a cookie and who works at it, by id; each "" for none."""
@@ -112,6 +113,10 @@ class Tablets:
     def redeems(self) -> bool:
         """Whether offers of a card can be held at a till."""
         return self._staffing is not None
+
+    def watches(self, request: Request) -> bool:
+        """Whether the device that asks has a lock that shuts by itself."""
+        return self.has_lock and not _of_role(request, "installer")
 
     @property
     def has_lock(self) -> bool:
@@ -124,7 +129,7 @@ class Tablets:
             self._staffing.lock(tablet, "handed")
 
 
-def _till(request: Request) -> str:
-    """The id of the till's own device that asks, "" if it is none."""
+def _of_role(request: Request, role: str) -> str:
+    """The id of the device that asks if it was paired for this role, else ""."""
     device = request.state.device
-    return str(device.device_id) if device is not None and device.grant.role == "till" else ""
+    return str(device.device_id) if device is not None and device.grant.role == role else ""

@@ -10,6 +10,7 @@ from display.tablets import Tablets
 from gateway.core.devices import Device, Grant
 
 TILL = Device("till-device", b"", Grant("till", "till", "till-1"), "code", 0, "pair")
+INSTALLER = Device("installer-device", b"", Grant("tablet", "installer"), "code", 0, "pair")
 TABLET = Device("t-1", b"", Grant("tablet", "staff"), "code", 0, "pair")
 
 
@@ -83,7 +84,7 @@ async def test_whose_hands_it_is_in_says_what_it_may_ask(
 async def test_whose_pin_opened_it_says_what_is_for_them(role: str, managers: int, installers: int) -> None:
     one = tablets(role=role)
     assert await status(one.managers("fits")) == managers
-    assert await status(one.installers("fits")) == installers
+    assert await status(one.installers(asking(TABLET), "fits")) == installers
     assert await status(tablets(shut=True, role=role).managers("fits")) == 423
 
 
@@ -91,6 +92,13 @@ async def test_a_tills_own_device_needs_no_tablet() -> None:
     one = tablets(shut=True, handed=True)
     assert await one.at_till(asking(TILL)) == "till-device"
     assert await one.watching_till(asking(TILL)) == "till-device"
+
+
+async def test_a_device_that_was_paired_for_setting_up_has_no_lock_to_open() -> None:
+    one = tablets(shut=True)
+    assert await one.installers(asking(INSTALLER)) == "installer-device"
+    assert await status(one.installers(asking(TABLET), "fits")) == 423
+    assert one.watches(asking(TABLET)) and not one.watches(asking(INSTALLER))
 
 
 def test_a_tablet_that_is_handed_over_has_nobody_at_work() -> None:
