@@ -15,7 +15,7 @@ from display.api import create_app
 from display.hub import Hub
 from display.pages import ROOT, Pages
 from gateway.health import Health
-from tests.rigs.browser import chromium_path
+from tests.rigs.browser import chromium_path, until
 from tests.rigs.secure import secured, tablet
 from tests.rigs.shopfront import KEY, FakePath, HandClock, window
 
@@ -124,7 +124,7 @@ async def test_an_outage_shows_its_page_and_ends_by_itself(tmp_path: Path) -> No
         page = context.pages[0]
         async with window(tls=tls) as shop:
             await page.goto(f"{secure}/tablet?key={KEY}")
-            await page.wait_for_function(ACTIVE)
+            await until(page, ACTIVE)
             await page.reload()
             assert await page.evaluate("navigator.serviceWorker.controller !== null")
             await page.wait_for_selector(".queue")
@@ -150,7 +150,7 @@ async def test_a_new_build_replaces_the_old_one_and_its_files(tmp_path: Path, mo
         page = context.pages[0]
         async with window(tls=tls):
             await page.goto(f"{secure}/tablet?key={KEY}")
-            await page.wait_for_function(ACTIVE)
+            await until(page, ACTIVE)
             first = await page.evaluate("caches.keys()")
         original = Pages.__init__
 
@@ -162,9 +162,7 @@ async def test_a_new_build_replaces_the_old_one_and_its_files(tmp_path: Path, mo
         monkeypatch.setattr(Pages, "__init__", newer)
         async with window(tls=tls):
             await page.goto(f"{secure}/tablet")
-            await page.wait_for_function(
-                "async () => (await caches.keys()).join() === 'store-gateway-' + 'f'.repeat(16)"
-            )
+            await until(page, "async () => (await caches.keys()).join() === 'store-gateway-' + 'f'.repeat(16)")
             assert await page.get_attribute("html", "data-build") == "f" * 16
         assert first == [f"store-gateway-{PAGES.build}"]
 
@@ -207,11 +205,11 @@ async def test_a_gateway_that_wants_no_worker_gets_rid_of_it(tmp_path: Path, mon
         page = context.pages[0]
         async with window(tls=tls) as shop:
             await page.goto(f"{shop.url}/tablet?key={KEY}")
-            await page.wait_for_function(ACTIVE)
+            await until(page, ACTIVE)
             port = shop.port
         async with window(port=port) as shop:
             await page.goto(f"{shop.url}/tablet")
-            await page.wait_for_function(none)
+            await until(page, none)
 
 
 @pytest.mark.browser
@@ -243,5 +241,5 @@ async def test_a_tills_screen_is_kept_awake_and_a_tablets_is_not(tmp_path: Path)
         await page.wait_for_function("window.kept.join() === 'screen'")
         await page.goto(f"{secure}/tablet")
         await page.wait_for_selector(".queue")
-        await page.wait_for_function(ACTIVE)
+        await until(page, ACTIVE)
         assert await page.evaluate("window.kept") == []

@@ -85,7 +85,6 @@ class Outage:
         """The screen's page; its device's clock is `shift_s` ahead."""
         context = self.browser.new_context(viewport={"width": 640, "height": 360}, locale="de-DE")
         page = context.new_page()
-        page.set_default_timeout(30_000)
         if not self.real or shift_s:
             page.clock.install(time=datetime.fromtimestamp(time.time() + shift_s))
         page.goto(f"http://127.0.0.1:{self.line.port}/screen?id=coffee")

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from gateway.core.model import Purpose
 from gateway.serving import serve
-from tests.rigs.browser import ONE_CHROMIUM, shared
+from tests.rigs.browser import ONE_CHROMIUM, PATIENCE_MS, shared
 from tests.rigs.looks import faults
 from tests.rigs.own import BASE, Own, own_shop
 from tests.rigs.shop import member
@@ -35,7 +35,6 @@ class Place:
         """A browser of its own, with its own cookies."""
         context = await self._browser.new_context(locale="de-DE", viewport={"width": width, "height": height})
         page = await context.new_page()
-        page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
 
@@ -56,7 +55,6 @@ class Place:
 @asynccontextmanager
 async def place(path: Path, *purposes: Purpose) -> AsyncIterator[Place]:
     """A shop with Mia, who gave `purposes`."""
-    expect.set_options(timeout=WAIT_MS)
     async with own_shop(path, *member("mia", *purposes)) as own:
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(serve(own.app, "127.0.0.1", 0, ready.set_result, own.hub.close))
@@ -116,7 +114,7 @@ async def test_not_recognised_here_any_more_after_two_touches(tmp_path: Path) ->
         await screen.locator("[data-choice=forget_me]").click()
         await screen.locator("[data-choice=forget_yes]").click()
         await expect(screen.locator("html")).to_have_attribute("data-dialogue", "")  # at once, before the disk has it
-        async with asyncio.timeout(WAIT_MS / 1000):
+        async with asyncio.timeout(PATIENCE_MS / 1000):
             while len(shop.own.shop.resolver):  # noqa: ASYNC110 - a resolver tells nobody that it changed
                 await asyncio.sleep(0.02)
 

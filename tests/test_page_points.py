@@ -13,7 +13,7 @@ from display.pages import ROOT, Pages
 from gateway import recognition
 from gateway.core.changes import ConfigPut
 from gateway.core.model import Notice, Purpose, ShopConfig
-from tests.rigs.browser import in_one_chromium
+from tests.rigs.browser import PATIENCE_MS, in_one_chromium
 from tests.rigs.ownpages import OwnPages, mount
 from tests.rigs.shop import NOTICE, member, open_shop
 from tests.rigs.shopfront import SHOP, window
@@ -36,9 +36,15 @@ async def on_the_page(rule: Rule, own: OwnPages, *change: str) -> None:
                 await route.fulfill(body=text.replace(before, after, 1), content_type="text/javascript")
 
             await page.route(f"**/{name}", changed)
-        page.set_default_timeout(2_000 if change else 15_000)
-        expect.set_options(timeout=2_000 if change else 15_000)
-        await rule(page, shop.url, own)
+        if not change:
+            await rule(page, shop.url, own)
+            return
+        page.set_default_timeout(2_000)
+        expect.set_options(timeout=2_000)
+        try:
+            await rule(page, shop.url, own)
+        finally:
+            expect.set_options(timeout=PATIENCE_MS)
 
 
 # --- 7: no switch is on by default; the hash is that of the bytes shown; the language is recorded -----------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page
 
 from gateway.core.changes import MemberErase, MemberPut, OfferPut
 from gateway.core.model import ConsentState, Member, Offer, Purpose, TalkingPoint
@@ -96,8 +96,6 @@ async def room(path: Path, ending: "Ending | None" = None) -> AsyncIterator[Room
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         serving = asyncio.create_task(serve(own.app, "127.0.0.1", 0, ready.set_result, own.hub.close))
         page = await (await browser.new_context(locale="de-DE", viewport={"width": 1280, "height": 800})).new_page()
-        page.set_default_timeout(15_000)
-        expect.set_options(timeout=15_000)
         if ending is lost_stream:  # a clock of the test's own; with it the page's marks are not the browser's
             await page.clock.install()
         try:

@@ -27,7 +27,6 @@ from tests.rigs.shopfront import (
     window,
 )
 
-WAIT_MS = 15_000  # patience, not an expectation
 STALE_MS = 27_000  # what a page calls stale, and a little
 
 
@@ -39,8 +38,6 @@ async def browser_page(shop: Window, allowed: tuple[str, ...] = (), clock: bool 
     async with shared() as browser:
         context = await browser.new_context(locale="de-DE", viewport={"width": 1280, "height": 800})
         page = await context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        expect.set_options(timeout=WAIT_MS)
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda asked: hosts.add(asked.url.split("/")[2]))

@@ -12,13 +12,11 @@ from tests.rigs.paired import ELSEWHERE, Paired, paired
 from tests.rigs.shopfront import KEY
 
 pytestmark = ONE_CHROMIUM
-WAIT_MS = 15_000  # patience, not an expectation
 SCREEN = Grant("screen", "display", "coffee")
 
 
 @asynccontextmanager
 async def shop_and(path: Path) -> AsyncIterator[tuple[Paired, Browser]]:
-    expect.set_options(timeout=WAIT_MS)
     async with paired(path) as shop, shared() as browser:
         yield shop, browser
 
@@ -26,7 +24,6 @@ async def shop_and(path: Path) -> AsyncIterator[tuple[Paired, Browser]]:
 async def opened(browser: Browser, url: str, *, remote: bool = True) -> Page:
     context = await browser.new_context(locale="de-DE", extra_http_headers=ELSEWHERE if remote else {})
     page = await context.new_page()
-    page.set_default_timeout(WAIT_MS)
     await page.goto(url)
     return page
 

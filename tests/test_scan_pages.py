@@ -31,7 +31,6 @@ from tests.test_sync_prices import gtin
 
 pytestmark = ONE_CHROMIUM
 
-WAIT_MS = 20_000
 PHONE = {"width": 390, "height": 844}
 NAMES = (
     ("Musterkaffee, ganze Bohne 500 g", "Sample coffee, whole beans 500 g"),
@@ -107,8 +106,6 @@ async def shopping(path: Path, locale: str = "de-DE") -> AsyncIterator[Shopping]
             async with shared() as browser:
                 context = await browser.new_context(locale=locale, viewport=PHONE)
                 page = await context.new_page()
-                page.set_default_timeout(WAIT_MS)
-                expect.set_options(timeout=WAIT_MS)
                 complaints: list[str] = []
                 page.on("pageerror", lambda error: complaints.append(str(error)))
                 yield Shopping(own, context, page)

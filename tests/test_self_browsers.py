@@ -19,7 +19,6 @@ from tests.test_handovers import CARD
 
 pytestmark = ONE_CHROMIUM
 
-WAIT_MS = 20_000
 EXPECTED = ("401", "404", "410", "423")  # a page that asks whether its session is over is told so
 
 
@@ -34,7 +33,6 @@ class Shopping:
     async def page(self, url: str, width: int, height: int) -> Page:
         context = await self.browser.new_context(locale="en-GB", viewport={"width": width, "height": height})
         page = await context.new_page()
-        page.set_default_timeout(WAIT_MS)
         page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         await page.goto(f"{self.own.base}{url}")
@@ -50,7 +48,6 @@ class Shopping:
 @asynccontextmanager
 async def shopping(path: Path) -> AsyncIterator[Shopping]:
     port = free_port()
-    expect.set_options(timeout=WAIT_MS)
     async with own_shop(path, *member("mia", *Purpose), base=f"http://127.0.0.1:{port}") as own:
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(serve(own.app, "127.0.0.1", port, ready.set_result, own.hub.close))

@@ -154,7 +154,10 @@ class Run:
         assert self.shop.members(since) == [PEOPLE[1]], kind
         dialogue = self.shop.shop.walls.screens[SCREEN].dialogue
         assert dialogue is not None
-        assert dialogue.call_name == PEOPLE[1].title(), kind
+        # A name goes soon, and at once when a card is read badly meanwhile.
+        assert dialogue.call_name in (PEOPLE[1].title(), None), (
+            kind
+        )
         if kind in GUARDED:
             self.replayed += 1
             self.shop.ears.presented(READER, next(one for _, _, one in reversed(self.shop.outcomes) if one is not None))

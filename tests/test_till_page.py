@@ -21,16 +21,12 @@ from tests.rigs.shop import consent
 from tests.rigs.shopfront import KEY
 from tests.rigs.tillpage import Served, issued, served
 
-WAIT_MS = 15_000  # patience, not an expectation
-
 
 @asynccontextmanager
 async def till(path: Path, width: int = 1280, height: int = 800) -> AsyncIterator[tuple[Served, Page]]:
     async with served(path) as desk, shared() as browser:
         context = await browser.new_context(locale="de-DE", viewport={"width": width, "height": height})
         page = await context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        expect.set_options(timeout=WAIT_MS)
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(f"{desk.url}/till?id=till-1&key={KEY}")

@@ -1,14 +1,20 @@
 """A real Chromium for tests."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
-from playwright import async_api
+from playwright import async_api, sync_api
 from playwright.async_api import async_playwright
 from playwright.sync_api import Browser, sync_playwright
+
+# Patience, not an expectation: a busy machine takes its time, and what never comes is told all the same.
+PATIENCE_MS = 40_000
+async_api.expect.set_options(timeout=PATIENCE_MS)
+sync_api.expect.set_options(timeout=PATIENCE_MS)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -56,6 +62,14 @@ async def sharing() -> AsyncIterator[None]:
         finally:
             _one.remove(browser)
             await browser.close()
+
+
+async def until(page: async_api.Page, question: str) -> None:
+    """Ask the page until it says yes. For functions that are async: `Page.wait_for_function` takes their promise, which
+    is an object, for a yes."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while not await page.evaluate(question):  # noqa: ASYNC110 - what is in the page tells nobody that it changed
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

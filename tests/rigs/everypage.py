@@ -9,14 +9,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import ConsoleMessage, Page, expect
+from playwright.async_api import ConsoleMessage, Page
 
 from tests.rigs.browser import shared
 from tests.rigs.looks import faults
 
 PICTURES = Path(__file__).parents[2] / "build" / "pages"
 MAX_SHIFT = 0.05
-WAIT_MS = 20_000  # patience, not an expectation
 _WATCH = (Path(__file__).parent / "pagelook.js").read_text(encoding="utf-8")
 # The screen's loop cross-fades and its phone pages scroll: rules that ask for a document's outline do not fit a kiosk.
 _AXE = {
@@ -68,8 +67,6 @@ async def visit(allowed: Sequence[str] = ()) -> AsyncIterator[Visit]:
     async with shared() as browser:
         context = await browser.new_context(locale="de-DE", reduced_motion="reduce")
         page = await context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        expect.set_options(timeout=WAIT_MS)
         await page.add_init_script(_WATCH)
         found: Visit = Visit(page, [], set())
         page.on("console", lambda said: found.hear(said))
