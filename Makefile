@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
+.PHONY: demo test fuzz check bench chaos forgeries lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -76,6 +76,10 @@ test-pcsc: $(VENV)/.dev
 		pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[pcsc]"
 	$(BIN)/python -m pytest tests/test_pcsc.py -rs $(ARGS)
+
+# 10,000 each of forged coupons, of forged tag messages and of false answers of a phone; short forms are in `make test`.
+forgeries: $(VENV)/.dev
+	TEST_DRAW=fresh $(BIN)/python -m pytest tests/test_forged_coupons.py tests/test_sun.py tests/test_hce.py -s $(ARGS)
 
 # 500 taps with a fault at every frame and as many clean ones, then 50 pairs at two readers; a short form is in `make test`.
 taps: $(VENV)/.dev

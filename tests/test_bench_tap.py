@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
 def test_every_kind_is_measured_up_to_the_painted_page() -> None:
-    results = bench_tap.tap(taps=2)
+    results = bench_tap.tap(taps=1)
     names = {
         f"{what}_{which}_ms.{kind}"
         for what in ("event", "painted")

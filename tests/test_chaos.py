@@ -17,8 +17,8 @@ from tests.rigs.figures import Tell
 from tests.rigs.seeds import seed
 from tests.rigs.system import System, wait_for
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
-BROKER_KILLS = int(os.environ.get("CHAOS_BROKER_KILLS", "3"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
+BROKER_KILLS = int(os.environ.get("CHAOS_BROKER_KILLS", "2"))
 SEED = seed("CHAOS_SEED")
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120 + 15 * (KILLS + BROKER_KILLS))]

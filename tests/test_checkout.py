@@ -20,11 +20,13 @@ from gateway.core.spans import DAY_MS
 from gateway.records import Tx
 from gateway.reserving import AtTill
 from gateway.tables import redemptions
+from tests.rigs.seeds import many
 from tests.rigs.shop import START_MS, TEXT, Shop, member, open_shop
 
 HQ = Ed25519PrivateKey.from_private_bytes(b"headquarters' key for tests only")
 CLASSES = (CouponClass("twice", "allow", member_day=2), CouponClass("online", "deny"), CouponClass("lent"))
 RULES = CouponsPut(CLASSES, (PublicKey("k1", HQ.public_key().public_bytes_raw()),))
+COUPONS = many(200, 1_000)
 LEASE = LeasePut("", "l-1", "b-1", "cents", 1_000, START_MS + DAY_MS)
 OFFERS = (
     Offer("tea", TEXT, TEXT, audience="everyone", value_cents=300),
@@ -282,7 +284,7 @@ async def test_open_reservations_and_kept_answers_have_a_bound(shop: Shop, monke
     assert await shop.flow.checkout.ask("till-1", "key-0009", Asked("reserve", offer_id="tea")) == "busy"
 
 
-def test_a_thousand_coupons_are_accepted_once_and_refused_ever_after(tx: Tx) -> None:
+def test_coupons_are_accepted_once_and_refused_ever_after(tx: Tx) -> None:
     tx.put_offer(OFFERS[1])
     tx.put_coupon_rules(RULES)
     at = AtTill("till-1", None, Times(START_MS, START_MS, START_MS), False)
@@ -293,9 +295,9 @@ def test_a_thousand_coupons_are_accepted_once_and_refused_ever_after(tx: Tx) -> 
         return answer
 
     refused = 0
-    for number in range(1_000):
+    for number in range(COUPONS):
         text = issued(nonce=number.to_bytes(8, "big"))
         held = ask(Asked("reserve", coupon=text))
         assert ask(Asked("confirm", str(held.redemption_id), receipt="R")).result == "committed"
         refused += ask(Asked("reserve", coupon=text)).reason == "coupon.used"
-    assert refused == 1_000
+    assert refused == COUPONS

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, fields, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -261,14 +262,19 @@ OWN_ACCESS = {
 }  # what a person is shown of theirs
 
 
+@cache
 def sources() -> dict[Path, ast.Module]:
     paths = [path for package in ("gateway", "display") for path in sorted((ROOT / package).rglob("*.py"))]
     return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
 
 
+@cache
+def names() -> reach.Sources:
+    return reach.Sources(sources().values())
+
+
 def test_nothing_reaches_a_profile_field_but_the_gate() -> None:
-    trees = sources()
-    found = reach.Sources(trees.values())
+    trees, found = sources(), names()
     assert {"member", "Member"} <= found.functions
     assert "MemberPut" in found.classes
     hits = {
@@ -314,14 +320,14 @@ def test_all_of_a_profile_is_given_to_the_person_alone() -> None:
     ],
 )
 def test_a_planted_reach_is_found(planted: str) -> None:
-    found = reach.Sources(sources().values())
+    found = names()
     advice = (ROOT / "gateway/advice.py").read_text(encoding="utf-8")
     assert reach.found(ast.parse(advice), found) == []
     assert reach.found(ast.parse(f"{advice}\n{planted}\n"), found) != []
 
 
 def test_what_may_be_read_is_no_alarm() -> None:
-    found = reach.Sources(sources().values())
+    found = names()
     innocent = "def fine(one: Member, card: StaffCard) -> object:\n    return one.member_id, one.staff, card.call_name"
     assert reach.found(ast.parse(innocent), found) == []
 

@@ -19,6 +19,7 @@ from drivers.talk import CardGoneError, Exchange, Found, Refused, Talk
 from gateway.core.keyring import HceKey, Held, Keyring, reader_id
 from gateway.core.model import CredentialKind, Proof, Token, Trouble
 from gateway.emulator import hce as phone
+from tests.rigs.seeds import many
 
 NOW_MS = 1_800_000_000_123
 OK = b"\x90\x00"
@@ -34,6 +35,9 @@ def reader_key(text: str) -> HceKey:
 
 READER, OLDER, FOREIGN = reader_key("reader"), reader_key("older reader"), reader_key("foreign reader")
 POINTS = {key.key_id: phone.compressed(key.private) for key in (READER, OLDER, FOREIGN)}
+
+
+FALSE = many(1_000, 10_000)
 
 
 def ring(*keys: HceKey) -> Keyring:
@@ -322,7 +326,7 @@ def _swap(rng: random.Random, answer: bytes) -> bytes:
             return body[:a] + body[b : b + size] + body[a + size : b] + body[a : a + size] + body[b + size :] + OK
 
 
-def test_ten_thousand_false_answers_are_refused_with_a_reason_and_a_true_one_is_accepted() -> None:
+def test_false_answers_are_refused_with_a_reason_and_a_true_one_is_accepted() -> None:
     rng = random.Random(4)
     phones = [app(algorithm=algorithm) for algorithm in (phone.P256, phone.ED25519)]
     recorded: list[bytes] = []
@@ -343,13 +347,13 @@ def test_ten_thousand_false_answers_are_refused_with_a_reason_and_a_true_one_is_
     }
     kinds = [*changes, *liars]
     reasons: Counter[str] = Counter()
-    for number in range(10_000):
+    for number in range(FALSE):
         kind = rng.choice(kinds)
         one = liars.get(kind) or rng.choice(phones)
         outcome = tap(one, talk(READER, seed=number), changes.get(kind, bytes))
         assert isinstance(outcome, Refused), (number, kind)
         reasons[outcome.reason] += 1
-    assert sum(reasons.values()) == 10_000
+    assert sum(reasons.values()) == FALSE
     assert set(reasons) >= {"hce.length", "hce.point", "hce.seal", "hce.signature", "hce.answer_version"}
     for one in phones:
         assert isinstance(tap(one, talk(READER, seed=99)), Found)

@@ -19,7 +19,7 @@ from tests.rigs.shop import Shop, member, open_shop
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 KEEP_DAYS, STALE_DAYS = 90, 7
-EXAMPLES = int(os.environ.get("LIFE_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("LIFE_EXAMPLES", "6"))
 
 moves = st.lists(
     st.one_of(

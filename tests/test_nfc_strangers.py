@@ -29,7 +29,7 @@ from tests.rigs.flooded import PLANTED, PLANTED_INTEGERS, Flooded, unit_environm
 from tests.rigs.shop import NOTICE
 from tests.rigs.system import get, wait_for
 
-STRANGERS = int(os.environ.get("NFC_STRANGERS", "40"))  # twice each kind
+STRANGERS = int(os.environ.get("NFC_STRANGERS", "20"))  # each kind once
 GATEWAY = "test/musterstadt/gw1"
 GAP_S = 0.3  # two looks without a card, with room for a slow machine
 PHONE_GAP_S = cards.PHONE_HOLD_MS / 1000 + GAP_S

@@ -27,8 +27,8 @@ from tests.rigs.system import Process, System, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(240)]
 
-TAPS = 12
-VISITS = 4
+TAPS = 6
+VISITS = 2
 TABLES = """
 [[source]]
 path = "ble:hci0"

@@ -39,7 +39,7 @@ from tests.rigs.lives import (
     Lives,
 )  # fmt: skip
 
-STEPS = int(os.environ.get("LIFE_STEPS", "600"))
+STEPS = int(os.environ.get("LIFE_STEPS", "300"))
 STEPS_A_RUN = 50
 pytestmark = pytest.mark.timeout(max(120, STEPS))
 ACT = Act("tablet", "toggle", age_gate=AgeGate.OVER_16, notice_version="1", clock=ClockQuality.SYNCHRONISED)

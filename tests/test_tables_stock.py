@@ -57,7 +57,7 @@ puts = st.lists(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=15)
 @given(puts, st.randoms(use_true_random=False))
 def test_single_words_count_by_their_time_in_whatever_order_they_come(told, order) -> None:
     from sqlite_utils import Database

@@ -155,9 +155,7 @@ class Run:
         dialogue = self.shop.shop.walls.screens[SCREEN].dialogue
         assert dialogue is not None
         # A name goes soon, and at once when a card is read badly meanwhile.
-        assert dialogue.call_name in (PEOPLE[1].title(), None), (
-            kind
-        )
+        assert dialogue.call_name in (PEOPLE[1].title(), None), kind
         if kind in GUARDED:
             self.replayed += 1
             self.shop.ears.presented(READER, next(one for _, _, one in reversed(self.shop.outcomes) if one is not None))
