@@ -25,7 +25,7 @@ from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.topics import Topics
-from tests.rigs.broker import free_port
+from tests.rigs.everypage import port
 from tests.rigs.own import own_shop
 from tests.rigs.ownpages import CODE, RECEIPT, OwnPages, mount
 from tests.rigs.shop import member
@@ -69,7 +69,7 @@ def screen(content: Callable[[str], ScreenContent] | None = None, join: str = ""
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         path = FakePath(shop=replace(SHOP, join_url=join))
-        async with window(path) as shop:
+        async with window(path, port()) as shop:
             shop.app.add_api_route("/h/{token}.svg", _code)
             shown = content(language) if content else None
             if shown and not shown.dialogue:
@@ -133,7 +133,7 @@ def tablet(
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         path = FakePath(stale=stale) if stale else FakePath()
-        async with window(path) as shop:
+        async with window(path, port()) as shop:
             now_ms = WallClock().now_ms()
             if fault:
                 shop.health.set("receiver:coffee-nfc", "down", now_ms - 240_000, "The reader stopped answering.", "")
@@ -173,7 +173,7 @@ def own(state: OwnPages, view: str) -> Opener:
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        async with window(FakePath()) as shop:
+        async with window(FakePath(), port()) as shop:
             mount(shop.app, replace(state, states=dict(state.states), posts=[]))
             await page.goto(f"{shop.url}/me")
             await expect(page.locator("my-page")).to_have_attribute("data-view", view)
@@ -189,7 +189,7 @@ def at(
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        async with window(path()) as shop:
+        async with window(path(), port()) as shop:
             if state is not None:
                 mount(shop.app, replace(state, states=dict(state.states), posts=[]))
             if health:
@@ -218,7 +218,7 @@ def coupon(state: State | None = None, over: bool = False) -> Opener:
         from tests.test_takeaway_pages import COUPON, GOOD, Coupons
 
         path = FakePath()
-        async with window(path) as shop:
+        async with window(path, port()) as shop:
             found = replace(GOOD, state=state, is_over=over)
             add_takeaways(shop.app, path, Coupons(found), Pages())  # type: ignore[arg-type]  # a test's own words
             await page.goto(f"{shop.url}/o/{COUPON}?language={language}")
@@ -233,7 +233,7 @@ def till(buyer: bool) -> Opener:
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        async with served(folder) as desk:
+        async with served(folder, port=port()) as desk:
             await page.goto(f"{desk.url}/till?id=till-1&key={KEY}")
             await expect(page.locator("till-desk")).to_have_attribute("data-live", "yes")
             if buyer:
@@ -255,12 +255,11 @@ def scan(view: str) -> Opener:
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         from tests.test_scan_pages import GOODS, OFFER, RULES, Shopping
 
-        port = free_port()
         prices = [PricesPut(1, part_of(one.gtin), (one,)) for one in GOODS]
         changes = (*member("mia", *Purpose), *prices, ScanPut(RULES), OfferPut(OFFER))
-        async with own_shop(folder, *changes, base=f"http://127.0.0.1:{port}") as shop:
+        async with own_shop(folder, *changes, base=f"http://127.0.0.1:{port()}") as shop:
             ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            running = asyncio.create_task(serve(shop.app, "127.0.0.1", port, ready.set_result, shop.hub.close))
+            running = asyncio.create_task(serve(shop.app, "127.0.0.1", port(), ready.set_result, shop.hub.close))
             await ready
             try:
                 shopping = Shopping(shop, page.context, page)

@@ -82,10 +82,10 @@ def issued(offer_id: str = "bag", number: int = 1, **more: Any) -> str:
 class Served:
     """A shop with its pages on `url`; the server can be stopped and started again on the same port."""
 
-    def __init__(self, own: Own) -> None:
+    def __init__(self, own: Own, port: int = 0) -> None:
         self.own = own
         self.shop = own.shop
-        self.port = 0
+        self.port = port
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -110,11 +110,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(path: Path, *changes: Change) -> AsyncIterator[Served]:
+async def served(path: Path, *changes: Change, port: int = 0) -> AsyncIterator[Served]:
     """The shop with OFFERS and a member "mia" who agreed to everything that a till may use."""
     offers = [OfferPut(offer) for offer in OFFERS]
     async with own_shop(path, *offers, RULES, LEASE, *member("mia", *ALL), *changes) as own:
-        one = Served(own)
+        one = Served(own, port)
         await one.start()
         try:
             yield one
