@@ -11,13 +11,24 @@ from pathlib import Path
 import pytest
 
 from gateway.core.redemption import State
+from tests.rigs import deviceopeners as devices
+from tests.rigs import installopeners as installs
 from tests.rigs import openers as to
 from tests.rigs.browser import ONE_CHROMIUM
-from tests.rigs.openers import LONG, RIGHT_TO_LEFT
+from tests.rigs.openers import LONG, RIGHT_TO_LEFT, Opener
 from tests.rigs.ownpages import RECEIPT, OwnPages
 from tests.rigs.shown import Shown, mine, staff, wrong_with
 
 pytestmark = [*ONE_CHROMIUM, pytest.mark.timeout(600)]
+
+
+def setup(opener: Opener) -> Shown:
+    return Shown(opener, "shop-install", ("tablet", "wide", "phone"))
+
+
+def trust(opener: Opener) -> Shown:
+    return Shown(opener, "trust-guide", ("phone", "tablet", "wide"), allowed=("ERR_",))
+
 
 PAGES: dict[str, Shown] = {
     # --- the customer's own pages
@@ -44,6 +55,26 @@ PAGES: dict[str, Shown] = {
     "status-down": staff(to.at("/", "shop-status .verdict", health="down")),
     "hq-empty": Shown(to.headquarters(False), sizes=("tablet", "phone")),
     "hq": Shown(to.headquarters(True), sizes=("wide", "phone")),
+    "install-plan": setup(installs.install("plan")),
+    "install-drawn": setup(installs.install("plan", installs.drawn)),
+    "install-chosen": setup(installs.install("plan", installs.drawn, installs.marked)),
+    "install-fob": setup(installs.install("fob")),
+    "install-fob-wrong": setup(installs.install("fob", installs.bare, installs.another_fob)),
+    "install-fob-heard": setup(installs.install("fob", installs.tested)),
+    "install-walk-undrawn": setup(installs.install("walk")),
+    "install-walk": setup(installs.install("walk", installs.drawn)),
+    "install-walk-standing": setup(installs.install("walk", installs.tested, installs.standing)),
+    "install-walk-result": setup(installs.install("walk", installs.walked)),
+    "install-state": setup(installs.install("state")),
+    "install-state-trouble": setup(installs.install("state", installs.troubled)),
+    # --- how a device learns to trust this gateway
+    **{f"trust-{one}": trust(devices.trusts("reached", one)) for one in devices.PLATFORMS},
+    "trust-trusted": trust(devices.trusts("trusted")),
+    "trust-waits": trust(devices.trusts("waits")),
+    "trust-unreached": trust(devices.trusts("unreached")),
+    "trust-away": trust(devices.trusts("away")),
+    "trust-own": trust(devices.trusts("reached", own=True)),
+    "trust-none": trust(devices.trusts("none")),
 }
 
 

@@ -8,16 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.rigs import deviceopeners as devices
+from tests.rigs import installopeners as installs
 from tests.rigs import openers as to
 from tests.rigs.browser import ONE_CHROMIUM
-from tests.rigs.openers import EMOJI, LINK, LONG, LONG_OFFER, RIGHT_TO_LEFT
+from tests.rigs.openers import EMOJI, LINK, LONG, LONG_OFFER, RIGHT_TO_LEFT, Opener
 from tests.rigs.shopfront import slide
-from tests.rigs.shown import Shown, panel, wrong_with
+from tests.rigs.shown import PANEL, Shown, panel, wrong_with
 
 pytestmark = [*ONE_CHROMIUM, pytest.mark.timeout(600)]
 
 OFFERING = ("yes", "more", "not_now", "take", "advice", "my_data", "more_time")
 JOIN = "https://kontor.example/stammgast"
+
+LOAF = {"de": "Heute aus dem Ofen: Walnussbrot", "en": "Out of the oven today: walnut bread"}
+TASTE = {"de": "Zum Probieren an der Brottheke.", "en": "Taste it at the bread counter."}
+FRESH = {"de": "Frisch", "en": "Fresh"}
+
+
+def waiting(opener: Opener, allowed: tuple[str, ...] = ()) -> Shown:
+    return Shown(opener, "pairing-page", PANEL, scrolls=False, allowed=allowed)
+
 
 PAGES: dict[str, Shown] = {
     # --- the public screen, and each step of its dialogue
@@ -46,7 +57,18 @@ PAGES: dict[str, Shown] = {
     "dialogue-forget": panel(to.step("forget_me", ("forget_yes", "cancel"), None)),
     "dialogue-take": panel(to.step("take", ("cancel",), about=slide(), link=LINK)),
     "dialogue-taken": panel(to.step("taken", about=slide())),
+    "screen-picture": panel(installs.shows("image"), "body"),
+    "screen-picture-whole": panel(installs.shows("image", fit="contain"), "body"),
+    "screen-template": panel(installs.shows("template", title=LOAF, text=TASTE, badge=FRESH), ".slide.in"),
+    "screen-template-bare": panel(installs.shows("template", title=LOAF, art="flowers"), ".slide.in"),
+    "screen-name": panel(installs.named(), ".screen-name"),
     "screen-unknown": Shown(to.at("/screen", "main h1"), sizes=("wide", "phone")),
+    # --- before it is one of ours
+    "pairing-screen": waiting(devices.waits("/screen?id=coffee")),
+    "pairing-refused": waiting(devices.waits("/screen", devices.refused)),
+    "pairing-revoked": waiting(devices.waits("/screen", devices.revoked), ("401",)),
+    "pairing-lost": waiting(devices.waits("/screen", devices.lost), ("ERR_",)),
+    "pairing-crowded": waiting(devices.waits("/screen", devices.crowded), ("429",)),
 }
 
 

@@ -120,7 +120,7 @@ async def visit(allowed: Sequence[str] = (), anew: bool = True) -> AsyncIterator
         page.remove_listener(event, hear)
     said = [one for one in found.complaints if not any(part in one for part in allowed)]
     assert said == [], said
-    assert found.hosts <= {"127.0.0.1", ""}, found.hosts  # "": data: and blob:
+    assert found.hosts <= {"127.0.0.1", "localhost", ""}, found.hosts  # "": data: and blob:
 
 
 async def leave(page: Page) -> None:
@@ -152,12 +152,21 @@ async def dress(page: Page, look: Look) -> None:
     switch = page.locator("[data-role=text]")
     if await switch.count() and (await switch.get_attribute("aria-pressed") == "true") != look.large:
         await switch.evaluate("button => button.click()")  # a dialogue may lie over it
-    now = await page.evaluate("document.documentElement.lang")
-    switch = page.locator("[data-role=language]")
-    if now != look.language and await switch.count():
-        await switch.evaluate("button => button.click()")
+    await speak(page, look.language)
     await page.evaluate("document.fonts.ready")
     await page.evaluate("scrollTo(0, 0)")
+
+
+async def speak(page: Page, language: str) -> None:
+    """Have the open page speak this language, if it has a switch."""
+    switch = page.locator("[data-role=language]")
+    if await page.evaluate("document.documentElement.lang") != language and await switch.count():
+        await switch.evaluate("button => button.click()")  # a dialogue may lie over it
+
+
+async def still(page: Page) -> None:
+    """What moved until now was asked for: by a press, or because something else takes the page's place."""
+    await page.evaluate("globalThis.__moved = { score: 0, what: [] }")
 
 
 async def wrongs(one: Visit, root: str, scrolls: bool) -> list[str]:

@@ -25,7 +25,7 @@ from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.topics import Topics
-from tests.rigs.everypage import port
+from tests.rigs.everypage import port, still
 from tests.rigs.own import own_shop
 from tests.rigs.ownpages import CODE, RECEIPT, OwnPages, mount
 from tests.rigs.shop import member
@@ -160,9 +160,7 @@ def tablet(
             if name == "lost":
                 shop.hub.close()
                 await expect(page.locator(".link")).to_have_attribute("data-state", "lost")
-                await page.evaluate(
-                    "globalThis.__moved.score = 0"
-                )  # the sign of the loss takes its place, nothing else
+                await still(page)  # the sign of the loss takes its place, nothing else
             yield
 
     return open_it
@@ -241,7 +239,7 @@ def till(buyer: bool) -> Opener:
                 await expect(page.locator(".buyer h2")).to_have_text("Mia")
                 await page.locator(".offers li button:not([hidden])").first.click()
                 await expect(page.locator(".held li")).to_have_count(1)
-                await page.evaluate("globalThis.__moved.score = 0")  # what follows a press does not move by itself
+                await still(page)
             yield
             await page.goto("about:blank")  # before the shop ends, which the page would notice
 
@@ -269,7 +267,7 @@ def scan(view: str) -> Opener:
                     await shopping.begin()
                     await shopping.type(*[one.gtin for one in GOODS[:4]])
                     await shopping.sent()
-                    await page.evaluate("globalThis.__moved.score = 0")  # what follows a press does not move by itself
+                    await still(page)
                 if view == "code":
                     await page.locator("[data-act=toTill]").click()
                     await shopping.view("code")
@@ -289,7 +287,6 @@ def headquarters(filled: bool) -> Opener:
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         now_ms = 1_790_000_000_000
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         ledger, pulse = Ledger(folder / f"hq-{filled}-{language}.db"), Pulse()
         if filled:
             given = {"member_id": "m-1", "state": "given", "given_at_ms": 1}

@@ -1,5 +1,6 @@
 """Pages in their states as the tables of tests/test_every_*.py list them, and how each is looked at."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ async def wrong_with(pages: dict[str, Shown], name: str, folder: Path) -> dict[s
     found: dict[str, list[str]] = {}
     for language in dict.fromkeys(look.language for look in looks):
         mine_now = [look for look in looks if look.language == language]
+        await asyncio.to_thread((folder / language).mkdir)
         async with visit(shown.allowed, _anew(name)) as one:
             await size_up(one.page, mine_now[0])
             async with shown.opener(one.page, language, folder / language):

@@ -15,7 +15,7 @@ from gateway.core.model import Offer, Purpose
 from gateway.core.redemption import CouponClass
 from gateway.core.spans import DAY_MS
 from gateway.serving import serve
-from tests.rigs.own import Own, own_shop
+from tests.rigs.own import Browser, Own, own_shop
 from tests.rigs.shop import START_MS, member
 
 HQ = Ed25519PrivateKey.from_private_bytes(b"headquarters' key for tests only")
@@ -71,6 +71,7 @@ OFFERS = (
         coupon_class="online",
     ),
 )
+_REDEMPTIONS = "/api/v1/tills/till-1/redemptions"
 ALL = (Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE, Purpose.PERSONALISE_OFFERS, Purpose.PUBLIC_PERSONAL_GREETING)
 
 
@@ -120,3 +121,15 @@ async def served(path: Path, *changes: Change, port: int = 0) -> AsyncIterator[S
             yield one
         finally:
             await one.stop()
+
+
+async def redeemed(tablet: Browser, number: int = 1, offer: str = "cake") -> str:
+    """Reserve and confirm an offer at the till, as its page on this tablet does."""
+    key = {"Idempotency-Key": f"reserve-{number:04}"}
+    one = (await tablet.client.post(_REDEMPTIONS, json={"offer_id": offer}, headers=key)).json()
+    assert one["result"] == "reserved", one
+    key = {"Idempotency-Key": f"confirm-{number:04}"}
+    body = {"receipt": f"B-{number}"}
+    done = await tablet.client.post(f"{_REDEMPTIONS}/{one['redemption_id']}/confirm", json=body, headers=key)
+    assert done.json()["result"] == "committed"
+    return str(one["redemption_id"])
