@@ -33,6 +33,10 @@
     if (ratio < 4.5 && !node.closest(":disabled")) faults.push(`contrast ${ratio.toFixed(2)} ${name(node)}`);
     if (parseFloat(style.fontSize) === 0) continue; // said to screen readers only
     if (parseFloat(style.fontSize) < 12) faults.push(`letters ${style.fontSize} ${name(node)}`);
+    const frame = node.parentElement;
+    if (node.tagName === "H1" && getComputedStyle(frame).overflowX !== "visible" && node.getBoundingClientRect().right > frame.getBoundingClientRect().right + 1) {
+      faults.push(`cut by its frame ${name(node)}`);
+    }
     const block = style.display !== "inline" && node.tagName !== "H1"; // a headline's letters may leave its tight lines
     if (block && (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 3)) {
       faults.push(`cut ${node.scrollWidth}x${node.scrollHeight} in ${node.clientWidth}x${node.clientHeight} ${name(node)}`);
