@@ -46,7 +46,7 @@ races: $(VENV)/.dev
 # Every page in every state, size, theme, language and text size, with pictures under build/pages; `make test` looks at
 # each once.
 screens: $(VENV)/.dev
-	PAGES_ALL=1 $(BIN)/python -m pytest tests/test_every_page.py --timeout 3600 $(ARGS)
+	PAGES_ALL=1 $(BIN)/python -m pytest tests/test_every_screen.py tests/test_every_tablet.py tests/test_every_page.py --timeout 3600 $(ARGS)
 
 # Five rounds of every outage for a real screen, in real time, then 24 simulated hours in its loop; short forms are in `make test`.
 outages: $(VENV)/.dev

@@ -10,6 +10,7 @@ from gateway.core.changes import StaffPut
 from gateway.core.shift import IDLE_MS
 from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.colleagues import PINS, colleague, crew
+from tests.rigs.lockopeners import typed
 from tests.rigs.looks import faults
 from tests.rigs.shopfront import KEY
 from tests.test_pages import stored, tablet_of
@@ -31,11 +32,6 @@ async def pictured(page: Page, name: str) -> None:
     if PICTURES:
         size = page.viewport_size or {"width": 0, "height": 0}
         await page.screenshot(path=f"{PICTURES}/{name}-{size['width']}x{size['height']}.png")
-
-
-async def typed(page: Page, pin: str) -> None:
-    for digit in pin:
-        await page.locator(f".pin [data-key='{digit}']").click()
 
 
 async def unlocked(page: Page, who: str = "ada") -> None:

@@ -16,9 +16,12 @@ from playwright.async_api import Page
 
 from gateway.core.changes import MemberErase, MemberPut, OfferPut
 from gateway.core.model import ConsentState, Member, Offer, Purpose, TalkingPoint
+from gateway.core.shift import IDLE_MS
 from gateway.core.stage import NAME_MS
 from gateway.serving import serve
 from tests.rigs.browser import ONE_CHROMIUM, shared
+from tests.rigs.colleagues import PINS, crew
+from tests.rigs.lockopeners import typed
 from tests.rigs.own import Own, own_shop
 from tests.rigs.shop import Shop, consent, member
 from tests.rigs.shopfront import KEY
@@ -222,6 +225,28 @@ async def card_timed_out(room: Room) -> None:
     await room.shop.tick(room.shop.flow.shop.card_ms)
 
 
+async def locked_by_hand(room: Room) -> None:
+    await room.page.locator(".lock-button").click()
+    await _is_locked(room)
+
+
+async def locked_by_itself(room: Room) -> None:
+    await room.shop.tick(IDLE_MS)
+    await _is_locked(room)
+
+
+async def reloaded_while_locked(room: Room) -> None:
+    """What a locked tablet is sent says nothing of anybody, either."""
+    await locked_by_hand(room)
+    await room.page.reload()
+    await _is_locked(room)
+
+
+async def _is_locked(room: Room) -> None:
+    await room.page.locator(".mate").first.wait_for()
+    assert room.shop.walls.cards == {}
+
+
 TABLETS: tuple[Ending, ...] = (
     advice_withdrawn,
     erased,
@@ -230,13 +255,20 @@ TABLETS: tuple[Ending, ...] = (
     card_timed_out,
     lost_stream,
 )
+# Where colleagues have PINs.
+LOCKS: tuple[Ending, ...] = (locked_by_hand, locked_by_itself, reloaded_while_locked)
 
 
-@pytest.mark.parametrize("ending", TABLETS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("ending", (*TABLETS, *LOCKS), ids=lambda one: one.__name__)
 async def test_what_a_tablet_shows_of_somebody_is_wiped(tmp_path: Path, ending: Ending) -> None:
     async with room(tmp_path, ending) as one:
+        if ending in LOCKS:
+            await one.shop.push(crew())
         await one.page.goto(f"{one.url}/tablet?key={KEY}")
         await one.page.wait_for_load_state("networkidle")
+        if ending in LOCKS:
+            await one.page.locator(".mate[data-staff=ada]").click()
+            await typed(one.page, PINS["ada"])
         await one.shop.tap(WHO, "advice-nfc")
         await one.page.locator("li.row[data-state=asked] button").first.click()
         await one.page.wait_for_function("() => document.querySelector('[data-card]')?.dataset.card")

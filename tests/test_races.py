@@ -14,9 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.core.devices import CODE_MS
 from gateway.core.model import ConsentState, Purpose
 from gateway.serving import serve
 from tests.rigs.own import Own, own_shop
+from tests.rigs.paired import ELSEWHERE, paired
 from tests.rigs.shop import consent, member
 from tests.rigs.shopfront import KEY
 
@@ -120,3 +122,35 @@ async def _soon(work: Awaitable[None], turns: int) -> None:
     for _ in range(turns):
         await asyncio.sleep(0)
     await work
+
+
+async def test_of_two_managers_who_approve_a_device_at_once_exactly_one_pairs_it(tmp_path: Path) -> None:
+    """One row, one key: whoever was late is told that no device shows this code any more."""
+    async with paired(tmp_path) as shop, AsyncExitStack() as end:
+        managers = [await end.enter_async_context(httpx.AsyncClient(base_url=shop.url)) for _ in range(2)]
+        for manager in managers:
+            assert (await manager.get("/tablet", params={"key": KEY})).status_code in (200, 303)
+        before = {one.device.device_id for one in shop.devices.listed()}
+        for race in range(RACES):
+            async with httpx.AsyncClient(base_url=shop.url, headers=ELSEWHERE) as device:
+                code = (await device.post("/api/v1/pairing", json={"kind": "tablet"})).json()["code"]
+                ways = [{"role": "staff", "name": "first"}, {"role": "installer", "name": "second"}]
+                forms = [{"code": code, "kind": "tablet", **way} for way in ways]
+                first, second = managers if race % 2 else reversed(managers)
+                works = [
+                    one.post("/api/v1/devices/approve", json=form)
+                    for one, form in zip((first, second), forms, strict=True)
+                ]
+                answers = [answer.json() for answer in await asyncio.gather(*works)]
+                assert sorted(answer["result"] for answer in answers) == ["ok", "wrong"]
+                (grown,) = [one.device for one in shop.devices.listed() if one.device.device_id not in before]
+                winner = forms[[answer["result"] for answer in answers].index("ok")]
+                assert (grown.grant.role, grown.grant.name) == (winner["role"], winner["name"])
+                kept = await shop.store.run(lambda tx: tx.devices())
+                assert [one for one in kept if one.device_id not in before] == [grown]
+                look = (await device.get("/api/v1/pairing", params={"kind": "tablet"})).json()
+                assert look["state"] == "active"
+                assert shop.devices.waiting == 0
+            await shop.devices.revoke(grown.device_id, "test")
+            before.add(grown.device_id)
+            shop.devices.shift(-CODE_MS)  # the next device is no guess of the one who was late

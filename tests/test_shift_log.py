@@ -7,25 +7,12 @@ from playwright.async_api import expect
 
 from tests.rigs.browser import in_one_chromium, shared
 from tests.rigs.colleagues import PINS, crew
+from tests.rigs.lockopeners import typed
 from tests.rigs.looks import faults
 from tests.rigs.own import Browser
 from tests.rigs.shopfront import KEY
-from tests.rigs.tillpage import Served, served
-from tests.test_lock_page import pictured, typed
-
-TILL = "/api/v1/tills/till-1/redemptions"
-
-
-async def redeemed(tablet: Browser, number: int = 1, offer: str = "cake") -> str:
-    """Reserve and confirm an offer at the till, as its page on this tablet does."""
-    key = {"Idempotency-Key": f"reserve-{number:04}"}
-    one = (await tablet.client.post(TILL, json={"offer_id": offer}, headers=key)).json()
-    assert one["result"] == "reserved", one
-    key = {"Idempotency-Key": f"confirm-{number:04}"}
-    body = {"receipt": f"B-{number}"}
-    done = await tablet.client.post(f"{TILL}/{one['redemption_id']}/confirm", json=body, headers=key)
-    assert done.json()["result"] == "committed"
-    return str(one["redemption_id"])
+from tests.rigs.tillpage import Served, redeemed, served
+from tests.test_lock_page import pictured
 
 
 async def unlocked(desk: Served, who: str = "ada") -> Browser:

@@ -83,7 +83,6 @@ export class FobView {
   #draw() {
     const known = this.page.known();
     if (!known) return;
-    const own = !this.which.value;
     const shown = `${this.page.language()} ${known.anchors.map((one) => one.id)}`;
     if (this.which.shown !== shown) {
       this.which.shown = shown;
@@ -91,7 +90,7 @@ export class FobView {
       this.which.replaceChildren(...known.anchors.map((one) => el("option", { value: one.id }, this.#say("fobAnchor", { name: one.id }))), el("option", { value: "" }, this.#say("fobOther")));
       if (before) this.which.value = before;
     }
-    this.typed.hidden = !own;
+    this.typed.hidden = this.which.value !== "";
     say(this.title, this.#say("fobTitle"));
     say(this.text, this.#say("fobText"));
     say(this.labels[0], this.#say("fobWhich"));

@@ -121,6 +121,7 @@ class ShopInstall extends HTMLElement {
     say(this.shop, pick(body.shop.name, this.language));
     this.views.plan.load(body);
     await this.#poll();
+    this.dataset.known = "";
   }
 
   /** Ask for what the open tab shows, and again in a while. */

@@ -67,8 +67,8 @@ class TrustGuide extends HTMLElement {
   aside() {
     const [before, after] = this.word("compare", { command: "\u0000" }).split("\u0000");
     const groups = this.dataset.fingerprint.split(" ").map((group) => el("span", {}, group));
-    return el("aside.trust-aside", {},
-      el("section.compare", {}, el("h2", {}, this.word("compareTitle")), el("p", {}, before, el("code", {}, "store-gateway trust"), after), el("p.fingerprint", {}, ...groups)),
+    const compare = el("section.compare", {}, el("h2", {}, this.word("compareTitle")), el("p", {}, before, el("code", {}, "store-gateway trust"), after), el("p.fingerprint", {}, ...groups));
+    return el("aside.trust-aside", {}, ...(this.dataset.fingerprint ? [compare] : []),
       el("section", {}, el("h2", {}, this.word("whatTitle")), el("p", {}, this.word("what"))),
       el("section.elsewhere", {}, el("h2", {}, this.word("elsewhere")), el("img", { src: "/trust.svg", alt: "", width: "160", height: "160" }), el("p", {}, this.word("scan"), el("br"), el("b", {}, `${this.dataset.plain}/trust`))));
   }

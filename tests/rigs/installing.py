@@ -63,10 +63,10 @@ class Shop:
 
 
 @contextlib.asynccontextmanager
-async def open_shop(folder: Path) -> AsyncIterator[Shop]:
+async def open_shop(folder: Path, port: int = 0) -> AsyncIterator[Shop]:
     shop = Shop(folder)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(serve(shop.app, "127.0.0.1", 0, ready.set_result, shop.hub.close))
+    running = asyncio.create_task(serve(shop.app, "127.0.0.1", port, ready.set_result, shop.hub.close))
     shop.url = f"http://127.0.0.1:{await ready}"
     try:
         yield shop

@@ -14,7 +14,8 @@
     .reduce((sum, n, i) => sum + n * [0.2126, 0.7152, 0.0722][i], 0);
   const name = (node) => `${node.tagName.toLowerCase()}.${node.className.baseVal ?? node.className}`;
   const own = (node) => [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
-  const seen = (node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !node.closest(".unseen, .sr");
+  const seen = (node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !node.closest(".unseen, .sr") &&
+    getComputedStyle(node).clipPath === "none"; // clipped away: said to screen readers only
   const all = [...document.querySelectorAll(`${root} *`)].filter(seen);
   const text = all.filter((node) => own(node) && !node.closest("svg"));
   for (const node of text) {
@@ -32,6 +33,10 @@
     if (ratio < 4.5 && !node.closest(":disabled")) faults.push(`contrast ${ratio.toFixed(2)} ${name(node)}`);
     if (parseFloat(style.fontSize) === 0) continue; // said to screen readers only
     if (parseFloat(style.fontSize) < 12) faults.push(`letters ${style.fontSize} ${name(node)}`);
+    const frame = node.parentElement;
+    if (node.tagName === "H1" && getComputedStyle(frame).overflowX !== "visible" && node.getBoundingClientRect().right > frame.getBoundingClientRect().right + 1) {
+      faults.push(`cut by its frame ${name(node)}`);
+    }
     const block = style.display !== "inline" && node.tagName !== "H1"; // a headline's letters may leave its tight lines
     if (block && (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 3)) {
       faults.push(`cut ${node.scrollWidth}x${node.scrollHeight} in ${node.clientWidth}x${node.clientHeight} ${name(node)}`);
@@ -42,13 +47,13 @@
     const box = node.getBoundingClientRect();
     if (Math.min(box.width, box.height) < 44) faults.push(`target ${box.width}x${box.height} ${name(node)}`);
     if (!(node.getAttribute("aria-label") ?? node.textContent).trim()) faults.push(`nameless ${name(node)}`);
-    if (node.tabIndex < 0) faults.push(`unreachable ${name(node)}`);
+    if (node.tabIndex < 0 && node.role !== "tab") faults.push(`unreachable ${name(node)}`);
   }
   for (const node of all.filter((one) => one.tagName === "IMG" && !one.hasAttribute("alt"))) faults.push(`no alt ${node.src}`);
   for (const node of document.querySelectorAll(`${root}[role=dialog]`)) {
     if (seen(node) && !node.getAttribute("aria-label")) faults.push("nameless dialog");
   }
-  const apart = [...buttons, ...all.filter((node) => node.matches(".hello, h1, .lead, .other, .about, .plate, .digits, .hint"))]
+  const apart = [...buttons, ...all.filter((node) => node.matches(".hello, h1, .lead, .other, .about, .plate, .digits, .hint, .caption, footer strong, footer .consent"))]
     .filter((node) => node.textContent.trim() || node.tagName === "BUTTON");
   /** What a scrolled part lets be seen of it: behind its edge nothing overlaps. */
   const visible = (node, box) => {
@@ -67,6 +72,7 @@
     if (box.left < -1 || box.top < -1 || box.right > wide + 1 || (box.bottom > high + 1 && !scrolls)) faults.push(`outside ${name(node)}`);
     for (const [other, its] of boxes.slice(n + 1)) {
       if (node.contains(other) || other.contains(node)) continue;
+      if (node.matches(".mark") && other.matches(".mark")) continue; // on a plan things are where they are; a list has them too
       const [one, two] = [visible(node, box), visible(other, its)];
       const across = Math.min(one.right, two.right) - Math.max(one.left, two.left);
       const down = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top);

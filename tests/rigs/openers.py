@@ -25,7 +25,7 @@ from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.topics import Topics
-from tests.rigs.broker import free_port
+from tests.rigs.everypage import port, still
 from tests.rigs.own import own_shop
 from tests.rigs.ownpages import CODE, RECEIPT, OwnPages, mount
 from tests.rigs.shop import member
@@ -69,7 +69,7 @@ def screen(content: Callable[[str], ScreenContent] | None = None, join: str = ""
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         path = FakePath(shop=replace(SHOP, join_url=join))
-        async with window(path) as shop:
+        async with window(path, port()) as shop:
             shop.app.add_api_route("/h/{token}.svg", _code)
             shown = content(language) if content else None
             if shown and not shown.dialogue:
@@ -133,7 +133,7 @@ def tablet(
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         path = FakePath(stale=stale) if stale else FakePath()
-        async with window(path) as shop:
+        async with window(path, port()) as shop:
             now_ms = WallClock().now_ms()
             if fault:
                 shop.health.set("receiver:coffee-nfc", "down", now_ms - 240_000, "The reader stopped answering.", "")
@@ -160,9 +160,7 @@ def tablet(
             if name == "lost":
                 shop.hub.close()
                 await expect(page.locator(".link")).to_have_attribute("data-state", "lost")
-                await page.evaluate(
-                    "globalThis.__moved.score = 0"
-                )  # the sign of the loss takes its place, nothing else
+                await still(page)  # the sign of the loss takes its place, nothing else
             yield
 
     return open_it
@@ -173,7 +171,7 @@ def own(state: OwnPages, view: str) -> Opener:
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        async with window(FakePath()) as shop:
+        async with window(FakePath(), port()) as shop:
             mount(shop.app, replace(state, states=dict(state.states), posts=[]))
             await page.goto(f"{shop.url}/me")
             await expect(page.locator("my-page")).to_have_attribute("data-view", view)
@@ -189,7 +187,7 @@ def at(
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        async with window(path()) as shop:
+        async with window(path(), port()) as shop:
             if state is not None:
                 mount(shop.app, replace(state, states=dict(state.states), posts=[]))
             if health:
@@ -218,7 +216,7 @@ def coupon(state: State | None = None, over: bool = False) -> Opener:
         from tests.test_takeaway_pages import COUPON, GOOD, Coupons
 
         path = FakePath()
-        async with window(path) as shop:
+        async with window(path, port()) as shop:
             found = replace(GOOD, state=state, is_over=over)
             add_takeaways(shop.app, path, Coupons(found), Pages())  # type: ignore[arg-type]  # a test's own words
             await page.goto(f"{shop.url}/o/{COUPON}?language={language}")
@@ -233,7 +231,7 @@ def till(buyer: bool) -> Opener:
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        async with served(folder) as desk:
+        async with served(folder, port=port()) as desk:
             await page.goto(f"{desk.url}/till?id=till-1&key={KEY}")
             await expect(page.locator("till-desk")).to_have_attribute("data-live", "yes")
             if buyer:
@@ -241,7 +239,7 @@ def till(buyer: bool) -> Opener:
                 await expect(page.locator(".buyer h2")).to_have_text("Mia")
                 await page.locator(".offers li button:not([hidden])").first.click()
                 await expect(page.locator(".held li")).to_have_count(1)
-                await page.evaluate("globalThis.__moved.score = 0")  # what follows a press does not move by itself
+                await still(page)
             yield
             await page.goto("about:blank")  # before the shop ends, which the page would notice
 
@@ -255,12 +253,11 @@ def scan(view: str) -> Opener:
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         from tests.test_scan_pages import GOODS, OFFER, RULES, Shopping
 
-        port = free_port()
         prices = [PricesPut(1, part_of(one.gtin), (one,)) for one in GOODS]
         changes = (*member("mia", *Purpose), *prices, ScanPut(RULES), OfferPut(OFFER))
-        async with own_shop(folder, *changes, base=f"http://127.0.0.1:{port}") as shop:
+        async with own_shop(folder, *changes, base=f"http://127.0.0.1:{port()}") as shop:
             ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            running = asyncio.create_task(serve(shop.app, "127.0.0.1", port, ready.set_result, shop.hub.close))
+            running = asyncio.create_task(serve(shop.app, "127.0.0.1", port(), ready.set_result, shop.hub.close))
             await ready
             try:
                 shopping = Shopping(shop, page.context, page)
@@ -270,7 +267,7 @@ def scan(view: str) -> Opener:
                     await shopping.begin()
                     await shopping.type(*[one.gtin for one in GOODS[:4]])
                     await shopping.sent()
-                    await page.evaluate("globalThis.__moved.score = 0")  # what follows a press does not move by itself
+                    await still(page)
                 if view == "code":
                     await page.locator("[data-act=toTill]").click()
                     await shopping.view("code")
@@ -290,7 +287,6 @@ def headquarters(filled: bool) -> Opener:
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         now_ms = 1_790_000_000_000
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         ledger, pulse = Ledger(folder / f"hq-{filled}-{language}.db"), Pulse()
         if filled:
             given = {"member_id": "m-1", "state": "given", "given_at_ms": 1}

@@ -41,14 +41,14 @@ class Paired:
 
 
 @contextlib.asynccontextmanager
-async def paired(folder: Path, shop_url: str | None = None) -> AsyncIterator[Paired]:
+async def paired(folder: Path, shop_url: str | None = None, port: int = 0) -> AsyncIterator[Paired]:
     """The server with the store in `folder`; both end on leaving."""
     store = Store(folder / "gateway.db", "e" * 32, bytes(32))
     try:
         devices = devices_of(store, WallClock())
         await devices.start()
         path = FakePath(tills=frozenset(PLACES[1]))
-        async with window(path, devices=devices, shop_url=shop_url) as shop:
+        async with window(path, port, devices=devices, shop_url=shop_url) as shop:
             yield Paired(shop, devices, store)
     finally:
         store.close()

@@ -15,7 +15,7 @@ from gateway.core.model import Offer, Purpose
 from gateway.core.redemption import CouponClass
 from gateway.core.spans import DAY_MS
 from gateway.serving import serve
-from tests.rigs.own import Own, own_shop
+from tests.rigs.own import Browser, Own, own_shop
 from tests.rigs.shop import START_MS, member
 
 HQ = Ed25519PrivateKey.from_private_bytes(b"headquarters' key for tests only")
@@ -71,6 +71,7 @@ OFFERS = (
         coupon_class="online",
     ),
 )
+_REDEMPTIONS = "/api/v1/tills/till-1/redemptions"
 ALL = (Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE, Purpose.PERSONALISE_OFFERS, Purpose.PUBLIC_PERSONAL_GREETING)
 
 
@@ -82,10 +83,10 @@ def issued(offer_id: str = "bag", number: int = 1, **more: Any) -> str:
 class Served:
     """A shop with its pages on `url`; the server can be stopped and started again on the same port."""
 
-    def __init__(self, own: Own) -> None:
+    def __init__(self, own: Own, port: int = 0) -> None:
         self.own = own
         self.shop = own.shop
-        self.port = 0
+        self.port = port
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -110,13 +111,25 @@ class Served:
 
 
 @asynccontextmanager
-async def served(path: Path, *changes: Change) -> AsyncIterator[Served]:
+async def served(path: Path, *changes: Change, port: int = 0) -> AsyncIterator[Served]:
     """The shop with OFFERS and a member "mia" who agreed to everything that a till may use."""
     offers = [OfferPut(offer) for offer in OFFERS]
     async with own_shop(path, *offers, RULES, LEASE, *member("mia", *ALL), *changes) as own:
-        one = Served(own)
+        one = Served(own, port)
         await one.start()
         try:
             yield one
         finally:
             await one.stop()
+
+
+async def redeemed(tablet: Browser, number: int = 1, offer: str = "cake") -> str:
+    """Reserve and confirm an offer at the till, as its page on this tablet does."""
+    key = {"Idempotency-Key": f"reserve-{number:04}"}
+    one = (await tablet.client.post(_REDEMPTIONS, json={"offer_id": offer}, headers=key)).json()
+    assert one["result"] == "reserved", one
+    key = {"Idempotency-Key": f"confirm-{number:04}"}
+    body = {"receipt": f"B-{number}"}
+    done = await tablet.client.post(f"{_REDEMPTIONS}/{one['redemption_id']}/confirm", json=body, headers=key)
+    assert done.json()["result"] == "committed"
+    return str(one["redemption_id"])
