@@ -33,7 +33,7 @@ class PairDesk extends HTMLElement {
     this.watch = watchful();
     this.back = el("a.button.plain", { href: "/tablet" });
     this.install = el("a.button.plain", { href: "/install" });
-    for (const way of [this.back, this.install]) way.addEventListener("click", () => (this.watch.on = false)); // on the way, not away
+    for (const way of [this.back, this.install]) this.watch.goesOn(way);
     this.toggle = el("button.button.plain", { type: "button", "data-role": "language" });
     this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
     this.typeTitle = el("h2");
