@@ -17,6 +17,7 @@ from playwright.async_api import Page, Route, expect
 import display.content
 from gateway.core.model import ScreenContent
 from tests.rigs.browser import in_one_chromium, shared
+from tests.rigs.films import FRAME, film, sound
 from tests.rigs.frames import luminance
 from tests.rigs.shopfront import Window, slide, talking, window
 
@@ -135,6 +136,38 @@ async def test_a_broken_picture_is_skipped_and_counted(broken: bytes | None) -> 
         vitals = one.shop.proofs.heartbeats.vitals("coffee")
         assert vitals.pulse is not None and vitals.pulse.skipped == 1
         assert luminance(await one.page.screenshot())[1] > 4
+
+
+BROKEN_FILMS = {
+    "torn": film()[:120],
+    "torn-frames": film(frame=FRAME[:40]),
+    "no-size": film(size=(0, 0)),
+    "sound-alone": sound(),
+}
+
+
+@in_one_chromium
+@pytest.mark.parametrize("broken", BROKEN_FILMS.values(), ids=BROKEN_FILMS)
+async def test_a_film_without_a_picture_is_skipped_and_counted(broken: bytes) -> None:
+    items = [media("bad", "video"), media("good", "video")]
+    async with screen(items, bodies={"good": film(), "bad": broken}) as one:
+        assert await one.seen(4) == ["slide-tea", "good", "slide-tea", "good"]
+        await one.run(15_000)
+        vitals = one.shop.proofs.heartbeats.vitals("coffee")
+        assert vitals.pulse is not None and vitals.pulse.skipped == 1
+
+
+@in_one_chromium
+async def test_a_film_that_breaks_while_it_is_seen_stands_still_until_its_turn_is_over() -> None:
+    body = film(last=FRAME[:20])
+    async with screen([media("late", "video")], bodies={"late": body}) as one:
+        await one.shows("slide-tea")
+        await one.run(12_500)
+        await one.shows("late")
+        await one.page.wait_for_function("() => document.querySelector('.slide.in video').error !== null")
+        assert luminance(await one.page.screenshot())[1] > 10  # its frames took a second, and the fade a third of one
+        await one.run(12_500)
+        await one.shows("slide-tea")
 
 
 @in_one_chromium
