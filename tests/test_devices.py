@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,16 @@ async def test_revoking_ends_the_streams_at_once_and_the_list_counts_them(rig: R
     rig.devices.let_go = told.append
     await rig.devices.revoke(shown.device_id, "operator")
     assert (ended, told) == (["second"], [shown.device_id])
+
+
+async def test_another_name_ends_no_stream_and_another_place_does(rig: Rig) -> None:
+    shown = await rig.paired()
+    ended: list[str] = []
+    rig.devices.streaming(shown.device_id, lambda: ended.append("end"))
+    for grant, ends in ((replace(SCREEN, name="Theke"), []), (replace(SCREEN, name="Theke", place="wine"), ["end"])):
+        assert await rig.devices.change(shown.device_id, grant, "tablet:a") == "ok"
+        assert ended == ends
+        assert rig.devices.listed()[0].device.grant == grant
 
 
 async def test_a_disk_that_refuses_leaves_a_code_that_counts_and_a_revoked_device_that_is_out(rig: Rig) -> None:
