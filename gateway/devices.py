@@ -217,9 +217,9 @@ class Devices:
         self._waiting.take(waits)
         try:
             await self._keep(device, by, "device.paired", gone)
-        except StoreError:
+        finally:
             self._waiting.give_back(waits)
-            raise
+        self._waiting.drop(waits)
         self._health.count("devices.paired")
         return Found("ok", grant.kind)
 

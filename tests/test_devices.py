@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from gateway.core.devices import CODE_MS, Grant, Kind
 from gateway.devices import Devices, Shown
 from gateway.errors import StoreError
 from gateway.health import Health
+from gateway.records import Tx
 from gateway.store import Store
 from tests.rigs.paired import devices_of
 from tests.rigs.shopfront import KEY, HandClock
@@ -89,6 +90,26 @@ async def test_of_two_who_approve_at_once_one_does(rig: Rig) -> None:
     )
     assert sorted(found.result for found in both) == ["ok", "wrong"]
     assert len(rig.devices.listed()) == 1
+
+
+async def test_a_device_that_asks_while_the_disk_writes_waits_on_and_becomes_no_second_one(rig: Rig) -> None:
+    shown, run, written = rig.ask(), rig.devices._run, asyncio.Event()
+
+    async def slow(work: Callable[[Tx], object]) -> object:
+        await written.wait()
+        return await run(work)
+
+    rig.devices._run = slow
+    approving = asyncio.create_task(rig.devices.approve(shown.code, SCREEN, "tablet:a"))
+    await asyncio.sleep(0)
+    assert rig.devices.find(shown.code, "tablet:b").result == "wrong"
+    assert rig.devices.look(shown.device_id, shown.key, "screen").state == "pending"
+    again = rig.ask(shown)
+    assert (again.device_id, again.code, again.key) == (shown.device_id, shown.code, "")
+    written.set()
+    assert (await approving).result == "ok"
+    assert rig.devices.look(shown.device_id, shown.key, "screen").state == "active"
+    assert rig.devices.waiting == 0 and len(rig.devices.listed()) == 1
 
 
 async def test_a_device_that_is_revoked_and_paired_again_is_the_same_one(rig: Rig) -> None:
