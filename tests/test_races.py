@@ -24,7 +24,7 @@ from tests.rigs.shopfront import KEY
 RACES = int(os.environ.get("RACES", "50"))
 STAFF = (Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE, Purpose.PERSONALISE_OFFERS, Purpose.PUBLIC_PERSONAL_GREETING)
 TABLETS = 2
-RACES_EACH = (MAX_LOG - 100) // 2  # withdrawals of one person, each with a consent after it, whose log has room for them
+RACES_EACH = (MAX_LOG - 100) // 2  # withdrawals of one person, whose log has to have room for two records of each
 pytestmark = pytest.mark.timeout(60 + RACES)
 
 
