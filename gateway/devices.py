@@ -217,9 +217,9 @@ class Devices:
         self._waiting.take(waits)
         try:
             await self._keep(device, by, "device.paired", gone)
-        except StoreError:
+        finally:
             self._waiting.give_back(waits)
-            raise
+        self._waiting.drop(waits)
         self._health.count("devices.paired")
         return Found("ok", grant.kind)
 
@@ -252,14 +252,15 @@ class Devices:
             await self._keep(device, "link", "device.paired", gone)
 
     async def change(self, device_id: str, grant: Grant, by: str) -> Literal["ok", "gone", "refused"]:
-        """Give an active device another name, place or role; its streams begin anew. Raises StoreError."""
+        """Give an active device another name, place or role; another name alone ends no stream. Raises StoreError."""
         device = self._devices.get(device_id)
         if device is None or not device.is_active:
             return "gone"
         if grant.kind != device.grant.kind or grant.wrong(self._screens, self._tills):
             return "refused"
         await self._keep(replace(device, grant=grant), by, "device.changed", "")
-        self._end_streams(device_id)
+        if grant != replace(device.grant, name=grant.name):
+            self._end_streams(device_id)
         return "ok"
 
     async def revoke(self, device_id: str, by: str) -> Literal["ok", "gone"]:

@@ -78,9 +78,23 @@ def test_a_code_is_used_once_and_can_be_given_back() -> None:
     waiting = Waiting(counting())
     one = ask(waiting)
     waiting.take(one)
-    assert waiting.by_code(one.code, 0) is None
+    assert waiting.by_code(one.code, 0) is None and waiting.count(0) == 0
+    assert waiting.of("d1", 0) is not None and ask(waiting).code == one.code  # its page still shows it
     waiting.give_back(one)
     assert waiting.by_code(one.code, 0) == one
+    waiting.drop(one)
+    assert waiting.of("d1", 0) is None
+
+
+def test_a_code_that_came_meanwhile_is_neither_given_back_nor_dropped() -> None:
+    waiting = Waiting(counting())
+    one = ask(waiting)
+    waiting.take(one)
+    another = waiting.ask("d1", b"key", "till", "", "192.0.2.1", 0)
+    assert another is not None and another.code != one.code
+    waiting.give_back(one)
+    waiting.drop(one)
+    assert waiting.by_code(another.code, 0) == another
 
 
 def test_a_refused_device_shows_no_code_until_it_asks_again() -> None:

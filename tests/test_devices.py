@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.core.devices import CODE_MS, Grant, Kind
 from gateway.devices import Devices, Shown
 from gateway.errors import StoreError
 from gateway.health import Health
+from gateway.records import Tx
 from gateway.store import Store
 from tests.rigs.paired import devices_of
 from tests.rigs.shopfront import KEY, HandClock
@@ -90,6 +92,26 @@ async def test_of_two_who_approve_at_once_one_does(rig: Rig) -> None:
     assert len(rig.devices.listed()) == 1
 
 
+async def test_a_device_that_asks_while_the_disk_writes_waits_on_and_becomes_no_second_one(rig: Rig) -> None:
+    shown, run, written = rig.ask(), rig.devices._run, asyncio.Event()
+
+    async def slow(work: Callable[[Tx], object]) -> object:
+        await written.wait()
+        return await run(work)
+
+    rig.devices._run = slow
+    approving = asyncio.create_task(rig.devices.approve(shown.code, SCREEN, "tablet:a"))
+    await asyncio.sleep(0)
+    assert rig.devices.find(shown.code, "tablet:b").result == "wrong"
+    assert rig.devices.look(shown.device_id, shown.key, "screen").state == "pending"
+    again = rig.ask(shown)
+    assert (again.device_id, again.code, again.key) == (shown.device_id, shown.code, "")
+    written.set()
+    assert (await approving).result == "ok"
+    assert rig.devices.look(shown.device_id, shown.key, "screen").state == "active"
+    assert rig.devices.waiting == 0 and len(rig.devices.listed()) == 1
+
+
 async def test_a_device_that_is_revoked_and_paired_again_is_the_same_one(rig: Rig) -> None:
     shown = await rig.paired()
     assert await rig.devices.revoke(shown.device_id, "operator") == "ok"
@@ -116,6 +138,16 @@ async def test_revoking_ends_the_streams_at_once_and_the_list_counts_them(rig: R
     rig.devices.let_go = told.append
     await rig.devices.revoke(shown.device_id, "operator")
     assert (ended, told) == (["second"], [shown.device_id])
+
+
+async def test_another_name_ends_no_stream_and_another_place_does(rig: Rig) -> None:
+    shown = await rig.paired()
+    ended: list[str] = []
+    rig.devices.streaming(shown.device_id, lambda: ended.append("end"))
+    for grant, ends in ((replace(SCREEN, name="Theke"), []), (replace(SCREEN, name="Theke", place="wine"), ["end"])):
+        assert await rig.devices.change(shown.device_id, grant, "tablet:a") == "ok"
+        assert ended == ends
+        assert rig.devices.listed()[0].device.grant == grant
 
 
 async def test_a_disk_that_refuses_leaves_a_code_that_counts_and_a_revoked_device_that_is_out(rig: Rig) -> None:

@@ -17,6 +17,7 @@ from playwright.async_api import Page, Route, expect
 import display.content
 from gateway.core.model import ScreenContent
 from tests.rigs.browser import in_one_chromium, shared
+from tests.rigs.films import FRAME, film, sound
 from tests.rigs.frames import luminance
 from tests.rigs.shopfront import Window, slide, talking, window
 
@@ -61,6 +62,12 @@ class Screen:
     async def run(self, ms: int) -> None:
         """Let the page's time pass, with the gateway's beats in it."""
         await self.page.clock.run_for(ms)
+
+    async def has_skipped(self, items: int) -> None:
+        """The gateway hears that so many were left out."""
+        async with asyncio.timeout(20):
+            while (pulse := self.shop.proofs.heartbeats.vitals("coffee").pulse) is None or pulse.skipped != items:
+                await self.page.wait_for_timeout(50)
 
     async def seen(self, turns: int) -> list[str]:
         """What stands on the glass, one after the other: turns take the page's time, pictures real time."""
@@ -132,9 +139,39 @@ async def test_a_broken_picture_is_skipped_and_counted(broken: bytes | None) -> 
     async with screen([media("bad"), media("good")], bodies=bodies) as one:
         assert await one.seen(4) == ["slide-tea", "good", "slide-tea", "good"]
         await one.run(15_000)
-        vitals = one.shop.proofs.heartbeats.vitals("coffee")
-        assert vitals.pulse is not None and vitals.pulse.skipped == 1
+        await one.has_skipped(1)
         assert luminance(await one.page.screenshot())[1] > 4
+
+
+BROKEN_FILMS = {
+    "torn": film()[:120],
+    "torn-frames": film(frame=FRAME[:40]),
+    "no-size": film(size=(0, 0)),
+    "sound-alone": sound(),
+}
+
+
+@in_one_chromium
+@pytest.mark.parametrize("broken", BROKEN_FILMS.values(), ids=BROKEN_FILMS)
+async def test_a_film_without_a_picture_is_skipped_and_counted(broken: bytes) -> None:
+    items = [media("bad", "video"), media("good", "video")]
+    async with screen(items, bodies={"good": film(), "bad": broken}) as one:
+        assert await one.seen(4) == ["slide-tea", "good", "slide-tea", "good"]
+        await one.run(15_000)
+        await one.has_skipped(1)
+
+
+@in_one_chromium
+async def test_a_film_that_breaks_while_it_is_seen_stands_still_until_its_turn_is_over() -> None:
+    body = film(last=FRAME[:20])
+    async with screen([media("late", "video")], bodies={"late": body}) as one:
+        await one.shows("slide-tea")
+        await one.run(12_500)
+        await one.shows("late")
+        await one.page.wait_for_function("() => document.querySelector('.slide.in video').error !== null")
+        assert luminance(await one.page.screenshot())[1] > 10  # its frames took a second, and the fade a third of one
+        await one.run(12_500)
+        await one.shows("slide-tea")
 
 
 @in_one_chromium

@@ -1,7 +1,8 @@
 """A real screen through every outage: never black, no other person's words, live again at once, every proof once.
 
-The gateway, headquarters and broker are processes; a tap is a card at an emulated reader. `make outages` runs five
-rounds with the device's own time; the short form winds it forward where the page has to wait.
+The gateway, headquarters and broker are processes; a tap is a card at an emulated reader. A cut of the network is one
+of links between namespaces, where root may make some. `make outages` runs five rounds with the device's own time; the
+short form winds it forward where the page has to wait.
 """
 
 import os
@@ -9,8 +10,8 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,17 @@ from playwright.sync_api import Browser, Page, expect
 from drivers import tags
 from gateway.emulator.cards import type2
 from gateway.emulator.chip import Pn532Rig
-from tests.rigs.browser import chromium
+from tests.rigs.browser import chromium, chromium_path
 from tests.rigs.figures import Tell
 from tests.rigs.frames import luminance
+from tests.rigs.network import Cut, network
 from tests.rigs.system import System, post, wait_for
 from tests.rigs.wire import Wire, wire
 
 ROUNDS = int(os.environ.get("OUTAGE_ROUNDS", "0"))  # 0: the short form
 pytestmark = [pytest.mark.browser, pytest.mark.broker, pytest.mark.timeout(300 + 600 * ROUNDS)]
 
+Shop = tuple[System, Pn532Rig]
 NAME = "Zyxwina"  # of nobody, and in no word of a page
 CARD = "https://card.example/1"
 KILLED = "killed and started again"
@@ -76,9 +79,10 @@ def ops() -> list[dict]:
 class Outage:
     """One screen at the end of a wire, and what may befall it."""
 
-    def __init__(self, system: System, line: Wire, chip: Pn532Rig, browser: Browser, real: bool) -> None:
-        self.system, self.line, self.chip, self.browser, self.real = system, line, chip, browser, real
+    def __init__(self, shop: Shop, line: Wire, browser: Browser) -> None:
+        (self.system, self.chip), self.line, self.browser, self.real = shop, line, browser, ROUNDS > 0
         self.page = self.open()
+        self.seen: set[str] = set()  # proofs that were kept when an outage ended
         self.took: list[tuple[str, float, float]] = []
 
     def open(self, shift_s: float = 0) -> Page:
@@ -87,7 +91,7 @@ class Outage:
         page = context.new_page()
         if not self.real or shift_s:
             page.clock.install(time=datetime.fromtimestamp(time.time() + shift_s))
-        page.goto(f"http://127.0.0.1:{self.line.port}/screen?id=coffee")
+        page.goto(f"http://{self.line.host}:{self.line.port}/screen?id=coffee")
         page.wait_for_selector("html[data-level]", state="attached")
         page.wait_for_function("() => document.querySelector('.slide.in')?.dataset.slide.startsWith('all-')")
         return page
@@ -159,6 +163,7 @@ class Outage:
         self.wait(30)  # frames are shown, and proofs kept, with nobody to send them to
         # A browser that wakes is connected at once, and may be told the last, nameless word of that person's dialogue.
         assert self.names_nobody() if what == STOPPED else self.neutral(), what
+        self.seen.update(self.kept())
         end()
         began_s = time.monotonic()
         wait_for(self.live, f"{what}: to be live again", 30)
@@ -179,50 +184,78 @@ class Outage:
         )
         return [one["play_id"] for one in stored]
 
+    def proves_all(self) -> None:
+        """What was shown while nobody listened stands at headquarters, each frame once."""
+        assert len(self.seen) >= 4, "frames were shown while nobody listened"
+        self.page.evaluate("document.querySelector('shop-screen').plays.send()")
+        wait_for(lambda: (self.page.wait_for_timeout(100), not self.kept())[1], "the page to be rid of its proofs")
+        events = wait_for(lambda: all_told(self.system, self.seen), "all proofs at headquarters")
+        assert sorted(set(events)) == sorted(events), "each once"
+
+    def was_quick(self, tell: Tell) -> None:
+        for what, neutral_s, live_s in self.took:
+            tell(f"{what}: neutral after {neutral_s:.1f} s, live {live_s:.1f} s after the return")
+            assert neutral_s < NEUTRAL_S, what
+            assert ROUNDS == 0 or live_s < LIVE_S, what  # real time, which the short form shares with other tests
+
 
 @pytest.fixture(scope="module")
-def outage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outage]:
-    tmp_path = tmp_path_factory.mktemp("outage")
-    with ExitStack() as stack:
-        chip = stack.enter_context(Pn532Rig())
-        browser = stack.enter_context(chromium())
-        system = stack.enter_context(System(tmp_path, TABLES.format(chip=chip.path), ops()))
-        line = stack.enter_context(wire(system.http_port))
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with (
+        Pn532Rig() as chip,
+        System(tmp_path_factory.mktemp("outage"), TABLES.format(chip=chip.path), ops()) as system,
+    ):
         wait_for(lambda: system.receiver_is_up("coffee-nfc"), "the reader to listen")
-        yield Outage(system, line, chip, browser, ROUNDS > 0)
+        yield system, chip
+
+
+@pytest.fixture
+def outage(shop: Shop, browser: Browser) -> Iterator[Outage]:
+    with wire(shop[0].http_port) as line:
+        one = Outage(shop, line, browser)
+        yield one
+        one.page.context.close()
 
 
 def test_a_screen_survives_every_outage_and_proves_all_it_showed(outage: Outage, tell: Tell) -> None:
     system, line = outage.system, outage.line
-    seen: set[str] = set()
-
-    def kill() -> None:
-        system.gateway.kill()
 
     def restart() -> None:
-        seen.update(outage.kept())
         system.gateway.start()
         wait_for(lambda: system.receiver_is_up("coffee-nfc"), "the gateway to be back")
 
     def back() -> None:
-        seen.update(outage.kept())
         line.set("pass")
 
     for _ in range(ROUNDS or 1):
         outage.befalls("half-open socket", lambda: line.set("stall"), back)
         outage.befalls("503 of a proxy", lambda: line.set("error"), back)
         outage.befalls("connections refused", lambda: line.set("refuse"), back)
-        outage.befalls(KILLED, kill, restart)
-        outage.befalls(STOPPED, lambda: stop(outage), lambda: (seen.update(outage.kept()), None)[1])
-    assert len(seen) >= 4, "frames were shown while nobody listened"
-    outage.page.evaluate("document.querySelector('shop-screen').plays.send()")
-    wait_for(lambda: (outage.page.wait_for_timeout(100), not outage.kept())[1], "the page to be rid of its proofs")
-    events = wait_for(lambda: all_told(system, seen), "all proofs at headquarters")
-    assert sorted(set(events)) == sorted(events), "each once"
-    for what, neutral_s, live_s in outage.took:
-        tell(f"{what}: neutral after {neutral_s:.1f} s, live {live_s:.1f} s after the return")
-        assert neutral_s < NEUTRAL_S, what
-        assert ROUNDS == 0 or live_s < LIVE_S, what  # real time, which the short form shares with other tests
+        outage.befalls(KILLED, system.gateway.kill, restart)
+        outage.befalls(STOPPED, lambda: stop(outage), lambda: None)
+    outage.proves_all()
+    outage.was_quick(tell)
+
+
+def test_a_screen_survives_a_cut_of_the_network(shop: Shop, browser: Browser, tmp_path: Path, tell: Tell) -> None:
+    cuts: dict[str, Cut] = {"cable pulled at the screen": "port", "network cut behind the switch": "switch"}
+    with network() as net, wire(shop[0].http_port, net.listening()) as line:
+        script = net.at_the_screen(chromium_path(), tmp_path)
+        there = browser.browser_type.launch(executable_path=script, args=["--no-sandbox"])
+        try:
+            outage = Outage(shop, line, there)
+            for what, where in list(cuts.items()) * (ROUNDS or 1):
+                outage.befalls(what, partial(net.cut, where), partial(net.heal, where))
+            outage.proves_all()
+        finally:
+            there.close()
+    outage.was_quick(tell)
 
 
 def all_told(system: System, wanted: set[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -125,7 +126,7 @@ async def test_a_device_revoked_while_open_is_wiped_at_once_and_shows_why_with_a
         await expect(tablet.locator("staff-tablet")).to_have_attribute("data-live", "yes")
         had = await ids(tablet.context)
         row = desk.locator(".device", has_text="Zweites")
-        await row.locator("button").click()
+        await row.locator("[data-act=revoke]").click()
         await desk.locator("dialog button.danger").click()
         await expect(row.locator(".state")).to_have_text("zurückgezogen")
         await expect(tablet.locator(".note")).to_contain_text("zurückgezogen")
@@ -134,6 +135,37 @@ async def test_a_device_revoked_while_open_is_wiped_at_once_and_shows_why_with_a
         await expect(tablet.locator("staff-tablet")).to_have_attribute("data-live", "yes")
         assert await ids(tablet.context) == had  # the same device, not another one
         assert len(shop.devices.listed()) == 2
+
+
+async def test_a_device_is_renamed_and_goes_on_without_a_break(tmp_path: Path) -> None:
+    async with shop_and(tmp_path) as (shop, browser):
+        desk = await manager(browser, shop)
+        screen = await opened(browser, f"{shop.url}/screen?id=coffee")
+        await shop.devices.approve(await code_on(screen), replace(SCREEN, languages=("de",)), "operator")
+        await expect(screen.locator("html")).to_have_attribute("data-level", "L0")
+        row = desk.locator(".device", has_text="coffee")
+        await row.locator("[data-act=rename]").click()
+        await expect(desk.locator("dialog h2")).to_have_text("Bildschirm coffee umbenennen")
+        await desk.locator("dialog input").fill("  <b>Über</b> der Bar ")
+        await desk.keyboard.press("Enter")
+        row = desk.locator(".device", has_text="<b>Über</b> der Bar")
+        await expect(row.locator(".state")).to_have_text("verbunden")
+        await expect(desk.locator("dialog")).to_be_hidden()
+        (grant,) = [one.device.grant for one in shop.devices.listed() if one.device.grant.kind == "screen"]
+        assert grant == replace(SCREEN, languages=("de",), name="<b>Über</b> der Bar")
+        await expect(screen.locator("html")).to_have_attribute("data-level", "L0")
+
+
+async def test_the_status_page_leads_to_what_whoever_reads_it_may_open(tmp_path: Path) -> None:
+    async with shop_and(tmp_path) as (shop, browser):
+        desk = await manager(browser, shop)
+        await desk.goto(shop.url)
+        await expect(desk.locator(".more a")).to_have_text(["Einrichten", "Geräte", "Datenschutzhinweis"])
+        tablet = await opened(browser, f"{shop.url}/tablet")
+        await shop.devices.approve(await code_on(tablet), Grant("tablet", "staff"), "operator")
+        await expect(tablet.locator("staff-tablet")).to_be_visible()
+        await tablet.goto(shop.url)
+        await expect(tablet.locator(".more a")).to_have_text(["Datenschutzhinweis"])
 
 
 async def test_wrong_codes_make_whoever_types_them_wait(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from display.pages import ROOT
 from display.wire import ART
+from gateway.core import brand
 
 HQ = ROOT.parents[1] / "sync" / "hq" / "static"
 TOKENS = ROOT / "tokens.css"
@@ -51,6 +52,11 @@ def test_no_other_sheet_has_a_colour_or_a_size_of_its_own(sheet: Path) -> None:
     assert [size for size in re.findall(r"font-size:\s*([^;}]+)", text) if not SIZE.match(size.strip())] == []
     assert [font for font in re.findall(r"[\s{;]font:\s*([^;}]+)", text) if not FONT.match(font.strip())] == []
     assert [face for face in re.findall(r"font-family:\s*([^;}]+)", text) if not face.startswith("var(--font-")] == []
+
+
+def test_a_brand_is_laid_over_the_colours_that_the_pages_have() -> None:
+    for tokens, palette in ((day(), brand.LIGHT), (night(), brand.DARK)):
+        assert {role: tokens[role] for role in palette} == palette
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.name)

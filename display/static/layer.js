@@ -104,6 +104,6 @@ export class Layer {
     const ready = settled(this.film, "canplaythrough");
     this.film.src = item.src;
     this.film.load();
-    return ready;
+    return (await ready) && this.film.videoWidth > 0; // what has sound alone plays well, and leaves the glass empty
   }
 }

@@ -7,22 +7,29 @@ import { clock, deviceLanguage, pick } from "./words.js";
 
 const DIGITS = 6;
 const ACTIVE_MS = 15_000; // between two words to the gateway that somebody is here; it locks after 120 s without
+const GOING_MS = 8_000; // until another page of ours is there, or its worker has given up on it (sw.js)
 const TOUCHES = ["pointerdown", "keydown", "wheel"];
 const BACKS = 20_000; // who begins to type and walks away leaves no half PIN
 const URL = "/api/v1/tablet/lock";
 
-/** Tell the gateway that somebody touches this tablet, and lock it as soon as nobody sees it. @returns {{on: boolean}}
- *  set `on` while a colleague is signed in @param {boolean} hides whether a page that nobody sees locks */
+/** Tell the gateway that somebody touches this tablet, and lock it as soon as nobody sees it.
+ *  @param {boolean} hides whether a page that nobody sees locks
+ *  @returns {{on: boolean, goesOn: (way: HTMLElement) => void}} set `on` while a colleague is signed in; `goesOn`: by this
+ *    link to another page of ours whoever works here goes on, so that the end of this one locks nobody out */
 export function watchful(hides = true) {
-  const state = { on: false };
   let told = -ACTIVE_MS;
+  let going = -GOING_MS;
+  const state = { on: false, goesOn: (way) => way.addEventListener("click", () => (going = performance.now())) };
   const touched = () => {
     if (!state.on || performance.now() - told < ACTIVE_MS) return;
     told = performance.now();
     ask("/api/v1/tablet/active", {});
   };
+  const seen = () => {
+    if (document.visibilityState === "hidden" && state.on && performance.now() - going >= GOING_MS) shut("hidden");
+  };
   for (const name of TOUCHES) document.addEventListener(name, touched, { passive: true, capture: true });
-  if (hides) document.addEventListener("visibilitychange", () => state.on && document.visibilityState === "hidden" && shut("hidden"));
+  if (hides) document.addEventListener("visibilitychange", seen);
   return state;
 }
 

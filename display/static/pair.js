@@ -33,7 +33,7 @@ class PairDesk extends HTMLElement {
     this.watch = watchful();
     this.back = el("a.button.plain", { href: "/tablet" });
     this.install = el("a.button.plain", { href: "/install" });
-    for (const way of [this.back, this.install]) way.addEventListener("click", () => (this.watch.on = false)); // on the way, not away
+    for (const way of [this.back, this.install]) this.watch.goesOn(way);
     this.toggle = el("button.button.plain", { type: "button", "data-role": "language" });
     this.toggle.addEventListener("click", () => this.#speak(other(this.language)));
     this.typeTitle = el("h2");
@@ -50,7 +50,7 @@ class PairDesk extends HTMLElement {
     this.listTitle = el("h2");
     this.list = el("ul.devices");
     this.none = el("p.none");
-    this.dialog = el("dialog.revoke", { "aria-labelledby": "revoke-title" });
+    this.dialog = el("dialog.asked", { "aria-labelledby": "asked-title" });
     this.append(
       el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.install, this.back, this.toggle),
       el("main.pair", {},
@@ -139,7 +139,6 @@ class PairDesk extends HTMLElement {
     const chosen = places.find(([id]) => id === wish)?.[0] ?? (places.length === 1 ? places[0][0] : "");
     const roles = ROLES[kind].map((one) => [one, this.#word(`role_${one}`), this.#word(`role_${one}_help`)]);
     const lacks = kind !== "tablet" && places.length === 0;
-    const name = el("input.line", { name: "name", maxlength: "40", autocomplete: "off", placeholder: this.#word("nameHint") });
     const refuse = el("button.button", { type: "button" }, this.#word("refuse"));
     refuse.addEventListener("click", () => this.#refuse());
     const approve = el("button.button.primary", { type: "submit" }, this.#word("approve"));
@@ -151,11 +150,16 @@ class PairDesk extends HTMLElement {
       ...(roles.length > 1 ? [choice("role", this.#word("role"), roles, roles[0][0])] : []),
       ...(kind === "screen" ? [choice("orientation", this.#word("layout"), ["landscape", "portrait"].map((one) => [one, this.#word(one)]), "landscape")] : []),
       ...(kind === "till" ? [] : [choice("language", this.#word("languages"), [["de", "Deutsch"], ["en", "English"]], this.language)]),
-      el("label.named", {}, this.#word("name"), name),
+      this.#named(""),
       el("div.acts", {}, refuse, approve));
     for (const input of this.form.querySelectorAll('input[name="place"]')) input.required = true;
     this.form.hidden = false;
     (this.form.querySelector("input:checked") ?? this.form.querySelector("input"))?.focus({ preventScroll: true });
+  }
+
+  #named(now) {
+    const input = el("input.line", { name: "name", maxlength: "40", autocomplete: "off", placeholder: this.#word("nameHint"), value: now });
+    return el("label.named", {}, this.#word("name"), input);
   }
 
   #close() {
@@ -213,9 +217,10 @@ class PairDesk extends HTMLElement {
   }
 
   #row(id) {
-    const button = el("button.button", { type: "button" });
-    const node = el("li.device", { "data-id": id }, el("div.what", {}, el("h3"), el("p.kind"), el("p.state")), button);
-    button.addEventListener("click", () => this.#askRevoke(node.device));
+    const buttons = ["rename", "revoke"].map((act) => el("button.button", { type: "button", "data-act": act }));
+    const node = el("li.device", { "data-id": id }, el("div.what", {}, el("h3"), el("p.kind"), el("p.state")), el("div.acts", {}, ...buttons));
+    buttons[0].addEventListener("click", () => this.#askName(node.device));
+    buttons[1].addEventListener("click", () => this.#askRevoke(node.device));
     return node;
   }
 
@@ -237,26 +242,41 @@ class PairDesk extends HTMLElement {
     say(kind, [this.#word(one.kind), place, role, zone, hangs, one.via === "link" ? this.#word("link") : ""].filter(Boolean).join(" · "));
     const seen = one.seen_ago_ms === null ? this.#word("never") : this.#word("seen", { t: ago(this.language, one.seen_ago_ms) });
     say(state, active ? (one.streams ? this.#word("open") : seen) : this.#word("ended"));
-    const button = node.querySelector("button");
-    button.hidden = !active;
-    say(button, this.#word("revoke"));
-    button.setAttribute("aria-label", `${this.#word("revoke")}: ${this.#name(one)}`);
+    node.querySelector(".acts").hidden = !active;
+    for (const button of node.querySelectorAll("button")) {
+      say(button, this.#word(button.dataset.act));
+      button.setAttribute("aria-label", `${this.#word(button.dataset.act)}: ${this.#name(one)}`);
+    }
   }
 
   #askRevoke(one) {
+    const go = el("button.button.danger", { type: "submit" }, this.#word("revoke"));
+    const what = el("p", {}, this.#word(one.id === this.#data.mine ? "revokeMine" : "revokeText"));
+    this.#asked(this.#word("revokeTitle", { name: this.#name(one) }), what, go, () => post(`/api/v1/devices/${one.id}/revoke`));
+  }
+
+  #askName(one) {
+    const { id, kind, role, place, languages, orientation } = one;
+    const what = this.#named(one.name);
+    const go = el("button.button.primary", { type: "submit" }, this.#word("save"));
+    this.#asked(this.#word("renameTitle", { name: this.#name(one) }), what, go, () =>
+      post(`/api/v1/devices/${id}/change`, { kind, role, place, languages, orientation, name: what.control.value }));
+    what.control.select();
+  }
+
+  /** A question in a dialogue: `act` asks the gateway once `go` is pressed. */
+  #asked(title, what, go, act) {
     const cancel = el("button.button", { type: "button" }, this.#word("cancel"));
-    const go = el("button.button.danger", { type: "button" }, this.#word("revoke"));
+    const form = el("form", {}, el("h2", { id: "asked-title" }, title), what, el("div.acts", {}, cancel, go));
     cancel.addEventListener("click", () => this.dialog.close());
-    go.addEventListener("click", async () => {
-      const result = await post(`/api/v1/devices/${one.id}/revoke`);
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const result = await act();
       this.dialog.close();
-      if (result === "failed") this.#result("failed");
+      if (result === "failed" || result === "refused") this.#result(result);
       this.#look();
     });
-    this.dialog.replaceChildren(
-      el("h2", { id: "revoke-title" }, this.#word("revokeTitle", { name: this.#name(one) })),
-      el("p", {}, this.#word(one.id === this.#data.mine ? "revokeMine" : "revokeText")),
-      el("div.acts", {}, cancel, go));
+    this.dialog.replaceChildren(form);
     this.dialog.showModal();
     cancel.focus();
   }

@@ -1,7 +1,8 @@
 /** The manager's page: does everything run, since when, and what helps if not. Counts only, nobody's data. */
 
-import { el, say } from "./dom.js";
+import { ask, el, say } from "./dom.js";
 import { earName, faultOf, helpOf, technical } from "./faults.js";
+import { told } from "./staffwords.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
 const POLL_MS = 2000;
@@ -15,6 +16,7 @@ const REASONS = [
   ["refused_weak", /^proof$/], ["refused_replayed", /replay|repeat|once|used|counter|count_/], ["refused_forged", /mac|sign|forg|cmac|key|cryptogram/],
   ["refused_late", /time|expired|late|stale/], ["refused_other", /./],
 ];
+const WAYS = { "/install": "install", "/pair": "devices" }; // pages that whoever reads this may be let in to, and their names
 const STATES = { ok: "statusOk", degraded: "statusDegraded", down: "statusDown" };
 
 /** Whether a part works and still has something to say. */
@@ -29,6 +31,7 @@ function accepted(counts) {
 class ShopStatus extends HTMLElement {
   #shown = "";
   #data = null;
+  #ways = [];
 
   connectedCallback() {
     this.ears = JSON.parse(this.dataset.ears || "{}");
@@ -41,7 +44,12 @@ class ShopStatus extends HTMLElement {
     this.body = el("main.board");
     this.append(el("header.bar", {}, el("div.names", {}, this.heading, this.shop), this.version, el("text-size"), this.toggle), this.body);
     this.#speak(this.language);
-    this.#poll();
+    this.#findWays().then(() => this.#poll());
+  }
+
+  async #findWays() {
+    const asked = await Promise.all(Object.keys(WAYS).map((page) => ask(`/api/v1/pairing/may?page=${page}`)));
+    this.#ways = Object.entries(WAYS).filter((_, n) => asked[n].body?.may);
   }
 
   async #poll() {
@@ -90,7 +98,8 @@ class ShopStatus extends HTMLElement {
       el("section.verdict", { "data-state": data.state }, el("i.lamp"),
         el("div", {}, el("h2", {}, this.#word(STATES[data.state])), el("p", {}, this.#word("partsRunning", { n: data.parts.length - trouble, m: data.parts.length })))),
       this.#parts(data), this.#screens(data), this.#counts(data),
-      el("p.more", {}, el("a", { href: "/notice" }, this.#word("notice"))));
+      el("p.more", {}, ...this.#ways.map(([page, name]) => el("a.button", { href: page }, told(this.language, name))),
+        el("a", { href: "/notice" }, this.#word("notice"))));
   }
 
   #parts(data) {

@@ -101,7 +101,7 @@ class StaffTablet extends HTMLElement {
     this.lockButton = el("button.button.lock-button", { type: "button", hidden: "" });
     this.lockButton.addEventListener("click", () => shut("button"));
     this.devices = el("a.button.plain", { href: "/pair", "data-name": "devices", hidden: "" });
-    this.devices.addEventListener("click", () => (this.watch.on = false)); // whoever goes on working is not locked out
+    this.watch.goesOn(this.devices);
     this.away = el("p.away", { role: "status", hidden: "" });
     this.append(
       el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.signed, this.beside.node, this.shift.node,

@@ -20,7 +20,7 @@ MAX_LOGO_BYTES = 1024 * 1024
 MAX_FONT_BYTES = 2 * 1024 * 1024  # a variable font of all European scripts has 0.3 MB
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 
-# The pages' own colours, for what a brand leaves open.
+# The colours of tokens.css (a test compares them), for what a brand leaves open.
 LIGHT: Palette = {
     "surface": "#faf7f2",
     "raised": "#ffffff",

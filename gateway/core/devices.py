@@ -108,6 +108,7 @@ class Waits:
     source: str
     ends_ms: int
     refused: bool = False
+    taken: bool = False
 
 
 class Waiting:
@@ -144,17 +145,25 @@ class Waiting:
         """Who shows this code now, however it was typed."""
         wanted = plain(code)
         for one in self._waits.values():
-            if one.code == wanted and not one.refused and now_ms < one.ends_ms:
+            if one.code == wanted and not one.refused and not one.taken and now_ms < one.ends_ms:
                 return one
         return None
 
     def take(self, waits: Waits) -> None:
-        """Its code is used; a second approval finds nothing."""
-        self._waits.pop(waits.device_id, None)
+        """Its code is being used: a second approval finds nothing, while the device still shows it."""
+        self._waits[waits.device_id] = replace(waits, taken=True)
 
     def give_back(self, waits: Waits) -> None:
-        """It could not be approved after all."""
-        self._waits.setdefault(waits.device_id, waits)
+        """Nobody uses its code just now."""
+        now = self._waits.get(waits.device_id)
+        if now is not None and now.code == waits.code:
+            self._waits[waits.device_id] = replace(now, taken=False)
+
+    def drop(self, waits: Waits) -> None:
+        """Its code was used."""
+        now = self._waits.get(waits.device_id)
+        if now is not None and now.code == waits.code:
+            del self._waits[waits.device_id]
 
     def refuse(self, waits: Waits) -> None:
         """Its page says so until the code would have ended."""
@@ -163,7 +172,7 @@ class Waiting:
     def count(self, now_ms: int) -> int:
         """How many show a code."""
         self.expire(now_ms)
-        return sum(not one.refused for one in self._waits.values())
+        return sum(not (one.refused or one.taken) for one in self._waits.values())
 
     def expire(self, now_ms: int) -> None:
         self._waits = {key: one for key, one in self._waits.items() if now_ms < one.ends_ms}

@@ -1,7 +1,8 @@
-"""The wire between a browser and a gateway, which a test can cut, stall, or put an error page into. Loopback only."""
+"""The wire between a browser and a gateway, which a test can cut, stall, or put an error page into."""
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,24 +17,24 @@ PAGE = (
 
 
 class Wire:
-    """Forwards 127.0.0.1:`port` to 127.0.0.1:`target`, in a thread of its own.
+    """Forwards 127.0.0.1:`port`, or what a given socket hears, to 127.0.0.1:`target`, in a thread of its own.
 
     `stall`: connections stay open and nothing passes, as after a power cut of a switch; what came meanwhile is gone.
     `refuse`: connections break. `error`: what a proxy answers whose gateway is gone.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, listening: socket.socket | None = None) -> None:
         self.target = target
         self.mode: Mode = "pass"
-        self.port = 0
         self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds none
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._server = self._do(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        self.port = self._server.sockets[0].getsockname()[1]
+        listening = listening or socket.create_server(("127.0.0.1", 0))
+        self.host, self.port = listening.getsockname()
+        self._server = self._do(asyncio.start_server(self._serve, sock=listening))
 
     def set(self, mode: Mode) -> None:
         """Change what the wire does. Connections that were stalled never pass again."""
@@ -115,9 +116,9 @@ class Wire:
 
 
 @contextmanager
-def wire(target: int) -> Iterator[Wire]:
+def wire(target: int, listening: socket.socket | None = None) -> Iterator[Wire]:
     """A wire to a port, taken down at the end."""
-    one = Wire(target)
+    one = Wire(target, listening)
     try:
         yield one
     finally:
