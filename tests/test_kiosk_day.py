@@ -1,10 +1,12 @@
 """Hours of the loop at high speed: the page's memory and its elements stay what they were. `make kiosk-day` runs a day.
 
-Time is wound on slide by slide; the gateway's clock and beats go with it, so nothing is stale.
+Time is wound on slide by slide; the gateway's clock and beats go with it, so nothing is stale. The page is not loaded
+anew at night, or what it has gathered by then would be gone before it is counted.
 """
 
 import asyncio
 import os
+import re
 
 import pytest
 from playwright.async_api import CDPSession, expect
@@ -63,6 +65,7 @@ async def test_a_day_in_the_loop_leaves_nothing_behind(tell: Tell, monkeypatch: 
             await page.clock.install()
             await page.goto(f"http://127.0.0.1:{await ready}/screen?id=coffee")
             await expect(page.locator("html")).to_have_attribute("data-level", "L0")
+            await page.route(re.compile(r"/screen\?"), lambda route: route.fulfill(status=503))
             cdp = await context.new_cdp_session(page)
             before = (0, 0)
             turns = round(HOURS * 3_600_000 / TURN_MS)
