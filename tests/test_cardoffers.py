@@ -16,7 +16,9 @@ from tests.rigs.shop import consent
 from tests.rigs.shopfront import KEY
 from tests.rigs.tillpage import Served, served
 from tests.test_lock_page import pictured, typed
-from tests.test_shift_log import TILL, log, unlocked
+from tests.test_shift_log import log, unlocked
+
+TILL = "/api/v1/tills/till-1/redemptions"
 
 
 async def opened(desk: Served, tablet: Browser) -> str:

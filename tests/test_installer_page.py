@@ -84,6 +84,20 @@ async def test_things_are_placed_from_the_list_and_kept(tmp_path: File) -> None:
         await expect(mark).to_be_visible()
 
 
+async def test_what_is_being_typed_outlasts_a_save(tmp_path: File) -> None:
+    async with open_shop(tmp_path) as shop, opened(shop, DESKTOP) as page:
+        await page.select_option("#thing", "receivers:coffee-ble")
+        await page.get_by_role("button", name="In den Plan setzen").click()
+        field = page.get_by_label("Von links (m)")
+        await field.fill("8")
+        await expect(page.locator(".saved")).to_have_text("Gespeichert")
+        await expect(field).to_have_value("8")
+        await field.press("Enter")
+        await expect(
+            page.get_by_role("button", name=re.compile("^Bluetooth-Empfänger coffee-ble, 8,0 Meter von links"))
+        ).to_be_visible()
+
+
 async def test_a_mark_moves_by_finger_and_by_keys_and_back(tmp_path: File) -> None:
     async with open_shop(tmp_path) as shop, opened(shop) as page:
         await page.select_option("#thing", "receivers:wine-ble")

@@ -110,7 +110,7 @@ async def test_a_refused_device_says_so_and_asks_again_only_when_somebody_presse
         screen = await opened(browser, f"{shop.url}/screen")
         code = await code_on(screen)
         await desk.locator("#code").press_sequentially(code)
-        await desk.locator(".acts button").first.click()
+        await desk.locator("form .acts button").first.click()
         await expect(screen.locator("h1")).to_have_text("Abgelehnt")
         await screen.locator("button.act").click()
         assert await code_on(screen) != code

@@ -314,7 +314,9 @@ export class Planner {
 
   #input(name, label, act) {
     const input = el("input", { type: "number", name, step: "0.1", min: "0", max: "200", inputmode: "decimal" });
+    input.addEventListener("input", () => { input.typing = true; });
     input.addEventListener("change", () => {
+      input.typing = false;
       const metres = tenth(Number(input.value));
       if (input.value !== "" && Number.isFinite(metres)) act(metres);
       else this.#draw();
@@ -323,7 +325,7 @@ export class Planner {
   }
 
   #show(input, metres) {
-    if (metres === undefined || Number(input.value) === metres) return;
+    if (metres === undefined || input.typing || Number(input.value) === metres) return;
     input.value = String(metres);
   }
 

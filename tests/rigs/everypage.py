@@ -166,7 +166,12 @@ async def speak(page: Page, language: str) -> None:
 
 async def still(page: Page) -> None:
     """What moved until now was asked for: by a press, or because something else takes the page's place."""
-    await page.evaluate("globalThis.__moved = { score: 0, what: [] }")
+    await page.evaluate(
+        """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => {
+          globalThis.__moved = { score: 0, what: [] };
+          done();
+        }))))"""
+    )
 
 
 async def wrongs(one: Visit, root: str, scrolls: bool) -> list[str]:

@@ -159,8 +159,9 @@ def shows(kind: str, **more: object) -> Opener:
 
 async def _naming(shop: Window) -> None:
     """A name goes after ten seconds, and whoever looks at it in many sizes takes longer."""
-    while shop.hub.name_screen("coffee", "coffee") == "ok":  # noqa: ASYNC110 - nobody tells that a name is gone
-        await asyncio.sleep(4)
+    while True:
+        shop.hub.name_screen("coffee", "coffee")  # "away" until its stream is there
+        await asyncio.sleep(2)
 
 
 def named() -> Opener:

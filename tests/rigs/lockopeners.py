@@ -161,6 +161,7 @@ def opened(state: Step = nothing) -> Opener:
         await chosen(desk, page)
         await typed(page, PINS["ada"])
         await expect(page.locator("staff-tablet")).to_have_attribute("data-shut", "no")
+        await still(page)
         await state(desk, page)
 
     return locked(unlocked)
