@@ -153,7 +153,7 @@ class Devices:
         """Have this device show a code; one that nobody knows becomes a new one. None = its address asks too often."""
         now_ms = self._clock.now_ms()
         device, new_key = self._own(device_id, key, kind), ""
-        if device is None and not self._is_waiting(device_id, key):
+        if device is None and not self._is_waiting(device_id, key, kind):
             device_id, new_key = self._random(_ID_BYTES).hex(), self._random(_KEY_BYTES).hex()
             key = new_key
         if device is not None and device.is_active:
@@ -178,11 +178,12 @@ class Devices:
         device = self.whose(device_id, key)
         return device if device is not None and device.grant.kind == kind else None
 
-    def _is_waiting(self, device_id: str, key: str) -> bool:
+    def _is_waiting(self, device_id: str, key: str, kind: Kind) -> bool:
+        """A device of another kind is another device, or its approval would take the place of the first."""
+        if device_id in self._devices:
+            return False
         waits = self._waiting.of(device_id, self._clock.now_ms())
-        return self.whose(device_id, key) is not None or (
-            waits is not None and hmac.compare_digest(_hash(key), waits.key_hash)
-        )
+        return waits is not None and waits.kind == kind and hmac.compare_digest(_hash(key), waits.key_hash)
 
     def _shown(self, waits: Waits, device: Device | None) -> Shown:
         left_ms = waits.ends_ms - self._clock.now_ms()
@@ -324,7 +325,7 @@ class Devices:
         return min(old, key=lambda one: one.revoked_ms or 0).device_id if old else None
 
     async def _keep(self, device: Device, by: str, what: str, gone: str) -> None:
-        grant, now_ms = device.grant, self._clock.now_ms()
+        grant, now_ms, before = device.grant, self._clock.now_ms(), self._devices.get(device.device_id)
         told = {"device_id": device.device_id, "kind": grant.kind, "role": grant.role, "place": grant.place}
 
         def write(tx: Tx) -> None:
@@ -340,7 +341,9 @@ class Devices:
         await self._run(write)
         if gone:
             self._devices.pop(gone, None)
-        self._devices[device.device_id] = device
+        now = self._devices.get(device.device_id)
+        if now is before or now is None or now.is_active:  # else it was revoked meanwhile, and stays so
+            self._devices[device.device_id] = device
         self._wake()
 
     def _end_streams(self, device_id: str) -> None:

@@ -119,7 +119,7 @@ class Staffing:
         before = self._colleagues
         self._has_lock = has_lock
         self._colleagues = {one.staff_id: one for one, _ in rows}
-        self._tries = {one.staff_id: tries for one, tries in rows}
+        self._tries = {one.staff_id: tries.resumed(self._clock.now_ms()) for one, tries in rows}
         self._recognition.set_badges({MARK + one.staff_id: _badge(one) for one, _ in rows if one.badge and one.active})
         for tablet in self._shifts.tablets:
             session = self._shifts.at(tablet)
@@ -291,6 +291,7 @@ class Staffing:
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
         self._shifts.shift(delta_ms)
+        self._tries = {who: tries.shifted(delta_ms) for who, tries in self._tries.items()}
 
     def memory_of(self, member_id: str) -> Mapping[str, object]:
         return {}

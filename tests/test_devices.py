@@ -150,6 +150,34 @@ async def test_another_name_ends_no_stream_and_another_place_does(rig: Rig) -> N
         assert rig.devices.listed()[0].device.grant == grant
 
 
+async def test_a_device_that_is_revoked_while_it_is_changed_stays_revoked(rig: Rig) -> None:
+    tablet = await rig.paired(STAFF)
+    manager = replace(STAFF, role="manager")
+    changes = [asyncio.create_task(rig.devices.change(tablet.device_id, manager, "one")) for _ in range(3)]
+    await asyncio.sleep(0)
+    revoking = asyncio.create_task(rig.devices.revoke(tablet.device_id, "two"))
+    while not revoking.done():
+        await asyncio.sleep(0)
+        assert rig.whose(tablet) == "revoked"
+        assert await rig.devices.change(tablet.device_id, manager, "three") == "gone"
+    assert await revoking == "ok" and await asyncio.gather(*changes) == ["ok"] * 3
+    assert rig.whose(tablet) == "revoked"
+    rig.devices = rig.again()
+    await rig.devices.start()
+    assert rig.whose(tablet) == "revoked"
+
+
+async def test_a_screens_key_does_not_make_it_a_tablet(rig: Rig) -> None:
+    screen = await rig.paired()
+    waits = rig.ask(screen, "tablet")
+    assert waits.device_id != screen.device_id and waits.key
+    assert (await rig.devices.approve(waits.code, STAFF, "operator")).result == "ok"
+    assert rig.whose(screen) == "active"
+    other = rig.ask(kind="tablet")
+    assert rig.ask(other, "till").device_id != other.device_id
+    assert rig.ask(other, "tablet").code == other.code
+
+
 async def test_a_disk_that_refuses_leaves_a_code_that_counts_and_a_revoked_device_that_is_out(rig: Rig) -> None:
     shown, paired = rig.ask(), await rig.paired()
     run, rig.devices._run = rig.devices._run, _refusing

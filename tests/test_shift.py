@@ -46,6 +46,17 @@ def test_a_clock_that_was_ahead_keeps_nobody_out_for_longer() -> None:
     assert Tries(FREE_TRIES, NOW).gate(NOW) == ("open", 0)
 
 
+def test_a_clock_set_back_makes_no_wait_longer_and_it_runs_down() -> None:
+    tries = Tries(FREE_TRIES, NOW + FIRST_WAIT_MS)
+    day_ms = 86_400_000
+    assert tries.gate(NOW - day_ms) == ("wait", FIRST_WAIT_MS)
+    resumed = tries.resumed(NOW - day_ms)
+    assert resumed.gate(NOW - day_ms + FIRST_WAIT_MS) == ("open", 0)
+    assert tries.resumed(NOW) == tries
+    assert tries.shifted(-day_ms).gate(NOW - day_ms) == ("wait", FIRST_WAIT_MS)
+    assert Tries(2).shifted(-day_ms) == Tries(2)
+
+
 def test_a_tablet_is_unlocked_for_one_colleague_until_it_is_locked() -> None:
     shifts = Shifts()
     assert shifts.at("t") is None and shifts.lock("t") is None and not shifts.active("t", NOW)

@@ -28,10 +28,18 @@ class Tries:
 
     def gate(self, now_ms: int) -> tuple[Gate, int]:
         """Whether a PIN is looked at now, and how long until it is (ms)."""
-        left_ms = min(self.until_ms - now_ms, LOCKED_MS)  # a clock that was behind keeps nobody out for longer
+        left_ms = min(self.until_ms - now_ms, wait_ms(self.wrong))  # a clock set back keeps nobody out for longer
         if left_ms <= 0:
             return "open", 0
         return ("locked" if self.wrong >= MAX_TRIES else "wait"), left_ms
+
+    def resumed(self, now_ms: int) -> "Tries":
+        """The same after a start, by a clock that may have been set back meanwhile."""
+        return replace(self, until_ms=min(self.until_ms, now_ms + wait_ms(self.wrong)))
+
+    def shifted(self, delta_ms: int) -> "Tries":
+        """The same after a step of the clock."""
+        return replace(self, until_ms=self.until_ms + delta_ms if self.until_ms else 0)
 
     def taken(self, now_ms: int) -> "Tries":
         """One try more, counted before it is looked at, so that guesses in parallel count each."""
