@@ -85,8 +85,8 @@ def ops() -> list[dict[str, Any]]:
 
 
 def classes() -> list[dict[str, Any]]:
-    """The classes of coupons, as `coupons.put` takes them: one that a shop may sign for a phone."""
-    return [{"name": CLASS, "offline": "lease", "max_cents": 500, "phone_days": 7}]
+    """The classes of coupons, as `coupons.put` takes them: one that a shop may sign for a phone, once a day and member."""
+    return [{"name": CLASS, "offline": "lease", "max_cents": 500, "member_day": 1, "phone_days": 7}]
 
 
 def sold(number: int) -> list[dict[str, Any]]:
