@@ -103,6 +103,19 @@ async def card_open_again(page: Page) -> None:
     await expect(page.locator(".panel.open h2")).to_have_text("Mia")
 
 
+async def test_a_lock_that_shut_by_itself_says_why_until_somebody_types(tmp_path: Path) -> None:
+    async with shopping(tmp_path) as shop:
+        await shop.own.shop.push(crew())
+        page = await tablet(shop)
+        await page.evaluate("sessionStorage.setItem('locked-why', 'lockedIdle')")
+        await page.reload()
+        await expect(page.locator(".lock-why")).to_have_text("Locked because nobody used it.")
+        await unlocked(page)
+        await page.locator(".lock-button").click()
+        await expect(page.locator(".lock")).to_be_visible()
+        await expect(page.locator(".lock-why")).to_have_count(0)
+
+
 async def test_whoever_is_taken_away_loses_the_open_card_at_once(tmp_path: Path) -> None:
     async with shopping(tmp_path) as shop:
         await shop.own.shop.push(crew())

@@ -11,6 +11,9 @@ const GOING_MS = 8_000; // until another page of ours is there, or its worker ha
 const TOUCHES = ["pointerdown", "keydown", "wheel"];
 const BACKS = 20_000; // who begins to type and walks away leaves no half PIN
 const URL = "/api/v1/tablet/lock";
+const WHY = "locked-why"; // what the next lock in this tab says of how it came
+
+let pressed = false; // whether this page itself has locked the tablet
 
 /** Tell the gateway that somebody touches this tablet, and lock it as soon as nobody sees it.
  *  @param {boolean} hides whether a page that nobody sees locks
@@ -35,12 +38,21 @@ export function watchful(hides = true) {
 
 /** Lock this tablet; also when the page goes away meanwhile. */
 export function shut(reason) {
+  pressed = true;
   const body = JSON.stringify({ reason });
   return fetch(URL, { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true }).catch(() => null);
 }
 
+/** Leave for the lock, and come back to `next` from there. @param {boolean} worked whether somebody worked on this page */
+export function toLock(next, worked) {
+  sessionStorage.setItem("next", next);
+  if (worked && !pressed) sessionStorage.setItem(WHY, "lockedIdle");
+  location.replace("/tablet");
+}
+
 export class Lock {
   #view = null;
+  #why = "";
   #chosen = null; // the colleague whose PIN is asked for
   #since = 0; // when the view came, by which waits are counted
   #typed = 0;
@@ -66,6 +78,8 @@ export class Lock {
     const first = this.#view === null;
     this.#view = view;
     this.#since = performance.now();
+    if (first) this.#why = sessionStorage.getItem(WHY) ?? "";
+    sessionStorage.removeItem(WHY);
     this.node.hidden = false;
     if (badge !== null) this.#choose(badge, told(this.language, "badgeSeen"));
     else if (this.#chosen === null || !this.#colleague(this.#chosen)) this.#list(first);
@@ -133,7 +147,8 @@ export class Lock {
     }
     const title = el("h2", { tabindex: "-1" }, told(this.language, "who"));
     const mates = view.colleagues.map((one) => this.#mate(one, () => this.#pressed(one)));
-    this.side.replaceChildren(title, el("p", {}, told(this.language, "whoText")), this.said, el("ul.mates", {}, ...mates));
+    const why = this.#why ? el("p.lock-why", {}, told(this.language, this.#why)) : null;
+    this.side.replaceChildren(...[title, why].filter(Boolean), el("p", {}, told(this.language, "whoText")), this.said, el("ul.mates", {}, ...mates));
     if (focus && document.activeElement === document.body) title.focus({ preventScroll: true });
   }
 

@@ -1,7 +1,7 @@
 /** Devices of the shop: whoever may types a code that a new one shows, says what it becomes, and takes access away. */
 
 import { ask, el, minutes, post, say } from "./dom.js";
-import { watchful } from "./lock.js";
+import { toLock, watchful } from "./lock.js";
 import { ago, said } from "./pairwords.js";
 import { deviceLanguage, other, pick } from "./words.js";
 
@@ -79,8 +79,7 @@ class PairDesk extends HTMLElement {
   /** A manager has to sign in first; the code that was scanned waits in this tab. */
   #later() {
     const code = plain(this.input.value || (new URLSearchParams(location.search).get("c") ?? ""));
-    sessionStorage.setItem("next", code ? `/pair?c=${code}` : "/pair");
-    location.replace("/tablet");
+    toLock(code ? `/pair?c=${code}` : "/pair", this.#data !== null);
   }
 
   async #look() {
