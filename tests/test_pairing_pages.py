@@ -53,6 +53,11 @@ async def test_a_new_screen_is_approved_on_the_managers_tablet_and_shows_what_it
         assert not set(code) & set("01OI")
         await expect(screen.locator(".place")).to_contain_text("Kontor am Markt")
         await expect(screen.locator(".left")).to_contain_text("Neuer Code in 9:")
+        await expect(screen.locator(".how")).to_contain_text(
+            "Auf dem Tablet der Leitung „Geräte“ öffnen (oder 127.0.0.1:"
+        )
+        assert await screen.locator("pairing-page a").count() == 0  # no way here leads anywhere but back
+        await expect(screen.locator(".alone")).to_contain_text("„localhost“ findet kein anderes Gerät")
         await desk.locator("#code").press_sequentially(code.lower())
         await expect(desk.locator(".grant h3")).to_have_text("Ein Bildschirm möchte zum Laden gehören")
         assert await desk.locator('input[value="coffee"]').is_checked()
