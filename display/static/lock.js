@@ -58,7 +58,9 @@ export class Lock {
   #typed = 0;
   #pad = null;
 
-  constructor() {
+  /** @param {boolean} counts whether it says how many ask for advice */
+  constructor(counts = true) {
+    this.counts = counts;
     this.language = deviceLanguage();
     this.time = el("p.lock-time");
     this.day = el("p.lock-day");
@@ -107,7 +109,7 @@ export class Lock {
     const now = new Date();
     say(this.time, clock(this.language, now));
     say(this.day, now.toLocaleDateString(this.language, { weekday: "long", day: "numeric", month: "long" }));
-    this.asking.hidden = lost || this.#view.state !== "locked";
+    this.asking.hidden = !this.counts || lost || this.#view.state !== "locked";
     this.asking.dataset.n = String(this.#view.waiting);
     say(this.asking, counted(this.language, "asking", this.#view.waiting));
     for (const chip of this.side.querySelectorAll(".mate")) this.#wait(chip);
@@ -225,16 +227,18 @@ export class Lock {
   }
 }
 
-/** A page that was answered 423: the lock lies over it until somebody opens it, or a customer's page takes its place. */
-export async function shutOut(again) {
+/** A page that was answered 423: the lock lies over it until somebody opens it, or a customer's page takes its place.
+ *  @param {() => void} again loads it anew @param {HTMLElement} bar its header, which stays in sight */
+export async function shutOut(again, bar) {
   const { status, body } = await ask(URL);
   if (!body?.lock) {
     if (status !== 0 && !(await opened())) location.replace("/me");
     return;
   }
   if (document.querySelector(".lock-over")) return;
-  const lock = new Lock();
-  const over = el("dialog.lock-over", {}, lock.node);
+  const lock = new Lock(false);
+  new MutationObserver(() => lock.speak(deviceLanguage())).observe(document.documentElement, { attributeFilter: ["lang"] });
+  const over = el("dialog.lock-over", {}, bar, lock.node);
   over.addEventListener("cancel", (event) => event.preventDefault());
   document.body.append(over);
   over.showModal();

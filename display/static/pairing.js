@@ -51,8 +51,9 @@ class PairingPage extends HTMLElement {
     if (this.asking) return;
     this.asking = true;
     const { kind, wish } = this.dataset;
+    const orientation = innerHeight > innerWidth ? "portrait" : "landscape";
     const asked = method === "POST"
-      ? { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind, wish }) } : {};
+      ? { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind, wish, orientation }) } : {};
     let told = null;
     try {
       const answer = await fetch(method === "POST" ? "/api/v1/pairing" : `/api/v1/pairing?kind=${kind}`,
