@@ -220,6 +220,11 @@ async def test_the_state_says_what_helps(tmp_path: File) -> None:
         await expect(page.locator('[data-state="down"]')).to_contain_text("Das hilft")
         await expect(page.locator('[data-state="degraded"]')).to_contain_text("Platz auf dem Datenträger")
         await expect(page.get_by_text(f"{shop.url}/screen?id=wine")).to_be_visible()
+        shop.health.set("clock", "ok", shop.clock.now_ms(), "not synchronised", "Let the box reach a time server.")
+        clock = page.locator('[data-state="remark"]')
+        await expect(clock).to_contain_text("Die Uhr ist nicht abgeglichen.")
+        await expect(clock).to_contain_text("Das hilft: Das Gerät einen Zeitserver erreichen lassen.")
+        await expect(page.locator("li", has_text="wine").locator("h3")).to_have_text("Weinkeller")
         await shot(page, "state-phone")
 
 

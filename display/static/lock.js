@@ -238,7 +238,7 @@ export async function shutOut(again, bar) {
   if (document.querySelector(".lock-over")) return;
   const lock = new Lock(false);
   new MutationObserver(() => lock.speak(deviceLanguage())).observe(document.documentElement, { attributeFilter: ["lang"] });
-  const over = el("dialog.lock-over", {}, bar, lock.node);
+  const over = el("dialog.lock-over", { autofocus: "" }, bar, lock.node);
   over.addEventListener("cancel", (event) => event.preventDefault());
   document.body.append(over);
   over.showModal();
