@@ -30,10 +30,11 @@ class _Form(BaseModel):
 
 
 class Asking(_Form):
-    """A page that is not let in. `wish`: the screen or till that its address names."""
+    """A page that is not let in. `wish`: the screen or till that its address names; `orientation`: how it lies."""
 
     kind: _Kind
     wish: _Place = ""
+    orientation: Literal["landscape", "portrait"] | None = None
 
 
 class Typed(_Form):
@@ -118,7 +119,7 @@ def _add_waiting(app: FastAPI, path: Path, devices: Devices, clock: Clock, pages
         """Have this browser show a code: pending with it, or active. 429 where its address asks too often."""
         device_id, key = cookies.parts(request.cookies.get(cookies.COOKIES[asking.kind]))
         source = request.client.host if request.client is not None else ""
-        shown = devices.ask(device_id, key, asking.kind, asking.wish, source)
+        shown = devices.ask(device_id, key, asking.kind, asking.wish, source, asking.orientation)
         if shown is None:
             raise HTTPException(429, "Too many devices ask from there. Try again in ten minutes.")
         answer = JSONResponse(told(shown, request), headers=FRESH)
@@ -155,6 +156,7 @@ def _add_approving(app: FastAPI, path: Path, devices: Devices, clock: Clock, pag
         body: wire.Json = {"result": found.result, "wait_ms": wire.real_ms(found.wait_ms, clock.speed)}
         if found.kind is not None:
             body |= {"kind": found.kind, "wish": found.wish, "ttl_ms": wire.real_ms(found.left_ms, clock.speed)}
+            body |= {"orientation": found.orientation}
         return JSONResponse(body, headers=FRESH)
 
     @app.get("/pair", include_in_schema=False)

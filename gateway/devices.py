@@ -18,6 +18,7 @@ from gateway.core.devices import (
     Grant,
     Guessing,
     Kind,
+    Orientation,
     State,
     Waiting,
     Waits,
@@ -57,13 +58,14 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What whoever approves learns of a code. `wait_ms`: before the next try."""
+    """What whoever approves learns of a code. `wait_ms`: before the next try; `orientation` None = not said."""
 
     result: Approved
     kind: Kind | None = None
     wish: str = ""
     left_ms: int = 0
     wait_ms: int = 0
+    orientation: Orientation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,9 @@ class Devices:
 
     # --- the device's side ----------------------------------------------------------------------------------
 
-    def ask(self, device_id: str, key: str, kind: Kind, wish: str, source: str) -> Shown | None:
+    def ask(
+        self, device_id: str, key: str, kind: Kind, wish: str, source: str, orientation: Orientation | None = None
+    ) -> Shown | None:
         """Have this device show a code; one that nobody knows becomes a new one. None = its address asks too often."""
         now_ms = self._clock.now_ms()
         device, new_key = self._own(device_id, key, kind), ""
@@ -158,7 +162,7 @@ class Devices:
             key = new_key
         if device is not None and device.is_active:
             return Shown("active", device_id, device=device)
-        waits = self._waiting.ask(device_id, _hash(key), kind, wish, source, now_ms)
+        waits = self._waiting.ask(device_id, _hash(key), kind, wish, source, now_ms, orientation)
         if waits is None:
             self._health.count("devices.asked_too_often")
             return None
@@ -171,6 +175,7 @@ class Devices:
             return Shown("active", device_id, device=device)
         waits = self._waiting.of(device_id, self._clock.now_ms())
         if waits is not None and waits.kind == kind and hmac.compare_digest(_hash(key), waits.key_hash):
+            self._waiting.looks(waits, self._clock.now_ms())
             return self._shown(waits, device)
         return Shown("revoked" if device is not None else "new", was_revoked=device is not None)
 
@@ -198,7 +203,8 @@ class Devices:
         waits = self._guessed(code, by)
         if isinstance(waits, Found):
             return waits
-        return Found("ok", waits.kind, waits.wish, waits.ends_ms - self._clock.now_ms())
+        left_ms = waits.ends_ms - self._clock.now_ms()
+        return Found("ok", waits.kind, waits.wish, left_ms, orientation=waits.orientation)
 
     async def approve(self, code: str, grant: Grant, by: str) -> Found:
         """Make a device ours; ok, wrong, wait, refused (this cannot be granted) or full. Of two who approve, one does.

@@ -46,12 +46,13 @@ def add_verbs(parser: argparse.ArgumentParser, default_config: Path) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    answer = do(config.load(arguments.config), asked(arguments))
+    loaded = config.load(arguments.config)
+    answer = do(loaded, asked(arguments))
     result = answer["result"]
     if result == "disk":
         raise StoreError("the disk refuses: nothing is stored")
     if result != "ok":
-        say(NOT[result], "yellow")
+        say(NOT[result] + (_choice(loaded) if result == "refused" else ""), "yellow")
         return 1
     match arguments.act:
         case "list":
@@ -63,6 +64,16 @@ def _run(arguments: argparse.Namespace) -> int:
         case "revoke":
             out.print("revoked; its page shows nothing any more and asks for a new code", highlight=False)
     return 0
+
+
+def _choice(loaded: Config) -> str:
+    """What a screen or till may be given here."""
+    places = {
+        "screen": [one.id for one in loaded.screen],
+        "till": sorted({one.till for one in loaded.receiver if one.till is not None}),
+    }
+    named = [f"{kind}:{place}" for kind in places for place in places[kind]]
+    return f"; here --as may be {', '.join([*named, 'tablet'])}"
 
 
 def asked(arguments: argparse.Namespace) -> dict[str, Any]:

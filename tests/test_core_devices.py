@@ -17,6 +17,7 @@ from gateway.core.devices import (
     MAX_CODES_SOURCE,
     MAX_GUESSERS,
     MAX_WAITING,
+    STILL_MS,
     Grant,
     Guessing,
     Waiting,
@@ -57,10 +58,28 @@ def test_whatever_is_typed_is_a_code_or_none(text: str) -> None:
     assert (waiting.by_code(text, 0) is not None) == (plain(text) == code)
 
 
+def test_a_page_that_somebody_left_shows_no_code_any_more_and_its_code_still_counts() -> None:
+    assert STILL_MS > 60_000, "a page in the background asks once a minute"
+    waiting = Waiting(counting())
+    left, open_still = ask(waiting), ask(waiting, "d2")
+    waiting.looks(open_still, STILL_MS - 1)
+    assert waiting.count(STILL_MS - 1) == 2
+    assert waiting.count(STILL_MS) == 1
+    assert waiting.by_code(left.code, STILL_MS) == left
+
+
+def test_a_page_that_asks_again_may_have_been_turned_round() -> None:
+    waiting = Waiting(counting())
+    assert ask(waiting).orientation is None
+    turned = waiting.ask("d1", b"hash", "screen", "coffee", "192.0.2.1", 1, "portrait")
+    assert turned is not None and turned.orientation == "portrait"
+    assert ask(waiting, now_ms=2).orientation == "portrait"
+
+
 def test_a_code_counts_for_ten_minutes_and_asking_again_gives_the_same_one_meanwhile() -> None:
     waiting = Waiting(counting())
     first = ask(waiting)
-    assert ask(waiting, now_ms=CODE_MS - 1) == first
+    assert ask(waiting, now_ms=CODE_MS - 1).code == first.code
     assert waiting.by_code(first.code, CODE_MS - 1) is not None
     assert waiting.by_code(first.code, CODE_MS) is None and waiting.of("d1", CODE_MS) is None
     assert ask(waiting, now_ms=CODE_MS).code != first.code

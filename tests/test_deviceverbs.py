@@ -46,7 +46,12 @@ def test_from_a_code_to_a_tablet_and_out_again(tmp_path: Path, capfd: pytest.Cap
         assert run(config, "approve", shown["code"], "--as", "screen:bar") == 1
         assert run(config, "approve", shown["code"], "--as", "fridge") == 1
         said = capfd.readouterr().err
-        assert "no device shows this code" in said and "cannot become that" in said and "expected --as" in said
+        assert (
+            "no device shows this code" in said
+            and "cannot become that" in said
+            and "screen:bar, tablet" in said.replace("\n", " ")
+            and "expected --as" in said
+        )
         assert run(config, "approve", shown["code"], "--as", "tablet", "--role", "manager", "--name", "Tresen") == 0
         assert "paired as tablet" in capfd.readouterr().out
     finally:

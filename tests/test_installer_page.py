@@ -9,7 +9,7 @@ from pathlib import Path as File
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from gateway.core.floor import Floor
 from gateway.placing import placed
@@ -234,6 +234,11 @@ async def test_the_state_says_what_helps(tmp_path: File) -> None:
         await expect(page.locator('[data-state="down"]')).to_contain_text("Das hilft")
         await expect(page.locator('[data-state="degraded"]')).to_contain_text("Platz auf dem Datenträger")
         await expect(page.get_by_text(f"{shop.url}/screen?id=wine")).to_be_visible()
+        shop.health.set("clock", "ok", shop.clock.now_ms(), "not synchronised", "Let the box reach a time server.")
+        clock = page.locator('[data-state="remark"]')
+        await expect(clock).to_contain_text("Die Uhr ist nicht abgeglichen.")
+        await expect(clock).to_contain_text("Das hilft: Das Gerät einen Zeitserver erreichen lassen.")
+        await expect(page.locator("li", has_text="wine").locator("h3")).to_have_text("Weinkeller")
         await shot(page, "state-phone")
 
 
@@ -256,3 +261,36 @@ async def test_it_speaks_english(tmp_path: File) -> None:
         await expect(page.locator("h1")).to_have_text("Set up")
         await expect(page.get_by_role("tab", name="Floor plan")).to_be_visible()
         assert await page.locator("html").get_attribute("lang") == "en"
+
+
+async def test_a_page_that_nobody_touches_keeps_no_tablet_open_and_leaves_once_it_is_locked(tmp_path: File) -> None:
+    async with open_shop(tmp_path) as shop, opened(shop) as page:
+        touches: list[str] = []
+        lock: dict[str, Any] = {"lock": None}
+
+        async def watched(route: Route) -> None:
+            answer = await route.fetch()
+            await route.fulfill(json={**await answer.json(), "watched": True})
+
+        async def active(route: Route) -> None:
+            touches.append(route.request.url)
+            await route.fulfill(json={"result": "ok"})
+
+        await page.route("**/api/v1/install", watched)
+        await page.route("**/api/v1/tablet/active", active)
+        await page.route("**/api/v1/tablet/lock", lambda route: route.fulfill(json=lock))
+        await page.route("**/tablet", lambda route: route.fulfill(content_type="text/html", body="<p>locked</p>"))
+        await page.clock.install()
+        await page.reload()
+        await expect(page.locator("shop-install")).to_have_attribute("data-known", "")
+        await page.clock.run_for(190_000)
+        assert touches == []
+        await page.locator("h1").click()
+        assert len(await until(lambda: touches)) == 1
+        lock["lock"] = {"state": "locked"}
+        await page.get_by_role("tab").last.click()
+        await page.wait_for_url("**/tablet")
+        assert await page.evaluate("[sessionStorage.next, sessionStorage['locked-why']]") == [
+            "/install#state",
+            "lockedIdle",
+        ]

@@ -103,6 +103,19 @@ async def card_open_again(page: Page) -> None:
     await expect(page.locator(".panel.open h2")).to_have_text("Mia")
 
 
+async def test_a_lock_that_shut_by_itself_says_why_until_somebody_types(tmp_path: Path) -> None:
+    async with shopping(tmp_path) as shop:
+        await shop.own.shop.push(crew())
+        page = await tablet(shop)
+        await page.evaluate("sessionStorage.setItem('locked-why', 'lockedIdle')")
+        await page.reload()
+        await expect(page.locator(".lock-why")).to_have_text("Locked because nobody used it.")
+        await unlocked(page)
+        await page.locator(".lock-button").click()
+        await expect(page.locator(".lock")).to_be_visible()
+        await expect(page.locator(".lock-why")).to_have_count(0)
+
+
 async def test_whoever_is_taken_away_loses_the_open_card_at_once(tmp_path: Path) -> None:
     async with shopping(tmp_path) as shop:
         await shop.own.shop.push(crew())
@@ -214,6 +227,8 @@ async def test_it_looks_right_with_any_name_at_every_size(tmp_path: Path, width:
         await page.locator(".mate").nth(1).click()
         await expect(page.locator(".pin")).to_be_visible()
         await pictured(page, "lock-pin")
+        if height > 520:
+            await expect(page.locator(".lock-side > .button")).to_be_in_viewport(ratio=1)
         assert await faults(page, "staff-tablet", True) == []
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -235,6 +250,12 @@ async def test_the_page_of_a_till_is_locked_with_its_tablet(tmp_path: Path) -> N
         page = await shop.page(f"/till?id=till-1&key={KEY}", 1280, 800)
         await expect(page.locator(".lock")).to_be_visible()
         await pictured(page, "till-lock")
+        await expect(page.locator(".lock-over h1")).to_have_text("Till till-1")
+        await expect(page.locator(".lock-over .lock-asking")).to_be_hidden()
+        assert await page.locator(".lock-over text-size button").is_visible()
+        await page.locator(".lock-over [data-role=language]").click()
+        await expect(page.locator(".lock-over h2")).to_have_text("Wer ist da?")
+        await page.locator(".lock-over [data-role=language]").click()
         await page.locator(".mate[data-staff=bo]").click()
         await typed(page, PINS["bo"])
         await expect(page.locator("till-desk")).to_be_visible()

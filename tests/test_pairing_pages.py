@@ -53,6 +53,11 @@ async def test_a_new_screen_is_approved_on_the_managers_tablet_and_shows_what_it
         assert not set(code) & set("01OI")
         await expect(screen.locator(".place")).to_contain_text("Kontor am Markt")
         await expect(screen.locator(".left")).to_contain_text("Neuer Code in 9:")
+        await expect(screen.locator(".how")).to_contain_text(
+            "Auf dem Tablet der Leitung „Geräte“ öffnen (oder 127.0.0.1:"
+        )
+        assert await screen.locator("pairing-page a").count() == 0  # no way here leads anywhere but back
+        await expect(screen.locator(".alone")).to_contain_text("„localhost“ findet kein anderes Gerät")
         await desk.locator("#code").press_sequentially(code.lower())
         await expect(desk.locator(".grant h3")).to_have_text("Ein Bildschirm möchte zum Laden gehören")
         assert await desk.locator('input[value="coffee"]').is_checked()
@@ -62,6 +67,29 @@ async def test_a_new_screen_is_approved_on_the_managers_tablet_and_shows_what_it
         await expect(screen.locator("shop-screen")).to_be_visible()
         assert screen.url == f"{shop.url}/screen?id=coffee"
         await expect(desk.locator(".device", has_text="Über der Bar").locator(".state")).to_have_text("verbunden")
+
+
+async def test_a_screen_that_no_address_names_asks_where_it_hangs_and_knows_how(tmp_path: Path) -> None:
+    async with shop_and(tmp_path) as (shop, browser):
+        desk = await manager(browser, shop)
+        context = await browser.new_context(viewport={"width": 1080, "height": 1920}, extra_http_headers=ELSEWHERE)
+        screen = await context.new_page()
+        await screen.goto(f"{shop.url}/screen")
+        await desk.locator("#code").press_sequentially(await code_on(screen))
+        await expect(desk.locator('input[value="coffee"]')).to_be_focused()
+        assert await desk.locator('input[value="portrait"]').is_checked()
+        await expect(desk.locator('label.option:has(input[value="coffee"])')).to_have_text("Kaffeeregalcoffee")
+        await desk.locator(".grant button.primary").click()
+        await expect(desk.locator("fieldset[aria-describedby=lack] .lack")).to_have_text(
+            "Bitte wählen Sie hier etwas aus."
+        )
+        await expect(desk.locator('input[value="coffee"]')).to_be_focused()
+        await desk.locator('label.option:has(input[value="wine"])').click()
+        await expect(desk.locator(".lack")).to_have_count(0)
+        await desk.locator(".grant button.primary").click()
+        await expect(screen.locator("shop-screen")).to_be_visible()
+        (grant,) = [one.device.grant for one in shop.devices.listed() if one.device.grant.kind == "screen"]
+        assert (grant.place, grant.orientation) == ("wine", "portrait")
 
 
 async def test_a_tablet_that_scans_the_code_of_another_one_approves_it_by_two_presses(tmp_path: Path) -> None:
@@ -128,8 +156,8 @@ async def test_a_device_revoked_while_open_is_wiped_at_once_and_shows_why_with_a
         row = desk.locator(".device", has_text="Zweites")
         await row.locator("[data-act=revoke]").click()
         await desk.locator("dialog button.danger").click()
-        await expect(row.locator(".state")).to_have_text("zurückgezogen")
-        await expect(tablet.locator(".note")).to_contain_text("zurückgezogen")
+        await expect(row.locator(".state")).to_have_text("Zugang entzogen")
+        await expect(tablet.locator(".note")).to_contain_text("entzogen")
         await expect(tablet.locator("staff-tablet")).to_have_count(0)
         await shop.devices.approve(await code_on(tablet), Grant("tablet", "staff", name="Zweites"), "operator")
         await expect(tablet.locator("staff-tablet")).to_have_attribute("data-live", "yes")
@@ -145,7 +173,7 @@ async def test_a_device_is_renamed_and_goes_on_without_a_break(tmp_path: Path) -
         await expect(screen.locator("html")).to_have_attribute("data-level", "L0")
         row = desk.locator(".device", has_text="coffee")
         await row.locator("[data-act=rename]").click()
-        await expect(desk.locator("dialog h2")).to_have_text("Bildschirm coffee umbenennen")
+        await expect(desk.locator("dialog h2")).to_have_text("Bildschirm Kaffeeregal umbenennen")
         await desk.locator("dialog input").fill("  <b>Über</b> der Bar ")
         await desk.keyboard.press("Enter")
         row = desk.locator(".device", has_text="<b>Über</b> der Bar")

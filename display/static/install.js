@@ -4,6 +4,7 @@ import { ask, el, say } from "./dom.js";
 import { FobView } from "./fob.js";
 import { StateView, zoneName } from "./installstate.js";
 import { word } from "./installwords.js";
+import { toLock, watchful } from "./lock.js";
 import { Planner } from "./planner.js";
 import { WalkView } from "./walk.js";
 import { deviceLanguage, other, pick } from "./words.js";
@@ -13,7 +14,7 @@ const STATE_MS = 3000;
 const LOCKED = 423; // nobody has unlocked this tablet, or a customer holds it
 const FORBIDDEN = 403; // a colleague works here whom this is not for
 const ACTIVE_MS = 30_000;
-const WALK_MS = 600_000; // whoever measures walks about with it, and touches it less often than a colleague who advises
+const WALK_MS = 600_000; // whoever measures walks about with a fob, and touches this less often than a colleague who advises
 const IDLE_MS = 5000; // while no fob is heeded there is nothing to hurry for
 
 class ShopInstall extends HTMLElement {
@@ -22,6 +23,7 @@ class ShopInstall extends HTMLElement {
   #timer = 0;
   #asked = 0;
   #touched = performance.now();
+  watch = watchful(false);
 
   connectedCallback() {
     this.language = deviceLanguage();
@@ -49,7 +51,12 @@ class ShopInstall extends HTMLElement {
     this.#open(this.#tab, false);
     this.#load();
     for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, () => (this.#touched = performance.now()), { passive: true, capture: true });
-    setInterval(() => this.#known?.watched && performance.now() - this.#touched < WALK_MS && ask("/api/v1/tablet/active", {}), ACTIVE_MS);
+    setInterval(() => this.#walks() && ask("/api/v1/tablet/active", {}), ACTIVE_MS);
+  }
+
+  /** Whether a walk goes on, so that nobody who carries the fob about is locked out. */
+  #walks() {
+    return this.watch.on && this.#tab === "walk" && this.views.fob.heeded && performance.now() - this.#touched < WALK_MS;
   }
 
   #tabOf(tab) {
@@ -108,8 +115,7 @@ class ShopInstall extends HTMLElement {
   async #load() {
     const { status, body } = await ask("/api/v1/install");
     if (status === LOCKED || status === FORBIDDEN) {
-      sessionStorage.setItem("next", "/install");
-      location.replace("/tablet");
+      this.#leave();
       return;
     }
     this.#trouble(body ? "" : String(status));
@@ -118,25 +124,36 @@ class ShopInstall extends HTMLElement {
       return;
     }
     this.#known = body;
+    this.watch.on = body.watched;
     say(this.shop, pick(body.shop.name, this.language));
     this.views.plan.load(body);
     await this.#poll();
     this.dataset.known = "";
   }
 
-  /** Ask for what the open tab shows, and again in a while. */
+  /** Who works here signs in first, and comes back to this tab. */
+  #leave() {
+    toLock(`/install${location.hash}`, this.#known !== null);
+  }
+
+  /** Ask for what the open tab shows, and again in a while; where a lock may shut, also whether it did. */
   async #poll() {
     clearTimeout(this.#timer);
     const mine = ++this.#asked;
     if (!this.#known || document.visibilityState === "hidden") return;
     const asks = { plan: [], fob: ["fob"], walk: ["fob", "walk"], state: ["state"] }[this.#tab];
-    const answers = await Promise.all(asks.map((one) => ask(one === "state" ? "/api/v1/status" : `/api/v1/install/${one}`)));
+    const [lock, ...answers] = await Promise.all([this.watch.on ? ask("/api/v1/tablet/lock") : null,
+      ...asks.map((one) => ask(one === "state" ? "/api/v1/status" : `/api/v1/install/${one}`))]);
     if (mine !== this.#asked) return; // a later question was asked meanwhile
+    if (lock?.body?.lock || [lock, ...answers].some((one) => one?.status === LOCKED || one?.status === FORBIDDEN)) {
+      this.#leave();
+      return;
+    }
     const missed = answers.find((answer) => !answer.body);
     this.#trouble(missed ? String(missed.status) : "");
     asks.forEach((one, n) => answers[n].body && this.views[one].show(answers[n].body));
     const busy = this.views.fob.heeded || this.views.walk.standing;
-    if (asks.length) this.#timer = setTimeout(() => this.#poll(), this.#tab === "state" ? STATE_MS : busy ? this.#known.live_ms : IDLE_MS);
+    if (asks.length || this.watch.on) this.#timer = setTimeout(() => this.#poll(), this.#tab === "state" ? STATE_MS : busy ? this.#known.live_ms : IDLE_MS);
   }
 }
 

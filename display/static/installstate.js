@@ -1,7 +1,7 @@
 /** Whether every screen, reader and radio works, in plain words with the next step. Counts only, nobody's data. */
 
 import { el, post, say } from "./dom.js";
-import { earName, faultOf, helpOf, technical } from "./faults.js";
+import { earName, faultOf, helpOf, remarked, remarkOf, technical } from "./faults.js";
 import { word } from "./installwords.js";
 import { pick } from "./words.js";
 
@@ -74,8 +74,8 @@ export class StateView {
       const result = await post(`/api/v1/install/screens/${encodeURIComponent(screen.id)}/name`);
       say(this.told, this.#say(`name_${result}`, { id: screen.id }));
     });
-    return this.#row(state, screen.id, [
-      el("p", {}, `${this.page.named(screen.zone)} · ${this.#say(now, { n: screen.connected })}`),
+    return this.#row(state, pick(this.page.known().shop.zones[screen.zone], this.page.language()) || screen.id, [
+      el("p", {}, `${screen.id} · ${this.#say(now, { n: screen.connected })}`),
       part?.detail ? el("p", {}, part.detail) : null,
       there ? this.#help(part?.action) : this.#help(this.#say("offHelp", { url })),
     ], button);
@@ -96,8 +96,9 @@ export class StateView {
   #part(part) {
     const [kind, which] = part.name.split(":");
     const help = part.state === "ok" ? "" : this.#say(`help_${kind}`);
-    return this.#row(part.state, this.#say(`part_${kind}`, { n: which ?? "" }) || part.name,
-      [part.detail && part.state !== "ok" ? el("p", {}, part.detail) : null, this.#help(part.action || help)]);
+    const { text, action } = remarkOf(this.page.language(), part);
+    return this.#row(remarked(part) ? "remark" : part.state, this.#say(`part_${kind}`, { n: which ?? "" }) || part.name,
+      [text && (part.state !== "ok" || part.action) ? el("p", {}, text) : null, this.#help(action || help)]);
   }
 
   #help(text) {

@@ -11,6 +11,9 @@ const GOING_MS = 8_000; // until another page of ours is there, or its worker ha
 const TOUCHES = ["pointerdown", "keydown", "wheel"];
 const BACKS = 20_000; // who begins to type and walks away leaves no half PIN
 const URL = "/api/v1/tablet/lock";
+const WHY = "locked-why"; // what the next lock in this tab says of how it came
+
+let pressed = false; // whether this page itself has locked the tablet
 
 /** Tell the gateway that somebody touches this tablet, and lock it as soon as nobody sees it.
  *  @param {boolean} hides whether a page that nobody sees locks
@@ -35,18 +38,29 @@ export function watchful(hides = true) {
 
 /** Lock this tablet; also when the page goes away meanwhile. */
 export function shut(reason) {
+  pressed = true;
   const body = JSON.stringify({ reason });
   return fetch(URL, { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true }).catch(() => null);
 }
 
+/** Leave for the lock, and come back to `next` from there. @param {boolean} worked whether somebody worked on this page */
+export function toLock(next, worked) {
+  sessionStorage.setItem("next", next);
+  if (worked && !pressed) sessionStorage.setItem(WHY, "lockedIdle");
+  location.replace("/tablet");
+}
+
 export class Lock {
   #view = null;
+  #why = "";
   #chosen = null; // the colleague whose PIN is asked for
   #since = 0; // when the view came, by which waits are counted
   #typed = 0;
   #pad = null;
 
-  constructor() {
+  /** @param {boolean} counts whether it says how many ask for advice */
+  constructor(counts = true) {
+    this.counts = counts;
     this.language = deviceLanguage();
     this.time = el("p.lock-time");
     this.day = el("p.lock-day");
@@ -66,6 +80,8 @@ export class Lock {
     const first = this.#view === null;
     this.#view = view;
     this.#since = performance.now();
+    if (first) this.#why = sessionStorage.getItem(WHY) ?? "";
+    sessionStorage.removeItem(WHY);
     this.node.hidden = false;
     if (badge !== null) this.#choose(badge, told(this.language, "badgeSeen"));
     else if (this.#chosen === null || !this.#colleague(this.#chosen)) this.#list(first);
@@ -93,7 +109,7 @@ export class Lock {
     const now = new Date();
     say(this.time, clock(this.language, now));
     say(this.day, now.toLocaleDateString(this.language, { weekday: "long", day: "numeric", month: "long" }));
-    this.asking.hidden = lost || this.#view.state !== "locked";
+    this.asking.hidden = !this.counts || lost || this.#view.state !== "locked";
     this.asking.dataset.n = String(this.#view.waiting);
     say(this.asking, counted(this.language, "asking", this.#view.waiting));
     for (const chip of this.side.querySelectorAll(".mate")) this.#wait(chip);
@@ -133,7 +149,8 @@ export class Lock {
     }
     const title = el("h2", { tabindex: "-1" }, told(this.language, "who"));
     const mates = view.colleagues.map((one) => this.#mate(one, () => this.#pressed(one)));
-    this.side.replaceChildren(title, el("p", {}, told(this.language, "whoText")), this.said, el("ul.mates", {}, ...mates));
+    const why = this.#why ? el("p.lock-why", {}, told(this.language, this.#why)) : null;
+    this.side.replaceChildren(...[title, why].filter(Boolean), el("p", {}, told(this.language, "whoText")), this.said, el("ul.mates", {}, ...mates));
     if (focus && document.activeElement === document.body) title.focus({ preventScroll: true });
   }
 
@@ -210,16 +227,18 @@ export class Lock {
   }
 }
 
-/** A page that was answered 423: the lock lies over it until somebody opens it, or a customer's page takes its place. */
-export async function shutOut(again) {
+/** A page that was answered 423: the lock lies over it until somebody opens it, or a customer's page takes its place.
+ *  @param {() => void} again loads it anew @param {HTMLElement} bar its header, which stays in sight */
+export async function shutOut(again, bar) {
   const { status, body } = await ask(URL);
   if (!body?.lock) {
     if (status !== 0 && !(await opened())) location.replace("/me");
     return;
   }
   if (document.querySelector(".lock-over")) return;
-  const lock = new Lock();
-  const over = el("dialog.lock-over", {}, lock.node);
+  const lock = new Lock(false);
+  new MutationObserver(() => lock.speak(deviceLanguage())).observe(document.documentElement, { attributeFilter: ["lang"] });
+  const over = el("dialog.lock-over", { autofocus: "" }, bar, lock.node);
   over.addEventListener("cancel", (event) => event.preventDefault());
   document.body.append(over);
   over.showModal();

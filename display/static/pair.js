@@ -1,7 +1,7 @@
 /** Devices of the shop: whoever may types a code that a new one shows, says what it becomes, and takes access away. */
 
 import { ask, el, minutes, post, say } from "./dom.js";
-import { watchful } from "./lock.js";
+import { toLock, watchful } from "./lock.js";
 import { ago, said } from "./pairwords.js";
 import { deviceLanguage, other, pick } from "./words.js";
 
@@ -79,8 +79,7 @@ class PairDesk extends HTMLElement {
   /** A manager has to sign in first; the code that was scanned waits in this tab. */
   #later() {
     const code = plain(this.input.value || (new URLSearchParams(location.search).get("c") ?? ""));
-    sessionStorage.setItem("next", code ? `/pair?c=${code}` : "/pair");
-    location.replace("/tablet");
+    toLock(code ? `/pair?c=${code}` : "/pair", this.#data !== null);
   }
 
   async #look() {
@@ -132,10 +131,10 @@ class PairDesk extends HTMLElement {
   /** Ask what the device that was found becomes. */
   #open(code, found) {
     this.#found = { code, ...found };
-    const { kind, wish } = found;
+    const { kind, wish, orientation } = found;
     const data = this.#data ?? { screens: [], tills: [], shop: { zones: {} } };
     const zone = (one) => pick(data.shop.zones?.[one.zone], this.language);
-    const places = { screen: data.screens.map((one) => [one.id, one.id, zone(one)]), till: data.tills.map((id) => [id, id, ""]), tablet: [] }[kind];
+    const places = { screen: data.screens.map((one) => [one.id, zone(one) || one.id, zone(one) ? one.id : ""]), till: data.tills.map((id) => [id, id, ""]), tablet: [] }[kind];
     const chosen = places.find(([id]) => id === wish)?.[0] ?? (places.length === 1 ? places[0][0] : "");
     const roles = ROLES[kind].map((one) => [one, this.#word(`role_${one}`), this.#word(`role_${one}_help`)]);
     const lacks = kind !== "tablet" && places.length === 0;
@@ -148,17 +147,31 @@ class PairDesk extends HTMLElement {
       ...(lacks ? [el("p.said", { "data-kind": "no" }, this.#word("noPlaces"))] : []),
       ...(places.length ? [choice("place", this.#word(`which_${kind}`), places, chosen)] : []),
       ...(roles.length > 1 ? [choice("role", this.#word("role"), roles, roles[0][0])] : []),
-      ...(kind === "screen" ? [choice("orientation", this.#word("layout"), ["landscape", "portrait"].map((one) => [one, this.#word(one)]), "landscape")] : []),
+      ...(kind === "screen" ? [choice("orientation", this.#word("layout"), ["landscape", "portrait"].map((one) => [one, this.#word(one)]), orientation)] : []),
       ...(kind === "till" ? [] : [choice("language", this.#word("languages"), [["de", "Deutsch"], ["en", "English"]], this.language)]),
-      this.#named(""),
+      this.#named("", kind),
       el("div.acts", {}, refuse, approve));
-    for (const input of this.form.querySelectorAll('input[name="place"]')) input.required = true;
     this.form.hidden = false;
-    (this.form.querySelector("input:checked") ?? this.form.querySelector("input"))?.focus({ preventScroll: true });
+    const first = this.#unanswered() ?? this.form;
+    (first.querySelector("input:checked") ?? first.querySelector("input"))?.focus({ preventScroll: true });
   }
 
-  #named(now) {
-    const input = el("input.line", { name: "name", maxlength: "40", autocomplete: "off", placeholder: this.#word("nameHint"), value: now });
+  /** The first choice that nobody has made yet. */
+  #unanswered() {
+    return [...this.form.querySelectorAll("fieldset")].find((one) => !one.querySelector(":checked"));
+  }
+
+  /** Say below a choice that it is missing, and lead there. */
+  #lacks(question) {
+    this.form.querySelector("#lack")?.remove();
+    question.append(el("p.lack", { id: "lack", role: "alert" }, this.#word("lack")));
+    question.setAttribute("aria-describedby", "lack");
+    question.addEventListener("change", () => question.querySelector("#lack")?.remove(), { once: true });
+    question.querySelector("input").focus();
+  }
+
+  #named(now, kind) {
+    const input = el("input.line", { name: "name", maxlength: "40", autocomplete: "off", placeholder: this.#word(`nameHint_${kind}`), value: now });
     return el("label.named", {}, this.#word("name"), input);
   }
 
@@ -171,6 +184,11 @@ class PairDesk extends HTMLElement {
   async #approve() {
     const { code, kind } = this.#found ?? {};
     if (!code || this.busy) return;
+    const question = this.#unanswered();
+    if (question) {
+      this.#lacks(question);
+      return;
+    }
     const given = Object.fromEntries(new FormData(this.form));
     const languages = given.language ? [given.language, other(given.language)] : [];
     this.busy = true;
@@ -225,23 +243,25 @@ class PairDesk extends HTMLElement {
   }
 
   #name(one) {
-    return one.name || [this.#word(one.kind), one.place].filter(Boolean).join(" ");
+    const zone = pick(this.#data.shop.zones?.[one.zone], this.language);
+    return one.name || [this.#word(one.kind), zone || one.place].filter(Boolean).join(" ");
   }
 
   #fill(node, one) {
     node.device = one;
     const [title, kind, state] = ["h3", ".kind", ".state"].map((name) => node.querySelector(name));
     const mine = one.id === this.#data.mine;
-    const zone = pick(this.#data.shop.zones?.[one.zone], this.language);
+    const zone = one.name ? pick(this.#data.shop.zones?.[one.zone], this.language) : "";
     const active = one.state === "active";
-    node.dataset.state = active ? (one.streams ? "open" : "quiet") : "revoked";
+    const open = one.streams > 0 || mine;
+    node.dataset.state = active ? (open ? "open" : "quiet") : "revoked";
     say(title, mine ? `${this.#name(one)} (${this.#word("here")})` : this.#name(one));
     const role = one.kind === "tablet" ? this.#word(`role_${one.role}`) : "";
-    const place = one.name ? one.place : "";
+    const place = one.name || one.zone ? one.place : "";
     const hangs = one.kind === "screen" ? this.#word(one.orientation) : "";
     say(kind, [this.#word(one.kind), place, role, zone, hangs, one.via === "link" ? this.#word("link") : ""].filter(Boolean).join(" · "));
     const seen = one.seen_ago_ms === null ? this.#word("never") : this.#word("seen", { t: ago(this.language, one.seen_ago_ms) });
-    say(state, active ? (one.streams ? this.#word("open") : seen) : this.#word("ended"));
+    say(state, active ? (open ? this.#word("open") : seen) : this.#word("ended"));
     node.querySelector(".acts").hidden = !active;
     for (const button of node.querySelectorAll("button")) {
       say(button, this.#word(button.dataset.act));
@@ -257,7 +277,7 @@ class PairDesk extends HTMLElement {
 
   #askName(one) {
     const { id, kind, role, place, languages, orientation } = one;
-    const what = this.#named(one.name);
+    const what = this.#named(one.name, kind);
     const go = el("button.button.primary", { type: "submit" }, this.#word("save"));
     this.#asked(this.#word("renameTitle", { name: this.#name(one) }), what, go, () =>
       post(`/api/v1/devices/${id}/change`, { kind, role, place, languages, orientation, name: what.control.value }));

@@ -10,6 +10,7 @@ const ASK_MS = 5000;
 const LOST_AFTER = 3; // one lost answer alarms nobody
 
 const both = (key, slots) => [said("de", key, slots), said("en", key, slots)];
+const inBoth = (key) => both(key).map((words, n) => el("span", { lang: n ? "en" : "de" }, words));
 
 class PairingPage extends HTMLElement {
   #shown = null;
@@ -23,6 +24,7 @@ class PairingPage extends HTMLElement {
     this.headingOther = el("p.other", { lang: "en" });
     this.note = el("p.note", { role: "status", hidden: "" });
     this.letters = el("p.code", { translate: "no" });
+    this.alone = el("p.alone", { hidden: "" });
     this.how = el("p.how");
     this.howOther = el("p.other", { lang: "en" });
     this.left = el("p.left");
@@ -34,7 +36,7 @@ class PairingPage extends HTMLElement {
     this.box = el("p.box");
     this.append(
       el("header", {}, this.shop),
-      el("main", {}, el("div.words", {}, this.heading, this.headingOther, this.note, this.letters, this.how, this.howOther, this.left, this.button), this.side),
+      el("main", {}, el("div.words", {}, this.heading, this.headingOther, this.note, this.letters, this.how, this.howOther, this.alone, this.left, this.button), this.side),
       el("footer", {}, this.box));
     if (this.dataset.denied) {
       this.#denied();
@@ -49,8 +51,9 @@ class PairingPage extends HTMLElement {
     if (this.asking) return;
     this.asking = true;
     const { kind, wish } = this.dataset;
+    const orientation = innerHeight > innerWidth ? "portrait" : "landscape";
     const asked = method === "POST"
-      ? { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind, wish }) } : {};
+      ? { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind, wish, orientation }) } : {};
     let told = null;
     try {
       const answer = await fetch(method === "POST" ? "/api/v1/pairing" : `/api/v1/pairing?kind=${kind}`,
@@ -109,15 +112,17 @@ class PairingPage extends HTMLElement {
     this.letters.replaceChildren(...[...data.code].flatMap((one, n) => (n === half ? [el("i", { "aria-hidden": "true" }), letter(one)] : [letter(one)])));
     this.letters.setAttribute("aria-label", said("de", "code", { code: [...data.code].join(" ") }));
     this.letters.setAttribute("role", "img");
-    const [de, en] = both("how");
-    this.how.replaceChildren(`${de} `, el("a", { href: "/pair", target: "_blank", rel: "noopener" }, bare(data.address)));
+    const [de, en] = both("how", { address: bare(data.address) });
+    say(this.how, de);
     say(this.howOther, en);
     this.side.hidden = data.picture === null;
+    this.alone.hidden = data.picture !== null;
+    this.alone.replaceChildren(...inBoth("noQr"));
     if (data.picture !== null) this.picture.src = data.picture;
     this.scan.replaceChildren(said("de", "howQr"), el("span", { lang: "en" }, said("en", "howQr")));
     const place = { screen: `screen:${this.dataset.wish || "ID"}`, tablet: "tablet", till: `till:${this.dataset.wish || "ID"}` }[this.dataset.kind];
     const first = this.dataset.kind === "tablet" ? both("first") : [];
-    this.box.replaceChildren(...first.map((words, n) => el("p", { lang: n ? "en" : "de" }, words)), ...both("box").map((words, n) => el("span", { lang: n ? "en" : "de" }, words)), el("code", {}, `store-gateway device approve ${data.code} --as ${place}`));
+    this.box.replaceChildren(...first.map((words, n) => el("p", { lang: n ? "en" : "de" }, words)), ...inBoth(place.endsWith(":ID") ? "boxAny" : "box"), el("code", {}, `store-gateway device approve ${data.code} --as ${place}`));
   }
 
   /** What stands there instead of a code. */
@@ -137,15 +142,15 @@ class PairingPage extends HTMLElement {
     this.letters.removeAttribute("aria-label");
     say(this.left, "");
     say(this.box, "");
-    this.note.hidden = this.side.hidden = true;
+    this.note.hidden = this.side.hidden = this.alone.hidden = true;
     this.button.hidden = name !== "refused";
-    if (name === "refused") this.button.replaceChildren(...both("again").map((words, n) => el("span", { lang: n ? "en" : "de" }, words)));
+    if (name === "refused") this.button.replaceChildren(...inBoth("again"));
   }
 
   #denied() {
     this.#state("denied");
     this.button.hidden = false;
-    this.button.replaceChildren(...both("back").map((words, n) => el("span", { lang: n ? "en" : "de" }, words)));
+    this.button.replaceChildren(...inBoth("back"));
   }
 
   #act() {

@@ -4,7 +4,7 @@ import { spoken } from "./words.js";
 
 const WORDS = {
   de: {
-    lockTitle: "Gesperrt", who: "Wer ist da?", whoText: "Tippen Sie auf Ihr Zeichen und geben Sie dann Ihre PIN ein.",
+    lockTitle: "Gesperrt", lockedIdle: "Gesperrt, weil niemand es benutzt hat.", who: "Wer ist da?", whoText: "Tippen Sie auf Ihr Zeichen und geben Sie dann Ihre PIN ein.",
     asking0: "Gerade fragt niemand um Rat", asking1: "1 Person fragt um Rat", asking: "{n} Personen fragen um Rat",
     pin: "Ihre PIN, {name}", pinText: "Sechs Ziffern. Nach fünf falschen kommt eine Pause.", others: "Jemand anderes",
     wrong: "Diese PIN stimmt nicht.", tooOften: "{name}: zu oft falsch, kurze Pause.", wait: "Weiter in {t}.", lockedOut: "Gesperrt für {t}.",
@@ -27,7 +27,7 @@ const WORDS = {
     close: "Schließen", cancel: "Abbrechen", closed_locked: "Das Tablet wurde gesperrt. Die Karte ist gelöscht.",
   },
   en: {
-    lockTitle: "Locked", who: "Who is there?", whoText: "Tap your sign, then type your PIN.",
+    lockTitle: "Locked", lockedIdle: "Locked because nobody used it.", who: "Who is there?", whoText: "Tap your sign, then type your PIN.",
     asking0: "Nobody is asking for advice", asking1: "1 person is asking for advice", asking: "{n} people are asking for advice",
     pin: "Your PIN, {name}", pinText: "Six digits. After five wrong ones there is a pause.", others: "Somebody else",
     wrong: "This PIN is not right.", tooOften: "{name}: wrong too often, a short pause.", wait: "Go on in {t}.", lockedOut: "Locked for {t}.",

@@ -1,7 +1,7 @@
 /** The manager's page: does everything run, since when, and what helps if not. Counts only, nobody's data. */
 
 import { ask, el, say } from "./dom.js";
-import { earName, faultOf, helpOf, technical } from "./faults.js";
+import { earName, faultOf, helpOf, remarked, remarkOf, technical } from "./faults.js";
 import { told } from "./staffwords.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
@@ -18,9 +18,6 @@ const REASONS = [
 ];
 const WAYS = { "/install": "install", "/pair": "devices" }; // pages that whoever reads this may be let in to, and their names
 const STATES = { ok: "statusOk", degraded: "statusDegraded", down: "statusDown" };
-
-/** Whether a part works and still has something to say. */
-const remarked = (part) => part.state === "ok" && Boolean(part.action);
 
 /** The counters with each tap in one place: a member's that was refused after all is among the refused alone. */
 function accepted(counts) {
@@ -136,10 +133,9 @@ class ShopStatus extends HTMLElement {
 
   /** Any other part: what it says of itself, in our words where we have them. */
   #remarks(part, ear) {
-    const ours = remarked(part) ? this.#word(`remark_${part.name}`) : "";
+    const { text, action } = remarkOf(this.language, part);
     const quiet = ear && part.state === "ok" && !part.action;
-    const action = (ours && this.#word(`help_${part.name}`)) || part.action;
-    return [!quiet && part.detail ? el("p", {}, ours || part.detail) : null,
+    return [!quiet && text ? el("p", {}, text) : null,
       action ? el("p.action", {}, this.#helps(), action) : null];
   }
 
@@ -158,7 +154,7 @@ class ShopStatus extends HTMLElement {
 
   #screens(data) {
     const screens = data.screens.map((screen) => el("li", { "data-state": screen.connected ? "ok" : "off" }, el("i.lamp"),
-      el("div", {}, el("h3", {}, screen.id), el("p", {}, `${pick(data.shop.zones[screen.zone], this.language) || screen.zone} · ${this.#word(screen.connected ? "connected" : "notConnected")}`)),
+      el("div", {}, el("h3", {}, pick(data.shop.zones[screen.zone], this.language) || screen.id), el("p", {}, `${screen.id} · ${this.#word(screen.connected ? "connected" : "notConnected")}`)),
       el("a.button", { href: `/screen?id=${encodeURIComponent(screen.id)}`, target: "_blank", rel: "noopener", "aria-label": `${this.#word("open")}: ${screen.id}` }, this.#word("open"))));
     const tablets = el("li", { "data-state": data.tablets_connected ? "ok" : "off" }, el("i.lamp"),
       el("div", {}, el("h3", {}, this.#word("tabletsTitle")), el("p", {}, this.#word("tabletsOnline", { n: data.tablets_connected }))),

@@ -147,7 +147,7 @@ class TillDesk extends HTMLElement {
       this.#again = false;
       const [age, settled] = [this.#age, [...this.#settling]];
       const found = await ask(`/api/v1/tills/${encodeURIComponent(this.till)}/page`);
-      if (found.status === LOCKED) shutOut(() => location.reload());
+      if (found.status === LOCKED) shutOut(() => location.reload(), this.bar);
       else if (found.status === 401) this.#tell("no", "status_401");
       if (found.body !== null && age === this.#age) {
         const ringing = [...this.#settling].some(isBasket);

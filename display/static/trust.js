@@ -42,7 +42,7 @@ class TrustGuide extends HTMLElement {
     const guided = this.dataset.state === "ready" || this.dataset.state === "waits";
     const columns = guided ? [this.guide(), this.aside()] : [];
     this.replaceChildren(
-      el("header.trust-top", {}, el("div", {}, el("h1", {}, this.word("title")), el("p.lead", {}, this.word("lead"))), change),
+      el("header.trust-top", {}, el("div", {}, el("h1", {}, this.word("title")), el("p.lead", {}, this.word(this.dataset.state === "none" ? "leadNone" : "lead"))), change),
       this.badge, el("div.trust-columns", {}, ...columns), el("section.without", {}, el("h2", {}, this.word("without")), el("p", {}, this.word("withoutText"))),
     );
     this.verdict();

@@ -2,7 +2,7 @@
 
 export const WORDS = {
   de: {
-    title: "Sichere Verbindung", lead: "Einmal einrichten, dann kennt dieses Gerät das Gateway in diesem Laden.", language: "English",
+    title: "Sichere Verbindung", lead: "Einmal einrichten, dann kennt dieses Gerät das Gateway in diesem Laden.", leadNone: "Dieser Laden arbeitet ohne sie.", language: "English",
     onWhat: "Welches Gerät ist das?", stepsTitle: "So geht es", checkTitle: "Hat es geklappt?", compareTitle: "Vorher vergleichen",
     compare: "Diese Zeichen müssen dieselben sein, die am Gateway der Befehl {command} zeigt. Zeigt dieses Gerät beim Installieren einen SHA-256-Fingerabdruck, gilt dasselbe. Sind sie es nicht, brechen Sie ab.",
     elsewhere: "Auf einem anderen Gerät öffnen", scan: "Mit der Kamera scannen oder eintippen",
@@ -26,7 +26,7 @@ export const WORDS = {
     how_ios: "Safari, [[Teilen]], [[Zum Home-Bildschirm]].", how_android: "Chrome, Menü ⋮, [[Zum Startbildschirm hinzufügen]].", how_windows: "In der Adresszeile auf [[Installieren]].", how_chromeos: "In der Adresszeile auf [[Installieren]].", how_macos: "Chrome: in der Adresszeile [[Installieren]]. Safari: [[Ablage]], [[Zum Dock hinzufügen]].", how_linux: "In der Adresszeile auf [[Installieren]].",
   },
   en: {
-    title: "Secure connection", lead: "Set it up once, and this device knows the gateway of this shop.", language: "Deutsch",
+    title: "Secure connection", lead: "Set it up once, and this device knows the gateway of this shop.", leadNone: "This shop works without it.", language: "Deutsch",
     onWhat: "Which device is this?", stepsTitle: "How to do it", checkTitle: "Did it work?", compareTitle: "Compare first",
     compare: "These characters must be the ones that the command {command} shows on the gateway. If this device shows a SHA-256 fingerprint while installing, the same holds. If they are not, stop here.",
     elsewhere: "Open on another device", scan: "Scan with the camera, or type",

@@ -29,6 +29,9 @@ CODE_MS = 600_000  # time to walk to the tablet that approves
 
 # A large shop has 30 screens, 20 tablets and 10 tills; the rest is those of former years. 1 kB each: 0.5 MB.
 MAX_DEVICES = 500
+# A page with a code asks each second, in the background each minute: who is silent for longer has left it.
+STILL_MS = 90_000  # > 60_000
+
 # Devices that show a code at once; a whole shop is set up on one morning. 500 bytes each: 100 kB.
 MAX_WAITING = 200
 # New codes from one address in ten minutes. Behind a proxy 50 tablets have the same address, and each may need two.
@@ -98,7 +101,8 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A device that shows a code. `wish`: the screen or till that its address named, "" for none."""
+    """A device that shows a code. `wish`: the screen or till that its address named, "" for none; `orientation`: how
+    its page lies, None = it did not say; `asked_ms`: when it last asked."""
 
     device_id: str
     key_hash: bytes = field(repr=False)
@@ -107,6 +111,8 @@ class Waits:
     code: str = field(repr=False)
     source: str
     ends_ms: int
+    asked_ms: int
+    orientation: Orientation | None = None
     refused: bool = False
     taken: bool = False
 
@@ -117,15 +123,27 @@ class Waiting:
     def __init__(self, random: Callable[[int], bytes], life_ms: int = CODE_MS) -> None:
         self._random = random
         self._life_ms = life_ms
+        self._still_ms = life_ms * STILL_MS // CODE_MS
         self._waits: dict[str, Waits] = {}  # by device, oldest first
         self._given: list[tuple[str, int]] = []  # source and time of each new code; at most MAX_CODES_SOURCE of each
 
-    def ask(self, device_id: str, key_hash: bytes, kind: Kind, wish: str, source: str, now_ms: int) -> Waits | None:
+    def ask(
+        self,
+        device_id: str,
+        key_hash: bytes,
+        kind: Kind,
+        wish: str,
+        source: str,
+        now_ms: int,
+        orientation: Orientation | None = None,
+    ) -> Waits | None:
         """The code that this device shows, the same one while it counts; None = this address asked too often."""
         self.expire(now_ms)
         had = self._waits.get(device_id)
         if had is not None and not had.refused and (had.kind, had.wish) == (kind, wish):
-            return had
+            made = replace(had, asked_ms=now_ms, orientation=orientation or had.orientation)
+            self._waits[device_id] = made
+            return made
         host = host_of(source)
         if sum(one == host for one, _ in self._given) >= MAX_CODES_SOURCE:
             return None
@@ -133,13 +151,18 @@ class Waiting:
         if len(self._waits) >= MAX_WAITING:
             del self._waits[self._crowded()]
         self._given.append((host, now_ms))
-        made = Waits(device_id, key_hash, kind, wish, self._code(), host, now_ms + self._life_ms)
+        ends_ms = now_ms + self._life_ms
+        made = Waits(device_id, key_hash, kind, wish, self._code(), host, ends_ms, now_ms, orientation)
         self._waits[device_id] = made
         return made
 
     def of(self, device_id: str, now_ms: int) -> Waits | None:
         one = self._waits.get(device_id)
         return one if one is not None and now_ms < one.ends_ms else None
+
+    def looks(self, waits: Waits, now_ms: int) -> None:
+        """Its page is still there."""
+        self._waits[waits.device_id] = replace(waits, asked_ms=now_ms)
 
     def by_code(self, code: str, now_ms: int) -> Waits | None:
         """Who shows this code now, however it was typed."""
@@ -170,9 +193,10 @@ class Waiting:
         self._waits[waits.device_id] = replace(waits, refused=True)
 
     def count(self, now_ms: int) -> int:
-        """How many show a code."""
+        """How many show a code on a page that is still there."""
         self.expire(now_ms)
-        return sum(not (one.refused or one.taken) for one in self._waits.values())
+        still_ms = now_ms - self._still_ms
+        return sum(not (one.refused or one.taken) and one.asked_ms > still_ms for one in self._waits.values())
 
     def expire(self, now_ms: int) -> None:
         self._waits = {key: one for key, one in self._waits.items() if now_ms < one.ends_ms}
@@ -180,7 +204,10 @@ class Waiting:
 
     def shift(self, delta_ms: int) -> None:
         """Follow a step of the clock."""
-        self._waits = {key: replace(one, ends_ms=one.ends_ms + delta_ms) for key, one in self._waits.items()}
+        self._waits = {
+            key: replace(one, ends_ms=one.ends_ms + delta_ms, asked_ms=one.asked_ms + delta_ms)
+            for key, one in self._waits.items()
+        }
         self._given = [(source, at_ms + delta_ms) for source, at_ms in self._given]
 
     def _code(self) -> str:

@@ -146,7 +146,7 @@ async def too_often(shop: Paired, page: Page) -> None:
 async def withdraws(shop: Paired, page: Page) -> None:
     await _own(shop, LONG[:40], "screen")
     await page.locator(".device", has_text=LONG[:40]).locator("[data-act=revoke]").click()
-    await expect(page.locator("dialog.revoke")).to_be_visible()
+    await expect(page.locator("dialog.asked")).to_be_visible()
     await still(page)
 
 
