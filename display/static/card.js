@@ -120,8 +120,8 @@ export class Card {
     const why = el("button.button.plain.why-button", { type: "button", "aria-expanded": "false" }, word(this.language, "why"));
     const lines = el("ul.whys", { role: "status", hidden: "" });
     why.addEventListener("click", () => this.#why(offer.offer_id, why, lines));
-    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null, why, lines,
-      offer.redeems && this.tills.length ? redeeming(offer, this) : null, offer.may_take ? this.#taking(offer) : null);
+    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null,
+      el("div.offer-acts", {}, offer.redeems && this.tills.length ? redeeming(offer, this) : null, offer.may_take ? this.#taking(offer) : null, why), lines);
   }
 
   /** Why an offer stands here: asked for when somebody wants to know, and noted then. */
