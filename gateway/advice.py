@@ -186,10 +186,9 @@ class Advice:
         await self._commit(lambda tx: tx.audit(now_ms, who, f"tablet:{tablet}", "why.shown", detail, seen))
         return line.why if self.member_at(handshake_id, tablet) == who else None
 
-    def shows(self, handshake_id: str, offer_id: str) -> bool:
-        """Whether this offer stands on the card that is open for this request."""
-        card = self._cards.get(handshake_id)
-        return card is not None and any(line.offer_id == offer_id for line in card.offers)
+    def card(self, handshake_id: str) -> StaffCard | None:
+        """The card that is open for this request."""
+        return self._cards.get(handshake_id)
 
     async def offer_usual(self, entry_id: str, tablet: str) -> Literal["ok", "gone", "refused"]:
         """A colleague offers the usual to whose card is open on this tablet, or to whom the door announced; once more

@@ -156,6 +156,7 @@ class StaffTablet extends HTMLElement {
     if (data.queue) this.#queue(data.queue);
     if (data.card) this.#opened(data.card);
     if (data.card === null) this.card.wipe();
+    if (data.held) this.card.follow();
     if (name === "card_closed") {
       this.card.wipe();
       this.#tell(told(this.language, `closed_${data.reason}`) || word(this.language, `closed_${data.reason}`) || word(this.language, "closed_other"));
