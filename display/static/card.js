@@ -203,7 +203,8 @@ export class Card {
       const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
         el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), address(body.url));
       button.replaceWith(code);
-      code.querySelector("img").addEventListener("load", () => code.scrollIntoView({ block: "nearest" }));
+      const picture = code.querySelector("img"); // all of it, also where its words have no place beside it
+      picture.addEventListener("load", () => [code, picture].forEach((one) => one.scrollIntoView({ block: "nearest" })));
       setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more
     });
     return button;
