@@ -68,7 +68,7 @@ class Stream:
         self.owner = owner
         self._render = render
         self._leave = leave
-        # At most one entry for each of: snapshot, update, name, queue, card, card_closed, troubles, beat.
+        # At most one entry for each of: snapshot, update, name, queue, card, card_closed, held, troubles, beat.
         self._due: dict[str, str] = {"snapshot": ""}
         self._wake = asyncio.Event()
         self._ended = False
@@ -168,6 +168,9 @@ class Hub:
         for stream in self._tills:
             if stream.owner == till:
                 stream.mark("update")
+        for stream in self._tablets:
+            if stream.owner in self._cards:  # perhaps of an offer that stands on it
+                stream.mark("held")
 
     def sees(self, tablet: str) -> bool:
         return tablet not in self._locked and self._lock_of(tablet) is None and bool(self._of_tablet(tablet))
@@ -351,6 +354,8 @@ class Hub:
             card = self._cards.get(tablet)
             alive = card is not None and card.closes_at_ms > now_ms
             body["card"] = wire.card(card, now_ms, speed) if card is not None and alive else None
+        if what == "held":
+            body["held"] = True  # what of, the page asks
         if what in ("snapshot", "troubles"):
             body["troubles"] = [
                 wire.trouble(part, faults.ear_of(part, self.ears, self.screens), now_ms, speed)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from display import wire
+from gateway.cardoffers import Held
 from gateway.health import Part
 from gateway.staffing import LockView, Person, ShiftLine
 
@@ -38,6 +39,12 @@ def hq(parts: Iterable[Part]) -> wire.Json:
     part = next((one for one in parts if one.name == "hq"), None)
     away = part is not None and part.state != "ok"
     return {"away": away, "since_ms": part.since_ms if part is not None and away else None}
+
+
+def held(one: Held, speed: float) -> wire.Json:
+    """What became of an offer of the open card at a till."""
+    ttl_ms = wire.real_ms(one.left_ms, speed)
+    return {"offer_id": one.offer_id, "till": one.till, "state": one.state.value, "ttl_ms": ttl_ms}
 
 
 def line(one: ShiftLine) -> wire.Json:

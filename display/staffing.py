@@ -138,6 +138,12 @@ def _add_card_offers(
         found.ttl_ms = None if found.ttl_ms is None else wire.real_ms(found.ttl_ms, clock.speed)
         return _answer(found.model_dump())
 
+    @app.get("/api/v1/tablet/handshakes/{handshake_id}/held", tags=["staff"])
+    async def held(handshake_id: str, tablet: Ours) -> Response:
+        """What is held of the open card's offers at the tills, or was redeemed since its customer asked."""
+        found = await staffing.card_offers.held(handshake_id[:64], tablet)
+        return _answer({"held": [lockwire.held(one, clock.speed) for one in found]})
+
 
 def _answer(body: dict[str, Any]) -> JSONResponse:
     return JSONResponse(body, headers=FRESH)

@@ -149,8 +149,12 @@ class Advice:
         before = self._handshakes.get(handshake_id)
         outcome = self._handshakes.accept(handshake_id, tablet, until_ms, self.colleague(tablet))
         handshake = self._handshakes.get(handshake_id)
-        if outcome != "open" or handshake is None or handshake == before:
-            return outcome  # asking again from the tablet that has it changes nothing and is no second view
+        if outcome != "open" or handshake is None:
+            return outcome
+        if handshake == before:  # asking again from the tablet that has it only puts the card in view, beside others
+            if (held := self._cards.get(handshake_id)) is not None:
+                self._surfaces.open_card(tablet, replace(held, closes_at_ms=handshake.expires_at_ms))
+            return outcome
         card = None
         try:
             card = await self._commit(lambda tx: self._card(tx, handshake, tablet, now_ms, until_ms))
@@ -182,10 +186,9 @@ class Advice:
         await self._commit(lambda tx: tx.audit(now_ms, who, f"tablet:{tablet}", "why.shown", detail, seen))
         return line.why if self.member_at(handshake_id, tablet) == who else None
 
-    def shows(self, handshake_id: str, offer_id: str) -> bool:
-        """Whether this offer stands on the card that is open for this request."""
-        card = self._cards.get(handshake_id)
-        return card is not None and any(line.offer_id == offer_id for line in card.offers)
+    def card(self, handshake_id: str) -> StaffCard | None:
+        """The card that is open for this request."""
+        return self._cards.get(handshake_id)
 
     async def offer_usual(self, entry_id: str, tablet: str) -> Literal["ok", "gone", "refused"]:
         """A colleague offers the usual to whose card is open on this tablet, or to whom the door announced; once more
@@ -246,9 +249,10 @@ class Advice:
 
     async def leave(self, tablet: str, reason: str = "closed") -> None:
         """The tablet goes into other hands, or into none: what is open on it is wiped at once."""
-        handshake = self._handshakes.at(tablet)
-        if handshake is not None:
-            await self.close(handshake.handshake_id, tablet, reason)
+        ended = self._handshakes.leave(tablet)
+        self._wipe(ended, reason)
+        if ended:
+            await self.tell_closed(ended, reason)
 
     def expire(self, now_ms: int) -> list[Handshake]:
         """Wipe what waited or stood open too long; `tell_closed` is to follow."""

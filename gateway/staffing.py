@@ -103,7 +103,7 @@ class Staffing:
         self._recognition = recognition
         self._till_desk = till_desk
         self._stale = stale
-        self.card_offers = CardOffers(advice, till_desk, lent.clock)
+        self.card_offers = CardOffers(advice, store, till_desk, lent.clock)
         self._has_lock = False
         self._colleagues: dict[str, Colleague] = {}
         self._tries: dict[str, Tries] = {}

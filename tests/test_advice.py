@@ -87,6 +87,39 @@ async def test_a_tablet_that_is_asleep_or_busy_leaves_it_to_the_queue(shop: Shop
     assert shop.walls.cards["t"].call_name == "Mia"
 
 
+async def two_open(shop: Shop) -> list[str]:
+    """Mia's and Ben's cards on one tablet; Ben's is in view."""
+    await shop.push(*member("ben", Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE))
+    for name in ("mia", "ben"):
+        await shop.tap(name, "advice-nfc")
+    ids = [entry.handshake_id for entry in shop.walls.entries]
+    assert [await shop.flow.on_accept(one, "t") for one in ids] == ["open", "open"]
+    assert shop.walls.cards["t"].call_name == "Ben"
+    return ids
+
+
+async def test_a_card_that_is_open_on_a_tablet_comes_in_view_again_and_that_is_no_second_view(shop: Shop) -> None:
+    mia, ben = await two_open(shop)
+    assert await shop.flow.on_accept(mia, "t") == "open"
+    assert shop.walls.cards["t"].call_name == "Mia"
+    await shop.flow.on_close(mia, "t")
+    assert shop.walls.cards == {}
+    assert await shop.flow.on_accept(ben, "t") == "open"
+    assert shop.walls.cards["t"].call_name == "Ben"
+    assert await shop.flow.on_accept(ben, "other") == "taken"
+    assert len(await shop.bodies("handshake.accepted")) == 2
+    await shop.tick(shop.flow.shop.card_ms)
+    assert await shop.flow.on_accept(ben, "t") == "gone"
+    assert shop.walls.cards == {}
+
+
+async def test_a_tablet_that_is_left_keeps_no_card_also_none_out_of_view(shop: Shop) -> None:
+    await two_open(shop)
+    await shop.flow.advice.leave("t", "locked")
+    assert (shop.walls.cards, shop.walls.entries) == ({}, ())
+    assert [body["reason"] for body in await shop.bodies("handshake.closed")] == ["locked", "locked"]
+
+
 async def test_without_consent_to_advice_the_tablet_stays_empty(shop: Shop) -> None:
     shop.flow.on_reader("t", "advice-nfc")
     await shop.push(consent("mia", Purpose.STAFF_ADVICE, ConsentState.WITHDRAWN, 5))

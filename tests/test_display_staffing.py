@@ -19,6 +19,7 @@ STAFF_ROUTES = (
     ("POST", "/api/v1/tablet/handshakes/h/close", {}),
     ("POST", "/api/v1/tablet/handshakes/h/why", {"offer_id": "o"}),
     ("POST", "/api/v1/tablet/handshakes/h/redeem", {"offer_id": "o", "till": "till-1"}),
+    ("GET", "/api/v1/tablet/handshakes/h/held", None),
     ("POST", "/api/v1/tablet/usual/h", {}),
     ("GET", "/api/v1/tablet/readers", None),
     ("POST", "/api/v1/tablet/reader", {"receiver": None}),
@@ -47,7 +48,7 @@ async def asked(tablet: Browser, method: str, path: str, body: Any) -> int:
 
 async def test_every_route_is_documented(own: Own) -> None:
     routes = [one for one in own.app.routes if isinstance(one, APIRoute) and "staff" in one.tags]
-    assert len(routes) == 8
+    assert len(routes) == 9
     for route in routes:
         assert f"`{route.path}`" in DOCS, route.path
 

@@ -27,6 +27,17 @@ def test_what_is_open_on_a_tablet() -> None:
     assert queue.is_busy("tablet-a")
 
 
+def test_a_tablet_that_is_left_holds_nothing_more() -> None:
+    queue = Handshakes()
+    for number, tablet in ((1, "tablet-a"), (2, "tablet-a"), (3, "tablet-b"), (4, None)):
+        queue.ask(replace(ASKED, handshake_id=f"h{number}", member_id=f"m{number}"))
+        if tablet is not None:
+            queue.accept(f"h{number}", tablet, 400_000)
+    assert [one.handshake_id for one in queue.leave("tablet-a")] == ["h1", "h2"]
+    assert queue.members == {"m3", "m4"}
+    assert queue.leave("tablet-a") == []
+
+
 def test_a_member_waits_once() -> None:
     queue = Handshakes()
     assert queue.ask(ASKED)

@@ -107,7 +107,7 @@ async def test_a_manager_takes_back_on_the_tablet(tmp_path: Path) -> None:
         await page.locator(".mate[data-staff=ada]").click()
         await typed(page, PINS["ada"])
         await page.locator(".shift-button").click()
-        await expect(page.locator(".shift .none")).to_have_text("Nothing has been redeemed in this shift.")
+        await expect(page.locator(".shift .none")).to_have_text("Nothing has been reserved or redeemed in this shift.")
         await page.locator(".shift .button.primary").click()
         device = desk.own.browser()
         for one in await context.cookies():

@@ -12,6 +12,7 @@ export class Card {
   #full = 1;
   #view = null;
   #shop = null;
+  #does = new Map(); // where what may be done about an offer stands, by offer
   #unfolded = false; // what was agreed to, which few need to read
 
   /** @param {(handshakeId: string) => void} close */
@@ -37,12 +38,38 @@ export class Card {
     this.#view = view;
     this.#shop = shop;
     this.#draw();
+    this.follow();
+  }
+
+  /** What became of its offers at the tills, which had news. */
+  async follow() {
+    const about = this.id;
+    if (!this.tills.length || !this.#view?.offers.some((offer) => offer.redeems)) return;
+    const { body } = await ask(`/api/v1/tablet/handshakes/${encodeURIComponent(about)}/held`);
+    if (body === null || this.id !== about) return;
+    const found = new Map(body.held.map((one) => [one.offer_id, one]));
+    for (const { offer_id } of this.#view.offers) {
+      const before = this.held.get(offer_id);
+      const now = found.get(offer_id);
+      if (now?.state === before?.result && now?.till === before?.till) continue;
+      if (now) this.hold(offer_id, now.state, now.till, now.ttl_ms);
+      else if (before.result !== "refused") this.hold(offer_id, null);
+    }
+  }
+
+  /** Show that an offer is held, redeemed or refused at a till, or nothing of it any more (`result` null). */
+  hold(offerId, result, till = "", ttlMs = 0, reason = "") {
+    if (result === null) this.held.delete(offerId);
+    else this.held.set(offerId, { result, till, reason, until: Date.now() + ttlMs });
+    const offer = this.#view.offers.find((one) => one.offer_id === offerId);
+    this.#does.get(offerId)?.replaceChildren(...this.#doing(offer));
   }
 
   /** Remove every trace of the person from the page. */
   wipe() {
     this.#view = null;
     this.held.clear();
+    this.#does.clear();
     this.#unfolded = false;
     this.ring = null;
     this.node.className = "panel idle";
@@ -66,6 +93,7 @@ export class Card {
       this.wipe();
       return true;
     }
+    for (const [offerId, one] of [...this.held]) if (one.result === "reserved" && one.until <= Date.now()) this.hold(offerId, null);
     this.ring.set(left / this.#full, "");
     this.node.dataset.ending = String(left < 30_000);
     say(this.left, word(this.language, "closesIn", { t: minutes(left) }));
@@ -120,8 +148,15 @@ export class Card {
     const why = el("button.button.plain.why-button", { type: "button", "aria-expanded": "false" }, word(this.language, "why"));
     const lines = el("ul.whys", { role: "status", hidden: "" });
     why.addEventListener("click", () => this.#why(offer.offer_id, why, lines));
-    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null, why, lines,
-      offer.redeems && this.tills.length ? redeeming(offer, this) : null, offer.may_take ? this.#taking(offer) : null);
+    const does = el("div.offer-does", {}, ...this.#doing(offer));
+    this.#does.set(offer.offer_id, does);
+    return el("li", {}, el("p", {}, pick(offer.title, this.language)), badge ? el("span.price", {}, badge) : null, el("div.offer-acts", {}, does, why), lines);
+  }
+
+  /** What may be done about an offer now: once it is held or redeemed, it is not taken along as well. */
+  #doing(offer) {
+    const over = ["reserved", "committed"].includes(this.held.get(offer.offer_id)?.result);
+    return [offer.redeems && this.tills.length ? redeeming(offer, this) : null, offer.may_take && !over ? this.#taking(offer) : null].filter(Boolean);
   }
 
   /** Why an offer stands here: asked for when somebody wants to know, and noted then. */
@@ -168,7 +203,8 @@ export class Card {
       const code = el("div.taking", {}, el("p", {}, word(this.language, "cardTakeText")),
         el("img.code", { alt: word(this.language, "cardTakeScan"), src: body.svg }), address(body.url));
       button.replaceWith(code);
-      code.querySelector("img").addEventListener("load", () => code.scrollIntoView({ block: "nearest" }));
+      const picture = code.querySelector("img"); // all of it, also where its words have no place beside it
+      picture.addEventListener("load", () => [code, picture].forEach((one) => one.scrollIntoView({ block: "nearest" })));
       setTimeout(() => code.isConnected && code.replaceWith(this.#taking(offer)), TAKE_MS); // it opens nothing any more
     });
     return button;

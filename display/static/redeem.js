@@ -6,7 +6,7 @@ import { told } from "./staffwords.js";
 import { refusal } from "./tillwords.js";
 import { clock } from "./words.js";
 
-/** @param {object} offer @param {{id: string|null, language: string, tills: string[], held: Map<string, object>}} card as it is open now */
+/** @param {object} offer @param {{id: string|null, language: string, tills: string[], held: Map<string, object>, hold: Function}} card as it is open now */
 export function redeeming(offer, card) {
   const about = card.id;
   const node = el("div.redeeming", { role: "status" });
@@ -33,20 +33,18 @@ export function redeeming(offer, card) {
       return;
     }
     key = null;
-    card.held.set(offer.offer_id, { ...body, till, until: Date.now() + (body.ttl_ms ?? 0) });
-    draw();
+    card.hold(offer.offer_id, body.result, till, body.ttl_ms ?? 0, body.reason ?? "");
   }
-  function draw() {
-    const found = card.held.get(offer.offer_id);
-    if (!found) node.replaceChildren(first());
-    else if (found.result === "reserved") {
-      node.replaceChildren(el("p.held", { "data-result": "reserved" }, el("strong", {}, `\u2713 ${told(card.language, "held", { till: found.till })}`),
-        el("span", {}, told(card.language, "heldUntil", { t: clock(card.language, found.until) }))));
-    } else {
-      const why = found.reason === "card.gone" ? told(card.language, "gone") : refusal(card.language, found.reason ?? "");
-      node.replaceChildren(el("p.no", { "data-result": "refused" }, told(card.language, "heldNot", { why })));
+  function standing({ result, reason, till, until }) {
+    if (result === "refused") {
+      const why = reason === "card.gone" ? told(card.language, "gone") : refusal(card.language, reason);
+      return el("p.no", { "data-result": result }, told(card.language, "heldNot", { why }));
     }
+    const booked = result === "committed";
+    return el("p.held", { "data-result": result }, el("strong", {}, `\u2713 ${told(card.language, booked ? "booked" : "held", { till })}`),
+      booked ? null : el("span", {}, told(card.language, "heldUntil", { t: clock(card.language, until) })));
   }
-  draw();
+  const found = card.held.get(offer.offer_id);
+  node.append(found ? standing(found) : first());
   return node;
 }

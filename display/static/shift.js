@@ -44,7 +44,7 @@ export class ShiftLog {
       return;
     }
     this.#fill(told(this.language, "shiftTitle"), told(this.language, "shiftText"),
-      el("p.shift-waiting", {}, counted(this.language, "unsynced", body.waiting)),
+      body.lines.length || body.waiting ? el("p.shift-waiting", {}, counted(this.language, "unsynced", body.waiting)) : null,
       body.lines.length ? el("ul.shift-lines", {}, ...body.lines.map((line) => this.#line(line, body.managers))) : el("p.none", {}, told(this.language, "shiftNone")),
       this.#button("close", ".primary", () => this.close()));
   }
@@ -52,7 +52,7 @@ export class ShiftLog {
   #fill(title, text, ...nodes) {
     const head = el("h2", { tabindex: "-1" }, title);
     this.dialog.setAttribute("aria-label", title);
-    this.dialog.replaceChildren(head, el("p", {}, text), ...nodes);
+    this.dialog.replaceChildren(head, el("p", {}, text), ...nodes.filter(Boolean));
     if (!this.dialog.open) this.dialog.showModal();
     head.focus();
   }

@@ -32,15 +32,21 @@ class Row {
     this.name = el("h3");
     this.place = el("p.place");
     this.how = el("p.how");
+    this.waited = el("p.waited");
     this.button = el("button.button.primary", { type: "button" });
     this.state = el("span.chip");
-    this.button.addEventListener("click", () => (this.entry.state === "asked" ? accept(this) : usual(this)));
     this.node = el("li.row", { "data-handshake": id }, this.ring,
-      el("div.who", {}, this.name, this.place, this.how), el("div.act", {}, this.button, this.state));
+      el("div.who", {}, this.name, this.place, this.how, this.waited), el("div.act", {}, this.button, this.state));
+    this.node.addEventListener("click", ({ target }) => {
+      const pressed = this.button.contains(target);
+      if (kindOf(this.entry) === "mine" || (pressed && this.entry.state === "asked")) accept(this); // ours: its card is shown again
+      else if (pressed) usual(this);
+    });
   }
 
-  fill(entry, shop, language) {
+  fill(entry, shop, language, shown) {
     this.entry = entry;
+    this.language = language;
     this.since = performance.now() - entry.waited_ms;
     this.limit = shop.ask_ms;
     say(this.name, entry.label || word(language, "guest", { n: entry.guest }));
@@ -51,13 +57,23 @@ class Row {
     say(this.how, how.join(" · "));
     const asked = entry.state === "asked";
     this.node.dataset.state = kindOf(entry);
-    const offers = entry.usual.length > 0 && !entry.usual_offered;
-    this.button.hidden = !asked && !offers;
     this.button.classList.toggle("primary", asked);
-    if (!this.busy) say(this.button, word(language, asked ? "accept" : "usualOffer"));
     this.state.hidden = asked;
     if (!asked) say(this.state, word(language, entry.usual_offered ? "usualOffered" : entry.mine ? "openHere" : kindOf(entry)));
+    this.mark(shown);
     this.tick();
+  }
+
+  /** `shown`: whose card is on the page, by its request. */
+  mark(shown) {
+    const kind = kindOf(this.entry);
+    const here = this.id === shown;
+    if (here) this.node.setAttribute("aria-current", "true");
+    else this.node.removeAttribute("aria-current");
+    const offers = this.entry.usual.length > 0 && !this.entry.usual_offered;
+    this.button.hidden = kind === "mine" ? here : kind !== "asked" && !offers;
+    const does = kind === "asked" ? "accept" : kind === "mine" ? "showCard" : "usualOffer";
+    if (!this.busy) say(this.button, word(this.language, does));
   }
 
   tick() {
@@ -65,7 +81,9 @@ class Row {
     const share = waited / Math.max(1, this.limit);
     this.node.dataset.urgent = String(share > 0.6 && this.entry.state !== "arrived");
     const seconds = Math.max(0, Math.floor(waited / 1000));
-    this.ring.set(share, seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m`);
+    this.ring.set(share, "");
+    const time = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
+    say(this.waited, this.entry.state === "asked" ? word(this.language, "waitedFor", { t: time }) : "");
   }
 }
 
@@ -88,6 +106,8 @@ class StaffTablet extends HTMLElement {
     this.emptyTitle = el("h2");
     this.emptyText = el("p");
     this.empty = el("div.empty", {}, el("img.medal", { alt: "", src: `${BASE}art/tea.svg` }), this.emptyTitle, this.emptyText);
+    this.others = el("button.button.others", { type: "button", hidden: "" }); // where the card hides the list
+    this.others.addEventListener("click", () => (this.dataset.view = "queue"));
     this.aged = el("p.aged", { role: "status", hidden: "" });
     this.toast = el("p.toast", { role: "status", hidden: "" });
     this.card = new Card((id) => this.#close(id));
@@ -106,7 +126,7 @@ class StaffTablet extends HTMLElement {
     this.append(
       el("header.bar", {}, el("div.names", {}, this.heading, this.shopName), this.link, this.signed, this.beside.node, this.shift.node,
         this.handover.node, this.devices, this.lockButton, el("text-size"), this.toggle),
-      this.away, this.lock.node, el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.card.node),
+      this.away, this.lock.node, el("main.desk", {}, el("section.queue", {}, el("div.queue-head", {}, this.count), this.list, this.empty), this.others, this.card.node),
       this.aged, this.faults.node, this.toast);
     this.#speak(this.language);
     this.#line();
@@ -136,13 +156,26 @@ class StaffTablet extends HTMLElement {
     if (data.queue) this.#queue(data.queue);
     if (data.card) this.#opened(data.card);
     if (data.card === null) this.card.wipe();
+    if (data.held) this.card.follow();
     if (name === "card_closed") {
       this.card.wipe();
       this.#tell(told(this.language, `closed_${data.reason}`) || word(this.language, `closed_${data.reason}`) || word(this.language, "closed_other"));
     }
-    this.dataset.card = this.card.id ?? "";
-    this.handover.card(this.card.id);
+    this.#shown();
     this.#line();
+  }
+
+  /** Whose card is on the page, or nobody's: said wherever it counts. */
+  #shown() {
+    const id = this.card.id;
+    if (this.dataset.card !== (id ?? "")) this.dataset.view = "card";
+    this.dataset.card = id ?? "";
+    this.handover.card(id);
+    const rows = [...this.#rows.values()];
+    for (const row of rows) row.mark(id);
+    const asked = rows.filter((row) => row.entry.state === "asked").length;
+    this.others.hidden = !id || !rows.some((row) => row.id !== id && ["asked", "mine"].includes(kindOf(row.entry)));
+    say(this.others, word(this.language, asked < 2 ? `othersWait${asked}` : "othersWait", { n: asked }));
   }
 
   /** The tablet is locked, or `lock` is null and somebody works here: nothing of a customer stays on the page. */
@@ -227,6 +260,7 @@ class StaffTablet extends HTMLElement {
 
   #opened(card) {
     this.card.show(card, this.#shop);
+    this.dataset.view = "card";
     this.beside.close(); // nothing lies over the person who stands there
   }
 
@@ -242,8 +276,7 @@ class StaffTablet extends HTMLElement {
   #wipe() {
     this.card.wipe();
     this.#queue([]);
-    this.dataset.card = "";
-    this.handover.card(null);
+    this.#shown();
   }
 
   /** Bring the rows in line with `entries`, those still waiting first, each group by time. */
@@ -259,7 +292,7 @@ class StaffTablet extends HTMLElement {
     sorted.forEach((entry, n) => {
       const row = this.#rows.get(entry.handshake_id) ?? new Row(entry.handshake_id, (one) => this.#accept(one), (one) => this.#usual(one));
       this.#rows.set(entry.handshake_id, row);
-      row.fill(entry, this.#shop, this.language);
+      row.fill(entry, this.#shop, this.language, this.card.id);
       if (this.list.children[n] !== row.node) this.list.insertBefore(row.node, this.list.children[n] ?? null);
     });
     const asked = sorted.filter((entry) => entry.state === "asked").length;
@@ -275,7 +308,7 @@ class StaffTablet extends HTMLElement {
     say(row.button, word(this.language, "accepting"));
     const result = await post(`/api/v1/tablet/handshakes/${encodeURIComponent(row.id)}/accept`);
     row.busy = false;
-    say(row.button, word(this.language, "accept"));
+    row.mark(this.card.id);
     if (result !== "open") this.#tell(word(this.language, `${result}Now`));
   }
 
@@ -291,7 +324,7 @@ class StaffTablet extends HTMLElement {
     const result = await post(`/api/v1/tablet/handshakes/${encodeURIComponent(id)}/close`);
     if (result === "failed") this.#tell(word(this.language, "failedNow"));
     else if (this.card.id === id) this.card.wipe();
-    this.dataset.card = this.card.id ?? "";
+    this.#shown();
   }
 
   #tell(words) {
@@ -305,8 +338,7 @@ class StaffTablet extends HTMLElement {
     for (const row of this.#rows.values()) row.tick();
     this.faults.tick();
     this.lock.tick(this.#lostAt !== null);
-    if (this.card.tick()) this.dataset.card = "";
-    this.handover.card(this.card.id);
+    if (this.card.tick()) this.#shown();
     this.#line();
   }
 
@@ -338,6 +370,7 @@ class StaffTablet extends HTMLElement {
     if (this.hq) this.#hq(this.hq);
     if (this.profiles) this.#aged(this.profiles);
     if (this.#last !== null) this.#queue(this.#last);
+    this.#shown();
     this.#line();
   }
 }

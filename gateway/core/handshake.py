@@ -92,6 +92,10 @@ class Handshakes:
         """End all of a member's handshakes and return them."""
         return self._take(lambda handshake: handshake.member_id == member_id)
 
+    def leave(self, tablet: str) -> list[Handshake]:
+        """End everything that is open on this tablet, and return it."""
+        return self._take(lambda handshake: handshake.tablet == tablet)
+
     def expire(self, now_ms: int) -> list[Handshake]:
         """End what waited or stood open too long, and return it."""
         return self._take(lambda handshake: now_ms >= handshake.expires_at_ms)

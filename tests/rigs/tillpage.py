@@ -71,7 +71,7 @@ OFFERS = (
         coupon_class="online",
     ),
 )
-_REDEMPTIONS = "/api/v1/tills/till-1/redemptions"
+REDEMPTIONS = "/api/v1/tills/till-1/redemptions"
 ALL = (Purpose.RECOGNISE_NFC, Purpose.STAFF_ADVICE, Purpose.PERSONALISE_OFFERS, Purpose.PUBLIC_PERSONAL_GREETING)
 
 
@@ -126,10 +126,10 @@ async def served(path: Path, *changes: Change, port: int = 0) -> AsyncIterator[S
 async def redeemed(tablet: Browser, number: int = 1, offer: str = "cake") -> str:
     """Reserve and confirm an offer at the till, as its page on this tablet does."""
     key = {"Idempotency-Key": f"reserve-{number:04}"}
-    one = (await tablet.client.post(_REDEMPTIONS, json={"offer_id": offer}, headers=key)).json()
+    one = (await tablet.client.post(REDEMPTIONS, json={"offer_id": offer}, headers=key)).json()
     assert one["result"] == "reserved", one
     key = {"Idempotency-Key": f"confirm-{number:04}"}
     body = {"receipt": f"B-{number}"}
-    done = await tablet.client.post(f"{_REDEMPTIONS}/{one['redemption_id']}/confirm", json=body, headers=key)
+    done = await tablet.client.post(f"{REDEMPTIONS}/{one['redemption_id']}/confirm", json=body, headers=key)
     assert done.json()["result"] == "committed"
     return str(one["redemption_id"])
