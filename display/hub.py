@@ -30,6 +30,9 @@ NAME_MS = 10_000
 # in the worst case. Screens are the most, so they may fill at most 160 places and never lock staff out.
 MAX_STREAMS = 200
 MAX_SCREEN_STREAMS = 160
+# Of one screen, tablet or till, so that one device takes nobody's place. It has one, and while it connects again
+# another for 30 s (gateway.serving.UNACKNOWLEDGED_MS); up to eight displays may show one screen. 8 x 47 kB are 0.4 MB.
+MAX_STREAMS_EACH = 8
 
 # Cards open at the same time; each needs a colleague's tap on an authorised tablet. 64 cards of 4 kB are 256 kB.
 MAX_CARDS = 64
@@ -100,6 +103,9 @@ class Stream:
         return self._render(what, self._due.pop(what))
 
 
+_Streams = dict[Stream, None]  # a set that keeps its order, the oldest first
+
+
 class Hub:
     """The Surfaces of the path: latest value wins, no call blocks, a slow page holds up nobody.
 
@@ -122,9 +128,9 @@ class Hub:
         self._hq_away = False
         self._found: frozenset[str] = frozenset()  # parts that the last look found in trouble
         self._troubles: tuple[Part, ...] = ()  # what tablets are told; at most one per receiver
-        self._screens: set[Stream] = set()
-        self._tablets: set[Stream] = set()
-        self._tills: set[Stream] = set()
+        self._screens: _Streams = {}
+        self._tablets: _Streams = {}
+        self._tills: _Streams = {}
 
     # --- the path's side (gateway.core.ports.Surfaces) ------------------------------------------------------
 
@@ -200,29 +206,31 @@ class Hub:
 
     def watch_screen(self, screen: str) -> Stream | None:
         """A stream of one screen's content, or None when no place is left or the hub is closed."""
-        if self._full() or len(self._screens) >= MAX_SCREEN_STREAMS:
-            self._health.count("display.streams_refused")
-            return None
-        stream = Stream(screen, lambda what, note: self._screen_message(screen, what, note), self._screens.discard)
-        self._screens.add(stream)
-        return stream
+        return self._watch(
+            self._screens, screen, lambda what, note: self._screen_message(screen, what, note), MAX_SCREEN_STREAMS
+        )
 
     def watch_tablet(self, tablet: str) -> Stream | None:
         """A stream of the queue and of this tablet's card, or None when no place is left or the hub is closed."""
-        if self._full():
-            self._health.count("display.streams_refused")
-            return None
-        stream = Stream(tablet, lambda what, note: self._tablet_message(tablet, what, note), self._tablets.discard)
-        self._tablets.add(stream)
-        return stream
+        return self._watch(self._tablets, tablet, lambda what, note: self._tablet_message(tablet, what, note))
 
     def watch_till(self, till: str) -> Stream | None:
         """A stream that says when a till's page is to ask anew, or None when no place is left or the hub is closed."""
-        if self._full():
+        return self._watch(self._tills, till, lambda what, _: self._message(what, {}))
+
+    def _watch(
+        self, streams: _Streams, owner: str, render: Callable[[str, str], Message], most: int = MAX_STREAMS
+    ) -> Stream | None:
+        """Of an owner with too many, the oldest ends: a page that still stands there connects again."""
+        own = [stream for stream in streams if stream.owner == owner]
+        if len(own) >= MAX_STREAMS_EACH:
+            self._health.count("display.streams_displaced")
+            own[0].close()
+        if self._full() or len(streams) >= most:
             self._health.count("display.streams_refused")
             return None
-        stream = Stream(till, lambda what, _: self._message(what, {}), self._tills.discard)
-        self._tills.add(stream)
+        stream = Stream(owner, render, lambda one: streams.pop(one, None))
+        streams[stream] = None
         return stream
 
     def lock_shown(self, tablet: str) -> wire.Json | None:

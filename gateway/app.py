@@ -278,7 +278,8 @@ class Gateway:
             if ready is not None:
                 ready(opened(self._config, port, self._tablet_key))
 
-        await serve(app, http.host, http.port, on_ready, self._hub.close, http.phones_port, http.https_port, tls)
+        ports, count = (http.phones_port, http.https_port), self.health.count
+        await serve(app, http.host, http.port, on_ready, self._hub.close, *ports, tls, count)
 
     def _make_devices(self) -> Devices:
         tills = frozenset(one.till for one in self._config.receiver if one.till is not None)

@@ -304,7 +304,7 @@ class _Sockets:
         await receive()  # the request to connect
         await send({"type": "websocket.accept"})
         name = scope["path"].split("/")[-2]
-        stream = self._hub.watch_tablet(scope["path"]) if name == "tablet" else self._hub.watch_screen(name)
+        stream = self._hub.watch_tablet(secrets.token_hex(16)) if name == "tablet" else self._hub.watch_screen(name)
         assert stream is not None
         telling = asyncio.create_task(_tell(stream, send))
         while (await receive())["type"] != "websocket.disconnect":

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -15,12 +16,20 @@ from gateway.errors import UnavailableError
 
 # 200 streams (display.hub.MAX_STREAMS) and as many short requests; uvicorn answers 503 beyond.
 MAX_CONNECTIONS = 400
+# From one address, so that nobody takes the others' places: a browser holds six at a time, and fifty tablets behind one
+# proxy a stream each and half as many short requests. 5 addresses are needed to take all but what the box keeps.
+MAX_CONNECTIONS_EACH = 80
+KEPT_FOR_BOX = 40  # for its own screens and programs; < MAX_CONNECTIONS - MAX_CONNECTIONS_EACH
+BOX = ("127.0.0.1", "::1", "::ffff:127.0.0.1")  # a proxy on the box, too: all customers' phones have its address
 GRACE_S = 1  # streams end by themselves at stop; this is for requests in progress
 BACKLOG = 128
-FIRST_REQUEST_S = 10.0  # a browser sends its request with the connection; a slow body has its own limit
+# For a whole request, head and body, from the connection or from the answer before; a browser needs a few packets.
+# > uvicorn's 5 s of keeping an idle connection, and > display.guard.BODY_S, which tells a slow page why.
+REQUEST_S = 10.0
 MAX_HEADER_BYTES = 16_384  # a browser sends about 1 KB
 HANDSHAKE_S = 5.0  # of TLS; three packets each way, over a shop's Wi-Fi
 MAX_HANDSHAKES = 40  # in progress; < MAX_CONNECTIONS. Each holds about 100 KB until it ends, so 4 MB
+MAX_HANDSHAKES_EACH = 12  # of one address; two browsers at once
 CLOSE_S = 1.0  # for the other side's goodbye
 PAUSE_S = 0.1  # after the system had no more files for a connection
 BIND_AGAIN_S = 5.0  # after the secure port could not be had
@@ -44,25 +53,65 @@ class Tls(Protocol):
 UNACKNOWLEDGED_MS = 30_000
 
 
+class _Config(uvicorn.Config):
+    count: Callable[[str], None]
+
+
 class _Protocol(H11Protocol):
-    """HTTP that does not wait for ever: connections beyond the cap, or without a request, are closed."""
+    """HTTP that waits for nobody for ever: who takes more than a share, or does not send a whole request, is closed."""
+
+    config: _Config
+    _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
+        full = self._full()
+        if full is not None:
+            self._close(full)
+            return
         with contextlib.suppress(OSError):  # it may be gone already
             own = transport.get_extra_info("socket")
             own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-        self._patience = self.loop.call_later(FIRST_REQUEST_S, self._lose_patience, transport)
+        self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._patience.cancel()
+        self._settle()
         super().connection_lost(exc)
 
-    def _lose_patience(self, transport: Any) -> None:
-        if self.cycle is None:  # not one whole request yet
-            transport.abort()
+    def handle_events(self) -> None:
+        """After each piece of a request, and after each answer that a whole request got."""
+        super().handle_events()
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._expect()
+        else:  # the whole request is here, and its answer may take as long as it likes
+            self._settle()
+
+    def _full(self) -> str | None:
+        """What is used up, as its counter is called; None = there is a place."""
+        address = _address(self)
+        if address in BOX:
+            return "http.full" if len(self.connections) > MAX_CONNECTIONS else None
+        if sum(_address(one) == address for one in self.connections) > MAX_CONNECTIONS_EACH:
+            return "http.crowded"
+        return "http.full" if len(self.connections) > MAX_CONNECTIONS - KEPT_FOR_BOX else None
+
+    def _expect(self) -> None:
+        """The rest of a request has to come in the time that its beginning left."""
+        if self._patience is None:
+            self._patience = self.loop.call_later(REQUEST_S, self._close, "http.slow")
+
+    def _settle(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _close(self, why: str) -> None:
+        self.config.count(why)
+        self.transport.abort()
+
+
+def _address(one: Any) -> str:
+    return one.client[0] if one.client is not None else ""
 
 
 class _Server(uvicorn.Server):
@@ -122,7 +171,7 @@ class _SecureDoor:
         while listener is None:
             await asyncio.sleep(BIND_AGAIN_S)
             listener = self.open()
-        loop, shaking = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+        loop, shaking = asyncio.get_running_loop(), dict[asyncio.Task[None], str]()
         try:
             while True:
                 try:
@@ -132,16 +181,22 @@ class _SecureDoor:
                     continue
                 self._tls.came(peer[0])
                 context = self._tls.context()
-                if context is None or len(shaking) >= MAX_HANDSHAKES:
+                if context is None or _is_crowded(list(shaking.values()), peer[0]):
                     connection.close()
                     continue
                 one = asyncio.create_task(_shake_hands(connection, context, protocol))
-                shaking.add(one)
-                one.add_done_callback(shaking.discard)
+                shaking[one] = peer[0]
+                one.add_done_callback(shaking.pop)
         finally:
             self.close()
             for one in shaking:
                 one.cancel()
+
+
+def _is_crowded(shaking: list[str], address: str) -> bool:
+    """Whether there is no place for another handshake; the box itself has no share, for a proxy may stand there."""
+    own = address not in BOX and shaking.count(address) >= MAX_HANDSHAKES_EACH
+    return own or len(shaking) >= MAX_HANDSHAKES
 
 
 async def _shake_hands(
@@ -162,12 +217,13 @@ async def serve(
     second_port: int | None = None,
     secure_port: int | None = None,
     tls: Tls | None = None,
+    count: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve the ASGI `app` until cancelled, then end within about a second.
 
     `on_ready` gets the real port (also for port 0); `second_port` is served too, and `secure_port` with `tls` as soon
-    as it can be had. `ending` has to end the streams that the app keeps open. Raises UnavailableError when another
-    address cannot be had.
+    as it can be had. `ending` has to end the streams that the app keeps open; `count` gets the counter of each
+    connection that was closed. Raises UnavailableError when another address cannot be had.
     """
     with contextlib.ExitStack() as bound:
         listeners = [
@@ -177,7 +233,7 @@ async def serve(
         if tls is not None and secure_port is not None:
             secure = bound.enter_context(contextlib.closing(_SecureDoor(host, secure_port, tls)))
             secure.open()
-        await _run(app, listeners, on_ready, ending, secure)
+        await _run(app, listeners, on_ready, ending, secure, count)
 
 
 async def _run(
@@ -186,8 +242,9 @@ async def _run(
     on_ready: Callable[[int], None],
     ending: Callable[[], None],
     secure: _SecureDoor | None,
+    count: Callable[[str], None],
 ) -> None:
-    config = uvicorn.Config(
+    config = _Config(
         app,
         http=_Protocol,
         log_config=None,
@@ -198,6 +255,7 @@ async def _run(
         limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
+    config.count = count
     server = _Server(config)
     server.secure = secure
     server.on_started = lambda: on_ready(listeners[0].getsockname()[1])

@@ -4,7 +4,18 @@ import asyncio
 
 from display import hub as hub_module
 from display.faults import Ear
-from display.hub import BEAT_S, LOOK_S, MAX_CARDS, MAX_SCREEN_STREAMS, MAX_STREAMS, STALE_S, Hub, Message, Stream
+from display.hub import (
+    BEAT_S,
+    LOOK_S,
+    MAX_CARDS,
+    MAX_SCREEN_STREAMS,
+    MAX_STREAMS,
+    MAX_STREAMS_EACH,
+    STALE_S,
+    Hub,
+    Message,
+    Stream,
+)
 from gateway.core.model import ScreenContent
 from gateway.core.ports import Surfaces
 from gateway.health import Health
@@ -171,15 +182,29 @@ async def test_cards_have_a_cap_and_the_oldest_gives_way() -> None:
 
 async def test_streams_have_a_cap_and_screens_leave_room_for_tablets() -> None:
     display = hub()
-    screens = [display.watch_screen("coffee") for _ in range(MAX_SCREEN_STREAMS)]
+    screens = [display.watch_screen(f"screen-{number}") for number in range(MAX_SCREEN_STREAMS)]
     assert display.watch_screen("coffee") is None
-    tablets = [display.watch_tablet("a" * 32) for _ in range(MAX_STREAMS - MAX_SCREEN_STREAMS)]
+    tablets = [display.watch_tablet(f"{number:032x}") for number in range(MAX_STREAMS - MAX_SCREEN_STREAMS)]
     assert all(tablets) and display.watch_tablet("a" * 32) is None
     assert screens[0] is not None
     screens[0].close()
     screens[0].close()
     assert display.watch_screen("coffee") is not None
-    assert display.screens_connected("coffee") == MAX_SCREEN_STREAMS
+    assert display.watch_screen("screen-0") is None
+
+
+async def test_one_till_takes_nobodys_place_and_its_newest_page_is_told() -> None:
+    health = Health()
+    display = Hub(HandClock(), health)
+    for watch in (display.watch_till, display.watch_tablet, display.watch_screen):
+        opened = [watch("one") for _ in range(MAX_STREAMS)]
+        assert all(opened)
+        ended, told = opened[:-MAX_STREAMS_EACH], opened[-MAX_STREAMS_EACH:]
+        assert [len([message async for message in stream or ()]) for stream in ended] == [0] * len(ended)
+        assert all([(await take(stream, 1))[0].name == "snapshot" for stream in told])
+    assert health.counts == {"display.streams_displaced": 3 * (MAX_STREAMS - MAX_STREAMS_EACH)}
+    assert display.watch_screen("coffee") and display.watch_tablet("a" * 32) and display.watch_till("till-2")
+    assert display.screens_connected("one") == MAX_STREAMS_EACH
 
 
 async def test_a_tills_page_is_rung_and_told_nothing_else() -> None:
@@ -303,7 +328,7 @@ def test_a_trouble_is_on_the_tablet_within_ten_seconds() -> None:
 
 def test_two_beats_may_be_lost_before_a_page_calls_itself_stale() -> None:
     assert 2 * BEAT_S < STALE_S
-    assert MAX_SCREEN_STREAMS < MAX_STREAMS
+    assert MAX_SCREEN_STREAMS < MAX_STREAMS and 2 * MAX_STREAMS_EACH < MAX_STREAMS - MAX_SCREEN_STREAMS
 
 
 async def test_a_step_of_the_clock_leaves_the_time_that_was_left() -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from display.guard import BODY_S
+from display.hub import MAX_STREAMS
 from gateway import localca, serving
 from gateway.errors import UnavailableError
 from gateway.serving import _why, serve
 from tests.rigs.secure import secured, trusting
 from tests.rigs.shopfront import window
+
+Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def test_stop_ends_open_streams_at_once() -> None:
@@ -73,26 +77,122 @@ def test_a_low_port_is_explained() -> None:
     assert "1024" in _why(PermissionError(13, "denied"), "127.0.0.1", 80)
 
 
-async def test_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "FIRST_REQUEST_S", 0.05)
+WHOLE = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+STREAM = b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+OTHER_DEVICE = "127.0.0.2"  # not how the box itself comes in, and of this machine all the same
+
+
+async def opened(port: int, first: bytes = b"", source: str = "127.0.0.1") -> Wire:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+    writer.write(first)
+    return reader, writer
+
+
+async def is_closed(wire: Wire) -> bool:
+    """Whether the gateway ends it by itself, whatever it says first."""
+    with contextlib.suppress(ConnectionError):
+        await wire[0].read()
+    wire[1].close()
+    return True
+
+
+BODY_MISSING = b"Content-Length: 9\r\n\r\nx"
+UNFINISHED = {
+    "nothing": b"",
+    "head": WHOLE[:-2],
+    "second head": WHOLE + WHOLE[:20],
+    "body that nobody reads": WHOLE[:-2] + BODY_MISSING,
+    "body under a stream": STREAM[:-2] + BODY_MISSING,
+    "second body under a stream": WHOLE + STREAM[:-2] + BODY_MISSING,
+    "body that is read": b"POST /api/v1/pairing HTTP/1.1\r\nHost: localhost\r\n" + BODY_MISSING,
+}
+
+
+@pytest.mark.parametrize("what", UNFINISHED)
+async def test_a_request_that_never_ends_is_closed(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "REQUEST_S", 0.1)
     async with window() as shop:
-        reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
+        assert await is_closed(await opened(shop.port, UNFINISHED[what]))
+        assert shop.health.counts["http.slow"] == 1
+
+
+async def test_a_second_request_byte_by_byte_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "REQUEST_S", 0.3)
+    async with window() as shop:
+        reader, writer = await opened(shop.port, WHOLE)
+        assert b"200" in await reader.readline()
+        writer.write(WHOLE[:-2])
+        while not writer.is_closing() and "http.slow" not in shop.health.counts:
+            writer.write(b"x: y\r\n")
+            await asyncio.sleep(0.02)
+        assert await is_closed((reader, writer)) and shop.health.counts["http.slow"] == 1
+
+
+async def test_a_stream_lasts_and_a_kept_connection_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the answer takes; and the time for a second request begins when the first was answered."""
+    monkeypatch.setattr(serving, "REQUEST_S", 2.0)
+    async with window() as shop:
+        streaming, asking = await opened(shop.port, STREAM), await opened(shop.port)
+        for _ in range(5):
+            asking[1].write(WHOLE)
+            assert b"200" in await asking[0].readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.5)
+        shop.hub.beat()
+        assert b"event: beat" in await streaming[0].readuntil(b"event: beat")
+        for _, writer in (streaming, asking):
+            writer.close()
 
 
 async def test_connections_beyond_the_cap_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "MAX_CONNECTIONS", 2)
     async with window() as shop:
-        held = [await asyncio.open_connection("127.0.0.1", shop.port) for _ in range(2)]
+        held = [await opened(shop.port) for _ in range(2)]
         await asyncio.sleep(0.05)
-        reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        for _, one in (*held, (reader, writer)):
-            one.close()
+        assert await is_closed(await opened(shop.port))
+        assert shop.health.counts["http.full"] == 1
+        for _, writer in held:
+            writer.close()
+
+
+async def test_one_address_has_a_share_and_the_box_keeps_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MAX_CONNECTIONS": 10, "MAX_CONNECTIONS_EACH": 3, "KEPT_FOR_BOX": 5}.items():
+        monkeypatch.setattr(serving, name, value)
+    async with window() as shop:
+        crowd = [await answered(shop.port, OTHER_DEVICE) for _ in range(3)]
+        assert await is_closed(await opened(shop.port, WHOLE, OTHER_DEVICE))
+        others = [await answered(shop.port, f"127.0.0.{number}") for number in (3, 4)]
+        assert await is_closed(await opened(shop.port, WHOLE, "127.0.0.5"))
+        box = [await answered(shop.port, "127.0.0.1") for _ in range(4)]
+        assert (shop.health.counts["http.crowded"], shop.health.counts["http.full"]) == (1, 1)
+        for _, writer in (*crowd, *others, *box):
+            writer.close()
+
+
+async def answered(port: int, source: str) -> Wire:
+    wire = await opened(port, WHOLE, source)
+    assert b"200" in await wire[0].readuntil(b"\r\n\r\n")
+    return wire
+
+
+def test_the_limits_keep_what_they_promise() -> None:
+    assert BODY_S < serving.REQUEST_S
+    assert MAX_STREAMS < serving.MAX_CONNECTIONS - serving.KEPT_FOR_BOX
+    assert serving.MAX_CONNECTIONS_EACH < serving.MAX_CONNECTIONS - serving.KEPT_FOR_BOX
+    assert serving.MAX_HANDSHAKES_EACH < serving.MAX_HANDSHAKES < serving.MAX_CONNECTIONS
+
+
+async def test_handshakes_of_one_address_leave_room_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MAX_HANDSHAKES_EACH", 2)
+    monkeypatch.setattr(serving, "HANDSHAKE_S", 60)
+    tls = await secured(tmp_path)
+    async with window(tls=tls):
+        silent = [await opened(tls.port, source=OTHER_DEVICE) for _ in range(3)]
+        assert await is_closed(silent.pop())
+        assert await shown(tls.port)
+        for _, writer in silent:
+            writer.close()
 
 
 async def test_the_secure_port_serves_pages_and_streams(tmp_path: Path) -> None:

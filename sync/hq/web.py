@@ -305,4 +305,4 @@ async def serve(
         if ready is not None:
             ready(f"http://{f'[{host}]' if ':' in host else host}:{real_port}/")
 
-    await serving.serve(app, host, port, on_ready, pulse.close)
+    await serving.serve(app, host, port, on_ready, pulse.close, count=health.count)

@@ -275,7 +275,7 @@ async def window(
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     secure_port = tls.port if tls is not None else None
     running = shop.running = asyncio.create_task(
-        serve(app, "127.0.0.1", port, ready.set_result, hub.close, None, secure_port, tls)
+        serve(app, "127.0.0.1", port, ready.set_result, hub.close, None, secure_port, tls, health.count)
     )
     try:
         both: set[asyncio.Future[Any]] = {running, ready}
