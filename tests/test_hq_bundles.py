@@ -34,6 +34,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "film.webm").write_bytes(webm(100))
     (tmp_path / "face.woff2").write_bytes(woff2())
     (tmp_path / "big.png").write_bytes(png(8_193, 1))
+    (tmp_path / "cut.png").write_bytes(png(640, 360)[:70])
     (tmp_path / "notes.png").write_text("no picture")
     return tmp_path
 
@@ -84,6 +85,7 @@ def test_a_whole_folder(folder: Path) -> None:
         (PICTURE.replace("one.png", "notes.png"), "item 1 (one), file: notes.png: its bytes are none of image/png"),
         (PICTURE.replace("one.png", "film.webm"), "item 1 (one), file: film.webm: its bytes are none of image/png"),
         (PICTURE.replace("one.png", "big.png"), "item 1 (one), file: big.png: expected at most 8192 pixels a side"),
+        (PICTURE.replace("one.png", "cut.png"), "item 1 (one), file: cut.png: ends before all of it is there"),
         (PICTURE.replace('file = "one.png"', ""), "item 1 (one), file: missing; an image needs one"),
         (PICTURE.replace("alt =", "alternative ="), "item 1 (one), alternative: no such key; expected one of id, kind"),
         (PICTURE.replace("alt =", "# alt ="), "item 1 (one), alt: missing; expected what it shows"),

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from gateway.core import brand as brands
-from gateway.core import content, media
+from gateway.core import content, media, torn
 from gateway.core.content import ContentPut, FileRef, Item
 from gateway.errors import ConfigError, PeerError
 from sync import content as wire
@@ -43,6 +43,7 @@ _WHY = {
     "type": "its bytes are none of {types}",
     "size": "its header tells no size",
     "too_large": f"expected at most {media.MAX_SIDE_PX} pixels a side and {media.MAX_PIXELS // 10**6} million in all",
+    "torn": "ends before all of it is there; export or copy it anew",
 }
 
 
@@ -93,6 +94,8 @@ class _Files:
         except OSError:
             return f"{name}: cannot be read"
         why = media.fault(data[: media.HEAD_BYTES], use)
+        if why is None and torn.is_torn(lambda at, length: data[at : at + length], len(data)):
+            why = "torn"
         if why is not None:
             types = ", ".join(media.ALLOWED.get(use, ("image", "video")))
             return f"{name}: {_WHY[why].format(types=types)}"
