@@ -129,7 +129,7 @@ def _blank(hub: Hub, access: Access, version: str) -> FastAPI:
         version=version,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # FastAPI's own route would not ask `access`
         lifespan=lifespan,
         redirect_slashes=False,
         dependencies=[Depends(access.check)],
@@ -252,6 +252,10 @@ def notice_url(public_url: str) -> str:
 
 
 def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock, version: str) -> None:
+    @app.get("/api/v1/openapi.json", include_in_schema=False)
+    async def contract() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     @app.get("/api/v1/status", tags=["status"])
     async def status() -> JSONResponse:
         """State of each part, counts, and what is connected; nothing about people."""

@@ -28,6 +28,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
 }
 _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_FRESH = (b"cache-control", b"no-store")  # whatever the API says is of this moment, and often of one person
 
 
 # What customers' own phones ask; everything else is for screens, tablets, tills and whoever looks after them.
@@ -96,7 +97,8 @@ class Guard:
             if event["type"] == "http.response.start":
                 told = event.get("headers", ())
                 given = {key for key, _ in told}  # a route may have a stricter or wider word of its own
-                event = {**event, "headers": [*told, *(one for one in _RAW if one[0] not in given)]}
+                ours = [*_RAW, _FRESH] if scope["path"].startswith("/api/") else _RAW
+                event = {**event, "headers": [*told, *(one for one in ours if one[0] not in given)]}
             await send(event)
 
         name = _name(_host(scope))
@@ -141,7 +143,7 @@ def _host(scope: Scope) -> str:
 
 
 async def _redirect(send: Send, target: bytes) -> None:
-    headers = [(b"location", target), (b"content-length", b"0"), (b"cache-control", b"no-store")]
+    headers = [(b"location", target), (b"content-length", b"0"), _FRESH]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 

@@ -85,7 +85,7 @@ def ops() -> list[dict[str, Any]]:
 
 
 def classes() -> list[dict[str, Any]]:
-    """The classes of coupons, as `coupons.put` takes them: one that a shop may sign for a phone, once a day and member."""
+    """The classes of coupons, as `coupons.put` takes them: one that counts once a day and member, on a phone too."""
     return [{"name": CLASS, "offline": "lease", "max_cents": 500, "member_day": 1, "phone_days": 7}]
 
 

@@ -11,9 +11,9 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from gateway.core import media
+from gateway.core import media, torn
 from gateway.core.content import FileRef
 from gateway.core.fetching import whole_pieces
 
@@ -24,7 +24,7 @@ RESERVE_BYTES = 128 * 1024 * 1024
 SYNC_BYTES = 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 
-Verdict = Literal["ok", "hash", "type", "size", "too_large"]
+Verdict = Literal["ok", "hash", "type", "size", "too_large", "torn"]
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -82,11 +82,10 @@ class ContentFiles:
         verdict: Verdict = "ok"
         with path.open("rb") as file:
             os.fsync(file.fileno())
-            head = file.read(media.HEAD_BYTES)
-        if self._digest.hexdigest() != ref.sha256 or path.stat().st_size != ref.bytes:
-            verdict = "hash"
-        else:
-            verdict = fault_of(head, use) or "ok"
+            if self._digest.hexdigest() != ref.sha256 or path.stat().st_size != ref.bytes:
+                verdict = "hash"
+            else:
+                verdict = _fault_of(file, ref.bytes, use) or "ok"
         if verdict != "ok":
             path.unlink()
             return verdict
@@ -119,11 +118,16 @@ class ContentFiles:
             os.close(folder)
 
 
-def fault_of(head: bytes, use: str) -> Verdict | None:
-    """As core.media.fault, as a verdict."""
-    match media.fault(head, use):
+def _fault_of(file: BinaryIO, size: int, use: str) -> Verdict | None:
+    """As core.media.fault and core.torn, as a verdict."""
+
+    def read(at: int, length: int) -> bytes:
+        file.seek(at)
+        return file.read(length)
+
+    match media.fault(read(0, media.HEAD_BYTES), use):
         case None:
-            return None
+            return "torn" if torn.is_torn(read, size) else None
         case "size":
             return "size"
         case "too_large":

@@ -85,6 +85,7 @@ def test_a_brand_without_faults_can_be_read(light: dict[str, str], dark: dict[st
         (Brand(dark={"ink": "#FFF"}), "dark.ink: expected #rrggbb"),
         (Brand(logo=FileRef("a" * 64, brand.MAX_LOGO_BYTES + 1)), "logo: expected at most 1024 KiB"),
         (Brand(fonts=(Font("text", "400", FileRef("a" * 64, brand.MAX_FONT_BYTES + 1)),)), "fonts.0: expected at most"),
+        (Brand(fonts=(Font("text", "700 400", FACE),)), "fonts.0.weight: expected one weight, or a range"),
         (Brand(fonts=(Font("text", "400", FACE),) * 2), "fonts: text 400 is there twice"),
         (Brand(fonts=tuple(Font("text", f"{n}00", FACE) for n in range(1, 6))), "fonts: expected at most 4"),
     ],

@@ -47,6 +47,8 @@ def test_a_file_is_there_only_once_it_is_verified(tmp_path: Path) -> None:
         (webm(50), ref_of(webm(50)), "image", "type"),
         (png(8_193, 1), ref_of(png(8_193, 1)), "image", "too_large"),
         (png(9, 0), ref_of(png(9, 0)), "logo", "size"),
+        (png(640, 360)[:70], ref_of(png(640, 360)[:70]), "image", "torn"),
+        (webm(900)[:700], ref_of(webm(900)[:700]), "video", "torn"),
     ],
 )
 def test_what_is_not_right_is_thrown_away(tmp_path: Path, data: bytes, ref: FileRef, use: str, why: str) -> None:

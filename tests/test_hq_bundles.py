@@ -34,6 +34,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "film.webm").write_bytes(webm(100))
     (tmp_path / "face.woff2").write_bytes(woff2())
     (tmp_path / "big.png").write_bytes(png(8_193, 1))
+    (tmp_path / "cut.png").write_bytes(png(640, 360)[:70])
+    (tmp_path / "short.woff2").write_bytes(b"wOF2" + bytes(16))
     (tmp_path / "notes.png").write_text("no picture")
     return tmp_path
 
@@ -84,6 +86,11 @@ def test_a_whole_folder(folder: Path) -> None:
         (PICTURE.replace("one.png", "notes.png"), "item 1 (one), file: notes.png: its bytes are none of image/png"),
         (PICTURE.replace("one.png", "film.webm"), "item 1 (one), file: film.webm: its bytes are none of image/png"),
         (PICTURE.replace("one.png", "big.png"), "item 1 (one), file: big.png: expected at most 8192 pixels a side"),
+        (PICTURE.replace("one.png", "p\\u0000.png"), "item 1 (one), file: expected the name of a file of this folder"),
+        (PICTURE.replace("one.png", "p" * 256), "item 1 (one), file: expected the name of a file of this folder"),
+        (PICTURE.replace("one.png", "."), "item 1 (one), file: .: cannot be read"),
+        (PICTURE + "seconds = 1" + "0" * 5_000, "line 7 (seconds): expected a number of at most 64 digits"),
+        (PICTURE.replace("one.png", "cut.png"), "item 1 (one), file: cut.png: ends before all of it is there"),
         (PICTURE.replace('file = "one.png"', ""), "item 1 (one), file: missing; an image needs one"),
         (PICTURE.replace("alt =", "alternative ="), "item 1 (one), alternative: no such key; expected one of id, kind"),
         (PICTURE.replace("alt =", "# alt ="), "item 1 (one), alt: missing; expected what it shows"),
@@ -100,6 +107,14 @@ def test_a_whole_folder(folder: Path) -> None:
         (PICTURE + 'hours = "08:00-24:01"\n', "item 1 (one), hours: expected hours such as"),
         (PICTURE + 'hours = "08:00-08:00"\n', "item 1 (one), hours: expected an end that is not the beginning"),
         (PICTURE + 'days = ["monday"]\n', "item 1 (one), days: expected days of mon, tue"),
+        (PICTURE + "days = []\n", "item 1 (one), days: expected at least one"),
+        (PICTURE + "zones = []\n", "item 1 (one), zones: expected at least one"),
+        (PICTURE + "screens = []\n", "item 1 (one), screens: expected at least one"),
+        (WORDS.replace("Titel", ""), "item 1 (words), title.de: nothing to read"),
+        (WORDS.replace("Title", "   "), "item 1 (words), title.en: nothing to read"),
+        (WORDS.replace("Titel", "\\u200b"), "item 1 (words), title.de: nothing to read"),
+        (WORDS + 'badge = { en = "\u2800" }\n', "item 1 (words), badge.en: nothing to read"),
+        (PICTURE.replace("Ein Bild", " "), "item 1 (one), alt.de: nothing to read"),
         (PICTURE + 'days = ["mon", "mon"]\n', "item 1 (one), days: a day stands there twice"),
         (PICTURE + 'title = { fr = "Bonjour" }\n', "item 1 (one), title.fr"),
         (WORDS + "seconds = [1]\n", "item 1 (words), seconds: expected a whole number, found a list"),
@@ -188,7 +203,11 @@ def test_a_whole_brand(folder: Path) -> None:
         ('logo = "nowhere.png"\n', "logo: nowhere.png: cannot be read"),
         ('[[font]]\nfile = "one.png"\n', "font 1, file: one.png: its bytes are none of font/woff2"),
         ('[[font]]\nfile = "face.woff2"\nweight = "bold"\n', "font 1, weight: expected the form"),
+        ('[[font]]\nfile = "face.woff2"\nweight = "700 400"\n', "font 1, weight: expected one weight, or a range"),
+        ('[[font]]\nfile = "short.woff2"\n', "font 1, file: short.woff2: ends before all of it is there"),
         ('[[font]]\nfile = "face.woff2"\nstyle = "italic"\n', "font 1, style: no such key; expected one of role"),
+        ('[[font]]\nfile = "face.woff2"\n' * 1_000, "font: expected at most 4, found 1000"),
+        ("font = " + "[" * 100_000, "line 1 (font): expected at most 8 lists and tables"),
         ('font = "x"\n', "font: expected [[font]]"),
         ('colour = "x"\n', "colour: no such key; expected one of name, light, dark, logo, font"),
     ],

@@ -160,6 +160,7 @@ TABLE: dict[str, set[str]] = {
     "GET /till": {"till-1", "till-2", "staff", "manager"},
     "GET /": {"staff", "manager", "box"},
     "GET /api/v1/status": {"staff", "manager", "box"},
+    "GET /api/v1/openapi.json": {"installer", "manager", "box"},
 }
 FILLED = {"screen": "coffee", "till": "till-1"}
 
@@ -235,6 +236,15 @@ async def test_every_route_has_a_line_in_the_table_and_a_rule(door: Door) -> Non
     assert routes(door.app) == set(TABLE) - handovers
     for line in TABLE:
         assert rule_for(url_of(line)[1]) is not None, line
+
+
+async def test_nothing_of_the_api_is_kept_by_whoever_asked(door: Door) -> None:
+    for line in TABLE:
+        method, url = url_of(line)
+        if url.startswith("/api/") and not url.endswith("/stream"):
+            for who in ("nobody", *sorted(TABLE[line])[:1]):
+                answer = await door.ask(who, method, url)
+                assert answer.headers["cache-control"] == "no-store", (line, who, answer.status_code)
 
 
 async def test_whoever_is_not_in_the_line_of_a_route_is_refused_before_it(door: Door) -> None:

@@ -102,7 +102,7 @@ def test_everything_that_is_wrong_is_said() -> None:
     assert len(raised.value.said) == 2
 
 
-words = st.dictionaries(st.sampled_from(["de", "en"]), st.text("abc äß😀", max_size=20), max_size=2)
+words = st.dictionaries(st.sampled_from(["de", "en"]), st.text("abc äß😀", max_size=20).filter(str.strip), max_size=2)
 templates = st.builds(
     Item,
     item_id=st.uuids().map(str),

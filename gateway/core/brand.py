@@ -199,6 +199,11 @@ def faults(brand: Brand) -> tuple[str, ...]:
     ]
     if len(brand.fonts) > MAX_FONTS:
         found.append(f"fonts: expected at most {MAX_FONTS}")
+    found += [
+        f"fonts.{number}.weight: expected one weight, or a range from the lighter to the heavier"
+        for number, font in enumerate(brand.fonts)
+        if sorted(font.weight.split()) != font.weight.split()
+    ]
     if brand.logo is not None and brand.logo.bytes > MAX_LOGO_BYTES:
         found.append(f"logo: expected at most {MAX_LOGO_BYTES // 1024} KiB")
     found += [

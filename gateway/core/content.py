@@ -4,6 +4,7 @@ A manifest is a list of items. Pictures and videos are named by the SHA-256 of t
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -31,6 +32,9 @@ LENGTHS = {"title": MAX_TITLE, "text": MAX_TEXT, "badge": MAX_BADGE, "alt": MAX_
 
 # What a browser would take for an element, a comment or a character reference (HTML standard, 13.2.5).
 _MARKUP = re.compile(r"<[A-Za-z/!?]|&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
+
+# Letters and a symbol that are blank: fillers of Hangul, the empty pattern of Braille.
+_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,11 @@ def has_markup(text: str) -> bool:
     return _MARKUP.search(text) is not None
 
 
+def can_be_read(text: str) -> bool:
+    """Whether something of it is seen: a letter, digit, sign or symbol (Unicode's general categories)."""
+    return any(unicodedata.category(one)[0] in "LNPS" and one not in _UNSEEN for one in text)
+
+
 def faults(item: Item) -> tuple[str, ...]:
     """What is wrong with an item whose fields have the right types, each as "place: what was expected"."""
     found = [
@@ -108,6 +117,12 @@ def faults(item: Item) -> tuple[str, ...]:
         for name in LENGTHS
         for language, sentence in getattr(item, name).items()
         if has_markup(sentence)
+    ]
+    found += [
+        f"{name}.{language}: nothing to read; leave it out, or write something"
+        for name in LENGTHS
+        for language, sentence in getattr(item, name).items()
+        if not can_be_read(sentence)
     ]
     if item.kind == "template":
         if item.file is not None:

@@ -4,7 +4,6 @@ named by file, item and key, and then nothing is published.
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,18 +13,19 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from gateway.core import brand as brands
-from gateway.core import content, media
+from gateway.core import content, media, torn
 from gateway.core.content import ContentPut, FileRef, Item
 from gateway.errors import ConfigError, PeerError
 from sync import content as wire
 from sync import messages
 from sync.fields import validate
+from sync.hq import tomlfiles
 from sync.hq.file import Row
 
 MANIFEST = "content.toml"
-MAX_TOML_BYTES = 1024 * 1024
 PART_BYTES = 56 * 1024  # of items in one operation, whose 64 KiB have room for the rest
 MAX_FAULTS = 50
+MAX_NAME = 255  # of a file, in characters
 
 _W = TypeVar("_W", bound=BaseModel)
 _V = TypeVar("_V")
@@ -43,6 +43,7 @@ _WHY = {
     "type": "its bytes are none of {types}",
     "size": "its header tells no size",
     "too_large": f"expected at most {media.MAX_SIDE_PX} pixels a side and {media.MAX_PIXELS // 10**6} million in all",
+    "torn": "ends before all of it is there; export or copy it anew",
 }
 
 
@@ -82,9 +83,13 @@ class _Files:
 
     def read(self, name: object, use: str, most_bytes: int) -> FileRef | str:
         """The file, or what is wrong with it."""
-        if not isinstance(name, str) or not name or Path(name).is_absolute() or ".." in Path(name).parts:
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            return "expected the name of a file of this folder"
+        if Path(name).is_absolute() or ".." in Path(name).parts:
             return "expected the name of a file of this folder"
         path = self._folder / name
+        if not path.is_file():  # a pipe would be waited for
+            return f"{name}: cannot be read"
         try:
             size = path.stat().st_size
             if size > most_bytes:
@@ -93,6 +98,8 @@ class _Files:
         except OSError:
             return f"{name}: cannot be read"
         why = media.fault(data[: media.HEAD_BYTES], use)
+        if why is None and torn.is_torn(lambda at, length: data[at : at + length], len(data)):
+            why = "torn"
         if why is not None:
             types = ", ".join(media.ALLOWED.get(use, ("image", "video")))
             return f"{name}: {_WHY[why].format(types=types)}"
@@ -105,7 +112,7 @@ def read_content(folder: Path, zones: Collection[str] = (), now_ms: int = 0) -> 
     """The bundle of a folder with a content.toml. `zones`: those that headquarters knows, none = it knows none. Raises
     ConfigError with everything that is wrong."""
     path = folder / MANIFEST
-    found = _toml(path)
+    found = tomlfiles.read(path, "docs/content.md")
     faults, files = _Faults(path), _Files(folder)
     for key in found.keys() - {"item"}:
         faults.add(key, "no such key; expected [[item]]")
@@ -113,6 +120,9 @@ def read_content(folder: Path, zones: Collection[str] = (), now_ms: int = 0) -> 
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         faults.add("item", "expected [[item]]")
         listed = []
+    if len(listed) > content.MAX_ITEMS:
+        faults.add("items", f"expected at most {content.MAX_ITEMS}, found {len(listed)}")
+        faults.end()
     items = [_item(number, one, files, faults) for number, one in enumerate(listed, start=1)]
     for what in content.whole_faults([one for one in items if one is not None]):
         faults.add("", what)
@@ -123,7 +133,7 @@ def read_content(folder: Path, zones: Collection[str] = (), now_ms: int = 0) -> 
 
 def read_brand(path: Path) -> Bundle:
     """The brand of a TOML file, with the logo and fonts beside it. Raises ConfigError likewise."""
-    found = _toml(path)
+    found = tomlfiles.read(path, "docs/brand.md")
     faults, files = _Faults(path), _Files(path.parent)
     _unknown(found, BRAND_KEYS, "", faults)
     body: Row = {name: found[name] for name in ("name", "light", "dark") if name in found}
@@ -136,6 +146,9 @@ def read_brand(path: Path) -> Bundle:
     if not isinstance(fonts, list) or not all(isinstance(one, dict) for one in fonts):
         faults.add("font", "expected [[font]]")
         fonts = []
+    if len(fonts) > brands.MAX_FONTS:
+        faults.add("font", f"expected at most {brands.MAX_FONTS}, found {len(fonts)}")
+        faults.end()
     body["fonts"] = []
     for number, font in enumerate(fonts, start=1):
         place = f"font {number}"
@@ -148,24 +161,14 @@ def read_brand(path: Path) -> Bundle:
         if content.has_markup(brand.name):
             faults.add("name", "markup; expected plain text")
         for what in brands.faults(brand):
-            faults.add("", what)
+            found_at, _, rest = what.partition(": ")
+            faults.add(_told(found_at), rest)
     faults.end()
     assert brand is not None
     return Bundle((messages.op_of(brands.BrandPut(brand)),), tuple(files.refs.items()))
 
 
 _ANY: Row = {"sha256": "0" * 64, "bytes": 1}  # in place of a file that is wrong, so that this is said once
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_TOML_BYTES:
-            raise ConfigError(f"{path}: expected at most {MAX_TOML_BYTES // 1024} KiB")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise ConfigError(f"{path}: cannot be read; see docs/content.md and docs/brand.md") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def _item(number: int, found: Mapping[str, Any], files: _Files, faults: _Faults) -> Item | None:
@@ -187,6 +190,9 @@ def _item(number: int, found: Mapping[str, Any], files: _Files, faults: _Faults)
         body["from_minute"], body["until_minute"] = _hours(found["hours"], f"{place}, hours", faults)
     if "days" in found:
         body["days"] = _days(found["days"], f"{place}, days", faults)
+    for key in ("days", "zones", "screens"):
+        if found.get(key) == []:
+            faults.add(f"{place}, {key}", "expected at least one; without the key it is all of them")
     item = _checked(wire.ItemBody, wire.item, body, f"{place}, ", faults)
     for what in content.faults(item) if item is not None else ():
         missing_file = what.startswith("file: missing") and "file" in found  # then the file itself is what is wrong

@@ -15,14 +15,18 @@ def png(width: int, height: int, colour: tuple[int, int, int] = (30, 90, 200)) -
     )
 
 
+# Start of scan, and its bytes with a stuffed zero and a restart.
+SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + b"\x12\xff\x00\x34\xff\xd0\x56"
+
+
 def jpeg(width: int, height: int, before: bytes = b"") -> bytes:
-    """The headers of a JPEG file; `before`: segments before the start of frame."""
+    """A JPEG file with an empty scan; `before`: segments before the start of frame."""
     frame = struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"
-    return b"\xff\xd8" + before + b"\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame + b"\xff\xd9"
+    return b"\xff\xd8" + before + b"\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame + SCAN + b"\xff\xd9"
 
 
 def webp(width: int, height: int, coding: str = "VP8X") -> bytes:
-    """The headers of a WebP file in one of its three codings."""
+    """A WebP file in one of its three codings, as far as its headers go."""
     if coding == "VP8X":
         body = bytes(4) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     elif coding == "VP8L":
@@ -30,6 +34,8 @@ def webp(width: int, height: int, coding: str = "VP8X") -> bytes:
     else:
         body = bytes(3) + b"\x9d\x01\x2a" + struct.pack("<HH", width, height)
     chunk = coding.ljust(4).encode() + struct.pack("<I", len(body)) + body
+    if coding == "VP8X":
+        chunk += b"VP8 " + struct.pack("<I", 10) + bytes(10)
     return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
 
 
@@ -46,16 +52,20 @@ def avif(*sizes: tuple[int, int]) -> bytes:
 
 
 def mp4(size: int = 64) -> bytes:
-    """The first box of an MP4 file, and filling."""
-    return box(b"ftyp", b"isom" + bytes(12)) + bytes(size)
+    """The boxes of an MP4 file, with filling."""
+    return box(b"ftyp", b"isom" + bytes(12)) + box(b"moov", bytes(8)) + box(b"mdat", bytes(size))
 
 
 def webm(size: int, rng: random.Random | None = None) -> bytes:
-    """A file of `size` bytes that begins as WebM does."""
-    head = b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm"
-    return head + (rng or random.Random(1)).randbytes(size - len(head))
+    """A WebM file of `size` bytes: one cluster of noise."""
+    head = b"\x1a\x45\xdf\xa3\x8b\x42\x86\x81\x01\x42\x82\x84webm"
+    noise = size - len(head) - 24
+    for kind, length in ((b"\x18\x53\x80\x67", noise + 12), (b"\x1f\x43\xb6\x75", noise)):
+        head += kind + (1 << 56 | length).to_bytes(8, "big")
+    return head + (rng or random.Random(1)).randbytes(noise)
 
 
 def woff2(size: int = 128) -> bytes:
-    """A file that begins as a woff2 font does."""
-    return b"wOF2" + bytes(size - 4)
+    """A file with the header of a woff2 font of one table."""
+    header = struct.pack(">4sIIHHII", b"wOF2", 0x10000, size, 1, 0, 64, size - 48)
+    return header.ljust(48, b"\0") + bytes(size - 48)
