@@ -317,3 +317,20 @@ def test_the_pictures_of_these_tests_are_pictures() -> None:
     mean, spread = luminance(png(0, 0, 0))
     assert 120 < mean < 135 and spread > 100
     assert luminance(png(127, 127, 127))[1] < 5
+
+
+@in_one_chromium
+@pytest.mark.parametrize("size", [(960, 540), (540, 960), (800, 480)])
+async def test_wide_badges_and_long_words_wrap(size: tuple[int, int]) -> None:
+    words = {"title": {"de": "Wein"}, "text": {"de": "W" * 200}, "badge": {"de": "W" * 30}}
+    item = media("wide") | {"kind": "template", "src": None, "sha256": None, "art": "wine"} | words
+    async with screen([item], slides=()) as one:
+        await one.page.set_viewport_size({"width": size[0], "height": size[1]})
+        await one.page.clock.run_for(30_000)
+        layer = one.page.locator(".slide.in[data-slide=wide]")
+        await expect(layer.locator(".tag")).to_have_text("W" * 30)
+        for part in (".tag", ".lead"):
+            at, more = box = await layer.locator(part).evaluate(
+                "it => [it.getBoundingClientRect(), it.scrollWidth - it.clientWidth].map((x) => x.toJSON?.() ?? x)"
+            )
+            assert at["left"] >= 0 and at["right"] <= size[0] and more <= 0, (part, box)
