@@ -114,6 +114,7 @@ POST /api/v1/tablet/active
 GET /api/v1/tablet/shift
 POST /api/v1/tablet/shift/{redemption_id}/void
 POST /api/v1/tablet/handshakes/{handshake_id}/redeem
+GET /api/v1/tablet/handshakes/{handshake_id}/held
 """
 TILLS = """
 GET /api/v1/tills/{till}
