@@ -81,7 +81,8 @@ class _Protocol(H11Protocol):
     def handle_events(self) -> None:
         """After each piece of a request, and after each answer that a whole request got."""
         super().handle_events()
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+        is_ours = self.transport.get_protocol() is self  # a WebSocket takes the connection over with its request
+        if is_ours and self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
             self._expect()
         else:  # the whole request is here, and its answer may take as long as it likes
             self._settle()

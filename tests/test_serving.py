@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -79,6 +80,10 @@ def test_a_low_port_is_explained() -> None:
 
 WHOLE = b"GET /version.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STREAM = b"GET /api/v1/screens/coffee/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 OTHER_DEVICE = "127.0.0.2"  # not how the box itself comes in, and of this machine all the same
 
 
@@ -141,6 +146,33 @@ async def test_a_stream_lasts_and_a_kept_connection_asks_again(monkeypatch: pyte
         assert b"event: beat" in await streaming[0].readuntil(b"event: beat")
         for _, writer in (streaming, asking):
             writer.close()
+
+
+async def test_an_upgraded_connection_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway serves no WebSocket, but the benchmark's peer does with the same server."""
+    monkeypatch.setattr(serving, "REQUEST_S", 0.1)
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    counts: list[str] = []
+    serving_it = asyncio.create_task(serve(echo, "127.0.0.1", 0, port.set_result, lambda: None, count=counts.append))
+    reader, writer = await opened(await port, UPGRADE)
+    assert b"101" in await reader.readuntil(b"\r\n\r\n")
+    await asyncio.sleep(0.3)
+    writer.write(b"\x81\x81\0\0\0\0x")  # RFC 6455, 5.2: one text frame, masked with zeros
+    assert await reader.readexactly(3) == b"\x81\x01x"
+    writer.close()
+    serving_it.cancel()
+    await asyncio.wait({serving_it})
+    assert counts == []
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """The least WebSocket application: it says again what it is told."""
+    while (event := await receive())["type"] not in ("lifespan.shutdown", "websocket.disconnect"):
+        if event["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": event["text"]})
+        else:
+            starts = event["type"] == "lifespan.startup"
+            await send({"type": "lifespan.startup.complete" if starts else "websocket.accept"})
 
 
 async def test_connections_beyond_the_cap_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
