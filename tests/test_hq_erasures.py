@@ -1,11 +1,11 @@
 """Headquarters' line of erasures: numbers, who is behind, what a shop may ask for, and nobody comes back."""
 
 import json
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
 from gateway.core.spans import DAY_MS
@@ -199,24 +199,16 @@ def test_rubbish_erases_nobody(ledger: Ledger, member_id: object) -> None:
 
 def test_erasures_of_an_older_file_get_their_numbers(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
-    Ledger(path).close()
-    with closing(sqlite3.connect(path)) as db, db:
-        for statement in (
-            "DROP TABLE erasure",
-            "DROP TABLE erase_receipt",
-            "DROP TABLE erase_pending",
-            "ALTER TABLE gateway DROP COLUMN erase_seq",
-            "ALTER TABLE gateway DROP COLUMN erased_at_ms",
-            "DELETE FROM _sqlite_migrations WHERE name = 'm005_erasures'",
-        ):
-            db.execute(statement)
+    with closing(Database(path)) as db:
+        file.migrations.apply(db, stop_before="m005_erasures")
         for version, name in ((3, "m-1"), (5, "m-2")):
             op = json.dumps({"op": "member.erase", "body": {"member_id": name}})
             db.execute("INSERT INTO change (version, key, op) VALUES (?, ?, ?)", (version, f"erase:{name}", op))
-    again = Ledger(path)
-    assert again.erasures_after(0, ALL) == [Erasure(1, "m-1"), Erasure(2, "m-2")]
-    assert [one.name for one in file.migrations.applied(again._db)][-1] == "m005_erasures"
-    again.close()
+        db.conn.commit()
+    with closing(Ledger(path)) as again:
+        assert again.erasures_after(0, ALL) == [Erasure(1, "m-1"), Erasure(2, "m-2")]
+        again.record_ops([{"op": "member.erase", "body": {"member_id": "m-3"}}], NOW_MS)
+        assert again.erase_seq() == 3
 
 
 def test_an_operators_slip_erases_nobody_and_who_was_erased_gets_no_new_version(tmp_path: Path) -> None:

@@ -1,24 +1,14 @@
-"""HQ's file: durable, private, shared by two processes, and a disk that refuses."""
+"""HQ's tables: what survives a restart, and what becomes of a database that an older release made."""
 
 import json
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from sqlite_utils import Database
 
-from gateway.errors import StoreError
 from sync.hq.file import migrations
 from sync.hq.ledger import Ledger
-from tests.rigs.orders import SHOP, batch, code, member, offer
-
-
-@pytest.fixture
-def ledger(tmp_path: Path):
-    made = Ledger(tmp_path / "hq.db")
-    yield made
-    made.close()
+from tests.rigs.orders import EPOCH, SHOP, batch, bound, code, key, member
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
@@ -35,47 +25,6 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
-def test_the_file_is_safe_and_private(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "hq.db")
-    settings = [ledger._read(f"PRAGMA {name}")[0][name] for name in ("journal_mode", "synchronous", "secure_delete")]
-    assert settings == ["wal", 2, 1]
-    assert (tmp_path / "hq.db").stat().st_mode & 0o777 == 0o600
-    ledger.close()
-
-
-def test_two_processes_share_the_file(tmp_path: Path) -> None:
-    server, command = Ledger(tmp_path / "hq.db"), Ledger(tmp_path / "hq.db")
-    assert command.record_ops([offer("o-1")]) == 1
-    assert server.version() == 1
-    assert server.record_ops([offer("o-2")]) == 2
-    for ledger in (server, command):
-        ledger.close()
-
-
-def test_a_full_disk_is_a_store_error_and_commits_nothing(ledger: Ledger) -> None:
-    ledger.record_ops([offer("o-0")])
-    pages = ledger._read("PRAGMA page_count")[0]["page_count"]
-    ledger._read(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StoreError):
-        ledger.record_ops([member(f"m-{n}", "x" * 100) for n in range(500)])
-    assert ledger.version() == 1
-    ledger._read("PRAGMA max_page_count = 1000000")
-    assert ledger.record_ops([offer("o-1")]) == 2
-
-
-def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
-    (tmp_path / "hq.db").write_bytes(b"no database, but a letter" * 100)
-    with pytest.raises(StoreError):
-        Ledger(tmp_path / "hq.db")
-
-
-def test_the_journal_is_a_log_of_this_schema(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.record_ops([offer("o-1")])
-    plain = sqlite3.connect(tmp_path / "hq.db")
-    assert plain.execute("SELECT version, key FROM change").fetchall() == [(1, "offer:o-1")]
-    plain.close()
-
-
 def test_a_ledger_of_the_first_release_is_taken_on(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
     with closing(Database(path)) as old:
@@ -87,3 +36,36 @@ def test_a_ledger_of_the_first_release_is_taken_on(tmp_path: Path) -> None:
         assert ledger.changes_after(0, 1_000, SHOP.name) == ([member("m-1")], 7)
         assert (ledger.gateways()[0]["key"], ledger.gateways()[0]["pending_key"]) == ("", "")
         assert ledger.record_ops([code("b-1", "m-1")]) == 8
+
+
+def test_what_stood_in_row_numbers_and_in_json_stands_in_columns(tmp_path: Path) -> None:
+    path = tmp_path / "hq.db"
+    pass_put = {"credential_id": "c-1", "member_id": "m-1", "kind": "pass", "value": b"7-4711".hex()}
+    ops = [member("m-1", "GRÜNE"), {"op": "credential.put", "body": pass_put}, member("m-2", "Ada"), key("c-2", "m-2")]
+    with closing(Database(path)) as old:
+        migrations.apply(old, stop_before="m011_plain_columns")
+        for version, op in enumerate(ops, start=1):
+            kind, body = op["op"].partition(".")[0], op["body"]
+            row = (version, f"{kind}:{body[f'{kind}_id']}", body["member_id"], json.dumps(op))
+            old.execute("INSERT INTO change (version, key, member_id, op) VALUES (?, ?, ?, ?)", row)
+        for number in (1, 2):
+            old.execute("INSERT INTO erasure (member_id, at_ms, source) VALUES (?, 1, '')", [f"gone-{number}"])
+            old.execute("INSERT INTO erase_receipt VALUES (?, 'acme', 'munich-1', 'gw-1', 1, '{}')", [number])
+            coupon = f"coupon-{number}"
+            old.execute(
+                "INSERT INTO pass_due (coupon, state, offer_id, store, at_ms) VALUES (?, 'used', 'o', 's', 1)", [coupon]
+            )
+            old.execute("INSERT INTO points_stream VALUES ('m-1', 'acme', ?, 'gw-1', ?, 5)", [f"shop-{number}", EPOCH])
+        old.execute("DELETE FROM erasure WHERE seq = 2")
+        old.execute("INSERT INTO points_balance VALUES ('m-1', 20, 1)")
+        old.conn.commit()
+    with closing(Ledger(path)) as ledger:
+        assert [row["member_id"] for row in ledger.members(10, "grün")] == ["m-1"]
+        ledger.record_ops([code("b-1", "m-2")])
+        assert ledger.ingest(SHOP, bound(1, member_id="m-2"), 9).refused == ("taken",), "by another member's card"
+        ledger.record_ops([{"op": "member.erase", "body": {"member_id": "m-3"}}])
+        assert ledger.erase_seq() == 3, "a number that was given once is not given again"
+        assert [row["number"] for row in ledger.passes_due(9)] == [1, 2]
+        ledger.set_points("m-1", 30)
+        (put,) = [op["body"] for op in ledger.changes_after(5, 10**6)[0] if op["op"] == "balance.put"]
+        assert [one["gateway"] for one in put["counted"]] == ["acme/shop-2/gw-1", "acme/shop-1/gw-1"], "newest first"

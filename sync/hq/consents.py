@@ -91,8 +91,8 @@ class Consents(Versions):
         if consent.is_same_act(record, known) or known.method.startswith("refused."):
             return None
         if record.state is not ConsentState.GIVEN:
-            fresh = self._db.execute("SELECT lower(hex(randomblob(16)))").fetchone()[0]
-            self._record(ConsentAdd(replace(record, event_id=fresh, supersedes=record.event_id, method="differs")))
+            anew = replace(record, event_id=self.new_id(), supersedes=record.event_id, method="differs")
+            self._record(ConsentAdd(anew))
         return "differs"
 
     def _why_not(self, record: ConsentRecord, received_at_ms: int) -> str | None:
@@ -116,7 +116,7 @@ class Consents(Versions):
         """Whether this gateway may put one more grant or answer on the line today."""
         place = (where.tenant, where.store, where.gateway, day)
         self._db.execute("DELETE FROM act WHERE day < ?", (day - _KEPT_DAYS,))
-        self._db.execute("INSERT OR IGNORE INTO act VALUES (?, ?, ?, ?, 0, 0)", place)
+        self._db.execute("INSERT INTO act VALUES (?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING", place)
         done = self._db.execute(
             f"""UPDATE act SET {"granted = granted" if granted else "refused = refused"} + 1
                 WHERE tenant = ? AND store = ? AND gateway = ? AND day = ? AND granted + refused < ?""",

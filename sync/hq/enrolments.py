@@ -73,7 +73,7 @@ class Enrolments(Versions):
         """Count one for this gateway today; False if that are too many."""
         day = at_ms // DAY_MS
         self._db.execute("DELETE FROM enrolment WHERE day <> ?", (day,))
-        self._db.execute("INSERT OR IGNORE INTO enrolment VALUES (?, ?, ?, ?, 0, 0)", (day, *where))
+        self._db.execute("INSERT INTO enrolment VALUES (?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING", (day, *where))
         row = "day = ? AND tenant = ? AND store = ? AND gateway = ?"
         counted = self._db.execute(
             f"UPDATE enrolment SET {what} = {what} + 1 WHERE {row} AND {what} < ?", (day, *where, MAX_A_DAY)

@@ -57,14 +57,12 @@ class Erasures(File):
         done, and its next erasure would never be obeyed there.
         """
         with self._write():
-            given = self._one("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'erasure'")
-            newest = max(given, self._newest())
+            newest = self._one("SELECT last FROM counter WHERE name = 'erasure'")
             if seq <= newest or seq - newest > MAX_LOST:
                 return False
             self._db.execute("UPDATE erasure SET seq = -seq - ?", (seq,))  # past the unique numbers that are there
             self._db.execute("UPDATE erasure SET seq = -seq")
-            self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'erasure'")
-            self._db.execute("INSERT INTO sqlite_sequence VALUES ('erasure', ?)", (newest + seq,))
+            self._db.execute("UPDATE counter SET last = ? WHERE name = 'erasure'", (newest + seq,))
             self._db.execute("DELETE FROM erase_receipt")  # their numbers mean nothing any more
             return True
 
@@ -83,11 +81,13 @@ class Erasures(File):
             for receipt in receipts:
                 if receipt.seq <= newest:
                     self._db.execute(
-                        "INSERT OR REPLACE INTO erase_receipt VALUES (?, ?, ?, ?, ?, ?)",
-                        (receipt.seq, *place, now_ms, dump(dict(receipt.places))),
+                        """INSERT INTO erase_receipt (seq, tenant, store, gateway, at_ms, places, number)
+                           VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (seq, tenant, store, gateway) DO UPDATE SET
+                           at_ms = excluded.at_ms, places = excluded.places, number = excluded.number""",
+                        (receipt.seq, *place, now_ms, dump(dict(receipt.places)), self._next("receipt")),
                     )
             self._db.execute(
-                "DELETE FROM erase_receipt WHERE rowid <= (SELECT max(rowid) FROM erase_receipt) - ?", (MAX_RECEIPTS,)
+                "DELETE FROM erase_receipt WHERE number <= (SELECT max(number) FROM erase_receipt) - ?", (MAX_RECEIPTS,)
             )
 
     def erasures(self, limit: int) -> list[Row]:
@@ -146,20 +146,18 @@ class Erasures(File):
         if self._one("SELECT count(*) FROM erase_pending") >= MAX_PENDING:
             return "dropped"
         self._db.execute(
-            "INSERT OR IGNORE INTO erase_pending VALUES (?, ?, ?, ?, ?, ?)", (member_id, *place, now_ms, why)
+            "INSERT INTO erase_pending VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (member_id, *place, now_ms, why),
         )
         return why
 
     def _order_erasure(self, member_id: str, at_ms: int, source: str) -> bool:
         """Give an erasure the next number of its line; False if it has one. Inside a transaction."""
         self._db.execute("DELETE FROM erase_pending WHERE member_id = ?", (member_id,))
-        return bool(
-            self._db.execute(
-                """INSERT INTO erasure (member_id, at_ms, source) SELECT ?, ?, ?
-                   WHERE NOT EXISTS (SELECT 1 FROM erasure WHERE member_id = ?)""",
-                (member_id, at_ms, source, member_id),
-            ).rowcount
-        )
+        if self._one("SELECT count(*) FROM erasure WHERE member_id = ?", (member_id,)):
+            return False
+        self._db.execute("INSERT INTO erasure VALUES (?, ?, ?, ?)", (self._next("erasure"), member_id, at_ms, source))
+        return True
 
     def _newest(self) -> int:
         return self._one("SELECT coalesce(max(seq), 0) FROM erasure")

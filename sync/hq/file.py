@@ -1,22 +1,17 @@
-"""HQ's SQLite file: its tables, its connection and its transactions. What stands in it is for those who build on it."""
+"""HQ's database: its tables, and what all who build on it have in common. What stands in it is for those."""
 
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import secrets
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Lock
-from typing import Any
 
 from sqlite_utils import Database, Migrations
 
-from gateway.errors import StoreError
+from sync.hq.sqlite import Sqlite
+from sync.hq.storage import Row, Storage
 
-# Another process of the same machine (the command line beside the server) may hold the write lock while it imports;
-# 100,000 ops took 4 s on the reference machine.
-BUSY_MS = 15_000
-
-Row = dict[str, Any]
+__all__ = ["File", "Row", "dump", "migrations"]
 
 migrations = Migrations("hq")
 
@@ -177,33 +172,48 @@ def m010_points_of_each_shop(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m011_plain_columns(db: Database) -> None:
+    """What was looked for inside JSON, and what stood in SQLite's own row numbers, in columns that any database has."""
+    db.register_function(_small, name="small", deterministic=True)
+    given = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name"
+    for statement in (
+        "CREATE TABLE counter (name TEXT PRIMARY KEY, last INTEGER NOT NULL)",
+        f"INSERT INTO counter VALUES ('erasure', ({given} = 'erasure')), ('pass', ({given} = 'pass_due'))",
+        "ALTER TABLE change ADD COLUMN shown TEXT",
+        "DROP INDEX change_shown",
+        """UPDATE change SET shown = op ->> '$.body.kind' || ':' || (op ->> '$.body.value')
+           WHERE key >= 'credential:' AND key < 'credential;'""",
+        "UPDATE change SET shown = small(op ->> '$.body.call_name') WHERE key >= 'member:' AND key < 'member;'",
+        "CREATE INDEX change_shown ON change (shown) WHERE key >= 'credential:' AND key < 'credential;'",
+        "ALTER TABLE erase_receipt ADD COLUMN number INTEGER NOT NULL DEFAULT 0",
+        "UPDATE erase_receipt SET number = rowid",
+        "CREATE INDEX erase_receipt_number ON erase_receipt (number)",
+        "INSERT INTO counter SELECT 'receipt', coalesce(max(number), 0) FROM erase_receipt",
+        "ALTER TABLE points_stream ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+        "UPDATE points_stream SET turn = rowid - (SELECT max(rowid) FROM points_stream)",
+    ):
+        db.execute(statement)
+
+
+def _small(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
+
+
 class File:
-    """One SQLite file. Every method may be called from any thread, and raises StoreError when the disk refuses."""
+    """One database. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file, readable for its owner only. Beside it lies `folder`, with files for screens."""
         self.folder = path.with_suffix(".content")
-        self._lock = Lock()
-        with disk():
-            connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, check_same_thread=False)
-            try:
-                path.chmod(0o600)
-                self._db = Database(connection)
-                self._db.enable_wal()
-                for pragma in ("synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
-                    self._db.execute(f"PRAGMA {pragma}")
-                migrations.apply(self._db)
-            except BaseException:
-                connection.close()
-                raise
+        self._db: Storage = Sqlite(path, migrations)
 
     def close(self) -> None:
-        with self._lock, disk():
-            self._db.close()
+        self._db.close()
 
     @property
     def name(self) -> str:
-        """16 hex digits made with the file; HQ's client id at the broker is built from it."""
+        """16 hex digits made with the database; HQ's client id at the broker is built from it."""
         return str(self._read("SELECT name FROM hq")[0]["name"])
 
     def next_boot(self) -> int:
@@ -214,44 +224,32 @@ class File:
 
     def new_id(self) -> str:
         """A fresh random id of 32 hex digits."""
-        return str(self._read("SELECT lower(hex(randomblob(16))) AS id")[0]["id"])
+        return secrets.token_hex(16)
 
     # --- for those who build on it ---------------------------------------------------------------------------
 
-    @contextmanager
-    def _write(self) -> Iterator[None]:
-        """One transaction. It takes the write lock first, because a read that turns into a write can't wait for it."""
-        with self._lock, disk():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            finally:
-                self._db.rollback()
+    def _write(self) -> AbstractContextManager[None]:
+        """One transaction."""
+        return self._db.transaction()
 
     def _read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        with self._lock, disk():
-            return list(self._db.query(sql, values))
+        return self._db.read(sql, values)
 
     def _one(self, sql: str, values: Sequence[object] = ()) -> int:
         """The one number of a query inside a transaction."""
         value: int = self._db.execute(sql, values).fetchone()[0]
         return value
 
+    def _next(self, line: str) -> int:
+        """The next number of a line of the table `counter`, inside a transaction. None is given twice."""
+        self._db.execute("UPDATE counter SET last = last + 1 WHERE name = ?", (line,))
+        return self._one("SELECT last FROM counter WHERE name = ?", (line,))
+
     def _truncate_log(self) -> None:
-        """After an erasure the plain text still stands in the write-ahead log. Outside a transaction."""
-        with self._lock, disk():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """After an erasure the plain text may still stand in the database's own log. Outside a transaction."""
+        self._db.scrub()
 
 
 def dump(value: object) -> str:
     """JSON as it stands in the tables."""
     return json.dumps(value, separators=(",", ":"))
-
-
-@contextmanager
-def disk() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"HQ's ledger: {error}") from error

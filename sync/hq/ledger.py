@@ -1,6 +1,7 @@
 """HQ's memory: what it ordered, what shops reported, which gateways exist. All SQL of `sync` is here and below."""
 
 import json
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.core.changes import MemberErase
@@ -8,11 +9,13 @@ from gateway.core.fetching import Piece, Want
 from gateway.errors import PeerError
 from sync import messages
 from sync.hq import blobs
+from sync.hq.bindings import Bindings
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
-from sync.hq.file import Row, disk, dump
+from sync.hq.file import Row, dump
 from sync.hq.points import Points
 from sync.hq.redemptions import TOLD, Redemptions
+from sync.hq.sqlite import troubles
 from sync.topics import Topics
 
 # Gateways come from topics that anybody with broker access can invent. 10,000 rows are 2 MB; a chain with more
@@ -40,33 +43,39 @@ class Ingested(NamedTuple):
     redeemed: tuple[str, ...] = ()
 
 
-class Ledger(Consents, Enrolments, Redemptions, Points):
+class Ledger(Bindings, Consents, Enrolments, Redemptions, Points):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
         """Members by id, `search` found anywhere in pseudonym or call name: fields of core.model.Member, and in
         `trackable` [kind, version of the wording agreed to] of each credential that anybody can follow."""
+        wanted = "".join(f"!{one}" if one in "!%_" else one for one in search.casefold())
         rows = self._read(
-            """SELECT op, (SELECT json_group_array(json_array(op ->> '$.body.kind', op ->> '$.body.trackable_wording'))
-               FROM change WHERE member_id = m.member_id AND op ->> '$.body.trackable_wording' <> '') AS trackable
-               FROM change AS m WHERE key >= 'member:' AND key < 'member;' AND (? = '' OR instr(lower(member_id),
-               lower(?)) OR instr(lower(json_extract(op, '$.body.call_name')), lower(?))) ORDER BY key LIMIT ?""",
-            (search, search, search, limit),
+            """SELECT member_id, op FROM change WHERE key >= 'member:' AND key < 'member;'
+               AND (lower(member_id) LIKE ? ESCAPE '!' OR shown LIKE ? ESCAPE '!') ORDER BY key LIMIT ?""",
+            (f"%{wanted}%", f"%{wanted}%", limit),
         )
-        return [json.loads(row["op"])["body"] | {"trackable": json.loads(row["trackable"])} for row in rows]
+        trackable: dict[str, list[list[str]]] = {row["member_id"]: [] for row in rows}
+        held = self._read(
+            f"""SELECT member_id, op FROM change WHERE key >= 'credential:' AND key < 'credential;'
+                AND member_id IN ({", ".join("?" * len(trackable))}) ORDER BY key""",
+            list(trackable),
+        )
+        for row in held:
+            body = json.loads(row["op"])["body"]
+            if body.get("trackable_wording"):
+                trackable[row["member_id"]].append([body["kind"], body["trackable_wording"]])
+        return [json.loads(row["op"])["body"] | {"trackable": trackable[row["member_id"]]} for row in rows]
 
     def piece(self, want: Want) -> Piece:
         """The piece of a file that a gateway asks for."""
-        with disk():
+        with troubles():
             return blobs.piece(self.folder, want)
 
     def wanted_files(self) -> set[str]:
         """The files that the bundle and the brand name which stand."""
-        rows = self._read(
-            """SELECT DISTINCT atom AS hash FROM change, json_tree(op) WHERE json_tree.key = 'sha256' AND type = 'text'
-               AND (change.key BETWEEN 'content:' AND 'content:~' OR change.key = 'brand')"""
-        )
-        return {row["hash"] for row in rows}
+        rows = self._read("SELECT op FROM change WHERE key BETWEEN 'content:' AND 'content:~' OR key = 'brand'")
+        return {sha256 for row in rows for sha256 in _hashes(json.loads(row["op"]))}
 
     def has_member(self, member_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM change WHERE key = ?", (f"member:{member_id}",)))
@@ -121,8 +130,8 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
                 if row.type == ENROLLED:
                     body = {key: value for key, value in said.items() if key not in PERSONAL}
                 news = self._db.execute(
-                    """INSERT OR IGNORE INTO event (tenant, store, gateway, epoch, seq, at_ms, received_at_ms, type,
-                       member_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                    """INSERT INTO event (tenant, store, gateway, epoch, seq, at_ms, received_at_ms, type, member_id,
+                       body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
                     (
                         *(*place, row.seq, row.at_ms, received_at_ms, row.type),
                         member_id if isinstance(member_id, str) else None,
@@ -196,7 +205,11 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
         watermark: int = before[0] if before else 0
         if first > watermark + 1:
             if self._one(f"SELECT count(*) FROM ahead WHERE {at}", place) < MAX_AHEAD:
-                self._db.execute("INSERT OR REPLACE INTO ahead VALUES (?, ?, ?, ?, ?, ?)", (*place, first, last))
+                self._db.execute(
+                    """INSERT INTO ahead VALUES (?, ?, ?, ?, ?, ?)
+                       ON CONFLICT (tenant, store, gateway, epoch, first) DO UPDATE SET last = excluded.last""",
+                    (*place, first, last),
+                )
             return watermark
         watermark = max(watermark, last)
         for start, end in self._db.execute(
@@ -205,7 +218,11 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
             if start <= watermark + 1:
                 watermark = max(watermark, end)
         self._db.execute(f"DELETE FROM ahead WHERE {at} AND first <= ?", (*place, watermark))
-        self._db.execute("INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?)", (*place, watermark))
+        self._db.execute(
+            """INSERT INTO stream VALUES (?, ?, ?, ?, ?)
+               ON CONFLICT (tenant, store, gateway, epoch) DO UPDATE SET watermark = excluded.watermark""",
+            (*place, watermark),
+        )
         return watermark
 
     def saw_state(self, where: Topics, state: messages.State, now_ms: int) -> bool:
@@ -220,11 +237,11 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
                 return False
             self._db.execute(
                 f"""UPDATE gateway SET online = ?, boot = ?, epoch = ?,
-                    applied_version = CASE WHEN ? THEN ? ELSE applied_version END,
+                    applied_version = CASE ? WHEN 1 THEN ? ELSE applied_version END,
                     key = CASE key WHEN '' THEN ? ELSE key END,
                     pending_key = CASE WHEN key IN ('', ?) THEN pending_key ELSE ? END WHERE {_GATEWAY}""",
                 (
-                    *(state.online, state.boot, state.epoch, state.online, state.version),
+                    *(int(state.online), state.boot, state.epoch, int(state.online), state.version),
                     *(state.key.hex(), state.key.hex(), state.key.hex(), *_place(where)),
                 ),
             )
@@ -257,7 +274,7 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
             raise PeerError("too_many_gateways")
         self._db.execute(
             """INSERT INTO gateway (tenant, store, gateway, last_seen_ms) VALUES (?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET last_seen_ms = excluded.last_seen_ms""",
+               ON CONFLICT (tenant, store, gateway) DO UPDATE SET last_seen_ms = excluded.last_seen_ms""",
             (*_place(where), now_ms),
         )
 
@@ -265,13 +282,14 @@ class Ledger(Consents, Enrolments, Redemptions, Points):
         """Every gateway with its columns, `behind` (versions that it lacks), `erase_behind` (erasures) and `gap`
         (events wait for an earlier batch that never came)."""
         rows = self._read(
-            """SELECT *, EXISTS (SELECT 1 FROM ahead WHERE ahead.tenant = gateway.tenant AND ahead.store =
+            """SELECT gateway.*, EXISTS (SELECT 1 FROM ahead WHERE ahead.tenant = gateway.tenant AND ahead.store =
                gateway.store AND ahead.gateway = gateway.gateway AND ahead.epoch = gateway.epoch) AS gap,
-               max(0, (SELECT coalesce(max(version), 0) FROM change) - applied_version) AS behind,
+               (SELECT coalesce(max(version), 0) FROM change) - applied_version AS behind,
                (SELECT count(*) FROM erasure WHERE seq > gateway.erase_seq) AS erase_behind
                FROM gateway ORDER BY tenant, store, gateway"""
         )
-        return [{**row, "online": bool(row["online"]), "gap": bool(row["gap"])} for row in rows]
+        marks = ("online", "gap")
+        return [{**row, **{mark: bool(row[mark]) for mark in marks}, "behind": max(0, row["behind"])} for row in rows]
 
     def newest_ms(self) -> int | None:
         """When the newest event came in; None without any."""
@@ -314,3 +332,15 @@ _GATEWAY = "tenant = ? AND store = ? AND gateway = ?"
 
 def _place(where: Topics) -> tuple[str, str, str]:
     return where.tenant, where.store, where.gateway
+
+
+def _hashes(value: object) -> Iterator[str]:
+    """Every `sha256` that an op names, wherever it stands."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name == "sha256" and isinstance(part, str):
+                yield part
+            yield from _hashes(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _hashes(part)

@@ -44,9 +44,10 @@ class Passes(Versions):
         at_ms: int,
     ) -> None:
         """Inside a transaction: what the pass is to say now; under a new number, so that nobody strikes it unseen."""
+        self._db.execute("DELETE FROM pass_due WHERE coupon = ?", (coupon,))
         self._db.execute(
-            "INSERT OR REPLACE INTO pass_due (coupon, state, offer_id, store, at_ms) VALUES (?, ?, ?, ?, ?)",
-            (coupon, state, offer_id, "/".join(where[:2]), at_ms),
+            "INSERT INTO pass_due (number, coupon, state, offer_id, store, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+            (self._next("pass"), coupon, state, offer_id, "/".join(where[:2]), at_ms),
         )
         self._db.execute("DELETE FROM pass_due WHERE number <= (SELECT max(number) FROM pass_due) - ?", (MAX_DUE,))
 

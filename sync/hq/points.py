@@ -33,7 +33,7 @@ class Points(Versions):
         """Count the steps among the events of a stream above `before` up to `upto`, inside a transaction. Why some did
         not count, as words for a counter."""
         rows = self._db.execute(
-            """SELECT seq, at_ms, json(body) FROM event WHERE tenant = ? AND store = ? AND gateway = ? AND epoch = ?
+            """SELECT seq, at_ms, body FROM event WHERE tenant = ? AND store = ? AND gateway = ? AND epoch = ?
                AND seq > ? AND seq <= ? AND type = ? AND member_id IS NOT NULL ORDER BY seq""",
             (*place, before, upto, CHANGED),
         ).fetchall()
@@ -46,7 +46,13 @@ class Points(Versions):
             else:
                 refused.append(why)
         for member_id, seq in touched.items():
-            self._db.execute("INSERT OR REPLACE INTO points_stream VALUES (?, ?, ?, ?, ?, ?)", (member_id, *place, seq))
+            turn = self._one("SELECT version FROM points_balance WHERE member_id = ?", (member_id,)) + 1
+            self._db.execute(
+                """INSERT INTO points_stream (member_id, tenant, store, gateway, epoch, seq, turn)
+                   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (member_id, tenant, store, gateway, epoch) DO UPDATE SET
+                   seq = excluded.seq, turn = excluded.turn""",
+                (member_id, *place, seq, turn),
+            )
             self._tell_balance(member_id)
         return tuple(refused)
 
@@ -59,13 +65,13 @@ class Points(Versions):
         if not self._one("SELECT count(*) FROM change WHERE key = ?", (f"member:{step.member_id}",)):
             return "points_unknown"
         news = self._db.execute(
-            "INSERT OR IGNORE INTO points_entry VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO points_entry VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (step.step_id, step.member_id, step.points, *place[:3], at_ms),
         ).rowcount
         if news:
             self._db.execute(
                 """INSERT INTO points_balance VALUES (?, ?, 0)
-                   ON CONFLICT DO UPDATE SET points = points + excluded.points""",
+                   ON CONFLICT (member_id) DO UPDATE SET points = points_balance.points + excluded.points""",
                 (step.member_id, step.points),
             )
         return step
@@ -81,7 +87,7 @@ class Points(Versions):
                 return False
             self._db.execute(
                 """INSERT INTO points_balance VALUES (?, ?, 0)
-                   ON CONFLICT DO UPDATE SET points = excluded.points""",
+                   ON CONFLICT (member_id) DO UPDATE SET points = excluded.points""",
                 (member_id, points),
             )
             self._tell_balance(member_id)
@@ -96,7 +102,7 @@ class Points(Versions):
             return
         streams = self._db.execute(
             """SELECT tenant, store, gateway, epoch, seq FROM points_stream WHERE member_id = ?
-               ORDER BY rowid DESC LIMIT ?""",
+               ORDER BY turn DESC LIMIT ?""",
             (member_id, MAX_COUNTED),
         ).fetchall()
         counted = tuple(Counted("/".join(one[:3]), one[3], one[4]) for one in streams)

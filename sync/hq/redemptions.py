@@ -82,7 +82,7 @@ class Redemptions(Passes):
         double = step.kind == "committed" and step.coupon and self._was_used(step)
         values = (step.redemption_id, step.step, *where, step.kind, step.offer_id, step.till, step.cents, at_ms)
         news = self._db.execute(
-            "INSERT OR IGNORE INTO redemption_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO redemption_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (*values, step.receipt, step.coupon, step.lease_id),
         ).rowcount
         if not news:
@@ -91,7 +91,7 @@ class Redemptions(Passes):
             self._follow_coupon(step, where, at_ms)
         if double:
             self._db.execute(
-                "INSERT OR IGNORE INTO coupon_double VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO coupon_double VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (step.coupon, step.redemption_id, *where, step.offer_id, step.cents, at_ms),
             )
             return "double"
@@ -104,10 +104,7 @@ class Redemptions(Passes):
         if step.kind == "committed":
             self._pass_due(step.coupon, "used", step.offer_id, where, at_ms)
             # No shop takes a coupon that ends later than its ledger remembers, so by then it is over.
-            days = self._one(
-                """SELECT coalesce(max(op ->> '$.body.retention.redemptions'), ?) FROM change WHERE key = 'config'""",
-                (Keep().redemptions,),
-            )
+            days = int(self._config().get("retention", {}).get("redemptions", Keep().redemptions))
             told = self._one("SELECT count(*) FROM change WHERE key >= 'used:' AND key < 'used;'")
             if told < MAX_TOLD:
                 self._record(CouponUsed(step.coupon, at_ms + days * DAY_MS))
@@ -138,8 +135,8 @@ class Redemptions(Passes):
         if unit[0] == "cents":
             return self._one(f"SELECT {_NET} FROM redemption_entry WHERE lease_id = ?", (lease_id,))
         return self._one(
-            f"""SELECT count(*) FROM (SELECT 1 FROM redemption_entry WHERE lease_id = ?
-                GROUP BY redemption_id HAVING {_NET} > 0)""",
+            f"""SELECT count(*) FROM (SELECT redemption_id FROM redemption_entry WHERE lease_id = ?
+                GROUP BY redemption_id HAVING {_NET} > 0) AS spent""",
             (lease_id,),
         )
 
@@ -155,7 +152,7 @@ class Redemptions(Passes):
     def _book(self, epoch: str, where: tuple[str, str, str]) -> None:
         """A gateway's database was restored: tell it what is booked here of its open leases."""
         open_leases = self._db.execute(
-            """SELECT lease_id FROM lease WHERE tenant = ? AND store = ? AND gateway = ? AND NOT closed
+            """SELECT lease_id FROM lease WHERE tenant = ? AND store = ? AND gateway = ? AND closed = 0
                ORDER BY until_ms DESC LIMIT ?""",
             (*where, MAX_BOOKED),
         ).fetchall()
@@ -182,11 +179,11 @@ class Redemptions(Passes):
             ids = self._db.execute(
                 """SELECT redemption_id FROM redemption_entry WHERE at_ms < ? AND redemption_id NOT IN
                    (SELECT redemption_id FROM redemption_entry WHERE at_ms >= ?) AND lease_id NOT IN
-                   (SELECT lease_id FROM lease WHERE NOT closed) GROUP BY redemption_id LIMIT ?""",
+                   (SELECT lease_id FROM lease WHERE closed = 0) GROUP BY redemption_id LIMIT ?""",
                 (before_ms, before_ms, limit),
             ).fetchall()
             for table in ("redemption_entry", "coupon_double"):
-                self._db.conn.executemany(f"DELETE FROM {table} WHERE redemption_id = ?", ids)
+                self._db.executemany(f"DELETE FROM {table} WHERE redemption_id = ?", ids)
             return len(ids)
 
     # --- budgets ---------------------------------------------------------------------------------------------
@@ -197,7 +194,10 @@ class Redemptions(Passes):
             before = self._db.execute("SELECT unit FROM budget WHERE budget_id = ?", (budget_id,)).fetchone()
             if (before is not None and before[0] != unit) or total < self._taken(budget_id):
                 return False
-            self._db.execute("INSERT OR REPLACE INTO budget VALUES (?, ?, ?)", (budget_id, unit, total))
+            self._db.execute(
+                "INSERT INTO budget VALUES (?, ?, ?) ON CONFLICT (budget_id) DO UPDATE SET total = excluded.total",
+                (budget_id, unit, total),
+            )
             return True
 
     def lend(self, lease_id: str, budget_id: str, where: tuple[str, str, str], amount: int, until_ms: int) -> bool:
@@ -215,12 +215,12 @@ class Redemptions(Passes):
     def write_off(self, lease_id: str) -> bool:
         """A gateway is lost and will not close its lease: all of it counts as spent. False = no such open lease."""
         with self._write():
-            sql = "UPDATE lease SET closed = 1, spent = amount WHERE lease_id = ? AND NOT closed"
+            sql = "UPDATE lease SET closed = 1, spent = amount WHERE lease_id = ? AND closed = 0"
             return bool(self._db.execute(sql, (lease_id,)).rowcount)
 
     def _taken(self, budget_id: str) -> int:
         """What is lent, whole, and what was spent of what is closed."""
-        taken = "coalesce(sum(CASE WHEN closed THEN spent ELSE amount END), 0)"
+        taken = "CAST(coalesce(sum(CASE closed WHEN 1 THEN spent ELSE amount END), 0) AS BIGINT)"
         return self._one(f"SELECT {taken} FROM lease WHERE budget_id = ?", (budget_id,))
 
     def budgets(self) -> list[Row]:
@@ -256,4 +256,4 @@ class Redemptions(Passes):
         )
 
 
-_NET = "coalesce(sum(CASE kind WHEN 'committed' THEN cents WHEN 'reversed' THEN -cents ELSE 0 END), 0)"
+_NET = "CAST(coalesce(sum(CASE kind WHEN 'committed' THEN cents WHEN 'reversed' THEN -cents ELSE 0 END), 0) AS BIGINT)"

@@ -41,23 +41,20 @@ from gateway.core.content import ContentPut
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
-from sync import credentials, messages
-from sync.credentials import Bound
+from sync import messages
 from sync.hq.erasures import Erasures
-from sync.hq.file import Row, disk, dump
+from sync.hq.file import Row, dump
 
 # One op must fit a delta beside its envelope (messages.MAX_PAYLOAD_BYTES), with room to spare. A member with
 # 20 talking points in two languages has about 8 KB.
 MAX_OP_BYTES = 64 * 1024
 
-# A shop that was offline may report late that a code was used; after a quarter of a year it is refused. A row has
-# 105 bytes, so a chain with 10,000 codes a day keeps 95 MB.
-BINDING_MEMORY_MS = 90 * DAY_MS
 # How far a shop's clock may be off when it says that a code was still valid.
 CLOCK_SLACK_MS = 300_000
 # An event tells its own time, so a stolen gateway could date it back to any code that it ever saw. A shop is without
 # its line for hours, at most for a holiday; what happened longer ago than this is taken to have happened then.
 OFFLINE_MS = 7 * DAY_MS
+OPS_AT_ONCE = 500  # read for a delta: 100 kB
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 
@@ -155,10 +152,15 @@ class Versions(Erasures):
         if isinstance(change, ContentPut) and change.part == change.parts:  # likewise
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'content:~'", (key,))
         self._db.execute(
-            "INSERT INTO change (version, key, member_id, op, gateway, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
-            (version, key, member_id, op, gateway, until_ms),
+            "INSERT INTO change (version, key, member_id, op, gateway, until_ms, shown) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (version, key, member_id, op, gateway, until_ms, shown_by(change)),
         )
         return True
+
+    def _config(self) -> Row:
+        """The body of the last config.put, {} = none yet. Inside a transaction."""
+        row = self._db.execute("SELECT op FROM change WHERE key = 'config'").fetchone()
+        return dict(json.loads(row[0])["body"]) if row else {}
 
     def _has_single_offers(self) -> bool:
         """Whether an offer was put or dropped since the last whole catalogue."""
@@ -169,7 +171,11 @@ class Versions(Erasures):
         if notice is not None:
             texts = {"": "", **{language: notice.sha256(language) for language in notice.text}}
             rows = [(notice.version, language, sha256) for language, sha256 in texts.items()]
-            self._db.conn.executemany("INSERT OR REPLACE INTO notice VALUES (?, ?, ?)", rows)
+            self._db.executemany(
+                """INSERT INTO notice VALUES (?, ?, ?)
+                   ON CONFLICT (version, language) DO UPDATE SET sha256 = excluded.sha256""",
+                rows,
+            )
 
     def _forget(self, member_id: str) -> None:
         for table in ("change", "binding", "points_entry", "points_balance", "points_stream"):
@@ -186,66 +192,35 @@ class Versions(Erasures):
         follows."""
         ops: list[Row] = []
         size = 0
-        with self._lock, disk():
-            rows = self._db.execute(
-                "SELECT version, op FROM change WHERE version > ? AND coalesce(gateway, ?) = ? ORDER BY version",
-                (version, gateway, gateway),
+        newest = self.version()  # first: what is recorded from now on comes next time
+        while True:
+            rows = self._read(
+                """SELECT version, op FROM change WHERE version > ? AND version <= ? AND coalesce(gateway, ?) = ?
+                   ORDER BY version LIMIT ?""",
+                (version, newest, gateway, gateway, OPS_AT_ONCE),
             )
-            newest = self._one("SELECT coalesce(max(version), 0) FROM change")
-            for number, op in rows:
-                size += len(op) + 1
+            for row in rows:
+                size += len(row["op"]) + 1
                 if ops and size > limit_bytes:
-                    break
-                ops.append(json.loads(op))
-                version = number
-            else:
-                version = max(version, newest)
-            rows.close()
-        return ops, version
+                    return ops, version
+                ops.append(json.loads(row["op"]))
+                version = row["version"]
+            if len(rows) < OPS_AT_ONCE:
+                return ops, max(version, newest)
 
     # --- terminal keys --------------------------------------------------------------------------------------
 
     def terminal_keys(self) -> list[Row]:
         """The keys that stand, by gateway: `gateway`, `key_id`, `use`, `from_ms`, `until_ms`."""
-        rows = self._read(
-            """SELECT op FROM change WHERE gateway IS NOT NULL AND op ->> '$.op' = 'key.put' ORDER BY key"""
-        )
+        rows = self._read("SELECT op FROM change WHERE key >= 'key:' AND key < 'key;' ORDER BY key")
         names = ("gateway", "key_id", "use", "from_ms", "until_ms")
-        return [{name: json.loads(row["op"])["body"][name] for name in names} for row in rows]
+        ops = (json.loads(row["op"]) for row in rows)
+        return [{name: op["body"][name] for name in names} for op in ops if op["op"] == "key.put"]
 
     def price_parts(self) -> dict[int, Row]:
         """The price list as it was sent: the bodies of its ops, by part."""
         rows = self._read("SELECT op FROM change WHERE key >= 'prices:' AND key < 'prices;'")
         return {int(body["part"]): body for row in rows for body in [json.loads(row["op"])["body"]]}
-
-    # --- one-time codes -------------------------------------------------------------------------------------
-
-    def open_bindings(self, member_id: str | None = None) -> list[Row]:
-        """Codes that shops were told and nobody has used, of one member or of all: the bodies of their ops."""
-        rows = self._read(
-            """SELECT op FROM change WHERE key >= 'binding:' AND key < 'binding;' AND op ->> '$.op' = 'binding.put'
-               AND coalesce(?, member_id) = member_id ORDER BY version""",
-            (member_id,),
-        )
-        return [json.loads(row["op"])["body"] for row in rows]
-
-    def forget_codes(self, now_ms: int) -> None:
-        """Forget codes that are out of date: gateways do so by themselves, and nobody has to be told."""
-        with self._write():
-            # The newest number must stay, because the next one is counted from it: there the code alone goes.
-            last = "SELECT max(version) FROM change"
-            gone = self._db.execute(
-                f"DELETE FROM change WHERE until_ms <= ? AND version < ({last})", (now_ms,)
-            ).rowcount
-            gone += self._db.execute(
-                """UPDATE change SET op = json_object('op', 'binding.drop', 'body',
-                   json_object('binding_id', op ->> '$.body.binding_id'))
-                   WHERE until_ms <= ? AND op ->> '$.op' = 'binding.put'""",
-                (now_ms,),
-            ).rowcount
-            self._db.execute("DELETE FROM binding WHERE abs(valid_until_ms) <= ?", (now_ms - BINDING_MEMORY_MS,))
-        if gone:
-            self._truncate_log()
 
     def _remember(self, put: BindingPut) -> bool:
         """The id outlives its code, because a shop may report late. False = this id was given before."""
@@ -255,67 +230,17 @@ class Versions(Erasures):
             self._db.execute("INSERT INTO binding (binding_id, member_id, valid_until_ms) VALUES (?, ?, ?)", row)
         return not known
 
-    def _is_anothers(self, bound: Bound) -> bool:
-        """Whether another member shows the same already; by the index change_shown."""
-        if bound.put is None:
-            return False
-        return bool(
-            self._one(
-                """SELECT count(*) FROM change WHERE key >= 'credential:' AND key < 'credential;' AND member_id <> ?
-                   AND op ->> '$.body.value' = ? AND op ->> '$.body.kind' = ?""",
-                (bound.member_id, bound.put.value.hex(), bound.put.kind.value),
-            )
-        )
 
-    def _bind(self, body: object, at_ms: int, received_at_ms: int, where: tuple[str, str, str]) -> str | None:
-        """Follow an event `credential.bound` inside its transaction: every shop learns the credential. Returns why not,
-        as a word for a counter, or None if it is so; once followed, it may come again.
-
-        `where`: tenant, store and id of the gateway that tells. It is not believed: with a code that is open it binds a
-        card that nobody has, and otherwise it is told once per binding to let go of what it holds."""
-        try:
-            bound = credentials.parse_bound(body)
-        except PeerError as error:
-            return error.reason
-        row = self._db.execute(
-            "SELECT member_id, valid_until_ms, credential_id FROM binding WHERE binding_id = ?", (bound.binding_id,)
-        ).fetchone()
-        if row is None:
-            return "unknown"
-        member_id, valid_until_ms, credential_id = row
-        if member_id != bound.member_id:
-            return "foreign"
-        if credential_id == bound.credential_id:
+def shown_by(change: Change) -> str | None:
+    """What is searched for: a member's call name in small letters, or a credential's kind and what it shows."""
+    match change:
+        case MemberPut(member):
+            return member.call_name.casefold()
+        case CredentialPut():
+            body = messages.op_of(change)["body"]
+            return f"{body['kind']}:{body['value']}" if "value" in body else None
+        case _:
             return None
-        known = self._one("SELECT count(*) FROM change WHERE key = ?", (f"credential:{bound.credential_id}",))
-        at_ms = max(at_ms, received_at_ms - OFFLINE_MS)
-        reason = None
-        if at_ms > valid_until_ms + CLOCK_SLACK_MS:
-            reason = "late"
-        elif at_ms < valid_until_ms - CODE_MINUTES_MAX * 60_000 - CLOCK_SLACK_MS:
-            reason = "early"
-        elif credential_id:
-            reason = "used"
-        elif known or self._is_anothers(bound):
-            reason = "taken"
-        if reason is not None:
-            # The shop holds something that a code can't have bound: it has to let go of it.
-            if not known and self._refuse_once(bound.binding_id, where):
-                self._record(CredentialDrop(bound.credential_id))
-            return reason
-        self._db.execute(
-            "UPDATE binding SET credential_id = ? WHERE binding_id = ?", (bound.credential_id, bound.binding_id)
-        )
-        if bound.put is not None:
-            self._record(bound.put)
-        self._record(BindingDrop(bound.binding_id))
-        return None
-
-    def _refuse_once(self, binding_id: str, where: tuple[str, str, str]) -> bool:
-        """Whether this gateway is refused this binding for the first time. A code binds one thing in a shop, and each
-        answer goes to all shops and stays in the line."""
-        row = (binding_id, *where)
-        return bool(self._db.execute("INSERT OR IGNORE INTO binding_refused VALUES (?, ?, ?, ?)", row).rowcount)
 
 
 def _key(change: Change) -> tuple[str, str | None]:

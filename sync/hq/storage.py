@@ -1,0 +1,46 @@
+"""What headquarters asks of a database. Those who build on it write SQL that SQLite and PostgreSQL both understand.
+
+Placeholders are `?`. What only one of them knows (operators on JSON, inserts that replace, row numbers) stays
+out of `sync.hq`: what is looked for stands in a column of its own, and numbers come from the table `counter`. Tables
+are declared in SQLite's words.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+
+
+class Cursor(Protocol):
+    """What a statement brought."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Storage(Protocol):
+    """One database. Any thread may call it; StoreError when disk, server or line to it refuse, and then nothing of the
+    transaction is committed."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """One transaction, durable once it ends without an exception. One writer at a time: it sees all that was
+        committed before, and who reads sees what writers wrote in the order in which they did."""
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> Cursor:
+        """Inside a transaction."""
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """The same for each of `rows`, inside a transaction."""
+
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """The rows of a query, outside a transaction."""
+
+    def scrub(self) -> None:
+        """What was deleted leaves the database's own log, where that can be had. Outside a transaction."""
+
+    def close(self) -> None: ...
