@@ -35,7 +35,7 @@ from gateway.heartbeats import Heartbeats
 from gateway.https import Https
 from gateway.installing import Installing
 from gateway.keychain import Keychain
-from gateway.lines import address, name_of, remote_source
+from gateway.lines import address, name_of, remote_source, verifier
 from gateway.mapfile import radio_map_of
 from gateway.placing import placed
 from gateway.plays import Plays
@@ -305,6 +305,7 @@ class Gateway:
             public_key,
             self._flow.life.with_hq,
             self._contents,
+            verifier(mqtt, self._store, self._flow.life.times, self._clock),
         )
         return Uplink(place, transport, *ports)
 

@@ -86,6 +86,12 @@ class MqttTable(_Table):
     key_file: Path | None = None
 
 
+class UplinkTable(MqttTable):
+    """The broker as the gateway has it."""
+
+    hq_root: str | None = None  # gateway.hqkeys: headquarters' root key or the file with it
+
+
 class SourceTable(_Table):
     """A device path; see ARCHITECTURE.md, "Device paths". `receiver` names the one radio or reader behind it."""
 
@@ -172,7 +178,7 @@ class PresenceTable(_Table):
 class Config(_Table):
     gateway: GatewayTable
     http: HttpTable = HttpTable()
-    mqtt: MqttTable | None = None
+    mqtt: UplinkTable | None = None
     source: tuple[SourceTable, ...] = ()
     receiver: tuple[ReceiverTable, ...] = ()
     screen: tuple[ScreenTable, ...] = ()

@@ -118,6 +118,11 @@ def kept_keys(path: Path) -> tuple[Sealed, ...] | None:
     return looked_up(path, lambda db: TapsAndKeys(db, _no_vault()).terminal_keys(), none)
 
 
+def kept_meta(path: Path, key: str) -> str | None:
+    """What the file at `path` keeps under a name; None without it, or without such a file."""
+    return looked_up(path, lambda db: TapsAndKeys(db, _no_vault()).meta(key), None)
+
+
 def kept_shop(path: Path) -> ShopConfig | None:
     """What headquarters configured, from the file at `path`; None without such a file."""
     return looked_up(path, lambda db: Catalogue(db, _no_vault()).shop(), ShopConfig())

@@ -22,7 +22,7 @@ from drivers import team
 from drivers.sim import sim_config
 from gateway import demoshop, keys
 from gateway.broker import Broker
-from gateway.demoshop import CONFIG_FILE, HQ_FILE, TILL
+from gateway.demoshop import CONFIG_FILE, HQ_FILE, SIGNING_FILE, TILL
 from gateway.errors import UnavailableError
 from gateway.terminal import qr_code
 
@@ -87,10 +87,11 @@ class Demo:
             parts.callback(broker.stop)
             broker.start()
             demoshop.fill(folder, self.seed, self.members)
+            root = demoshop.sign(folder, int(time.time() * 1000))
             children: list[Child] = []
             parts.callback(_end, children)
             children.append(Child("hq", folder, _hq_command(folder, ports)))
-            children.append(Child("gateway", folder, self._gateway_command(folder, ports)))
+            children.append(Child("gateway", folder, self._gateway_command(folder, ports, root)))
             for child, port in zip(children, (ports["hq"], ports["pages"]), strict=True):
                 child.wait_for(f"http://127.0.0.1:{port}/healthz", stop)
             if stop.is_set():
@@ -99,10 +100,11 @@ class Demo:
             cashier = demoshop.Cashier(f"http://127.0.0.1:{ports['pages']}", folder, time.monotonic)
             _tell(console, f"http://127.0.0.1:{ports['hq']}", stop, _Errands(folder, cashier))
 
-    def _gateway_command(self, folder: Path, ports: dict[str, int]) -> list[str]:
+    def _gateway_command(self, folder: Path, ports: dict[str, int], root: str) -> list[str]:
         text = sim_config(folder / "data", ports["pages"], ports["mqtt"], self.seed, self.members, self.speed)
         host = 'host = "0.0.0.0"\n' if self.lan else ""
         text = text.replace("[http]\n", f'[http]\n{host}public_url = "{self._public(ports)}"\n', 1)
+        text = text.replace("[mqtt]\n", f'[mqtt]\nhq_root = "{root}"\n', 1)
         path = folder / CONFIG_FILE
         path.write_text(text)
         return [*_PROGRAM, "run", "--config", str(path)]
@@ -157,7 +159,7 @@ _PROGRAM = [sys.executable, "-m", "gateway"]
 
 def _hq_command(folder: Path, ports: dict[str, int]) -> list[str]:
     options = ["--db", str(folder / HQ_FILE), "--port", str(ports["hq"]), "--mqtt-port", str(ports["mqtt"])]
-    return [*_PROGRAM, "hq", "serve", *options]
+    return [*_PROGRAM, "hq", "serve", *options, "--signing-keys", str(folder / SIGNING_FILE)]
 
 
 @contextmanager

@@ -15,11 +15,13 @@ from drivers.people import population
 from gateway import democontent, keys
 from gateway.core.keyring import KeyUse
 from gateway.core.spans import DAY_MS
-from sync.hq import keyfiles, publishing, service, stafffile
+from sync.hq import keyfiles, publishing, service, signer, stafffile
+from sync.signing import Role
 
 GATEWAY = "demo/musterstadt/gw1"  # as drivers.sim names the shop
 TILL = "till-1"
-HQ_FILE, CONFIG_FILE = "hq.db", "gateway.toml"
+HQ_FILE, CONFIG_FILE, SIGNING_FILE = "hq.db", "gateway.toml", "signing.json"
+SIGNED_DAYS = 30
 BUDGET_CENTS, LENT_CENTS, LENT_DAYS = 50_000, 10_000, 14
 RING_UP_S = 5.0  # after the tap, while the dialogue beside the till is still open and shows the points
 ANSWER_S = 2.0
@@ -41,6 +43,16 @@ def fill(folder: Path, seed: int, members: int) -> None:
     service.put_budget(db, goods.BUDGET, "cents", BUDGET_CENTS)
     democontent.write(folder / "screens")
     publishing.publish_content(db, folder / "screens", 0)
+
+
+def sign(folder: Path, now_ms: int) -> str:
+    """Keys with which this demo's headquarters signs, made once; the root key's public half in hex. Both private halves
+    lie in the demo's folder: here nobody is to be kept out."""
+    root, keys_file = folder / "root.json", folder / SIGNING_FILE
+    if not root.exists():
+        signer.make_root(root, secrets.token_bytes)
+    signer.make_keys(root, keys_file, [*Role], SIGNED_DAYS, now_ms, secrets.token_bytes)
+    return str(json.loads(root.read_text())["public"])
 
 
 def equip(folder: Path, now_ms: int) -> bool:

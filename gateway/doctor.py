@@ -6,28 +6,23 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from drivers import mgmtwire
 from drivers.bluez import adapters
 from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
-from gateway import erasures, keys, ledgerfile, localca, withdrawals
+from gateway import erasures, keycheck, keys, ledgerfile, localca, withdrawals
 from gateway.clock import ShopClock, world_ms
-from gateway.core import certs, sealing
+from gateway.core import certs
 from gateway.core import notice as notices
-from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import ShopConfig
-from gateway.dbfile import DATABASE, broken_logs, examined, kept_keys, kept_shop
+from gateway.dbfile import DATABASE, broken_logs, examined, kept_shop
 from gateway.errors import ConfigError
-from gateway.keychain import ACTION, open_all
-from gateway.lines import name_of
+from gateway.finding import Finding, moment
 from gateway.preflight import check
 from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped
@@ -39,18 +34,6 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 _DEVICES = ("ble", "mgmt", "nfc", "pcsc", "serial")
 PCSCD = Path("/run/pcscd/pcscd.comm")  # its socket, also while systemd listens in its place
-
-State = Literal["ok", "missing", "wrong"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at; `step` is what to do next. The demo lives with "missing"; "wrong" stops the service."""
-
-    what: str
-    state: State
-    found: str
-    step: str = ""
 
 
 async def examine(config_path: Path | None) -> list[Finding]:
@@ -78,7 +61,8 @@ async def examine(config_path: Path | None) -> list[Finding]:
     findings += _root(config.gateway.data_dir)
     findings.append(_erasures(config.gateway.data_dir))
     findings.append(_withdrawals(config.gateway.data_dir))
-    findings += _keys(config, ShopClock(1.0).now_ms())
+    findings += keycheck.reader_keys(config, ShopClock(1.0).now_ms())
+    findings += keycheck.signature(config, world_ms())
     findings += _consents(config.gateway.data_dir)
     findings.append(_notice(config))
     findings += _https(config)
@@ -295,27 +279,13 @@ def _https(config: local.Config) -> list[Finding]:
         return [Finding(what, "wrong", str(error), "The pages work without TLS until this is corrected.")]
     if found is None:
         return [Finding(what, "missing", "no authority yet", "The next start makes it; then `store-gateway trust`.")]
-    until = _moment(certs.ends_ms(found))
+    until = moment(certs.ends_ms(found))
     if certs.ends_ms(found) <= world_ms():
         return [Finding(what, "wrong", f"ended {until}", "Renew it (docs/https.md); browsers refuse it.")]
     if brought is not None:
         return [Finding(what, "ok", f"port {http.https_port}, {brought} until {until}")]
     told = f"port {http.https_port}, authority until {until}\nSHA-256 {grouped(certs.fingerprint(found))}"
     return [Finding(what, "ok", told)]
-
-
-def _keys(config: local.Config, now_ms: int) -> list[Finding]:
-    """Which terminal keys serve, by use and time; of a key itself nothing but our own public one is told."""
-    what, data_dir = "Keys", config.gateway.data_dir
-    try:
-        private = keys.known_gateway_key(data_dir)
-        rows = kept_keys(data_dir / DATABASE) or ()
-    except ConfigError as error:
-        return [Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")]
-    if private is None:
-        return [Finding(what, "missing", "none yet", "The first start makes this gateway's own key.")]
-    ours = Finding("This gateway's public key", "ok", grouped(sealing.public_key(private).hex()))
-    return [ours, _terminal_keys(rows, private, name_of(config), now_ms), *_unused(config, rows, now_ms)]
 
 
 def _consents(data_dir: Path) -> list[Finding]:
@@ -332,47 +302,6 @@ def _consents(data_dir: Path) -> list[Finding]:
         step = "Nobody of them is recognised. Headquarters sees who it is (consent.tampered): hq resend MEMBER."
         return [Finding(what, "wrong", f"{broken:,} were changed from outside", step)]
     return [Finding(what, "ok", "as they were written")]
-
-
-def _terminal_keys(rows: tuple[Sealed, ...], private: bytes, gateway: str, now_ms: int) -> Finding:
-    what = "Keys"
-    refused = open_all(rows, private, gateway, now_ms).refused
-    if refused:
-        bad = ", ".join(key_id for key_id, _ in refused)
-        return Finding(what, "wrong", f"{bad}: not for the key of this box", ACTION)
-    if not rows:
-        return Finding(what, "missing", "no terminal key", "Plain ids work without. docs/keys.md has the others.")
-    told = "\n".join(_told(row, now_ms) for row in rows)
-    lapsed = {row.use for row in rows} - {row.use for row in rows if row.until_ms is None or row.until_ms > now_ms}
-    if lapsed:
-        step = "Have headquarters make and push a new key (docs/keys.md)."
-        return Finding(what, "wrong", f"no key serves any more for {', '.join(sorted(lapsed))}:\n{told}", step)
-    return Finding(what, "ok", told)
-
-
-def _unused(config: local.Config, rows: Sequence[Sealed], now_ms: int) -> list[Finding]:
-    """A key that no reader uses, because the shop did not say that it may."""
-    live = any(row.use is KeyUse.VAS and (row.until_ms is None or row.until_ms > now_ms) for row in rows)
-    if not live or config.nfc.apple_vas:
-        return []
-    step = "With Apple's agreement (docs/wallets.md) write apple_vas = true under [nfc]; else drop the key."
-    return [Finding("Apple Wallet", "missing", "a vas key is here, but no reader asks for passes", step)]
-
-
-def _told(row: Sealed, now_ms: int) -> str:
-    until = "without end" if row.until_ms is None else f"until {_moment(row.until_ms)}"
-    if row.until_ms is not None and row.until_ms <= now_ms:
-        return f"{row.use} {row.key_id} is over, it served {until}"
-    serves = "serves" if row.from_ms <= now_ms else "will serve"
-    return f"{row.use} {row.key_id} {serves} from {_moment(row.from_ms)} {until}"
-
-
-def _moment(ms: int) -> str:
-    """Day and time to the minute, in UTC; only far-off numbers, which no clock reaches, have none."""
-    try:
-        return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except (ValueError, OverflowError, OSError):
-        return "a far day"
 
 
 async def _broker(mqtt: local.MqttTable | None) -> Finding:

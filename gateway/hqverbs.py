@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers import sun
-from gateway import contentverbs, lines, staffverbs, tillverbs
+from gateway import contentverbs, hqkeyverbs, lines, staffverbs, tillverbs
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError
 from gateway.terminal import Defaults, grouped, out, rows, say, whole
-from sync.hq import keyfiles, service
+from sync.hq import keyfiles, service, signer
 from sync.hq.versions import CODE_MINUTES_MAX
 from sync.link import Address
 
@@ -50,6 +50,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     serve.add_argument("--mqtt-username", help="for the broker")
     serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
     serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
+    serve.add_argument("--signing-keys", type=Path, help="sign what is sent, with the file of make-signing-keys")
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
@@ -70,6 +71,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     beacon.add_argument("--exponent", type=whole(0, 15), default=10, help="a new id every 2^N seconds")
     beacon.add_argument("--clock", type=whole(0, 2**32 - 1), default=0, help="what the beacon's clock shows now, s")
     _add_key_verbs(verb)
+    hqkeyverbs.add_verbs(verb, _now_ms)
     verb("resend", _hq_resend, "send a member's consents anew, for shops that call them changed").add_argument("member")
     _add_erasure_verbs(verb)
     tillverbs.add_verbs(verb, _now_ms)
@@ -83,7 +85,10 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
 
 # They make the file, or read and record nothing.
-_WITHOUT_FILE = ("serve", "provision-beacon", "make-key", "sign-tag", "tag-key", "sign-coupon")
+_WITHOUT_FILE = (
+    *("serve", "provision-beacon", "make-key", "make-root-key", "make-signing-keys"),
+    *("sign-tag", "tag-key", "sign-coupon"),
+)
 
 
 def _on_file(function: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
@@ -148,11 +153,12 @@ def _add_key_verbs(verb: Verb) -> None:
 def _hq_serve(arguments: argparse.Namespace) -> int:
     password = lines.password(arguments.mqtt_password_file)
     address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
+    signs = None if arguments.signing_keys is None else signer.read(arguments.signing_keys)
 
     async def serve() -> None:
         where = arguments.host, arguments.port
         task = asyncio.ensure_future(
-            service.run(arguments.db, address, *where, _now_ms, say, keep_days=arguments.keep_days)
+            service.run(arguments.db, address, *where, _now_ms, say, arguments.keep_days, signs)
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,17 +1,22 @@
 """The lines to the broker: who we are there, and how we show it."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from drivers.ears import Ears
-from gateway.clock import InstantClock, ShopClock
-from gateway.config import Config, MqttTable, SourceTable
+from gateway import hqkeys
+from gateway.clock import InstantClock, ShopClock, world_ms
+from gateway.config import Config, MqttTable, SourceTable, UplinkTable
 from gateway.core.fob import Live
+from gateway.core.redemption import Times
 from gateway.errors import ConfigError
 from gateway.health import Health
+from gateway.store import Store
 from sync.link import Address, Transport
 from sync.scanners import RemoteSource
 from sync.topics import Topics
+from sync.verifying import Moment, Trust, Verifier
 
 
 def name_of(config: Config) -> str:
@@ -50,6 +55,25 @@ def address(mqtt: MqttTable) -> Address:
         mqtt.cert_file,
         mqtt.key_file,
     )
+
+
+def verifier(mqtt: UplinkTable, store: Store, times: Callable[[], Times], clock: ShopClock | InstantClock) -> Verifier:
+    """Who believes headquarters' signatures; without `hq_root` they are not looked at. Raises ConfigError."""
+    try:
+        root = hqkeys.root_of(mqtt.hq_root)
+    except ConfigError as error:
+        raise ConfigError(f"mqtt.hq_root: {error}") from None
+    if root is None:
+        return Verifier()
+
+    def moment() -> Moment:
+        if not clock.world:  # the shop's time is simulated or recorded, and keys are of the world's
+            now_ms = world_ms()
+            return Moment(now_ms, now_ms)
+        at = times()
+        return Moment(at.surely_ms, at.latest_ms if clock.trusted else None)
+
+    return Verifier(Trust(root, hqkeys.KeptKeys(store), moment))
 
 
 def password(path: Path | None) -> str | None:

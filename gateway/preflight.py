@@ -6,7 +6,7 @@ from drivers.ears import Ears
 from drivers.nfc import serial_port
 from drivers.sources import open_source
 from gateway import config as local
-from gateway import keys
+from gateway import hqkeys, keys
 from gateway.clock import InstantClock
 from gateway.config import Config, MqttTable, SourceTable
 from gateway.core.identity import Resolver
@@ -44,6 +44,10 @@ def check(config: Config, path: Path) -> None:
         problems.append(local.located(path, ("presence", "radio_map"), str(error)))
     if config.mqtt is not None:
         problems += missing_files(config.mqtt, path)
+        try:
+            hqkeys.root_of(config.mqtt.hq_root)
+        except ConfigError as error:
+            problems.append(local.located(path, ("mqtt", "hq_root"), str(error)))
     for key in ("https_cert", "https_key"):
         file = getattr(config.http, key)
         if file is not None and not file.is_file():

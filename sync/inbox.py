@@ -1,5 +1,5 @@
 """Down messages become calls: deltas and erasures for the shop, acks for the sender, heads for both, pieces of files
-for who asked. Counts and drops all else."""
+for who asked. Each is believed first (sync.verifying). Counts and drops all else."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -11,6 +11,7 @@ from gateway.health import Health
 from sync import erase_messages, messages, pieces, topics
 from sync.messages import Ack, Head
 from sync.topics import Topics
+from sync.verifying import Verifier
 
 
 class Followed(Protocol):
@@ -74,35 +75,56 @@ class Inbox:
         link: LinkPort,
         health: Health,
         take_piece: Callable[[Piece], None] | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
-        """`take_piece` None: nothing is ever fetched here."""
+        """`take_piece` None: nothing is ever fetched here. `verifier` None: no signature is looked at."""
         self._flow = flow
         self._link = link
         self._health = health
+        self._verifier = verifier or Verifier()
         self._readers: dict[str, Callable[[bytes], Awaitable[None]]] = {
-            place.down(topics.ERASE): self._erase,
-            place.down(topics.DELTA): self._delta,
-            place.down(topics.ACK): self._ack,
-            place.down(topics.HEAD): self._head,
+            topics.ERASE: self._erase,
+            topics.DELTA: self._delta,
+            topics.ACK: self._ack,
+            topics.HEAD: self._head,
         }
         self._take_piece = take_piece
         if take_piece is not None:
-            self._readers[place.down(topics.PIECE)] = self._piece
+            self._readers[topics.PIECE] = self._piece
+        if self._verifier.checks:
+            self._readers[topics.KEYS] = self._keys
+        self._leaves = {place.down(leaf): leaf for leaf in self._readers}
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """The exact topics that it reads, and nothing else."""
-        return tuple(self._readers)
+        return tuple(self._leaves)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why what headquarters sends is not believed (verifying.TROUBLES), None = it is, or nobody looks."""
+        return self._verifier.trouble
 
     async def handle(self, topic: str, payload: bytes) -> None:
         """One message, applied and committed on return. Raises what is not the peer's fault (store, connection)."""
         try:
-            reader = self._readers.get(topic)
-            if reader is None:
+            leaf = self._leaves.get(topic)
+            if leaf is None:
                 raise PeerError("topic")
-            await reader(payload)
+            body = payload if leaf == topics.KEYS else await self._verifier.open(topic, leaf, payload)
+            await self._readers[leaf](body)
         except PeerError as error:
             self._health.count(f"hq.dropped.{error.reason}")  # a fixed word of ours, never text of theirs
+            if error.reason == "signer":
+                self._link.ask()  # with the answer headquarters shows its keys
+
+    async def _keys(self, payload: bytes) -> None:
+        news, refused = await self._verifier.learn(payload)
+        for reason in refused:
+            self._health.count(f"hq.dropped.{reason}")
+        if news:
+            self._health.count("hq.keys", news)
+            self._link.ask()  # what came before them was dropped
 
     async def _delta(self, payload: bytes) -> None:
         delta = messages.parse_delta(payload)

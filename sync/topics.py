@@ -20,12 +20,13 @@ WANT = "want"  # a piece of a file
 DELTA = "delta"
 ERASE = "erase"
 HEAD = "head"
+KEYS = "keys"  # with which headquarters signs
 PIECE = "piece"  # the answer
 # On both sides: `up/ack` = applied, `down/ack` = committed at HQ.
 ACK = "ack"
 
 UP_LEAVES = (STATE, REQ, EVENTS, ACK, WANT)
-DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE)
+DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE, KEYS)
 
 # Remote ears, `rg/1/{tenant}/{store}/{gateway}/{way}/{scanner}`: the scanner's id takes the seventh and last level, so
 # the way is in the sixth, and the type stands in the payload. Nothing of it is for headquarters.

@@ -22,6 +22,7 @@ from sync.messages import Ack, Head
 from sync.outbox import Sender
 from sync.together import first_to_end
 from sync.topics import Topics
+from sync.verifying import TROUBLES, Verifier
 
 # Contract: at most 50 publishes/s and 256 KB/s per connection (AWS: 100/s and 512 KB/s).
 PUBLISH_EVERY_S = 1 / 50
@@ -105,8 +106,10 @@ class Uplink:
         public_key: bytes,
         with_hq: Callable[[int | None], None] = lambda at_ms: None,
         fetching: Fetching | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
-        """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells."""
+        """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells.
+        `verifier` None: no signature is looked at."""
         self._place = place
         self._transport = transport
         self._store = store
@@ -115,7 +118,7 @@ class Uplink:
         self._rng = rng
         self._public_key = public_key
         self._fetching = fetching
-        self._inbox = Inbox(place, flow, self, health, fetching.take if fetching is not None else None)
+        self._inbox = Inbox(place, flow, self, health, fetching.take if fetching is not None else None, verifier)
         self._sender = Sender(store.epoch)
         self._may_be_backup = True
         self._wake = asyncio.Event()
@@ -224,8 +227,11 @@ class Uplink:
 
     async def _receive(self) -> None:
         async for message in self._transport.messages():
+            trouble = self._inbox.trouble
             await self._inbox.handle(message.topic, message.payload)
             message.done()  # only now: what was not applied, the broker may keep
+            if self._inbox.trouble != trouble:
+                self._report()
 
     async def _send(self) -> None:
         while True:
@@ -324,7 +330,9 @@ class Uplink:
         return int(self._clock.now_ms() / self._clock.speed)
 
     def _report(self) -> None:
-        if self._sender.silent_ms(self._real_ms()) >= SILENT_MS:
+        if self._inbox.trouble is not None:
+            self._health.set(PART, "degraded", self._clock.now_ms(), *TROUBLES[self._inbox.trouble])
+        elif self._sender.silent_ms(self._real_ms()) >= SILENT_MS:
             self._health.set(
                 PART,
                 "degraded",

@@ -13,7 +13,8 @@ from drivers import goods
 from gateway import demoshop, keys
 from gateway.core import sealing
 from gateway.core.changes import CouponsPut
-from sync.hq import service
+from sync import signing
+from sync.hq import service, signer
 from sync.hq.ledger import Ledger
 from sync.messages import State, parse_ops
 from sync.topics import Topics
@@ -27,6 +28,17 @@ def test_headquarters_is_filled_twice_over_without_harm(tmp_path: Path) -> None:
     (budget,) = service.budgets(tmp_path / demoshop.HQ_FILE)
     assert (budget["budget_id"], budget["left"]) == (goods.BUDGET, demoshop.BUDGET_CENTS)
     assert not demoshop.equip(tmp_path, NOW_MS), "a gateway that has not shown its key can't be equipped"
+
+
+def test_each_start_signs_with_new_keys_under_the_demos_own_root(tmp_path: Path) -> None:
+    roots, numbers = set(), []
+    for start in range(2):
+        roots.add(demoshop.sign(tmp_path, NOW_MS + start))
+        shown = signing.parse_keys(signer.read(tmp_path / demoshop.SIGNING_FILE).keys)
+        numbers.append({one.number for one in shown})
+    (root,) = roots
+    assert all(signing.is_certified(one, bytes.fromhex(root)) for one in shown)
+    assert min(numbers[1]) > max(numbers[0])
 
 
 def test_a_shop_is_equipped_once_headquarters_knows_its_key(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def states(system: System, name: str) -> dict[str, str]:
 
 
 def test_headquarters_learns_who_joined_also_after_an_outage_and_a_kill(tmp_path: Path) -> None:
-    with System(tmp_path, TABLES) as system:
+    with System(tmp_path, TABLES, signed=True) as system:
         tablet = Tablet(system)
         join(tablet, NAME)
         (member,) = wait_for(lambda: named(system, NAME), "headquarters to know who joined")

@@ -10,7 +10,9 @@ from gateway.health import Health
 from sync import erase_messages, messages, pieces
 from sync.inbox import Inbox
 from sync.messages import Ack, Head
-from sync.topics import ACK, DELTA, ERASE, HEAD, PIECE, Topics
+from sync.topics import ACK, DELTA, ERASE, HEAD, KEYS, PIECE, Topics
+from tests.rigs.signed import Believer, signed
+from tests.rigs.signed import keys as signed_keys
 
 PLACE = Topics("t", "s", "g")
 EPOCH = "ab" * 16
@@ -146,3 +148,78 @@ async def test_pieces_go_to_whoever_asks_for_files() -> None:
     await inbox.handle(PLACE.down(PIECE), b"rubbish")
     assert pieces_taken == [piece]
     assert world.health.counts == {"hq.dropped.not_json": 1}
+
+
+# --- signatures ---------------------------------------------------------------------------------------------
+
+
+def believing() -> tuple[World, Believer]:
+    world, believer = World(), Believer()
+    world.inbox = Inbox(PLACE, world, world, world.health, verifier=believer.verifier)
+    return world, believer
+
+
+async def test_a_gateway_that_looks_at_signatures_hears_of_the_keys_too() -> None:
+    assert PLACE.down(KEYS) not in World().inbox.subscriptions
+    assert PLACE.down(KEYS) in believing()[0].inbox.subscriptions
+    with_files = Inbox(PLACE, World(), World(), Health(), lambda piece: None, believing()[1].verifier)
+    assert len(with_files.subscriptions) <= 8  # of one SUBSCRIBE at AWS
+
+
+async def test_nothing_is_applied_that_was_not_signed_for_this_gateway_and_topic() -> None:
+    world, _ = believing()
+    await world.inbox.handle(PLACE.down(KEYS), signed_keys(5))
+    assert world.told == ["ask"]
+    good = signed(PLACE, DELTA, DELTA_6_TO_7, 5)
+    for topic, payload in (
+        (DELTA, DELTA_6_TO_7),
+        (DELTA, signed(PLACE, HEAD, DELTA_6_TO_7, 5)),
+        (DELTA, signed(Topics("t", "s", "other"), DELTA, DELTA_6_TO_7, 5)),
+        (DELTA, signed(Topics("other", "s", "g"), DELTA, DELTA_6_TO_7, 5)),
+        (DELTA, signed(PLACE, DELTA, DELTA_6_TO_7, 4)),
+        (ERASE, ERASE_7),
+        (HEAD, messages.head(7, 3, 5)),
+        (ACK, messages.ack(EPOCH, 9)),
+    ):
+        await world.inbox.handle(PLACE.down(topic), payload)
+    assert world.told == ["ask"]
+    assert world.inbox.trouble == "unsigned"
+    assert world.health.counts == {
+        "hq.dropped.retired": 1,
+        "hq.dropped.signature": 3,
+        "hq.dropped.unsigned": 4,
+        "hq.keys": 3,
+    }
+    await world.inbox.handle(PLACE.down(DELTA), good)
+    assert world.told[1:] == [messages.parse_delta(DELTA_6_TO_7), ("applied", 7)]
+    assert world.inbox.trouble is None
+
+
+async def test_a_key_that_is_not_known_is_asked_for() -> None:
+    world, _ = believing()
+    await world.inbox.handle(PLACE.down(ERASE), signed(PLACE, ERASE, ERASE_7))
+    assert world.told == ["ask"]
+    await world.inbox.handle(PLACE.down(KEYS), signed_keys())
+    await world.inbox.handle(PLACE.down(KEYS), signed_keys())
+    assert world.told == ["ask", "ask"], "news are followed by a question, what is known is not"
+    await world.inbox.handle(PLACE.down(ERASE), signed(PLACE, ERASE, ERASE_7))
+    assert len(world.told) == 4
+
+
+async def test_keys_that_are_refused_are_counted() -> None:
+    world, believer = believing()
+    await world.inbox.handle(PLACE.down(KEYS), signed_keys(5))
+    await world.inbox.handle(PLACE.down(KEYS), signed_keys(4))
+    await world.inbox.handle(PLACE.down(KEYS), b"rubbish")
+    believer.notebook.full = True
+    with pytest.raises(StoreError):
+        await world.inbox.handle(PLACE.down(KEYS), signed_keys(6))
+    assert world.health.counts == {"hq.dropped.key_rollback": 3, "hq.dropped.not_json": 1, "hq.keys": 3}
+
+
+async def test_what_is_signed_and_rubbish_is_still_rubbish() -> None:
+    world, _ = believing()
+    await world.inbox.handle(PLACE.down(KEYS), signed_keys())
+    await world.inbox.handle(PLACE.down(DELTA), signed(PLACE, DELTA, b"[" * 50_000))
+    await world.inbox.handle(PLACE.down(DELTA), b" " * (messages.MAX_PAYLOAD_BYTES + 1))
+    assert world.health.counts == {"hq.dropped.nesting": 1, "hq.dropped.too_large": 1, "hq.keys": 3}

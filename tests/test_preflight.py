@@ -5,6 +5,7 @@ import pytest
 from gateway.config import MqttTable, SourceTable, load
 from gateway.errors import ConfigError
 from gateway.preflight import check, missing_files, speed_of
+from tests.rigs.signed import ROOT, public
 
 TABLES = '[gateway]\ntenant = "t"\nstore = "s"\nid = "g"\ndata_dir = "/data"\n'
 
@@ -52,4 +53,13 @@ def test_a_file_that_is_named_and_not_there_is_told_with_its_key(tmp_path: Path)
         check(load(path), path)
     (tmp_path / "ca.pem").write_text("a certificate")
     assert missing_files(mqtt, path) == []
+    check(load(path), path)
+
+
+def test_a_root_key_of_headquarters_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
+    path, root = tmp_path / "gateway.toml", tmp_path / "hq.root"
+    path.write_text(f'{TABLES}[mqtt]\nhost = "h"\nhq_root = "{root}"\n')
+    with pytest.raises(ConfigError, match=r"gateway.toml:8: mqtt.hq_root: expected a root key of headquarters: 64 hex"):
+        check(load(path), path)
+    root.write_text(public(ROOT).hex())
     check(load(path), path)

@@ -58,7 +58,7 @@ class Made:
 
 def read(path: Path) -> KeyFile:
     """A key file that is complete and whose key parses. ConfigError names what is wrong, never a value."""
-    row = _load(path)
+    row = load(path, _EXPECTED)
     if row.keys() != {"key_id", "use", "from", "until", "material"} or not isinstance(row["key_id"], str):
         raise ConfigError(f"{path}: expected {_EXPECTED}")
     if _KEY_ID.fullmatch(row["key_id"]) is None:
@@ -148,7 +148,7 @@ def write(made: Made, path: Path) -> Sequence[Path]:
         if target.exists():
             raise ConfigError(f"{target}: is there already; expected a new file")
     for target, row in rows:
-        _write(target, row)
+        write_new(target, row)
     return [target for target, _ in rows]
 
 
@@ -163,7 +163,7 @@ def read_sun(path: Path) -> SunKey:
 
 def read_issuing(path: Path) -> tuple[str, Ed25519PrivateKey]:
     """The name on the tags and the private key with which ids are signed. Raises ConfigError."""
-    row = _load(path)
+    row = load(path, _EXPECTED)
     try:
         if row["use"] != KeyUse.TAG or not isinstance(row["key_id"], str):
             raise ValueError
@@ -184,7 +184,8 @@ def _for_a_pass(private: EllipticCurvePrivateKey) -> str:
     return base64.b64encode(_SPKI_COMPRESSED + point).decode()
 
 
-def _load(path: Path) -> Row:
+def load(path: Path, expected: str) -> Row:
+    """The JSON object of a file that nobody else can read. Raises ConfigError, which says what was `expected`."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -197,10 +198,11 @@ def _load(path: Path) -> Row:
             raise PeerError("too_large")
         return messages.load_object(content)
     except PeerError:
-        raise ConfigError(f"{path}: expected {_EXPECTED}") from None
+        raise ConfigError(f"{path}: expected {expected}") from None
 
 
-def _write(path: Path, row: Row) -> None:
+def write_new(path: Path, row: Row) -> None:
+    """A new file of mode 600, on the disk on return. Raises ConfigError, also if it is there already."""
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
             file.write(json.dumps(row, indent=2) + "\n")

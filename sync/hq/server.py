@@ -6,20 +6,26 @@ import random
 from collections.abc import Callable
 
 from gateway.core.fetching import Want
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError, StoreError, UnavailableError
 from gateway.health import Health
-from sync import erase_messages, link, messages, pieces, topics
+from sync import erase_messages, link, messages, pieces, signing, topics
 from sync.backoff import Backoff
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
+from sync.hq.signer import Signer
 from sync.topics import Topics
 
 # Contract: at most one cumulative acknowledgement per gateway in this time; a burst of batches costs one message.
 ACK_EVERY_MS = 200
 
-# Room for the delta's envelope beside its ops: {"v":1,"type":"delta","parent":..,"version":..,"at_ms":..,"ops":[]}
-# with three 19-digit numbers is 120 bytes.
-DELTA_OPS_BYTES = messages.MAX_PAYLOAD_BYTES - 256
+# Room for what stands round a delta's ops: {"v":1,"type":"delta","parent":..,"version":..,"at_ms":..,"ops":[]} with
+# three 19-digit numbers is 120 bytes; and for the signature.
+DELTA_OPS_BYTES = messages.MAX_PAYLOAD_BYTES - 256 - signing.ENVELOPE_BYTES
+
+# A head that is older says nothing about now: whoever holds the rest back can't keep a shop in the belief that nothing
+# has changed. Gateways ask once an hour, and clocks may differ by hours.
+HEAD_COUNTS_MS = DAY_MS
 
 # Gateways fed at once: 20 deltas of 96 KiB are 2 MB, and one each fills the window of the connection.
 ROUND = link.WINDOW
@@ -43,14 +49,16 @@ async def serve(
     health: Health,
     now_ms: Callable[[], int],
     rng: random.Random,
+    signer: Signer | None = None,
 ) -> None:
-    """Serve gateways until cancelled; a broker that is away or a disk that is full is tried again for ever."""
+    """Serve gateways until cancelled; a broker that is away or a disk that is full is tried again for ever. `signer`
+    None: nothing is signed."""
     backoff = Backoff()
     while True:
         try:
             # A new number for every connection: gateways that see it send again what HQ may have missed meanwhile.
             boot = await asyncio.to_thread(ledger.next_boot)
-            await _connected(_Session(ledger, boot, pulse, health, now_ms), ledger.name, address, rng, backoff)
+            await _connected(_Session(ledger, boot, pulse, health, now_ms, signer), ledger.name, address, rng, backoff)
         except* (UnavailableError, StoreError) as group:
             reason = _first(group)
             health.count("hq.lost")
@@ -76,16 +84,26 @@ async def _connected(
 class _Session:
     """What HQ keeps in mind while one connection lasts; all of it can be rebuilt from ledger and gateways."""
 
-    def __init__(self, ledger: Ledger, boot: int, pulse: Pulse, health: Health, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        boot: int,
+        pulse: Pulse,
+        health: Health,
+        now_ms: Callable[[], int],
+        signer: Signer | None,
+    ) -> None:
         self._ledger = ledger
         self._boot = boot
         self._pulse = pulse
         self._health = health
         self._now_ms = now_ms
+        self._signer = signer
         # Per gateway, at most ledger.MAX_GATEWAYS entries of about 300 bytes each:
         self._holds: dict[Topics, int] = {}  # the version that it holds or was sent
         self._online: set[Topics] = set()
         self._heads: dict[Topics, tuple[int, int]] = {}  # version and erasure of the retained head
+        self._keyed: set[Topics] = set()  # who was shown the keys
         self._erased: dict[Topics, int] = {}  # up to where it has confirmed erasures
         self._erase_sent: dict[Topics, int] = {}  # and was sent them
         self._hungry: dict[Topics, None] = {}  # to be fed, in order
@@ -178,6 +196,7 @@ class _Session:
         self._holds[where] = req.have
         self._erased[where] = self._erase_sent[where] = req.erase_seq
         self._heads.pop(where, None)  # the answer repeats the head, for brokers that retain nothing
+        self._keyed.discard(where)  # and the keys
         self._feed_soon(where)
 
     async def _take_receipt(self, where: Topics, payload: bytes, now_ms: int) -> None:
@@ -208,7 +227,7 @@ class _Session:
             async with asyncio.TaskGroup() as sends:
                 for (where, epoch), seq in acks.items():
                     if seq > 0:  # 0: the first batches are missing, nothing to confirm yet
-                        sends.create_task(self._transport.publish(where.down(topics.ACK), messages.ack(epoch, seq)))
+                        sends.create_task(self._tell(where, topics.ACK, messages.ack(epoch, seq)))
             await asyncio.sleep(ACK_EVERY_MS / 1000)
 
     async def _watch_versions(self) -> None:
@@ -234,7 +253,14 @@ class _Session:
                         del self._wants[where]
                     piece = await asyncio.to_thread(self._ledger.piece, want)
                     self._health.count("hq.pieces" if piece.size is not None else "hq.files_missing")
-                    await self._transport.publish(where.down(topics.PIECE), pieces.piece(piece))
+                    await self._tell(where, topics.PIECE, pieces.piece(piece))
+
+    async def _tell(self, where: Topics, leaf: str, payload: bytes, *, retain: bool = False, until_ms: int = 0) -> None:
+        """Publish, signed where this headquarters signs; `until_ms`: how long it counts, 0 = without end."""
+        topic = where.down(leaf)
+        if self._signer is not None:
+            payload = self._signer.sign(topic, leaf, payload, until_ms)
+        await self._transport.publish(topic, payload, retain)
 
     def _feed_soon(self, where: Topics) -> None:
         self._hungry[where] = None
@@ -256,11 +282,17 @@ class _Session:
     async def _remind(self) -> None:
         """Send erasures again to gateways that are there and have not confirmed them."""
         while True:
+            self._look_at_keys()
             await asyncio.sleep(ERASE_AGAIN_S)
             for where in self._online:
                 if self._erased.get(where, 0) < self._erase_sent.get(where, 0):
                     self._erase_sent[where] = self._erased.get(where, 0)
                     self._feed_soon(where)
+
+    def _look_at_keys(self) -> None:
+        if self._signer is not None:
+            state, detail, action = self._signer.outlook(now_ms := self._now_ms())
+            self._health.set("signing", state, now_ms, detail, action)
 
     async def _feed_erasures(self, where: Topics) -> bool:
         """Send the next erasures that this gateway was not sent on this connection; False = there are none."""
@@ -270,19 +302,24 @@ class _Session:
             return False
         if self._erase_sent.get(where, 0) == parent:  # no request came in between
             self._erase_sent[where] = orders[-1].seq
-            await self._transport.publish(where.down(topics.ERASE), erase_messages.erase(parent, orders))
+            await self._tell(where, topics.ERASE, erase_messages.erase(parent, orders))
         return True
 
     async def _feed(self, where: Topics) -> None:
-        """Erasures before anything else, then the head that tells of them, then changes."""
+        """The keys first, without which nothing is believed; erasures before anything else, then the head that tells of
+        them, then changes."""
+        if self._signer is not None and where not in self._keyed:
+            self._keyed.add(where)
+            await self._transport.publish(where.down(topics.KEYS), self._signer.keys, retain=True)
         if where in self._online and await self._feed_erasures(where):
             self._feed_soon(where)
             return
         version, erase_seq = await asyncio.to_thread(self._ledger.newest)
         if self._heads.get(where) != (version, erase_seq):
             self._heads[where] = version, erase_seq
-            payload = messages.head(version, self._boot, erase_seq, self._now_ms())
-            await self._transport.publish(where.down(topics.HEAD), payload, retain=True)
+            now_ms = self._now_ms()
+            payload = messages.head(version, self._boot, erase_seq, now_ms)
+            await self._tell(where, topics.HEAD, payload, retain=True, until_ms=now_ms + HEAD_COUNTS_MS)
         parent = self._holds[where]
         if where not in self._online or parent == version:
             return
@@ -292,9 +329,7 @@ class _Session:
         ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES, where.name)
         if self._holds[where] == parent:  # no request came in between
             self._holds[where] = reached
-            await self._transport.publish(
-                where.down(topics.DELTA), messages.delta(parent, reached, ops, self._now_ms())
-            )
+            await self._tell(where, topics.DELTA, messages.delta(parent, reached, ops, self._now_ms()))
         self._feed_soon(where)
 
 

@@ -17,7 +17,7 @@ from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
-from sync.hq import orders, pricefiles, proofreading, redemptions, server, web
+from sync.hq import orders, pricefiles, proofreading, redemptions, server, signer, web
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -39,16 +39,17 @@ async def run(
     now_ms: Callable[[], int],
     ready: Callable[[str], None] | None = None,
     keep_days: int | None = None,
+    sign_with: signer.Signer | None = None,
 ) -> None:
     """Serve gateways and console until cancelled; `ready` gets the console's URL. ConfigError = can't listen there,
     StoreError = the ledger's disk refuses. A missing broker is waited for. `keep_days`: how long events are kept, None
-    = until their member is erased."""
+    = until their member is erased. `sign_with` None: nothing is signed."""
     ledger = await asyncio.to_thread(Ledger, db)
     pulse, health = Pulse(), Health()
     try:
         rng = random.Random(ledger.new_id())  # jitter only; differs between HQs and starts
         async with asyncio.TaskGroup() as parts:
-            parts.create_task(server.serve(ledger, address, pulse, health, now_ms, rng), name="hq server")
+            parts.create_task(server.serve(ledger, address, pulse, health, now_ms, rng, sign_with), name="hq server")
             parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
             parts.create_task(_watch(ledger, pulse), name="hq watch")
             parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")

@@ -11,6 +11,7 @@ from sync import erase_messages, messages, topics
 from sync.link import Address, Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
+from sync.verifying import Verifier
 
 PLACE = Topics("acme", "berlin", "gw1")
 EPOCH = "5e" * 16
@@ -24,7 +25,7 @@ class Shop:
     speed = 1.0
     epoch = EPOCH
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, verifier: Verifier | None = None) -> None:
         self.rows: list[OutboxRow] = []
         self.seq = self.watermark = self.boot = self.version = 0
         self.pushed_ms = self.erased = self.told = 0
@@ -38,7 +39,7 @@ class Shop:
         transport = Transport(Address("127.0.0.1", port), "gw-acme-berlin-gw1", rng)
         self.with_hq: list[int | None] = []
         touched = self.with_hq.append
-        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY, touched)
+        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY, touched, None, verifier)
 
     def happen(self, count: int, size: int = 20) -> None:
         for _ in range(count):

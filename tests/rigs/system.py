@@ -15,7 +15,8 @@ from typing import Any, Self
 from drivers.people import population
 from gateway import hatch, keys
 from gateway.broker import Broker
-from sync.hq import service
+from sync.hq import service, signer
+from sync.signing import Role
 from tests.rigs.broker import free_port
 
 WAIT_S = 100.0  # patience for a loaded machine, below the 120 s of a test; nothing normally takes more than two
@@ -86,7 +87,10 @@ class System:
         ops: list[dict[str, Any]] | None = None,
         environment: Mapping[str, str] | None = None,
         broker_kind: Any = None,
+        *,
+        signed: bool = False,
     ) -> None:
+        """`signed`: headquarters signs, and the gateway believes nothing else."""
         self.folder = folder
         self.data = folder / "data"
         self.hq_db = folder / "hq.db"
@@ -101,6 +105,12 @@ class System:
         members.write_text("".join(json.dumps(op) + "\n" for op in ops or population(1, 12)))
         service.import_file(self.hq_db, members)
         hq = ["hq", "serve", "--db", str(self.hq_db), "--port", str(self.hq_port)]
+        if signed:
+            root, keys_file = folder / "root.json", folder / "signing.json"
+            line = f'[mqtt]\nhq_root = "{signer.make_root(root, os.urandom)}"\n'
+            signer.make_keys(root, keys_file, [*Role], 30, time.time_ns() // 1_000_000, os.urandom)
+            self.config.write_text(self.config.read_text().replace("[mqtt]\n", line, 1))
+            hq += ["--signing-keys", str(keys_file)]
         self.hq = Process([*hq, "--mqtt-port", str(self.broker.port)], folder / "hq.log")
         self.gateway = Process(["run", "--config", str(self.config)], folder / "gateway.log", environment)
         self._end = ExitStack()
