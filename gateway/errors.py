@@ -29,6 +29,10 @@ class UnavailableError(GatewayError):
     """An adapter, reader or broker is not there: retry with jittered back-off."""
 
 
+class BusyError(UnavailableError):
+    """The broker asks for fewer of us: stay away for longer."""
+
+
 class StoreError(GatewayError):
     """The disk refused: nothing was committed, health turns red, nothing is shown."""
 

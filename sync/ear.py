@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from gateway.core.model import Token
 from gateway.core.ports import Clock
-from gateway.errors import PeerError, UnavailableError
+from gateway.errors import BusyError, PeerError, UnavailableError
 from gateway.health import Health
 from sync import ear_messages, topics
 from sync.backoff import Backoff
@@ -76,12 +76,13 @@ class EarLine:
         """Keep the line up until cancelled; losing it is normal life."""
         backoff = Backoff()
         while True:
-            connected_ms = None
+            connected_ms, busy = None, False
             try:
                 await self._connect()
                 connected_ms = self._clock.now_ms()
                 await first_to_end(self._receive(), self._send(), self._beat())
             except UnavailableError as error:
+                busy = isinstance(error, BusyError)
                 self._report_loss(error)
             finally:
                 self._sieve.lost()
@@ -89,7 +90,7 @@ class EarLine:
                 await self._transport.abandon()
             if connected_ms is not None and self._clock.now_ms() - connected_ms >= STABLE_MS:
                 backoff.reset()
-            await asyncio.sleep(backoff.next_ms(self._rng) / 1000)
+            await asyncio.sleep(backoff.next_ms(self._rng, busy) / 1000)
 
     async def _connect(self) -> None:
         self._connections += 1

@@ -12,9 +12,9 @@ from typing import Protocol
 from gateway.core.changes import EraseReceipt, OutboxRow
 from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.ports import Clock
-from gateway.errors import UnavailableError
+from gateway.errors import BusyError, UnavailableError
 from gateway.health import Health
-from sync import erase_messages, messages, pieces, topics
+from sync import erase_messages, messages, pieces, tlsfiles, topics
 from sync.backoff import Backoff
 from sync.inbox import FlowPort, Inbox
 from sync.link import Transport
@@ -142,7 +142,7 @@ class Uplink:
         """Keep the line up until cancelled. Losing it is normal life; StoreError ends it."""
         backoff = Backoff()
         while True:
-            connected_ms = None
+            connected_ms, busy = None, False
             try:
                 await self._connect()
                 connected_ms = self._real_ms()
@@ -156,6 +156,7 @@ class Uplink:
                     self._ask_for_pieces(),
                 )
             except UnavailableError as error:
+                busy = isinstance(error, BusyError)
                 self._report_loss(error)
             finally:
                 self._is_connected = False
@@ -163,7 +164,7 @@ class Uplink:
                 await self._transport.abandon()
             if connected_ms is not None and self._real_ms() - connected_ms >= STABLE_MS:
                 backoff.reset()
-            await asyncio.sleep(backoff.next_ms(self._rng) / 1000)
+            await asyncio.sleep(backoff.next_ms(self._rng, busy) / 1000)
 
     # --- called by the inbox --------------------------------------------------------------------------------
 
@@ -340,15 +341,16 @@ class Uplink:
                 "headquarters does not confirm what this shop reports, the shop keeps working",
                 "Nothing to do here: events wait on disk. Tell headquarters if it lasts longer than a day.",
             )
+        elif said := tlsfiles.remark(self._transport.certificate_ends_ms, self._clock.now_ms()):
+            self._health.set(PART, "degraded", self._clock.now_ms(), f"connected to headquarters; {said[0]}", said[1])
         else:
             self._health.set(PART, "ok", self._clock.now_ms(), "connected to headquarters")
 
     def _report_loss(self, error: UnavailableError) -> None:
         self._health.count("hq.losses")
-        self._health.set(
-            PART,
-            "degraded",
-            self._clock.now_ms(),
-            f"no connection to headquarters, the shop keeps working ({error})",
-            "Check the network cable and the router. Events wait on disk until the line is back.",
-        )
+        why = str(error)
+        step = "Check the network cable and the router. Events wait on disk until the line is back."
+        if said := tlsfiles.remark(self._transport.certificate_ends_ms, self._clock.now_ms(), ahead_ms=0):
+            why, step = f"{error}; {said[0]}", said[1]
+        detail = f"no connection to headquarters, the shop keeps working ({why})"
+        self._health.set(PART, "degraded", self._clock.now_ms(), detail, step)

@@ -1,6 +1,6 @@
 import random
 
-from sync.backoff import FIRST_CEILING_MS, MAX_CEILING_MS, Backoff
+from sync.backoff import BUSY_CEILING_MS, BUSY_LEAST_MS, FIRST_CEILING_MS, MAX_CEILING_MS, Backoff
 
 
 def highest(waits: int) -> list[int]:
@@ -36,3 +36,15 @@ def test_reset_makes_the_next_loss_a_fresh_one() -> None:
         backoff.next_ms(rng)
     backoff.reset()
     assert backoff.next_ms(rng) <= FIRST_CEILING_MS
+
+
+def test_a_busy_broker_is_left_alone_for_longer() -> None:
+    rng = random.Random(7)
+    firsts = [Backoff().next_ms(rng, busy=True) for _ in range(500)]
+    assert min(firsts) >= BUSY_LEAST_MS
+    assert max(firsts) > BUSY_CEILING_MS * 9 // 10
+    assert FIRST_CEILING_MS < BUSY_LEAST_MS < BUSY_CEILING_MS < MAX_CEILING_MS
+    backoff = Backoff()
+    for _ in range(20):
+        backoff.next_ms(rng)
+    assert max(backoff.next_ms(rng, busy=True) for _ in range(100)) > BUSY_CEILING_MS, "what has grown stays"

@@ -1,19 +1,11 @@
 import asyncio
-import datetime
-import ipaddress
 import random
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.errors import ConfigError, UnavailableError
-from sync import link
+from gateway.errors import UnavailableError
 from sync.link import Address, Message, Transport
 from sync.messages import MAX_PAYLOAD_BYTES
 from tests.rigs.broker import KINDS, MOSQUITTO, Broker, free_port
@@ -201,70 +193,6 @@ async def test_a_reader_that_pauses_loses_neither_messages_nor_the_connection(br
         assert sorted(got) == sorted(str(n).encode() for n in range(600))
 
 
-async def test_a_flood_breaks_the_connection_instead_of_filling_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "INCOMING_BYTES", 5 * (link.MESSAGE_BYTES + 1))
-    with Broker("iotcore") as broker:
-        async with connected(broker.port, "a") as a, connected(broker.port, "b") as b:
-            await b.subscribe(["t/x"])
-            for number in range(8):
-                await a.publish("t/x", str(number).encode())
-            async with asyncio.timeout(10):
-                await b.lost.wait()
-            got = []
-            with pytest.raises(UnavailableError, match="more than it may"):
-                async for message in b.messages():
-                    got.append(message.payload)
-            assert got == [b"0", b"1", b"2", b"3", b"4"]
-
-
-def test_bounds_keep_their_order() -> None:
-    assert link.RECEIVE_MAXIMUM * (MAX_PAYLOAD_BYTES + link.MESSAGE_BYTES) < link.INCOMING_BYTES
-    assert link.MAX_PACKET_BYTES > MAX_PAYLOAD_BYTES + 200
-    assert link.CONNECT_TIMEOUT_S > link.TCP_TIMEOUT_S
-
-
-# What a broken or hostile broker may say. Each ends in UnavailableError, never in a dead thread's traceback.
-CONNACK5 = b"\x20\x03\x00\x00\x00"
-CONNACK3 = b"\x20\x02\x00\x00"
-RUBBISH = {
-    "nothing": b"",
-    "text": b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    "long length": b"\x20\xff\xff\xff\xff\xff",
-    "short connack": b"\x20\x00",
-    "unknown reason": b"\x20\x03\x00\x77\x00",
-    "bad property": b"\x20\x05\x00\x00\x02\xff\xff",
-    "refused 3.1.1": b"\x20\x02\x00\x05",
-    "refused version": b"\x20\x02\x00\x01",
-    "refused 5": b"\x20\x03\x00\x87\x00",
-    "publish too short": CONNACK5 + b"\x32\x01\x00",
-    "suback of nobody": CONNACK5 + b"\x90\x04\x00\x63\x00\xee",
-    "puback too short": CONNACK3 + b"\x40\x01\x00",
-    "disconnect with rubbish": CONNACK5 + b"\xe0\x05\x77\x02\xff\xff\xff",
-    "topic is not UTF-8": CONNACK3 + b"\x30\x05\x00\x02\xff\xfex",
-    "unknown packet": CONNACK3 + b"\x00\x00",
-    "auth": CONNACK5 + b"\xf0\x02\x18\x00",
-}
-
-
-@pytest.mark.parametrize("answer", RUBBISH.values(), ids=RUBBISH.keys())
-@pytest.mark.parametrize("protocol", ["auto", "5", "3.1.1"])
-async def test_rubbish_from_the_broker_is_unavailable(answer: bytes, protocol: str) -> None:
-    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1000)
-        writer.write(answer)
-        writer.close()
-
-    server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    line = transport(server.sockets[0].getsockname()[1], protocol=protocol)
-    with pytest.raises(UnavailableError):
-        await line.connect()
-        async with asyncio.timeout(10):
-            async for message in line.messages():
-                message.done()
-    await line.abandon()
-    server.close()
-
-
 async def test_cancelled_connect_leaves_no_connection() -> None:
     heard, gone = asyncio.Event(), asyncio.Event()
 
@@ -283,69 +211,3 @@ async def test_cancelled_connect_leaves_no_connection() -> None:
         await connecting
     await gone.wait()
     server.close()
-
-
-async def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "CONNECT_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(link, "ANSWER_TIMEOUT_S", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UnavailableError, match="does not answer"):
-        await transport(silent.getsockname()[1]).connect()
-
-    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1000)
-        writer.write(CONNACK5)
-        while await reader.read(1000):
-            pass
-        writer.close()
-
-    server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    async with connected(server.sockets[0].getsockname()[1]) as line:
-        with pytest.raises(UnavailableError, match="does not answer"):
-            await line.publish("t/x", b"")
-        with pytest.raises(UnavailableError, match="does not answer"):
-            await line.subscribe(["t/x"])
-    server.close()
-
-
-def certificates(directory: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = directory / "cert.pem", directory / "key.pem"
-    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return cert_file, key_file
-
-
-@needs_mosquitto
-async def test_tls_with_a_client_certificate(tmp_path: Path) -> None:
-    cert, key = certificates(tmp_path)
-    settings = f"cafile {cert}\ncertfile {cert}\nkeyfile {key}\nrequire_certificate true\n"
-    with Broker("mosquitto", settings) as broker:
-        line = Transport(Address("127.0.0.1", broker.port, "auto", "u", "p", cert, cert, key), "a", random.Random(1))
-        await line.connect()
-        await line.subscribe(["t/x"])
-        await line.publish("t/x", b"sealed")
-        assert [m.payload for m in await take(line, 1)] == [b"sealed"]
-        await line.abandon()
-        for stranger in (Address("127.0.0.1", broker.port, ca_file=cert), Address("127.0.0.1", broker.port)):
-            with pytest.raises(UnavailableError):
-                await Transport(stranger, "b", random.Random(1)).connect()
-
-
-def test_certificates_that_cannot_be_used_are_the_operators_business(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("no certificate")
-    for name in ("ca.pem", "missing.pem"):
-        with pytest.raises(ConfigError, match="ca_file"):
-            Transport(Address("127.0.0.1", 1, ca_file=tmp_path / name), "test-a", random.Random(1))

@@ -1,4 +1,5 @@
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
@@ -6,9 +7,12 @@ import pytest
 
 from gateway.core.changes import EraseReceipt, Erasure
 from gateway.errors import StoreError, UnavailableError
-from sync import erase_messages, messages, topics, uplink
+from sync import erase_messages, messages, tlsfiles, topics, uplink
+from sync.backoff import Backoff
+from sync.link import Transport
 from sync.outbox import STALL_MS, WINDOW
 from sync.topics import Topics
+from tests.rigs import packets
 from tests.rigs.broker import KINDS, Broker
 from tests.rigs.line import EPOCH, ERASE, GATEWAY_KEY, PLACE, Hq, Shop
 
@@ -374,3 +378,38 @@ async def test_a_version_that_we_do_not_have_is_not_being_with_headquarters(
         await hq.publish_delta(0, 3)
         await until(lambda: hq.applied == [3])
         await until(lambda: None in shop.with_hq)
+
+
+async def test_a_certificate_that_ends_is_told_in_time_and_by_its_name(
+    one_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(one_broker.port)
+    monkeypatch.setattr(Transport, "certificate_ends_ms", shop.now_ms() + tlsfiles.WARN_MS - 1)
+    async with headquarters(Hq(one_broker.port)), running(shop):
+        await until(lambda: shop.part is not None and "connected to headquarters; the certificate" in shop.part.detail)
+        assert shop.part is not None
+        assert shop.part.state == "degraded"
+        assert "cert_file" in shop.part.action
+        shop.pushed_ms += tlsfiles.WARN_MS
+        one_broker.kill()
+        await until(lambda: shop.part is not None and "keeps working" in shop.part.detail)
+        assert "ended on" in shop.part.detail
+        assert "cert_file" in shop.part.action
+
+
+async def test_a_busy_broker_is_left_alone_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def next_ms(self: Backoff, rng: random.Random, busy: bool = False) -> int:
+        asked.append(busy)
+        return 0
+
+    monkeypatch.setattr(Backoff, "next_ms", next_ms)
+    codes = iter([0x97, 0x87, 0x88])
+    async with packets.scripted(lambda said: packets.connack(said.level, next(codes, 0x87))) as broker:
+        line = asyncio.create_task(Shop(broker.port).uplink.run())
+        await until(lambda: len(asked) >= 3)
+        line.cancel()
+        with suppress(asyncio.CancelledError):
+            await line
+    assert asked[:3] == [True, False, True]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gateway.core.fetching import Want
 from gateway.core.spans import DAY_MS
-from gateway.errors import PeerError, StoreError, UnavailableError
+from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health
 from sync import erase_messages, link, messages, pieces, signing, topics
 from sync.backoff import Backoff
@@ -55,16 +55,17 @@ async def serve(
     None: nothing is signed."""
     backoff = Backoff()
     while True:
+        busy = False
         try:
             # A new number for every connection: gateways that see it send again what HQ may have missed meanwhile.
             boot = await asyncio.to_thread(ledger.next_boot)
             await _connected(_Session(ledger, boot, pulse, health, now_ms, signer), ledger.name, address, rng, backoff)
         except* (UnavailableError, StoreError) as group:
-            reason = _first(group)
+            reason, busy = _first(group), group.subgroup(BusyError) is not None
             health.count("hq.lost")
             health.set("broker", "degraded", now_ms(), str(reason), "Check that the broker runs and the disk has room.")
             log.warning("broker or ledger away: %s", reason)
-        await asyncio.sleep(backoff.next_ms(rng) / 1000)
+        await asyncio.sleep(backoff.next_ms(rng, busy) / 1000)
 
 
 async def _connected(

@@ -1,0 +1,386 @@
+"""One MQTT connection from CONNECT to its end, as asyncio sees it. The only module that knows paho.
+
+paho keeps nothing for us: each connection has a fresh client and a clean session, paho's own reconnecting is
+off, and at most WINDOW messages are ever inside it. Its network thread only hands over to the event loop.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.errors import BusyError, UnavailableError
+from sync import brokerwords
+from sync.messages import MAX_PAYLOAD_BYTES
+from sync.tlsfiles import Tls
+
+# Contract: min(the broker's Receive Maximum, 20) publishes without PUBACK. AWS allows 100 per connection.
+WINDOW = 20
+# What waits to be applied, in bytes. MQTT 5 brokers are told RECEIVE_MAXIMUM, and with 3.1.1 Mosquitto sends 20 and
+# rumqttd 100 before an acknowledgement; but Mosquitto 2.0.11 forgets its limit once some of many messages are
+# acknowledged (a reader that pauses found 128 of 1,000 unread where 100 were allowed), so messages are not counted.
+INCOMING_BYTES = 16 * 1024 * 1024
+MESSAGE_BYTES = 1024  # topic and objects of one message, rounded up
+RECEIVE_MAXIMUM = 100
+# MQTT 5 only: the broker keeps larger packets to itself. Room for topic and properties above the payload limit.
+MAX_PACKET_BYTES = 128 * 1024
+# A ping is 2 bytes each way in about 160 bytes of TCP: 20 KB/h. A dead line is noticed within two of them.
+# Drawn anew per connection: stores that came back in step must not ping in step.
+KEEPALIVE_S = (25, 30)
+TCP_TIMEOUT_S = 5.0  # TLS too
+# All addresses of the broker's name share this: one that swallows everything may not hide those behind it.
+ADDRESSES_TIMEOUT_S = 8.0
+MAX_ADDRESSES = 8  # a second each
+CONNECT_TIMEOUT_S = 15.0  # name, addresses, TLS and CONNACK together
+ANSWER_TIMEOUT_S = 15.0  # PUBACK or SUBACK; 32 KiB at 64 kbit/s take 4 s
+GOODBYE_TIMEOUT_S = 2.0
+
+_UNSUPPORTED_VERSION = 0x84  # MQTT 5, 3.2.2.2
+_NO_RETAIN = 0x9A
+
+Protocol = Literal["5", "3.1.1"]
+_PAHO_PROTOCOL = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the broker is and how we show who we are; TLS as soon as a certificate file is named."""
+
+    host: str
+    port: int
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    username: str | None = None
+    password: str | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that arrived. A payload longer than MAX_PAYLOAD_BYTES is cut to one byte more than that."""
+
+    topic: str
+    payload: bytes
+    done: Callable[[], None]  # tell the broker, after the message was applied; without effect on a lost connection
+
+
+class VersionRefusedError(Exception):
+    """The broker was reached and closed before it said yes to this protocol version."""
+
+
+class RetainRefusedError(Exception):
+    """The broker keeps no messages, and takes no will that it would have to keep."""
+
+
+class _Client(mqtt.Client):
+    """A paho client that tries every address of a name, and whose network thread reports its own end."""
+
+    ended: Callable[[str | None], None]
+    turn = 0  # with which of the addresses to begin
+    alert: str | None = None  # what the broker says about our certificate; TLS 1.3 tells it after the handshake
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """The network thread. `ended` gets the reason why there was no connection, or None if there was one."""
+        unreachable: str | None = None
+        try:
+            # paho would try a first connection again and again, without jitter.
+            return super().loop_forever(timeout, retry_first_connection=False)
+        except (OSError, ValueError) as error:  # ValueError: no possible host name
+            unreachable = brokerwords.unreachable_words(error)
+            return MQTTErrorCode.MQTT_ERR_CONN_LOST
+        finally:
+            self.ended(unreachable or self.alert)
+
+    def _create_socket_connection(self) -> socket.socket:
+        """As paho's, but bounded over all addresses and beginning with another one each time."""
+        found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        turn = self.turn % len(found)
+        order = (found[turn:] + found[:turn])[:MAX_ADDRESSES]
+        each_s = min(TCP_TIMEOUT_S, ADDRESSES_TIMEOUT_S / len(order))
+        for family, kind, proto, _, where in order[:-1]:
+            with suppress(OSError):
+                return _reach(family, kind, proto, where, each_s)
+        family, kind, proto, _, where = order[-1]
+        return _reach(family, kind, proto, where, each_s)
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """As paho's, but a handshake that fails leaves no open socket behind."""
+        assert self._ssl_context is not None
+        sock = tcp_sock
+        try:
+            wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+            sock = wrapped
+            wrapped.settimeout(TCP_TIMEOUT_S)
+            wrapped.do_handshake()
+        except (OSError, ValueError):
+            sock.close()
+            raise
+        return wrapped
+
+
+def _reach(family: int, kind: int, proto: int, where: Any, timeout_s: float) -> socket.socket:
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(where)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class Connection:
+    """One client from CONNECT to its end. All methods but those that paho calls (_on_*) run on the event loop.
+
+    `retains`: whether the broker may be asked to keep messages. `turn`: with which of its addresses to begin.
+    """
+
+    def __init__(
+        self, address: Address, client_id: str, protocol: Protocol, tls: Tls | None, retains: bool, turn: int
+    ) -> None:
+        self.lost = asyncio.Event()
+        self.queue: asyncio.Queue[Message | None] = asyncio.Queue()  # bounded by _arrived
+        self._why = "the connection to the broker is lost"
+        self._busy = False
+        self._waiting_bytes = 0
+        self._loop = asyncio.get_running_loop()
+        self._address = address
+        self._v5 = protocol == "5"
+        self._retains = retains
+        self._unwanted = False
+        self._connack: asyncio.Future[ReasonCode] = self._loop.create_future()
+        self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
+        self._window = asyncio.Semaphore(WINDOW)
+        self._client: _Client | None = self._fresh_client(client_id, protocol, tls, turn)
+
+    def _fresh_client(self, client_id: str, protocol: Protocol, tls: Tls | None, turn: int) -> _Client:
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=None if self._v5 else True,
+            protocol=_PAHO_PROTOCOL[protocol],
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.turn = turn
+        client.max_queued_messages_set(WINDOW)
+        client.connect_timeout = TCP_TIMEOUT_S
+        if self._address.username is not None:
+            client.username_pw_set(self._address.username, self._address.password)
+        if tls is not None:
+            client.tls_set_context(tls.context)
+            client.on_log = self._on_log
+        client.ended = lambda unreachable: self._hand_over(self._ended, unreachable)
+        client.on_socket_open = self._on_socket_open
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        return client
+
+    # --- on the event loop ---
+
+    async def open(self, will_topic: str | None, will_payload: bytes, keepalive_s: int) -> None:
+        retains, connected = self._retains, False
+        self._begin(will_topic, will_payload, keepalive_s)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                code = await self._connack
+            if code.value == _UNSUPPORTED_VERSION:
+                raise VersionRefusedError
+            if code.value == _NO_RETAIN and retains:
+                raise RetainRefusedError
+            if code.is_failure:
+                raise _refused("the connection", code)
+            connected = True
+        except TimeoutError as error:
+            raise UnavailableError("the broker does not answer") from error
+        finally:
+            if not connected:
+                await self.abandon()
+
+    def _begin(self, will_topic: str | None, will_payload: bytes, keepalive_s: int) -> None:
+        # Not in `open`: the error that ends it would keep the client in its frame, with all its sockets.
+        client = self._alive()
+        if will_topic is not None:
+            client.will_set(will_topic, will_payload, qos=1, retain=self._retains)
+        where = (self._address.host, self._address.port, keepalive_s)
+        if self._v5:
+            limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho gives it none
+            limits.ReceiveMaximum = RECEIVE_MAXIMUM
+            limits.MaximumPacketSize = MAX_PACKET_BYTES
+            client.connect_async(*where, clean_start=True, properties=limits)
+        else:
+            client.connect_async(*where)
+        client.loop_start()
+
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        result, mid = self._alive().subscribe([(topic, 1) for topic in topics])
+        if result != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+            raise self.loss()
+        for code in await self._answer(mid):
+            if code.is_failure:
+                raise _refused("a subscription", code)
+
+    async def publish(self, topic: str, payload: bytes, retain: bool, qos: Literal[0, 1]) -> None:
+        async with self._window:
+            info = self._alive().publish(topic, payload, qos=qos, retain=retain and self._retains)
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise self.loss()
+            for code in await self._answer(info.mid):
+                if code.is_failure:
+                    raise _refused("a message", code)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            self._client.disconnect()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_TIMEOUT_S):
+                    await self.lost.wait()
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        self._drop(self._why)
+        with suppress(TimeoutError):  # a thread inside getaddrinfo cannot be ended; it finds itself unwanted later
+            async with asyncio.timeout(GOODBYE_TIMEOUT_S):
+                await self.lost.wait()
+
+    def loss(self) -> UnavailableError:
+        """Why the connection is no more."""
+        return BusyError(self._why) if self._busy else UnavailableError(self._why)
+
+    def _alive(self) -> _Client:
+        if self._client is None:
+            raise self.loss()
+        return self._client
+
+    async def _answer(self, mid: int) -> list[ReasonCode]:
+        future: asyncio.Future[list[ReasonCode]] = self._loop.create_future()
+        self._answers[mid] = future
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return await future
+        except TimeoutError as error:
+            raise UnavailableError("the broker does not answer") from error
+        finally:
+            self._answers.pop(mid, None)
+
+    def _drop(self, why: str) -> None:
+        """Break the TCP connection; the network thread then ends by itself."""
+        self._unwanted = True
+        if self._client is not None:
+            self._why = why
+            _break(self._client.socket())
+
+    def _connected(self, code: ReasonCode, window: int, retains: bool) -> None:
+        self._window = asyncio.Semaphore(window)
+        self._retains = self._retains and retains
+        if not self._connack.done():
+            self._connack.set_result(code)
+
+    def _answered(self, mid: int, codes: list[ReasonCode]) -> None:
+        future = self._answers.get(mid)
+        if future is not None and not future.done():
+            future.set_result(codes)
+
+    def _arrived(self, topic: str, payload: bytes, mid: int, qos: int) -> None:
+        self._waiting_bytes += len(payload) + MESSAGE_BYTES
+        if self._waiting_bytes > INCOMING_BYTES:
+            # Dropping one would lose it silently; after a new connection HQ's state is asked for again.
+            self._drop("the broker sends more than it may")
+            return
+        self.queue.put_nowait(Message(topic, payload, lambda: self._done(mid, qos)))
+
+    def taken(self, message: Message) -> None:
+        self._waiting_bytes -= len(message.payload) + MESSAGE_BYTES
+
+    def _done(self, mid: int, qos: int) -> None:
+        if self._client is not None:
+            self._client.ack(mid, qos)
+
+    def _sent_away(self, code: ReasonCode) -> None:
+        """The broker has said why it ends the connection."""
+        if not self._unwanted:
+            self._why = f"the broker ends the connection: {brokerwords.code_words(code.value, code.getName())}"
+            self._busy = code.value in brokerwords.BUSY_CODES
+
+    def _ended(self, unreachable: str | None) -> None:
+        """The network thread is over: tell everybody who waits, and let the client go with its sockets."""
+        if unreachable is not None:
+            self._why = unreachable
+        self._client = None
+        if not self._connack.done():
+            early = self.loss() if unreachable or self._unwanted or self._busy else VersionRefusedError()
+            self._connack.set_exception(early)
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(self.loss())
+        self.queue.put_nowait(None)
+        self.lost.set()
+
+    # --- on paho's network thread ---
+
+    def _hand_over(self, what: Callable[..., None], *args: object) -> None:
+        with suppress(RuntimeError):  # the event loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(what, *args)
+
+    def _on_socket_open(self, _client: mqtt.Client, _userdata: Any, sock: Any) -> None:
+        if self._unwanted:
+            _break(sock)
+
+    def _on_connect(
+        self, client: mqtt.Client, _userdata: Any, _flags: Any, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        client.on_log = None  # it was there for what TLS tells
+        window = getattr(properties, "ReceiveMaximum", WINDOW)
+        retains = getattr(properties, "RetainAvailable", 1) != 0
+        self._hand_over(self._connected, code, min(window, WINDOW), retains)
+
+    def _on_log(self, client: mqtt.Client, _userdata: Any, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR and isinstance(client, _Client):
+            client.alert = brokerwords.alert_words(text)
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _userdata: Any, flags: mqtt.DisconnectFlags, code: ReasonCode, _properties: Any
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self._hand_over(self._sent_away, code)
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _userdata: Any, mid: int, codes: list[ReasonCode], _properties: Any
+    ) -> None:
+        self._hand_over(self._answered, mid, codes)
+
+    def _on_publish(self, _client: mqtt.Client, _userdata: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
+        self._hand_over(self._answered, mid, [code])
+
+    def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # nobody's topic: the reader counts and drops it
+        payload = bytes(message.payload[: MAX_PAYLOAD_BYTES + 1])
+        self._hand_over(self._arrived, topic, payload, message.mid, message.qos)
+
+
+def _refused(what: str, code: ReasonCode) -> UnavailableError:
+    words = f"the broker refuses {what}: {brokerwords.code_words(code.value, code.getName())}"
+    return BusyError(words) if code.value in brokerwords.BUSY_CODES else UnavailableError(words)
+
+
+def _break(sock: Any) -> None:
+    if sock is not None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
