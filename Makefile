@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos forgeries lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
+.PHONY: demo test fuzz check bench chaos powercuts forgeries lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -31,8 +31,12 @@ bench: $(VENV)/.peers
 
 # The long form of the kill tests; a short form is in `make test`.
 chaos: $(VENV)/.dev
-	TEST_DRAW=fresh CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest \
-		tests/test_chaos.py tests/test_rekey.py tests/test_resealing.py -s --timeout 3600 $(ARGS)
+	TEST_DRAW=fresh CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 CHAOS_ANY_KILLS=1000 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest \
+		tests/test_chaos.py tests/test_rekey.py tests/test_resealing.py -s --timeout 14400 $(ARGS)
+
+# 200 power cuts while the store writes, as root; a short form is in `make test`.
+powercuts: $(VENV)/.dev
+	TEST_DRAW=fresh POWER_CUTS=200 $(BIN)/python -m pytest tests/test_power_cut.py -s --timeout 7200 -rs $(ARGS)
 
 # 10,000 steps in the lives of profiles, then the same for clocks and for erasures; short forms are in `make test`.
 lives: $(VENV)/.dev

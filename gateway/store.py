@@ -11,9 +11,10 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -51,11 +52,7 @@ class _Job:
     vital: bool = False
 
     def settle(self, value: object, error: BaseException | None) -> None:
-        if self.loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self.loop.call_soon_threadsafe(self._settle, value, error)
-
-    def _settle(self, value: object, error: BaseException | None) -> None:
+        """To be called on the caller's loop."""
         if self.done is None or self.done.done():  # the caller was cancelled; what it asked for is committed
             return
         if error is None:
@@ -64,15 +61,35 @@ class _Job:
             self.done.set_exception(error)
 
 
+_Settled = tuple[_Job, object, BaseException | None]
+
+
+def _settle(ended: Sequence[_Settled]) -> None:
+    """Tell the callers, in their order. One call for those of a loop: each wakes it by a write to a pipe."""
+    for loop, of_loop in groupby(ended, lambda one: one[0].loop):
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle_here, list(of_loop))
+
+
+def _settle_here(ended: Sequence[_Settled]) -> None:
+    for job, value, error in ended:
+        job.settle(value, error)
+
+
 class Store:
     """Open with `Store(path, new_epoch, root_key)`; `new_epoch` (32 hex digits) names the outbox if the file is new
     or was put back from a backup.
 
-    `identifier_key`: static identifiers and one-time codes are kept as hashes under it. Raises ConfigError if the file
+    `identifier_key`: static identifiers and one-time codes are kept as hashes under it. `max_group`: how many works
+    share a commit, at most. Raises ConfigError if the file
     cannot be opened (also with another root key) or a newer release wrote it.
     """
 
-    def __init__(self, path: Path, new_epoch: str, root_key: bytes, now_ms: int = 0) -> None:
+    def __init__(
+        self, path: Path, new_epoch: str, root_key: bytes, now_ms: int = 0, *, max_group: int = MAX_GROUP
+    ) -> None:
+        self._max_group = max_group
         self._erasures = Ledger(path.parent, erasures.KIND)
         self._withdrawals = Ledger(path.parent, withdrawals.KIND)
         self._tx = open_file(path, root_key, now_ms)
@@ -212,7 +229,7 @@ class Store:
         Halving the patience with each arrival bounds the whole wait by twice the first one's, without a clock.
         """
         group, wait_ms = [first], float(first.within_ms)
-        while len(group) < MAX_GROUP:
+        while len(group) < self._max_group:
             try:
                 job = self._jobs.get(timeout=wait_ms / 1000) if wait_ms >= 1 else self._jobs.get_nowait()
             except queue.Empty:
@@ -225,9 +242,7 @@ class Store:
 
     def _commit(self, group: list[_Job]) -> None:
         if self._ballast.thrown and not self._has_room():
-            for job in group:
-                if not job.vital:
-                    job.settle(None, StoreError("the disk refused: it is full"))
+            _settle([(job, None, StoreError("the disk refused: it is full")) for job in group if not job.vital])
             group = [job for job in group if job.vital]
             if not group:
                 return
@@ -242,8 +257,7 @@ class Store:
                     refused = StoreError(f"the disk refused: {error}")
                     break
                 self._ballast.throw()
-        for job in group:
-            job.settle(None, refused)
+        _settle([(job, None, refused) for job in group])
 
     def _has_room(self) -> bool:
         """Whether a full disk has room again: for the ballast itself, or inside our file after deletions."""
@@ -258,8 +272,7 @@ class Store:
             for job in group:
                 results.append(self._attempt(job))
             self._write_ledgers()
-        for job, (value, problem) in zip(group, results, strict=True):
-            job.settle(value, problem)
+        _settle([(job, value, problem) for job, (value, problem) in zip(group, results, strict=True)])
 
     def _write_ledgers(self) -> None:
         """On the disk before the commit: never do they know less than the database."""
@@ -272,7 +285,7 @@ class Store:
         assert job.work is not None
         before = self._tx.unwritten
         try:
-            with self._db.atomic(), self._tx.keeping_meta():
+            with self._savepoint(), self._tx.keeping_meta():
                 return job.work(self._tx), None
         except sqlite3.OperationalError:
             raise  # full disk, read-only file system: the whole group goes back
@@ -281,12 +294,27 @@ class Store:
             self._tx.taken_back()
             return None, error
 
+    @contextlib.contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        """Always of one name, so that SQLite parses it once: `atomic` draws a new one each time, and that took longer
+        than the work itself."""
+        run = self._db.conn.execute
+        run("SAVEPOINT work")
+        try:
+            yield
+        except BaseException:
+            if self._db.conn.in_transaction:  # a full disk may have ended all of it
+                run("ROLLBACK TO work")
+                run("RELEASE work")
+            raise
+        run("RELEASE work")
+
     def _run_alone(self, job: _Job) -> None:
         assert job.work is not None
         try:
-            job.settle(job.work(self._tx), None)
+            _settle([(job, job.work(self._tx), None)])
         except (sqlite3.Error, OSError) as error:
-            job.settle(None, StoreError(f"the disk refused: {error}"))
+            _settle([(job, None, StoreError(f"the disk refused: {error}"))])
 
     def _wipe(self, tx: Tx, pages: Sequence[int]) -> bool:
         """Overwrite what these pages hold beside their rows, while no copy of them is in the log or in memory."""

@@ -1,6 +1,7 @@
-"""kill -9 of the gateway and of the broker under load: HQ holds every event that the store had committed, each once.
+"""kill -9 of gateway, broker and headquarters under load: HQ holds every event that the store had committed, each once.
 
-`CHAOS_KILLS`, `CHAOS_BROKER_KILLS` and `CHAOS_SEED` set the length; `make chaos` runs the long form.
+First the whole product with a simulated shop; then its store and line alone, with more events than any shop has.
+`CHAOS_KILLS`, `CHAOS_BROKER_KILLS`, `CHAOS_ANY_KILLS` and `CHAOS_SEED` set the length; `make chaos` runs the long form.
 """
 
 import collections
@@ -13,15 +14,18 @@ from pathlib import Path
 import pytest
 
 from drivers.people import population
+from tests.rigs.busy import EVENTS_PER_S, Busy, Held
 from tests.rigs.figures import Tell
 from tests.rigs.seeds import seed
 from tests.rigs.system import System, wait_for
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
 BROKER_KILLS = int(os.environ.get("CHAOS_BROKER_KILLS", "2"))
+ANY_KILLS = int(os.environ.get("CHAOS_ANY_KILLS", "6"))
 SEED = seed("CHAOS_SEED")
+LONG_EVERY, AWAY_S = 3, (3.0, 5.0)  # of the broker's kills: it stays away, and the gateway is killed meanwhile
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120 + 15 * (KILLS + BROKER_KILLS))]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120 + 15 * (KILLS + BROKER_KILLS + ANY_KILLS))]
 
 MEMBERS = 200
 SOURCE = f'[[source]]\npath = "sim:1?members={MEMBERS}&strangers=20&speed=60"\n'
@@ -90,3 +94,40 @@ def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, tell: Tell) -> None:
     assert len(seen) > 0
     for number, (kind, _) in seen.items():
         assert by_number[number]["type"] == kind
+
+
+def test_no_kill_of_anything_loses_or_doubles_one_of_300_events_a_second(tmp_path: Path, tell: Tell) -> None:
+    rng = random.Random(SEED)
+    victims = [("gateway", "broker", "headquarters")[number % 3] for number in range(ANY_KILLS)]
+    rng.shuffle(victims)
+    kills: collections.Counter[str] = collections.Counter()
+    with Busy(tmp_path) as busy:
+        for victim in victims:
+            busy.wait_for_news()
+            time.sleep(rng.uniform(0.1, 1.2))
+            kills[victim] += 1
+            if victim == "broker":
+                busy.broker.kill()
+                if kills[victim] % LONG_EVERY == 1:
+                    away_s = rng.uniform(*AWAY_S)
+                    time.sleep(away_s / 2)
+                    busy.gateway.kill()
+                    kills["gateway meanwhile"] += 1
+                    busy.gateway.start()
+                    time.sleep(away_s / 2)
+                busy.broker.start()
+            else:
+                one = busy.gateway if victim == "gateway" else busy.hq
+                one.kill()
+                one.start()
+        highest = busy.drain()
+        told = busy.told
+        held = busy.held()
+    tell(
+        f"seed {SEED}, {EVENTS_PER_S} events/s, {sum(kills.values())} kills ({dict(sorted(kills.items()))}): "
+        f"told to be committed {told.accepted}, committed {highest}, unique at headquarters {held.unique}, "
+        f"lost {highest - held.unique}, doubled {held.rows - held.unique}, sent again {told.published - highest}"
+    )
+    assert told.accepted <= highest
+    assert highest > 50 * ANY_KILLS
+    assert held == Held(highest, highest, 1, highest, 1, 0)

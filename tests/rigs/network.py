@@ -43,6 +43,16 @@ class Network:
     def heal(self, where: Cut) -> None:
         _ip(self._shop, f"link set {where} up")
 
+    def lose(self, share: float) -> None:
+        """From now on this share of all packets is lost, in either direction; skips where none can be."""
+        try:
+            for namespace in (self._shop, self._screen):
+                _run(namespace, "iptables --flush INPUT")
+                if share:
+                    _run(namespace, f"iptables --append INPUT -m statistic --mode random --probability {share} -j DROP")
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"no packets can be lost here, which needs iptables and its statistic match: {error.stderr}")
+
     def listening(self) -> socket.socket:
         """A listening socket at the shop's end: a socket stays in the namespace of the thread that made it."""
 
@@ -80,9 +90,11 @@ def _inside(namespace: int) -> list[str]:
 
 
 def _ip(namespace: int, words: str) -> None:
-    subprocess.run(
-        [*_inside(namespace), "ip", *words.split()], check=True, capture_output=True, text=True, timeout=LIMIT_S
-    )
+    _run(namespace, f"ip {words}")
+
+
+def _run(namespace: int, words: str) -> None:
+    subprocess.run([*_inside(namespace), *words.split()], check=True, capture_output=True, text=True, timeout=LIMIT_S)
 
 
 @contextmanager
