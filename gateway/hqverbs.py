@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers import sun
-from gateway import contentverbs, hqkeyverbs, lines, staffverbs, tillverbs
+from gateway import contentverbs, fleetverbs, hqkeyverbs, lines, staffverbs, tillverbs
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
@@ -77,6 +77,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     tillverbs.add_verbs(verb, _now_ms)
     contentverbs.add_verbs(verb, _now_ms)
     staffverbs.add_verbs(verb)
+    fleetverbs.add_verbs(verb)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     which = events.add_mutually_exclusive_group()
     which.add_argument("--after", type=whole(0, 2**53), default=0, help="only those with a larger id, the oldest first")
@@ -86,7 +87,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
 # They make the file, or read and record nothing.
 _WITHOUT_FILE = (
-    *("serve", "provision-beacon", "make-key", "make-root-key", "make-signing-keys"),
+    *("serve", "simulate", "provision-beacon", "make-key", "make-root-key", "make-signing-keys"),
     *("sign-tag", "tag-key", "sign-coupon"),
 )
 

@@ -75,6 +75,9 @@ class Message:
     done: Callable[[], None]  # tell the broker, after the message was applied; without effect on a lost connection
 
 
+Start = Callable[["_Client"], object]  # drives a fresh client to its end
+
+
 class VersionRefusedError(Exception):
     """The broker was reached and closed before it said yes to this protocol version."""
 
@@ -143,11 +146,19 @@ def _reach(family: int, kind: int, proto: int, where: Any, timeout_s: float) -> 
 class Connection:
     """One client from CONNECT to its end. All methods but those that paho calls (_on_*) run on the event loop.
 
-    `retains`: whether the broker may be asked to keep messages. `turn`: with which of its addresses to begin.
+    `retains`: whether the broker may be asked to keep messages. `turn`: with which of its addresses to begin. `start`:
+    None = in a thread of paho's own.
     """
 
     def __init__(
-        self, address: Address, client_id: str, protocol: Protocol, tls: Tls | None, retains: bool, turn: int
+        self,
+        address: Address,
+        client_id: str,
+        protocol: Protocol,
+        tls: Tls | None,
+        retains: bool,
+        turn: int,
+        start: Start | None = None,
     ) -> None:
         self.lost = asyncio.Event()
         self.queue: asyncio.Queue[Message | None] = asyncio.Queue()  # bounded by _arrived
@@ -158,6 +169,7 @@ class Connection:
         self._address = address
         self._v5 = protocol == "5"
         self._retains = retains
+        self._start = start or _Client.loop_start
         self._unwanted = False
         self._connack: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
@@ -224,7 +236,7 @@ class Connection:
             client.connect_async(*where, clean_start=True, properties=limits)
         else:
             client.connect_async(*where)
-        client.loop_start()
+        self._start(client)
 
     async def subscribe(self, topics: Sequence[str]) -> None:
         result, mid = self._alive().subscribe([(topic, 1) for topic in topics])

@@ -17,11 +17,12 @@ from sync.connection import (
     Message,
     Protocol,
     RetainRefusedError,
+    Start,
     VersionRefusedError,
 )
 from sync.tlsfiles import Tls
 
-__all__ = ["WINDOW", "Address", "Message", "Transport"]
+__all__ = ["WINDOW", "Address", "Message", "Start", "Transport"]
 
 
 class Transport:
@@ -31,10 +32,12 @@ class Transport:
     and network do, and for files that went bad since; BusyError where the broker asks to be left alone for a while.
     """
 
-    def __init__(self, address: Address, client_id: str, rng: random.Random) -> None:
+    def __init__(self, address: Address, client_id: str, rng: random.Random, start: Start | None = None) -> None:
+        """`start`: None = in a thread of paho's own; sync.sockets drives many clients on one event loop."""
         self._address = address
         self._client_id = client_id
         self._rng = rng
+        self._start = start
         self._tls = self._files()
         self._protocol: Protocol = "3.1.1" if address.protocol == "3.1.1" else "5"
         self._retains = True  # until a broker says that it keeps no messages
@@ -121,7 +124,8 @@ class Transport:
         return await self._one(protocol, will_topic, will_payload)
 
     async def _one(self, protocol: Protocol, will_topic: str | None, will_payload: bytes) -> Connection:
-        connection = Connection(self._address, self._client_id, protocol, self._tls, self._retains, self._turn)
+        how = (protocol, self._tls, self._retains, self._turn, self._start)
+        connection = Connection(self._address, self._client_id, *how)
         await connection.open(will_topic, will_payload, self._rng.randint(*KEEPALIVE_S))
         return connection
 

@@ -319,6 +319,15 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points):
         """What was deleted leaves the write-ahead log too."""
         self._truncate_log()
 
+    def held(self, tenant: str) -> dict[str, tuple[int, int, int]]:
+        """Of each outbox of a tenant, by its epoch: how many events, the lowest and the highest number."""
+        rows = self._read(
+            """SELECT epoch, count(*) AS events, min(seq) AS first, max(seq) AS last FROM event
+               WHERE tenant = ? GROUP BY epoch""",
+            (tenant,),
+        )
+        return {row["epoch"]: (row["events"], row["first"], row["last"]) for row in rows}
+
     def events(self, after: int | None, limit: int) -> list[Row]:
         """Events by `id` above `after`, oldest first, in the order they came in; None = the newest `limit`."""
         if after is None:
