@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos powercuts forgeries lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
+.PHONY: demo test fuzz check bench chaos powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -42,6 +42,11 @@ powercuts: $(VENV)/.dev
 lives: $(VENV)/.dev
 	TEST_DRAW=fresh LIFE_STEPS=10000 LIFE_EXAMPLES=500 ERASURE_STEPS=400 $(BIN)/python -m pytest \
 		tests/test_profile_life.py tests/test_life_clocks.py tests/test_erasure_orders.py -s --timeout 7200 $(ARGS)
+
+# A million hostile payloads for the parsers of both ends of the wire, 20,000 of them for a gateway and as many for headquarters; 5,000
+# are in `make test`.
+hostile: $(VENV)/.dev
+	TEST_DRAW=fresh HOSTILE=1000000 $(BIN)/python -m pytest tests/test_hostile_wire.py -s --timeout 7200 $(ARGS)
 
 # 1,000 races of each kind over real sockets; 50 of them are in `make test`.
 races: $(VENV)/.dev
