@@ -96,7 +96,7 @@ class _ChipBody(_CredentialBody):
 
 _Tapped = _NdefBody | _SignedBody | _SunBody | _HceBody | _PassBody | _ChipBody
 _Credential = _EidBody | _AppBody | _RpaBody | _UidBody | _BeaconBody | _Tapped
-_CREDENTIALS: dict[str, type[_Credential]] = {
+FORMS: dict[str, type[_Credential]] = {
     "eid": _EidBody,
     "app": _AppBody,
     "rpa": _RpaBody,
@@ -140,9 +140,9 @@ _KEY_FIELDS = {CredentialKind.EID: "identity_key", CredentialKind.APP: "key", Cr
 def parse(body: object) -> CredentialPut:
     """Raises PeerError: "fields", "range"."""
     named = body.get("kind") if isinstance(body, dict) else None
-    if not isinstance(named, str) or named not in _CREDENTIALS:
+    if not isinstance(named, str) or named not in FORMS:
         raise PeerError("fields", "kind")
-    fields = dict(validate(_CREDENTIALS[named], body))
+    fields = dict(validate(FORMS[named], body))
     kind = CredentialKind(fields.pop("kind"))
     value = bytes.fromhex(fields.pop(_KEY_FIELDS.get(kind, "value")))
     return CredentialPut(kind=kind, value=value, **fields)
@@ -152,10 +152,10 @@ def expected(body: object, field: str) -> str:
     """What `parse` wanted of a body that it refused for `field`, in words for the operator whose file it is. It says
     nothing of what the body holds."""
     kind = body.get("kind") if isinstance(body, dict) else None
-    if not isinstance(kind, str) or kind not in _CREDENTIALS:
-        return f"kind to be one of {', '.join(_CREDENTIALS)}"
+    if not isinstance(kind, str) or kind not in FORMS:
+        return f"kind to be one of {', '.join(FORMS)}"
     form = _VALUE_FORMS.get(kind) if field == "value" else _COMMON_FORMS.get(field)
-    fields = _CREDENTIALS[kind].model_fields
+    fields = FORMS[kind].model_fields
     if form is None or field not in fields:
         return f"exactly the fields of kind {kind}: {', '.join(fields)}"
     return f"{field} of kind {kind} to be {form}"

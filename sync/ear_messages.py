@@ -295,6 +295,16 @@ class _Answer(_Wire):
     buckets: Annotated[list[Any], Field(max_length=MAX_ASKED)]
 
 
+FORMS: Mapping[str, type[BaseModel]] = {
+    "heard": _Heard,
+    "ask": _Ask,
+    "beat": _Beat,
+    "ear": _EarState,
+    "epoch": _Epoch,
+    "answer": _Answer,
+}
+
+
 def _frame(row: object) -> Frame:
     kind, value, rssi_dbm, age_ms = _row(row, 4)
     try:

@@ -4,7 +4,7 @@ As strict as sync.messages: exactly what this version defines, else PeerError wi
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -58,6 +58,9 @@ class _Erased(BaseModel):
     model_config = EXACT
     erase_seq: _Count
     receipts: Annotated[list[_Receipt], Field(max_length=MAX_ORDERS)]
+
+
+FORMS: Mapping[str, type[BaseModel]] = {"erase": _Erase, "erased": _Erased}
 
 
 def erase(parent: int, orders: Sequence[Erasure]) -> bytes:

@@ -6,7 +6,7 @@ raise PeerError with one of REASONS for everything else; no text from outside ge
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -145,6 +145,18 @@ class _Head(_Wire):
 class _Ack(_Wire):
     epoch: _Epoch
     seq: _Count
+
+
+# What each kind of message has beside "v" and "type".
+FORMS: Mapping[str, type[BaseModel]] = {
+    "state": _State,
+    "req": _Req,
+    "events": _Events,
+    "applied": _Applied,
+    "head": _Head,
+    "delta": _Delta,
+    "ack": _Ack,
+}
 
 
 # --- operations ---------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ MAX_PARTS = 256  # of 64 KiB at most: more than 5,000 offers of usual size need
 _LISTS = ("zones", "interests", "stores", "placements", "channels", "groups")
 
 
-class _Part(BaseModel):
+class PartBody(BaseModel):
     model_config = EXACT
 
     catalogue_id: Id
@@ -70,7 +70,7 @@ def _read(wire: OfferBody) -> tuple[Offer, list[tuple[str, str]]]:
 def parse_part(body: object) -> CataloguePart:
     """Raises PeerError as `parse` does; the place begins with the offer's, such as "offers.17.title.de: expected ..".
     "twice": an id that stands in it before."""
-    wire = validate(_Part, body)
+    wire = validate(PartBody, body)
     if wire.part > wire.parts:
         raise PeerError("range", "part")
     return CataloguePart(wire.catalogue_id, wire.part, wire.parts, parse_all(wire.offers))

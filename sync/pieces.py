@@ -3,6 +3,7 @@
 An answer is one line of JSON and behind its line feed the bytes themselves: base64 would cost a third more.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -28,6 +29,9 @@ class _Piece(Body):
     sha256: _Hash
     start: _Start
     size: Annotated[int, Field(ge=1, le=MAX_FILE_BYTES)] | None
+
+
+FORMS: Mapping[str, type[Body]] = {"want": _Want, "piece": _Piece}
 
 
 def want(value: Want) -> bytes:

@@ -15,7 +15,7 @@ _Number = Annotated[int, Field(ge=0, le=INT64_MAX)]
 _PER_EURO = MAX_POINTS // 10_000  # the largest sale still fits a step
 
 
-class _PointsBody(BaseModel):
+class PointsBody(BaseModel):
     model_config = EXACT
     per_euro: Annotated[int, Field(ge=0, le=_PER_EURO)] = 0
     offers: Annotated[dict[Id, _Points], Field(max_length=MAX_OFFERS)] = {}
@@ -28,7 +28,7 @@ class _CountedBody(BaseModel):
     seq: _Number
 
 
-class _BalanceBody(BaseModel):
+class BalanceBody(BaseModel):
     model_config = EXACT
     member_id: Id
     points: Annotated[int, Field(ge=-INT64_MAX, le=INT64_MAX)]
@@ -38,13 +38,13 @@ class _BalanceBody(BaseModel):
 
 def parse_points(body: object) -> PointsPut:
     """Raises PeerError."""
-    wire = validate(_PointsBody, body)
+    wire = validate(PointsBody, body)
     return PointsPut(PointsPolicy(wire.per_euro, dict(wire.offers)))
 
 
 def parse_balance(body: object) -> BalancePut:
     """Raises PeerError."""
-    wire = validate(_BalanceBody, body)
+    wire = validate(BalanceBody, body)
     counted = tuple(Counted(one.gateway, one.epoch, one.seq) for one in wire.counted)
     return BalancePut(wire.member_id, wire.points, wire.version, counted)
 

@@ -36,7 +36,7 @@ class _BoughtBody(BaseModel):
     products: Annotated[list[Id], Field(max_length=MAX_TAKEN)]
 
 
-class _PurchasesBody(BaseModel):
+class PurchasesBody(BaseModel):
     model_config = EXACT
     member_id: Id
     products: Annotated[list[_ProductBody], Field(max_length=MAX_PRODUCTS)]
@@ -45,7 +45,7 @@ class _PurchasesBody(BaseModel):
 
 def parse(body: object) -> PurchasesPut:
     """Raises PeerError."""
-    wire = validate(_PurchasesBody, body)
+    wire = validate(PurchasesBody, body)
     products = tuple(Product(**dict(product)) for product in wire.products)
     visits = tuple(Bought(visit.at_ms, visit.here, tuple(visit.products)) for visit in wire.visits)
     return PurchasesPut(wire.member_id, Purchases(products, visits))

@@ -6,7 +6,7 @@ headquarters' private keys lie in sync.hq.signer.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -90,6 +90,9 @@ class _Listed(BaseModel):
 class _Keys(BaseModel):
     model_config = EXACT
     certificates: Annotated[list[_Listed], Field(min_length=1, max_length=MAX_CERTIFICATES)]
+
+
+FORMS: Mapping[str, type[BaseModel]] = {"keys": _Keys}
 
 
 # --- messages -----------------------------------------------------------------------------------------------

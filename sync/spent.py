@@ -13,7 +13,7 @@ COUPON_NAME = r"^[A-Za-z0-9._~-]{1,16}/[0-9a-f]{16}$"
 OPS = frozenset(("coupons.used", "leases.booked"))
 
 
-class _Used(Body):
+class UsedBody(Body):
     coupon: Annotated[str, StringConstraints(pattern=COUPON_NAME)]
     until_ms: Ms
 
@@ -23,7 +23,7 @@ class _Lease(Body):
     spent: Annotated[int, Field(ge=0, le=MAX_LENT)]
 
 
-class _Booked(Body):
+class BookedBody(Body):
     gateway: Gateway
     epoch: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     leases: Annotated[list[_Lease], Field(max_length=MAX_BOOKED)]
@@ -32,8 +32,8 @@ class _Booked(Body):
 def parse(name: str, body: object) -> CouponUsed | Booked:
     """`name`: one of OPS. Raises PeerError."""
     if name == "coupons.used":
-        return CouponUsed(**dict(validate(_Used, body)))
-    wire = validate(_Booked, body)
+        return CouponUsed(**dict(validate(UsedBody, body)))
+    wire = validate(BookedBody, body)
     return Booked(wire.gateway, wire.epoch, tuple((one.lease_id, one.spent) for one in wire.leases))
 
 
