@@ -23,6 +23,11 @@ def pair(opener: Opener) -> Shown:
     return Shown(opener, "pair-desk", DESK)
 
 
+def locked(opener: Opener, root: str = "staff-tablet") -> Shown:
+    """When its stream breaks, the page asks whether it is still locked, and a browser writes the yes (423) down."""
+    return staff(opener, root, allowed=("423",))
+
+
 PAGES: dict[str, Shown] = {
     # --- the staff's tablet
     "tablet-empty": staff(to.tablet(), "staff-tablet", False),
@@ -41,17 +46,17 @@ PAGES: dict[str, Shown] = {
     "till-buyer": staff(to.till(True), "till-desk"),
     "till-which": Shown(to.at("/till?key=manager-key-for-tests", ".letter h1", path=to.two_tills), sizes=DESK),
     # --- its lock, and the log of a shift
-    "lock-choose": staff(locks.locked(), "staff-tablet"),
-    "lock-nobody-asks": staff(locks.locked(asks=False), "staff-tablet"),
-    "lock-odd-names": staff(locks.locked(team=locks.ODD), "staff-tablet"),
-    "lock-pin": staff(locks.locked(locks.chosen), "staff-tablet"),
-    "lock-wrong": staff(locks.locked(locks.wrong), "staff-tablet"),
-    "lock-too-often": staff(locks.locked(locks.too_often), "staff-tablet"),
-    "lock-out": staff(locks.locked(locks.locked_out), "staff-tablet"),
-    "lock-set-free": staff(locks.locked(locks.set_free), "staff-tablet"),
-    "lock-badge": staff(locks.locked(locks.badge_first), "staff-tablet"),
-    "lock-expired": staff(locks.locked(locks.expired), "staff-tablet"),
-    "lock-till": staff(locks.locked(page_of="/till?id=till-1&"), ".lock-over", allowed=("423",)),
+    "lock-choose": locked(locks.locked()),
+    "lock-nobody-asks": locked(locks.locked(asks=False)),
+    "lock-odd-names": locked(locks.locked(team=locks.ODD)),
+    "lock-pin": locked(locks.locked(locks.chosen)),
+    "lock-wrong": locked(locks.locked(locks.wrong)),
+    "lock-too-often": locked(locks.locked(locks.too_often)),
+    "lock-out": locked(locks.locked(locks.locked_out)),
+    "lock-set-free": locked(locks.locked(locks.set_free)),
+    "lock-badge": locked(locks.locked(locks.badge_first)),
+    "lock-expired": locked(locks.locked(locks.expired)),
+    "lock-till": locked(locks.locked(page_of="/till?id=till-1&"), ".lock-over"),
     "lock-opened": staff(locks.opened(), "staff-tablet", False),
     "shift-empty": staff(locks.opened(locks.log), ".shift", False),
     "shift-lines": staff(locks.opened(locks.log_of_lines), ".shift", False),
