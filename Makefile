@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-vm install install-kiosk clean
+.PHONY: demo test fuzz check bench chaos powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -85,6 +85,12 @@ test-pcsc: $(VENV)/.dev
 		pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[pcsc]"
 	$(BIN)/python -m pytest tests/test_pcsc.py -rs $(ARGS)
+
+# Headquarters' tests on a private PostgreSQL server (apt install postgresql); `make test` has the most important ones.
+test-postgres: $(VENV)/.dev
+	HQ_POSTGRES=1 $(BIN)/python -m pytest tests/test_hq_*.py tests/test_chain_coupons.py tests/test_spent.py \
+		tests/test_consent_sync.py tests/test_consent_wire.py tests/test_demoshop.py tests/test_whole_catalogue.py \
+		tests/test_tillverbs.py tests/test_publishing.py tests/test_stafffile.py -rs $(ARGS)
 
 # 10,000 each of forged coupons, of forged tag messages and of false answers of a phone; short forms are in `make test`.
 forgeries: $(VENV)/.dev

@@ -15,6 +15,7 @@ from gateway.errors import ConfigError, PeerError
 from gateway.terminal import out, say, whole
 from sync import topics
 from sync.fleet import Day, Fleet, Plan, Progress
+from sync.hq.file import is_made
 from sync.hq.ledger import MAX_GATEWAYS, Ledger
 from sync.link import Address
 
@@ -61,7 +62,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     plan = Plan(arguments.stores, arguments.tenant, arguments.minutes * 60, arguments.churn, arguments.seed)
     fleet = asyncio.run(_run(plan, address, arguments.rate))
     held = None
-    if arguments.db.is_file():
+    if is_made(arguments.db):
         with closing(Ledger(arguments.db)) as ledger:
             held = _held(fleet, ledger)
     told = _outcome(fleet, held)
@@ -72,7 +73,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
             shown = json.dumps(value) if isinstance(value, list) else value
             out.print(f"{name:<20} {shown}", markup=False, highlight=False, soft_wrap=True)
         if held is None:
-            say(f"{arguments.db}: no such file, so nobody looked what headquarters holds (--db)")
+            say(f"{arguments.db}: no headquarters there, so nobody looked what it holds (--db)")
     complete = fleet.tally.acknowledged == fleet.tally.committed
     return 0 if complete and held in (None, fleet.tally.committed) else 1
 

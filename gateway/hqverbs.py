@@ -1,26 +1,26 @@
 """The verbs of `store-gateway hq`: the reference headquarters on the command line."""
 
 import argparse
-import asyncio
 import json
 import secrets
-import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from drivers import sun
-from gateway import contentverbs, fleetverbs, hqkeyverbs, lines, staffverbs, tillverbs
+from gateway import contentverbs, fleetverbs, hqkeyverbs, hqserve, staffverbs, tillverbs
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
 from gateway.errors import ConfigError
 from gateway.terminal import Defaults, grouped, out, rows, say, whole
-from sync.hq import keyfiles, service, signer
+from sync.hq import keyfiles, service
+from sync.hq.file import must_be_made
+from sync.hq.storage import Url, place
 from sync.hq.versions import CODE_MINUTES_MAX
-from sync.link import Address
 
 _SUN_UID_BYTES = 7
 
@@ -38,19 +38,12 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
     def verb(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text, formatter_class=Defaults)
-        sub.set_defaults(verb=function if name in _WITHOUT_FILE else partial(_on_file, function))
-        sub.add_argument("--db", type=Path, default=Path("hq.db"), help="headquarters' own database file")
+        sub.set_defaults(verb=partial(_on_database, function, name in _WITHOUT_FILE))
+        sub.add_argument("--db", type=place, default=Path("hq.db"), help="headquarters' own file, or postgresql://..")
+        sub.add_argument("--files", type=Path, default=Path("hq.content"), help="with postgresql://: pictures, films")
         return sub
 
-    serve = verb("serve", _hq_serve, "serve gateways and the web console")
-    serve.add_argument("--host", default="127.0.0.1", help="where the console listens")
-    serve.add_argument("--port", type=int, default=8090, help="where the console listens")
-    serve.add_argument("--mqtt-host", default="127.0.0.1", help="the broker")
-    serve.add_argument("--mqtt-port", type=int, default=1883, help="the broker")
-    serve.add_argument("--mqtt-username", help="for the broker")
-    serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
-    serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
-    serve.add_argument("--signing-keys", type=Path, help="sign what is sent, with the file of make-signing-keys")
+    hqserve.add_verb(verb, _now_ms)
     verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
@@ -92,10 +85,12 @@ _WITHOUT_FILE = (
 )
 
 
-def _on_file(function: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+def _on_database(function: Callable[[argparse.Namespace], int], makes: bool, arguments: argparse.Namespace) -> int:
     """A slip of the pen in --db makes no second headquarters."""
-    if not arguments.db.is_file():
-        raise ConfigError(f"{arguments.db}: no such file; expected headquarters' database, which hq serve makes")
+    if isinstance(arguments.db, Url):
+        arguments.db = replace(arguments.db, files=arguments.files)
+    if not makes:
+        must_be_made(arguments.db)
     return function(arguments)
 
 
@@ -149,28 +144,6 @@ def _add_key_verbs(verb: Verb) -> None:
     tag = verb("tag-key", _hq_tag_key, "the file key to write into one NTAG 424 DNA tag; records nothing")
     tag.add_argument("--key", type=Path, required=True, help="the file that make-key sun wrote")
     tag.add_argument("--uid", type=_uid, required=True, help="the tag's number in hex, 14 digits")
-
-
-def _hq_serve(arguments: argparse.Namespace) -> int:
-    password = lines.password(arguments.mqtt_password_file)
-    address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
-    signs = None if arguments.signing_keys is None else signer.read(arguments.signing_keys)
-
-    async def serve() -> None:
-        where = arguments.host, arguments.port
-        task = asyncio.ensure_future(
-            service.run(arguments.db, address, *where, _now_ms, say, arguments.keep_days, signs)
-        )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
-
-    asyncio.run(serve())
-    return 0
 
 
 def _hq_import(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sqlite_utils import Database
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
-from tests.rigs import browser, figures, seeds
+from tests.rigs import browser, figures, postgres, seeds
 
 # No test asserts a duration; by default Hypothesis does, 200 ms for an example, and a busy machine fails it. The same
 # commit gives the same examples, so that what fails belongs to the change at hand; `make fuzz` draws others.
@@ -50,6 +51,24 @@ def tx(db: Database) -> Tx:
 async def one_chromium() -> AsyncIterator[None]:
     """For `tests.rigs.browser.shared`."""
     async with browser.sharing():
+        yield
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=postgres.needs_postgres)])
+def each_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The test runs twice: headquarters on files of SQLite, and on databases of PostgreSQL in their places."""
+    if request.param == "postgres" and request.node.get_closest_marker("sqlite"):
+        pytest.skip("looks into SQLite's own file")
+    with postgres.in_place_of_files() if request.param == "postgres" else nullcontext():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _on_postgres(request: pytest.FixtureRequest) -> Iterator[None]:
+    everywhere = postgres.EVERYWHERE and "each_database" not in request.fixturenames
+    if everywhere and request.node.get_closest_marker("sqlite"):
+        pytest.skip("looks into SQLite's own file")
+    with postgres.in_place_of_files() if everywhere else nullcontext():
         yield
 
 

@@ -34,6 +34,7 @@ def waiting(ledger: Ledger) -> Ledger:
     return ledger
 
 
+@pytest.mark.sqlite
 def test_a_bound_card_becomes_a_credential_for_all_shops_and_the_code_goes(waiting: Ledger, tmp_path: Path) -> None:
     assert b"31415926" in stored(tmp_path)
     assert waiting.ingest(SHOP, bound(1), 9)[:2] == (1, ())
@@ -120,6 +121,7 @@ def test_an_open_code_changes_no_credential_that_is_there(waiting: Ledger) -> No
     assert waiting.ingest(SHOP, bound(2), 9).refused == (), "the honest shop still binds"
 
 
+@pytest.mark.sqlite
 def test_the_search_for_another_holder_reads_no_other_credential(waiting: Ledger) -> None:
     seen: list[str] = []
     assert isinstance(waiting._db, Sqlite)
@@ -139,6 +141,7 @@ def test_what_another_member_shows_is_not_bound_a_second_time(waiting: Ledger) -
     assert waiting.ingest(SHOP, bound(2, value=b"8-4711".hex(), credential_id="c-3"), 9).refused == ()
 
 
+@pytest.mark.sqlite
 def test_a_shop_may_report_late_what_happened_in_time(waiting: Ledger, tmp_path: Path) -> None:
     waiting.forget_codes(1_000_000)
     assert b"31415926" not in stored(tmp_path)
@@ -175,6 +178,7 @@ def test_after_a_quarter_of_a_year_a_code_is_unknown(waiting: Ledger) -> None:
     assert waiting.ingest(SHOP, bound(1), 9).refused == ("unknown",)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("newest", [False, True])
 def test_a_code_out_of_date_goes_and_the_line_of_versions_stays(ledger: Ledger, tmp_path: Path, newest: bool) -> None:
     ledger.record_ops([member("m-1"), code("b-1", "m-1"), *([] if newest else [offer("o-1")])])
@@ -191,6 +195,7 @@ def test_a_code_out_of_date_goes_and_the_line_of_versions_stays(ledger: Ledger, 
     assert "binding.drop" not in names(ledger)
 
 
+@pytest.mark.sqlite
 def test_a_dropped_code_is_told_and_gone(waiting: Ledger, tmp_path: Path) -> None:
     waiting.record_ops([{"op": "binding.drop", "body": {"binding_id": "b-1"}}])
     assert names(waiting, after=3) == ["binding.drop"]
@@ -199,6 +204,7 @@ def test_a_dropped_code_is_told_and_gone(waiting: Ledger, tmp_path: Path) -> Non
     assert waiting.record_ops([code("b-1", "m-1", "27182818")]) == 4, "an id counts once"
 
 
+@pytest.mark.sqlite
 def test_an_erased_members_code_goes_with_them(waiting: Ledger, tmp_path: Path) -> None:
     waiting.record_ops([{"op": "member.erase", "body": {"member_id": "m-1"}}])
     assert b"31415926" not in stored(tmp_path)

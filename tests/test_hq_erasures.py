@@ -111,6 +111,7 @@ def test_a_number_out_of_reach_moves_nothing(ledger: Ledger) -> None:
     assert ledger.erasures_after(0, ALL) == [Erasure(1, "m-1")]
 
 
+@pytest.mark.sqlite
 def test_a_shop_has_a_member_erased_everywhere(ledger: Ledger, tmp_path: Path) -> None:
     ledger.record_ops([member("pseudonym-7", "Rumpelstilzchen"), consent("e-1", "pseudonym-7")])
     holds(ledger)
@@ -197,6 +198,7 @@ def test_rubbish_erases_nobody(ledger: Ledger, member_id: object) -> None:
     assert ledger.erase_seq() == 0
 
 
+@pytest.mark.sqlite
 def test_erasures_of_an_older_file_get_their_numbers(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
     with closing(Database(path)) as db:

@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from sqlite_utils import Database
 
 from sync.hq.file import migrations
@@ -25,6 +26,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.sqlite
 def test_a_ledger_of_the_first_release_is_taken_on(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
     with closing(Database(path)) as old:
@@ -38,6 +40,7 @@ def test_a_ledger_of_the_first_release_is_taken_on(tmp_path: Path) -> None:
         assert ledger.record_ops([code("b-1", "m-1")]) == 8
 
 
+@pytest.mark.sqlite
 def test_what_stood_in_row_numbers_and_in_json_stands_in_columns(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
     pass_put = {"credential_id": "c-1", "member_id": "m-1", "kind": "pass", "value": b"7-4711".hex()}

@@ -28,6 +28,7 @@ def ledger(tmp_path: Path):
     made.close()
 
 
+@pytest.mark.sqlite
 def test_erasure_leaves_no_byte_of_name_or_pseudonym_in_events(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "hq.db")
     ledger.record_ops([member("pseudonym-77", "Rumpelstilzchen"), consent("e-1", "pseudonym-77")])
@@ -75,6 +76,7 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("waited in vain")
 
 
+@pytest.mark.sqlite
 async def test_an_event_is_let_go_after_its_days_and_leaves_no_byte(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "hq.db")
     ledger.ingest(SHOP, batch(1, 600, member_id="pseudonym-77", said="abracadabra"), received_at_ms=DAY_MS)
@@ -148,6 +150,7 @@ def test_a_lost_ledger_goes_on_where_the_gateway_was_confirmed(ledger: Ledger) -
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.randoms(use_true_random=False))
+@pytest.mark.sqlite
 def test_any_order_and_any_duplicates_end_with_everything_confirmed(sizes: list[int], rng: random.Random) -> None:
     chain, first = [], 1
     for size in sizes:

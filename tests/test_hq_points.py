@@ -17,6 +17,8 @@ from sync.topics import Topics
 HERE, THERE = Topics("acme", "munich-1", "gw-1"), Topics("acme", "munich-2", "gw-1")
 EPOCH = "e" * 32
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 @pytest.fixture
 def ledger(tmp_path: Path):
@@ -118,6 +120,7 @@ def test_an_erasure_takes_balance_steps_and_whats_told(ledger: Ledger) -> None:
     assert ledger.balances() == []
 
 
+@pytest.mark.sqlite
 def test_what_was_counted_before_steps_were_each_shops_own_stays_counted(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
     with closing(Database(path)) as old:

@@ -9,6 +9,8 @@ from gateway.errors import StoreError
 from sync.hq.ledger import Ledger
 from tests.rigs.orders import member, offer
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def ledger(tmp_path: Path):

@@ -8,6 +8,8 @@ import pytest
 from sync.hq.ledger import Ledger
 from tests.rigs.orders import offer
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 @pytest.fixture
 def ledger(tmp_path: Path):

@@ -14,6 +14,8 @@ from sync.hq.ledger import Ledger
 from sync.hq.versions import MAX_OP_BYTES
 from tests.rigs.orders import ALL, consent, key, member, offer, sealed
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 @pytest.fixture
 def ledger(tmp_path: Path):

@@ -5,13 +5,15 @@ import secrets
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import ModuleType
 
 from sqlite_utils import Database, Migrations
 
+from gateway.errors import ConfigError
 from sync.hq.sqlite import Sqlite
-from sync.hq.storage import Row, Storage
+from sync.hq.storage import Db, Row, Storage, Url
 
-__all__ = ["File", "Row", "dump", "migrations"]
+__all__ = ["Db", "File", "Row", "Url", "dump", "is_made", "migrations", "must_be_made"]
 
 migrations = Migrations("hq")
 
@@ -203,10 +205,11 @@ def _small(text: str | None) -> str | None:
 class File:
     """One database. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file, readable for its owner only. Beside it lies `folder`, with files for screens."""
-        self.folder = path.with_suffix(".content")
-        self._db: Storage = Sqlite(path, migrations)
+    def __init__(self, db: Db) -> None:
+        """Open the database and bring it to this release; a file is made, readable for its owner only. In `folder` are
+        files for screens. ConfigError for a database that can't be used."""
+        self.folder = db.files if isinstance(db, Url) else db.with_suffix(".content")
+        self._db = _open(db)
 
     def close(self) -> None:
         self._db.close()
@@ -248,6 +251,30 @@ class File:
     def _truncate_log(self) -> None:
         """After an erasure the plain text may still stand in the database's own log. Outside a transaction."""
         self._db.scrub()
+
+
+def _open(db: Db) -> Storage:
+    return Sqlite(db, migrations) if isinstance(db, Path) else _postgres(db).Postgres(db.text, migrations)
+
+
+def is_made(db: Db) -> bool:
+    """Whether a headquarters' database is there. StoreError = its server can't be asked."""
+    return db.is_file() if isinstance(db, Path) else _postgres(db).is_made(db.text)
+
+
+def must_be_made(db: Db) -> None:
+    """ConfigError where there is no headquarters: a slip of the pen in --db makes no second one."""
+    if not is_made(db):
+        missing = "no such file" if isinstance(db, Path) else "no headquarters there"
+        raise ConfigError(f"{db}: {missing}; expected headquarters' database, which hq serve makes")
+
+
+def _postgres(db: Url) -> ModuleType:
+    try:
+        from sync.hq import postgres
+    except ImportError:
+        raise ConfigError(f"{db}: expected psycopg for it: pip install 'store-gateway[postgres]'") from None
+    return postgres
 
 
 def dump(value: object) -> str:

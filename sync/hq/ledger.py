@@ -58,7 +58,7 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points):
         trackable: dict[str, list[list[str]]] = {row["member_id"]: [] for row in rows}
         held = self._read(
             f"""SELECT member_id, op FROM change WHERE key >= 'credential:' AND key < 'credential;'
-                AND member_id IN ({", ".join("?" * len(trackable))}) ORDER BY key""",
+                AND member_id IN ({", ".join("?" * len(trackable)) or "NULL"}) ORDER BY key""",
             list(trackable),
         )
         for row in held:

@@ -6,10 +6,11 @@ from pathlib import Path
 from gateway.errors import ConfigError
 from sync.hq import blobs, bundles, orders
 from sync.hq.bundles import Bundle
+from sync.hq.file import Db
 from sync.hq.ledger import Ledger
 
 
-def publish_content(db: Path, folder: Path, now_ms: int, *, empty: bool = False) -> tuple[int, int, tuple[str, ...]]:
+def publish_content(db: Db, folder: Path, now_ms: int, *, empty: bool = False) -> tuple[int, int, tuple[str, ...]]:
     """Record a folder as what screens show between offers: how many items, the version then, and doubts. `empty`: none
     may be left. Raises ConfigError, and then nothing is recorded."""
     with closing(Ledger(db)) as ledger:
@@ -20,7 +21,7 @@ def publish_content(db: Path, folder: Path, now_ms: int, *, empty: bool = False)
         return count, _publish(ledger, bundle), bundle.doubts
 
 
-def publish_brand(db: Path, path: Path) -> int:
+def publish_brand(db: Db, path: Path) -> int:
     """Record a brand file for all shops; the version then. Raises ConfigError likewise."""
     bundle = bundles.read_brand(path)
     with closing(Ledger(db)) as ledger:

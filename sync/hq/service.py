@@ -18,7 +18,7 @@ from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
 from sync.hq import orders, pricefiles, proofreading, redemptions, server, signer, web
-from sync.hq.file import Row
+from sync.hq.file import Db, Row, is_made, must_be_made
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 
@@ -32,7 +32,7 @@ FORGET_AT_ONCE = 500  # events in one transaction: 20 ms
 
 
 async def run(
-    db: Path,
+    db: Db,
     address: link.Address,
     http_host: str,
     http_port: int,
@@ -119,22 +119,22 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 # --- verbs: each opens the ledger for one act; a running server notices within POLL_MS -------------------------
 
 
-def import_file(db: Path, path: Path) -> tuple[int, int]:
+def import_file(db: Db, path: Path) -> tuple[int, int]:
     """Record all ops of a JSON-lines file, or none; returns how many of them were news, and the version then."""
     return _record(db, orders.read_ops(path))
 
 
-def publish_offers(db: Path, path: Path) -> tuple[int, int]:
+def publish_offers(db: Db, path: Path) -> tuple[int, int]:
     """As import_file, for a file that may hold offers only."""
     return _record(db, orders.read_ops(path, orders.OFFER_OPS))
 
 
-def publish_catalogue(db: Path, path: Path, *, empty: bool = False) -> tuple[int, int]:
+def publish_catalogue(db: Db, path: Path, *, empty: bool = False) -> tuple[int, int]:
     """Record a whole catalogue in place of all offers; returns as import_file. `empty`: none may be left."""
     return _record(db, orders.read_catalogue(path, 0 if empty else standing(db)[0]))
 
 
-def standing(db: Path, now_ms: int = 0) -> tuple[int, list[str]]:
+def standing(db: Db, now_ms: int = 0) -> tuple[int, list[str]]:
     """How many offers stand, and what of them is doubtful by `now_ms`, in sentences."""
     with _ledger(db) as ledger:
         offers, classes = ledger.offers(), ledger.coupon_classes()
@@ -142,7 +142,7 @@ def standing(db: Path, now_ms: int = 0) -> tuple[int, list[str]]:
     return len(offers), proofreading.doubts(offers, zones, classes, budgets, now_ms)
 
 
-def publish_prices(db: Path, path: Path, *, empty: bool = False) -> tuple[int, int]:
+def publish_prices(db: Db, path: Path, *, empty: bool = False) -> tuple[int, int]:
     """Make the price list what a JSON-lines file says; how many parts of it are news, and the version then. `empty` as
     above."""
     articles = pricefiles.read(path)
@@ -151,7 +151,7 @@ def publish_prices(db: Path, path: Path, *, empty: bool = False) -> tuple[int, i
     return _record(db, ops)
 
 
-def push_config(db: Path, path: Path) -> int:
+def push_config(db: Db, path: Path) -> int:
     """Record the shop configuration that a JSON file holds; returns the version then."""
     op = orders.read_config(path)
     zone = op["body"].get("restraint", {}).get("time_zone", "UTC")
@@ -162,12 +162,12 @@ def push_config(db: Path, path: Path) -> int:
     return _record(db, [op])[1]
 
 
-def push_segments(db: Path, path: Path) -> int:
+def push_segments(db: Db, path: Path) -> int:
     """Record the running segments that a JSON file holds, in place of those before; returns the version then."""
     return _record(db, [orders.read_segments(path)])[1]
 
 
-def withdraw(db: Path, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:
+def withdraw(db: Db, member_id: str, purposes: Sequence[Purpose] | None, now_ms: int) -> int:
     """Withdraw a member's consent to `purposes`, None = to all; returns the version. ConfigError = no such member."""
     with _ledger(db) as ledger:
         if not ledger.has_member(member_id):
@@ -175,7 +175,7 @@ def withdraw(db: Path, member_id: str, purposes: Sequence[Purpose] | None, now_m
         return orders.withdraw(ledger, member_id, purposes, now_ms)
 
 
-def resend(db: Path, member_id: str) -> int:
+def resend(db: Db, member_id: str) -> int:
     """Send a member's consents to every shop once more; the version. ConfigError = no such member."""
     with _ledger(db) as ledger:
         if not ledger.has_member(member_id):
@@ -183,7 +183,7 @@ def resend(db: Path, member_id: str) -> int:
         return ledger.resend(member_id)
 
 
-def erase(db: Path, member_id: str, now_ms: int = 0, *, even_unknown: bool = False) -> tuple[int, int | None]:
+def erase(db: Db, member_id: str, now_ms: int = 0, *, even_unknown: bool = False) -> tuple[int, int | None]:
     """Order every shop to forget this member and forget them here: (the number of the order, the version), None for
     the version of somebody who was erased before, and then nothing is ordered. Raises ConfigError for somebody
     unknown, because it is for good; with `even_unknown` they are erased, as a shop may know what this HQ lost."""
@@ -200,76 +200,76 @@ def erase(db: Path, member_id: str, now_ms: int = 0, *, even_unknown: bool = Fal
         return ledger.erase_seq(), version
 
 
-def erasures(db: Path, limit: int = 200) -> tuple[list[Row], list[Row]]:
+def erasures(db: Db, limit: int = 200) -> tuple[list[Row], list[Row]]:
     """The newest erasures, and every gateway with what it lacks of them."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         return ledger.erasures(limit), ledger.gateways()
 
 
-def receipts(db: Path, seq: int) -> list[Row]:
+def receipts(db: Db, seq: int) -> list[Row]:
     """What each gateway cleared for one erasure. Raises ConfigError where there is no such order."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         if not ledger.is_ordered(seq):
             raise ConfigError(f"order {seq}: no such order; see hq erasures")
         return ledger.receipts(seq)
 
 
-def pending_erasures(db: Path) -> list[Row]:
+def pending_erasures(db: Db) -> list[Row]:
     """What shops asked for and an operator has to decide."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         return ledger.pending_erasures()
 
 
-def settle_erasure(db: Path, member_id: str, now_ms: int, *, follow: bool) -> None:
+def settle_erasure(db: Db, member_id: str, now_ms: int, *, follow: bool) -> None:
     """Follow a request of a shop that waits, or strike it. Raises ConfigError if there is none."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         done = ledger.approve_erasure(member_id, now_ms) if follow else ledger.refuse_erasure(member_id)
     if not done:
         raise ConfigError(f"member {member_id}: no request waits for them; see hq erasures --pending")
 
 
-def push_key(db: Path, path: Path, gateway: str) -> tuple[int, list[tuple[str, str]]]:
+def push_key(db: Db, path: Path, gateway: str) -> tuple[int, list[tuple[str, str]]]:
     """Seal a key for one gateway or "all"; how many got it, and which did not, each with the reason."""
     with _ledger(db) as ledger:
         return orders.push_key(ledger, path, gateway)
 
 
-def drop_key(db: Path, key_id: str, gateway: str) -> int:
+def drop_key(db: Db, key_id: str, gateway: str) -> int:
     """Take a key away from one gateway or "all"; from how many."""
     with _ledger(db) as ledger:
         return orders.drop_key(ledger, key_id, gateway)
 
 
-def gateways(db: Path) -> tuple[list[Row], list[Row]]:
+def gateways(db: Db) -> tuple[list[Row], list[Row]]:
     """Every gateway, and every terminal key that was pushed (never the key itself)."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         return ledger.gateways(), ledger.terminal_keys()
 
 
-def trust_gateway(db: Path, gateway: str, key: str) -> list[str]:
+def trust_gateway(db: Db, gateway: str, key: str) -> list[str]:
     """Seal for this public key from now on; the ids of keys to be pushed again."""
     with _ledger(db) as ledger:
         return orders.trust_gateway(ledger, gateway, key)
 
 
-def bind(db: Path, member_id: str, minutes: int, now_ms: int) -> str:
+def bind(db: Db, member_id: str, minutes: int, now_ms: int) -> str:
     """A one-time code for a member."""
     with _ledger(db) as ledger:
         return orders.bind(ledger, member_id, minutes, now_ms, secrets.randbelow)
 
 
-def may_bind(db: Path, member_id: str, now_ms: int) -> bool:
+def may_bind(db: Db, member_id: str, now_ms: int) -> bool:
     """Whether a member's code can bind anything: they agreed to be recognised by a card."""
     with _ledger(db) as ledger:
         return orders.may_bind(ledger, member_id, now_ms)
 
 
-def put_budget(db: Path, budget_id: str, unit: Literal["units", "cents"], total: int) -> None:
+def put_budget(db: Db, budget_id: str, unit: Literal["units", "cents"], total: int) -> None:
     """Make a budget or change its total. Raises ConfigError."""
     if not fields.is_id(budget_id):
         raise ConfigError("a budget's id has 1 to 64 letters, digits and . _ : -, the first a letter or digit")
@@ -283,33 +283,33 @@ def put_budget(db: Path, budget_id: str, unit: Literal["units", "cents"], total:
     raise ConfigError(f"budget {budget_id}: {taken} {unit} are lent or spent; expected a total of at least that")
 
 
-def lend(db: Path, budget_id: str, gateway: str, amount: int, until_ms: int) -> str:
+def lend(db: Db, budget_id: str, gateway: str, amount: int, until_ms: int) -> str:
     """Lend a gateway so much of a budget; the lease's id. Raises ConfigError."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         return orders.lend(ledger, budget_id, gateway, amount, until_ms)
 
 
-def set_stock(db: Path, gateway: str, article: str, units: int | None, at_ms: int) -> int:
+def set_stock(db: Db, gateway: str, article: str, units: int | None, at_ms: int) -> int:
     """How much of an article a gateway's shop has, None = not known; the version. Raises ConfigError."""
-    _must_exist(db)
+    must_be_made(db)
     if not fields.is_id(article):
         raise ConfigError("an article has 1 to 64 letters, digits and . _ : -, the first a letter or digit")
     with _ledger(db) as ledger:
         return orders.set_stock(ledger, gateway, {article: units}, at_ms)
 
 
-def passes(db: Path, limit: int, done: int | None) -> tuple[list[Row], int]:
+def passes(db: Db, limit: int, done: int | None) -> tuple[list[Row], int]:
     """Passes that are out of date, the oldest first, once those up to `done` are struck; and how many that were."""
     with _ledger(db) as ledger:
         struck = ledger.passes_done(done) if done is not None else 0
         return ledger.passes_due(limit), struck
 
 
-def coupon_doubts(db: Path, offer_id: str, member_id: str, store: str) -> list[str]:
+def coupon_doubts(db: Db, offer_id: str, member_id: str, store: str) -> list[str]:
     """Why a coupon may be worth nothing: what it names and headquarters does not know, in words. `member_id`, `store`
     ("tenant/store") "" = none is named."""
-    if not db.exists():  # keys that sign may lie on a machine of their own
+    if not is_made(db):  # keys that sign may lie on a machine of their own
         return [f"{db}: no such file, so nobody looked whether headquarters knows what the coupon names"]
     with _ledger(db) as ledger:
         named = {
@@ -322,45 +322,45 @@ def coupon_doubts(db: Path, offer_id: str, member_id: str, store: str) -> list[s
     ]
 
 
-def doubles(db: Path) -> list[Row]:
+def doubles(db: Db) -> list[Row]:
     """Coupons that were redeemed more than once."""
     with _ledger(db) as ledger:
         return ledger.doubles()
 
 
-def write_off(db: Path, lease_id: str) -> None:
+def write_off(db: Db, lease_id: str) -> None:
     """All of the lease of a lost gateway counts as spent. Raises ConfigError."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         if not ledger.write_off(lease_id):
             raise ConfigError(f"lease {lease_id}: no such open lease; see hq budgets")
 
 
-def budgets(db: Path) -> list[Row]:
+def budgets(db: Db) -> list[Row]:
     """Every budget with what is left of it, and its leases."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         return ledger.budgets()
 
 
-def set_points(db: Path, member_id: str, points: int) -> None:
+def set_points(db: Db, member_id: str, points: int) -> None:
     """Set a member's balance; every shop is told. Raises ConfigError."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         if not ledger.set_points(member_id, points):
             raise ConfigError(f"member {member_id}: not known to this HQ; expected the pseudonym of a member")
 
 
-def points(db: Path) -> list[Row]:
+def points(db: Db) -> list[Row]:
     """Every balance of points, by member."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         return ledger.balances()
 
 
-def events(db: Path, after: int | None = 0, limit: int = 1_000) -> list[Row]:
+def events(db: Db, after: int | None = 0, limit: int = 1_000) -> list[Row]:
     """What the shops reported, by `id` above `after`, oldest first; None = the newest `limit`."""
-    _must_exist(db)
+    must_be_made(db)
     with _ledger(db) as ledger:
         return ledger.events(after, limit)
 
@@ -382,12 +382,7 @@ def provision_beacon(
     return ours.hex(), shown.hex(), json.dumps(op)
 
 
-def _must_exist(db: Path) -> None:
-    if not db.exists():
-        raise ConfigError(f"{db}: no such file; expected headquarters' database")
-
-
-def _record(db: Path, ops: Sequence[Row]) -> tuple[int, int]:
+def _record(db: Db, ops: Sequence[Row]) -> tuple[int, int]:
     with _ledger(db) as ledger:
         before = ledger.version()
         after = orders.record(ledger, ops)
@@ -395,6 +390,6 @@ def _record(db: Path, ops: Sequence[Row]) -> tuple[int, int]:
 
 
 @contextmanager
-def _ledger(db: Path) -> Iterator[Ledger]:
+def _ledger(db: Db) -> Iterator[Ledger]:
     with closing(Ledger(db)) as ledger:
         yield ledger

@@ -12,7 +12,7 @@ from gateway.core.staff import MAX_COLLEAGUES, SALT_BYTES, Colleague, PinHash, f
 from gateway.errors import ConfigError, PeerError
 from sync import messages, staff
 from sync.hq import orders
-from sync.hq.file import Row
+from sync.hq.file import Db, Row
 from sync.hq.ledger import Ledger
 
 EXPECTED = (
@@ -23,7 +23,7 @@ MAX_BYTES = 256 * 1024
 _FIELDS = {"staff_id", "name", "initials", "pin", "role", "opens", "badge", "active"}
 
 
-def put(db: Path, path: Path, random: Callable[[int], bytes], *, empty: bool = False) -> tuple[int, int, bool]:
+def put(db: Db, path: Path, random: Callable[[int], bytes], *, empty: bool = False) -> tuple[int, int, bool]:
     """Make the colleagues of all shops what a file says: how many there are, the version, whether that is news.
     `empty`: it may be that none is left, so tablets have no lock. Raises ConfigError."""
     listed = _listed(path)

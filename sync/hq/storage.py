@@ -7,9 +7,34 @@ are declared in SQLite's words.
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A PostgreSQL database, and the folder of files for screens, which all processes on it share."""
+
+    text: str
+    files: Path = Path("hq.content")
+
+    def __str__(self) -> str:
+        """For people, without a password."""
+        found = urlsplit(self.text)
+        user, _, host = found.netloc.rpartition("@")
+        return f"{found.scheme}://{user.partition(':')[0]}{'@' if user else ''}{host}{found.path}"
+
+
+Db = Path | Url  # a file of SQLite, or a PostgreSQL database
+
+
+def place(text: str) -> Db:
+    """What --db names."""
+    return Url(text) if text.startswith(("postgresql://", "postgres://")) else Path(text)
 
 
 class Cursor(Protocol):

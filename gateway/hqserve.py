@@ -1,0 +1,50 @@
+"""The verb `hq serve`: the reference headquarters until it is told to stop."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from gateway import lines
+from gateway.terminal import say, whole
+from sync.hq import service, signer
+from sync.link import Address
+
+Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+
+def add_verb(verb: Verb, now_ms: Callable[[], int]) -> None:
+    """`verb` adds one to the parser (gateway.hqverbs)."""
+    serve = verb("serve", partial(_serve, now_ms), "serve gateways and the web console")
+    serve.add_argument("--host", default="127.0.0.1", help="where the console listens")
+    serve.add_argument("--port", type=int, default=8090, help="where the console listens")
+    serve.add_argument("--mqtt-host", default="127.0.0.1", help="the broker")
+    serve.add_argument("--mqtt-port", type=int, default=1883, help="the broker")
+    serve.add_argument("--mqtt-username", help="for the broker")
+    serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
+    serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
+    serve.add_argument("--signing-keys", type=Path, help="sign what is sent, with the file of make-signing-keys")
+
+
+def _serve(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
+    password = lines.password(arguments.mqtt_password_file)
+    address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
+    signs = None if arguments.signing_keys is None else signer.read(arguments.signing_keys)
+
+    async def serve() -> None:
+        where = arguments.host, arguments.port
+        task = asyncio.ensure_future(
+            service.run(arguments.db, address, *where, now_ms, say, arguments.keep_days, signs)
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+
+    asyncio.run(serve())
+    return 0

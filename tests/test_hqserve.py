@@ -1,0 +1,40 @@
+"""`hq serve` as a program of its own, on either database: makes the tables, takes events, ends when it is told."""
+
+import asyncio
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from sync import link, messages, topics
+from sync.hq import service
+from tests.rigs import postgres
+from tests.rigs.broker import Broker
+from tests.rigs.orders import EPOCH, SHOP, batch
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=postgres.needs_postgres)])
+async def test_it_serves_until_it_is_told_to_stop(kind: str, tmp_path: Path) -> None:
+    db = tmp_path / "hq.db" if kind == "sqlite" else postgres.server().take()
+    address = db if isinstance(db, Path) else db.text
+    with Broker() as broker:
+        words = [*("-m", "gateway", "hq", "serve", "--db", address), *("--port", "0", "--mqtt-port", str(broker.port))]
+        serving = await asyncio.create_subprocess_exec(sys.executable, *map(str, words), stderr=asyncio.subprocess.PIPE)
+        assert serving.stderr is not None
+        while b"http://" not in (line := await serving.stderr.readline()):
+            assert line, "it ended"
+        transport = link.Transport(link.Address("127.0.0.1", broker.port), "shop", random.Random(1))
+        await transport.connect()
+        await transport.subscribe([SHOP.down(topics.ACK)])
+        await transport.publish(SHOP.up(topics.EVENTS), messages.events(EPOCH, 1, 3, batch(1, 3).rows))
+        async for message in transport.messages():
+            assert messages.parse_ack(message.payload).seq == 3
+            break
+        await transport.close()
+        serving.send_signal(signal.SIGTERM)
+        assert await serving.wait() == 0
+    assert [row["seq"] for row in service.events(db)] == [1, 2, 3]
+    if not isinstance(db, Path):
+        postgres.server().give_back(db)
