@@ -120,6 +120,7 @@ class Hub:
         self._seq = 0
         self._closed = False
         self._shown: dict[str, _Shown] = {}  # one per configured screen
+        self._named: dict[str, wire.Json] = {}  # likewise: what each was last asked to say of itself
         self._queue: tuple[QueueEntry, ...] = ()
         self._guests: dict[str, int] = {}  # "Guest 2" stays Guest 2 on every tablet while in the queue
         self._cards: dict[str, StaffCard] = {}  # at most MAX_CARDS
@@ -139,7 +140,8 @@ class Hub:
         self._shown[screen] = _Shown(content, self._clock.now_ms() + ttl_ms)
         for stream in self._screens:
             if stream.owner == screen:
-                stream.unmark("name")
+                if content.dialogue is not None:
+                    stream.unmark("name")
                 stream.mark("update")
 
     def queue(self, entries: tuple[QueueEntry, ...]) -> None:
@@ -207,7 +209,7 @@ class Hub:
     def watch_screen(self, screen: str) -> Stream | None:
         """A stream of one screen's content, or None when no place is left or the hub is closed."""
         return self._watch(
-            self._screens, screen, lambda what, note: self._screen_message(screen, what, note), MAX_SCREEN_STREAMS
+            self._screens, screen, lambda what, _: self._screen_message(screen, what), MAX_SCREEN_STREAMS
         )
 
     def watch_tablet(self, tablet: str) -> Stream | None:
@@ -251,14 +253,18 @@ class Hub:
         """Open streams of one screen."""
         return sum(stream.owner == screen for stream in self._screens)
 
-    def name_screen(self, screen: str, zone: str) -> Literal["ok", "away", "busy"]:
-        """Let a screen show what it is called, for whoever installs it; never over somebody's dialogue."""
+    def name_screen(
+        self, screen: str, zone: str, place: Mapping[str, str], ms: int = NAME_MS
+    ) -> Literal["ok", "away", "busy"]:
+        """Let a screen show what it is called and where it stands (`place`: the zone's name by language), for whoever
+        installs it; never over somebody's dialogue."""
         shown = self._shown.get(screen)
         if shown is not None and shown.content.dialogue is not None and shown.ends_at_ms > self._clock.now_ms():
             return "busy"
         streams = [stream for stream in self._screens if stream.owner == screen]
+        self._named[screen] = {"screen": screen, "zone": zone, "place": dict(place), "ms": ms}
         for stream in streams:
-            stream.mark("name", zone)
+            stream.mark("name")
         return "ok" if streams else "away"
 
     def beat(self) -> None:
@@ -318,11 +324,11 @@ class Hub:
         self._seq += 1
         return Message(self._seq, name, {"now_ms": self._clock.now_ms(), **body})
 
-    def _screen_message(self, screen: str, what: str, note: str = "") -> Message:
+    def _screen_message(self, screen: str, what: str) -> Message:
         if what == "beat":
             return self._message("beat", {})
         if what == "name":
-            return self._message("name", {"screen": screen, "zone": note, "ms": NAME_MS})
+            return self._message("name", self._named[screen])
         shown = self._shown.get(screen)
         content = shown.content if shown is not None else ScreenContent("L0")
         left_ms = shown.ends_at_ms - self._clock.now_ms() if shown is not None else 0

@@ -118,7 +118,8 @@ def add_installing(
         """Let a screen show what it is called for 10 s: ok, away (no page is open there) or busy (a dialogue is)."""
         if screen not in path.screens:
             raise HTTPException(404, "There is no screen of this name.")
-        return Told(result=hub.name_screen(screen, path.screens[screen]))
+        zone = path.screens[screen]
+        return Told(result=hub.name_screen(screen, zone, path.shop.zones.get(zone, {})))
 
 
 def _add_page(app: FastAPI, pages: Pages, sign_in: SignIn) -> None:

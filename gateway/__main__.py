@@ -4,10 +4,12 @@ import argparse
 import asyncio
 import importlib.metadata
 import json
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.markup import escape
@@ -17,6 +19,7 @@ from drivers import chip
 from gateway import (
     app,
     bench,
+    bundleverbs,
     calibrate,
     config,
     demo,
@@ -76,7 +79,11 @@ def _run(arguments: argparse.Namespace) -> int:
     def ready(opened: app.Opened) -> None:
         say(f"serving {opened.base_url}/")
 
-    asyncio.run(app.run(loaded, ready=ready))
+    asked: list[bool] = []
+    examine = partial(doctor.brief, arguments.config)
+    asyncio.run(app.run(loaded, ready=ready, examine=examine, begin_anew=lambda: asked.append(True)))
+    if asked:  # the same process begins anew, whoever started it; with other code where that was changed
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
 
 
@@ -323,6 +330,7 @@ def _parser() -> argparse.ArgumentParser:
     survey.add_argument(
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
+    bundleverbs.add_verb(verbs, DEFAULT_CONFIG)
     memberverbs.add_why(verbs, DEFAULT_CONFIG)
     whatifverbs.add_verb(verbs, DEFAULT_CONFIG)
     deviceverbs.add_verbs(verbs.add_parser("device", help="screens, tablets and tills that are paired"), DEFAULT_CONFIG)

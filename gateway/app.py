@@ -17,11 +17,13 @@ from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
-from gateway import devicedesk, hatch, keys, rekey
+from gateway import devicedesk, hatch, keys, logs, operating, rekey
+from gateway.bundle import Found
 from gateway.clock import InstantClock, ShopClock, world_ms
 from gateway.config import Config, SourceTable
 from gateway.contents import Contents
 from gateway.core import sealing
+from gateway.core.command import Answer
 from gateway.core.fob import Fob, Heeded
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
@@ -30,13 +32,14 @@ from gateway.dbfile import DATABASE
 from gateway.desk import Desk
 from gateway.devices import Devices
 from gateway.flow import Flow
-from gateway.health import Health, Part
+from gateway.health import Health
 from gateway.heartbeats import Heartbeats
 from gateway.https import Https
 from gateway.installing import Installing
 from gateway.keychain import Keychain
 from gateway.lines import address, name_of, remote_source, verifier
 from gateway.mapfile import radio_map_of
+from gateway.operating import Operating
 from gateway.placing import placed
 from gateway.plays import Plays
 from gateway.preflight import speed_of
@@ -63,6 +66,8 @@ DRAIN_S = 10.0
 UNTRUSTED = "not synchronised; what beacons' clocks teach is not kept over a restart"
 TRUST = "Let the box reach a time server (timedatectl)."
 
+VERSION = importlib.metadata.version("store-gateway")
+
 LOOPBACK = ("127.0.0.1", "::1")
 OPEN_TO_ALL = (
     "pages: whoever reaches this port, also through a proxy, finds the pages of screens, tablets and tills and can ask "
@@ -84,30 +89,41 @@ async def run(
     ready: Callable[[Opened], None] | None = None,
     stop: asyncio.Event | None = None,
     instant: bool = False,
+    examine: Callable[[], Found] = tuple,
+    begin_anew: Callable[[], None] | None = None,
 ) -> Health:
     """Run the gateway until SIGTERM, SIGINT or `stop`; with `instant` a recording runs at once and ends it.
 
-    Raises ConfigError when the operator must act.
+    `examine`: the doctor's look at this box; `begin_anew` is called at the end where headquarters ended it. Raises
+    ConfigError when the operator must act.
     """
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
     clock = InstantClock() if instant else ShopClock(speed_of(config.source))
-    gateway = Gateway(config, clock, stop)
+    gateway = Gateway(config, clock, stop, examine)
     try:
         await gateway.run(ready, end_with_sources=instant)
     finally:
         await gateway.close()
+    if gateway.operating.begins_anew and begin_anew is not None:
+        begin_anew()
     return gateway.health
 
 
 class Gateway:
     """One shop's gateway, wired."""
 
-    def __init__(self, config: Config, clock: ShopClock | InstantClock, stop: asyncio.Event) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: ShopClock | InstantClock,
+        stop: asyncio.Event,
+        examine: Callable[[], Found] = tuple,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._stop = stop
-        self.health = Health(journal)
+        self.health = Health(logs.journal)
         rng = self._rng = random.Random(secrets.randbits(64))
         data_dir = config.gateway.data_dir
         root_key = rekey.root_key(data_dir)
@@ -152,6 +168,7 @@ class Gateway:
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal, fob)
         folder = data_dir / "content"
         self._contents = Contents(self._store, folder, clock, self.health, self._renew, self._wake)
+        self.operating = self._make_operating(examine)
         self._uplink = self._make_uplink(rng)
         self.devices = self._make_devices()
         self.devices.let_go = self._flow.staffing.revoked
@@ -171,6 +188,7 @@ class Gateway:
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
+            await self.operating.commands.start()
             self._supervisor.keep("hq", self._uplink.run)
             self._supervisor.keep("content", self._contents.run)
         self._supervisor.keep("clock", self._tick)
@@ -189,7 +207,9 @@ class Gateway:
             self._supervisor.failed.result()
 
     async def answer(self, asked: object) -> dict[str, Any]:
-        """What an operator asks on this box: of members (gateway.desk) or of devices."""
+        """What an operator asks on this box: of members (gateway.desk), of devices, or for a diagnostic bundle."""
+        if operating.is_for(asked):
+            return await self.operating.answer()
         return await (self._device_desk if devicedesk.is_for(asked) else self.desk).answer(asked)
 
     async def close(self) -> None:
@@ -254,7 +274,7 @@ class Gateway:
         app = create_app(
             *shown,
             self._tablet_key,
-            importlib.metadata.version("store-gateway"),
+            VERSION,
             public_url=http.public_url,
             names=names,
             me=self._flow.selfservice,
@@ -288,6 +308,12 @@ class Gateway:
         name = name_of(self._config)
         return Devices(*parts, lambda tablet: cookies.proof(tablet, self._tablet_key), *places, self._wake, name)
 
+    def _make_operating(self, examine: Callable[[], Found]) -> Operating:
+        keeper, path, store = self._supervisor, self._flow, self._store
+        zones, tell, end = (lambda: path.shop.zones), self._answer_hq, self._stop.set
+        shop = store, path.life, keeper, self._hub, zones
+        return Operating(self._config, VERSION, *shop, keeper.once, tell, end, examine, self._clock, self.health)
+
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway
         if mqtt is None:
@@ -306,8 +332,13 @@ class Gateway:
             self._flow.life.with_hq,
             self._contents,
             verifier(mqtt, self._store, self._flow.life.times, self._clock),
+            None if isinstance(self._clock, InstantClock) else self.operating.commands,
         )
         return Uplink(place, transport, *ports)
+
+    async def _answer_hq(self, answer: Answer, bundle: bytes | None) -> None:
+        if self._uplink is not None:
+            await self._uplink.answer(answer, bundle)
 
     def _renew(self, what: str) -> None:
         self._hub.renew(look=what == "brand")
@@ -327,15 +358,6 @@ class Gateway:
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
-
-
-def journal(part: Part) -> None:
-    """A line in the log for a part that changed; its words are the code's own and name no person."""
-    level = {"ok": logging.INFO, "degraded": logging.INFO, "down": logging.WARNING}[part.state]
-    found = f"{part.name} is {part.state}" + (part.detail and f": {part.detail}")
-    if part.action:
-        found += f" {part.action}" if found.endswith((".", "?", "!")) else f". {part.action}"
-    log.log(level, "%s", found)
 
 
 def _presence(config: Config) -> Presence:

@@ -68,11 +68,12 @@ class GatewayTable(_Table):
     store: Id
     id: Id
     data_dir: Path
+    update_command: Path | None = None  # run with a version as its only argument, when headquarters wants one
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "update_command")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return _absolute(path)
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else _absolute(path)
 
 
 class MqttTable(_Table):

@@ -7,6 +7,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,8 +37,9 @@ _DEVICES = ("ble", "mgmt", "nfc", "pcsc", "serial")
 PCSCD = Path("/run/pcscd/pcscd.comm")  # its socket, also while systemd listens in its place
 
 
-async def examine(config_path: Path | None) -> list[Finding]:
-    """Everything that the service needs, in the order in which an installer meets it."""
+async def examine(config_path: Path | None, *, thorough: bool = True) -> list[Finding]:
+    """Everything that the service needs, in the order in which an installer meets it. Not `thorough`: without opening
+    every sealed value, which takes a Pi seconds."""
     findings = [_system(), await _bluetooth(), _nfc(), _browser()]
     if config_path is None:
         findings.append(
@@ -58,16 +60,21 @@ async def examine(config_path: Path | None) -> list[Finding]:
     present = await adapters()
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
-    findings += _root(config.gateway.data_dir)
+    findings += _root(config.gateway.data_dir, thorough)
     findings.append(_erasures(config.gateway.data_dir))
     findings.append(_withdrawals(config.gateway.data_dir))
     findings += keycheck.reader_keys(config, ShopClock(1.0).now_ms())
     findings += keycheck.signature(config, world_ms())
-    findings += _consents(config.gateway.data_dir)
+    findings += _consents(config.gateway.data_dir) if thorough else []
     findings.append(_notice(config))
     findings += _https(config)
     findings.append(await _broker(config.mqtt))
     return findings
+
+
+def brief(config_path: Path | None) -> list[dict[str, str]]:
+    """The same for a diagnostic bundle, not thorough; takes seconds, so a service asks in a thread of its own."""
+    return [asdict(one) for one in asyncio.run(examine(config_path, thorough=False))]
 
 
 def _configuration(config: local.Config, path: Path) -> Finding:
@@ -178,14 +185,14 @@ def _data(data_dir: Path) -> Finding:
     return Finding("Data folder", "ok", found)
 
 
-def _root(data_dir: Path) -> list[Finding]:
+def _root(data_dir: Path, thorough: bool) -> list[Finding]:
     """Where the root key lies, which is as much as the sealing is worth, and whether everything opens with it."""
     what, path = "The key of this box", data_dir / DATABASE
     try:
         found = keys.roots(data_dir, make=False)
         if not found:
             return [Finding(what, "missing", "none yet", "The first start makes it.")]
-        unopened = examined(path, *(root.key for root in found))
+        unopened = examined(path, *(root.key for root in found)) if thorough else None
     except ConfigError as error:
         if not (data_dir / keys.ROOT).exists() and keys.systemd_brings(keys.ROOT):
             return [Finding(what, "ok", "systemd brings it; what is stored can be looked at by the service alone")]

@@ -92,6 +92,7 @@ NOT_PERSONAL = {
     "staff_act": "which colleague redeemed at a tablet; whose redemption it was stands in the redemption alone",
     "coupon_used": "coupons that were redeemed, by a random number; whose they were stands in the redemption alone",
     "till_request": "what tills asked and were answered; a redemption is named in it by its id alone",
+    "command": "what headquarters had this box do, and diagnostic bundles, which name nobody",
     "erasure": "keyed hashes of members who were erased; nobody else can be found in it",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",

@@ -1,6 +1,6 @@
 """Counters and the state of each part, in memory. Names are fixed words of the code, never data from outside."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +10,9 @@ from typing import Literal
 OF_STRANGERS = ("ble.strangers", "ble.not_ours", "ble.find_hub", "ble.ios_overflow", "ble.malformed.", "nfc.strangers")
 LEAST = 5
 TOLD_EVERY_MS = 60_000
+
+# Changes that are remembered, for whoever looks for what went wrong: 200 of 300 bytes are 60 kB.
+MAX_CHANGES = 200
 
 State = Literal["ok", "degraded", "down"]
 
@@ -28,13 +31,15 @@ class Part:
 class Health:
     """Counts and part states; read by pages, doctor and metrics. Touched from the event loop only."""
 
-    def __init__(self, journal: Callable[[Part], None] | None = None) -> None:
-        """`journal` is told each part that changes its state, and one that begins in trouble."""
+    def __init__(self, journal: Callable[[Part, bool], None] | None = None) -> None:
+        """`journal` is told each part that changes its state, and one that begins in trouble (True), and each that says
+        something else of the same state (False)."""
         self.journal = journal
         self._counts: Counter[str] = Counter()
         self._parts: dict[str, Part] = {}
         self._told: dict[str, int] = {}
         self._told_minute = 0
+        self._changes: deque[tuple[int, Part]] = deque(maxlen=MAX_CHANGES)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter; `name` is a literal such as "ble.strangers"."""
@@ -46,8 +51,10 @@ class Health:
         since_ms = before.since_ms if before is not None and before.state == state else now_ms
         part = self._parts[name] = Part(name, state, detail, action, since_ms)
         changed = state != "ok" if before is None else state != before.state
-        if changed and self.journal is not None:
-            self.journal(part)
+        if changed:
+            self._changes.append((now_ms, part))
+        if self.journal is not None and (changed or (before is not None and detail != before.detail)):
+            self.journal(part, changed)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -67,6 +74,11 @@ class Health:
     @property
     def parts(self) -> tuple[Part, ...]:
         return tuple(self._parts[name] for name in sorted(self._parts))
+
+    @property
+    def changes(self) -> tuple[tuple[int, Part], ...]:
+        """When a part changed its state, and how it was then; the oldest first, the newest MAX_CHANGES."""
+        return tuple(self._changes)
 
     @property
     def state(self) -> State:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers import sun
-from gateway import contentverbs, fleetverbs, hqkeyverbs, hqserve, staffverbs, tillverbs
+from gateway import contentverbs, erasureverbs, fleetverbs, hqcommandverbs, hqkeyverbs, hqserve, staffverbs, tillverbs
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
@@ -66,11 +66,12 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     _add_key_verbs(verb)
     hqkeyverbs.add_verbs(verb, _now_ms)
     verb("resend", _hq_resend, "send a member's consents anew, for shops that call them changed").add_argument("member")
-    _add_erasure_verbs(verb)
+    erasureverbs.add_verbs(verb, _now_ms)
     tillverbs.add_verbs(verb, _now_ms)
     contentverbs.add_verbs(verb, _now_ms)
     staffverbs.add_verbs(verb)
     fleetverbs.add_verbs(verb)
+    hqcommandverbs.add_verbs(verb, _now_ms)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     which = events.add_mutually_exclusive_group()
     which.add_argument("--after", type=whole(0, 2**53), default=0, help="only those with a larger id, the oldest first")
@@ -92,20 +93,6 @@ def _on_database(function: Callable[[argparse.Namespace], int], makes: bool, arg
     if not makes:
         must_be_made(arguments.db)
     return function(arguments)
-
-
-def _add_erasure_verbs(verb: Verb) -> None:
-    """Erasures, who has done them, and what shops asked for: docs/mqtt.md."""
-    erase = verb("erase", _hq_erase, "order every shop to forget a member, for good")
-    erase.add_argument("member")
-    erase.add_argument("--even-unknown", action="store_true", help="also somebody whom only shops know")
-    listed = verb("erasures", _hq_erasures, "the newest erasures, and which gateways have not confirmed them")
-    listed.add_argument("--limit", type=whole(1, 10_000), default=50)
-    listed.add_argument("--receipts", type=whole(1, 2**62), metavar="NUMBER", help="what each gateway cleared for one")
-    listed.add_argument("--pending", action="store_true", help="what shops asked for and an operator has to decide")
-    approve = verb("approve-erasure", _hq_approve, "follow a shop's request that waits: every shop forgets the member")
-    approve.add_argument("member")
-    verb("refuse-erasure", _hq_refuse, "strike a shop's request that waits").add_argument("member")
 
 
 def _add_key_verbs(verb: Verb) -> None:
@@ -197,44 +184,6 @@ def _hq_withdraw(arguments: argparse.Namespace) -> int:
 
 def _hq_resend(arguments: argparse.Namespace) -> int:
     out.print(f"sent again; version {service.resend(arguments.db, arguments.member)}", highlight=False)
-    return 0
-
-
-def _hq_erase(arguments: argparse.Namespace) -> int:
-    order, version = service.erase(arguments.db, arguments.member, _now_ms(), even_unknown=arguments.even_unknown)
-    done = f"was erased before (order {order})" if version is None else f"erased (order {order}); version {version}"
-    out.print(done, highlight=False)
-    return 0
-
-
-def _hq_erasures(arguments: argparse.Namespace) -> int:
-    """0 = all gateways have done all of them, and nothing waits; 1 = not so."""
-    if arguments.pending:
-        pending = service.pending_erasures(arguments.db)
-        rows(pending, "nothing waits")
-        return 1 if pending else 0
-    if arguments.receipts is not None:
-        rows(service.receipts(arguments.db, arguments.receipts), "no gateway has confirmed it yet")
-        return 0
-    ordered, gateways = service.erasures(arguments.db, arguments.limit)
-    rows(ordered, "nobody was erased yet")
-    late = [row for row in gateways if row["erase_behind"]]
-    for row in late:
-        name = f"{row['tenant']}/{row['store']}/{row['gateway']}"
-        state = "connected" if row["online"] else "away"
-        say(f"{name} ({state}) has not confirmed {row['erase_behind']}; it knows nobody until it has heard of them.")
-    return 1 if late else 0
-
-
-def _hq_approve(arguments: argparse.Namespace) -> int:
-    service.settle_erasure(arguments.db, arguments.member, _now_ms(), follow=True)
-    out.print("erased", highlight=False)
-    return 0
-
-
-def _hq_refuse(arguments: argparse.Namespace) -> int:
-    service.settle_erasure(arguments.db, arguments.member, _now_ms(), follow=False)
-    out.print("struck", highlight=False)
     return 0
 
 

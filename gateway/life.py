@@ -125,6 +125,11 @@ class Life:
         surely_ms = self._reckoning.surely_by(self._mono_ms(now_ms))
         return Times(now_ms, surely_ms, max(surely_ms, now_ms))
 
+    @property
+    def reckoning(self) -> str:
+        """How sure the reckoned time is (gateway.core.reckoning); "" before the start, and in a recording."""
+        return "" if self._reckoning is None else self._reckoning.state
+
     def tick(self, now_ms: int, trusted: bool) -> None:
         """Let time pass. Costs nothing but once a minute."""
         mono_ms = self._mono_ms(now_ms)

@@ -339,6 +339,18 @@ def colleagues(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def commands(db: Database) -> None:
+    """Headquarters' commands, each once; `result` is empty while one is under way."""
+    for statement in (
+        """CREATE TABLE command (command_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, argument TEXT NOT NULL,
+           until_ms INTEGER NOT NULL, result TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+           told TEXT NOT NULL DEFAULT '{}', bundle BLOB)""",
+        "CREATE INDEX command_until ON command (until_ms)",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

@@ -1,5 +1,6 @@
 """What a configuration says beyond its form, looked at before anything is started. Opens no device."""
 
+import os
 from pathlib import Path
 
 from drivers.ears import Ears
@@ -52,6 +53,10 @@ def check(config: Config, path: Path) -> None:
         file = getattr(config.http, key)
         if file is not None and not file.is_file():
             problems.append(local.located(path, ("http", key), f"expected a file, found none at {file}"))
+    program = config.gateway.update_command
+    if program is not None and not os.access(program, os.X_OK):
+        expected = f"expected a program that the service's user may run, found none at {program}"
+        problems.append(local.located(path, ("gateway", "update_command"), expected))
     if problems:
         raise ConfigError("\n".join(problems))
     speed_of(config.source)

@@ -31,6 +31,7 @@ from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
 from gateway.tables.audit import Audit
 from gateway.tables.baskets import Baskets
+from gateway.tables.commands import CommandRows
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.content import ContentRows
 from gateway.tables.datakeys import DataKeys
@@ -80,6 +81,7 @@ class Tx(
     PlayRows,
     FloorPlan,
     StaffRows,
+    CommandRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

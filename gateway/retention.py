@@ -113,6 +113,7 @@ OWN_END = {
     "learning_open": ("until_ms", "gateway.tables.learning, with the next decision that is learned from"),
     "basket": ("until_ms", "gateway.baskets, once a minute"),
     "terminal_key": ("until_ms", "gateway.keychain, some time after the key's own end"),
+    "command": ("until_ms", "gateway.commands, with the next command and at each start"),
 }
 
 # Tables that need no period, each with its reason.

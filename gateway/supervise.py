@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from gateway.core.ports import Clock
@@ -31,11 +32,23 @@ class Supervisor:
         self._rng = rng
         self._tasks: set[asyncio.Task[None]] = set()
         self._troubles: dict[str, str] = {}  # what was last said of a part that was down
+        self._anew: dict[str, list[asyncio.Event]] = {}  # by name, one for each part of it that is kept running
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         """Run `part` until it returns by itself, again and again if it fails; `name` is its part in health."""
         self._start(self._again(name, part))
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The names of the parts that are kept running."""
+        return tuple(self._anew)
+
+    def restart(self, name: str) -> bool:
+        """End this part and begin it anew at once, also one that waits for its next try; False where there is none."""
+        for anew in self._anew.get(name, ()):
+            anew.set()
+        return name in self._anew
 
     def once(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a piece of work beside the others; its failure is counted and logged, and ends nothing else."""
@@ -53,27 +66,46 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
     async def _again(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        anew = asyncio.Event()
+        self._anew.setdefault(name, []).append(anew)
+        try:
+            await self._keep(name, part, anew)
+        finally:
+            self._anew[name].remove(anew)
+            if not self._anew[name]:
+                del self._anew[name]
+
+    async def _keep(self, name: str, part: Callable[[], Awaitable[None]], anew: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
             began_s = loop.time()
-            if await self._watched(name, part()):
+            log.debug("%s begins", name)
+            if await self._watched(name, part(), anew):
                 return
             failures = 1 if loop.time() - began_s > CALM_S else failures + 1
             delay_s = self._rng.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2**failures))
-            await asyncio.sleep(max(FIRST_DELAY_S, delay_s))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(FIRST_DELAY_S, delay_s)):
+                    await anew.wait()
+                    failures = 0
+            anew.clear()
 
-    async def _watched(self, name: str, work: Awaitable[None]) -> bool:
-        """As _guard; a part that was down and now runs for a while, or ends well, is up again."""
-        task = asyncio.ensure_future(self._guard(name, work))
+    async def _watched(self, name: str, work: Awaitable[None], anew: asyncio.Event) -> bool:
+        """As _guard, until `anew` is set, which ends it (False); a part that was down and now runs for a while, or ends
+        well, is up again."""
+        task, asked = asyncio.ensure_future(self._guard(name, work)), asyncio.ensure_future(anew.wait())
+        both = (task, asked)
         try:
-            done, _ = await asyncio.wait({task}, timeout=RECOVERED_S)
-            if not done or task.result():
+            done, _ = await asyncio.wait(both, timeout=RECOVERED_S, return_when=asyncio.FIRST_COMPLETED)
+            if not done or (task.done() and task.result()):
                 self._tell_up(name)
-            return await task
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            return task.done() and task.result()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for one in both:
+                one.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
 
     async def _guard(self, name: str, work: Awaitable[None]) -> bool:
         """True if `work` came to its own end."""

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel
 
 from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
+from gateway.core.command import Answer
 from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.model import CredentialKind, Token
 from sync import (
+    command_messages,
     content,
     credentials,
     ear_messages,
@@ -100,6 +102,31 @@ ERASED = Spoken(
     erase_messages.FORMS["erased"],
     "All erasures up to this number are done, and what each of a message's orders cleared.",
     (erase_messages.erased(4, [EraseReceipt(4, {"member": 1, "consent": 6})]), erase_messages.erased(4, [])),
+)
+DONE = Spoken(
+    "done",
+    command_messages.FORMS["done"],
+    "What became of a command, as often as it comes. `reason`: why it is not `done`; `told`: figures beside it.",
+    (
+        command_messages.done(Answer("4f1c", "done", told={"screens": 2})),
+        command_messages.done(Answer("4f1c", "refused", "screen.away")),
+    ),
+)
+BUNDLE = Spoken(
+    "bundle",
+    command_messages.FORMS["bundle"],
+    "A diagnostic bundle, before its `done`.",
+    (command_messages.bundle(command_messages.Sent("4f1c", b"PK")),),
+    f"the `size` bytes of a ZIP file, at most {command_messages.MAX_BUNDLE_BYTES:,}",
+)
+CMD = Spoken(
+    "cmd",
+    command_messages.FORMS["cmd"],
+    "Do this, once for this `id`, unless it is `until_ms` by then. `arguments` by `kind`: mqtt.md.",
+    (
+        command_messages.cmd("4f1c", "blink", {"screen": "coffee"}, 1_795_000_000_000, 1_795_003_600_000),
+        command_messages.cmd("4f1d", "rescan", {}, 1_795_000_000_000, 1_795_003_600_000),
+    ),
 )
 WANT = Spoken(
     "want",
@@ -190,14 +217,16 @@ CHANNELS: Sequence[Channel] = (
     Channel("up", topics.STATE, "send", (1,), True, "Birth and will", (STATE,)),
     Channel("up", topics.REQ, "send", (1,), False, "On every connect, on a gap, and once an hour", (REQ,)),
     Channel("up", topics.EVENTS, "send", (1,), False, "What happened in the shop", (EVENTS,)),
-    Channel("up", topics.ACK, "send", (1,), False, "What the gateway has done", (APPLIED, ERASED)),
+    Channel("up", topics.ACK, "send", (1,), False, "What the gateway has done", (APPLIED, ERASED, DONE)),
     Channel("up", topics.WANT, "send", (1,), False, "Questions for pieces of files", (WANT,)),
+    Channel("up", topics.BUNDLE, "send", (1,), False, "Diagnostic bundles that were asked for", (BUNDLE,)),
     Channel("down", topics.HEAD, "receive", (1,), True, "Where headquarters' line ends", (HEAD,)),
     Channel("down", topics.KEYS, "receive", (1,), True, "The keys with which headquarters signs", (KEYS,)),
     Channel("down", topics.DELTA, "receive", (1,), False, "Changes", (DELTA,)),
     Channel("down", topics.ERASE, "receive", (1,), False, "Erasures, before anything else", (ERASE,)),
     Channel("down", topics.ACK, "receive", (1,), False, "What headquarters has committed", (ACK,)),
     Channel("down", topics.PIECE, "receive", (1,), False, "Pieces of files", (PIECE,)),
+    Channel("down", topics.CMD, "receive", (1,), False, "Commands", (CMD,)),
     Channel("ear-state", "{scanner}", "receive", (1,), True, "A scanner's birth and will", (EAR,)),
     Channel("ear-up", "{scanner}", "receive", (0,), False, "What a scanner hears and asks", (HEARD, ASK, BEAT)),
     Channel("ear-down", "{scanner}", "send", (1, 0), False, "The epoch (QoS 1) and answers (QoS 0)", (EPOCH, ANSWER)),

@@ -1,17 +1,21 @@
 """Down messages become calls: deltas and erasures for the shop, acks for the sender, heads for both, pieces of files
-for who asked. Each is believed first (sync.verifying). Counts and drops all else."""
+for who asked, commands for the box. Each is believed first (sync.verifying). Counts and drops all else."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from gateway.core.changes import Delta, EraseReceipt, Erasures
+from gateway.core.command import Command
 from gateway.core.fetching import Piece
 from gateway.errors import PeerError
 from gateway.health import Health
-from sync import erase_messages, messages, pieces, topics
+from sync import command_messages, erase_messages, messages, pieces, topics
 from sync.messages import Ack, Head
 from sync.topics import Topics
 from sync.verifying import Verifier
+
+log = logging.getLogger(__name__)
 
 
 class Followed(Protocol):
@@ -65,6 +69,13 @@ class LinkPort(Protocol):
         """A delta is missing: ask HQ for it, at most once a second. Never blocks."""
 
 
+class CommandPort(Protocol):
+    """Who does what headquarters commands; `gateway.commands` implements it."""
+
+    async def take(self, command: Command) -> None:
+        """Begin it, or tell again what became of it; settled on return, whatever the effect takes."""
+
+
 class Inbox:
     """One gateway's down topics. Every PeerError ends here, as the counter "hq.dropped.<reason>"."""
 
@@ -76,8 +87,10 @@ class Inbox:
         health: Health,
         take_piece: Callable[[Piece], None] | None = None,
         verifier: Verifier | None = None,
+        commands: CommandPort | None = None,
     ) -> None:
-        """`take_piece` None: nothing is ever fetched here. `verifier` None: no signature is looked at."""
+        """`take_piece` None: nothing is ever fetched here. `verifier` None: no signature is looked at. `commands` None:
+        nothing is commanded."""
         self._flow = flow
         self._link = link
         self._health = health
@@ -91,6 +104,9 @@ class Inbox:
         self._take_piece = take_piece
         if take_piece is not None:
             self._readers[topics.PIECE] = self._piece
+        self._commands = commands
+        if commands is not None:
+            self._readers[topics.CMD] = self._command
         if self._verifier.checks:
             self._readers[topics.KEYS] = self._keys
         self._leaves = {place.down(leaf): leaf for leaf in self._readers}
@@ -111,6 +127,7 @@ class Inbox:
             leaf = self._leaves.get(topic)
             if leaf is None:
                 raise PeerError("topic")
+            log.debug("down/%s, %d bytes", leaf, len(payload))
             body = payload if leaf == topics.KEYS else await self._verifier.open(topic, leaf, payload)
             await self._readers[leaf](body)
         except PeerError as error:
@@ -158,3 +175,7 @@ class Inbox:
     async def _piece(self, payload: bytes) -> None:
         assert self._take_piece is not None
         self._take_piece(pieces.parse_piece(payload))
+
+    async def _command(self, payload: bytes) -> None:
+        assert self._commands is not None
+        await self._commands.take(command_messages.parse_cmd(payload))

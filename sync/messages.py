@@ -276,7 +276,7 @@ def compact(value: object) -> str:
 # --- one way in, one way out --------------------------------------------------------------------------------
 
 
-def dump(kind: str, **fields: object) -> bytes:
+def dump(kind: str, /, **fields: object) -> bytes:
     """A message of this kind. ValueError above MAX_PAYLOAD_BYTES."""
     payload = compact({"v": WIRE_VERSION, "type": kind, **fields}).encode()
     if len(payload) > MAX_PAYLOAD_BYTES:

@@ -16,7 +16,9 @@ EVENTS = "events"
 REQ = "req"
 STATE = "state"
 WANT = "want"  # a piece of a file
+BUNDLE = "bundle"  # what a technician asked for
 # Leaves of `down/`, from HQ.
+CMD = "cmd"
 DELTA = "delta"
 ERASE = "erase"
 HEAD = "head"
@@ -25,8 +27,8 @@ PIECE = "piece"  # the answer
 # On both sides: `up/ack` = applied, `down/ack` = committed at HQ.
 ACK = "ack"
 
-UP_LEAVES = (STATE, REQ, EVENTS, ACK, WANT)
-DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE, KEYS)
+UP_LEAVES = (STATE, REQ, EVENTS, ACK, WANT, BUNDLE)
+DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE, KEYS, CMD)
 
 # Remote ears, `rg/1/{tenant}/{store}/{gateway}/{way}/{scanner}`: the scanner's id takes the seventh and last level, so
 # the way is in the sixth, and the type stands in the payload. Nothing of it is for headquarters.

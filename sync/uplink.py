@@ -7,16 +7,18 @@ what a message means in sync.inbox.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from gateway.core.changes import EraseReceipt, OutboxRow
+from gateway.core.command import Answer
 from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.ports import Clock
 from gateway.errors import BusyError, UnavailableError
 from gateway.health import Health
-from sync import erase_messages, messages, pieces, tlsfiles, topics
+from sync import command_messages, erase_messages, messages, pieces, tlsfiles, topics
 from sync.backoff import Backoff
-from sync.inbox import FlowPort, Inbox
+from sync.inbox import CommandPort, FlowPort, Inbox
 from sync.link import Transport
 from sync.messages import Ack, Head
 from sync.outbox import Sender
@@ -107,6 +109,7 @@ class Uplink:
         with_hq: Callable[[int | None], None] = lambda at_ms: None,
         fetching: Fetching | None = None,
         verifier: Verifier | None = None,
+        commands: CommandPort | None = None,
     ) -> None:
         """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells.
         `verifier` None: no signature is looked at."""
@@ -118,7 +121,8 @@ class Uplink:
         self._rng = rng
         self._public_key = public_key
         self._fetching = fetching
-        self._inbox = Inbox(place, flow, self, health, fetching.take if fetching is not None else None, verifier)
+        take_piece = fetching.take if fetching is not None else None
+        self._inbox = Inbox(place, flow, self, health, take_piece, verifier, commands)
         self._sender = Sender(store.epoch)
         self._may_be_backup = True
         self._wake = asyncio.Event()
@@ -137,6 +141,15 @@ class Uplink:
     def wake(self) -> None:
         """Events were committed: send them. Never blocks; call it on the event loop."""
         self._wake.set()
+
+    async def answer(self, answer: Answer, bundle: bytes | None) -> None:
+        """Tell headquarters what became of its command, the bundle first. Without the line nothing happens: it asks
+        again, on every connect."""
+        with suppress(UnavailableError):
+            if bundle is not None:
+                sent = command_messages.Sent(answer.command_id, bundle)
+                await self._transport.publish(self._place.up(topics.BUNDLE), command_messages.bundle(sent))
+            await self._transport.publish(self._place.up(topics.ACK), command_messages.done(answer))
 
     async def run(self) -> None:
         """Keep the line up until cancelled. Losing it is normal life; StoreError ends it."""

@@ -18,7 +18,6 @@ from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.changes import Delta
 from gateway.core.keyring import SunKey
-from gateway.health import Part
 from gateway.keys import gateway_key
 from tests.rigs.broker import free_port
 from tests.rigs.system import WAIT_S, Process, get, wait_for
@@ -168,23 +167,6 @@ def _status(url: str, host: str | None = None) -> int | None:
         return error.code
     except urllib.error.URLError:
         return None
-
-
-@pytest.mark.parametrize(
-    ("detail", "action", "line"),
-    [
-        ("", "", "hq is down"),
-        ("no connection", "", "hq is down: no connection"),
-        ("no connection", "Check the network.", "hq is down: no connection. Check the network."),
-        ("Did it break?", "Check the network.", "hq is down: Did it break? Check the network."),
-        ("", "Check the network.", "hq is down. Check the network."),
-    ],
-)
-def test_a_part_that_changes_is_a_line_of_whole_sentences(
-    caplog: pytest.LogCaptureFixture, detail: str, action: str, line: str
-) -> None:
-    app.journal(Part("hq", "down", detail, action, 0))
-    assert caplog.messages == [line]
 
 
 async def test_a_key_from_headquarters_reaches_the_readers_and_rotates_over_a_restart(tmp_path: Path) -> None:

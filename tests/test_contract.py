@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from sync import contract, ear_messages, erase_messages, messages, ops, pieces, signing, spent, topics
+from sync import command_messages, contract, ear_messages, erase_messages, messages, ops, pieces, signing, spent, topics
 from sync.contract import Spoken
 
 ROOT = Path(__file__).parents[1]
 SPOKEN = {one.kind: one for channel in contract.CHANNELS for one in channel.spoken}
+
+
+def header_of_bundle(payload: bytes) -> object:
+    """Its JSON alone; that the bytes behind it are what it tells of, no schema can say."""
+    return messages.parse(payload.partition(b"\n")[0], "bundle", command_messages.FORMS["bundle"])
+
 
 READERS: dict[str, Callable[[bytes], object]] = {
     "state": messages.parse_state,
@@ -19,6 +25,9 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "applied": messages.parse_applied,
     "erased": erase_messages.parse_erased,
     "want": pieces.parse_want,
+    "done": command_messages.parse_done,
+    "bundle": header_of_bundle,
+    "cmd": command_messages.parse_cmd,
     "head": messages.parse_head,
     "delta": messages.parse_delta,
     "erase": erase_messages.parse_erase,

@@ -48,6 +48,7 @@ NO_NAMESAKE = {
     "gateway/core/model.py",
     "gateway/core/act.py",
     "gateway/core/changes.py",
+    "gateway/core/command.py",
     "gateway/core/offer.py",
     "gateway/core/ports.py",
     "gateway/core/spans.py",

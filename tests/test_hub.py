@@ -359,3 +359,24 @@ async def test_a_locked_tablet_is_told_nothing_but_that_and_all_of_it_again_late
     assert again["locked"] is False and again["queue"][0]["label"] == "Anna" and again["card"]["call_name"] == "Anna"
     for stream in (here, there):
         stream.close()
+
+
+async def test_a_screen_says_its_name_and_place_and_a_dialogue_goes_before_it() -> None:
+    display, place = hub(), {"de": "Kaffee", "en": "Coffee"}
+    assert display.name_screen("coffee", "coffee", place, 7_000) == "away"
+    stream = display.watch_screen("coffee")
+    await take(stream, 1)
+    assert display.name_screen("coffee", "coffee", place, 7_000) == "ok"
+    display.show("coffee", neutral("wine"))  # what runs beneath it may change
+    named, update = await take(stream, 2)
+    assert (named.name, update.name) == ("name", "update")
+    assert {name: named.body[name] for name in ("screen", "zone", "place", "ms")} == {
+        "screen": "coffee",
+        "zone": "coffee",
+        "place": place,
+        "ms": 7_000,
+    }
+    assert display.name_screen("coffee", "coffee", place) == "ok"
+    display.show("coffee", talking())
+    assert [one.name for one in await take(stream, 1)] == ["update"]
+    assert display.name_screen("coffee", "coffee", place) == "busy"

@@ -3,14 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.changes import Delta, EraseReceipt, Erasure, Erasures
+from gateway.core.command import Command, Rescan
 from gateway.core.fetching import Piece
 from gateway.errors import PeerError, StoreError
 from gateway.forgetting import Followed
 from gateway.health import Health
-from sync import erase_messages, messages, pieces
+from sync import command_messages, erase_messages, messages, pieces
 from sync.inbox import Inbox
 from sync.messages import Ack, Head
-from sync.topics import ACK, DELTA, ERASE, HEAD, KEYS, PIECE, Topics
+from sync.topics import ACK, CMD, DELTA, ERASE, HEAD, KEYS, PIECE, Topics
 from tests.rigs.signed import Believer, signed
 from tests.rigs.signed import keys as signed_keys
 
@@ -223,3 +224,18 @@ async def test_what_is_signed_and_rubbish_is_still_rubbish() -> None:
     await world.inbox.handle(PLACE.down(DELTA), signed(PLACE, DELTA, b"[" * 50_000))
     await world.inbox.handle(PLACE.down(DELTA), b" " * (messages.MAX_PAYLOAD_BYTES + 1))
     assert world.health.counts == {"hq.dropped.nesting": 1, "hq.dropped.too_large": 1, "hq.keys": 3}
+
+
+async def test_commands_go_to_whoever_does_them() -> None:
+    world, taken = World(), []
+
+    class Box:
+        async def take(self, command: Command) -> None:
+            taken.append(command)
+
+    inbox = Inbox(PLACE, world, world, world.health, commands=Box())
+    assert PLACE.down(CMD) in inbox.subscriptions and len(inbox.subscriptions) <= 8
+    await inbox.handle(PLACE.down(CMD), command_messages.cmd("c-1", "rescan", {}, 5, 6))
+    await inbox.handle(PLACE.down(CMD), command_messages.cmd("c-2", "rescan", {}, 6, 6))
+    assert taken == [Command("c-1", "rescan", Rescan(), 5, 6)]
+    assert world.health.counts == {"hq.dropped.range": 1}

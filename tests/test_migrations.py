@@ -29,6 +29,7 @@ RELEASED = [
     "content",
     "plays",
     "colleagues",
+    "commands",
 ]
 
 

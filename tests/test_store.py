@@ -233,6 +233,7 @@ def test_migrations_run_once_and_only_grow() -> None:
         "content",
         "plays",
         "colleagues",
+        "commands",
     ]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER

@@ -113,3 +113,53 @@ async def test_close_ends_what_runs_for_ever(keeper: Supervisor) -> None:
     await asyncio.sleep(0)
     await keeper.close()
     assert not keeper._tasks
+
+
+async def test_a_part_begins_anew_when_it_is_asked_to(keeper: Supervisor) -> None:
+    begun, ended = [], []
+
+    async def part() -> None:
+        begun.append(1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(1)
+
+    assert not keeper.restart("receiver:x") and keeper.kept == ()
+    keeper.keep("receiver:x", part)
+    await until(lambda: len(begun) == 1)
+    assert keeper.kept == ("receiver:x",)
+    assert keeper.restart("receiver:x")
+    await until(lambda: len(begun) == 2)
+    assert len(ended) == 1
+    assert "supervisor.unavailable" not in keeper._health.counts
+
+
+async def test_a_part_that_waits_for_its_next_try_need_not_wait(
+    keeper: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "FIRST_DELAY_S", 3_600.0)  # nobody would see the second try
+    begun = []
+
+    async def part() -> None:
+        begun.append(1)
+        raise UnavailableError("no reader")
+
+    keeper.keep("receiver:x", part)
+    await until(lambda: keeper._health.counts.get("supervisor.unavailable") == 1)
+    await asyncio.sleep(0)
+    assert keeper.restart("receiver:x")
+    await until(lambda: len(begun) == 2)
+
+
+async def test_a_part_that_came_to_its_end_is_kept_no_more(keeper: Supervisor) -> None:
+    async def part() -> None:
+        return
+
+    keeper.keep("receiver:x", part)
+    await until(lambda: state_or_none(keeper, "receiver:x") is None and keeper.kept == ())
+    assert not keeper.restart("receiver:x")
+
+
+def state_or_none(keeper: Supervisor, name: str) -> str | None:
+    return next((part.state for part in keeper._health.parts if part.name == name), None)

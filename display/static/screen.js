@@ -46,7 +46,7 @@ class ShopScreen extends HTMLElement {
   }
 
   #content(data) {
-    hideName();
+    if (data.dialogue) hideName();
     say(this.shop, pick(data.shop?.name, "de"));
     say(this.consent, data.shop?.notice ? `${word("de", "consentLine")} ${word("en", "consentLine")}` : "");
     this.#level = data.level;

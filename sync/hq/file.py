@@ -202,6 +202,21 @@ def _small(text: str | None) -> str | None:
     return None if text is None else text.casefold()
 
 
+@migrations()
+def m012_commands(db: Database) -> None:
+    """Commands to gateways, and what became of each."""
+    for statement in (
+        "INSERT INTO counter VALUES ('command', 0)",
+        """CREATE TABLE command (number INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE,
+           tenant TEXT NOT NULL, store TEXT NOT NULL, gateway TEXT NOT NULL, kind TEXT NOT NULL,
+           arguments TEXT NOT NULL, at_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+           state TEXT NOT NULL DEFAULT 'waiting', reason TEXT NOT NULL DEFAULT '', told TEXT NOT NULL DEFAULT '{}',
+           answered_ms INTEGER)""",
+        "CREATE INDEX command_waiting ON command (tenant, store, gateway) WHERE state = 'waiting'",
+    ):
+        db.execute(statement)
+
+
 class File:
     """One database. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -10,6 +10,7 @@ from gateway.errors import PeerError
 from sync import messages
 from sync.hq import blobs
 from sync.hq.bindings import Bindings
+from sync.hq.commands import Commands
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
@@ -43,7 +44,7 @@ class Ingested(NamedTuple):
     redeemed: tuple[str, ...] = ()
 
 
-class Ledger(Bindings, Consents, Enrolments, Redemptions, Points):
+class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Commands):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:

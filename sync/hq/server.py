@@ -11,6 +11,7 @@ from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health
 from sync import erase_messages, link, messages, pieces, signing, topics
 from sync.backoff import Backoff
+from sync.hq.commanding import Commander
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.hq.signer import Signer
@@ -110,6 +111,7 @@ class _Session:
         self._hungry: dict[Topics, None] = {}  # to be fed, in order
         self._acks: dict[tuple[Topics, str], int] = {}
         self._wants: dict[Topics, list[Want]] = {}  # at most MAX_WANTS each, of 150 bytes
+        self._commander = Commander(ledger, health, now_ms)
         self._wanted = asyncio.Event()
         self._food = asyncio.Event()
         self._ackable = asyncio.Event()
@@ -131,6 +133,7 @@ class _Session:
             tasks.create_task(self._watch_versions(), name="hq versions")
             tasks.create_task(self._remind(), name="hq erasures")
             tasks.create_task(self._send_pieces(), name="hq files")
+            tasks.create_task(self._commander.run(self._command), name="hq commands")
 
     # --- from the gateways ----------------------------------------------------------------------------------
 
@@ -176,6 +179,8 @@ class _Session:
             await self._take_request(where, messages.parse_req(payload), now_ms)
         elif leaf == topics.ACK:
             await self._take_receipt(where, payload, now_ms)
+        elif leaf == topics.BUNDLE:
+            await self._commander.take(where, leaf, payload)
         elif leaf == topics.WANT:
             self._take_want(where, pieces.parse_want(payload))
             return
@@ -196,12 +201,16 @@ class _Session:
         self._online.add(where)
         self._holds[where] = req.have
         self._erased[where] = self._erase_sent[where] = req.erase_seq
+        self._commander.came(where)
         self._heads.pop(where, None)  # the answer repeats the head, for brokers that retain nothing
         self._keyed.discard(where)  # and the keys
         self._feed_soon(where)
 
     async def _take_receipt(self, where: Topics, payload: bytes, now_ms: int) -> None:
-        """What a gateway has applied, or whom it has erased."""
+        """What a gateway has applied, whom it has erased, or what became of a command."""
+        if messages.kind_of(payload) == "done":
+            await self._commander.take(where, topics.ACK, payload)
+            return
         if messages.kind_of(payload) != "erased":
             await asyncio.to_thread(self._ledger.saw_version, where, messages.parse_applied(payload), now_ms)
             return
@@ -262,6 +271,9 @@ class _Session:
         if self._signer is not None:
             payload = self._signer.sign(topic, leaf, payload, until_ms)
         await self._transport.publish(topic, payload, retain)
+
+    async def _command(self, where: Topics, payload: bytes, until_ms: int) -> None:
+        await self._tell(where, topics.CMD, payload, until_ms=until_ms)
 
     def _feed_soon(self, where: Topics) -> None:
         self._hungry[where] = None

@@ -160,7 +160,7 @@ def shows(kind: str, **more: object) -> Opener:
 async def _naming(shop: Window) -> None:
     """A name goes after ten seconds, and whoever looks at it in many sizes takes longer."""
     while True:
-        shop.hub.name_screen("coffee", "coffee")  # "away" until its stream is there
+        shop.hub.name_screen("coffee", "coffee", {"de": "Kaffee", "en": "Coffee"})  # "away" until its stream is there
         await asyncio.sleep(2)
 
 
