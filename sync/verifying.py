@@ -29,7 +29,10 @@ TROUBLES = {
         "what comes from headquarters is signed with a key that a newer one ended, and is dropped",
         _STRANGER,
     ),
-    "expired": ("what comes from headquarters was signed too long ago and is dropped", _CLOCK),
+    "expired": (
+        "what comes from headquarters was signed too long ago and is dropped",
+        f"If headquarters is away this ends when it returns. Else: {_CLOCK[0].lower()}{_CLOCK[1:]}",
+    ),
     "key_signature": ("the keys that headquarters shows are not certified by its root key", _ROOT),
     "key_rollback": ("headquarters shows older keys than this box knows, and they are refused", _STRANGER),
     "key_early": ("the keys that headquarters shows count only later, by this box's clock", _CLOCK),
