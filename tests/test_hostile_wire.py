@@ -74,6 +74,13 @@ def test_headquarters_holds_nothing_but_events_that_a_gateway_told(tally: dict[s
     tell(f"at headquarters {tally['share']:,}: {dropped}; events held: {found['events held']}")
 
 
+def test_a_scanner_and_its_gateway_refuse_it_too(tally: dict[str, Any], tell: Tell) -> None:
+    found = tally["ears"]
+    for end in ("scanner", "ear"):
+        assert {f"{end}.refused.fields", f"{end}.refused.not_json", f"{end}.refused.version"} <= found.keys()
+    tell(f"between a scanner and its gateway {tally['share']:,}: {found}")
+
+
 def test_memory_stays_bounded(tally: dict[str, Any], tell: Tell) -> None:
     assert tally["grown_mb"] < MOST_GROWN_MB
     tell(f"memory grew by {tally['grown_mb']} MB at its peak")

@@ -12,10 +12,11 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gateway.core.changes import EraseReceipt, Erasure
 from gateway.core.fetching import Piece
@@ -23,16 +24,20 @@ from gateway.core.model import Purpose
 from gateway.errors import PeerError, UnavailableError
 from gateway.health import Health
 from sync import erase_messages, messages, topics
+from sync.ear import EarLine
 from sync.hq import server
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.inbox import Inbox
 from sync.link import Message
 from sync.messages import Ack, Head
+from sync.scanners import RemoteSource
+from sync.sieve import Sieve
 from sync.verifying import TROUBLES
 from tests.rigs import hostile
+from tests.rigs.earshot import Shop as EarShop
 from tests.rigs.hostile import NUMBER, PLACE, Kind
-from tests.rigs.shop import Shop, member, open_shop
+from tests.rigs.shop import SITE_KEY, Shop, member, open_shop
 from tests.rigs.signed import NOW_MS, Believer, keys, signed
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +175,39 @@ def _honest(rng: random.Random, leaf: str, version: int, erased: int) -> bytes:
     return rng.choice(kind.honest)
 
 
+# --- a scanner and its gateway ------------------------------------------------------------------------------
+
+
+async def at_the_ears(rng: random.Random, count: int) -> Counter[str]:
+    """What becomes of payloads between a scanner and its gateway, at both."""
+    shop, health = EarShop(9, members=20), Health()
+    sieve = Sieve([], SITE_KEY, health)
+    sent = {way: Postman() for way in hostile.EARS}
+    for _ in range(count):
+        kind = rng.choice([kind for kind in hostile.kinds() if kind.way in hostile.EARS])
+        spoilt = (hostile.nudge if rng.random() < 0.5 else hostile.spoil)(rng, rng.choice(kind.honest))
+        sent[kind.way].letters.append((PLACE.ear(kind.way, "wine"), spoilt))  # type: ignore[arg-type]  # one of EARS
+    for way in ("ear-up", "ear-state"):
+        source = RemoteSource("wine", "wine", PLACE, sent[way], shop, shop.resolver, shop.clock, shop.health, rng)  # type: ignore[arg-type]  # a line in small
+        await _read_out(source._receive(), sent[way])
+    line = EarLine(PLACE, "wine", hostile.BOOT, sent["ear-down"], sieve, tuple, shop.clock, health, rng)  # type: ignore[arg-type]
+    await _read_out(line._receive(), sent["ear-down"])
+    refused = Counter({name: n for name, n in shop.health.counts.items() if name.startswith("scanner.refused.")})
+    refused += Counter({name: n for name, n in health.counts.items() if name.startswith("ear.refused.")})
+    for name in refused:
+        if name.rpartition(".")[2] not in REASONS:
+            raise BrokenError(f"ears: counter {name}")
+    return refused
+
+
+async def _read_out(reading: Coroutine[Any, Any, None], postman: "Postman") -> None:
+    try:
+        with suppress(UnavailableError):
+            await reading
+    except Exception as error:
+        raise BrokenError(f"ears: {error!r} within {postman.letters!r}"[:20_000]) from error
+
+
 # --- headquarters -------------------------------------------------------------------------------------------
 
 
@@ -177,13 +215,13 @@ def _honest(rng: random.Random, leaf: str, version: int, erased: int) -> bytes:
 class Postman:
     """Brings payloads to headquarters, then breaks the line; what headquarters sends goes nowhere."""
 
-    letters: list[tuple[str, bytes]]
+    letters: list[tuple[str, bytes]] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
 
     async def messages(self) -> AsyncIterator[Message]:
         for topic, payload in self.letters:
             yield Message(topic, payload, lambda: None)
-        await asyncio.sleep(0.3)  # what was begun comes to its end
+        await asyncio.sleep(0.3)  # what was begun comes to an end
         raise UnavailableError("over")
 
     async def publish(self, topic: str, payload: bytes, retain: bool = False, qos: int = 1) -> None:
@@ -271,12 +309,14 @@ def main(count: int, seed: int) -> None:
     share = min(count // 10, MOST_AT_AN_END)
     at_parsers(rng, 500)  # once through everything: what the product itself takes is not the payloads' doing
     asyncio.run(at_a_gateway(rng, 40))
+    asyncio.run(at_the_ears(rng, 40))
     asyncio.run(at_headquarters(rng, 40))
     Path("/proc/self/clear_refs").write_text("5")  # the peak is reckoned from here (proc(5))
     before_kb = status("VmRSS")
     tally = {
         "parsers": at_parsers(rng, count),
         "gateway": asyncio.run(at_a_gateway(rng, share)),
+        "ears": asyncio.run(at_the_ears(rng, share)),
         "headquarters": asyncio.run(at_headquarters(rng, share)),
     }
     grown_mb = (status("VmHWM") - before_kb) / 1024

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from drivers.people import population
-from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
-from gateway.core.fetching import Piece, Want
+from gateway.core.changes import Erasure, OutboxRow
+from gateway.core.fetching import Piece
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Purpose, Token
-from sync import ear_messages, erase_messages, messages, pieces, signing, topics
-from sync.ear_messages import Beat, Bucket, Contents, EarState, Epoch, Frame, Radio
+from sync import contract, ear_messages, erase_messages, messages, pieces, signing, topics
+from sync.ear_messages import Bucket, Frame
 from sync.signing import ROLE_OF, Role
 from sync.topics import Topics
 from tests.rigs.signed import NOW_MS, certificate, key, keys, signed, signer_key
@@ -26,7 +26,6 @@ OTHERS = (Topics("acme", "munich-1", "gw-2"), Topics("acme", "berlin", "gw-1"), 
 EPOCH = "ab" * 16
 BOOT = "0123456789abcdef"
 HASH = "cd" * 32
-GATEWAY_KEY = b"k" * 32
 NUMBER = 7  # of headquarters' keys; 6 were stolen, 8 are not told yet
 EARS = ("ear-up", "ear-state", "ear-down")
 
@@ -93,62 +92,59 @@ def _events() -> tuple[tuple[str, dict[str, Any]], ...]:
     )
 
 
+# How each topic is read; what is honest there is in the published contract, and in `_more`.
+_READERS: dict[tuple[str, str], Callable[[bytes], object]] = {
+    ("up", topics.STATE): messages.parse_state,
+    ("up", topics.REQ): messages.parse_req,
+    ("up", topics.EVENTS): messages.parse_events,
+    ("up", topics.ACK): parse_ack,
+    ("up", topics.WANT): pieces.parse_want,
+    ("down", topics.HEAD): messages.parse_head,
+    ("down", topics.DELTA): messages.parse_delta,
+    ("down", topics.ACK): messages.parse_ack,
+    ("down", topics.ERASE): erase_messages.parse_erase,
+    ("down", topics.PIECE): pieces.parse_piece,
+    ("down", topics.KEYS): signing.parse_keys,
+    (topics.EAR_UP, ""): ear_messages.parse_up,
+    (topics.EAR_STATE, ""): ear_messages.parse_ear_state,
+    (topics.EAR_DOWN, ""): ear_messages.parse_down,
+}
+
+
 @cache
 def kinds() -> tuple[Kind, ...]:
     """Every kind of message of every topic."""
+    honest: dict[tuple[str, str], list[bytes]] = {}
+    for channel in contract.CHANNELS:
+        leaf = "" if channel.way in EARS else channel.leaf
+        honest.setdefault((channel.way, leaf), []).extend(
+            example for spoken in channel.spoken for example in spoken.examples
+        )
+    for place, payloads in _more().items():
+        honest[place].extend(payloads)
+    return tuple(Kind(*place, _READERS[place], tuple(payloads)) for place, payloads in honest.items())
+
+
+def _more() -> dict[tuple[str, str], list[bytes]]:
+    """Honest messages beside the contract's: every operation, events that headquarters acts on, several of a thing."""
     rows = [OutboxRow(n, NOW_MS + n, kind, json.dumps(body)) for n, (kind, body) in enumerate(_events(), 1)]
-    batches = [messages.events(EPOCH, row.seq, row.seq, [row]) for row in rows]
-    batches.append(messages.events(EPOCH, 1, len(rows), rows))
-    deltas = [messages.delta(0, n + 1, [op], NOW_MS) for n, op in enumerate(ops())]
-    deltas.append(messages.delta(0, 40, list(ops()[:40]), NOW_MS))
-    receipt = EraseReceipt(4, {"member": 1, "consent": 6})
     token = Token(CredentialKind.IBEACON, b"i" * 20)
     frames = [Frame(token, -60, 5), Frame(Token(CredentialKind.EID, b"e" * 8), -71, 9)]
-    beat = Beat(BOOT, 9, 100, 10, 1, (Radio("ok", "hears"),))
-    now = Epoch(BOOT, 3)
-    return (
-        Kind("up", topics.STATE, messages.parse_state, (messages.state(True, 3, EPOCH, 41, GATEWAY_KEY),)),
-        Kind("up", topics.REQ, messages.parse_req, (messages.req(41, EPOCH, 6, 3),)),
-        Kind("up", topics.EVENTS, messages.parse_events, tuple(batches)),
-        Kind("up", topics.ACK, parse_ack, (messages.applied(42), erase_messages.erased(4, [receipt]))),
-        Kind("up", topics.WANT, pieces.parse_want, (pieces.want(Want(HASH, 65_536)),)),
-        Kind("down", topics.HEAD, messages.parse_head, (messages.head(7, 3, 5, NOW_MS), messages.head(7, 3))),
-        Kind("down", topics.DELTA, messages.parse_delta, tuple(deltas)),
-        Kind("down", topics.ACK, messages.parse_ack, (messages.ack(EPOCH, 9),)),
-        Kind(
-            "down",
-            topics.ERASE,
-            erase_messages.parse_erase,
-            (erase_messages.erase(0, [Erasure(1, "m-9"), Erasure(2, "m-8")]),),
-        ),
-        Kind(
-            "down",
-            topics.PIECE,
-            pieces.parse_piece,
-            (pieces.piece(Piece(HASH, 0, 70_000, b"\0\xff" * 500)), pieces.piece(Piece(HASH, 0, None))),
-        ),
-        Kind("down", topics.KEYS, signing.parse_keys, (keys(NUMBER),)),
-        Kind(
-            "ear-up",
-            "",
-            ear_messages.parse_up,
-            (
-                ear_messages.heard(BOOT, 7, 1_000, frames),
-                ear_messages.ask(BOOT, [Bucket("rotating", b"ab"), Bucket("static", b"a")]),
-                ear_messages.beat(beat),
-            ),
-        ),
-        Kind("ear-state", "", ear_messages.parse_ear_state, (ear_messages.ear_state(EarState(True, BOOT, 2)),)),
-        Kind(
-            "ear-down",
-            "",
-            ear_messages.parse_down,
-            (
-                ear_messages.epoch(now),
-                *ear_messages.answers(now, [Contents(Bucket("rotating", b"ab"), 60_000, b"restre" * 4)]),
-            ),
-        ),
-    )
+    deltas = [messages.delta(0, n + 1, [op], NOW_MS) for n, op in enumerate(ops())]
+    return {
+        ("up", topics.EVENTS): [
+            *(messages.events(EPOCH, row.seq, row.seq, [row]) for row in rows),
+            messages.events(EPOCH, 1, len(rows), rows),
+        ],
+        ("down", topics.DELTA): [*deltas, messages.delta(0, 40, list(ops()[:40]), NOW_MS)],
+        ("down", topics.ERASE): [erase_messages.erase(0, [Erasure(1, "m-9"), Erasure(2, "m-8")])],
+        ("down", topics.PIECE): [pieces.piece(Piece(HASH, 0, 70_000, b"\0\xff" * 500))],
+        ("down", topics.KEYS): [keys(NUMBER)],
+        (topics.EAR_UP, ""): [
+            ear_messages.heard(BOOT, 7, 1_000, frames),
+            ear_messages.ask(BOOT, [Bucket("rotating", b"ab"), Bucket("static", b"a")]),
+        ],
+    }
 
 
 # --- what a bad hand makes of a message ---------------------------------------------------------------------
@@ -201,10 +197,11 @@ def spoil(rng: random.Random, payload: bytes) -> bytes:
 
 def nudge(rng: random.Random, payload: bytes) -> bytes:
     """`payload` with another value of the same type in one or two places: what gets furthest."""
-    tree = json.loads(payload)
+    head, feed, rest = payload.partition(b"\n")
+    tree = json.loads(head)
     for _ in range(rng.choice((1, 1, 2))):
         _near_value(rng, *rng.choice(list(_places(tree))))
-    return json.dumps(tree, separators=(",", ":")).encode()
+    return json.dumps(tree, separators=(",", ":")).encode() + feed + rest
 
 
 def _flipped(rng: random.Random, payload: bytes) -> bytes:
