@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.core.changes import EraseReceipt, Erasure
+from gateway.core.command import Command
 from gateway.core.fetching import Piece
 from gateway.core.model import Purpose
 from gateway.errors import PeerError, UnavailableError
@@ -111,6 +112,16 @@ class Line:
         """Asking changes nothing."""
 
 
+@dataclass(slots=True)
+class Box:
+    """What does what headquarters commands; here it is only told."""
+
+    line: Line
+
+    async def take(self, command: Command) -> None:
+        self.line.told += 1
+
+
 async def at_a_gateway(rng: random.Random, count: int) -> Counter[str]:
     """What becomes of payloads of `down/` at a gateway that looks at signatures."""
     tally: Counter[str] = Counter()
@@ -128,7 +139,7 @@ async def at_a_gateway(rng: random.Random, count: int) -> Counter[str]:
 async def _besieged(shop: Shop, rng: random.Random, count: int) -> Counter[str]:
     line, believer = Line(), Believer()
     shop.health = Health()
-    inbox = Inbox(PLACE, shop.flow, line, shop.health, line.take, believer.verifier)
+    inbox = Inbox(PLACE, shop.flow, line, shop.health, line.take, believer.verifier, Box(line))
     await inbox.handle(PLACE.down(topics.KEYS), keys(NUMBER))
     leaves = [kind.leaf for kind in hostile.kinds() if kind.way == "down"]
     for _ in range(count):
@@ -186,11 +197,13 @@ async def at_the_ears(rng: random.Random, count: int) -> Counter[str]:
     for _ in range(count):
         kind = rng.choice([kind for kind in hostile.kinds() if kind.way in hostile.EARS])
         spoilt = (hostile.nudge if rng.random() < 0.5 else hostile.spoil)(rng, rng.choice(kind.honest))
-        sent[kind.way].letters.append((PLACE.ear(kind.way, "wine"), spoilt))  # type: ignore[arg-type]  # one of EARS
+        sent[kind.way].letters.append((PLACE.ear(kind.way, "wine"), spoilt))
     for way in ("ear-up", "ear-state"):
-        source = RemoteSource("wine", "wine", PLACE, sent[way], shop, shop.resolver, shop.clock, shop.health, rng)  # type: ignore[arg-type]  # a line in small
+        lines: Any = sent[way]
+        source = RemoteSource("wine", "wine", PLACE, lines, shop, shop.resolver, shop.clock, shop.health, rng)
         await _read_out(source._receive(), sent[way])
-    line = EarLine(PLACE, "wine", hostile.BOOT, sent["ear-down"], sieve, tuple, shop.clock, health, rng)  # type: ignore[arg-type]
+    lines = sent["ear-down"]
+    line = EarLine(PLACE, "wine", hostile.BOOT, lines, sieve, tuple, shop.clock, health, rng)
     await _read_out(line._receive(), sent["ear-down"])
     refused = Counter({name: n for name, n in shop.health.counts.items() if name.startswith("scanner.refused.")})
     refused += Counter({name: n for name, n in health.counts.items() if name.startswith("ear.refused.")})

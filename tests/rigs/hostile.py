@@ -15,7 +15,7 @@ from drivers.people import population
 from gateway.core.changes import Erasure, OutboxRow
 from gateway.core.fetching import Piece
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Purpose, Token
-from sync import contract, ear_messages, erase_messages, messages, pieces, signing, topics
+from sync import command_messages, contract, ear_messages, erase_messages, messages, pieces, signing, topics
 from sync.ear_messages import Bucket, Frame
 from sync.signing import ROLE_OF, Role
 from sync.topics import Topics
@@ -56,8 +56,11 @@ def ops() -> tuple[dict[str, Any], ...]:
 
 def parse_ack(payload: bytes) -> object:
     """What comes up on `ack`, as headquarters reads it."""
-    if messages.kind_of(payload) == "erased":
-        return erase_messages.parse_erased(payload)
+    match messages.kind_of(payload):
+        case "erased":
+            return erase_messages.parse_erased(payload)
+        case "done":
+            return command_messages.parse_done(payload)
     return messages.parse_applied(payload)
 
 
@@ -99,6 +102,8 @@ _READERS: dict[tuple[str, str], Callable[[bytes], object]] = {
     ("up", topics.EVENTS): messages.parse_events,
     ("up", topics.ACK): parse_ack,
     ("up", topics.WANT): pieces.parse_want,
+    ("up", topics.BUNDLE): command_messages.parse_bundle,
+    ("down", topics.CMD): command_messages.parse_cmd,
     ("down", topics.HEAD): messages.parse_head,
     ("down", topics.DELTA): messages.parse_delta,
     ("down", topics.ACK): messages.parse_ack,
