@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from gateway import lines
+from gateway.errors import ConfigError
 from gateway.terminal import say, whole
-from sync.hq import service, signer
+from sync.hq import duties, service, signer
+from sync.hq.storage import Url
 from sync.link import Address
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
@@ -25,18 +27,27 @@ def add_verb(verb: Verb, now_ms: Callable[[], int]) -> None:
     serve.add_argument("--mqtt-username", help="for the broker")
     serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
     serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
+    shared = serve.add_mutually_exclusive_group()
+    text = "other processes on this PostgreSQL database take events too, by the broker's shared subscriptions (MQTT 5)"
+    shared.add_argument("--share", action="store_const", const=duties.Share(), help=text)
+    text = "the same for any broker: this process takes the events of the K-th of N parts of the stores"
+    shared.add_argument("--part", dest="share", type=duties.part, metavar="K/N", help=text)
     serve.add_argument("--signing-keys", type=Path, help="sign what is sent, with the file of make-signing-keys")
 
 
 def _serve(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
     password = lines.password(arguments.mqtt_password_file)
     address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
+    if arguments.share is not None and not isinstance(arguments.db, Url):
+        raise ConfigError(
+            f"{arguments.db}: one process serves a file of SQLite; --share and --part need postgresql://.."
+        )
     signs = None if arguments.signing_keys is None else signer.read(arguments.signing_keys)
 
     async def serve() -> None:
         where = arguments.host, arguments.port
         task = asyncio.ensure_future(
-            service.run(arguments.db, address, *where, now_ms, say, arguments.keep_days, signs)
+            service.run(arguments.db, address, *where, now_ms, say, arguments.keep_days, signs, arguments.share)
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

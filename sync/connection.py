@@ -169,6 +169,7 @@ class Connection:
         self._address = address
         self._v5 = protocol == "5"
         self._retains = retains
+        self.shares = False  # whether several clients may share a subscription; MQTT 3.1.1 has no word for it
         self._start = start or _Client.loop_start
         self._unwanted = False
         self._connack: asyncio.Future[ReasonCode] = self._loop.create_future()
@@ -296,9 +297,10 @@ class Connection:
             self._why = why
             _break(self._client.socket())
 
-    def _connected(self, code: ReasonCode, window: int, retains: bool) -> None:
+    def _connected(self, code: ReasonCode, window: int, retains: bool, shares: bool) -> None:
         self._window = asyncio.Semaphore(window)
         self._retains = self._retains and retains
+        self.shares = self._v5 and shares
         if not self._connack.done():
             self._connack.set_result(code)
 
@@ -357,8 +359,8 @@ class Connection:
     ) -> None:
         client.on_log = None  # it was there for what TLS tells
         window = getattr(properties, "ReceiveMaximum", WINDOW)
-        retains = getattr(properties, "RetainAvailable", 1) != 0
-        self._hand_over(self._connected, code, min(window, WINDOW), retains)
+        retains, shares = (getattr(properties, f"{what}Available", 1) != 0 for what in ("Retain", "SharedSubscription"))
+        self._hand_over(self._connected, code, min(window, WINDOW), retains, shares)
 
     def _on_log(self, client: mqtt.Client, _userdata: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR and isinstance(client, _Client):

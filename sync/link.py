@@ -55,6 +55,11 @@ class Transport:
         return None if self._tls is None else self._tls.ends_ms
 
     @property
+    def shares(self) -> bool:
+        """Whether this broker says that several clients may share a subscription, which takes MQTT 5."""
+        return self._current().shares
+
+    @property
     def lost(self) -> asyncio.Event:
         """Set when the current connection is gone."""
         return self._current().lost

@@ -37,6 +37,8 @@ EAR_DOWN: Literal["ear-down"] = "ear-down"
 EAR_STATE: Literal["ear-state"] = "ear-state"  # retained
 
 ALL_UP = "rg/1/+/+/+/up/+"  # HQ listens to every gateway; a gateway uses exact topics only
+ALL_EVENTS = f"rg/1/+/+/+/up/{EVENTS}"
+SHARED = "$share/"  # MQTT 5, 4.8.2: each message goes to one of those who share
 
 # The portable contract allows 128 bytes and 7 levels (AWS: 256 bytes, 7 slashes). Three ids of 24
 # characters and the fixed parts make at most 93, with a scanner's id 114.

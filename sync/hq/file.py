@@ -244,6 +244,10 @@ class File:
         """A fresh random id of 32 hex digits."""
         return secrets.token_hex(16)
 
+    def hold(self, duty: int) -> bool:
+        """Whether this process has a duty that one at a time may have (sync.hq.duties)."""
+        return self._db.hold(duty)
+
     # --- for those who build on it ---------------------------------------------------------------------------
 
     def _write(self) -> AbstractContextManager[None]:

@@ -292,6 +292,14 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Commands):
         marks = ("online", "gap")
         return [{**row, **{mark: bool(row[mark]) for mark in marks}, "behind": max(0, row["behind"])} for row in rows]
 
+    def news(self) -> tuple[int, int]:
+        """The numbers of the newest op and of the newest event."""
+        (row,) = self._read(
+            """SELECT (SELECT coalesce(max(version), 0) FROM change) AS version,
+               (SELECT coalesce(max(id), 0) FROM event) AS event"""
+        )
+        return int(row["version"]), int(row["event"])
+
     def newest_ms(self) -> int | None:
         """When the newest event came in; None without any."""
         rows = self._read("SELECT received_at_ms FROM event ORDER BY id DESC LIMIT 1")

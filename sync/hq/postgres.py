@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow, dict_row
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import ConfigError, StoreError
-from sync.hq.storage import Row
+from sync.hq.storage import HOLD_S, Row
 
 # As long as a writer waits for SQLite's lock (sync.hq.sqlite.BUSY_MS), and a frozen one may keep others waiting.
 LOCK_TIMEOUT_S = 15
@@ -32,6 +32,7 @@ _SETTINGS = (
     "SET default_transaction_isolation = 'read committed'",  # after the lock, each statement sees all that is committed
 )
 _LINE = (0x5347, 1)  # "SG": advisory locks are numbers that all programs of a database have in common
+_DUTIES = 0x5348
 
 # The tables of the first release that knows PostgreSQL, as SQLite's migrations make them; later ones run on both.
 FIRST = "m011_plain_columns"
@@ -52,7 +53,9 @@ class Postgres:
     def __init__(self, url: str, migrations: Migrations) -> None:
         """Connect, and bring the tables to this release. ConfigError for a database that can't be used so."""
         self._url = url
-        self._lock, self._read_lock = Lock(), Lock()
+        self._lock, self._read_lock, self._duty_lock = Lock(), Lock(), Lock()
+        self._on_duty: Connection[TupleRow] | None = None
+        self._duties: set[int] = set()
         self._writing: Connection[TupleRow] | None = None
         self._reading: Connection[TupleRow] | None = None
         try:
@@ -89,9 +92,24 @@ class Postgres:
     def scrub(self) -> None:
         """PostgreSQL's own log and the pages of deleted rows are the server's business (docs/hq.md)."""
 
+    def hold(self, duty: int) -> bool:
+        """By a lock that the server takes back when the connection ends, or is silent for HOLD_S."""
+        with self._duty_lock, troubles():
+            if self._on_duty is None or self._on_duty.closed:
+                self._duties.clear()
+                self._on_duty = _connect(self._url)
+                self._on_duty.execute(f"SET idle_session_timeout = '{HOLD_S}s'")
+            if duty in self._duties:
+                self._on_duty.execute("SELECT 1")
+                return True
+            row = self._on_duty.execute("SELECT pg_try_advisory_lock(%s, %s)", (_DUTIES, duty)).fetchone()
+            if row and row[0]:
+                self._duties.add(duty)
+            return duty in self._duties
+
     def close(self) -> None:
-        with self._lock, self._read_lock, troubles():
-            for connection in (self._writing, self._reading):
+        with self._lock, self._read_lock, self._duty_lock, troubles():
+            for connection in (self._writing, self._reading, self._on_duty):
                 if connection is not None:
                     connection.close()
 

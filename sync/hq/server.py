@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.core.fetching import Want
 from gateway.core.spans import DAY_MS
@@ -43,6 +44,20 @@ PULSE_WAIT_MS = 60_000  # only bounds an idle wait; every change rings
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What of headquarters' work one connection does; by itself all of it."""
+
+    topics: tuple[str, ...] = (topics.ALL_UP,)
+    leads: bool = True  # tells gateways what is new, and follows how far they are
+    takes: Callable[[Topics], bool] = lambda _: True  # whose messages
+    client: str = ""  # what follows headquarters' name in the client id
+    part: str = "broker"  # in health
+
+
+ALONE = Role()
+
+
 async def serve(
     ledger: Ledger,
     address: link.Address,
@@ -51,6 +66,7 @@ async def serve(
     now_ms: Callable[[], int],
     rng: random.Random,
     signer: Signer | None = None,
+    role: Role = ALONE,
 ) -> None:
     """Serve gateways until cancelled; a broker that is away or a disk that is full is tried again for ever. `signer`
     None: nothing is signed."""
@@ -59,12 +75,13 @@ async def serve(
         busy = False
         try:
             # A new number for every connection: gateways that see it send again what HQ may have missed meanwhile.
-            boot = await asyncio.to_thread(ledger.next_boot)
-            await _connected(_Session(ledger, boot, pulse, health, now_ms, signer), ledger.name, address, rng, backoff)
+            boot = await asyncio.to_thread(ledger.next_boot) if role.leads else 0
+            session = _Session(ledger, boot, pulse, health, now_ms, signer, role)
+            await _connected(session, await asyncio.to_thread(lambda: ledger.name), address, rng, backoff)
         except* (UnavailableError, StoreError) as group:
             reason, busy = _first(group), group.subgroup(BusyError) is not None
             health.count("hq.lost")
-            health.set("broker", "degraded", now_ms(), str(reason), "Check that the broker runs and the disk has room.")
+            health.set(role.part, "degraded", now_ms(), str(reason), "Check that broker and database run, with room.")
             log.warning("broker or ledger away: %s", reason)
         await asyncio.sleep(backoff.next_ms(rng, busy) / 1000)
 
@@ -73,10 +90,14 @@ async def _connected(
     session: "_Session", name: str, address: link.Address, rng: random.Random, backoff: Backoff
 ) -> None:
     """One connection from CONNECT to its end, which is always an error."""
-    transport = link.Transport(address, f"rg-hq-{name}", rng)
+    transport = link.Transport(address, f"rg-hq-{name}{session.role.client}", rng)
     try:
         await transport.connect()
-        await transport.subscribe([topics.ALL_UP])
+        if not transport.shares and any(topic.startswith(topics.SHARED) for topic in session.role.topics):
+            raise UnavailableError(
+                "this broker can't share subscriptions: begin each process with --part instead of --share"
+            )
+        await transport.subscribe(session.role.topics)
         backoff.reset()
         await session.run(transport)
     finally:
@@ -94,7 +115,9 @@ class _Session:
         health: Health,
         now_ms: Callable[[], int],
         signer: Signer | None,
+        role: Role,
     ) -> None:
+        self.role = role
         self._ledger = ledger
         self._boot = boot
         self._pulse = pulse
@@ -118,17 +141,19 @@ class _Session:
 
     async def run(self, transport: link.Transport) -> None:
         self._transport = transport
-        for row in await asyncio.to_thread(self._ledger.gateways):
+        for row in await asyncio.to_thread(self._ledger.gateways) if self.role.leads else ():
             where = Topics(row["tenant"], row["store"], row["gateway"])
             self._holds[where] = row["applied_version"]
             self._erased[where] = self._erase_sent[where] = row["erase_seq"]
             if row["online"]:
                 self._online.add(where)
             self._feed_soon(where)
-        self._health.set("broker", "ok", self._now_ms())
+        self._health.set(self.role.part, "ok", self._now_ms())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._receive(), name="hq receive")
             tasks.create_task(self._acknowledge(), name="hq acknowledge")
+            if not self.role.leads:
+                return
             tasks.create_task(self._feed_all(), name="hq feed")
             tasks.create_task(self._watch_versions(), name="hq versions")
             tasks.create_task(self._remind(), name="hq erasures")
@@ -141,7 +166,7 @@ class _Session:
         async for message in self._transport.messages():
             try:
                 where, way, leaf = topics.parse(message.topic)
-                if way == "up":
+                if way == "up" and self.role.takes(where):
                     await self._take(where, leaf, message.payload)
             except PeerError as error:
                 self._health.count(f"hq.dropped.{error.reason}")  # a fixed word of ours

@@ -17,7 +17,7 @@ from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
-from sync.hq import orders, pricefiles, proofreading, redemptions, server, signer, web
+from sync.hq import duties, orders, pricefiles, proofreading, redemptions, signer, web
 from sync.hq.file import Db, Row, is_made, must_be_made
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -40,16 +40,18 @@ async def run(
     ready: Callable[[str], None] | None = None,
     keep_days: int | None = None,
     sign_with: signer.Signer | None = None,
+    share: duties.Share | None = None,
 ) -> None:
     """Serve gateways and console until cancelled; `ready` gets the console's URL. ConfigError = can't listen there,
     StoreError = the ledger's disk refuses. A missing broker is waited for. `keep_days`: how long events are kept, None
-    = until their member is erased. `sign_with` None: nothing is signed."""
+    = until their member is erased. `sign_with` None: nothing is signed. `share`: how events are shared (duties)."""
     ledger = await asyncio.to_thread(Ledger, db)
     pulse, health = Pulse(), Health()
     try:
         rng = random.Random(ledger.new_id())  # jitter only; differs between HQs and starts
         async with asyncio.TaskGroup() as parts:
-            parts.create_task(server.serve(ledger, address, pulse, health, now_ms, rng, sign_with), name="hq server")
+            line = duties.run(ledger, address, pulse, health, now_ms, rng, sign_with, share)
+            parts.create_task(line, name="hq server")
             parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
             parts.create_task(_watch(ledger, pulse), name="hq watch")
             parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")
@@ -61,13 +63,13 @@ async def run(
 
 
 async def _watch(ledger: Ledger, pulse: Pulse) -> None:
-    """Ring when another process recorded ops."""
-    version = await asyncio.to_thread(ledger.version)
+    """Ring when another process recorded ops or took events."""
+    known = await asyncio.to_thread(ledger.news)
     while True:
         await asyncio.sleep(POLL_MS / 1000)
-        newest = await asyncio.to_thread(ledger.version)
-        if newest != version:
-            version = newest
+        newest = await asyncio.to_thread(ledger.news)
+        if newest != known:
+            known = newest
             pulse.ring()
 
 

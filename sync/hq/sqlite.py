@@ -61,6 +61,10 @@ class Sqlite:
         with self._lock, troubles():
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def hold(self, duty: int) -> bool:
+        """A file has one server."""
+        return True
+
     def close(self) -> None:
         with self._lock, troubles():
             self.db.close()

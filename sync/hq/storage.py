@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 Row = dict[str, Any]
 
+HOLD_S = 10  # without a word from a process its duties are free
+
 
 @dataclass(frozen=True, slots=True)
 class Url:
@@ -67,5 +69,9 @@ class Storage(Protocol):
 
     def scrub(self) -> None:
         """What was deleted leaves the database's own log, where that can be had. Outside a transaction."""
+
+    def hold(self, duty: int) -> bool:
+        """Whether this process has a duty that one process at a time may have; it keeps it as long as it asks within
+        HOLD_S. It loses all of its duties when it ends, freezes or loses the database."""
 
     def close(self) -> None: ...

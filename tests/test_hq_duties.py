@@ -1,0 +1,161 @@
+"""Several processes of headquarters on one PostgreSQL: each event once, and somebody leads whoever is killed."""
+
+import asyncio
+import random
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+
+import pytest
+
+from gateway import __main__
+from gateway.clock import ShopClock
+from gateway.errors import ConfigError, UnavailableError
+from gateway.health import Health
+from sync.fleet import Day, Fleet, Plan
+from sync.hq import duties, server
+from sync.hq import postgres as storage
+from sync.hq.duties import Share, part_of
+from sync.hq.file import Url
+from sync.hq.ledger import Ledger
+from sync.hq.pulse import Pulse
+from sync.link import Address
+from sync.topics import Topics
+from tests.rigs import postgres
+from tests.rigs.broker import MOSQUITTO, Broker
+
+pytestmark = [pytest.mark.broker, postgres.needs_postgres]
+
+
+@pytest.fixture
+def url() -> Iterator[Url]:
+    taken = postgres.server().take()
+    Ledger(taken).close()
+    yield taken
+    postgres.server().give_back(taken)
+
+
+def day(number: int) -> Day:
+    for count in range(40):
+        yield count * 0.1, "visit.entered", {"store": number, "count": count}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - other processes bring it about; pytest-timeout bounds it
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def process(url: Url, broker: Broker, *how: str) -> AsyncIterator[Process]:
+    """`hq serve` as a program of its own, from its first word on."""
+    words = ("-m", "gateway", "hq", "serve", "--db", url.text, "--port", "0", "--mqtt-port", str(broker.port), *how)
+    one = await asyncio.create_subprocess_exec(sys.executable, *words, stderr=PIPE)
+    assert one.stderr is not None
+    while b"http://" not in (line := await one.stderr.readline()):
+        assert line, "it ended"
+    drained = asyncio.create_task(one.stderr.read())
+    try:
+        yield one
+    finally:
+        if one.returncode is None:
+            one.kill()
+        await one.wait()
+        await drained
+
+
+@pytest.mark.skipif(not MOSQUITTO.exists(), reason="Mosquitto is not installed")
+@pytest.mark.parametrize("killed", ["leader", "other"] if postgres.EVERYWHERE else ["leader"])
+async def test_who_is_killed_under_load_is_followed_and_every_event_is_held_once(killed: str, url: Url) -> None:
+    with Broker("mosquitto") as broker, closing(Ledger(url)) as ledger:
+        async with process(url, broker, "--share") as leader:
+            await until(lambda: not ledger.hold(duties.LEADS))
+            async with process(url, broker, "--share") as other:
+                fleet = Fleet(Plan(10, "sim", 4.0), Address("127.0.0.1", broker.port), day, ShopClock())
+                running = asyncio.create_task(fleet.run())
+                await until(lambda: fleet.tally.acknowledged > 60)
+                boot = ledger._read("SELECT boot FROM hq")[0]["boot"]
+                (leader if killed == "leader" else other).kill()
+                ledger.record_ops([{"op": "learning.put", "body": {"on": False}}])
+                await running
+                again = ledger._read("SELECT boot FROM hq")[0]["boot"]
+                assert again == (boot + 1 if killed == "leader" else boot)
+        assert {store.memory.epoch: (40, 1, 40) for store in fleet.stores} == ledger.held("sim")
+        assert fleet.tally.committed == fleet.tally.acknowledged == 400
+
+
+async def test_parts_of_the_stores_are_taken_by_their_processes_alone(url: Url) -> None:
+    taken: list[Health] = []
+    with Broker("iotcore") as broker, closing(Ledger(url)) as one, closing(Ledger(url)) as two:
+        serving = []
+        for number, ledger in enumerate((one, two), start=1):
+            health, address = Health(), Address("127.0.0.1", broker.port)
+            line = duties.run(
+                *(ledger, address, Pulse(), health, ShopClock().now_ms, random.Random(number)), None, Share(number, 2)
+            )
+            serving.append(asyncio.create_task(line))
+            taken.append(health)
+        fleet = Fleet(Plan(6, "sim", 4.0), Address("127.0.0.1", broker.port), day, ShopClock())
+        await fleet.run()
+        assert {store.memory.epoch: (40, 1, 40) for store in fleet.stores} == one.held("sim")
+        assert all(health.counts["hq.batches"] > 0 for health in taken)
+        assert sorted(part.detail[:5] for health in taken for part in health.parts if part.name == "broker") == [
+            "",
+            "waits",
+        ]
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def test_a_second_process_waits_and_a_broker_without_sharing_is_said(url: Url) -> None:
+    health = Health()
+    with closing(Ledger(url)) as one, closing(Ledger(url)) as two:
+        assert one.hold(duties.LEADS)
+        assert one.hold(duties.LEADS)
+        assert not two.hold(duties.LEADS)
+        assert two.hold(1)
+        waiting = asyncio.create_task(
+            duties.run(two, Address("127.0.0.1", 9), Pulse(), health, lambda: 5, random.Random(1))
+        )
+        await until(lambda: any("waits" in part.detail for part in health.parts))
+        one.close()
+        await until(lambda: "hq.lost" in health.counts)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    with Broker() as broker, closing(Ledger(url)) as ledger:
+        role = server.Role(("$share/hq/rg/1/+/+/+/up/events",), leads=False)
+        session = server._Session(ledger, 0, Pulse(), Health(), lambda: 5, None, role)
+        old = Address("127.0.0.1", broker.port, "3.1.1")
+        with pytest.raises(UnavailableError, match="--part"):
+            await server._connected(session, "x", old, random.Random(1), server.Backoff())
+
+
+async def test_a_frozen_process_loses_its_duty(url: Url, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Ledger(url)) as frozen, closing(Ledger(url)) as other:
+        monkeypatch.setattr(storage, "HOLD_S", 0.3)
+        assert frozen.hold(duties.LEADS)
+        await until(lambda: other.hold(duties.LEADS))
+        assert not await duties._has(frozen, duties.LEADS)
+
+
+def test_parts_are_the_same_everywhere_and_even() -> None:
+    counts = [0, 0, 0]
+    for number in range(300):
+        counts[part_of(Topics("acme", f"store-{number}", "gw-1"), 3) - 1] += 1
+    assert min(counts) > 60
+    assert part_of(Topics("acme", "store-1", "gw-1"), 64) == part_of(Topics("acme", "store-1", "gw-2"), 64) == 21
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1/65", "1", "1/", "a/b", "1/2/3", "-1/2"])
+def test_a_part_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        duties.part(text)
+
+
+def test_a_file_of_sqlite_is_not_shared(tmp_path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setattr("gateway.logs.set_up", lambda: None)
+    assert duties.part("2/3") == Share(2, 3)
+    words = ["hq", "serve", "--db", str(tmp_path / "hq.db"), "--share"]
+    assert __main__.main(words) == ConfigError.EXIT_STATUS
+    assert "postgresql://" in capsys.readouterr().err
