@@ -22,6 +22,7 @@ from gateway import erasures, lastrun, wipe, withdrawals
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Event
+from gateway.core.streams import WAIT_MS, Stream
 from gateway.dbfile import open_file
 from gateway.errors import StoreError
 from gateway.ledgerfile import Ledger
@@ -29,8 +30,8 @@ from gateway.records import Tx
 
 T = TypeVar("T")
 
-# A commit costs one flush and about 16 KB on an SD card, so works that can wait share one.
-GROUP_MS = 40
+# Of works that nobody waits for and that tell nothing, or what happened in the shop.
+GROUP_MS = WAIT_MS[Stream.BUSINESS]
 # Bytes per event fall little beyond 50 a commit (1.3 KB at 50), and a larger group keeps its members waiting longer.
 MAX_GROUP = 50
 # 10,000 works x about 1 kB = 10 MB; a disk that is 10,000 commits behind is a broken disk.
@@ -147,24 +148,30 @@ class Store:
     async def _pages_with(self, needles: Collection[bytes]) -> Collection[int]:
         return await asyncio.to_thread(wipe.pages_with, self._file, needles)
 
-    async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
-        """Up to `limit` unconfirmed events after `seq`, oldest first."""
-        return await self.run(lambda tx: tx.outbox_after(seq, limit), vital=True)
+    async def outbox_after(
+        self, seq: int, limit: int, stream: Stream | None = None, upto: int | None = None
+    ) -> list[OutboxRow]:
+        """Up to `limit` unconfirmed events of a stream, None = of all, after `seq` and up to `upto`, oldest first."""
+        return await self.run(lambda tx: tx.outbox_after(seq, limit, stream, upto), vital=True)
 
-    async def acknowledge(self, seq: int) -> None:
-        """Delete what HQ confirmed; what a card or phone shows is then nowhere in the files any more.
+    async def outbox_newest(self) -> dict[Stream, int]:
+        """Of each stream the highest number that is not confirmed, 0 = there is none."""
+        return await self.run(lambda tx: {stream: tx.newest(stream) for stream in Stream}, vital=True)
+
+    async def acknowledge(self, stream: Stream, seq: int) -> None:
+        """Delete what HQ confirmed of a stream; what a card or phone shows is then nowhere in the files any more.
 
         While somebody else reads them, that is made up for at the next call.
         """
-        if await self.run(lambda tx: tx.acknowledge(seq), GROUP_MS, vital=True):
+        if await self.run(lambda tx: tx.acknowledge(stream, seq), GROUP_MS, vital=True):
             self._owes_purge = True
         if self._owes_purge:
             with contextlib.suppress(StoreError):
                 self._owes_purge = not await self.purge()
 
-    async def acknowledged(self) -> int:
-        """The highest number that HQ confirmed."""
-        return await self.run(lambda tx: tx.acked_seq, vital=True)
+    async def acknowledged(self) -> dict[Stream, int]:
+        """The highest number of each stream that HQ confirmed."""
+        return await self.run(lambda tx: {stream: tx.acked(stream) for stream in Stream}, vital=True)
 
     async def hq_version(self) -> int:
         """The version of HQ's line that is applied here."""

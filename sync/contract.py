@@ -13,12 +13,14 @@ from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
 from gateway.core.command import Answer
 from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.model import CredentialKind, Token
+from gateway.core.streams import Stream
 from sync import (
     command_messages,
     content,
     credentials,
     ear_messages,
     erase_messages,
+    event_messages,
     forms,
     messages,
     offers,
@@ -83,13 +85,17 @@ REQ = Spoken(
     "req",
     messages.FORMS["req"],
     "What this gateway has; headquarters answers with a head and with what is missing.",
-    (messages.req(41, _EPOCH, 6, 3),),
+    (messages.req(41, _EPOCH, {Stream.VITAL: 6, Stream.BUSINESS: 9}, 3),),
 )
 EVENTS = Spoken(
     "events",
-    messages.FORMS["events"],
-    "A batch of the outbox, by rising `seq` from `first` to `last`; absent numbers were never committed.",
-    (messages.events(_EPOCH, 7, 9, [_ENTERED, _row(9, "visit.left", '{"visit_id":"v-1"}')]),),
+    event_messages.FORMS["events"],
+    "A batch of one stream of the outbox, by rising `seq` within `first` and `last`; numbers that are absent are other "
+    "streams', or will never come.",
+    (
+        event_messages.events(_EPOCH, 7, 9, [_ENTERED, _row(9, "visit.left", '{"visit_id":"v-1"}')], Stream.BUSINESS),
+        event_messages.events(_EPOCH, 10, 31, [], Stream.TELEMETRY),
+    ),
 )
 APPLIED = Spoken(
     "applied",
@@ -154,9 +160,9 @@ ERASE = Spoken(
 )
 ACK = Spoken(
     "ack",
-    messages.FORMS["ack"],
-    "Headquarters has committed every event of this outbox up to and with `seq`.",
-    (messages.ack(_EPOCH, 9),),
+    event_messages.FORMS["ack"],
+    "Headquarters has committed every event of this stream up to and with `seq`, and of what lies beyond these ranges.",
+    (event_messages.ack(_EPOCH, 9, Stream.BUSINESS, [(41, 60)]), event_messages.ack(_EPOCH, 31, Stream.TELEMETRY)),
 )
 _ROOT = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)  # of these examples alone
 _SIGNED = [

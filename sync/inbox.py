@@ -10,8 +10,9 @@ from gateway.core.command import Command
 from gateway.core.fetching import Piece
 from gateway.errors import PeerError
 from gateway.health import Health
-from sync import command_messages, erase_messages, messages, pieces, topics
-from sync.messages import Ack, Head
+from sync import command_messages, erase_messages, event_messages, messages, pieces, topics
+from sync.event_messages import Ack
+from sync.messages import Head
 from sync.topics import Topics
 from sync.verifying import Verifier
 
@@ -165,7 +166,7 @@ class Inbox:
             await self._link.erased(done.seq, done.receipts)
 
     async def _ack(self, payload: bytes) -> None:
-        await self._link.acked(messages.parse_ack(payload))
+        await self._link.acked(event_messages.parse_ack(payload))
 
     async def _head(self, payload: bytes) -> None:
         head = messages.parse_head(payload)

@@ -4,15 +4,15 @@ Every message is a JSON object with "v" and "type". Parsers accept exactly what 
 raise PeerError with one of REASONS for everything else; no text from outside gets into the error.
 """
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gateway.core.changes import Change, Delta, OutboxRow
+from gateway.core.changes import Change, Delta
+from gateway.core.streams import Stream
 from gateway.errors import PeerError
 from sync import leftout, ops
 from sync.fields import INT64_MAX, Ms, validate
@@ -20,35 +20,21 @@ from sync.fields import INT64_MAX, Ms, validate
 WIRE_VERSION = 1
 # AWS IoT Core takes 128 KB; the rest is room for its envelope and ours.
 MAX_PAYLOAD_BYTES = 96 * 1024
-# Numbers that one batch may pass over: rows that were dropped before they were sent. A jump beyond it would put the
-# watermark out of reach for ever.
-MAX_SPAN = 1_000_000
 # The deepest honest message is an event body of a few levels. Bounds recursion in every later reader.
 MAX_NESTING = 32
-# Contract: one batch holds at most 50 events or 32 KiB, so that a slow link shows progress. A single event
-# may be larger, up to the payload limit.
-MAX_EVENTS = 50
-MAX_EVENTS_BYTES = 32 * 1024
-
 REASONS = frozenset(
     {"too_large", "not_json", "repeated", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
     | {"purpose", "eligibility", "cap", "template", "twice"}
 )  # fixed words, because they become counter names
 
-_Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 _Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-_Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
+Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
 _M = TypeVar("_M", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class EventBatch:
-    """Events of one outbox. Numbers in first..last that are absent from `rows` were never committed."""
-
-    epoch: str
-    first: int
-    last: int
-    rows: tuple[OutboxRow, ...]
+def nothing_acked() -> dict[Stream, int]:
+    return dict.fromkeys(Stream, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +50,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Req:
-    """The gateway has HQ version `have` and asks for what follows; HQ has confirmed its events up to `acked`, and
-    erasures are done up to `erase_seq`."""
+    """The gateway has HQ version `have` and asks for what follows; HQ has confirmed the events of each stream up to
+    `acked`, and erasures are done up to `erase_seq`."""
 
     have: int
     epoch: str
-    acked: int = 0
+    acked: Mapping[Stream, int] = field(default_factory=nothing_acked)
     erase_seq: int = 0
 
 
@@ -83,79 +69,56 @@ class Head:
     at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """HQ has committed every event of `epoch` up to and with `seq`."""
-
-    epoch: str
-    seq: int
-
-
 class _Wire(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class _Delta(_Wire):
-    parent: _Count
-    version: _Count
+    parent: Count
+    version: Count
     at_ms: Ms = 0
     ops: list[Any]
 
 
-class _Event(_Wire):
-    seq: _Count
-    at_ms: Ms
-    type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]{1,64}$")]
-    body: dict[str, Any]
-
-
-class _Events(_Wire):
-    epoch: _Epoch
-    first: _Count
-    last: _Count
-    events: Annotated[list[_Event], Field(min_length=1, max_length=MAX_EVENTS)]
-
-
 class _State(_Wire):
     online: bool
-    boot: _Count
-    epoch: _Epoch
-    version: _Count
+    boot: Count
+    epoch: Epoch
+    version: Count
     key: _Key
 
 
+class _Acked(_Wire):
+    vital: Count
+    business: Count
+    telemetry: Count
+
+
 class _Req(_Wire):
-    have: _Count
-    epoch: _Epoch
-    acked: _Count
-    erase_seq: _Count
+    have: Count
+    epoch: Epoch
+    acked: _Acked
+    erase_seq: Count
 
 
 class _Applied(_Wire):
-    version: _Count
+    version: Count
 
 
 class _Head(_Wire):
-    version: _Count
-    boot: _Count
-    erase_seq: _Count
+    version: Count
+    boot: Count
+    erase_seq: Count
     at_ms: Ms | None = None
-
-
-class _Ack(_Wire):
-    epoch: _Epoch
-    seq: _Count
 
 
 # What each kind of message has beside "v" and "type".
 FORMS: Mapping[str, type[BaseModel]] = {
     "state": _State,
     "req": _Req,
-    "events": _Events,
     "applied": _Applied,
     "head": _Head,
     "delta": _Delta,
-    "ack": _Ack,
 }
 
 
@@ -195,23 +158,6 @@ def parse_delta(payload: bytes) -> Delta:
     return Delta(wire.parent, wire.version, changes, wire.at_ms, refused)
 
 
-def events(epoch: str, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes:
-    """A batch of 1-50 rows whose bodies are JSON objects. ValueError above MAX_PAYLOAD_BYTES."""
-    listed = [{"seq": r.seq, "at_ms": r.at_ms, "type": r.type, "body": json.loads(r.body)} for r in rows]
-    return dump("events", epoch=epoch, first=first, last=last, events=listed)
-
-
-def parse_events(payload: bytes) -> EventBatch:
-    """Raises PeerError; "range" where the numbers do not rise from `first` to exactly `last`."""
-    wire = parse(payload, "events", _Events)
-    seqs = [event.seq for event in wire.events]
-    rising = all(a < b for a, b in itertools.pairwise(seqs))
-    if not rising or not wire.first <= seqs[0] or seqs[-1] != wire.last or wire.last - wire.first > MAX_SPAN:
-        raise PeerError("range")
-    rows = tuple(OutboxRow(e.seq, e.at_ms, e.type, compact(e.body)) for e in wire.events)
-    return EventBatch(wire.epoch, wire.first, wire.last, rows)
-
-
 def state(online: bool, boot: int, epoch: str, version: int, key: bytes) -> bytes:
     """Birth or will; `key`: the 32 bytes under which HQ seals for this gateway."""
     return dump("state", online=online, boot=boot, epoch=epoch, version=version, key=key.hex())
@@ -223,16 +169,18 @@ def parse_state(payload: bytes) -> State:
     return State(wire.online, wire.boot, wire.epoch, wire.version, bytes.fromhex(wire.key))
 
 
-def req(have: int, epoch: str, acked: int = 0, erase_seq: int = 0) -> bytes:
-    """A gateway's question for everything after HQ version `have` and erasure `erase_seq`; it holds no event up to
-    `acked` any more."""
-    return dump("req", have=have, epoch=epoch, acked=acked, erase_seq=erase_seq)
+def req(have: int, epoch: str, acked: Mapping[Stream, int] | None = None, erase_seq: int = 0) -> bytes:
+    """A gateway's question for everything after HQ version `have` and erasure `erase_seq`; of each stream it holds no
+    event up to `acked` any more, None = none was ever confirmed."""
+    listed = nothing_acked() | dict(acked or {})
+    return dump("req", have=have, epoch=epoch, acked=listed, erase_seq=erase_seq)
 
 
 def parse_req(payload: bytes) -> Req:
     """Raises PeerError."""
     wire = parse(payload, "req", _Req)
-    return Req(wire.have, wire.epoch, wire.acked, wire.erase_seq)
+    acked = wire.acked.model_dump()
+    return Req(wire.have, wire.epoch, {stream: acked[stream] for stream in Stream}, wire.erase_seq)
 
 
 def applied(version: int) -> bytes:
@@ -255,17 +203,6 @@ def parse_head(payload: bytes) -> Head:
     """Raises PeerError."""
     wire = parse(payload, "head", _Head)
     return Head(wire.version, wire.boot, wire.erase_seq, wire.at_ms)
-
-
-def ack(epoch: str, seq: int) -> bytes:
-    """HQ's receipt, sent after its own commit."""
-    return dump("ack", epoch=epoch, seq=seq)
-
-
-def parse_ack(payload: bytes) -> Ack:
-    """Raises PeerError."""
-    wire = parse(payload, "ack", _Ack)
-    return Ack(wire.epoch, wire.seq)
 
 
 def compact(value: object) -> str:

@@ -7,11 +7,12 @@ What is counted of all stores together stands in a Tally.
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal
 
 from gateway.core.changes import Delta, EraseReceipt, Erasures, OutboxRow
 from gateway.core.model import Event
+from gateway.core.streams import Stream, stream_of
 from sync import messages
 
 # Events that one store may hold unconfirmed: half a busy day. 10,000 of 1 KB each are 10 MB.
@@ -89,9 +90,11 @@ class SimStore:
     def __init__(self, epoch: str, tally: Tally, version: int = 0) -> None:
         self._epoch = epoch
         self._tally = tally
-        self._rows: deque[tuple[OutboxRow, int]] = deque()  # unconfirmed, with when each was committed
+        # Of each stream what is unconfirmed, with when each was committed.
+        self._rows: dict[Stream, deque[tuple[OutboxRow, int]]] = {stream: deque() for stream in Stream}
+        self._acked = dict.fromkeys(Stream, 0)
         self._boot = tally.now_ms()  # a later run has higher ones
-        self._seq = self._acked = self._erased = 0
+        self._seq = self._erased = 0
         self._version = version
         self.wake: Callable[[], None] = lambda: None
 
@@ -101,17 +104,17 @@ class SimStore:
 
     @property
     def waiting(self) -> int:
-        return len(self._rows)
+        return sum(map(len, self._rows.values()))
 
     def commit(self, event: Event) -> None:
         """Write an event down and wake the line."""
-        if len(self._rows) >= MAX_WAITING:
+        if self.waiting >= MAX_WAITING:
             self._tally.held_back += 1
             return
         self._seq += 1
         self._tally.committed += 1
         row = OutboxRow(self._seq, event.at_ms, event.type, messages.compact(event.body))
-        self._rows.append((row, self._tally.now_ms()))
+        self._rows[stream_of(event.type)].append((row, self._tally.now_ms()))
         self.wake()
 
     # --- what the line needs of the database (uplink.Store) ---------------------------------------------------
@@ -124,20 +127,27 @@ class SimStore:
         self._boot += 1
         return self._boot
 
-    async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
-        skip = seq - self._acked
-        return [row for row, _ in islice(self._rows, skip, skip + limit)]
+    async def outbox_after(
+        self, seq: int, limit: int, stream: Stream | None = None, upto: int | None = None
+    ) -> list[OutboxRow]:
+        waiting = chain.from_iterable(self._rows.values()) if stream is None else self._rows[stream]
+        end = self._seq if upto is None else upto
+        found = (row for row, _ in waiting if seq < row.seq <= end)
+        return list(islice(found, limit)) if stream is not None else sorted(found, key=lambda row: row.seq)[:limit]
 
-    async def acknowledge(self, seq: int) -> None:
-        now_ms = self._tally.now_ms()
-        while self._rows and self._rows[0][0].seq <= seq:
-            _, committed_ms = self._rows.popleft()
+    async def outbox_newest(self) -> dict[Stream, int]:
+        return {stream: rows[-1][0].seq if rows else 0 for stream, rows in self._rows.items()}
+
+    async def acknowledge(self, stream: Stream, seq: int) -> None:
+        now_ms, rows = self._tally.now_ms(), self._rows[stream]
+        while rows and rows[0][0].seq <= seq:
+            _, committed_ms = rows.popleft()
             self._tally.lag.add(now_ms - committed_ms)
             self._tally.acknowledged += 1
-        self._acked = max(self._acked, seq)
+        self._acked[stream] = max(self._acked[stream], seq)
 
-    async def acknowledged(self) -> int:
-        return self._acked
+    async def acknowledged(self) -> dict[Stream, int]:
+        return dict(self._acked)
 
     async def last_number(self) -> int:
         return self._seq

@@ -6,7 +6,7 @@ what a message means in sync.inbox.
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -14,14 +14,16 @@ from gateway.core.changes import EraseReceipt, OutboxRow
 from gateway.core.command import Answer
 from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.ports import Clock
+from gateway.core.streams import Stream
 from gateway.errors import BusyError, UnavailableError
 from gateway.health import Health
-from sync import command_messages, erase_messages, messages, pieces, tlsfiles, topics
+from sync import command_messages, erase_messages, event_messages, messages, pieces, tlsfiles, topics
 from sync.backoff import Backoff
+from sync.event_messages import Ack
 from sync.inbox import CommandPort, FlowPort, Inbox
 from sync.link import Transport
-from sync.messages import Ack, Head
-from sync.outbox import Sender
+from sync.messages import Head
+from sync.outbox import Ask, Sender
 from sync.together import first_to_end
 from sync.topics import Topics
 from sync.verifying import TROUBLES, Verifier
@@ -58,11 +60,16 @@ class Store(Protocol):
     async def next_boot(self) -> int:
         """A number greater than all before; committed before it is returned."""
 
-    async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
-        """The waiting rows with the lowest numbers above `seq`, in order, at most `limit`."""
+    async def outbox_after(
+        self, seq: int, limit: int, stream: Stream | None = None, upto: int | None = None
+    ) -> list[OutboxRow]:
+        """The waiting rows of a stream with the lowest numbers above `seq`, up to `upto`, in order, at most `limit`."""
 
-    async def acknowledge(self, seq: int) -> None:
-        """HQ has all up to `seq`: delete them. Doing it twice changes nothing."""
+    async def outbox_newest(self) -> Mapping[Stream, int]:
+        """Of each stream the highest number that waits, 0 = none does."""
+
+    async def acknowledge(self, stream: Stream, seq: int) -> None:
+        """HQ has all of this stream up to `seq`: delete them. Doing it twice changes nothing."""
 
     async def last_number(self) -> int:
         """The newest number that any event was ever given."""
@@ -70,8 +77,8 @@ class Store(Protocol):
     async def renumber(self, new_epoch: str) -> None:
         """Go on under another epoch: this database is a backup."""
 
-    async def acknowledged(self) -> int:
-        """Up to where HQ has confirmed: every row above it is still to be sent."""
+    async def acknowledged(self) -> Mapping[Stream, int]:
+        """Up to where HQ has confirmed each stream: every row of it above that is still to be sent."""
 
     async def hq_version(self) -> int:
         """The HQ version that the shop works with, 0 = none yet."""
@@ -124,7 +131,7 @@ class Uplink:
         take_piece = fetching.take if fetching is not None else None
         self._inbox = Inbox(place, flow, self, health, take_piece, verifier, commands)
         self._sender = Sender(store.epoch)
-        self._may_be_backup = True
+        self._unheard = set(Stream)  # of which HQ has not said a word in this run
         self._wake = asyncio.Event()
         self._ask = asyncio.Event()
         self._news = asyncio.Event()
@@ -183,17 +190,22 @@ class Uplink:
 
     async def acked(self, ack: Ack) -> None:
         """See LinkPort."""
-        if self._may_be_backup and ack.epoch == self._store.epoch:
-            await self._renumber_backup(ack.seq)
-        if self._sender.ack(ack.epoch, ack.seq, self._real_ms()):
-            await self._store.acknowledge(self._sender.acked)
-            self._wake.set()
+        if ack.stream in self._unheard and ack.epoch == self._store.epoch:
+            await self._renumber_backup(ack)
+        before = self._sender.acked[ack.stream]
+        if not self._sender.ack(ack, self._real_ms()):
+            return
+        self._wake.set()
+        after = self._sender.acked[ack.stream]
+        if after > before:
+            await self._store.acknowledge(ack.stream, after)
 
-    async def _renumber_backup(self, seq: int) -> None:
-        """Headquarters' first word in this run tells of numbers that nobody here ever gave: then this database is a
-        backup, and what happens now would be taken for what happened then."""
-        self._may_be_backup = False
-        if seq > self._sender.highest and seq > await self._store.last_number():
+    async def _renumber_backup(self, ack: Ack) -> None:
+        """Headquarters' first word about a stream in this run tells of numbers that nobody here ever gave: then this
+        database is a backup, and what happens now would be taken for what happened then."""
+        self._unheard.discard(ack.stream)
+        seq = max(ack.seq, *(last for _, last in ack.ahead), 0)
+        if seq > self._sender.highest(ack.stream) and seq > await self._store.last_number():
             await self._store.renumber(f"{self._rng.getrandbits(128):032x}")
             self._health.count("hq.renumbered")
             raise UnavailableError("this database is a backup: its events go on under another name")
@@ -235,7 +247,7 @@ class Uplink:
         await self._transport.subscribe(self._inbox.subscriptions)
         await self._transport.publish(state, messages.state(True, *told), retain=True)
         await self._request()
-        self._sender.connected(await self._store.acknowledged())
+        self._sender.connected(await self._store.acknowledged(), await self._store.outbox_newest())
         self._health.count("hq.connections")
         self._report()
 
@@ -249,27 +261,29 @@ class Uplink:
 
     async def _send(self) -> None:
         while True:
-            self._wake.clear()
-            now_ms = self._real_ms()
-            if self._sender.tick(now_ms):
+            if self._wake.is_set():
+                self._wake.clear()
+                self._sender.committed(await self._store.outbox_newest())
+            if self._sender.tick(self._real_ms()):
                 self._health.count("hq.stalls")
             self._report()
-            after = self._sender.wants()
-            if after is None or not await self._send_batch(after):
+            ask = self._sender.wants()
+            if ask is None:
                 await self._sleep_until(self._sender.next_deadline())
+            else:
+                await self._send_batch(ask)
 
-    async def _send_batch(self, after: int) -> bool:
-        """Publish what waits after seq `after`, at the contract's pace; False = nothing waits there."""
-        rows = await self._store.outbox_after(after, messages.MAX_EVENTS)
-        batch = self._sender.take(after, rows, self._real_ms())
+    async def _send_batch(self, ask: Ask) -> None:
+        """Publish what the sender asks for, at the contract's pace."""
+        rows = await self._store.outbox_after(ask.after, event_messages.MAX_EVENTS, ask.stream, ask.upto)
+        batch = self._sender.take(ask, rows, self._real_ms())
         if batch is None:
-            return bool(rows)  # an ack or a restart of HQ has moved the sender meanwhile
+            return  # nothing is there, or an ack or a restart of HQ has moved the sender meanwhile
         if batch.spoiled:
             self._health.count("hq.unsendable", batch.spoiled)
         await self._transport.publish(self._place.up(topics.EVENTS), batch.payload)
         self._health.count("hq.batches")
         await asyncio.sleep(max(PUBLISH_EVERY_S, len(batch.payload) / BYTES_PER_S))
-        return True
 
     async def _sleep_until(self, deadline_ms: int | None) -> None:
         if deadline_ms is None:

@@ -12,6 +12,7 @@ from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.model import Event
 from gateway.errors import StoreError
 from gateway.store import Store
+from tests.rigs.confirm import confirmed
 
 
 def test_it_takes_and_gives_room(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ async def test_a_disk_that_the_outbox_filled_can_be_emptied(small_disk: Path) ->
     with pytest.raises(StoreError):
         await store.run(lambda tx: tx.emit(event))
     assert await store.next_boot() == 1  # what the line to HQ needs goes on
-    await store.acknowledge(committed)
+    await confirmed(store, committed)
     await store.run(lambda tx: tx.emit(event))
     assert [row.seq for row in await store.outbox_after(0, 10)] == [committed + 1]
     store.close()

@@ -28,7 +28,7 @@ from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.reserving import AtTill
-from sync import messages
+from sync import event_messages, messages
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
 from tests.rigs.shop import TEXT
@@ -87,7 +87,7 @@ class Shop:
         rows = tuple(self.tx.outbox_after(0, 10_000))
         if rows:
             where = Topics("acme", self.name, "gw")
-            self.hq.ingest(where, messages.EventBatch(self.epoch, rows[0].seq, rows[-1].seq, rows), START_MS)
+            self.hq.ingest(where, event_messages.EventBatch(self.epoch, rows[0].seq, rows[-1].seq, rows), START_MS)
 
     def hear(self) -> None:
         """Everything that headquarters has recorded comes, and is applied."""

@@ -22,10 +22,11 @@ from gateway.core.model import Act, AgeGate, ClockQuality, ConsentState, Purpose
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
-from sync import messages
+from sync import event_messages, messages
 from sync.hq import orders
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
+from tests.rigs.confirm import confirm
 
 KEY = bytes(32)
 START_MS = 1_800_000_000_000
@@ -123,9 +124,9 @@ class Consents(RuleBasedStateMachine):
         rows = shop.tx.outbox_after(0, limit)
         for at in range(0, len(rows), 20):
             some = tuple(rows[at : at + 20])
-            self.ledger.ingest(shop.place, messages.EventBatch(shop.epoch, 1, some[-1].seq, some), self.now_ms)
+            self.ledger.ingest(shop.place, event_messages.EventBatch(shop.epoch, 1, some[-1].seq, some), self.now_ms)
         if rows and limit % 2 == 0:
-            shop.tx.acknowledge(rows[-1].seq)
+            confirm(shop.tx, rows[-1].seq)
 
     @rule(n=shops, size=st.sampled_from([1, 900, 10**9]))
     def deliver(self, n: int, size: int) -> None:

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from sync import command_messages, contract, ear_messages, erase_messages, messages, ops, pieces, signing, spent, topics
+from sync import (
+    command_messages,
+    contract,
+    ear_messages,
+    erase_messages,
+    event_messages,
+    messages,
+    ops,
+    pieces,
+    signing,
+    spent,
+    topics,
+)
 from sync.contract import Spoken
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +33,7 @@ def header_of_bundle(payload: bytes) -> object:
 READERS: dict[str, Callable[[bytes], object]] = {
     "state": messages.parse_state,
     "req": messages.parse_req,
-    "events": messages.parse_events,
+    "events": event_messages.parse_events,
     "applied": messages.parse_applied,
     "erased": erase_messages.parse_erased,
     "want": pieces.parse_want,
@@ -31,7 +43,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "head": messages.parse_head,
     "delta": messages.parse_delta,
     "erase": erase_messages.parse_erase,
-    "ack": messages.parse_ack,
+    "ack": event_messages.parse_ack,
     "piece": pieces.parse_piece,
     "keys": signing.parse_keys,
     "ear": ear_messages.parse_ear_state,

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from gateway.apply import _about as about_whom
 from gateway.core.changes import Change, Delta, Erasure, Erasures, MemberErase
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Purpose, Token
+from tests.rigs.confirm import confirmed
 from tests.rigs.shop import Shop, basics, member
 
 STEPS = int(os.environ.get("ERASURE_STEPS", "30"))
@@ -111,7 +112,7 @@ class Life:
         """Headquarters confirms all, and orders what was asked for; then no byte is left."""
         for name in sorted(self.gone):
             await self.act("order", NAMES.index(name))
-        await self.shop.store.acknowledge(10**6)
+        await confirmed(self.shop.store, 10**6)
         await self.shop.settle()
         await self.shop.tick(1)
         await self.shop.store.purge()

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.core.changes import OutboxRow
-from sync import messages
+from sync import event_messages
 from sync.hq.ledger import Ledger
 from tests.test_hq_commands import NOW_MS, SHOP, connected
 
@@ -43,7 +43,7 @@ def test_a_request_of_a_shop_is_followed_or_struck(db: Path, capsys: pytest.Capt
     bodies = [json.dumps({"member_id": member, "channel": "tablet"}) for member in ("x-1", "x-2")]
     rows = tuple(OutboxRow(n, NOW_MS, "erasure.requested", body) for n, body in enumerate(bodies, 1))
     with closing(Ledger(db)) as ledger:
-        ledger.ingest(SHOP, messages.EventBatch("ab" * 16, 1, 2, rows), NOW_MS)
+        ledger.ingest(SHOP, event_messages.EventBatch("ab" * 16, 1, 2, rows), NOW_MS)
     assert hq(db, "erasures", "--pending") == 1
     assert hq(db, "approve-erasure", "x-1") == hq(db, "refuse-erasure", "x-2") == 0
     assert capsys.readouterr().out.split()[-2:] == ["erased", "struck"]

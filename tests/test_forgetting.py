@@ -17,6 +17,7 @@ from gateway.selfservice import Form
 from gateway.tables import erasures
 from tests.rigs import shop as rig
 from tests.rigs import traces
+from tests.rigs.confirm import confirmed
 from tests.rigs.shop import Shop, Walls, basics, consent, member, open_shop
 
 ALL = tuple(Purpose)
@@ -255,7 +256,7 @@ async def test_who_asks_here_is_gone_here_and_headquarters_is_told(shop: Shop, t
     assert await shop.flow.on_erase("nobody", "screen") == "gone"
     assert len(await shop.bodies("erasure.requested")) == 1
     await shop.settle()
-    await shop.store.acknowledge(1_000)
+    await confirmed(shop.store, 1_000)
     await shop.tick(120_000)
     assert in_files(tmp_path, b"mia") == []
 
@@ -455,7 +456,7 @@ async def test_nothing_in_memory_says_who_it_was(tmp_path: Path, monkeypatch: py
         await one.push(MemberErase(marked()))
     else:
         await one.flow.on_erase(marked(), "screen")
-        await one.store.acknowledge(1_000)
+        await confirmed(one.store, 1_000)
     await one.settle()
     await one.tick(100)
     await one.tick(120_000)

@@ -37,7 +37,7 @@ def waiting(ledger: Ledger) -> Ledger:
 @pytest.mark.sqlite
 def test_a_bound_card_becomes_a_credential_for_all_shops_and_the_code_goes(waiting: Ledger, tmp_path: Path) -> None:
     assert b"31415926" in stored(tmp_path)
-    assert waiting.ingest(SHOP, bound(1), 9)[:2] == (1, ())
+    assert waiting.ingest(SHOP, bound(1), 9)[:2] == ((1, ()), ())
     ops, version = waiting.changes_after(3, ALL)
     assert [op["op"] for op in ops] == ["credential.put", "binding.drop"]
     assert ops[0]["body"] == {
@@ -48,8 +48,8 @@ def test_a_bound_card_becomes_a_credential_for_all_shops_and_the_code_goes(waiti
     }
     assert b"31415926" not in stored(tmp_path)
     assert "value" not in waiting.events(0, 1)[0]["body"]
-    assert waiting.ingest(SHOP, bound(1), 9)[:2] == (1, ())
-    assert waiting.ingest(SHOP, bound(2), 9)[:2] == (2, ()), "told again under another number"
+    assert waiting.ingest(SHOP, bound(1), 9)[:2] == ((1, ()), ())
+    assert waiting.ingest(SHOP, bound(2), 9)[:2] == ((2, ()), ()), "told again under another number"
     assert waiting.version() == version
 
 
@@ -88,7 +88,7 @@ def test_what_no_code_can_have_bound_is_refused(waiting: Ledger, own: dict[str, 
     waiting.record_ops([key("c-taken", "m-2"), key("c-own", "m-1"), key("c-gone", "m-1")])
     waiting.record_ops([{"op": "credential.drop", "body": {"credential_id": "c-gone"}}])
     version = waiting.version()
-    assert waiting.ingest(SHOP, bound(1, **own), 9)[:2] == (1, (reason,))
+    assert waiting.ingest(SHOP, bound(1, **own), 9)[:2] == ((1, ()), (reason,))
     assert waiting.version() == version
     assert waiting.ingest(SHOP, bound(2), 9).refused == (), "the code still counts"
 

@@ -10,7 +10,7 @@ from gateway.core.changes import ConsentAdd, OutboxRow
 from gateway.core.consent import in_force, may
 from gateway.core.model import Act, AgeGate, ClockQuality, ConsentRecord, ConsentState, Purpose
 from gateway.errors import PeerError
-from sync import messages, ops
+from sync import event_messages, ops
 from sync.hq import consents as hq
 from sync.hq import orders
 from sync.hq.consents import significant
@@ -54,7 +54,7 @@ def tell(ledger: Ledger, *acts: ConsentRecord | dict, first: int = 1, where: Top
     """The reasons for which headquarters did not follow these acts."""
     bodies = [act if isinstance(act, dict) else asdict(act) for act in acts]
     rows = tuple(OutboxRow(first + n, NOW_MS, "consent.recorded", json.dumps(one)) for n, one in enumerate(bodies))
-    return ledger.ingest(where, messages.EventBatch(EPOCH, first, rows[-1].seq, rows), at_ms).unheeded
+    return ledger.ingest(where, event_messages.EventBatch(EPOCH, first, rows[-1].seq, rows), at_ms).unheeded
 
 
 def on_the_line(ledger: Ledger, after: int) -> list[ConsentRecord]:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.changes import OutboxRow
 from gateway.core.spans import DAY_MS
-from sync import messages
+from sync import event_messages
 from sync.hq import enrolments
 from sync.hq.enrolments import ENROLLED
 from sync.hq.ledger import Ledger
@@ -26,7 +26,7 @@ def ledger(tmp_path: Path):
         yield made
 
 
-def joined(seq: int, member_id: str = NEW, at_ms: int = NOW_MS, **own: object) -> messages.EventBatch:
+def joined(seq: int, member_id: str = NEW, at_ms: int = NOW_MS, **own: object) -> event_messages.EventBatch:
     """One event that a shop tells when somebody became a member."""
     body = {
         "member_id": member_id,
@@ -37,7 +37,7 @@ def joined(seq: int, member_id: str = NEW, at_ms: int = NOW_MS, **own: object) -
         "valid_until_ms": at_ms + HALF_HOUR_MS,
     }
     rows = (OutboxRow(seq, at_ms, ENROLLED, json.dumps(body | own)),)
-    return messages.EventBatch(EPOCH, seq, seq, rows)
+    return event_messages.EventBatch(EPOCH, seq, seq, rows)
 
 
 def line(ledger: Ledger) -> list[dict]:
@@ -49,7 +49,7 @@ def kinds(ledger: Ledger) -> list[str]:
 
 
 def test_every_shop_learns_who_joined_in_one(ledger: Ledger) -> None:
-    assert ledger.ingest(SHOP, joined(1), NOW_MS)[:2] == (1, ())
+    assert ledger.ingest(SHOP, joined(1), NOW_MS)[:2] == ((1, ()), ())
     (op,) = line(ledger)
     assert op["op"] == "member.put"
     assert {key: op["body"][key] for key in ("member_id", "call_name", "language")} == {

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError
-from sync import messages
+from sync import event_messages, messages
 from sync.hq import erasures, file, service
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
@@ -31,9 +31,9 @@ def erase(member_id: str) -> dict:
     return {"op": "member.erase", "body": {"member_id": member_id}}
 
 
-def asked(seq: int, member_id: object) -> messages.EventBatch:
+def asked(seq: int, member_id: object) -> event_messages.EventBatch:
     row = OutboxRow(seq, NOW_MS, "erasure.requested", json.dumps({"member_id": member_id, "channel": "screen"}))
-    return messages.EventBatch(EPOCH, seq, seq, (row,))
+    return event_messages.EventBatch(EPOCH, seq, seq, (row,))
 
 
 def holds(ledger: Ledger, where: Topics = SHOP) -> None:
@@ -117,7 +117,7 @@ def test_a_shop_has_a_member_erased_everywhere(ledger: Ledger, tmp_path: Path) -
     holds(ledger)
     ledger.ingest(SHOP, batch(1, 1, member_id="pseudonym-7"), NOW_MS)
     done = ledger.ingest(SHOP, asked(2, "pseudonym-7"), NOW_MS)
-    assert (done.watermark, done.erasures) == (2, ("done",))
+    assert (done.held.watermark, done.erasures) == (2, ("done",))
     assert ledger.erasures_after(0, ALL) == [Erasure(1, "pseudonym-7")]
     assert not ledger.has_member("pseudonym-7")
     assert [(row["type"], row["member_id"], row["body"]) for row in ledger.events(0, 10)] == [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from gateway.core.streams import Stream
 from sync.hq.file import migrations
 from sync.hq.ledger import Ledger
 from tests.rigs.orders import EPOCH, SHOP, batch, bound, code, key, member
@@ -21,9 +22,23 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     again = Ledger(tmp_path / "hq.db")
     assert (again.name, again.next_boot()) == (first[0], first[1] + 1)
     assert again.version() == 1
-    assert again.ingest(SHOP, batch(1, 2), 9).watermark == 2
+    assert again.ingest(SHOP, batch(1, 2), 9).held.watermark == 2
     assert len(again.events(0, 10)) == 2
     again.close()
+
+
+@pytest.mark.sqlite
+def test_what_was_held_before_there_were_streams_is_held_of_all_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "hq.db"
+    with closing(Database(path)) as db:
+        migrations.apply(db, stop_before="m013_streams")
+        place = {"tenant": SHOP.tenant, "store": SHOP.store, "gateway": SHOP.gateway, "epoch": EPOCH}
+        db["stream"].insert(place | {"watermark": 7})
+        db["ahead"].insert(place | {"first": 9, "last": 12})
+    with closing(Ledger(path)) as ledger:
+        held = ledger.resume(SHOP, EPOCH, dict.fromkeys(Stream, 0))
+        assert held == dict.fromkeys(Stream, (7, ((9, 12),)))
+        assert ledger.ingest(SHOP, batch(8, 8), 9).held == (12, ())
 
 
 @pytest.mark.sqlite

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.spans import DAY_MS
+from gateway.core.streams import Stream
 from gateway.errors import PeerError
 from gateway.health import Health
-from sync import messages
+from sync import event_messages, messages
 from sync.hq import service
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
@@ -113,39 +114,39 @@ async def test_a_clock_that_jumped_lets_nothing_go(tmp_path: Path, monkeypatch: 
 
 
 def test_an_event_is_stored_once(ledger: Ledger) -> None:
-    assert ledger.ingest(SHOP, batch(1, 3), 9).watermark == 3
-    assert ledger.ingest(SHOP, batch(1, 3), 9).watermark == 3
-    assert ledger.ingest(SHOP, batch(2, 5), 9).watermark == 5
+    assert ledger.ingest(SHOP, batch(1, 3), 9).held.watermark == 3
+    assert ledger.ingest(SHOP, batch(1, 3), 9).held.watermark == 3
+    assert ledger.ingest(SHOP, batch(2, 5), 9).held.watermark == 5
     assert [row["seq"] for row in ledger.events(0, 10)] == [1, 2, 3, 4, 5]
 
 
 def test_absent_numbers_inside_a_batch_are_no_gap(ledger: Ledger) -> None:
-    sparse = messages.EventBatch(EPOCH, 1, 9, batch(4, 4).rows + batch(9, 9).rows)
-    assert ledger.ingest(SHOP, sparse, 9).watermark == 9
-    assert ledger.ingest(SHOP, batch(10, 11), 9).watermark == 11
+    sparse = event_messages.EventBatch(EPOCH, 1, 9, batch(4, 4).rows + batch(9, 9).rows)
+    assert ledger.ingest(SHOP, sparse, 9).held.watermark == 9
+    assert ledger.ingest(SHOP, batch(10, 11), 9).held.watermark == 11
 
 
 def test_a_batch_ahead_of_a_gap_is_kept_and_not_confirmed(ledger: Ledger) -> None:
-    assert ledger.ingest(SHOP, batch(1, 2), 9).watermark == 2
-    assert ledger.ingest(SHOP, batch(5, 6), 9).watermark == 2
+    assert ledger.ingest(SHOP, batch(1, 2), 9).held.watermark == 2
+    assert ledger.ingest(SHOP, batch(5, 6), 9).held.watermark == 2
     assert ledger.gateways()[0]["behind"] == 0
-    assert ledger.ingest(SHOP, batch(3, 4), 9).watermark == 6
+    assert ledger.ingest(SHOP, batch(3, 4), 9).held.watermark == 6
     assert len(ledger.events(0, 10)) == 6
 
 
 def test_epochs_and_gateways_have_their_own_numbers(ledger: Ledger) -> None:
     other = Topics("acme", "munich-1", "gw-2")
-    assert ledger.ingest(SHOP, batch(1, 2), 9).watermark == 2
-    assert ledger.ingest(SHOP, batch(1, 3, epoch="cd" * 16), 9).watermark == 3
-    assert ledger.ingest(other, batch(1, 1), 9).watermark == 1
+    assert ledger.ingest(SHOP, batch(1, 2), 9).held.watermark == 2
+    assert ledger.ingest(SHOP, batch(1, 3, epoch="cd" * 16), 9).held.watermark == 3
+    assert ledger.ingest(other, batch(1, 1), 9).held.watermark == 1
     assert len(ledger.events(0, 10)) == 6
 
 
 def test_a_lost_ledger_goes_on_where_the_gateway_was_confirmed(ledger: Ledger) -> None:
-    assert ledger.ingest(SHOP, batch(8, 9), 9).watermark == 0  # 1 to 7 were confirmed by the ledger that is gone
-    assert ledger.resume(SHOP, EPOCH, 7) == 9
-    assert ledger.resume(SHOP, EPOCH, 3) == 9
-    assert ledger.ingest(SHOP, batch(10, 12), 9).watermark == 12
+    assert ledger.ingest(SHOP, batch(8, 9), 9).held.watermark == 0  # 1 to 7 were confirmed by the ledger that is gone
+    assert ledger.resume(SHOP, EPOCH, acked(7))[Stream.VITAL] == (9, ())
+    assert ledger.resume(SHOP, EPOCH, acked(3))[Stream.VITAL] == (9, ())
+    assert ledger.ingest(SHOP, batch(10, 12), 9).held.watermark == 12
 
 
 @settings(max_examples=40, deadline=None)
@@ -161,7 +162,7 @@ def test_any_order_and_any_duplicates_end_with_everything_confirmed(sizes: list[
     held: set[int] = set()
     with TemporaryDirectory() as folder, closing(Ledger(Path(folder) / "hq.db")) as ledger:
         for one in sent:
-            watermark = ledger.ingest(SHOP, one, 9).watermark
+            watermark = ledger.ingest(SHOP, one, 9).held.watermark
             held |= {row.seq for row in one.rows}
             assert set(range(1, watermark + 1)) <= held  # what is confirmed is here
         assert watermark == first - 1
@@ -175,6 +176,10 @@ def test_newest_events_first_asked_for_by_none(ledger: Ledger) -> None:
     assert newest["type"] == "visit.entered"
     assert (newest["at_ms"], newest["received_at_ms"], newest["store"]) == (1_010, 9, "munich-1")
     assert ledger.events(newest["id"], 3) == []
+
+
+def acked(seq: int) -> dict[Stream, int]:
+    return dict.fromkeys(Stream, seq)
 
 
 # --- gateways -----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from gateway.core.changes import OutboxRow
 from gateway.core.model import CredentialKind, Proof, Purpose
 from gateway.health import Health
-from sync import messages
+from sync import event_messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -39,7 +39,7 @@ def start_ops() -> list[dict[str, Any]]:
 
 def happens(ledger: Ledger, seq: int, kind: str, /, **body: object) -> None:
     row = OutboxRow(seq, NOW_MS, kind, json.dumps({"member_id": "m-1", **body}))
-    ledger.ingest(SHOP, messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
+    ledger.ingest(SHOP, event_messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
 
 
 @asynccontextmanager

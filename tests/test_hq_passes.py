@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.changes import OutboxRow
-from sync import messages
+from sync import event_messages
 from sync.hq import passes
 from sync.hq.ledger import Ledger
 from tests.rigs.orders import EPOCH, SHOP
@@ -29,7 +29,7 @@ def issued(seq: int, coupon: str = A, **own: object) -> OutboxRow:
 
 
 def tell(ledger: Ledger, *rows: OutboxRow, epoch: str = EPOCH) -> tuple[str, ...]:
-    return ledger.ingest(SHOP, messages.EventBatch(epoch, rows[0].seq, rows[-1].seq, rows), 5_000).redeemed
+    return ledger.ingest(SHOP, event_messages.EventBatch(epoch, rows[0].seq, rows[-1].seq, rows), 5_000).redeemed
 
 
 def states(ledger: Ledger) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from gateway import __main__
 from gateway.errors import ConfigError, StoreError
-from sync import messages
+from sync import event_messages
 from sync.hq import file, service
 from sync.hq.file import Url, migrations
 from sync.hq.ledger import Ledger
@@ -72,7 +72,7 @@ def test_all_of_it_survives_a_restart_of_headquarters(url: Url) -> None:
         name, boot = ledger.name, ledger.next_boot()
     with closing(Ledger(url)) as ledger:
         assert (ledger.name, ledger.next_boot()) == (name, boot + 1)
-        assert ledger.ingest(SHOP, batch(1, 2), 9).watermark == 2
+        assert ledger.ingest(SHOP, batch(1, 2), 9).held.watermark == 2
         assert [row["seq"] for row in ledger.events(0, 10)] == [1, 2]
         assert ledger.ingest(SHOP, bound(3), 9).refused == ()
         assert ledger.gateways()[0]["behind"] == ledger.version() == 4
@@ -91,9 +91,9 @@ def test_a_connection_that_the_server_ended_is_made_anew(url: Url) -> None:
 
 
 def test_what_no_text_of_its_can_hold_is_stored_all_the_same(url: Url) -> None:
-    odd = messages.EventBatch(EPOCH, 1, 1, batch(1, 1, member_id="m\0-1", said="a\0b").rows)
+    odd = event_messages.EventBatch(EPOCH, 1, 1, batch(1, 1, member_id="m\0-1", said="a\0b").rows)
     with closing(Ledger(url)) as ledger:
-        assert ledger.ingest(SHOP, odd, 9).watermark == 1
+        assert ledger.ingest(SHOP, odd, 9).held.watermark == 1
         (event,) = ledger.events(0, 10)
         assert (event["member_id"], event["body"]["said"]) == ("m\N{REPLACEMENT CHARACTER}-1", "a\0b")
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Keep
 from gateway.core.spans import DAY_MS
-from sync import messages
+from sync import event_messages
 from sync.hq import redemptions
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
@@ -49,7 +49,7 @@ def closed(seq: int, spent: int, lease_id: str = "l-1") -> OutboxRow:
 
 
 def tell(ledger: Ledger, *rows: OutboxRow, where: Topics = SHOP, epoch: str = EPOCH) -> tuple[str, ...]:
-    return ledger.ingest(where, messages.EventBatch(epoch, rows[0].seq, rows[-1].seq, rows), 5_000).redeemed
+    return ledger.ingest(where, event_messages.EventBatch(epoch, rows[0].seq, rows[-1].seq, rows), 5_000).redeemed
 
 
 def left(ledger: Ledger) -> int:

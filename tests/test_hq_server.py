@@ -16,7 +16,7 @@ from gateway.core.changes import Delta, EraseReceipt, Erasures, KeyPut, OutboxRo
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
-from sync import erase_messages, link, messages, topics
+from sync import erase_messages, event_messages, link, messages, topics
 from sync.hq import orders, server, service
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -72,11 +72,11 @@ class Gateway:
         return self.heads[-1].boot if self.heads else 0
 
     async def ask(self) -> None:
-        await self.transport.publish(self.where.up(topics.REQ), messages.req(self.version, EPOCH, 0, self.erase_seq))
+        await self.transport.publish(self.where.up(topics.REQ), messages.req(self.version, EPOCH, None, self.erase_seq))
 
     async def send(self, first: int, last: int, epoch: str = EPOCH) -> None:
         rows = [OutboxRow(n, NOW_MS + n, "visit.entered", json.dumps({"n": n})) for n in range(first, last + 1)]
-        await self.transport.publish(self.where.up(topics.EVENTS), messages.events(epoch, first, last, rows))
+        await self.transport.publish(self.where.up(topics.EVENTS), event_messages.events(epoch, first, last, rows))
 
     async def close(self) -> None:
         if self._reader is not None:
@@ -94,7 +94,7 @@ class Gateway:
             elif leaf == topics.HEAD:
                 self.heads.append(messages.parse_head(message.payload))
             elif leaf == topics.ACK:
-                ack = messages.parse_ack(message.payload)
+                ack = event_messages.parse_ack(message.payload)
                 assert ack.epoch == EPOCH
                 self.acked = max(self.acked, ack.seq)
             else:
@@ -296,7 +296,7 @@ async def test_rubbish_is_counted_and_dropped(tmp_path: Path) -> None:
             await publish(SHOP.up(topics.STATE), messages.req(1, EPOCH))
             await publish(
                 SHOP.up(topics.REQ),
-                b'{"v":1,"type":"req","have":-1,"acked":0,"erase_seq":0,"epoch":"' + EPOCH.encode() + b'"}',
+                messages.req(0, EPOCH).replace(b'"have":0', b'"have":-1'),
             )
             await publish("rg/1/ACME/munich-1/gw-1/up/events", b"{}")
             await publish(SHOP.up(topics.ACK), b"{" * 97 * 1024)
@@ -421,7 +421,7 @@ async def test_a_card_bound_in_one_shop_is_known_in_all(tmp_path: Path) -> None:
                 hq.record([member("m-1"), code("b-1", "m-1", until_ms=NOW_MS + 600_000)])
                 await until(lambda: gateway.version == other.version == 2)
                 for event in (bound(1, NOW_MS), bound(2, NOW_MS, binding_id="b-9")):
-                    payload = messages.events(EPOCH, event.first, event.last, event.rows)
+                    payload = event_messages.events(EPOCH, event.first, event.last, event.rows)
                     await gateway.transport.publish(SHOP.up(topics.EVENTS), payload)
                 await until(lambda: gateway.acked == 2)
                 await until(lambda: gateway.version == other.version == 4)

@@ -15,7 +15,7 @@ from gateway.core.changes import OutboxRow
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
-from sync import messages
+from sync import event_messages, messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -50,7 +50,7 @@ async def client(ledger: Ledger) -> AsyncIterator[httpx.AsyncClient]:
 
 def ingest(ledger: Ledger, seq: int, **body: object) -> None:
     row = OutboxRow(seq, NOW_MS + seq, "visit.entered", json.dumps(body))
-    ledger.ingest(SHOP, messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
+    ledger.ingest(SHOP, event_messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
 
 
 @asynccontextmanager

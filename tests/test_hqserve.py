@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sync import link, messages, topics
+from sync import event_messages, link, topics
 from sync.hq import service
 from tests.rigs import postgres
 from tests.rigs.broker import Broker
@@ -28,9 +28,9 @@ async def test_it_serves_until_it_is_told_to_stop(kind: str, tmp_path: Path) -> 
         transport = link.Transport(link.Address("127.0.0.1", broker.port), "shop", random.Random(1))
         await transport.connect()
         await transport.subscribe([SHOP.down(topics.ACK)])
-        await transport.publish(SHOP.up(topics.EVENTS), messages.events(EPOCH, 1, 3, batch(1, 3).rows))
+        await transport.publish(SHOP.up(topics.EVENTS), event_messages.events(EPOCH, 1, 3, batch(1, 3).rows))
         async for message in transport.messages():
-            assert messages.parse_ack(message.payload).seq == 3
+            assert event_messages.parse_ack(message.payload).seq == 3
             break
         await transport.close()
         serving.send_signal(signal.SIGTERM)

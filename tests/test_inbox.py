@@ -8,9 +8,10 @@ from gateway.core.fetching import Piece
 from gateway.errors import PeerError, StoreError
 from gateway.forgetting import Followed
 from gateway.health import Health
-from sync import command_messages, erase_messages, messages, pieces
+from sync import command_messages, erase_messages, event_messages, messages, pieces
+from sync.event_messages import Ack
 from sync.inbox import Inbox
-from sync.messages import Ack, Head
+from sync.messages import Head
 from sync.topics import ACK, CMD, DELTA, ERASE, HEAD, KEYS, PIECE, Topics
 from tests.rigs.signed import Believer, signed
 from tests.rigs.signed import keys as signed_keys
@@ -68,7 +69,7 @@ class World:
 async def test_each_topic_reaches_its_reader() -> None:
     world = World()
     await world.inbox.handle(PLACE.down(HEAD), messages.head(7, 3, 5))
-    await world.inbox.handle(PLACE.down(ACK), messages.ack(EPOCH, 9))
+    await world.inbox.handle(PLACE.down(ACK), event_messages.ack(EPOCH, 9))
     await world.inbox.handle(PLACE.down(DELTA), DELTA_6_TO_7)
     assert world.told == [
         ("erasures", 5),
@@ -112,7 +113,7 @@ async def test_a_full_disk_is_not_the_peers_fault() -> None:
 @pytest.mark.parametrize(
     ("topic", "payload", "reason"),
     [
-        (PLACE.down(ACK), messages.ack(EPOCH, 101), "ack_ahead"),
+        (PLACE.down(ACK), event_messages.ack(EPOCH, 101), "ack_ahead"),
         (PLACE.down(ACK), messages.head(7, 3), "type"),
         (PLACE.down(HEAD), b"", "not_json"),
         (PLACE.down(DELTA), DELTA_6_TO_7.replace(b"member.erase", b"member.print"), "op"),
@@ -180,7 +181,7 @@ async def test_nothing_is_applied_that_was_not_signed_for_this_gateway_and_topic
         (DELTA, signed(PLACE, DELTA, DELTA_6_TO_7, 4)),
         (ERASE, ERASE_7),
         (HEAD, messages.head(7, 3, 5)),
-        (ACK, messages.ack(EPOCH, 9)),
+        (ACK, event_messages.ack(EPOCH, 9)),
     ):
         await world.inbox.handle(PLACE.down(topic), payload)
     assert world.told == ["ask"]

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import ShopClock
-from sync import link, messages, topics, uplink
+from sync import link, uplink
 from tests.rigs.broker import Broker
 from tests.rigs.busy import Busy
 from tests.rigs.figures import Tell
-from tests.rigs.line import EPOCH, Hq, Shop
+from tests.rigs.line import Hq, Shop
 from tests.rigs.network import network
 from tests.rigs.wire import wire
 from tests.test_uplink import headquarters, running, until
@@ -96,7 +96,7 @@ async def test_a_clock_that_jumps_a_year_while_events_wait_changes_nothing(
                 assert shop.part is not None
                 assert "does not confirm" in shop.part.detail
             hq.mute = False
-            await hq.down(topics.ACK, messages.ack(EPOCH, hq.watermark))
+            await hq.confirm()
             steps.off_ms = 0  # and somebody corrects it
             shop.clock.follow_step()
             shop.happen(20)

@@ -18,8 +18,9 @@ from gateway.core import sealing
 from gateway.core.changes import OutboxRow
 from gateway.results import Result
 from gateway.store import Store
+from sync.event_messages import EventBatch
 from sync.hq.ledger import Ledger
-from sync.messages import EventBatch, State
+from sync.messages import State
 from sync.topics import Topics
 
 ROOT = Path(__file__).parents[1]

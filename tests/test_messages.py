@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.changes import Delta, EraseReceipt, Erasure, MemberErase, OfferDrop, OutboxRow
+from gateway.core.streams import Stream
 from gateway.errors import PeerError
-from sync import erase_messages, messages
+from sync import erase_messages, event_messages, messages
 from sync.fields import MAX_MS
 
 EPOCH = "0123456789abcdef" * 2
@@ -26,23 +27,23 @@ values = st.recursive(
 )
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "delta": messages.parse_delta,
-    "events": messages.parse_events,
+    "events": event_messages.parse_events,
     "state": messages.parse_state,
     "req": messages.parse_req,
     "applied": messages.parse_applied,
     "head": messages.parse_head,
-    "ack": messages.parse_ack,
+    "ack": event_messages.parse_ack,
     "erase": erase_messages.parse_erase,
     "erased": erase_messages.parse_erased,
 }
 SAMPLES = {
     "delta": messages.delta(4, 6, [{"op": "member.erase", "body": {"member_id": "m1"}}]),
-    "events": messages.events(EPOCH, 3, 5, [OutboxRow(5, 1, "visit.entered", "{}")]),
+    "events": event_messages.events(EPOCH, 3, 5, [OutboxRow(5, 1, "visit.entered", "{}")]),
     "state": messages.state(True, 2, EPOCH, 7, KEY),
     "req": messages.req(7, EPOCH),
     "applied": messages.applied(7),
     "head": messages.head(7, 2),
-    "ack": messages.ack(EPOCH, 5),
+    "ack": event_messages.ack(EPOCH, 5),
     "erase": erase_messages.erase(4, [Erasure(5, "m1"), Erasure(6, "m2")]),
     "erased": erase_messages.erased(6, [EraseReceipt(5, {"member": 1}), EraseReceipt(6, {})]),
 }
@@ -59,25 +60,13 @@ def reason(kind: str, payload: bytes) -> str:
 
 @given(counts, counts, epochs, st.booleans())
 def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> None:
+    acked = {Stream.VITAL: n, Stream.BUSINESS: m, Stream.TELEMETRY: 0}
     assert messages.parse_state(messages.state(online, n, epoch, m, KEY)) == messages.State(online, n, epoch, m, KEY)
-    assert messages.parse_req(messages.req(n, epoch, n, m)) == messages.Req(n, epoch, n, m)
+    assert messages.parse_req(messages.req(n, epoch, acked, m)) == messages.Req(n, epoch, acked, m)
     assert messages.parse_applied(messages.applied(n)) == n
     assert messages.parse_head(messages.head(n, m, n)) == messages.Head(n, m, n)
     told = min(n, MAX_MS)
     assert messages.parse_head(messages.head(n, m, n, told)) == messages.Head(n, m, n, told)
-    assert messages.parse_ack(messages.ack(epoch, n)) == messages.Ack(epoch, n)
-
-
-batches = st.lists(st.integers(0, messages.MAX_SPAN), min_size=1, max_size=50, unique=True)
-
-
-@given(epochs, st.integers(1, 2**40), batches, st.data())
-def test_events_come_back(epoch: str, start: int, steps: list[int], data: st.DataObject) -> None:
-    seqs = [start + step for step in steps]
-    bodies = st.dictionaries(st.text("abc_"), values, max_size=3).map(messages.compact)
-    rows = tuple(OutboxRow(seq, seq % 977, "decision.made", data.draw(bodies)) for seq in sorted(seqs))
-    payload = messages.events(epoch, rows[0].seq, rows[-1].seq, rows)
-    assert messages.parse_events(payload) == messages.EventBatch(epoch, rows[0].seq, rows[-1].seq, rows)
 
 
 def test_delta_comes_back_in_order() -> None:
@@ -146,35 +135,19 @@ def test_size_and_nesting_are_bounded(kind: str) -> None:
 def test_nesting_up_to_the_bound_is_accepted() -> None:
     def batch(depth: int) -> bytes:
         body = '{"deep":' + "[" * depth + "]" * depth + "}"
-        return messages.events(EPOCH, 1, 1, [OutboxRow(1, 1, "a", body)])
+        return event_messages.events(EPOCH, 1, 1, [OutboxRow(1, 1, "a", body)])
 
     # The message, its list of events, the event and its body are four levels.
-    assert messages.parse_events(batch(messages.MAX_NESTING - 4)).last == 1
+    assert event_messages.parse_events(batch(messages.MAX_NESTING - 4)).last == 1
     assert reason("events", batch(messages.MAX_NESTING - 3)) == "nesting"
 
 
 def test_lone_surrogates_are_refused_because_no_database_takes_them() -> None:
     body = '{"name":"\\ud800"}'
-    payload = messages.events(EPOCH, 1, 1, [OutboxRow(1, 1, "a", "{}")]).replace(
+    payload = event_messages.events(EPOCH, 1, 1, [OutboxRow(1, 1, "a", "{}")]).replace(
         b'"body":{}', b'"body":' + body.encode()
     )
     assert reason("events", payload) == "text"
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "seqs"),
-    [(1, 2**40, [2**40]), (1, 3, [1, 2]), (2, 2, [1, 2]), (1, 2, [2, 2]), (1, 3, [3, 2, 3]), (1, 1, [2])],
-)
-def test_batches_whose_numbers_do_not_rise_to_last_are_refused(first: int, last: int, seqs: list[int]) -> None:
-    rows = [OutboxRow(seq, 1, "a", "{}") for seq in seqs]
-    assert reason("events", messages.events(EPOCH, first, last, rows)) == "range"
-
-
-def test_a_batch_holds_1_to_50_events() -> None:
-    rows = [OutboxRow(seq, 1, "a", "{}") for seq in range(1, 52)]
-    assert len(messages.parse_events(messages.events(EPOCH, 1, 50, rows[:50])).rows) == messages.MAX_EVENTS
-    assert reason("events", messages.events(EPOCH, 1, 51, rows)) == "fields"
-    assert reason("events", messages.events(EPOCH, 1, 1, [])) == "fields"
 
 
 @pytest.mark.parametrize(("parent", "version", "n_ops"), [(5, 4, 0), (5, 4, 1), (5, 5, 1)])

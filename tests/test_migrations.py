@@ -3,6 +3,7 @@
 import pytest
 from sqlite_utils import Database
 
+from gateway.core.streams import TYPES, Stream, stream_of
 from gateway.errors import ConfigError
 from gateway.migrations import gateway, migrate
 
@@ -30,6 +31,7 @@ RELEASED = [
     "plays",
     "colleagues",
     "commands",
+    "streams",
 ]
 
 
@@ -53,6 +55,19 @@ def test_the_schema_is_complete(db: Database) -> None:
         "consent_parked",
         "notice",
     } <= set(db.table_names())
+
+
+def test_what_waited_before_there_were_streams_finds_its_own(db: Database) -> None:
+    gateway.apply(db, stop_before="streams")
+    db["meta"].insert({"key": "acked_seq", "value": "7"})
+    kinds = [kind for kinds in TYPES.values() for kind in kinds]
+    for seq, kind in enumerate(kinds, start=8):
+        db["outbox"].insert({"seq": seq, "at_ms": 1, "type": kind, "body": b""})
+    migrate(db)
+    found = db.execute("SELECT type, stream FROM outbox ORDER BY seq").fetchall()
+    assert found == [(kind, stream_of(kind).number) for kind in kinds]
+    kept = dict(db.execute("SELECT key, value FROM meta").fetchall())
+    assert kept == {f"acked_seq.{stream}": "7" for stream in Stream}
 
 
 def test_a_newer_file_is_refused_with_its_name(db: Database) -> None:

@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from tests.rigs.browser import in_one_chromium, shared
 from tests.rigs.colleagues import PINS, crew
+from tests.rigs.confirm import confirm
 from tests.rigs.lockopeners import typed
 from tests.rigs.looks import faults
 from tests.rigs.own import Browser
@@ -52,7 +53,7 @@ async def test_what_a_tablet_redeems_stands_in_its_shift_with_the_colleague(tmp_
         told = await desk.told("redemption.committed")
         assert [body["staff_id"] for body in told] == ["ada"]
         last = await desk.shop.store.run(lambda tx: max(row.seq for row in tx.outbox_after(0, 1_000)))
-        await desk.shop.store.run(lambda tx: tx.acknowledge(last))
+        await desk.shop.store.run(lambda tx: confirm(tx, last))
         found = await log(ada)
         assert found["lines"][0]["synced"] is True and found["waiting"] == 0
         bo = await unlocked(desk, "bo")

@@ -7,7 +7,7 @@ import pytest
 
 from gateway import shopyear, simevents
 from gateway.core.changes import OutboxRow
-from sync import messages
+from sync import event_messages
 
 # What half an hour of the demo told headquarters (493 events); tills and screens were silent in it.
 DEMO = {
@@ -73,5 +73,5 @@ def test_every_body_fits_the_contract() -> None:
     rows = [OutboxRow(n, int(one.at_s * 1000), one.type, json.dumps(one.body)) for n, one in enumerate(told, 1)]
     for at in range(0, len(rows), 20):
         some = rows[at : at + 20]
-        payload = messages.events("ab" * 16, some[0].seq, some[-1].seq, some)
-        assert len(messages.parse_events(payload).rows) == len(some)
+        payload = event_messages.events("ab" * 16, some[0].seq, some[-1].seq, some)
+        assert len(event_messages.parse_events(payload).rows) == len(some)

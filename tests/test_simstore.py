@@ -2,6 +2,7 @@ import pytest
 
 from gateway.core.changes import Delta, Erasure, Erasures
 from gateway.core.model import Event
+from gateway.core.streams import Stream
 from sync import simstore
 from sync.simstore import SimStore, Spread, Tally
 
@@ -24,12 +25,24 @@ async def test_what_is_committed_waits_until_it_is_acknowledged() -> None:
     happen(one, 5)
     assert len(woken) == 5
     assert [row.seq for row in await one.outbox_after(2, 2)] == [3, 4]
-    await one.acknowledge(3)
+    await one.acknowledge(Stream.BUSINESS, 3)
     assert [row.seq for row in await one.outbox_after(3, 50)] == [4, 5]
     assert await one.outbox_after(5, 50) == []
-    await one.acknowledge(3)
+    await one.acknowledge(Stream.BUSINESS, 3)
     assert (tally.committed, tally.acknowledged, one.waiting, tally.lag.count) == (5, 3, 2, 3)
-    assert (await one.acknowledged(), await one.last_number()) == (3, 5)
+    assert (await one.acknowledged(), await one.last_number()) == (dict.fromkeys(Stream, 0) | {Stream.BUSINESS: 3}, 5)
+
+
+async def test_each_stream_waits_and_is_confirmed_on_its_own() -> None:
+    one = store()
+    for number, kind in enumerate(("visit.entered", "screen.played", "points.changed", "visit.left")):
+        one.commit(Event(kind, number, {}))
+    assert await one.outbox_newest() == {Stream.VITAL: 3, Stream.BUSINESS: 4, Stream.TELEMETRY: 2}
+    assert [row.seq for row in await one.outbox_after(0, 50)] == [1, 2, 3, 4]
+    assert [row.seq for row in await one.outbox_after(0, 50, Stream.BUSINESS, 3)] == [1]
+    await one.acknowledge(Stream.BUSINESS, 4)
+    assert [row.seq for row in await one.outbox_after(0, 50)] == [2, 3]
+    assert await one.outbox_newest() == {Stream.VITAL: 3, Stream.BUSINESS: 0, Stream.TELEMETRY: 2}
 
 
 async def test_a_store_without_headquarters_ends_to_write_down(monkeypatch: pytest.MonkeyPatch) -> None:

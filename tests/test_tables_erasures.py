@@ -9,6 +9,7 @@ from gateway.core.redemption import Redemption, State, Step, Times
 from gateway.core.vault import Vault
 from gateway.records import Tx
 from gateway.tables import erasures
+from tests.rigs.confirm import confirm
 
 # Columns that say whom a row is about. `credential.member_id` and its kin are found by their name; a table that names a
 # member otherwise has to be added here and to the list that is tested.
@@ -139,7 +140,7 @@ def test_a_request_that_is_not_confirmed_is_known(tx: Tx) -> None:
     assert not tx.asks_for_erasure()
     tx.emit(Event("erasure.requested", 1, {"member_id": "m-1"}))
     assert tx.asks_for_erasure()
-    assert tx.acknowledge(1)  # True: it has to leave the log too
+    assert confirm(tx, 1)  # True: it has to leave the log too
     assert not tx.asks_for_erasure()
 
 

@@ -7,7 +7,6 @@ from gateway.core.learning import Choice, Share
 from gateway.core.model import (
     Contact,
     Decision,
-    Event,
     Member,
     Offer,
     Pause,
@@ -95,44 +94,6 @@ def test_a_decision_is_told_with_its_reasons(tx: Tx) -> None:
     assert (row.seq, row.at_ms, row.type) == (1, NOW_MS, "decision.made")
     assert json.loads(row.body)["reasons"] == [["*", "x"]]
     assert tx.waiting() == 1
-
-
-def test_acknowledging_is_idempotent_and_never_goes_back(tx: Tx) -> None:
-    for number in range(3):
-        tx.emit(Event("visit.entered", number, {}))
-    tx.acknowledge(2)
-    tx.acknowledge(1)
-    assert tx.acked_seq == 2
-    assert [row.seq for row in tx.outbox_after(0, 10)] == [3]
-
-
-def test_an_event_is_sealed_for_its_number_and_bears_its_member(tx: Tx) -> None:
-    tx.emit(Event("visit.entered", 1, {"member_id": "m1", "zone": "Weinkeller"}))
-    tx.emit(Event("shop.opened", 2, {}))
-    assert [row[0] for row in tx._all("SELECT member_id FROM outbox ORDER BY seq")] == ["m1", None]
-    assert "Weinkeller" not in repr(tx._all("SELECT * FROM outbox"))
-    tx._db.execute("UPDATE outbox SET seq = seq + 10")
-    assert [row.body for row in tx.outbox_after(0, 9)] == ["", ""]
-
-
-def test_numbers_are_never_given_twice(tx: Tx) -> None:
-    tx.emit(Event("visit.entered", 1, {}))
-    tx.emit(Event("visit.entered", 2, {}))
-    tx.acknowledge(2)
-    tx.emit(Event("visit.entered", 3, {}))
-    assert [row.seq for row in tx.outbox_after(0, 9)] == [3]
-
-
-def test_an_erased_members_event_that_does_not_open_keeps_its_place(tx: Tx) -> None:
-    for number in range(2):
-        tx.emit(Event("credential.bound", number, {"member_id": "m1", "value": "aa", "kind": "pass"}))
-    tx._db.execute("UPDATE outbox SET body = x'00' WHERE seq = 1")
-    tx.strip_outbox("m1")
-    assert [json.loads(row.body) for row in tx.outbox_after(0, 9)] == [
-        {"member_id": "erased"},
-        {"member_id": "erased", "kind": "pass"},
-    ]
-    assert "m1" not in repr(tx._all("SELECT * FROM outbox"))
 
 
 def test_what_showed_an_offer_last_is_found(tx: Tx) -> None:

@@ -8,6 +8,7 @@ from gateway.core.changes import StaffPut
 from gateway.core.identity import static_digest
 from gateway.core.model import Event
 from gateway.core.shift import Tries
+from gateway.core.streams import Stream
 from gateway.store import Store
 from tests.rigs.colleagues import badge, colleague, crew
 
@@ -69,7 +70,7 @@ async def test_acts_are_found_by_tablet_or_colleague_and_are_synced_once_confirm
     assert found == ["r-3", "r-2", "r-1"]
     assert [one.redemption_id for one in await store.run(lambda tx: tx.acts("t1", "", NOW + 1, 9))] == ["r-3"]
     seq = (await store.run(lambda tx: tx.outbox_after(0, 9)))[0].seq
-    await store.run(lambda tx: tx.acknowledge(seq))
+    await store.run(lambda tx: tx.acknowledge(Stream.VITAL, seq))
     assert [one.synced for one in await store.run(lambda tx: tx.acts("t1", "ada", NOW, 9))] == [False, False, True]
     await store.run(lambda tx: act(tx, 1, "t9", "bo"))
     last = (await store.run(lambda tx: tx.acts("t1", "ada", NOW, 9)))[-1]

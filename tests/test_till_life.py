@@ -25,14 +25,16 @@ from gateway.core.model import Keep, Offer, ShopConfig
 from gateway.core.reckoning import Reckoning
 from gateway.core.redemption import Times
 from gateway.core.spans import DAY_MS
+from gateway.core.streams import Stream
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.reserving import AtTill
 from gateway.tables.rows import FLOOR
-from sync import messages
+from sync import event_messages, messages
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
+from tests.rigs.confirm import confirm
 from tests.rigs.seeds import many
 
 START_MS = 1_800_000_000_000
@@ -246,17 +248,17 @@ class TillLife(RuleBasedStateMachine):
     def _deliver(self, which: int, seed: int) -> None:
         box, rng, where = self.boxes[which], random.Random(seed), Topics("acme", SHOPS[which], "gw")
         epoch = f"{which:032x}"
-        rows = box.tx.outbox_after(box.tx.acked_seq, 10_000)
+        rows = box.tx.outbox_after(box.tx.acked(Stream.VITAL), 10_000)
         pieces = [rows[start : start + 5] for start in range(0, len(rows), 5)] * 2
         rng.shuffle(pieces)
-        watermark = box.tx.acked_seq
+        watermark = box.tx.acked(Stream.VITAL)
         for piece in pieces:
-            batch = messages.EventBatch(epoch, piece[0].seq, piece[-1].seq, tuple(piece))
+            batch = event_messages.EventBatch(epoch, piece[0].seq, piece[-1].seq, tuple(piece))
             done = self.hq.ingest(where, batch, START_MS)
             assert set(done.redeemed) <= {"double"}
-            watermark = max(watermark, done.watermark)
+            watermark = max(watermark, done.held.watermark)
         assert not rows or watermark == rows[-1].seq
-        box.tx.acknowledge(watermark)
+        confirm(box.tx, watermark)
 
     @staticmethod
     def _net(box: Box, where: str) -> int:

@@ -13,7 +13,7 @@ from gateway.core import coupon
 from gateway.core.coupon import Coupon, PublicKey
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError
-from sync import messages
+from sync import event_messages
 from sync.hq import keyfiles
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
@@ -199,7 +199,7 @@ def test_passes_that_are_out_of_date_are_listed_and_struck_and_doubles_stand_beh
     with closing(Ledger(tmp_path / "hq.db")) as ledger:
         for number, shop in enumerate((SHOP, Topics("acme", "berlin-2", "gw-1"))):
             row = event(1, "committed", redemption_id=f"r-{number}", coupon=used)
-            ledger.ingest(shop, messages.EventBatch("ab" * 16, 1, 1, (row,)), 5_000)
+            ledger.ingest(shop, event_messages.EventBatch("ab" * 16, 1, 1, (row,)), 5_000)
     run(parser, "passes")
     row = json.loads(capsys.readouterr().out)
     assert (row["coupon"], row["state"], row["store"]) == (used, "used", "acme/berlin-2")

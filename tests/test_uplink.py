@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from gateway.core.changes import EraseReceipt, Erasure
+from gateway.core.streams import Stream
 from gateway.errors import StoreError, UnavailableError
-from sync import erase_messages, messages, tlsfiles, topics, uplink
+from sync import erase_messages, event_messages, messages, tlsfiles, topics, uplink
 from sync.backoff import Backoff
+from sync.hq.marks import Held
 from sync.link import Transport
-from sync.outbox import STALL_MS, WINDOW
+from sync.outbox import FOR_NEW, STALL_MS, WINDOW
 from sync.topics import Topics
 from tests.rigs import packets
 from tests.rigs.broker import KINDS, Broker
@@ -89,7 +91,8 @@ async def test_a_backup_goes_on_under_another_name_and_loses_nothing(one_broker:
         async with running(shop):
             await until(lambda: not shop.rows)
         backup = Shop(one_broker.port)
-        backup.seq = backup.watermark = 2  # the whole disk as it was after two events, also what is beside the database
+        backup.seq = 2  # the whole disk as it was after two events, also what is beside the database
+        backup.watermarks[Stream.VITAL] = 2
         backup.happen(1)
         async with running(backup):
             await until(lambda: not backup.rows)
@@ -117,11 +120,11 @@ async def test_greeting_comes_in_order_and_carries_the_boot_number(broker: Broke
 async def test_broker_killed_and_restarted_in_mid_stream_loses_nothing(broker: Broker) -> None:
     shop = Shop(broker.port)
     held: dict[tuple[str, int], int] = {}
-    spans: set[tuple[int, int]] = set()
+    marks = dict.fromkeys(Stream, Held(0, ()))
     async with running(shop):
         for boot in range(1, 4):
             hq = Hq(broker.port, boot)
-            hq.held, hq.spans = held, spans
+            hq.held, hq.marks = held, marks
             async with headquarters(hq):
                 shop.happen(200, size=400)
                 wanted = len(held) + 60
@@ -131,7 +134,7 @@ async def test_broker_killed_and_restarted_in_mid_stream_loses_nothing(broker: B
             await until(lambda: shop.part is not None and shop.part.state == "degraded")
             broker.start()
         hq = Hq(broker.port, 9)
-        hq.held, hq.spans = held, spans
+        hq.held, hq.marks = held, marks
         async with headquarters(hq):
             await until(lambda: not shop.rows)
     assert sorted(seq for _, seq in held) == list(range(1, 3 * 230 + 1))
@@ -159,12 +162,28 @@ async def test_no_more_than_20_batches_without_an_ack(one_broker: Broker, monkey
     hq.mute = True
     shop.happen(50 * (WINDOW + 5))
     async with headquarters(hq), running(shop):
+        await until(lambda: len(hq.held) == 50 * (WINDOW - FOR_NEW))
+        shop.happen(50 * (WINDOW + 5))
         await until(lambda: len(hq.held) == 50 * WINDOW)
         await asyncio.sleep(0.3)
         assert len(hq.held) == 50 * WINDOW
         hq.mute = False
-        await hq.down(topics.ACK, messages.ack(EPOCH, hq.watermark))
+        await hq.confirm()
         await until(lambda: not shop.rows)
+
+
+async def test_what_happens_now_passes_a_long_backlog(one_broker: Broker) -> None:
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    shop.happen(5_000, stream=Stream.BUSINESS)
+    async with headquarters(hq), running(shop):
+        await until(lambda: len(hq.held) >= 200)
+        shop.happen(1)
+        shop.happen(1, stream=Stream.BUSINESS)
+        await until(lambda: {(EPOCH, 5_001), (EPOCH, 5_002)} <= hq.held.keys())
+        assert len(hq.held) < 4_000, "most of the rest was still to come"
+        await until(lambda: not shop.rows)
+    assert seqs_of(hq) == list(range(1, 5_003))
+    assert set(hq.held.values()) == {1}, "and nothing was sent twice"
 
 
 async def test_a_lost_ack_is_asked_for_by_sending_again(one_broker: Broker) -> None:
@@ -199,7 +218,7 @@ async def test_a_silent_hq_turns_health_degraded_and_the_first_ack_mends_it(one_
         assert shop.part.action
         assert not shop.uplink.is_there
         hq.mute = False
-        await hq.down(topics.ACK, messages.ack(EPOCH, 1))
+        await hq.down(topics.ACK, event_messages.ack(EPOCH, 1))
         await until(lambda: shop.part is not None and shop.part.state == "ok")
 
 
@@ -273,8 +292,8 @@ async def test_rubbish_on_every_down_topic_is_counted_and_the_link_stays_up(brok
         for leaf in topics.DOWN_LEAVES:
             for payload, _ in spoiled:
                 await hq.down(leaf, payload)
-        await hq.down(topics.ACK, messages.ack(OTHER_EPOCH, 1))
-        await hq.down(topics.ACK, messages.ack(EPOCH, 10**6))
+        await hq.down(topics.ACK, event_messages.ack(OTHER_EPOCH, 1))
+        await hq.down(topics.ACK, event_messages.ack(EPOCH, 10**6))
         await hq.down(topics.DELTA, messages.delta(0, 1, [{"op": "member.clone", "body": {}}]))
         shop.happen(1)
         await until(lambda: not shop.rows)

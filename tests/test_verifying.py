@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import PeerError, StoreError
-from sync import messages, signing, topics
+from sync import event_messages, messages, signing, topics
 from sync.signing import Role
 from sync.topics import Topics
 from sync.verifying import TROUBLES, Moment, Verifier
@@ -12,7 +12,7 @@ from tests.rigs.signed import DAY_MS, NOW_MS, Believer, Notebook, certificate, k
 PLACE = Topics("acme", "berlin", "gw1")
 OTHER = Topics("acme", "berlin", "gw2")
 HEAD = messages.head(7, 3, 5, NOW_MS)
-ACK = messages.ack("ab" * 16, 9)
+ACK = event_messages.ack("ab" * 16, 9)
 
 
 async def opened(one: Believer, payload: bytes, leaf: str = topics.HEAD, place: Topics = PLACE) -> bytes | str:

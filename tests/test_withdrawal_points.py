@@ -17,6 +17,7 @@ from gateway.core.stage import Stage
 from gateway.flow import Flow
 from gateway.records import Tx
 from gateway.store import Store
+from tests.rigs.confirm import confirmed
 from tests.rigs.points import Break, Point, each_break, each_point, fails
 from tests.rigs.shop import Shop, consent, member, open_shop
 
@@ -115,7 +116,7 @@ async def point_14_an_erasure_leaves_no_byte_in_the_files(folder: Path) -> None:
     before = holding(folder)
     assert await shop.flow.on_erase(MARKED, "tablet") == "ok"
     await shop.settle()
-    await shop.store.acknowledge(1_000)  # headquarters heard of it
+    await confirmed(shop.store, 1_000)  # headquarters heard of it
     await shop.tick(61_000)
     found = holding(folder)
     rows = await shop.store.run(lambda tx: tx.has_member(MARKED) or bool(tx.credentials(MARKED)))

@@ -1,15 +1,15 @@
-"""What was decided, and what headquarters is to hear."""
+"""What was decided, and what members met and answered."""
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.core.changes import OutboxRow
 from gateway.core.model import Contact, Decision, Event, Reason
 from gateway.core.recorded import Inputs, dump, load
 from gateway.core.spans import DAY_MS
-from gateway.tables.rows import DECISION_INPUTS, OUTBOX_BODY, Rows, as_json
+from gateway.tables.outbox import Outbox
+from gateway.tables.rows import DECISION_INPUTS, as_json
 
 # Of one decision. A reason has some 25 bytes, so a row has at most 5 kB; of a thousand offers it would have 25.
 MAX_KEPT_REASONS = 200
@@ -28,8 +28,8 @@ class Made(NamedTuple):
     inputs: Inputs | None
 
 
-class History(Rows):
-    """The tables `decision`, `contact` and `outbox`."""
+class History(Outbox):
+    """The tables `decision` and `contact`."""
 
     def record(self, decision: Decision, inputs: Inputs | None = None) -> None:
         """Store a decision with its reasons and what it depended on, and tell HQ, which hears nothing of the latter."""
@@ -64,69 +64,6 @@ class History(Rows):
             body["learned"] = {"segment": choice.segment, "shares": [[*share] for share in choice.shares]}
         self.emit(Event("decision.made", decision.at_ms, body))
 
-    @property
-    def last_number(self) -> int:
-        """The newest number of the outbox, 0 = none was given yet."""
-        last = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
-        return 0 if last is None else int(last[0])
-
-    def emit(self, event: Event) -> None:
-        """Append an event to the outbox."""
-        # The number is known before the row is there, because the body is sealed for it.
-        seq = self.last_number + 1
-        self._db.execute(
-            "INSERT INTO outbox (seq, at_ms, type, body, member_id) VALUES (?, ?, ?, ?, ?)",
-            [seq, event.at_ms, event.type, self._seal_event(seq, event.body), event.body.get("member_id")],
-        )
-
-    def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
-        """The next events that HQ has not confirmed. One that does not open has an empty body, which is no JSON."""
-        rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
-        return [
-            OutboxRow(number, at_ms, kind, (self._open(OUTBOX_BODY, body, number) or b"").decode())
-            for number, at_ms, kind, body in rows
-        ]
-
-    def strip_outbox(self, member_id: str) -> int:
-        """A member's events that HQ has not confirmed lose pseudonym, card and name and keep the fact; how many."""
-        # Without an index: reading 100,000 rows at an erasure is cheaper than a page more with every commit.
-        rows = self._all("SELECT seq, body FROM outbox WHERE member_id = ?", member_id)
-        for seq, sealed in rows:
-            body = json.loads(self._open(OUTBOX_BODY, sealed, seq) or b"{}") | {"member_id": "erased"}
-            for personal in ("value", "call_name", "language", "age"):
-                body.pop(personal, None)
-            self._db.execute(
-                "UPDATE outbox SET body = ?, member_id = NULL WHERE seq = ?", [self._seal_event(seq, body), seq]
-            )
-        return len(rows)
-
-    def seal_outbox(self) -> None:
-        """Seal the events that an older release left in clear."""
-        for seq, body in self._all("SELECT seq, body FROM outbox WHERE typeof(body) = 'text'"):
-            self._db.execute(
-                "UPDATE outbox SET body = ? WHERE seq = ?", [self._seal(OUTBOX_BODY, body.encode(), seq), seq]
-            )
-
-    def acknowledge(self, seq: int) -> bool:
-        """HQ holds everything up to `seq`: the only statement that deletes from the outbox.
-
-        True = one of them said what a card or phone shows, who joined or who asked to be forgotten: it has to leave the
-        write-ahead log too.
-        """
-        kinds = "'credential.bound', 'member.enrolled', 'erasure.requested'"
-        shows = self._all(f"SELECT 1 FROM outbox WHERE seq <= ? AND type IN ({kinds}) LIMIT 1", seq)
-        self._db.execute("DELETE FROM outbox WHERE seq <= ?", [seq])
-        self.put_meta("acked_seq", str(max(seq, self.acked_seq)))
-        return bool(shows)
-
-    @property
-    def acked_seq(self) -> int:
-        return int(self.meta("acked_seq") or 0)
-
-    def waiting(self) -> int:
-        """Events that HQ has not confirmed."""
-        return int(self._all("SELECT count(*) FROM outbox")[0][0])
-
     def decisions(self, member_id: str) -> list[dict[str, Any]]:
         """Every decision about a member that is kept, oldest first; `reasons` as pairs of candidate and code, `inputs`
         as they were written, None where there are none."""
@@ -158,14 +95,6 @@ class History(Rows):
     def _opened_inputs(self, row: Mapping[str, Any]) -> bytes | None:
         sealed = row["inputs"]
         return None if sealed is None else self._open(DECISION_INPUTS, sealed, row["decision_id"])
-
-    def waiting_about(self, member_id: str) -> list[OutboxRow]:
-        """Events about a member that HQ has not confirmed."""
-        rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE member_id = ? ORDER BY seq", member_id)
-        return [
-            OutboxRow(seq, at_ms, kind, (self._open(OUTBOX_BODY, sealed, seq) or b"{}").decode())
-            for seq, at_ms, kind, sealed in rows
-        ]
 
     def note_contact(self, member_id: str, decision_id: str, contact: Contact) -> bool:
         """Note an answer to an offer, or an offer that was met beyond a screen: on a colleague's tablet, at a till.
@@ -265,9 +194,6 @@ class History(Rows):
             return None
         found = dict(zip(names, row, strict=True))
         return found | {"reasons": json.loads(found["reasons"])}
-
-    def _seal_event(self, seq: int, body: object) -> bytes:
-        return self._seal(OUTBOX_BODY, as_json(body).encode(), seq)
 
 
 def kept_reasons(reasons: Sequence[Reason]) -> list[list[str]]:

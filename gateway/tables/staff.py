@@ -8,7 +8,9 @@ from gateway.core.identity import static_digest
 from gateway.core.model import CredentialKind
 from gateway.core.shift import Tries
 from gateway.core.staff import Badge, Colleague, PinHash
-from gateway.tables.rows import STAFF_BODY, Rows, as_json
+from gateway.core.streams import Stream
+from gateway.tables.outbox import Outbox
+from gateway.tables.rows import STAFF_BODY, as_json
 
 _KNOWN = "staff"  # "1": there is a lock, also while the colleagues themselves are wiped
 
@@ -23,7 +25,7 @@ class ShiftAct:
     synced: bool
 
 
-class StaffRows(Rows):
+class StaffRows(Outbox):
     """The tables `staff` and `staff_act`."""
 
     def put_staff(self, put: StaffPut, site_key: bytes) -> None:
@@ -71,7 +73,7 @@ class StaffRows(Rows):
     def note_act(self, redemption_id: str, tablet: str, staff_id: str, at_ms: int) -> None:
         """A tablet asked for the step of this redemption that was told last; `staff_id` "" where nobody was unlocked
         at it. Whose the first one was stays."""
-        (seq,) = self._one("SELECT coalesce(max(seq), 0) FROM outbox")
+        seq = self.newest(Stream.VITAL)  # in which redemptions are told
         self._db.execute(
             """INSERT INTO staff_act (redemption_id, tablet, staff_id, at_ms, seq, kept_from_ms)
                VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (redemption_id) DO UPDATE SET seq = excluded.seq""",
@@ -85,7 +87,7 @@ class StaffRows(Rows):
                AND (tablet = ? OR (staff_id <> '' AND staff_id = ?)) ORDER BY at_ms DESC, redemption_id LIMIT ?""",
             *(since_ms, tablet, staff_id, limit),
         )
-        acked = int(self.meta("acked_seq") or 0)
+        acked = self.acked(Stream.VITAL)
         return [ShiftAct(str(one), str(who), int(at_ms), seq <= acked) for one, who, at_ms, seq in rows]
 
 

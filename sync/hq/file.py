@@ -217,6 +217,28 @@ def m012_commands(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m013_streams(db: Database) -> None:
+    """What is held of each stream of an outbox. What was held before is held of all of them."""
+    place = "tenant, store, gateway, epoch"
+    for statement in (
+        """CREATE TABLE stream_new (tenant TEXT, store TEXT, gateway TEXT, epoch TEXT, stream TEXT,
+           watermark INTEGER NOT NULL, PRIMARY KEY (tenant, store, gateway, epoch, stream))""",
+        """CREATE TABLE ahead_new (tenant TEXT, store TEXT, gateway TEXT, epoch TEXT, stream TEXT, first INTEGER,
+           last INTEGER NOT NULL, PRIMARY KEY (tenant, store, gateway, epoch, stream, first))""",
+        *(
+            f"INSERT INTO {table}_new SELECT {place}, '{name}', {rest} FROM {table}"
+            for table, rest in (("stream", "watermark"), ("ahead", "first, last"))
+            for name in ("vital", "business", "telemetry")
+        ),
+        "DROP TABLE stream",
+        "ALTER TABLE stream_new RENAME TO stream",
+        "DROP TABLE ahead",
+        "ALTER TABLE ahead_new RENAME TO ahead",
+    ):
+        db.execute(statement)
+
+
 class File:
     """One database. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -1,20 +1,23 @@
 """HQ's memory: what it ordered, what shops reported, which gateways exist. All SQL of `sync` is here and below."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from gateway.core.changes import MemberErase
 from gateway.core.fetching import Piece, Want
+from gateway.core.streams import Stream, stream_of
 from gateway.errors import PeerError
 from sync import messages
+from sync.event_messages import EventBatch
 from sync.hq import blobs
 from sync.hq.bindings import Bindings
 from sync.hq.commands import Commands
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
-from sync.hq.points import Points
+from sync.hq.marks import Held, Marks
+from sync.hq.points import CHANGED, Points
 from sync.hq.redemptions import TOLD, Redemptions
 from sync.hq.sqlite import troubles
 from sync.topics import Topics
@@ -23,28 +26,24 @@ from sync.topics import Topics
 # stores needs more than a reference HQ.
 MAX_GATEWAYS = 10_000
 
-# Batches kept ahead of a gap, per gateway and epoch. A gateway has at most 20 in flight, so honest ones stay far
-# below; the rest is stored as well, only its place in the chain is forgotten until the gateway sends it again.
-MAX_AHEAD = 100
-
-
+POINTS = stream_of(CHANGED)  # a step of points counts once its stream is whole up to it
 BOUND = "credential.bound"  # the event that a shop tells when somebody used a one-time code
 ERASE_ME = "erasure.requested"  # and when somebody asked there to be forgotten
 
 
 class Ingested(NamedTuple):
-    """`watermark`: the seq up to which nothing of the epoch is missing. `refused`: why bindings were not followed, and,
+    """`held`: what of the stream is here. `refused`: why bindings were not followed, and,
     behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
     of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions."""
 
-    watermark: int
+    held: Held
     refused: tuple[str, ...] = ()
     unheeded: tuple[str, ...] = ()
     erasures: tuple[str, ...] = ()
     redeemed: tuple[str, ...] = ()
 
 
-class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Commands):
+class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Commands):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -113,7 +112,7 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Commands):
 
     # --- what shops report ----------------------------------------------------------------------------------
 
-    def ingest(self, where: Topics, batch: messages.EventBatch, received_at_ms: int) -> Ingested:
+    def ingest(self, where: Topics, batch: EventBatch, received_at_ms: int) -> Ingested:
         """Commit a batch, each event once, and with it what it brings to all shops."""
         place = (where.tenant, where.store, where.gateway, batch.epoch)
         refused, unheeded, erasures, redeemed, bound = [], [], [], [], False
@@ -151,13 +150,13 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Commands):
                     redeemed.append(self._redeemed(row.type, facts, row.at_ms, _place(where)))
                 if news and row.type == ERASE_ME:
                     erasures.append(self._erase_at(asked, _place(where), received_at_ms))
-            before = self._watermark(place)
-            watermark = self._advance(place, batch.first, batch.last)
-            redeemed += self._count_points(place, before, watermark)
+            before, held = self._advance(place, batch.stream, batch.first, batch.last)
+            if batch.stream is POINTS:
+                redeemed += self._count_points(place, before, held.watermark)
         if bound or "done" in erasures:
             self._truncate_log()  # the code is used, the member forgotten, and both stand there still
         told = (tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures, redeemed))
-        return Ingested(watermark, *told)
+        return Ingested(held, *told)
 
     def _erase_at(self, member_id: object, place: tuple[str, str, str], now_ms: int) -> str:
         """Follow a shop's request for erasure inside its transaction: everywhere at once, or when an operator says so.
@@ -187,44 +186,15 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Commands):
         self._truncate_log()
         return True
 
-    def resume(self, where: Topics, epoch: str, acked: int) -> int:
-        """The watermark, at least `acked`: what a gateway was told to delete can't be missing any more.
+    def resume(self, where: Topics, epoch: str, acked: Mapping[Stream, int]) -> dict[Stream, Held]:
+        """What is held of each stream, its watermark at least as in `acked`: what a gateway was told to delete can't be
+        missing any more.
 
         It moves only after this ledger was lost or restored from a backup that is older than the confirmation.
         """
+        place = (where.tenant, where.store, where.gateway, epoch)
         with self._write():
-            return self._advance((where.tenant, where.store, where.gateway, epoch), 0, acked)
-
-    def _watermark(self, place: tuple[str, str, str, str]) -> int:
-        at = "tenant = ? AND store = ? AND gateway = ? AND epoch = ?"
-        return self._one(f"SELECT coalesce(max(watermark), 0) FROM stream WHERE {at}", place)
-
-    def _advance(self, place: tuple[str, str, str, str], first: int, last: int) -> int:
-        """Move the watermark over this batch and over those that waited behind the gap which it may have closed."""
-        at = "tenant = ? AND store = ? AND gateway = ? AND epoch = ?"
-        before = self._db.execute(f"SELECT watermark FROM stream WHERE {at}", place).fetchone()
-        watermark: int = before[0] if before else 0
-        if first > watermark + 1:
-            if self._one(f"SELECT count(*) FROM ahead WHERE {at}", place) < MAX_AHEAD:
-                self._db.execute(
-                    """INSERT INTO ahead VALUES (?, ?, ?, ?, ?, ?)
-                       ON CONFLICT (tenant, store, gateway, epoch, first) DO UPDATE SET last = excluded.last""",
-                    (*place, first, last),
-                )
-            return watermark
-        watermark = max(watermark, last)
-        for start, end in self._db.execute(
-            f"SELECT first, last FROM ahead WHERE {at} ORDER BY first", place
-        ).fetchall():
-            if start <= watermark + 1:
-                watermark = max(watermark, end)
-        self._db.execute(f"DELETE FROM ahead WHERE {at} AND first <= ?", (*place, watermark))
-        self._db.execute(
-            """INSERT INTO stream VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT (tenant, store, gateway, epoch) DO UPDATE SET watermark = excluded.watermark""",
-            (*place, watermark),
-        )
-        return watermark
+            return {stream: self._advance(place, stream, 0, acked[stream])[1] for stream in Stream}
 
     def saw_state(self, where: Topics, state: messages.State, now_ms: int) -> bool:
         """Note a birth or a will; False = ignored, because it is the late will of an older connection.

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 
 from gateway.core.fetching import Want
 from gateway.core.spans import DAY_MS
+from gateway.core.streams import Stream
 from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health
-from sync import erase_messages, link, messages, pieces, signing, topics
+from sync import erase_messages, event_messages, link, messages, pieces, signing, topics
 from sync.backoff import Backoff
 from sync.hq.commanding import Commander
 from sync.hq.ledger import Ledger
+from sync.hq.marks import Held
 from sync.hq.pulse import Pulse
 from sync.hq.signer import Signer
 from sync.topics import Topics
 
-# Contract: at most one cumulative acknowledgement per gateway in this time; a burst of batches costs one message.
+# Contract: at most one cumulative acknowledgement per stream of a gateway in this time; a burst of batches costs one
+# message.
 ACK_EVERY_MS = 200
 
 # Room for what stands round a delta's ops: {"v":1,"type":"delta","parent":..,"version":..,"at_ms":..,"ops":[]} with
@@ -40,6 +43,8 @@ ERASE_AGAIN_S = 15.0
 MAX_WANTS = 8
 
 PULSE_WAIT_MS = 60_000  # only bounds an idle wait; every change rings
+
+NOTHING = Held(0, ())  # there is nothing to confirm yet
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +137,7 @@ class _Session:
         self._erased: dict[Topics, int] = {}  # up to where it has confirmed erasures
         self._erase_sent: dict[Topics, int] = {}  # and was sent them
         self._hungry: dict[Topics, None] = {}  # to be fed, in order
-        self._acks: dict[tuple[Topics, str], int] = {}
+        self._acks: dict[tuple[Topics, str, Stream], Held] = {}
         self._wants: dict[Topics, list[Want]] = {}  # at most MAX_WANTS each, of 150 bytes
         self._commander = Commander(ledger, health, now_ms)
         self._wanted = asyncio.Event()
@@ -175,7 +180,7 @@ class _Session:
     async def _take(self, where: Topics, leaf: str, payload: bytes) -> None:
         now_ms = self._now_ms()
         if leaf == topics.EVENTS:
-            batch = messages.parse_events(payload)
+            batch = event_messages.parse_events(payload)
             done = await asyncio.to_thread(self._ledger.ingest, where, batch, now_ms)
             self._health.count("hq.batches")
             for reason in done.refused:
@@ -187,7 +192,7 @@ class _Session:
                 self._health.count(f"hq.erasures.{outcome}")  # likewise
             for reason in done.redeemed:
                 self._health.count(f"hq.redemptions.{reason}")
-            self._acks[where, batch.epoch] = done.watermark
+            self._acks[where, batch.epoch, batch.stream] = done.held
             self._ackable.set()
         elif leaf == topics.STATE:
             state = messages.parse_state(payload)
@@ -221,7 +226,8 @@ class _Session:
         if behind:
             self._health.count("hq.restored_behind_a_gateway")
             self._health.set("ledger", "degraded", now_ms, "older than what a shop knows: restored from a backup?")
-        self._acks[where, req.epoch] = await asyncio.to_thread(self._ledger.resume, where, req.epoch, req.acked)
+        held = await asyncio.to_thread(self._ledger.resume, where, req.epoch, req.acked)
+        self._acks |= {(where, req.epoch, stream): one for stream, one in held.items()}
         self._ackable.set()
         self._online.add(where)
         self._holds[where] = req.have
@@ -260,9 +266,11 @@ class _Session:
             self._ackable.clear()
             acks, self._acks = self._acks, {}
             async with asyncio.TaskGroup() as sends:
-                for (where, epoch), seq in acks.items():
-                    if seq > 0:  # 0: the first batches are missing, nothing to confirm yet
-                        sends.create_task(self._tell(where, topics.ACK, messages.ack(epoch, seq)))
+                for (where, epoch, stream), held in acks.items():
+                    if held != NOTHING:
+                        ahead = held.ahead[-event_messages.MAX_AHEAD :]
+                        payload = event_messages.ack(epoch, held.watermark, stream, ahead)
+                        sends.create_task(self._tell(where, topics.ACK, payload))
             await asyncio.sleep(ACK_EVERY_MS / 1000)
 
     async def _watch_versions(self) -> None:

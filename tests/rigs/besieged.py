@@ -24,7 +24,7 @@ from gateway.core.fetching import Piece
 from gateway.core.model import Purpose
 from gateway.errors import PeerError, UnavailableError
 from gateway.health import Health
-from sync import erase_messages, messages, topics
+from sync import erase_messages, event_messages, messages, topics
 from sync.ear import EarLine
 from sync.hq import server
 from sync.hq.ledger import Ledger
@@ -312,7 +312,7 @@ def _told(letters: list[tuple[str, bytes]]) -> list[tuple[str, str, str, str, in
         with suppress(PeerError):
             where, way, leaf = topics.parse(topic)
             if (way, leaf) == ("up", topics.EVENTS):
-                batch = messages.parse_events(payload)
+                batch = event_messages.parse_events(payload)
                 found += [(where.tenant, where.store, where.gateway, batch.epoch, row.seq) for row in batch.rows]
     return found
 

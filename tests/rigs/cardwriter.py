@@ -20,6 +20,7 @@ from gateway.core.model import Act, ConsentRecord, ConsentState, Event, Member, 
 from gateway.dbfile import DATABASE
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
+from tests.rigs.confirm import confirm
 
 NOW_MS = 1_800_000_000_000
 PURPOSE = Purpose.RECOGNISE_NFC
@@ -84,7 +85,7 @@ class Writer:
             await asyncio.sleep(self._rng.random() / 5)
             number = self._rng.randint(self.told.acked, self.told.accepted)
             self._tell(asked=number)
-            await self._store.acknowledge(number)
+            await self._store.run(lambda tx, number=number: confirm(tx, number), GROUP_MS)
             self._tell(acked=number)
 
     async def _members(self) -> None:

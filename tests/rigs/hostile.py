@@ -15,7 +15,17 @@ from drivers.people import population
 from gateway.core.changes import Erasure, OutboxRow
 from gateway.core.fetching import Piece
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Purpose, Token
-from sync import command_messages, contract, ear_messages, erase_messages, messages, pieces, signing, topics
+from sync import (
+    command_messages,
+    contract,
+    ear_messages,
+    erase_messages,
+    event_messages,
+    messages,
+    pieces,
+    signing,
+    topics,
+)
 from sync.ear_messages import Bucket, Frame
 from sync.signing import ROLE_OF, Role
 from sync.topics import Topics
@@ -99,14 +109,14 @@ def _events() -> tuple[tuple[str, dict[str, Any]], ...]:
 _READERS: dict[tuple[str, str], Callable[[bytes], object]] = {
     ("up", topics.STATE): messages.parse_state,
     ("up", topics.REQ): messages.parse_req,
-    ("up", topics.EVENTS): messages.parse_events,
+    ("up", topics.EVENTS): event_messages.parse_events,
     ("up", topics.ACK): parse_ack,
     ("up", topics.WANT): pieces.parse_want,
     ("up", topics.BUNDLE): command_messages.parse_bundle,
     ("down", topics.CMD): command_messages.parse_cmd,
     ("down", topics.HEAD): messages.parse_head,
     ("down", topics.DELTA): messages.parse_delta,
-    ("down", topics.ACK): messages.parse_ack,
+    ("down", topics.ACK): event_messages.parse_ack,
     ("down", topics.ERASE): erase_messages.parse_erase,
     ("down", topics.PIECE): pieces.parse_piece,
     ("down", topics.KEYS): signing.parse_keys,
@@ -138,8 +148,8 @@ def _more() -> dict[tuple[str, str], list[bytes]]:
     deltas = [messages.delta(0, n + 1, [op], NOW_MS) for n, op in enumerate(ops())]
     return {
         ("up", topics.EVENTS): [
-            *(messages.events(EPOCH, row.seq, row.seq, [row]) for row in rows),
-            messages.events(EPOCH, 1, len(rows), rows),
+            *(event_messages.events(EPOCH, row.seq, row.seq, [row]) for row in rows),
+            event_messages.events(EPOCH, 1, len(rows), rows),
         ],
         ("down", topics.DELTA): [*deltas, messages.delta(0, 40, list(ops()[:40]), NOW_MS)],
         ("down", topics.ERASE): [erase_messages.erase(0, [Erasure(1, "m-9"), Erasure(2, "m-8")])],

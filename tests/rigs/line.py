@@ -4,10 +4,12 @@ import asyncio
 import random
 
 from gateway.core.changes import Delta, EraseReceipt, Erasures, OutboxRow
+from gateway.core.streams import Stream
 from gateway.errors import StoreError
 from gateway.forgetting import Followed
 from gateway.health import Health, Part
-from sync import erase_messages, messages, topics
+from sync import erase_messages, event_messages, messages, topics
+from sync.hq.marks import Held, joined
 from sync.link import Address, Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
@@ -27,7 +29,9 @@ class Shop:
 
     def __init__(self, port: int, verifier: Verifier | None = None) -> None:
         self.rows: list[OutboxRow] = []
-        self.seq = self.watermark = self.boot = self.version = 0
+        self.seq = self.boot = self.version = 0
+        self.watermarks = dict.fromkeys(Stream, 0)
+        self.streams: dict[int, Stream] = {}  # of events that are not vital
         self.pushed_ms = self.erased = self.told = 0
         self.forgotten: list[str] = []
         self.broken_disk = False
@@ -41,9 +45,10 @@ class Shop:
         touched = self.with_hq.append
         self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY, touched, None, verifier)
 
-    def happen(self, count: int, size: int = 20) -> None:
+    def happen(self, count: int, size: int = 20, stream: Stream = Stream.VITAL) -> None:
         for _ in range(count):
             self.seq += 1
+            self.streams[self.seq] = stream
             self.rows.append(OutboxRow(self.seq, self.now_ms(), "visit.entered", '{"fill":"' + "x" * size + '"}'))
         self.uplink.wake()
 
@@ -65,19 +70,26 @@ class Shop:
         self.boot += 1
         return self.boot
 
-    async def outbox_after(self, seq: int, limit: int) -> list[OutboxRow]:
+    async def outbox_after(
+        self, seq: int, limit: int, stream: Stream | None = None, upto: int | None = None
+    ) -> list[OutboxRow]:
         await asyncio.sleep(0)
-        return [row for row in self.rows if row.seq > seq][:limit]
+        end = self.seq if upto is None else upto
+        return [row for row in self.rows if seq < row.seq <= end and stream in (None, self.streams[row.seq])][:limit]
 
-    async def acknowledge(self, seq: int) -> None:
+    async def outbox_newest(self) -> dict[Stream, int]:
+        waiting = {stream: [row.seq for row in self.rows if self.streams[row.seq] is stream] for stream in Stream}
+        return {stream: max(seqs, default=0) for stream, seqs in waiting.items()}
+
+    async def acknowledge(self, stream: Stream, seq: int) -> None:
         if self.broken_disk:
             raise StoreError("disk full")
-        self.watermark = max(self.watermark, seq)
+        self.watermarks[stream] = max(self.watermarks[stream], seq)
         self.deleted.append(seq)
-        self.rows = [row for row in self.rows if row.seq > seq]
+        self.rows = [row for row in self.rows if row.seq > seq or self.streams[row.seq] is not stream]
 
-    async def acknowledged(self) -> int:
-        return self.watermark
+    async def acknowledged(self) -> dict[Stream, int]:
+        return dict(self.watermarks)
 
     async def last_number(self) -> int:
         return self.seq
@@ -122,7 +134,7 @@ class Hq:
         self.version = 0
         self.held: dict[tuple[str, int], int] = {}  # (epoch, seq) -> how often it arrived
         self.epoch = ""
-        self.spans: set[tuple[int, int]] = set()
+        self.marks = dict.fromkeys(Stream, Held(0, ()))
         self.most_unacked = 0
         self.mute = False
         self.answers = True
@@ -146,13 +158,10 @@ class Hq:
         self.version = version
         await self.down(topics.DELTA, messages.delta(parent, version, [ERASE]))
 
-    @property
-    def watermark(self) -> int:
-        mark = 0
-        for first, last in sorted(self.spans):
-            if first <= mark + 1:
-                mark = max(mark, last)
-        return mark
+    async def confirm(self, stream: Stream = Stream.VITAL) -> None:
+        held = self.marks[stream]
+        ahead = held.ahead[-event_messages.MAX_AHEAD :]
+        await self.down(topics.ACK, event_messages.ack(self.epoch, held.watermark, stream, ahead))
 
     def confirmed(self, payload: bytes) -> None:
         if messages.kind_of(payload) == "erased":
@@ -165,15 +174,15 @@ class Hq:
             _, _, leaf = topics.parse(message.topic)
             self.order.append(leaf)
             if leaf == topics.EVENTS:
-                batch = messages.parse_events(message.payload)
+                batch = event_messages.parse_events(message.payload)
                 for row in batch.rows:
                     self.held[batch.epoch, row.seq] = self.held.get((batch.epoch, row.seq), 0) + 1
                 if self.epoch not in ("", batch.epoch):  # another outbox; what is before, its gateway has confirmed
-                    self.spans = {(1, batch.first - 1)}
+                    self.marks = dict.fromkeys(Stream, Held(batch.first - 1, ()))
                 self.epoch = batch.epoch
-                self.spans.add((batch.first, batch.last))
+                self.marks[batch.stream] = joined(self.marks[batch.stream], batch.first, batch.last)
                 if not self.mute:
-                    await self.down(topics.ACK, messages.ack(batch.epoch, self.watermark))
+                    await self.confirm(batch.stream)
             elif leaf == topics.REQ:
                 req = messages.parse_req(message.payload)
                 self.reqs.append(req.have)

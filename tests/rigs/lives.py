@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from gateway.core.changes import ConfigPut, CredentialPut, Delta, Erasures, MemberPut
 from gateway.core.model import CredentialKind, Member, Purpose, Token
 from gateway.errors import PeerError
-from sync import messages
+from sync import event_messages, messages
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
 from tests.rigs.shop import START_MS, Shop, basics
@@ -180,14 +180,15 @@ class Lives:
     def tell(self, limit: int, confirmed: bool) -> None:
         """Some of what waits goes up; what is not confirmed goes again."""
         store = self.shop.store
-        self.ledger.resume(self.place, store.epoch, self.do(store.acknowledged()))
+        acked = self.do(store.acknowledged())
+        self.ledger.resume(self.place, store.epoch, acked)
         rows = self.do(store.outbox_after(0, limit))
         if rows:
-            first = self.do(store.acknowledged()) + 1
-            batch = messages.EventBatch(store.epoch, first, rows[-1].seq, tuple(rows))
+            first = min(acked.values()) + 1
+            batch = event_messages.EventBatch(store.epoch, first, rows[-1].seq, tuple(rows))
             self.ledger.ingest(self.place, batch, self.now_ms)
             if confirmed:
-                self.do(store.acknowledge(rows[-1].seq))
+                self.do(confirmed(store, rows[-1].seq))
 
     def send(self, size: int) -> None:
         """Deltas follow, after a new disk or a wipe a snapshot in parts; the first part, or all after the erasures."""

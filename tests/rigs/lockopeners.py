@@ -11,6 +11,7 @@ from gateway.core.changes import ConfigPut, StaffPut
 from gateway.core.spans import DAY_MS
 from gateway.core.staff import Colleague
 from tests.rigs.colleagues import PINS, colleague
+from tests.rigs.confirm import confirm
 from tests.rigs.everypage import port, speak, still
 from tests.rigs.openers import LONG, RIGHT_TO_LEFT, Opener
 from tests.rigs.shop import NOTICE
@@ -124,7 +125,7 @@ async def lines(desk: Served, page: Page) -> None:
     await desk.shop.tap("mia", "till-nfc")
     await redeemed(device, 1, "cake")
     last = await desk.shop.store.run(lambda tx: max(row.seq for row in tx.outbox_after(0, 1_000)))
-    await desk.shop.store.run(lambda tx: tx.acknowledge(last))
+    await desk.shop.store.run(lambda tx: confirm(tx, last))
     back = await redeemed(device, 2, "bag")
     await desk.shop.flow.staffing.void(tablet, back, "mo", PINS["mo"], "void-1")
     await redeemed(device, 3, "roast")

@@ -20,7 +20,7 @@ from gateway.core.redemption import State
 from gateway.health import Health
 from gateway.life import Stale
 from gateway.serving import serve
-from sync import messages
+from sync import event_messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -310,7 +310,7 @@ def headquarters(filled: bool) -> Opener:
                     seq, now_ms, kind, json.dumps({"member_id": "m-1", "zone": "wine", "offer_id": None, "reasons": []})
                 )
                 ledger.ingest(
-                    Topics("acme", "munich-1", "gw-1"), messages.EventBatch("ab" * 16, seq, seq, (row,)), now_ms
+                    Topics("acme", "munich-1", "gw-1"), event_messages.EventBatch("ab" * 16, seq, seq, (row,)), now_ms
                 )
         url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(web.serve(ledger, pulse, Health(), lambda: now_ms, ("127.0.0.1", 0), url.set_result))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from gateway.core.changes import OutboxRow
-from sync import messages
+from sync import event_messages
 from sync.topics import Topics
 
 SHOP = Topics("acme", "munich-1", "gw-1")
@@ -41,7 +41,7 @@ def sealed(gateway: str, key_id: str = "k-1") -> dict[str, Any]:
     return {"op": "key.put", "body": body}
 
 
-def bound(seq: int, at_ms: int = 900_000, **own: object) -> messages.EventBatch:
+def bound(seq: int, at_ms: int = 900_000, **own: object) -> event_messages.EventBatch:
     """One event that a shop tells after a tap with a one-time code."""
     body = {
         "binding_id": "b-1",
@@ -52,10 +52,10 @@ def bound(seq: int, at_ms: int = 900_000, **own: object) -> messages.EventBatch:
         "proof": "proven",
     }
     body = {name: value for name, value in (body | own).items() if value is not None}
-    return messages.EventBatch(EPOCH, seq, seq, (OutboxRow(seq, at_ms, "credential.bound", json.dumps(body)),))
+    return event_messages.EventBatch(EPOCH, seq, seq, (OutboxRow(seq, at_ms, "credential.bound", json.dumps(body)),))
 
 
-def batch(first: int, last: int, epoch: str = EPOCH, **fields: object) -> messages.EventBatch:
+def batch(first: int, last: int, epoch: str = EPOCH, **fields: object) -> event_messages.EventBatch:
     body = json.dumps({"member_id": "m-1", **fields})
     rows = tuple(OutboxRow(seq, 1_000 + seq, "visit.entered", body) for seq in range(first, last + 1))
-    return messages.EventBatch(epoch, first, last, rows)
+    return event_messages.EventBatch(epoch, first, last, rows)

@@ -23,7 +23,7 @@ from gateway.forgetting import Followed
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
-from sync import messages, topics
+from sync import event_messages, topics
 from sync.link import Address, Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
@@ -71,7 +71,7 @@ class _Counting(Transport):
 
     async def publish(self, topic: str, payload: bytes, retain: bool = False, qos: int = 1) -> None:
         if topic.endswith(topics.EVENTS):
-            self.producer.sent(len(messages.parse_events(payload).rows))
+            self.producer.sent(len(event_messages.parse_events(payload).rows))
         await super().publish(topic, payload, retain, qos)
 
 

@@ -1,0 +1,107 @@
+"""What headquarters is to hear, in three streams under one row of numbers, until it has confirmed it."""
+
+import json
+
+from gateway.core.changes import OutboxRow
+from gateway.core.model import Event
+from gateway.core.streams import Stream, stream_of
+from gateway.tables.rows import OUTBOX_BODY, Rows, as_json
+
+_LAST = 2**63 - 1  # no number is higher
+
+
+class Outbox(Rows):
+    """The table `outbox`."""
+
+    @property
+    def last_number(self) -> int:
+        """The newest number of the outbox, 0 = none was given yet."""
+        last = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+        return 0 if last is None else int(last[0])
+
+    def emit(self, event: Event) -> None:
+        """Append an event to the outbox."""
+        # The number is known before the row is there, because the body is sealed for it.
+        seq = self.last_number + 1
+        sealed, member_id = self._seal_event(seq, event.body), event.body.get("member_id")
+        self._db.execute(
+            "INSERT INTO outbox (seq, at_ms, type, body, member_id, stream) VALUES (?, ?, ?, ?, ?, ?)",
+            [seq, event.at_ms, event.type, sealed, member_id, stream_of(event.type).number],
+        )
+
+    def outbox_after(
+        self, seq: int, limit: int, stream: Stream | None = None, upto: int | None = None
+    ) -> list[OutboxRow]:
+        """The next events of a stream, None = of all, that HQ has not confirmed, up to number `upto`. One that does not
+        open has an empty body, which is no JSON."""
+        where = "seq > ?" if stream is None else f"stream = {stream.number} AND seq > ?"
+        end = _LAST if upto is None else upto
+        rows = self._all(
+            f"SELECT seq, at_ms, type, body FROM outbox WHERE {where} AND seq <= ? ORDER BY seq LIMIT ?",
+            *(seq, end, limit),
+        )
+        return [
+            OutboxRow(number, at_ms, kind, (self._open(OUTBOX_BODY, body, number) or b"").decode())
+            for number, at_ms, kind, body in rows
+        ]
+
+    def strip_outbox(self, member_id: str) -> int:
+        """A member's events that HQ has not confirmed lose pseudonym, card and name and keep the fact; how many."""
+        # Without an index: reading 100,000 rows at an erasure is cheaper than a page more with every commit.
+        rows = self._all("SELECT seq, body FROM outbox WHERE member_id = ?", member_id)
+        for seq, sealed in rows:
+            body = json.loads(self._open(OUTBOX_BODY, sealed, seq) or b"{}") | {"member_id": "erased"}
+            for personal in ("value", "call_name", "language", "age"):
+                body.pop(personal, None)
+            self._db.execute(
+                "UPDATE outbox SET body = ?, member_id = NULL WHERE seq = ?", [self._seal_event(seq, body), seq]
+            )
+        return len(rows)
+
+    def seal_outbox(self) -> None:
+        """Seal the events that an older release left in clear."""
+        for seq, body in self._all("SELECT seq, body FROM outbox WHERE typeof(body) = 'text'"):
+            self._db.execute(
+                "UPDATE outbox SET body = ? WHERE seq = ?", [self._seal(OUTBOX_BODY, body.encode(), seq), seq]
+            )
+
+    def acknowledge(self, stream: Stream, seq: int) -> bool:
+        """HQ holds all of a stream up to `seq`.
+
+        True = one of them said what a card or phone shows, who joined or who asked to be forgotten: it has to leave the
+        write-ahead log too.
+        """
+        kinds = "'credential.bound', 'member.enrolled', 'erasure.requested'"
+        which = "stream = ? AND seq <= ?"
+        shows = self._all(f"SELECT 1 FROM outbox WHERE {which} AND type IN ({kinds}) LIMIT 1", stream.number, seq)
+        self._db.execute(f"DELETE FROM outbox WHERE {which}", [stream.number, seq])
+        self.put_meta(_acked(stream), str(max(seq, self.acked(stream))))
+        return bool(shows)
+
+    def acked(self, stream: Stream) -> int:
+        """Up to where HQ has confirmed a stream."""
+        return int(self.meta(_acked(stream)) or 0)
+
+    def newest(self, stream: Stream) -> int:
+        """The highest number of a stream that waits, 0 = none does."""
+        (seq,) = self._one("SELECT coalesce(max(seq), 0) FROM outbox WHERE stream = ?", stream.number)
+        return int(seq)
+
+    def waiting(self) -> int:
+        """Events that HQ has not confirmed."""
+        return int(self._all("SELECT count(*) FROM outbox")[0][0])
+
+    def waiting_about(self, member_id: str) -> list[OutboxRow]:
+        """Events about a member that HQ has not confirmed."""
+        rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE member_id = ? ORDER BY seq", member_id)
+        return [
+            OutboxRow(seq, at_ms, kind, (self._open(OUTBOX_BODY, sealed, seq) or b"{}").decode())
+            for seq, at_ms, kind, sealed in rows
+        ]
+
+    def _seal_event(self, seq: int, body: object) -> bytes:
+        return self._seal(OUTBOX_BODY, as_json(body).encode(), seq)
+
+
+def _acked(stream: Stream) -> str:
+    return f"acked_seq.{stream}"
