@@ -110,6 +110,17 @@ async def test_offers_gateways_config_and_events(client: httpx.AsyncClient, ledg
     assert [row["body"] for row in later] == [{"member_id": "m-1"}]
 
 
+async def test_health_says_in_words_what_is_wrong(ledger: Ledger) -> None:
+    health = Health()
+    health.set("signing", "degraded", NOW_MS, "the keys end", "Make new ones.")
+    health.set("broker", "ok", NOW_MS)
+    app = web.create_app(ledger, Pulse(), health, lambda: NOW_MS)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8090") as client:
+        answer = (await client.get("/healthz")).json()
+    assert answer["parts"] == {"broker": "ok", "signing": "degraded"}
+    assert answer["said"] == {"signing": "the keys end. Make new ones"}
+
+
 async def test_health_tells_the_version(client: httpx.AsyncClient, ledger: Ledger) -> None:
     ledger.record_ops([OFFER])
     answer = (await client.get("/healthz")).json()

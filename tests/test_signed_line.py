@@ -258,3 +258,17 @@ async def test_keys_that_the_disk_refuses_are_not_believed(broker: Broker, keys:
         notebook.full = False
         async with running(shop):
             await until(lambda: shop.version == 1)
+
+
+async def test_headquarters_says_in_its_log_that_its_keys_end(
+    broker: Broker, keys: Keys, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    signer.make_keys(keys.root, keys.file, [*Role], 20, NOW_MS, os.urandom)
+    async with headquarters(tmp_path / "hq.db", broker.port, signer.read(keys.file)) as hq:
+        await until(lambda: any(part.name == "signing" for part in hq.health.parts))
+        (part,) = [part for part in hq.health.parts if part.name == "signing"]
+        assert part.state == "degraded"
+        assert "make-signing-keys" in part.action
+        assert [
+            part.detail in record.getMessage() for record in caplog.records if "signing" in record.name + record.msg
+        ] == [True]

@@ -10,7 +10,7 @@ from gateway.core.fetching import Want
 from gateway.core.spans import DAY_MS
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
-from gateway.health import Health
+from gateway.health import Health, State
 from sync import erase_messages, event_messages, link, messages, pieces, signing, topics
 from sync.backoff import Backoff
 from sync.hq.commanding import Commander
@@ -134,6 +134,7 @@ class _Session:
         self._online: set[Topics] = set()
         self._heads: dict[Topics, tuple[int, int]] = {}  # version and erasure of the retained head
         self._keyed: set[Topics] = set()  # who was shown the keys
+        self._signs: State = "ok"  # how long the keys serve, as it was last told
         self._erased: dict[Topics, int] = {}  # up to where it has confirmed erasures
         self._erase_sent: dict[Topics, int] = {}  # and was sent them
         self._hungry: dict[Topics, None] = {}  # to be fed, in order
@@ -338,6 +339,9 @@ class _Session:
     def _look_at_keys(self) -> None:
         if self._signer is not None:
             state, detail, action = self._signer.outlook(now_ms := self._now_ms())
+            if state not in ("ok", self._signs):
+                log.warning("signing: %s. %s", detail, action)
+            self._signs = state
             self._health.set("signing", state, now_ms, detail, action)
 
     async def _feed_erasures(self, where: Topics) -> bool:

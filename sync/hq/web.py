@@ -76,7 +76,8 @@ def create_app(
     async def healthz() -> Row:
         version = await asyncio.to_thread(ledger.version)
         parts = {part.name: part.state for part in health.parts}
-        return {"status": health.state, "version": version, "parts": parts, "counts": health.counts}
+        said = {part.name: f"{part.detail}. {part.action}".strip(". ") for part in health.parts if part.detail}
+        return {"status": health.state, "version": version, "parts": parts, "said": said, "counts": health.counts}
 
     @app.get("/api/v1/members")
     async def members(limit: Rows = 200, search: Annotated[str, Query(max_length=100)] = "") -> list[Row]:
