@@ -26,12 +26,13 @@ from gateway.errors import PeerError, UnavailableError
 from gateway.health import Health
 from sync import erase_messages, event_messages, messages, topics
 from sync.ear import EarLine
+from sync.event_messages import Ack
 from sync.hq import server
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.inbox import Inbox
 from sync.link import Message
-from sync.messages import Ack, Head
+from sync.messages import Head
 from sync.scanners import RemoteSource
 from sync.sieve import Sieve
 from sync.verifying import TROUBLES
@@ -280,7 +281,7 @@ async def _delivered(folder: Path, letters: list[tuple[str, bytes]]) -> Counter[
     ledger, health = Ledger(folder / "hq.db"), Health()
     try:
         ledger.record_ops([op for op in hostile.ops() if op["op"] in ("member.put", "offer.put")], NOW_MS)
-        session = server._Session(ledger, ledger.next_boot(), Pulse(), health, lambda: NOW_MS, None)
+        session = server._Session(ledger, ledger.next_boot(), Pulse(), health, lambda: NOW_MS, None, server.ALONE)
         postman = Postman(letters)
         try:
             await session.run(postman)  # type: ignore[arg-type]  # it publishes and brings, which is all that is asked

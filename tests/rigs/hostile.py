@@ -15,6 +15,7 @@ from drivers.people import population
 from gateway.core.changes import Erasure, OutboxRow
 from gateway.core.fetching import Piece
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Purpose, Token
+from gateway.core.streams import stream_of
 from sync import (
     command_messages,
     contract,
@@ -148,7 +149,7 @@ def _more() -> dict[tuple[str, str], list[bytes]]:
     deltas = [messages.delta(0, n + 1, [op], NOW_MS) for n, op in enumerate(ops())]
     return {
         ("up", topics.EVENTS): [
-            *(event_messages.events(EPOCH, row.seq, row.seq, [row]) for row in rows),
+            *(event_messages.events(EPOCH, row.seq, row.seq, [row], stream_of(row.type)) for row in rows),
             event_messages.events(EPOCH, 1, len(rows), rows),
         ],
         ("down", topics.DELTA): [*deltas, messages.delta(0, 40, list(ops()[:40]), NOW_MS)],
