@@ -91,7 +91,7 @@ EVENTS = Spoken(
     "events",
     event_messages.FORMS["events"],
     "A batch of one stream of the outbox, by rising `seq` within `first` and `last`; numbers that are absent are other "
-    "streams', or will never come.",
+    "streams', or will never come. It may be one zstd frame.",
     (
         event_messages.events(_EPOCH, 7, 9, [_ENTERED, _row(9, "visit.left", '{"visit_id":"v-1"}')], Stream.BUSINESS),
         event_messages.events(_EPOCH, 10, 31, [], Stream.TELEMETRY),
@@ -149,7 +149,7 @@ HEAD = Spoken(
 DELTA = Spoken(
     "delta",
     messages.FORMS["delta"],
-    "Changes onto exactly version `parent`, which make it `version`; all or none.",
+    "Changes onto exactly version `parent`, which make it `version`; all or none. It may be one zstd frame.",
     (messages.delta(41, 42, [{"op": "member.erase", "body": {"member_id": "m-1"}}], 1_795_000_000_000),),
 )
 ERASE = Spoken(

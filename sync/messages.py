@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gateway.core.changes import Change, Delta
 from gateway.core.streams import Stream
 from gateway.errors import PeerError
-from sync import leftout, ops
+from sync import leftout, ops, packing
 from sync.fields import INT64_MAX, Ms, validate
 
 WIRE_VERSION = 1
@@ -24,6 +24,7 @@ MAX_PAYLOAD_BYTES = 96 * 1024
 MAX_NESTING = 32
 REASONS = frozenset(
     {"too_large", "not_json", "repeated", "nan", "nesting", "range", "version", "type", "op", "fields", "text"}
+    | {"packed"}
     | {"purpose", "eligibility", "cap", "template", "twice"}
 )  # fixed words, because they become counter names
 
@@ -259,7 +260,7 @@ def kind_of(payload: bytes) -> str:
 
 
 def _typed(payload: bytes) -> tuple[str, dict[str, Any]]:
-    value = load_object(payload)
+    value = load_object(packing.unpack(payload, MAX_PAYLOAD_BYTES))
     version = value.pop("v", None)
     if type(version) is not int or version != WIRE_VERSION:  # True and 1.0 equal 1
         raise PeerError("version")

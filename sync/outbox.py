@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gateway.core.changes import OutboxRow
 from gateway.core.streams import Stream
 from gateway.errors import PeerError
-from sync import event_messages, messages
+from sync import event_messages, messages, packing
 from sync.event_messages import Ack
 from sync.fields import MAX_MS
 
@@ -319,12 +319,12 @@ def _batch(epoch: str, ask: Ask, rows: Sequence[OutboxRow]) -> Batch:
         last = ask.upto  # the rest was let go, or another stream has it
     payload = _payload(epoch, ask.stream, first, last, chosen)
     if payload is not None:
-        return Batch(ask.stream, first, last, payload, 0)
+        return Batch(ask.stream, first, last, packing.pack(payload), 0)
     # One row that no message can carry must not hold up the others for ever.
     spoiled = {row.seq for row in chosen if _payload(epoch, ask.stream, row.seq, row.seq, [row]) is None}
     carried = [_stand_in(row) if row.seq in spoiled else row for row in chosen]
     payload = event_messages.events(epoch, first, last, carried, ask.stream)
-    return Batch(ask.stream, first, last, payload, len(spoiled))
+    return Batch(ask.stream, first, last, packing.pack(payload), len(spoiled))
 
 
 def _payload(epoch: str, stream: Stream, first: int, last: int, rows: Sequence[OutboxRow]) -> bytes | None:

@@ -11,7 +11,7 @@ from gateway.core.spans import DAY_MS
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health, State
-from sync import erase_messages, event_messages, link, messages, pieces, signing, topics
+from sync import erase_messages, event_messages, link, messages, packing, pieces, signing, topics
 from sync.backoff import Backoff
 from sync.hq.commanding import Commander
 from sync.hq.ledger import Ledger
@@ -379,7 +379,8 @@ class _Session:
         ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES, where.name)
         if self._holds[where] == parent:  # no request came in between
             self._holds[where] = reached
-            await self._tell(where, topics.DELTA, messages.delta(parent, reached, ops, self._now_ms()))
+            delta = packing.pack(messages.delta(parent, reached, ops, self._now_ms()))
+            await self._tell(where, topics.DELTA, delta)
         self._feed_soon(where)
 
 
