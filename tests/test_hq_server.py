@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from gateway.apply import MAX_STEP
 from gateway.core import sealing
 from gateway.core.changes import Delta, EraseReceipt, Erasures, KeyPut, OutboxRow
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
 from sync import erase_messages, event_messages, link, messages, topics
-from sync.hq import orders, server, service
+from sync.hq import orders, server, service, versions
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.topics import Topics
@@ -310,6 +311,36 @@ async def test_rubbish_is_counted_and_dropped(tmp_path: Path) -> None:
                 "hq.dropped.topic": 1,
                 "hq.dropped.too_large": 1,
             }
+
+
+async def test_a_line_of_high_numbers_is_reached_in_steps_that_gateways_take(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            ledger = hq.ledger
+            ledger.record_ops([member("m-1")])
+            for _ in range(3):  # as often as somebody with a stolen account may claim to be ahead
+                assert ledger.overtake(ledger.version() + versions.MAX_LOST)
+            newest = ledger.version()
+            assert newest > MAX_STEP
+            hq.pulse.ring()
+            await until(lambda: gateway.version == newest)
+            assert all(delta.version - delta.parent <= MAX_STEP for delta in gateway.applied)
+            assert sum(len(delta.changes) for delta in gateway.applied) >= 1
+
+
+async def test_a_gateway_that_claims_the_impossible_stops_nothing(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            other = Gateway(broker.port, Topics("acme", "berlin-2", "gw-2"))
+            other.version = 2**63 - 1
+            await other.connect()
+            try:
+                await until(lambda: hq.health.counts.get("hq.behind_a_gateway", 0) >= 1)
+                hq.record([member("m-1")])
+                await until(lambda: gateway.version == 1)
+                assert "hq.lost" not in hq.health.counts
+            finally:
+                await other.close()
 
 
 async def test_a_gateway_ahead_of_hq_is_left_alone(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from gateway.apply import MAX_STEP
 from gateway.core.model import ConsentState, Purpose
 from gateway.errors import PeerError
 from sync import messages
 from sync.hq import orders as hq_orders
 from sync.hq.ledger import Ledger
-from sync.hq.versions import MAX_OP_BYTES
+from sync.hq.versions import MAX_LOST, MAX_OP_BYTES
 from tests.rigs.orders import ALL, consent, key, member, offer, sealed
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -144,6 +145,19 @@ def test_a_restored_ledger_overtakes_what_a_gateway_knows(ledger: Ledger) -> Non
     assert version == ledger.version() == 124
     assert ledger.record_ops([{"op": "offer.drop", "body": {"offer_id": "a"}}]) == 125
     assert not ledger.overtake(125)
+
+
+def test_what_one_claim_adds_is_a_step_that_gateways_take() -> None:
+    assert MAX_LOST < MAX_STEP
+
+
+@pytest.mark.parametrize("claimed", [2**63 - 1, 2**62, MAX_LOST + 3])
+def test_a_gateway_that_claims_the_impossible_moves_nothing(ledger: Ledger, claimed: int) -> None:
+    ledger.record_ops([member("m-1"), member("m-2")])
+    assert not ledger.overtake(claimed)
+    assert ledger.version() == 2
+    assert ledger.overtake(MAX_LOST + 2)
+    assert not ledger.overtake(2**63 - 1)
 
 
 # --- keys ---------------------------------------------------------------------------------------------------

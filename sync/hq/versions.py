@@ -55,6 +55,9 @@ CLOCK_SLACK_MS = 300_000
 # its line for hours, at most for a holiday; what happened longer ago than this is taken to have happened then.
 OFFLINE_MS = 7 * DAY_MS
 OPS_AT_ONCE = 500  # read for a delta: 100 kB
+# Versions that a restored or lost ledger may lack: a night that reckons a million members anew makes a million. Whoever
+# claims to be further ahead of us lies, and the next number after its own might not fit the file (2^63).
+MAX_LOST = 500_000_000
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 
@@ -80,7 +83,8 @@ class Versions(Erasures):
         be old to it, and a withdrawal would never arrive; numbered anew, all of it is sent to everybody once more.
         """
         with self._write():
-            if version <= self._one("SELECT coalesce(max(version), 0) FROM change"):
+            newest = self._one("SELECT coalesce(max(version), 0) FROM change")
+            if version <= newest or version - newest > MAX_LOST:
                 return False
             self._db.execute("UPDATE change SET version = version + ?", (version,))
             return True
