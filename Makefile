@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk clean
+.PHONY: demo test fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -33,6 +33,10 @@ bench: $(VENV)/.peers
 chaos: $(VENV)/.dev
 	TEST_DRAW=fresh CHAOS_KILLS=200 CHAOS_BROKER_KILLS=20 CHAOS_ANY_KILLS=1000 ROOT_KILLS=100 SEAL_KILLS=100 $(BIN)/python -m pytest \
 		tests/test_chaos.py tests/test_rekey.py tests/test_resealing.py -s --timeout 14400 $(ARGS)
+
+# Seven days of 20,000 events that waited go up; a short form is in `make test`.
+drain: $(VENV)/.dev
+	DRAIN_EVENTS=140000 $(BIN)/python -m pytest tests/test_drain.py -s --timeout 3600 $(ARGS)
 
 # 200 power cuts while the store writes, as root; a short form is in `make test`.
 powercuts: $(VENV)/.dev

@@ -5,15 +5,22 @@ depend on how fast the machine is.
 """
 
 import asyncio
+import random
 import secrets
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import bench_killed
 from gateway.bench_card import Card, card
 from gateway.core.model import Event
+from gateway.core.streams import Stream
+from gateway.records import Tx
 from gateway.results import Result
-from gateway.store import Store
+from gateway.store import MAX_GROUP, PATIENT_MS, Store
+from sync.confirmed import AT_MOST_S
 
 PER_COMMIT = (1, 10, 50, 200)
 EVENTS = 5_000
@@ -22,6 +29,18 @@ ROUNDS = 3  # of each rate; the best counts, the others had neighbours
 NOW_MS = 1_800_000_000_000
 # Sealed and with its row an event of this has the 330 bytes of the outboxes that ours is compared with.
 BODY = {"member_id": "m" * 16, "zone": "coffee", "visit_id": "v" * 32, "more": "x" * 140}
+# A shop of twelve hours. Of 1,639 events of the simulated one so many in a hundred were of these types; how long the
+# commit of each may wait for company is the product's own, and so is how often what headquarters confirmed is deleted.
+DAY_EVENTS, DAY_MS = 20_000, 12 * 3_600_000
+PART = 4  # of the day so much is measured, and the figure is that of all of it
+MIX = (
+    ("visit.moved", 35, 0),
+    ("decision.made", 24, 0),
+    ("visit.dwelled", 14, PATIENT_MS),
+    ("visit.entered", 13, 0),
+    ("visit.left", 12, PATIENT_MS),
+    ("sale.identified", 2, 0),
+)
 GOALS = {"append_per_s_at_50": "at least 30,000", "device_bytes_per_event_at_50": "at most 1,500"}
 
 
@@ -38,7 +57,7 @@ def outbox() -> list[Result]:
             results.append(_result("device_bytes_per_event", each, size / count, f"bytes {one.how}"))
             if flushes is not None:
                 results.append(_result("flushes_per_event", each, flushes / count, "flushes"))
-    return results
+    return [*results, *_day(), _killed()]
 
 
 def _result(name: str, each: int, value: float, unit: str) -> Result:
@@ -68,8 +87,7 @@ async def _cost(one: Card, each: int, count: int) -> tuple[int, int | None]:
     await _append(store, count)
     store.close()
     after = one.written()
-    flushes = None if after.flushes is None or before.flushes is None else after.flushes - before.flushes
-    return after.size - before.size, flushes
+    return after.size - before.size, _less(after.flushes, before.flushes)
 
 
 def _store(folder: Path, each: int) -> Store:
@@ -80,3 +98,72 @@ async def _append(store: Store, count: int) -> None:
     """All of them wait at once, so each commit takes as many as it may."""
     event = Event("visit.moved", NOW_MS, BODY)
     await asyncio.gather(*(store.run(lambda tx: tx.emit(event)) for _ in range(count)))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event of the day, and how long its commit may wait."""
+
+    at_ms: int
+    kind: str
+    within_ms: int
+
+
+def arrivals(count: int, rng: random.Random) -> list[Arrival]:
+    """A part of the day, or all of it: `count` events at its rate, in order."""
+    kinds = rng.choices(MIX, [share for _, share, _ in MIX], k=count)
+    times = sorted(rng.randrange(DAY_MS * count // DAY_EVENTS) for _ in range(count))
+    return [Arrival(at_ms, kind, within_ms) for at_ms, (kind, _, within_ms) in zip(times, kinds, strict=True)]
+
+
+def commits(day: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
+    """Which of them share a commit, as `gateway.store` gathers works."""
+    first = 0
+    while first < len(day):
+        last, wait_ms = first, float(day[first].within_ms)
+        while last + 1 < len(day) and last + 1 - first < MAX_GROUP and day[last + 1].at_ms - day[last].at_ms <= wait_ms:
+            last += 1
+            wait_ms = min(wait_ms / 2, day[last].within_ms)
+        yield day[first : last + 1]
+        first = last + 1
+
+
+def _killed() -> Result:
+    peers = {"thingsboard": bench_killed.lost_per_kill(bench_killed.THINGSBOARD)} if bench_killed.thingsboard() else {}
+    ours = bench_killed.lost_per_kill(bench_killed.OURS)
+    return Result("lost_per_kill", ours, f"events of {bench_killed.EVENTS_PER_S}/s", "at most 0", peers)
+
+
+def _day() -> list[Result]:
+    groups = list(commits(arrivals(DAY_EVENTS // PART, random.Random(1))))
+    with card() as one:
+        size, flushes = asyncio.run(_spend(one, groups))
+        results = [Result("day_device_mb", PART * size / 1e6, f"MB {one.how}", "at most 150")]
+        if flushes is not None:
+            results.append(Result("day_flushes", PART * flushes, "flushes", "-"))
+    return results
+
+
+async def _spend(one: Card, groups: Sequence[Sequence[Arrival]]) -> tuple[int, int | None]:
+    """What a day costs that headquarters follows: commit by commit, and what it confirmed goes now and then."""
+    store = _store(one.folder / "data", MAX_GROUP)
+    before, let_go_ms = one.written(), 0
+    for group in groups:
+
+        def work(tx: Tx, group: Sequence[Arrival] = group) -> None:
+            for arrival in group:
+                tx.emit(Event(arrival.kind, NOW_MS + arrival.at_ms, BODY))
+
+        await store.run(work)
+        if group[-1].at_ms - let_go_ms >= AT_MOST_S * 1000:
+            let_go_ms = group[-1].at_ms
+            last = await store.last_number()
+            for stream in Stream:
+                await store.acknowledge(stream, last)
+    store.close()
+    after = one.written()
+    return after.size - before.size, _less(after.flushes, before.flushes)
+
+
+def _less(after: int | None, before: int | None) -> int | None:
+    return None if after is None or before is None else after - before

@@ -32,6 +32,9 @@ T = TypeVar("T")
 
 # Of works that nobody waits for and that tell nothing, or what happened in the shop.
 GROUP_MS = WAIT_MS[Stream.BUSINESS]
+# What nobody waits for, such as the end of a visit: at an event every two seconds it then shares another's commit. A
+# power cut takes at most twice this of it, which nobody was told.
+PATIENT_MS = 5_000
 # Bytes per event fall little beyond 50 a commit (1.3 KB at 50), and a larger group keeps its members waiting longer.
 MAX_GROUP = 50
 # 10,000 works x about 1 kB = 10 MB; a disk that is 10,000 commits behind is a broken disk.

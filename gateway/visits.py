@@ -17,7 +17,7 @@ from gateway.decisions import Arrival, Decisions, Look, Made
 from gateway.errors import StoreError
 from gateway.records import Tx
 from gateway.segments import Segments
-from gateway.store import GROUP_MS
+from gateway.store import PATIENT_MS
 from gateway.works import Commit
 
 # What headquarters hears of a visit beside its beginning and its zones, which come with a decision.
@@ -107,7 +107,7 @@ class Visits:
             self._advice.colleague_is(member_id, change.zone)  # and nobody is told
         elif change.kind in _TOLD:
             body = {"visit_id": visit_id, "member_id": member_id, "zone": zone}
-            await self._commit(lambda tx: _tell(tx, Event(_TOLD[change.kind], change.at_ms, body)), GROUP_MS)
+            await self._commit(lambda tx: _tell(tx, Event(_TOLD[change.kind], change.at_ms, body)), PATIENT_MS)
         elif change.zone is not None:
             await self._arrive(change, visit_id, change.zone)
 

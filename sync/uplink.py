@@ -19,6 +19,7 @@ from gateway.errors import BusyError, UnavailableError
 from gateway.health import Health
 from sync import command_messages, erase_messages, event_messages, messages, pieces, tlsfiles, topics
 from sync.backoff import Backoff
+from sync.confirmed import Confirmed
 from sync.event_messages import Ack
 from sync.inbox import CommandPort, FlowPort, Inbox
 from sync.link import Transport
@@ -131,6 +132,7 @@ class Uplink:
         take_piece = fetching.take if fetching is not None else None
         self._inbox = Inbox(place, flow, self, health, take_piece, verifier, commands)
         self._sender = Sender(store.epoch)
+        self._confirmed = Confirmed(store.acknowledge)
         self._unheard = set(Stream)  # of which HQ has not said a word in this run
         self._wake = asyncio.Event()
         self._ask = asyncio.Event()
@@ -174,6 +176,7 @@ class Uplink:
                     self._watch_head(),
                     self._touch(),
                     self._ask_for_pieces(),
+                    self._confirmed.run(),
                 )
             except UnavailableError as error:
                 busy = isinstance(error, BusyError)
@@ -198,7 +201,7 @@ class Uplink:
         self._wake.set()
         after = self._sender.acked[ack.stream]
         if after > before:
-            await self._store.acknowledge(ack.stream, after)
+            self._confirmed.note(ack.stream, after, after - before)
 
     async def _renumber_backup(self, ack: Ack) -> None:
         """Headquarters' first word about a stream in this run tells of numbers that nobody here ever gave: then this
@@ -239,6 +242,8 @@ class Uplink:
         self._heads = 0
         if self._sender.epoch != self._store.epoch:
             self._sender = Sender(self._store.epoch)
+            self._confirmed.forget()
+        await self._confirmed.let_go()
         boot = await self._store.next_boot()
         version = await self._store.hq_version()
         state = self._place.up(topics.STATE)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from drivers.people import population
-from tests.rigs.busy import EVENTS_PER_S, Busy, Held
+from tests.rigs.busy import EVENTS_PER_S, NEWEST, Busy, Held
 from tests.rigs.figures import Tell
 from tests.rigs.seeds import seed
 from tests.rigs.system import System, wait_for
@@ -46,12 +46,12 @@ def committed(data: Path) -> tuple[int, Rows]:
     """The highest number ever committed, and the rows that wait, read from the files that a kill left behind."""
     db = sqlite3.connect(f"file:{data / 'gateway.db'}?mode=ro", uri=True)
     try:
-        highest = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        (highest,) = db.execute(NEWEST).fetchone()
         rows = db.execute("SELECT seq, type, body FROM outbox").fetchall()
         assert db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
     finally:
         db.close()
-    return (highest[0] if highest else 0), {seq: (kind, body) for seq, kind, body in rows}
+    return highest, {seq: (kind, body) for seq, kind, body in rows}
 
 
 def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, tell: Tell) -> None:

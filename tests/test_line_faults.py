@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import ShopClock
-from sync import link, uplink
+from sync import connection, uplink
 from tests.rigs.broker import Broker
 from tests.rigs.busy import Busy
 from tests.rigs.figures import Tell
@@ -34,7 +34,7 @@ def each_once(hq: Hq, last: int) -> bool:
 
 
 async def test_a_half_open_line_is_noticed_told_and_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 1.0)
     with Broker() as broker, wire(broker.port) as line:
         shop = Shop(line.port)
         async with headquarters(Hq(broker.port)) as hq, running(shop):

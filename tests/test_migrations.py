@@ -32,6 +32,7 @@ RELEASED = [
     "colleagues",
     "commands",
     "streams",
+    "outbox_numbers",
 ]
 
 
@@ -67,7 +68,7 @@ def test_what_waited_before_there_were_streams_finds_its_own(db: Database) -> No
     found = db.execute("SELECT type, stream FROM outbox ORDER BY seq").fetchall()
     assert found == [(kind, stream_of(kind).number) for kind in kinds]
     kept = dict(db.execute("SELECT key, value FROM meta").fetchall())
-    assert kept == {f"acked_seq.{stream}": "7" for stream in Stream}
+    assert kept == {f"acked_seq.{stream}": "7" for stream in Stream} | {"last_number": str(7 + len(kinds))}
 
 
 def test_a_newer_file_is_refused_with_its_name(db: Database) -> None:

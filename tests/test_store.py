@@ -236,6 +236,7 @@ def test_migrations_run_once_and_only_grow() -> None:
         "colleagues",
         "commands",
         "streams",
+        "outbox_numbers",
     ]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER

@@ -15,6 +15,9 @@ from tests.rigs.broker import free_port
 from tests.rigs.system import Process, get, wait_for
 
 EVENTS_PER_S = 300
+# The highest number that an event was ever given: of those that wait, and of those that were deleted.
+NEWEST = """SELECT max((SELECT coalesce(max(seq), 0) FROM outbox),
+            (SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'last_number'))"""
 DRAIN_S = 300.0
 SETTLE_S = 0.5  # many times what an event takes to its commit
 
@@ -115,9 +118,9 @@ class Busy:
     def outbox(self) -> tuple[int, int]:
         """The highest number ever given, and how many events wait."""
         with closing(sqlite3.connect(f"file:{self.data / DATABASE}?mode=ro", uri=True)) as db:
-            row = db.execute("SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), count(*) FROM outbox")
-            highest, waiting = row.fetchone()
-        return highest or 0, waiting
+            (highest,) = db.execute(NEWEST).fetchone()
+            (waiting,) = db.execute("SELECT count(*) FROM outbox").fetchone()
+        return highest, waiting
 
     def held(self) -> Held:
         with closing(sqlite3.connect(f"file:{self.hq_db}?mode=ro", uri=True)) as db:
