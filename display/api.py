@@ -31,6 +31,7 @@ from display.takeaway import add_cards, add_takeaways
 from display.tills import add_tills
 from display.trust import Secure, add_trust
 from gateway.core.ports import Clock
+from gateway.core.trial import Report
 from gateway.devices import Devices
 from gateway.handovers import Handovers
 from gateway.health import Health
@@ -69,6 +70,7 @@ def create_app(
     secure: Secure | None = None,
     installable: bool = False,
     staffing: Staffing | None = None,
+    settings: Callable[[], Report] = Report,
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
@@ -90,7 +92,7 @@ def create_app(
     add_may(app)
     if devices is not None:
         add_pairing(app, path, devices, clock, pages, shop_url, tablets)
-    _add_status(app, path, hub, health, clock, version)
+    _add_status(app, path, hub, health, clock, version, settings)
     _add_screens(app, path, hub, clock, pages, public_url, shown)
     content.add_content(app, shown)
     _add_tablet(app, path, hub, clock, pages, tablets)
@@ -251,7 +253,9 @@ def notice_url(public_url: str) -> str:
     return public_url.rstrip("/") + "/notice"
 
 
-def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock, version: str) -> None:
+def _add_status(
+    app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock, version: str, settings: Callable[[], Report]
+) -> None:
     @app.get("/api/v1/openapi.json", include_in_schema=False)
     async def contract() -> JSONResponse:
         return JSONResponse(app.openapi())
@@ -271,6 +275,7 @@ def _add_status(app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock
                 for screen, zone in path.screens.items()
             ],
             "tablets_connected": hub.tablets_connected,
+            "settings": wire.settings(settings()),
         }
         return JSONResponse(body, headers=FRESH)
 

@@ -3,13 +3,14 @@
 Shop time ends here: everything a page counts down is given as remaining real milliseconds.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from display.faults import PART, Ear, cause_of
 from gateway.core.content import ART, utc_offset_ms
 from gateway.core.model import DialogueView, QueueEntry, ScreenContent, ShopConfig, Slide, StaffCard, Text
 from gateway.core.notice import missing
 from gateway.core.redemption import State
+from gateway.core.trial import Report
 from gateway.health import Part
 from gateway.life import Stale
 from gateway.tilldesk import TillOffer, TillView
@@ -224,6 +225,11 @@ def trouble(value: Part, ear: Ear, now_ms: int, speed: float) -> Json:
 def stale(value: Stale) -> Json:
     """How old profiles are: "fresh", "soon", "paused" or "wiped", and how many days are left."""
     return {"state": value.state, "days_left": value.days_left}
+
+
+def settings(report: Report) -> Json | None:
+    """What headquarters steers of this box, and what became of what it sent last; None while it never sent any."""
+    return asdict(report) if report.given else None
 
 
 def shop(value: ShopConfig, speed: float, now_ms: int | None = None) -> Json:

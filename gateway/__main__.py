@@ -33,6 +33,7 @@ from gateway import (
     keys,
     logs,
     memberverbs,
+    origins,
     preflight,
     recording,
     rehearse,
@@ -123,9 +124,12 @@ def _counts(arguments: argparse.Namespace) -> int:
 def _check_config(arguments: argparse.Namespace) -> int:
     if config.is_scanner(arguments.file):
         scanner.load(arguments.file)
+        steered = None
     else:
-        _load(arguments.file)
+        steered = origins.origins(_load(arguments.file))
     out.print(f"{arguments.file}: ok", highlight=False)
+    if steered is not None:
+        out.print(f"with headquarters' settings {steered.told}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

@@ -17,7 +17,7 @@ from display.hub import Hub
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
-from gateway import devicedesk, hatch, keys, logs, operating, rekey
+from gateway import devicedesk, hatch, keys, logs, operating, rekey, trials
 from gateway.bundle import Found
 from gateway.clock import InstantClock, ShopClock, world_ms
 from gateway.config import Config, SourceTable
@@ -27,8 +27,6 @@ from gateway.core.command import Answer
 from gateway.core.fob import Fob, Heeded
 from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
-from gateway.core.presence import Presence
-from gateway.dbfile import DATABASE
 from gateway.desk import Desk
 from gateway.devices import Devices
 from gateway.flow import Flow
@@ -38,15 +36,15 @@ from gateway.https import Https
 from gateway.installing import Installing
 from gateway.keychain import Keychain
 from gateway.lines import address, name_of, remote_source, verifier
-from gateway.mapfile import radio_map_of
 from gateway.operating import Operating
-from gateway.placing import placed
+from gateway.orders import Beside
+from gateway.placing import placed, presence_in
 from gateway.plays import Plays
 from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve
-from gateway.store import Store
 from gateway.supervise import Supervisor
+from gateway.trials import Begun, Seen, Trials
 from gateway.works import Works
 from sync.link import Transport
 from sync.topics import Topics
@@ -100,18 +98,24 @@ async def run(
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
     clock = InstantClock() if instant else ShopClock(speed_of(config.source))
-    gateway = Gateway(config, clock, stop, examine)
-    try:
-        await gateway.run(ready, end_with_sources=instant)
-    finally:
-        await gateway.close()
+    gateway: Gateway
+
+    async def once(begun: Begun) -> bool:
+        nonlocal gateway
+        gateway = Gateway(begun.config, clock, stop, examine, begun)
+        try:
+            return await gateway.run(ready, end_with_sources=instant)
+        finally:
+            await gateway.close()
+
+    await trials.rounds(config, clock, once, tried=not instant)
     if gateway.operating.begins_anew and begin_anew is not None:
         begin_anew()
     return gateway.health
 
 
 class Gateway:
-    """One shop's gateway, wired."""
+    """One shop's gateway, wired. `begun`: what it starts with, None = the file alone, and nothing is on trial."""
 
     def __init__(
         self,
@@ -119,17 +123,18 @@ class Gateway:
         clock: ShopClock | InstantClock,
         stop: asyncio.Event,
         examine: Callable[[], Found] = tuple,
+        begun: Begun | None = None,
     ) -> None:
+        begun = begun or trials.untried(config, clock)
         self._config = config
         self._clock = clock
         self._stop = stop
         self.health = Health(logs.journal)
         rng = self._rng = random.Random(secrets.randbits(64))
         data_dir = config.gateway.data_dir
-        root_key = rekey.root_key(data_dir)
         self._tablet_key = keys.tablet_key(data_dir)
         self._gateway_key = keys.gateway_key(data_dir)
-        self._store = Store(data_dir / DATABASE, secrets.token_hex(16), root_key, clock.now_ms())
+        self._store = begun.store
         identifier_key = self._store.identifier_key
         self._supervisor = Supervisor(clock, self.health, rng)
         self._hub = Hub(clock, self.health, faults.ears(config))
@@ -152,15 +157,18 @@ class Gateway:
             new_id=self._new_id,
             spawn=self._supervisor.once,
             wake=self._wake,
-            presence=_presence(laid.config),
+            presence=presence_in(laid.config),
             keychain=keychain,
             public_url=config.http.public_url,
             hq_there=lambda: self._uplink is not None and self._uplink.is_there,
-            content_changed=lambda: self._contents.wanted(),
+            beside=Beside(content_changed=lambda: self._contents.wanted(), on_trial=lambda: self._trials.changed()),
         )
         works = Works(self._store, clock, self.health, self._supervisor.once, self._wake)
         self._plays = Plays(works.commit, clock, self.health)
         self._heartbeats = Heartbeats(works.commit, works.begin_always, clock, self.health)
+        follow, zones = self._flow.orders.follow, lambda: tuple(self._flow.shop.zones)
+        seen = Seen(zones=zones, follow=follow, ask=self._ask, drawing=self._draws)
+        self._trials = Trials(begun, works.commit, self._supervisor.once, clock, self.health, seen)
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
@@ -178,13 +186,15 @@ class Gateway:
         self._device_desk = devicedesk.DeviceDesk(self.devices, clock)
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
-    async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> None:
-        """Start everything, tell `ready` once the pages are served, and wait for the end."""
+    async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> bool:
+        """Start everything, tell `ready` once the pages are served, and wait for the end; True = it is to start again,
+        with what is on trial or what was before."""
         await self._flow.start()
         await self.devices.start()
         await self._contents.load()
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
+            self._supervisor.keep("settings", self._trials.run)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
@@ -201,10 +211,13 @@ class Gateway:
         if end_with_sources:
             self._supervisor.once(self._stop_when_drained(ended))
         stopped = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait((stopped, self._supervisor.failed), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        again = asyncio.ensure_future(self._trials.again.wait())
+        await asyncio.wait((stopped, again, self._supervisor.failed), return_when=asyncio.FIRST_COMPLETED)
+        for end in (stopped, again):
+            end.cancel()
         if self._supervisor.failed.done():
             self._supervisor.failed.result()
+        return not self._stop.is_set()
 
     async def answer(self, asked: object) -> dict[str, Any]:
         """What an operator asks on this box: of members (gateway.desk), of devices, or for a diagnostic bundle."""
@@ -214,7 +227,6 @@ class Gateway:
 
     async def close(self) -> None:
         """Stop everything within two seconds; what was accepted is committed."""
-        self._stop.set()
         self._hub.close()
         await self._supervisor.close()
         self._store.close()
@@ -254,6 +266,7 @@ class Gateway:
                 self.devices.shift(step_ms)
                 self._heartbeats.shift(step_ms)
                 self._installing.shift(step_ms)
+                self._trials.shift(step_ms)
             now_ms, trusted = self._clock.now_ms(), self._clock.trusted
             self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
             self._flow.on_tick(now_ms, trusted, self._clock.world)
@@ -288,6 +301,7 @@ class Gateway:
             secure=tls,
             installable=http.installable,
             staffing=self._flow.staffing,
+            settings=lambda: self._trials.report,
         )
 
         def on_ready(port: int) -> None:
@@ -329,7 +343,7 @@ class Gateway:
             self.health,
             rng,
             public_key,
-            self._flow.life.with_hq,
+            self._with_hq,
             self._contents,
             verifier(mqtt, self._store, self._flow.life.times, self._clock),
             None if isinstance(self._clock, InstantClock) else self.operating.commands,
@@ -339,6 +353,13 @@ class Gateway:
     async def _answer_hq(self, answer: Answer, bundle: bytes | None) -> None:
         if self._uplink is not None:
             await self._uplink.answer(answer, bundle)
+
+    def _with_hq(self, at_ms: int | None) -> None:
+        self._flow.life.with_hq(at_ms)
+        self._trials.heard()
+
+    def _draws(self, screen: str) -> bool:
+        return self._heartbeats.vitals(screen).showing == "draws"
 
     def _renew(self, what: str) -> None:
         self._hub.renew(look=what == "brand")
@@ -358,12 +379,6 @@ class Gateway:
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
-
-
-def _presence(config: Config) -> Presence:
-    zones = {receiver.id: receiver.zone for receiver in config.receiver}
-    anchors = {anchor.id: anchor.place for anchor in config.anchor if anchor.place is not None}
-    return Presence(zones, radio_map=radio_map_of(config), anchors=anchors)
 
 
 def opened(config: Config, port: int, tablet_key: str) -> Opened:

@@ -1,7 +1,6 @@
 """Applies HQ's changes inside one transaction and says whom and what they touched, so that the path can act at once."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 from gateway.core.brand import BrandPut
 from gateway.core.changes import (
@@ -45,13 +44,11 @@ from gateway.core.identity import static_digest
 from gateway.core.keyring import Sealed
 from gateway.core.model import AgeGate, ConsentState, Credential, CredentialKind, Event, Purpose
 from gateway.core.onetime import code_digest
+from gateway.core.trial import Fault, SettingsPut, SettingsRefused
 from gateway.errors import PeerError
 from gateway.records import Tx
 from gateway.tables.consents import SYNCHRONISED
-
-# Credentials that may resolve, each from the one instant (ms) to the other, None = no end.
-Recognised = tuple[tuple[Credential, int, int | None], ...]
-
+from gateway.touched import Recognised, Touched
 
 # HQ numbers one by one, and jumps by about its own version after it was restored. A larger jump would put the line
 # of versions out of reach for ever.
@@ -61,34 +58,12 @@ MAX_STEP = 1_000_000_000
 EARLIER = "hq_earlier"
 
 
-@dataclass(slots=True)
-class Touched:
-    """What the surfaces, the resolver and the caches must follow after the commit."""
-
-    outcome: str = "applied"  # or "gap" (another parent is needed) or "stale" (known already)
-    members: set[str] = field(default_factory=set)
-    cleared: set[str] = field(default_factory=set)  # wiped from every surface
-    erased: set[str] = field(default_factory=set)
-    recognised: dict[str, Recognised] = field(default_factory=dict)
-    catalogue: bool = False
-    shop: bool = False
-    segments: bool = False
-    content: bool = False  # or the brand
-    staff: bool = False
-    keys: bool = False
-    bindings: set[str] = field(default_factory=set)  # one-time codes that count no more
-    counts: list[str] = field(default_factory=list)  # counters to raise, fixed words of ours
-    refused_offers: int = 0  # passed over
-    refused_segments: int = 0
-    suppressed: int = 0  # changes about members who were erased; they changed nothing
-
-
 def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "") -> Touched:
     """Apply a delta whole, or not at all if it does not follow on what is here.
 
     `gateway`: our own "tenant/store/id"; keys that are sealed for another one are passed over.
     """
-    touched = Touched()
+    touched = Touched(version=delta.version)
     have = tx.hq_version
     if delta.version - delta.parent > MAX_STEP:
         raise PeerError("version_jump")
@@ -127,6 +102,9 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
         elif isinstance(change, ContentPut | BrandPut):
             tx.put_content(change)
             touched.content = True
+        elif isinstance(change, SettingsPut):
+            if change.gateway in ("", gateway):
+                touched.settings = tx.want_settings(change) or touched.settings
         else:
             _apply_one(tx, change, site_key, now_ms, touched)
     _tell_refused(tx, delta, now_ms, touched)
@@ -150,6 +128,8 @@ def _tell_refused(tx: Tx, delta: Delta, now_ms: int, touched: Touched) -> None:
         if isinstance(refused, SegmentsRefused):
             tx.emit(Event("segments.refused", now_ms, why))
             touched.refused_segments += 1
+        elif isinstance(refused, SettingsRefused):
+            tx.tell_settings("refused", refused.settings_id, [Fault(refused.reason)], now_ms, refused.field)
         elif isinstance(refused, ContentRefused):
             tx.emit(Event(f"{refused.what}.refused", now_ms, why))
             touched.counts.append(f"{refused.what}.refused")
@@ -293,11 +273,13 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
                 touched.counts.append("purchases.refused")
         case OfferPut(offer):
             if tx.has_room_for(offer.offer_id, MAX_OFFERS):
+                _try_offers(tx, "", now_ms, touched)
                 tx.put_offer(offer)
                 touched.catalogue = True
             else:
                 _refuse_offer(tx, OfferRefused(offer.offer_id, "too_many"), now_ms, touched)
         case OfferDrop(offer_id):
+            _try_offers(tx, "", now_ms, touched)
             tx.drop_offer(offer_id)
             tx.forget_offer(offer_id)
             touched.catalogue = True
@@ -309,9 +291,20 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             tx.put_segments(change)
             touched.segments = True
         case ConfigPut(config):
+            if not tx.try_shop(config, touched.version, now_ms):
+                touched.counts.append("hq.undone_before")
+                return
             tx.put_shop(config)
             touched.shop = True
             touched.members |= tx.look_again(("notice",), now_ms)
+
+
+def _try_offers(tx: Tx, name: str, now_ms: int, touched: Touched) -> None:
+    """Offers change; a shop's first ones have nothing before them, and are not tried."""
+    if touched.tries_offers is None:
+        touched.tries_offers = tx.has_offers()
+    if touched.tries_offers:
+        tx.try_catalogue(name, touched.version, now_ms)
 
 
 def _refuse_offer(tx: Tx, refused: OfferRefused, now_ms: int, touched: Touched) -> None:
@@ -339,6 +332,7 @@ def _apply_catalogue(tx: Tx, part: CataloguePart, now_ms: int, touched: Touched)
         body = {"offer_id": refused.offer_id, "reason": refused.reason, "field": refused.field}
         tx.emit(Event("catalogue.refused", now_ms, {"catalogue_id": part.catalogue_id} | body))
     elif offers is not None:
+        _try_offers(tx, part.catalogue_id, now_ms, touched)
         for offer_id in tx.replace_offers(offers):
             tx.forget_offer(offer_id)
         touched.catalogue = True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.apply import Recognised, recognised
+from gateway.apply import recognised
 from gateway.core.consent import may
 from gateway.core.guesses import Guesses
 from gateway.core.identity import static_digest
@@ -19,6 +19,7 @@ from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.records import Tx
+from gateway.touched import Recognised
 from gateway.works import Commit
 
 # The code is no more; somebody has this card; anybody's things may say this text; its proof was spent before.

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway import acts
 from gateway.acts import Newcomer
-from gateway.apply import Recognised, recognised
+from gateway.apply import recognised
 from gateway.core.model import Act, Purpose, ShopConfig
 from gateway.core.ports import Clock
 from gateway.core.receipt import Receipt
@@ -20,6 +20,7 @@ from gateway.errors import PeerError, StoreError
 from gateway.health import Health
 from gateway.recognition import Recognition
 from gateway.records import Tx
+from gateway.touched import Recognised
 from gateway.works import Commit
 
 OWED_AGAIN_MS = 5_000  # between two tries to store withdrawals that the disk refused

@@ -69,6 +69,7 @@ class GatewayTable(_Table):
     id: Id
     data_dir: Path
     update_command: Path | None = None  # run with a version as its only argument, when headquarters wants one
+    broker_steered: bool = _SWITCH  # headquarters may move this gateway to another broker than [mqtt] names
 
     @field_validator("data_dir", "update_command")
     @classmethod
@@ -311,8 +312,18 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     return text, data
 
 
+def place_of(error: ValidationError) -> tuple[str | int, ...]:
+    """Where the first fault is: table, index, key."""
+    return _loc(error.errors()[0])
+
+
+def _loc(item: Any) -> tuple[str | int, ...]:
+    at: tuple[str | int, ...] = item["loc"] or getattr(item.get("ctx", {}).get("error"), "at", ())
+    return at
+
+
 def _explain(path: Path, text: str, item: Any) -> str:
-    loc: tuple[str | int, ...] = item["loc"] or getattr(item.get("ctx", {}).get("error"), "at", ())
+    loc = _loc(item)
     return f"{path}:{line_of(text, loc)}: {_key(loc)}: expected {_expected(item)}"
 
 

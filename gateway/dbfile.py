@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from gateway.core.keyring import Sealed
 from gateway.core.model import ShopConfig
+from gateway.core.trial import Steered
 from gateway.core.vault import KEY_BYTES, Vault
 from gateway.errors import ConfigError, SealError
 from gateway.migrations import migrate
@@ -23,6 +24,7 @@ from gateway.records import Tx
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.taps import TapsAndKeys
+from gateway.tables.trials import TrialRows
 
 T = TypeVar("T")
 
@@ -126,6 +128,11 @@ def kept_meta(path: Path, key: str) -> str | None:
 def kept_shop(path: Path) -> ShopConfig | None:
     """What headquarters configured, from the file at `path`; None without such a file."""
     return looked_up(path, lambda db: Catalogue(db, _no_vault()).shop(), ShopConfig())
+
+
+def kept_settings(path: Path) -> Steered | None:
+    """Headquarters' settings that count, from the file at `path`; None without such a file."""
+    return looked_up(path, lambda db: TrialRows(db, _no_vault()).steered(), Steered())
 
 
 def vault_of(path: Path, *roots: bytes) -> Vault | None:

@@ -305,7 +305,8 @@ class Decisions:
             tx, "", "tap", now_ms, handshake.zone, tablet, person, proof=handshake.proof, channel="tablet"
         )
         shop, prices = situation.shop, situation.prices
-        best = one_of_each_group(sift(situation)[1])[:CARD_OFFERS]
+        with tx.deciding():
+            best = one_of_each_group(sift(situation)[1])[:CARD_OFFERS]
         best = [fill(offer, handshake.zone, shop, prices) for offer in best]
         for offer in best:  # what a colleague says is a contact like any other
             shown = Contact(now_ms, offer.offer_id, True, tablet)
@@ -355,10 +356,11 @@ class Decisions:
     ) -> Made:
         """`noted`: reasons that are known already, kept with those of the offers. `facts`: of the person's visit."""
         known = facts if facts and may_follow(person.profile, at_ms) else None
-        situation = situation_of(tx, self._new_id(), trigger, at_ms, zone, screen, person, others, proof, facts=known)
-        learning = tx.learning()
-        choose = chooser(tx, learning, situation) if learning.on else None
-        decision = decide(situation, choose)
+        learning, new_id = tx.learning(), self._new_id()
+        with tx.deciding():
+            situation = situation_of(tx, new_id, trigger, at_ms, zone, screen, person, others, proof, facts=known)
+            choose = chooser(tx, learning, situation) if learning.on else None
+            decision = decide(situation, choose)
         digests = tx.catalogue_digest(), tx.policy_digest()
         inputs = inputs_of(situation, decision, choose is not None, *digests, tx.horizon_ms())
         decision = replace(decision, reasons=(*noted, *decision.reasons))

@@ -24,6 +24,7 @@ from gateway.core.model import ShopConfig
 from gateway.dbfile import DATABASE, broken_logs, examined, kept_shop
 from gateway.errors import ConfigError
 from gateway.finding import Finding, moment
+from gateway.origins import origins
 from gateway.preflight import check
 from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped
@@ -68,6 +69,7 @@ async def examine(config_path: Path | None, *, thorough: bool = True) -> list[Fi
     findings += _consents(config.gateway.data_dir) if thorough else []
     findings.append(_notice(config))
     findings += _https(config)
+    findings += _steered(config)
     findings.append(await _broker(config.mqtt))
     return findings
 
@@ -84,6 +86,14 @@ def _configuration(config: local.Config, path: Path) -> Finding:
     except ConfigError as error:
         return Finding("Configuration", "wrong", str(error), "Correct what is named here; the service does not start.")
     return Finding("Configuration", "ok", str(path))
+
+
+def _steered(config: local.Config) -> list[Finding]:
+    """What headquarters steers of this box, and what of it the file overrules."""
+    found = origins(config)
+    if found is None:
+        return []
+    return [Finding("Headquarters' settings", "missing" if found.misfit else "ok", found.told, found.step)]
 
 
 def _system() -> Finding:

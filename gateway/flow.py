@@ -32,7 +32,7 @@ from gateway.keychain import Keychain
 from gateway.lapses import Lapses
 from gateway.life import Life, Stale
 from gateway.loops import Loops
-from gateway.orders import Orders
+from gateway.orders import ALONE, Beside, Orders
 from gateway.recognition import Recognition
 from gateway.segments import Segments
 from gateway.staffing import Staffing
@@ -70,7 +70,7 @@ class Flow:
         keychain: Keychain | None = None,
         public_url: str | None = None,
         hq_there: Callable[[], bool] = lambda: False,
-        content_changed: Callable[[], None] = lambda: None,
+        beside: Beside = ALONE,
         discretion: Discretion | None = None,
     ) -> None:
         self._store, self._keychain, self._surfaces = store, keychain, surfaces
@@ -116,7 +116,7 @@ class Flow:
         wipes = self._forget, self._forget_all, self._binding.drop, self.selfservice.erased
         own = store, self.recognition, clock, health, self._commit, self._begin_always
         self._forgetting = Forgetting(*own, *wipes)
-        self._orders = self._take_orders(content_changed)
+        self.orders = self._take_orders(beside)
         self._loop_refresh_ms = self._forget_proofs_ms = 0
 
     def _watch_visits(self, discretion: Discretion) -> Visits:
@@ -153,7 +153,7 @@ class Flow:
         self.advice.may_take, self._holders["takeaways"] = self.takeaways.may_take, self.takeaways
         return lent
 
-    def _take_orders(self, content_changed: Callable[[], None]) -> Orders:
+    def _take_orders(self, beside: Beside) -> Orders:
         return Orders(
             clock=self._clock,
             health=self._health,
@@ -167,7 +167,7 @@ class Flow:
             forget=self._forget,
             read_shop=self._read_shop,
             refresh_loops=self._loops.refresh,
-            content_changed=content_changed,
+            beside=beside,
         )
 
     @property
@@ -294,7 +294,7 @@ class Flow:
 
     async def on_hq_change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Surfaces follow at once."""
-        return await self._works.to_its_end(self._orders.change(delta))
+        return await self._works.to_its_end(self.orders.change(delta))
 
     async def on_erasures(self, batch: Erasures) -> Followed:
         """Obey a message of headquarters' stream of erasures, and say what was cleared."""

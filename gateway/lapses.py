@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
-from gateway.apply import Recognised, recognised
+from gateway.apply import recognised
 from gateway.core.consent import BELIEVED_MS, CLOCK_SLACK_MS
 from gateway.core.model import ConsentState, Event
 from gateway.health import Health
@@ -16,6 +16,7 @@ from gateway.records import Tx
 from gateway.store import Store
 from gateway.tables.consents import SYNCHRONISED
 from gateway.tables.parked import WAITS_FOR_TIME
+from gateway.touched import Recognised
 from gateway.works import Commit
 
 PASS_MS = 30_000  # a pass that finds nothing writes nothing

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from gateway.apply import Touched, apply, taken_from
+from gateway.apply import apply, taken_from
 from gateway.binding import Binding
 from gateway.core.changes import Delta
 from gateway.core.ports import Clock
@@ -16,6 +16,7 @@ from gateway.health import Health
 from gateway.keychain import Keychain
 from gateway.lapses import Lapses
 from gateway.recognition import Recognition
+from gateway.touched import Touched
 from gateway.works import Commit
 
 
@@ -26,9 +27,21 @@ class RefreshLoops(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Who follows beside the path: `content_changed` has files fetched that screens are to show, `on_trial` looks at
+    what may have to be taken back. None of them blocks."""
+
+    content_changed: Callable[[], object] = lambda: None
+    on_trial: Callable[[], object] = lambda: None
+
+
+ALONE = Beside()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """`forget` wipes a member from every surface; `read_shop` takes over what headquarters configured;
-    `content_changed` has files fetched that screens are to show."""
+    `beside` follow too."""
 
     clock: Clock
     health: Health
@@ -42,7 +55,7 @@ class Orders:
     forget: Callable[[str], object]
     read_shop: Callable[[], Coroutine[Any, Any, None]]
     refresh_loops: RefreshLoops
-    content_changed: Callable[[], object]
+    beside: Beside
 
     async def change(self, delta: Delta) -> str:
         """Apply a delta; "applied", "gap" (send me what is between) or "stale". Raises StoreError."""
@@ -56,10 +69,10 @@ class Orders:
                 self.recognition.forget(member_id)
             raise
         if touched.outcome == "applied":
-            await self._follow(touched)
+            await self.follow(touched)
         return touched.outcome
 
-    async def _follow(self, touched: Touched) -> None:
+    async def follow(self, touched: Touched) -> None:
         """Every part follows, whatever becomes of the others: what a part raises is counted and goes up once all are
         done. What is in memory comes first, and what reads the disk last."""
         for name in touched.counts:
@@ -75,7 +88,9 @@ class Orders:
         parts += [partial(self.recognition.follow, touched.recognised), self.lapses.changed]
         parts.append(partial(self.binding.drop, touched.bindings))
         if touched.content:
-            parts.append(self.content_changed)
+            parts.append(self.beside.content_changed)
+        if touched.settings or touched.shop or touched.catalogue:
+            parts.append(self.beside.on_trial)
         if touched.erased:
             parts.append(partial(self.forgetting.followed, touched.erased))
         waits: list[Callable[[], Coroutine[Any, Any, None]]] = []

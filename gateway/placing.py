@@ -7,8 +7,9 @@ from typing import Literal, TypeVar
 
 from gateway.config import AnchorTable, Config, PresenceTable, ReceiverTable
 from gateway.core.floor import Floor, Place
+from gateway.core.presence import Presence
 from gateway.errors import ConfigError
-from gateway.mapfile import bluetooth, misplaced
+from gateway.mapfile import bluetooth, misplaced, radio_map_of
 
 RADIO_MAP = "radio-map.json"  # in data_dir; what the walk of the installer's page writes
 
@@ -55,6 +56,13 @@ def placed(config: Config, floor: Floor | None) -> Placed:
         return Placed(found, "walk", unplaced, unfit)
     several = len({one.place for one in found.receiver if one.place is not None}) > 1
     return Placed(found, "positions" if several else "receivers", unplaced, unfit)
+
+
+def presence_in(config: Config) -> Presence:
+    """Who is where, told by what this configuration knows of its receivers."""
+    zones = {receiver.id: receiver.zone for receiver in config.receiver}
+    anchors = {anchor.id: anchor.place for anchor in config.anchor if anchor.place is not None}
+    return Presence(zones, radio_map=radio_map_of(config), anchors=anchors)
 
 
 def _with_map(config: Config, path: Path) -> tuple[Config, str]:

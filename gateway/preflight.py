@@ -14,7 +14,7 @@ from gateway.core.identity import Resolver
 from gateway.core.model import Sighting, Tap
 from gateway.errors import ConfigError
 from gateway.health import Health
-from gateway.mapfile import misplaced
+from gateway.mapfile import Loc, misplaced
 
 
 def check(config: Config, path: Path) -> None:
@@ -22,54 +22,64 @@ def check(config: Config, path: Path) -> None:
 
     Raises ConfigError with file, line and key. Opens no device.
     """
+    found = problems(config)
+    if found:
+        raise ConfigError("\n".join(local.located(path, at, problem) for at, problem in found))
+    speed_of(config.source)
+
+
+def problems(config: Config) -> list[tuple[Loc, str]]:
+    """The same as places (table, index, key) with what is wrong there, but for the speeds of several sources."""
     clock, health = InstantClock(), Health()
     ears = Ears(Resolver(bytes(keys.SITE_KEY_BYTES)), _Nobody(), clock, health)
-    problems = []
+    found: list[tuple[Loc, str]] = []
     devices: set[str] = set()
     for index, table in enumerate(config.source):
+        at: Loc = ("source", index, "path")
         if table.scheme in ("ble", "mgmt", "nfc", "pcsc", "serial"):
             device = serial_port(table.target) or table.target
             if device in devices:
-                problem = f"expected a device of its own; {table.target} serves another source"
-                problems.append(local.located(path, ("source", index, "path"), problem))
+                found.append((at, f"expected a device of its own; {table.target} serves another source"))
             devices.add(device)
         try:
             if table.scheme != "mqtt":  # its form says all
                 open_source(table, ears, clock, health)
             speed_of((table,))
         except ConfigError as error:
-            problems.append(local.located(path, ("source", index, "path"), str(error)))
+            found.append((at, str(error)))
     try:
-        problems += [local.located(path, at, problem) for at, problem in misplaced(config)]
+        found += misplaced(config)
     except ConfigError as error:
-        problems.append(local.located(path, ("presence", "radio_map"), str(error)))
+        found.append((("presence", "radio_map"), str(error)))
     if config.mqtt is not None:
-        problems += missing_files(config.mqtt, path)
+        found += _missing(config.mqtt)
         try:
             hqkeys.root_of(config.mqtt.hq_root)
         except ConfigError as error:
-            problems.append(local.located(path, ("mqtt", "hq_root"), str(error)))
+            found.append((("mqtt", "hq_root"), str(error)))
     for key in ("https_cert", "https_key"):
         file = getattr(config.http, key)
         if file is not None and not file.is_file():
-            problems.append(local.located(path, ("http", key), f"expected a file, found none at {file}"))
+            found.append((("http", key), f"expected a file, found none at {file}"))
     program = config.gateway.update_command
     if program is not None and not os.access(program, os.X_OK):
         expected = f"expected a program that the service's user may run, found none at {program}"
-        problems.append(local.located(path, ("gateway", "update_command"), expected))
-    if problems:
-        raise ConfigError("\n".join(problems))
-    speed_of(config.source)
+        found.append((("gateway", "update_command"), expected))
+    return found
 
 
 def missing_files(mqtt: MqttTable, path: Path) -> list[str]:
     """What [mqtt] names and is not there, with file, line and key."""
-    problems = []
+    return [local.located(path, at, problem) for at, problem in _missing(mqtt)]
+
+
+def _missing(mqtt: MqttTable) -> list[tuple[Loc, str]]:
+    found: list[tuple[Loc, str]] = []
     for key in ("password_file", "ca_file", "cert_file", "key_file"):
         file = getattr(mqtt, key)
         if file is not None and not file.is_file():
-            problems.append(local.located(path, ("mqtt", key), f"expected a file, found none at {file}"))
-    return problems
+            found.append((("mqtt", key), f"expected a file, found none at {file}"))
+    return found
 
 
 class _Nobody:

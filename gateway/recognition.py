@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from gateway.apply import Recognised, recognised_after
+from gateway.apply import recognised_after
 from gateway.core import notice as notices
 from gateway.core.identity import Resolver
 from gateway.core.model import Notice
@@ -15,6 +15,7 @@ from gateway.errors import StoreError
 from gateway.health import Health, State
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
+from gateway.touched import Recognised
 
 # Members read and put in at once: 1 ms of the event loop on x86-64, 5 ms on a Pi 4. A million take about a minute.
 PAGE = 50

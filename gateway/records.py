@@ -26,6 +26,7 @@ from gateway.core.receipt import Receipt, receipt_of
 from gateway.core.recorded import Inputs
 from gateway.core.sensitive import categories, is_sensitive
 from gateway.core.spans import DAY_MS
+from gateway.core.trial import Fault, Report, State, Steered, parts_of, reasons_of
 from gateway.core.usual import Bought, Purchases, past, usual_of
 from gateway.errors import PeerError
 from gateway.tables.ageing import Ageing
@@ -50,6 +51,7 @@ from gateway.tables.segments import SegmentRules
 from gateway.tables.staff import StaffRows
 from gateway.tables.stock import Stock
 from gateway.tables.taps import TapsAndKeys
+from gateway.tables.trials import TrialRows
 
 PURGE_WAIT_MS = 50  # less than a slow SD card's flush, which every commit behind it pays anyway
 
@@ -82,6 +84,7 @@ class Tx(
     FloorPlan,
     StaffRows,
     CommandRows,
+    TrialRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -135,6 +138,24 @@ class Tx(
         super().put_shop(config)
         self.put_meta("child_programme", "1" if config.child_programme else "0")
         self.know_notice(config.notice)
+
+    def tell_settings(
+        self,
+        state: State,
+        given: str,
+        faults: Sequence[Fault],
+        now_ms: int,
+        place: str = "",
+        local: int = 0,
+        runs: Steered | None = None,
+    ) -> None:
+        """Keep what became of the settings that were given last, and tell headquarters. `runs`: what does, if that are
+        not those that count."""
+        steered = runs or self.steered()
+        counts = steered.settings_id, steered.since_ms
+        report = Report(given, state, reasons_of(faults), parts_of(faults), place, *counts, local)
+        self.put_report(report)
+        self.emit(Event("settings.tried" if state == "trial" else f"settings.{state}", now_ms, asdict(report)))
 
     def may_decide(self, member_id: str, choices: Mapping[Purpose, bool]) -> Mapping[Purpose, bool] | None:
         """Those of these choices that are somebody's to make here; None = none of them.

@@ -28,14 +28,16 @@ def loops(tx: Tx, screens: Mapping[str, str], now_ms: int) -> dict[str, tuple[Sl
     for screen, zone in screens.items():
         alike = zone, screen if placed else ""
         if alike not in made:
-            made[alike] = public_slides(offers, replace(around, place=Place("zone", store, zone, screen, "public")))
+            with tx.deciding():
+                made[alike] = public_slides(offers, replace(around, place=Place("zone", store, zone, screen, "public")))
     return {screen: made[zone, screen if placed else ""] for screen, zone in screens.items()}
 
 
 def anybodys(tx: Tx, till: str, zone: str, now_ms: int) -> list[Offer]:
     """What anybody may have at a till, best first, with the texts as they are."""
     place = Place("tap", store_of(tx), zone, till, "till")
-    return for_anybody(tx.offers(), replace(_around(tx, tx.offers(), now_ms), place=place))
+    with tx.deciding():
+        return for_anybody(tx.offers(), replace(_around(tx, tx.offers(), now_ms), place=place))
 
 
 def _around(tx: Tx, offers: tuple[Offer, ...], now_ms: int) -> Around:

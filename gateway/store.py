@@ -205,7 +205,7 @@ class Store:
         return await self.run(raise_boot, vital=True)
 
     def close(self) -> None:
-        """Commit what waits, stop the thread and close the file."""
+        """Commit what waits, stop the thread and close the file; once more it does nothing."""
         self._jobs.put(_Job(None, 0))
         self._thread.join()
 

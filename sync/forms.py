@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from gateway.core import trial
 from gateway.core.keyring import MAX_MATERIAL_BYTES, KeyUse
 from gateway.core.learning import HALF_LIVES, Learning, Prior
 from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpose, Restraint, ShopConfig
@@ -272,6 +273,7 @@ class ConfigBody(Body):
     retention: KeepBody = KeepBody()
     stale_days: Annotated[int, Field(ge=1, le=MAX_STALE_DAYS)] = ShopConfig().stale_days
     restraint: RestraintBody = RestraintBody()
+    trial_ms: Annotated[int, Field(ge=trial.MIN_WINDOW_MS, le=trial.MAX_WINDOW_MS)] = ShopConfig().trial_ms
 
 
 _Segment = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}(?:\.[a-z0-9][a-z0-9_-]{0,31}){0,3}$")]

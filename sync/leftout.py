@@ -1,5 +1,5 @@
 """What of a delta may be left out so that the rest is not held up: an offer that is wrong, or the whole catalogue that
-holds one, or segments that are, or what screens show between offers, and nothing else. Pure.
+holds one, or segments that are, or what screens show between offers, or settings, and nothing else. Pure.
 
 A delta that is refused comes again and again, and with it waits everything behind it. A withdrawal must not wait for
 an offer to be mended. Of anything else a gateway that skipped it would not know what it lacks.
@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from gateway.core.brand import ROLES
 from gateway.core.changes import CataloguePart, Change, OfferRefused, SegmentsRefused
 from gateway.core.content import ContentRefused
+from gateway.core.trial import SettingsRefused
 from gateway.errors import PeerError
-from sync import ops
+from sync import ops, settings
 from sync.content import BrandBody, ContentBody, ItemBody
 from sync.fields import Id, validate
 from sync.forms import CapBody, OfferBody, PauseBody
@@ -33,9 +34,9 @@ class _Catalogue(BaseModel):
 _PART = ("catalogue_id", "part", "parts", "offers")
 
 
-_LEFT_OUT = ("offer.put", "catalogue.put", "segments.put", "content.put", "brand.put")
+_LEFT_OUT = ("offer.put", "catalogue.put", "segments.put", "content.put", "brand.put", settings.OP)
 
-Refused = OfferRefused | SegmentsRefused | ContentRefused
+Refused = OfferRefused | SegmentsRefused | ContentRefused | SettingsRefused
 
 
 def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[Refused, ...]]:
@@ -52,6 +53,8 @@ def parse(listed: Sequence[object]) -> tuple[tuple[Change, ...], tuple[Refused, 
                 refused.append(_refused(op.get("body"), error))
             elif op["op"] == "segments.put":
                 refused.append(_refused_segments(error))
+            elif op["op"] == settings.OP:
+                refused.append(settings.refused(op.get("body"), error))
             elif op["op"] in ("content.put", "brand.put"):
                 refused.append(_refused_content(op["op"], error))
             else:

@@ -64,8 +64,9 @@ from gateway.core.model import (
     TalkingPoint,
 )
 from gateway.core.redemption import CouponClass
+from gateway.core.trial import SettingsPut
 from gateway.errors import PeerError
-from sync import content, credentials, forms, offers, points, prices, purchases, segments, spent, staff, stock
+from sync import content, credentials, forms, offers, points, prices, purchases, segments, settings, spent, staff, stock
 from sync.fields import validate
 
 
@@ -188,6 +189,8 @@ def _parse_secret(name: str, body: object) -> Change:
             return content.parse_content(body)
         case "brand.put":
             return content.parse_brand(body)
+        case "settings.put":
+            return settings.parse(body)
     if name in spent.OPS:
         return spent.parse(name, body)
     raise PeerError("op")
@@ -281,6 +284,8 @@ def dump(change: Change) -> dict[str, Any]:
             return _op("content.put", _plain(change))
         case BrandPut(brand):
             return _op("brand.put", _plain(brand))
+        case SettingsPut():
+            return _op("settings.put", settings.body(change))
 
 
 def _op(name: str, body: dict[str, Any]) -> dict[str, Any]:

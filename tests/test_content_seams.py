@@ -17,6 +17,7 @@ from gateway.core.content import ContentPut, ContentRefused
 from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.model import ConsentState, Purpose
 from gateway.health import Health
+from gateway.orders import Beside
 from gateway.records import Tx
 from sync import link, messages, ops, pieces, topics
 from sync.hq.server import MAX_WANTS
@@ -66,7 +67,7 @@ def test_what_is_passed_over_is_counted_and_told(tx: Tx) -> None:
 async def test_a_bad_bundle_does_not_hold_up_a_withdrawal(tmp_path: Path) -> None:
     shop = await open_shop(tmp_path, *member("mia", *Purpose))
     rung: list[str] = []
-    shop.flow._orders = replace(shop.flow._orders, content_changed=lambda: rung.append("content"))
+    shop.flow.orders = replace(shop.flow.orders, beside=Beside(content_changed=lambda: rung.append("content")))
     await shop.tap("mia", "coffee-nfc")
     assert shop.walls.screens["bar"].level == "L3"
     bad = ops.dump(PUT)

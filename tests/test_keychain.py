@@ -25,7 +25,7 @@ class KeyedShop(Shop):
         self.rings: list[Keyring] = []
         self.keychain = Keychain(self.store, PRIVATE, GATEWAY, self.clock, self.health, self.rings.append)
         self.flow._keychain = self.keychain
-        self.flow._orders = replace(self.flow._orders, keychain=self.keychain)
+        self.flow.orders = replace(self.flow.orders, keychain=self.keychain)
 
     async def open(self) -> None:
         await self.flow.start()

@@ -33,6 +33,7 @@ RELEASED = [
     "commands",
     "streams",
     "outbox_numbers",
+    "trials",
 ]
 
 

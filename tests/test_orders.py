@@ -95,7 +95,7 @@ async def test_a_withdrawal_is_followed_even_if_who_brought_it_is_gone(shop: Sho
 
 @pytest.mark.parametrize("failing", ["keychain", "read_shop", "refresh_loops"])
 async def test_what_one_part_can_not_follow_holds_up_no_other(shop: Shop, monkeypatch, failing: str) -> None:
-    orders = shop.flow._orders
+    orders = shop.flow.orders
     done: list[str] = []
 
     class Keys:
@@ -136,7 +136,7 @@ async def test_a_member_who_can_not_be_wiped_from_a_screen_holds_up_no_other(sho
             raise ValueError
         wiped.append(member_id)
 
-    broken = replace(shop.flow._orders, forget=forget)
+    broken = replace(shop.flow.orders, forget=forget)
     with pytest.raises(ValueError, match=r"^$"):
         await broken.change(Delta(shop.version, shop.version + 1, (MemberErase("mia"), MemberErase("ben"))))
     assert sorted(wiped) == ["ben", "mia"]

@@ -237,6 +237,7 @@ def test_migrations_run_once_and_only_grow() -> None:
         "commands",
         "streams",
         "outbox_numbers",
+        "trials",
     ]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.apply import Touched, apply
+from gateway.apply import apply
 from gateway.core.basket import ScanRules
 from gateway.core.changes import Change, Delta, OfferDrop, OfferPut, PricesPut, ScanPut
 from gateway.core.gs1 import Embedded
@@ -14,6 +14,7 @@ from gateway.core.model import Offer
 from gateway.core.prices import Article, part_of
 from gateway.records import Tx
 from gateway.tables import prices
+from gateway.touched import Touched
 from tests.rigs.shop import Shop, open_shop
 from tests.test_sync_prices import gtin
 

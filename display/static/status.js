@@ -2,6 +2,7 @@
 
 import { ask, el, say } from "./dom.js";
 import { earName, faultOf, helpOf, remarked, remarkOf, technical } from "./faults.js";
+import { settingsSaid, settingsWord } from "./settingswords.js";
 import { told } from "./staffwords.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
 
@@ -94,7 +95,7 @@ class ShopStatus extends HTMLElement {
     this.body.replaceChildren(
       el("section.verdict", { "data-state": data.state }, el("i.lamp"),
         el("div", {}, el("h2", {}, this.#word(STATES[data.state])), el("p", {}, this.#word("partsRunning", { n: data.parts.length - trouble, m: data.parts.length })))),
-      this.#parts(data), this.#screens(data), this.#counts(data),
+      this.#parts(data), this.#screens(data), ...this.#settings(data), this.#counts(data),
       el("p.more", {}, ...this.#ways.map(([page, name]) => el("a.button", { href: page }, told(this.language, name))),
         el("a", { href: "/notice" }, this.#word("notice"))));
   }
@@ -161,6 +162,16 @@ class ShopStatus extends HTMLElement {
       el("a.button", { href: "/tablet", target: "_blank", rel: "noopener", "aria-label": `${this.#word("open")}: ${this.#word("tabletsTitle")}` }, this.#word("open")));
     return el("section.block", {}, el("h2", {}, this.#word("screensTitle")),
       screens.length ? null : el("p.none", {}, this.#word("noScreens")), el("ul", {}, ...screens, tablets));
+  }
+
+  /** What headquarters steers of this device; nothing where it never sent any of it. */
+  #settings({ settings, now_ms: now }) {
+    if (!settings) return [];
+    const said = settingsSaid(this.language, settings, this.#since(now - settings.since_ms));
+    const title = settingsWord(this.language, "title");
+    return [el("section.block", {}, el("h2", {}, title),
+      el("ul", {}, el("li", { "data-state": ["undone", "refused"].includes(settings.state) ? "remark" : "ok", "data-part": "settings" }, el("i.lamp"),
+        el("div", {}, el("h3", {}, title), ...said.map((line) => el("p", {}, line))))))];
   }
 
   #partName(name) {

@@ -15,6 +15,7 @@ from gateway.core.prices import Article
 from gateway.core.redemption import CouponClass, Unit
 from gateway.core.segment import Segment
 from gateway.core.staff import Colleague
+from gateway.core.trial import SettingsPut, SettingsRefused
 from gateway.core.usual import Purchases
 
 
@@ -308,6 +309,7 @@ Change = (
     | ContentPut
     | BrandPut
     | StaffPut
+    | SettingsPut
 )
 
 
@@ -331,7 +333,7 @@ class Delta:
     version: int
     changes: tuple[Change, ...]
     at_ms: int = 0
-    refused: tuple[OfferRefused | SegmentsRefused | ContentRefused, ...] = ()
+    refused: tuple[OfferRefused | SegmentsRefused | ContentRefused | SettingsRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

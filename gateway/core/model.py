@@ -239,6 +239,7 @@ class ShopConfig:
     retention: Keep = field(default_factory=Keep)
     stale_days: int = 7  # so long profiles and credentials serve without headquarters; then they are wiped
     restraint: Restraint = field(default_factory=Restraint)
+    trial_ms: int = 300_000  # so long a configuration or catalogue may take to show that it is right (core.trial)
 
 
 class Contact(NamedTuple):

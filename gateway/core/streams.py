@@ -40,9 +40,12 @@ TYPES = {
         ),
         *("points.changed", "profiles.wiped", "redemption.committed", "redemption.released", "redemption.reserved"),
         *("redemption.reversed", "tills.restored"),
+        *("config.undone", "settings.kept", "settings.refused", "settings.tried"),
+        *("settings.unchanged", "settings.undone"),
     ),
     Stream.BUSINESS: (
         *("basket.shown", "brand.applied", "brand.refused", "catalogue.applied", "catalogue.refused"),
+        *("catalogue.undone",),
         *("content.applied", "content.refused", "credential.doubted", "decision.made", "device.paired"),
         *("device.revoked", "handshake.accepted", "handshake.asked", "handshake.closed", "offer.accepted"),
         *("offer.declined", "offer.explained", "offer.refused", "offer.withheld", "sale.identified", "sale.recorded"),

@@ -168,13 +168,24 @@ class Catalogue(Rows):
         return bool(known or count < most)
 
     def put_offer(self, offer: Offer) -> None:
+        self._keep_former(offer.offer_id)
         self._catalogue = None
         self._put("offer", offer_id=offer.offer_id, body=as_json(asdict(offer)))
 
     def drop_offer(self, offer_id: str) -> None:
+        self._keep_former(offer_id)
         self._catalogue = None
         for table in ("offer", "offer_count"):
             self._db.execute(f"DELETE FROM {table} WHERE offer_id = ?", [offer_id])
+
+    def _keep_former(self, offer_id: str) -> None:
+        """While a catalogue is on trial, keep of an offer what it was before, once, with what was counted of it."""
+        self._db.execute(
+            """INSERT OR IGNORE INTO offer_former SELECT :id, (SELECT body FROM offer WHERE offer_id = :id),
+               (SELECT json_group_array(json_array(what, quarter_ms, count)) FROM offer_count WHERE offer_id = :id)
+               FROM trial WHERE what = 'catalogue'""",
+            {"id": offer_id},
+        )
 
     def stage(self, part: CataloguePart) -> tuple[Offer, ...] | None:
         """Keep a part of a catalogue; all of its offers once it is whole. Another catalogue's parts go.
@@ -209,8 +220,10 @@ class Catalogue(Rows):
         gone = {str(offer_id) for (offer_id,) in self._all("SELECT offer_id FROM offer")} - wanted.keys()
         for offer_id in gone:
             self.drop_offer(offer_id)
+        stand = dict(self._all("SELECT offer_id, body FROM offer"))
         for offer in wanted.values():
-            self.put_offer(offer)
+            if stand.get(offer.offer_id) != as_json(asdict(offer)):
+                self.put_offer(offer)
         return gone
 
     def shop(self) -> ShopConfig:

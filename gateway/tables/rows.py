@@ -77,6 +77,17 @@ class Rows:
         """Have a counter raised after the commit; `name` is a literal. Nothing here may touch gateway.health."""
         self._counts[name] += 1
 
+    @contextmanager
+    def deciding(self) -> Iterator[None]:
+        """What raises inside is counted, though its transaction goes back: what was changed last may be the cause."""
+        whole = False
+        try:
+            yield
+            whole = True
+        finally:
+            if not whole:
+                self.count("decisions.failed")
+
     def take_counts(self) -> Counter[str]:
         """What was counted since this was last asked."""
         counts, self._counts = self._counts, Counter()

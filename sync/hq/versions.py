@@ -40,6 +40,7 @@ from gateway.core.changes import (
 from gateway.core.content import ContentPut
 from gateway.core.model import ConsentRecord, Notice
 from gateway.core.spans import DAY_MS
+from gateway.core.trial import SettingsPut
 from gateway.errors import PeerError
 from sync import messages
 from sync.hq.erasures import Erasures
@@ -146,13 +147,17 @@ class Versions(Erasures):
             )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
-        gateway = change.gateway if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut | Booked) else None
+        gateway = None
+        if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut | Booked | SettingsPut):
+            gateway = change.gateway or None
         self._db.execute("DELETE FROM change WHERE key = ?", (key,))
         if isinstance(change, StockPut) and change.whole:  # what was said of single articles before is part of it
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND ?", (key, f"{key}~"))
         if isinstance(change, CataloguePart) and change.part == change.parts:  # no offer before it stands any more
             self._db.execute("DELETE FROM change WHERE key BETWEEN 'offer:' AND 'offer:~'")
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'catalogue:~'", (key,))
+        if key == "settings:all":  # what single gateways were given before is over
+            self._db.execute("DELETE FROM change WHERE key BETWEEN 'settings:' AND 'settings:~'")
         if isinstance(change, ContentPut) and change.part == change.parts:  # likewise
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'content:~'", (key,))
         self._db.execute(
@@ -310,6 +315,8 @@ def _key(change: Change) -> tuple[str, str | None]:
             return f"content:{change.part:04}", None
         case BrandPut():
             return "brand", None
+        case SettingsPut():
+            return f"settings:{change.gateway or 'all'}", None
 
 
 def record_of(op: str) -> ConsentRecord:
