@@ -20,7 +20,7 @@ from gateway.health import Health
 from gateway.orders import Beside
 from gateway.records import Tx
 from sync import link, messages, ops, pieces, topics
-from sync.hq.server import MAX_WANTS
+from sync.hq.fileserver import MAX_WANTS
 from sync.topics import Topics
 from sync.uplink import Uplink
 from tests.rigs.broker import KINDS, Broker

@@ -50,7 +50,7 @@ def test_what_nobody_acknowledged_is_said(
     assert simulate(free_port(), *words) == 1
     told = capsys.readouterr()
     assert "acknowledged         0" in told.out
-    assert "none.db: no such file" in told.err
+    assert "none.db: no headquarters there" in told.err
 
 
 @pytest.mark.parametrize(

@@ -59,13 +59,16 @@ class Gateway:
 
     async def connect(self) -> None:
         self.boot += 1
+        await self.listen()
+        birth = messages.state(True, self.boot, EPOCH, self.version, self.key)
+        await self.transport.publish(self.where.up(topics.STATE), birth, retain=True)
+        await self.ask()
+
+    async def listen(self) -> None:
         will = messages.state(False, self.boot, EPOCH, self.version, self.key)
         await self.transport.connect(self.where.up(topics.STATE), will)
         await self.transport.subscribe([self.where.down(leaf) for leaf in topics.DOWN_LEAVES])
         self._reader = asyncio.create_task(self._read())
-        birth = messages.state(True, self.boot, EPOCH, self.version, self.key)
-        await self.transport.publish(self.where.up(topics.STATE), birth, retain=True)
-        await self.ask()
 
     @property
     def hq_boot(self) -> int:
@@ -254,6 +257,21 @@ async def test_a_gateway_that_missed_a_delta_is_healed_by_its_question(tmp_path:
             hq.record([member("m-3")])
             await until(lambda: gateway.version == 3)
             assert [(d.parent, d.version) for d in gateway.deltas[-2:]] == [(2, 3), (1, 3)]
+
+
+async def test_a_gateway_whose_greeting_was_lost_is_made_to_ask(tmp_path: Path) -> None:
+    with Broker() as broker:
+        hq, gateway = Headquarters(tmp_path / "hq.db", broker.port), Gateway(broker.port)
+        other = Gateway(broker.port, Topics("acme", "munich-2", "gw-1"))
+        await other.connect()
+        await until(lambda: bool(other.heads))  # headquarters is there
+        await gateway.listen()
+        await gateway.send(1, 2)
+        await until(lambda: gateway.acked == 2 and bool(gateway.heads))
+        assert gateway.deltas == [], "nobody knows yet what it has"
+        for one in (gateway, other):
+            await one.close()
+        await hq.stop()
 
 
 async def test_gateways_come_and_go(tmp_path: Path) -> None:

@@ -19,9 +19,14 @@ def ledger(tmp_path: Path):
     made.close()
 
 
+def pragma(ledger: Ledger, text: str) -> object:
+    """Of the connection that writes."""
+    return ledger._db.execute(f"PRAGMA {text}").fetchone()[0]
+
+
 def test_the_file_is_safe_and_private(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "hq.db")
-    settings = [ledger._read(f"PRAGMA {name}")[0][name] for name in ("journal_mode", "synchronous", "secure_delete")]
+    settings = [pragma(ledger, name) for name in ("journal_mode", "synchronous", "secure_delete")]
     assert settings == ["wal", 2, 1]
     assert (tmp_path / "hq.db").stat().st_mode & 0o777 == 0o600
     ledger.close()
@@ -38,12 +43,11 @@ def test_two_processes_share_the_file(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_a_store_error_and_commits_nothing(ledger: Ledger) -> None:
     ledger.record_ops([offer("o-0")])
-    pages = ledger._read("PRAGMA page_count")[0]["page_count"]
-    ledger._read(f"PRAGMA max_page_count = {pages}")
+    pragma(ledger, f"max_page_count = {pragma(ledger, 'page_count')}")
     with pytest.raises(StoreError):
         ledger.record_ops([member(f"m-{n}", "x" * 100) for n in range(500)])
     assert ledger.version() == 1
-    ledger._read("PRAGMA max_page_count = 1000000")
+    pragma(ledger, "max_page_count = 1000000")
     assert ledger.record_ops([offer("o-1")]) == 2
 
 
@@ -58,3 +62,19 @@ def test_the_journal_is_a_log_of_this_schema(ledger: Ledger, tmp_path: Path) -> 
     plain = sqlite3.connect(tmp_path / "hq.db")
     assert plain.execute("SELECT version, key FROM change").fetchall() == [(1, "offer:o-1")]
     plain.close()
+
+
+def test_who_reads_does_not_wait_for_who_writes_and_sees_what_is_committed(ledger: Ledger) -> None:
+    with ledger._write():
+        ledger._db.execute("UPDATE hq SET boot = 7")
+        assert ledger._read("SELECT boot FROM hq") == [{"boot": 0}]
+    assert ledger._read("SELECT boot FROM hq") == [{"boot": 7}]
+
+
+def test_who_is_erased_inside_a_transaction_leaves_the_log_at_its_end(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.record_ops([member("m-1", "Adelheid")])
+    with ledger.together():
+        ledger.record_ops([{"op": "member.erase", "body": {"member_id": "m-1"}}])
+        assert b"Adelheid" in (tmp_path / "hq.db-wal").read_bytes()
+    assert b"Adelheid" not in (tmp_path / "hq.db-wal").read_bytes()
+    assert b"Adelheid" not in (tmp_path / "hq.db").read_bytes()

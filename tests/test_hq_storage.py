@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import PeerError
 from sync.hq.ledger import Ledger
 from tests.rigs.orders import offer
 
@@ -64,3 +65,21 @@ def test_writers_in_two_processes_make_one_line_of_versions(ledger: Ledger, tmp_
     other.close()
     versions = [row["version"] for row in ledger._read("SELECT version FROM change ORDER BY version")]
     assert versions == list(range(1, 21))
+
+
+def test_a_part_that_fails_is_taken_back_alone(ledger: Ledger) -> None:
+    with ledger.together():
+        ledger.record_ops([offer("o-1")])
+        with pytest.raises(PeerError):
+            ledger.record_ops([offer("o-2"), {"op": "consent.restore", "body": {"member_id": "m-1", "records": []}}])
+        ledger.record_ops([offer("o-3")])
+    assert ledger.version() == 2
+    assert [one["offer_id"] for one in ledger.offers()] == ["o-1", "o-3"]
+
+
+def test_a_whole_that_fails_takes_its_parts_along(ledger: Ledger) -> None:
+    with pytest.raises(RuntimeError), ledger.together():
+        ledger.record_ops([offer("o-1")])
+        raise RuntimeError
+    assert ledger.version() == 0
+    assert ledger.record_ops([offer("o-2")]) == 1

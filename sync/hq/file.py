@@ -270,6 +270,10 @@ class File:
         """Whether this process has a duty that one at a time may have (sync.hq.duties)."""
         return self._db.hold(duty)
 
+    def together(self) -> AbstractContextManager[None]:
+        """What is written inside, in one thread, is one transaction; each method is a part that can fail alone."""
+        return self._write()
+
     # --- for those who build on it ---------------------------------------------------------------------------
 
     def _write(self) -> AbstractContextManager[None]:
@@ -290,7 +294,7 @@ class File:
         return self._one("SELECT last FROM counter WHERE name = ?", (line,))
 
     def _truncate_log(self) -> None:
-        """After an erasure the plain text may still stand in the database's own log. Outside a transaction."""
+        """After an erasure the plain text may still stand in the database's own log."""
         self._db.scrub()
 
 

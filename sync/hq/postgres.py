@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 
 import psycopg
@@ -53,7 +53,7 @@ class Postgres:
     def __init__(self, url: str, migrations: Migrations) -> None:
         """Connect, and bring the tables to this release. ConfigError for a database that can't be used so."""
         self._url = url
-        self._lock, self._read_lock, self._duty_lock = Lock(), Lock(), Lock()
+        self._lock, self._read_lock, self._duty_lock = RLock(), Lock(), Lock()
         self._on_duty: Connection[TupleRow] | None = None
         self._duties: set[int] = set()
         self._writing: Connection[TupleRow] | None = None

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.apply import MAX_STEP
-from gateway.core.fetching import Want
 from gateway.core.spans import DAY_MS
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health, State
-from sync import erase_messages, event_messages, link, messages, packing, pieces, signing, topics
+from sync import erase_messages, event_messages, link, messages, packing, signing, topics
 from sync.backoff import Backoff
+from sync.hq import lanes
 from sync.hq.commanding import Commander
+from sync.hq.commits import Commits
+from sync.hq.fileserver import FileServer
 from sync.hq.ledger import Ledger
 from sync.hq.marks import Held
 from sync.hq.pulse import Pulse
@@ -39,9 +41,6 @@ ROUND = link.WINDOW
 # Erasures are sent again to gateways that have not confirmed them. A confirmation takes a commit and a flush: 100 ms on
 # a slow SD card.
 ERASE_AGAIN_S = 15.0
-
-# Pieces of files that one gateway may have asked for and not been sent; it asks for fetching.WINDOW at a time.
-MAX_WANTS = 8
 
 PULSE_WAIT_MS = 60_000  # only bounds an idle wait; every change rings
 
@@ -125,6 +124,7 @@ class _Session:
     ) -> None:
         self.role = role
         self._ledger = ledger
+        self._commits = Commits(ledger.together)
         self._boot = boot
         self._pulse = pulse
         self._health = health
@@ -140,9 +140,8 @@ class _Session:
         self._erase_sent: dict[Topics, int] = {}  # and was sent them
         self._hungry: dict[Topics, None] = {}  # to be fed, in order
         self._acks: dict[tuple[Topics, str, Stream], Held] = {}
-        self._wants: dict[Topics, list[Want]] = {}  # at most MAX_WANTS each, of 150 bytes
         self._commander = Commander(ledger, health, now_ms)
-        self._wanted = asyncio.Event()
+        self._files = FileServer(ledger, health)
         self._food = asyncio.Event()
         self._ackable = asyncio.Event()
 
@@ -157,33 +156,33 @@ class _Session:
             self._feed_soon(where)
         self._health.set(self.role.part, "ok", self._now_ms())
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._receive(), name="hq receive")
+            received = lanes.run(transport.messages(), self._take_one, self._pulse.ring)
+            tasks.create_task(received, name="hq receive")
             tasks.create_task(self._acknowledge(), name="hq acknowledge")
             if not self.role.leads:
                 return
             tasks.create_task(self._feed_all(), name="hq feed")
             tasks.create_task(self._watch_versions(), name="hq versions")
             tasks.create_task(self._remind(), name="hq erasures")
-            tasks.create_task(self._send_pieces(), name="hq files")
+            tasks.create_task(self._files.run(self._hand_out), name="hq files")
             tasks.create_task(self._commander.run(self._command), name="hq commands")
 
     # --- from the gateways ----------------------------------------------------------------------------------
 
-    async def _receive(self) -> None:
-        async for message in self._transport.messages():
-            try:
-                where, way, leaf = topics.parse(message.topic)
-                if way == "up" and self.role.takes(where):
-                    await self._take(where, leaf, message.payload)
-            except PeerError as error:
-                self._health.count(f"hq.dropped.{error.reason}")  # a fixed word of ours
-            message.done()  # after the commit: what the ledger did not take, the broker sends again
+    async def _take_one(self, message: link.Message) -> None:
+        try:
+            where, way, leaf = topics.parse(message.topic)
+            if way == "up" and self.role.takes(where):
+                await self._take(where, leaf, message.payload)
+        except PeerError as error:
+            self._health.count(f"hq.dropped.{error.reason}")  # a fixed word of ours
+        message.done()  # after the commit: what the ledger did not take, the broker sends again
 
     async def _take(self, where: Topics, leaf: str, payload: bytes) -> None:
         now_ms = self._now_ms()
         if leaf == topics.EVENTS:
             batch = event_messages.parse_events(payload)
-            done = await asyncio.to_thread(self._ledger.ingest, where, batch, now_ms)
+            done = await self._commits.do(self._ledger.ingest, where, batch, now_ms)
             self._health.count("hq.batches")
             for reason in done.refused:
                 what = "hq." if "." in reason else "hq.bindings."
@@ -196,9 +195,10 @@ class _Session:
                 self._health.count(f"hq.redemptions.{reason}")
             self._acks[where, batch.epoch, batch.stream] = done.held
             self._ackable.set()
+            self._meet(where)
         elif leaf == topics.STATE:
             state = messages.parse_state(payload)
-            if not await asyncio.to_thread(self._ledger.saw_state, where, state, now_ms):
+            if not await self._commits.do(self._ledger.saw_state, where, state, now_ms):
                 self._health.count("hq.late_wills")
             elif state.online:
                 self._online.add(where)
@@ -214,21 +214,21 @@ class _Session:
         elif leaf == topics.BUNDLE:
             await self._commander.take(where, leaf, payload)
         elif leaf == topics.WANT:
-            self._take_want(where, pieces.parse_want(payload))
-            return
-        self._pulse.ring()
+            self._files.take(where, payload, where in self._holds)
+
+    def _meet(self, where: Topics) -> None:
+        """Somebody reports whose greeting was lost, in a broker whose queue was full: a head makes them ask."""
+        if self.role.leads and where not in self._holds:
+            self._holds[where] = 0
+            self._feed_soon(where)
 
     async def _take_request(self, where: Topics, req: messages.Req, now_ms: int) -> None:
-        await asyncio.to_thread(self._ledger.saw_version, where, req.have, now_ms, req.epoch)
-        await asyncio.to_thread(self._ledger.saw_erased, where, req.erase_seq, (), now_ms)
-        behind = await asyncio.to_thread(self._ledger.overtake, req.have)
-        if await asyncio.to_thread(self._ledger.overtake_erasures, req.erase_seq):
-            behind = True
+        behind, erased_behind, held = await self._commits.do(self._note_request, where, req, now_ms)
+        if erased_behind:
             self._erase_sent = dict(self._erased)  # the numbers are others now: everybody gets all of them again
-        if behind:
+        if behind or erased_behind:
             self._health.count("hq.restored_behind_a_gateway")
             self._health.set("ledger", "degraded", now_ms, "older than what a shop knows: restored from a backup?")
-        held = await asyncio.to_thread(self._ledger.resume, where, req.epoch, req.acked)
         self._acks |= {(where, req.epoch, stream): one for stream, one in held.items()}
         self._ackable.set()
         self._online.add(where)
@@ -239,26 +239,24 @@ class _Session:
         self._keyed.discard(where)  # and the keys
         self._feed_soon(where)
 
+    def _note_request(self, where: Topics, req: messages.Req, now_ms: int) -> tuple[bool, bool, dict[Stream, Held]]:
+        """In the ledger's thread: whether it was behind, in versions and in erasures; what of each stream it has."""
+        self._ledger.saw_version(where, req.have, now_ms, req.epoch)
+        self._ledger.saw_erased(where, req.erase_seq, (), now_ms)
+        behind = self._ledger.overtake(req.have), self._ledger.overtake_erasures(req.erase_seq)
+        return *behind, self._ledger.resume(where, req.epoch, req.acked)
+
     async def _take_receipt(self, where: Topics, payload: bytes, now_ms: int) -> None:
         """What a gateway has applied, whom it has erased, or what became of a command."""
         if messages.kind_of(payload) == "done":
             await self._commander.take(where, topics.ACK, payload)
             return
         if messages.kind_of(payload) != "erased":
-            await asyncio.to_thread(self._ledger.saw_version, where, messages.parse_applied(payload), now_ms)
+            await self._commits.do(self._ledger.saw_version, where, messages.parse_applied(payload), now_ms)
             return
         done = erase_messages.parse_erased(payload)
-        await asyncio.to_thread(self._ledger.saw_erased, where, done.seq, done.receipts, now_ms)
+        await self._commits.do(self._ledger.saw_erased, where, done.seq, done.receipts, now_ms)
         self._erased[where] = done.seq
-
-    def _take_want(self, where: Topics, want: Want) -> None:
-        """Only of a gateway that has reported itself: those are bounded by the ledger."""
-        waiting = self._wants.get(where, [])
-        if where not in self._holds or len(waiting) >= MAX_WANTS:
-            self._health.count("hq.wants_dropped")
-        elif want not in waiting:
-            self._wants[where] = [*waiting, want]
-            self._wanted.set()
 
     # --- to the gateways ------------------------------------------------------------------------------------
 
@@ -286,26 +284,15 @@ class _Session:
                     self._feed_soon(where)
             seen = await self._pulse.wait(seen, PULSE_WAIT_MS)
 
-    async def _send_pieces(self) -> None:
-        """One piece per gateway and round, so that a long film of one does not starve the others."""
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            while self._wants:
-                for where in list(self._wants):
-                    want = self._wants[where].pop(0)
-                    if not self._wants[where]:
-                        del self._wants[where]
-                    piece = await asyncio.to_thread(self._ledger.piece, want)
-                    self._health.count("hq.pieces" if piece.size is not None else "hq.files_missing")
-                    await self._tell(where, topics.PIECE, pieces.piece(piece))
-
     async def _tell(self, where: Topics, leaf: str, payload: bytes, *, retain: bool = False, until_ms: int = 0) -> None:
         """Publish, signed where this headquarters signs; `until_ms`: how long it counts, 0 = without end."""
         topic = where.down(leaf)
         if self._signer is not None:
             payload = self._signer.sign(topic, leaf, payload, until_ms)
         await self._transport.publish(topic, payload, retain)
+
+    async def _hand_out(self, where: Topics, payload: bytes) -> None:
+        await self._tell(where, topics.PIECE, payload)
 
     async def _command(self, where: Topics, payload: bytes, until_ms: int) -> None:
         await self._tell(where, topics.CMD, payload, until_ms=until_ms)
@@ -323,9 +310,10 @@ class _Session:
                 round_of = list(self._hungry)[:ROUND]
                 for where in round_of:
                     del self._hungry[where]
+                newest = await asyncio.to_thread(self._ledger.newest)
                 async with asyncio.TaskGroup() as meals:
                     for where in round_of:
-                        meals.create_task(self._feed(where))
+                        meals.create_task(self._feed(where, *newest))
 
     async def _remind(self) -> None:
         """Send erasures again to gateways that are there and have not confirmed them."""
@@ -356,16 +344,16 @@ class _Session:
             await self._tell(where, topics.ERASE, erase_messages.erase(parent, orders))
         return True
 
-    async def _feed(self, where: Topics) -> None:
+    async def _feed(self, where: Topics, version: int, erase_seq: int) -> None:
         """The keys first, without which nothing is believed; erasures before anything else, then the head that tells of
-        them, then changes."""
+        them, then changes. `version`, `erase_seq`: the newest of the ledger."""
         if self._signer is not None and where not in self._keyed:
             self._keyed.add(where)
             await self._transport.publish(where.down(topics.KEYS), self._signer.keys, retain=True)
-        if where in self._online and await self._feed_erasures(where):
+        is_behind = self._erase_sent.get(where, 0) < erase_seq
+        if is_behind and where in self._online and await self._feed_erasures(where):
             self._feed_soon(where)
             return
-        version, erase_seq = await asyncio.to_thread(self._ledger.newest)
         if self._heads.get(where) != (version, erase_seq):
             self._heads[where] = version, erase_seq
             now_ms = self._now_ms()

@@ -56,7 +56,10 @@ class Storage(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """One transaction, durable once it ends without an exception. One writer at a time: it sees all that was
-        committed before, and who reads sees what writers wrote in the order in which they did."""
+        committed before, and who reads sees what writers wrote in the order in which they did.
+
+        Inside another one of the same thread it is a part of that: an exception takes back the part alone, and it is
+        durable with the whole."""
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> Cursor:
         """Inside a transaction."""
@@ -68,7 +71,7 @@ class Storage(Protocol):
         """The rows of a query, outside a transaction."""
 
     def scrub(self) -> None:
-        """What was deleted leaves the database's own log, where that can be had. Outside a transaction."""
+        """What was deleted leaves the database's own log, where that can be had; inside a transaction: at its end."""
 
     def hold(self, duty: int) -> bool:
         """Whether this process has a duty that one process at a time may have; it keeps it as long as it asks within
