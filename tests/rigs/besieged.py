@@ -47,8 +47,8 @@ MOST_AT_AN_END = 20_000
 ROUND = 1_000  # payloads for one shop or headquarters; then a new one, so that a number that ran away stops nothing
 FAR = 2**50  # a version that leaves no room for what comes after it
 # Reasons of the parsers, and those in the code of whoever judges further; another would be text from outside.
-_SOURCES = [path.read_text() for package in ("gateway", "sync") for path in (ROOT / package).rglob("*.py")]
-REASONS = messages.REASONS | TROUBLES.keys() | set(re.findall(r'PeerError\("([a-z_]+)"', "".join(_SOURCES)))
+_CODE = "".join(path.read_text() for package in ("gateway", "sync") for path in (ROOT / package).rglob("*.py"))
+REASONS = messages.REASONS | TROUBLES.keys() | set(re.findall(r'PeerError\("([a-z_]+)"', _CODE))
 
 
 class BrokenError(Exception):
@@ -209,7 +209,7 @@ async def at_the_ears(rng: random.Random, count: int) -> Counter[str]:
     refused = Counter({name: n for name, n in shop.health.counts.items() if name.startswith("scanner.refused.")})
     refused += Counter({name: n for name, n in health.counts.items() if name.startswith("ear.refused.")})
     for name in refused:
-        if name.rpartition(".")[2] not in REASONS:
+        if name.rpartition(".")[2] not in REASONS and f'"{name}"' not in _CODE:
             raise BrokenError(f"ears: counter {name}")
     return refused
 

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import zstandard
+
 from drivers.people import population
 from gateway.core.changes import Erasure, OutboxRow
 from gateway.core.fetching import Piece
@@ -23,6 +25,7 @@ from sync import (
     erase_messages,
     event_messages,
     messages,
+    packing,
     pieces,
     signing,
     topics,
@@ -138,7 +141,11 @@ def kinds() -> tuple[Kind, ...]:
         )
     for place, payloads in _more().items():
         honest[place].extend(payloads)
-    return tuple(Kind(*place, _READERS[place], tuple(payloads)) for place, payloads in honest.items())
+    most = 1_000_000  # large ones may be packed, and are spoilt before that
+    return tuple(
+        Kind(*place, _READERS[place], tuple(packing.unpack(payload, most) for payload in payloads))
+        for place, payloads in honest.items()
+    )
 
 
 def _more() -> dict[tuple[str, str], list[bytes]]:
@@ -152,7 +159,7 @@ def _more() -> dict[tuple[str, str], list[bytes]]:
             *(event_messages.events(EPOCH, row.seq, row.seq, [row], stream_of(row.type)) for row in rows),
             event_messages.events(EPOCH, 1, len(rows), rows),
         ],
-        ("down", topics.DELTA): [*deltas, messages.delta(0, 40, list(ops()[:40]), NOW_MS)],
+        ("down", topics.DELTA): [*deltas, messages.delta(0, 12, list(ops()[:12]), NOW_MS)],
         ("down", topics.ERASE): [erase_messages.erase(0, [Erasure(1, "m-9"), Erasure(2, "m-8")])],
         ("down", topics.PIECE): [pieces.piece(Piece(HASH, 0, 70_000, b"\0\xff" * 500))],
         ("down", topics.KEYS): [keys(NUMBER)],
@@ -190,6 +197,26 @@ _HOSTILE: tuple[Tree, ...] = (
     _raw("0.1e-400"),
     _raw('{"a":1,"a":2}'),
 )
+
+
+def _bombs() -> tuple[bytes, ...]:
+    """zstd frames of half a gigabyte, that say so or not, in one another, wide, followed by more, of deep JSON."""
+    found = []
+    for says, fill in ((True, b"\0"), (False, b"\0"), (False, b"["), (False, b'{"v":1,')):
+        size = 500_000_000 // len(fill) * len(fill)
+        packer = zstandard.ZstdCompressor(level=1, write_content_size=says).compressobj(size=size if says else -1)
+        block = fill * (1_000_000 // len(fill))
+        parts = [packer.compress(block) for _ in range(size // len(block))]
+        if says:
+            parts.append(packer.compress(fill * ((size - size // len(block) * len(block)) // len(fill))))
+        found.append(b"".join(parts) + packer.flush())
+    wide = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    small = zstandard.compress(b'{"v":1,"type":"head","version":1,"boot":1,"erase_seq":0}')
+    again = zstandard.compress(found[0])
+    much = zstandard.ZstdCompressor(compression_params=wide).compress(b"[" * 1_000_000)
+    return (*(one for one in found if len(one) < 90_000), again, zstandard.compress(again), much, small + small)
+
+
 _WHOLES: tuple[bytes, ...] = (
     *(b"", b" ", b"\0", b"null", b"[]", b"{}", b"7", b'""', b"\xff\xfe{\0}\0", b"\xef\xbb\xbf{}", b"\xed\xa0\x80"),
     *(b"SGS1", b"SGS1" + b"\0" * 79, b"SGS1" + b"\xff" * 200, b"SGS2" + b"\0" * 100, b"{" * 90_000),
@@ -200,6 +227,7 @@ _WHOLES: tuple[bytes, ...] = (
     gzip.compress(b'{"v":1,"type":"head"}' + b" " * 50_000_000),
     zlib.compress(b"\0" * 50_000_000),
     b"\x28\xb5\x2f\xfd" + b"\xff" * 60,  # looks like zstd
+    *_bombs(),
 )
 
 
@@ -208,6 +236,10 @@ def spoil(rng: random.Random, payload: bytes) -> bytes:
     ways = _BYTES if rng.random() < 0.25 else (_shaped,)  # what is still JSON gets further
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         payload = rng.choice(ways)(rng, payload)
+    if rng.random() < 0.1:
+        payload = zstandard.compress(payload)
+        if rng.random() < 0.3:
+            payload = rng.choice((_flipped, _cut, _stuffed, _repeated))(rng, payload)
     return payload[: messages.MAX_PAYLOAD_BYTES + 1]  # as the link cuts it
 
 
@@ -265,7 +297,9 @@ def _shaped(rng: random.Random, payload: bytes) -> bytes:
     holder, step = rng.choice(places)
     rng.choice(_SHAPES)(rng, holder, step)
     text = json.dumps(tree, separators=(",", ":"), ensure_ascii=rng.random() < 0.9).encode("utf-8", "surrogatepass")
-    return _RAW.sub(lambda found: json.loads(b'"%s"' % found[1]).encode(), text) + feed + rest
+    if b"\\u0001raw:" in text:
+        text = _RAW.sub(lambda found: json.loads(b'"%s"' % found[1]).encode(), text)
+    return text + feed + rest
 
 
 def _places(tree: Tree) -> Iterator[tuple[Tree, Any]]:
