@@ -34,6 +34,17 @@ def said(document: dict[str, Any], config: Config | None = None) -> Merged:
     return found
 
 
+@pytest.mark.parametrize("steered", [True, False])
+def test_headquarters_moves_no_root_key_and_takes_none_away(steered: bool) -> None:
+    own = Config.model_validate(LOCAL | {"mqtt": LOCAL["mqtt"] | {"hq_root": "0f" * 32}})
+    own = own.model_copy(update={"gateway": own.gateway.model_copy(update={"broker_steered": steered})})
+    found = said({"mqtt": {"host": "there"}}, own).config.mqtt
+    assert found is not None
+    assert (found.host, found.hq_root) == ("there" if steered else "here", "0f" * 32)
+    for document in ({"mqtt": {"host": "there", "hq_root": "aa" * 32}}, {"hq_root": "aa" * 32}):
+        assert isinstance(read(json.dumps(document)), Misfit)
+
+
 def test_nothing_said_is_the_file() -> None:
     found = said({})
     assert found.config == local()
