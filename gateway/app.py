@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from display import cookies, faults
@@ -18,6 +19,7 @@ from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
 from gateway import devicedesk, hatch, keys, logs, operating, rekey, trials
+from gateway.backlog import Backlog
 from gateway.bundle import Found
 from gateway.clock import InstantClock, ShopClock, world_ms
 from gateway.config import Config, SourceTable
@@ -196,6 +198,8 @@ class Gateway:
             await self._flow.life.start(self._clock.trusted)
             self._supervisor.keep("settings", self._trials.run)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
+            run = partial(self._store.run, vital=True)
+            self._supervisor.keep("outbox", Backlog(run, self._clock, self.health).run)
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             await self.operating.commands.start()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gateway.core.model import Event
 from gateway.core.ports import Clock
+from gateway.core.streams import wait_ms
 from gateway.health import Health, State
 from gateway.works import Commit
 
@@ -154,6 +155,6 @@ class Heartbeats:
 
     def _tell(self, event: Event) -> None:
         async def tell() -> None:
-            await self._commit(lambda tx: tx.emit(event))
+            await self._commit(lambda tx: tx.emit(event), wait_ms(event.type))
 
         self._begin(tell())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway import retention
+from gateway import backlog, retention
 from gateway.core.model import Event, ShopConfig
 from gateway.core.ports import Clock
 from gateway.core.reckoning import Jump, Reckoning
@@ -257,6 +257,9 @@ class Life:
         for table, rows in gone.items():
             if rows:
                 self._health.count(f"retention.{table}", rows)
+        old = await backlog.let_go_of_old(self._store.run, reckoning.surely_ms, self._clock.now_ms())
+        for stream, rows in old.items():
+            self._health.count(f"outbox.{stream}_let_go", rows)
 
     def _mono_ms(self, now_ms: int) -> int:
         """The shop's clock runs on the monotonic one, but for the steps that it was told of."""

@@ -7,6 +7,7 @@ from typing import Literal
 from gateway.core.model import Event
 from gateway.core.play import MAX_PLAYS, RING, Play
 from gateway.core.ports import Clock
+from gateway.core.streams import wait_ms
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.works import Commit
@@ -42,7 +43,7 @@ class Plays:
                 tx.emit(Event(PLAYED, now_ms, {"screen": screen, "plays": [asdict(one) for one in news]}))
             return len(news)
 
-        news = await self._commit(keep)
+        news = await self._commit(keep, wait_ms(PLAYED))
         self._health.count("screen.plays", news)
         if news < len(plays):
             self._health.count("screen.plays_again", len(plays) - news)

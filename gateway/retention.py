@@ -139,7 +139,7 @@ NO_PERIOD = {
     "price": "headquarters' price list, nobody's data",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
     "redemption_entry": "goes with the redemption that it is a step of",
-    "outbox": "until headquarters confirms it; no other statement may delete from it",
+    "outbox": "until headquarters confirms it, or it is too much or too old (gateway.backlog); what is vital stays",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",
 }

@@ -22,7 +22,7 @@ from gateway import erasures, lastrun, wipe, withdrawals
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Event
-from gateway.core.streams import WAIT_MS, Stream
+from gateway.core.streams import TERMS, Stream
 from gateway.dbfile import open_file
 from gateway.errors import StoreError
 from gateway.ledgerfile import Ledger
@@ -31,7 +31,7 @@ from gateway.records import Tx
 T = TypeVar("T")
 
 # Of works that nobody waits for and that tell nothing, or what happened in the shop.
-GROUP_MS = WAIT_MS[Stream.BUSINESS]
+GROUP_MS = TERMS[Stream.BUSINESS].wait_ms
 # What nobody waits for, such as the end of a visit: at an event every two seconds it then shares another's commit. A
 # power cut takes at most twice this of it, which nobody was told.
 PATIENT_MS = 5_000

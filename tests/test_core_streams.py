@@ -6,19 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.streams import TYPES, WAIT_MS, Stream, stream_of, wait_ms
+from gateway.core.spans import DAY_MS
+from gateway.core.streams import TERMS, TYPES, Stream, stream_of, wait_ms
 
 ROOT = Path(__file__).parents[1]
 PLACED = {kind for kinds in TYPES.values() for kind in kinds}
 
 
-def test_what_is_vital_waits_for_nobody_and_the_most_urgent_decides() -> None:
-    assert list(WAIT_MS) == list(Stream)
-    assert list(WAIT_MS.values()) == sorted(WAIT_MS.values())
-    assert WAIT_MS[Stream.VITAL] == 0
+def test_what_is_vital_waits_for_nobody_and_is_never_let_go() -> None:
+    assert (TERMS[Stream.VITAL].wait_ms, TERMS[Stream.VITAL].keep_ms) == (0, None)
     assert stream_of("never.heard_of") is Stream.VITAL
-    assert wait_ms("screen.played", "visit.left") == WAIT_MS[Stream.BUSINESS]
+    waits = [TERMS[stream].wait_ms for stream in Stream]
+    assert waits == sorted(waits)
+    assert wait_ms("screen.played", "visit.left") == TERMS[Stream.BUSINESS].wait_ms
     assert wait_ms("visit.left", "points.changed") == 0
+
+
+def test_a_week_of_a_busy_shop_fits_and_all_budgets_fit_a_card() -> None:
+    business = TERMS[Stream.BUSINESS]
+    assert business.rows >= 7 * 100_000
+    assert business.size_bytes >= 7 * 100_000 * 374
+    assert business.keep_ms is not None
+    assert business.keep_ms >= 90 * DAY_MS
+    assert sum(terms.size_bytes for terms in TERMS.values()) < 700_000_000
 
 
 def test_each_type_is_placed_once() -> None:

@@ -62,7 +62,7 @@ def test_the_schema_is_complete(db: Database) -> None:
 def test_what_waited_before_there_were_streams_finds_its_own(db: Database) -> None:
     gateway.apply(db, stop_before="streams")
     db["meta"].insert({"key": "acked_seq", "value": "7"})
-    kinds = [kind for kinds in TYPES.values() for kind in kinds]
+    kinds = [kind for kinds in TYPES.values() for kind in kinds if kind != "outbox.gap"]
     for seq, kind in enumerate(kinds, start=8):
         db["outbox"].insert({"seq": seq, "at_ms": 1, "type": kind, "body": b""})
     migrate(db)

@@ -14,7 +14,7 @@ from gateway.core.streams import Stream
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
-from gateway.tables.outbox import _of
+from gateway.tables.outbox import MAX_NOTES, ROW_BYTES, _of
 
 VITAL, BUSINESS, TELEMETRY = Stream
 
@@ -114,3 +114,49 @@ def test_a_stream_is_found_without_reading_the_others(tx: Tx, stream: Stream) ->
         plan = " ".join(row[-1] for row in tx.db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall())
         assert ("outbox_stream" in plan) is (stream is not Stream.BUSINESS), plan
         assert "TEMP B-TREE" not in plan
+
+
+def test_what_is_let_go_is_told_in_the_same_work(tx: Tx) -> None:
+    tell(tx, "visit.entered", "screen.played", "visit.left", "visit.left", "points.changed")
+    assert tx.oldest_number(BUSINESS) == 1
+    assert tx.let_go(BUSINESS, 4, 2, "budget", 77) == 2
+    assert [(row.seq, row.type) for row in tx.outbox_after(0, 10)] == [
+        (2, "screen.played"),
+        (4, "visit.left"),
+        (5, "points.changed"),
+        (6, "outbox.gap"),
+    ]
+    gap = tx.outbox_after(5, 1, VITAL)[0]
+    assert gap.at_ms == 77
+    assert json.loads(gap.body) == {
+        "stream": "business",
+        "from": 1,
+        "to": 3,
+        "count": 2,
+        "reason": "budget",
+        "types": {"visit.entered": 1, "visit.left": 1},
+    }
+    assert tx.let_go(BUSINESS, 3, 2, "budget", 77) == 0, "and nothing is told of nothing"
+    assert tx.last_number == 6
+    assert tx.oldest_number(BUSINESS) == 4
+    assert tx.let_go(TELEMETRY, 10**9, 9, "age", 77) == 1
+    assert tx.oldest_number(TELEMETRY) is None
+
+
+def test_what_waits_is_weighed_row_by_row(tx: Tx) -> None:
+    tell(tx, "visit.entered", "screen.played", "visit.left")
+    rows, size_bytes, last = tx.weigh(BUSINESS, 0, 10)
+    sealed = tx._one("SELECT sum(length(body)) FROM outbox WHERE stream = 1")[0]
+    assert (rows, size_bytes, last) == (2, sealed + 2 * ROW_BYTES, 3)
+    assert tx.weigh(BUSINESS, 0, 1)[::2] == (1, 1)
+    assert tx.weigh(BUSINESS, 3, 10) == (0, 0, 0)
+
+
+def test_a_number_is_as_old_as_the_day_on_which_it_was_noted(tx: Tx) -> None:
+    assert tx.number_before(10**15) == 0
+    for day in range(MAX_NOTES + 9):
+        tell(tx, "visit.left")
+        tx.note_number(1_000 * day)
+    assert tx.number_before(1_000 * 50) == 51
+    assert tx.number_before(1_000 * 50 - 1) == 50
+    assert tx.number_before(5_000) == 0, "it was noted too long ago"
