@@ -350,7 +350,7 @@ class Gateway:
             self._with_hq,
             self._contents,
             verifier(mqtt, self._store, self._flow.life.times, self._clock),
-            None if isinstance(self._clock, InstantClock) else self.operating.commands,
+            *self.operating.ports,
         )
         return Uplink(place, transport, *ports)
 

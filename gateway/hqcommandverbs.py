@@ -1,4 +1,4 @@
-"""The verbs of `store-gateway hq` about commands to gateways (docs/commands.md)."""
+"""The verbs of `store-gateway hq` about gateways: how they do, and commands to them (docs/commands.md)."""
 
 import argparse
 from collections.abc import Callable
@@ -33,6 +33,11 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     command.add_argument("--until", type=whole(1, MAX_LIFE_MS // MINUTE_MS), default=60, metavar="MINUTES", help=_UNTIL)
     command.add_argument("--minutes", type=whole(1, MAX_LOG_MINUTES), default=60, help="log_level: how long")
     command.add_argument("--seconds", type=whole(1, MAX_BLINK_S), default=20, help="blink: how long")
+    verb(
+        "fleet",
+        partial(_fleet, now_ms),
+        "how every gateway does, who needs somebody most first",
+    )
     listed = verb("commands", _commands, "what gateways were told to do and what became of it, the newest first")
     listed.add_argument("--gateway", default="", help="tenant/store/id; all of them without")
     listed.add_argument("--limit", type=whole(1, 10_000), default=50)
@@ -64,6 +69,13 @@ def _command(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
         say(f"{refused} older ones had to make room: too many were waiting.", "yellow")
     say("store-gateway hq commands shows what became of it.")
     return 0
+
+
+def _fleet(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
+    """0 = nothing has to be looked at."""
+    found = commanding.fleet(arguments.db, now_ms())
+    rows(found, "no gateway has connected yet")
+    return 1 if any(row["level"] == "bad" for row in found) else 0
 
 
 def _commands(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from gateway.life import Life
 from gateway.remote import Parts, Remote, Screens, Zones
 from gateway.store import Store
 from gateway.works import Spawn
+from sync.reporting import Reporter
 
 BUNDLE = "bundle"  # the operator's word at the hatch
 
@@ -54,14 +55,23 @@ class Operating:
         screens = {screen.id: screen.zone for screen in config.screen}
         program = config.gateway.update_command
         remote = Remote(parts, hub, screens, zones, self.collect, self._begin_anew, program, clock, health)
+        self.reports = Reporter(health, version, self._waiting, bundle.clean)
         self.commands = Commands(store, remote, tell, spawn, self._surely_ms, health, version)
+
+    @property
+    def ports(self) -> tuple[Commands | None, Reporter | None]:
+        """For the line to headquarters; of a recording that is run nothing is commanded or reported."""
+        return (None, None) if isinstance(self._clock, InstantClock) else (self.commands, self.reports)
 
     async def collect(self) -> bytes:
         """The diagnostic bundle of this instant. Raises StoreError."""
         times = self._life.times()
         clockwork = Clockwork(times.now_ms, times.surely_ms, self._clock.trusted, self._life.reckoning)
-        waiting = await self._store.run(lambda tx: tx.waiting(), vital=True)
+        waiting = await self._waiting()
         return await bundle.collect(self._config, self._version, self._health, clockwork, waiting, self._examine)
+
+    async def _waiting(self) -> int:
+        return await self._store.run(lambda tx: tx.waiting(), vital=True)
 
     async def answer(self) -> dict[str, Any]:
         """The same for an operator on the box."""

@@ -28,6 +28,7 @@ from sync import (
     points,
     prices,
     purchases,
+    report_messages,
     segments,
     signing,
     spent,
@@ -35,6 +36,7 @@ from sync import (
     stock,
     topics,
 )
+from sync.report_messages import Report, Trouble
 
 _EPOCH = "5e" * 16
 _KEY = b"\x2a" * 32
@@ -134,6 +136,17 @@ CMD = Spoken(
         command_messages.cmd("4f1d", "rescan", {}, 1_795_000_000_000, 1_795_003_600_000),
     ),
 )
+HEALTH = Spoken(
+    "health",
+    report_messages.FORMS["health"],
+    "How the gateway does: parts in trouble, the worst first, how many parts there are, and how many events wait.",
+    (
+        report_messages.health(
+            Report("0.1.0", 12, 9, (Trouble("receiver:coffee-nfc", "down", 1_795_000_000_000, "unplugged"),))
+        ),
+        report_messages.health(Report("0.1.0", 0, 9, ())),
+    ),
+)
 WANT = Spoken(
     "want",
     pieces.FORMS["want"],
@@ -226,6 +239,7 @@ CHANNELS: Sequence[Channel] = (
     Channel("up", topics.ACK, "send", (1,), False, "What the gateway has done", (APPLIED, ERASED, DONE)),
     Channel("up", topics.WANT, "send", (1,), False, "Questions for pieces of files", (WANT,)),
     Channel("up", topics.BUNDLE, "send", (1,), False, "Diagnostic bundles that were asked for", (BUNDLE,)),
+    Channel("up", topics.HEALTH, "send", (1,), False, "On every connect, on a change, and once an hour", (HEALTH,)),
     Channel("down", topics.HEAD, "receive", (1,), True, "Where headquarters' line ends", (HEAD,)),
     Channel("down", topics.KEYS, "receive", (1,), True, "The keys with which headquarters signs", (KEYS,)),
     Channel("down", topics.DELTA, "receive", (1,), False, "Changes", (DELTA,)),

@@ -17,6 +17,7 @@ REQ = "req"
 STATE = "state"
 WANT = "want"  # a piece of a file
 BUNDLE = "bundle"  # what a technician asked for
+HEALTH = "health"  # how it does
 # Leaves of `down/`, from HQ.
 CMD = "cmd"
 DELTA = "delta"
@@ -27,7 +28,7 @@ PIECE = "piece"  # the answer
 # On both sides: `up/ack` = applied, `down/ack` = committed at HQ.
 ACK = "ack"
 
-UP_LEAVES = (STATE, REQ, EVENTS, ACK, WANT, BUNDLE)
+UP_LEAVES = (STATE, REQ, EVENTS, ACK, WANT, BUNDLE, HEALTH)
 DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE, KEYS, CMD)
 
 # Remote ears, `rg/1/{tenant}/{store}/{gateway}/{way}/{scanner}`: the scanner's id takes the seventh and last level, so

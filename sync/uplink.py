@@ -17,7 +17,7 @@ from gateway.core.ports import Clock
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, UnavailableError
 from gateway.health import Health
-from sync import command_messages, erase_messages, event_messages, messages, pieces, tlsfiles, topics
+from sync import command_messages, erase_messages, event_messages, messages, pieces, reporting, tlsfiles, topics
 from sync.backoff import Backoff
 from sync.confirmed import Confirmed
 from sync.event_messages import Ack
@@ -118,6 +118,7 @@ class Uplink:
         fetching: Fetching | None = None,
         verifier: Verifier | None = None,
         commands: CommandPort | None = None,
+        reports: reporting.Reporter | None = None,
     ) -> None:
         """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells.
         `verifier` None: no signature is looked at."""
@@ -129,6 +130,7 @@ class Uplink:
         self._rng = rng
         self._public_key = public_key
         self._fetching = fetching
+        self._reports = reports
         take_piece = fetching.take if fetching is not None else None
         self._inbox = Inbox(place, flow, self, health, take_piece, verifier, commands)
         self._sender = Sender(store.epoch)
@@ -177,6 +179,7 @@ class Uplink:
                     self._touch(),
                     self._ask_for_pieces(),
                     self._confirmed.run(),
+                    reporting.told(self._reports, self._place.up(topics.HEALTH), self._transport.publish),
                 )
             except UnavailableError as error:
                 busy = isinstance(error, BusyError)

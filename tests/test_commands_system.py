@@ -147,6 +147,7 @@ def whole(path: Path) -> dict[str, bytes]:
 
 def test_no_person_and_no_secret_is_in_a_bundle(system: System) -> None:
     wait_for(lambda: system.counts().get("ble.sightings", 0) > 20, "members that are seen")
+    assert order(system, "rescan")["state"] == "done"  # a line of which the log tells
     row = order(system, "bundle")
     assert row["state"] == "done"
     sent = whole(Path(row["file"]))

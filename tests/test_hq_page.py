@@ -12,10 +12,11 @@ from playwright.async_api import Page, expect
 from gateway.core.changes import OutboxRow
 from gateway.core.model import CredentialKind, Proof, Purpose
 from gateway.health import Health
-from sync import event_messages
+from sync import event_messages, messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
+from sync.report_messages import Report, Trouble
 from sync.topics import Topics
 from tests.rigs.browser import ONE_CHROMIUM, shared
 
@@ -218,3 +219,43 @@ async def test_a_lost_hq_shows_and_heals(tmp_path: Path) -> None:
         await expect(page.locator("#live-text")).to_have_text("No connection to headquarters")
         pulse.closed = False
         await expect(page.locator("#live")).to_have_class("live on", timeout=20_000)
+
+
+def shop(ledger: Ledger, store: str, *troubles: Trouble, online: bool = True, waiting: int = 0) -> None:
+    where = Topics("acme", store, "gw-1")
+    ledger.saw_state(where, messages.State(True, 1, EPOCH, ledger.version(), bytes(32)), NOW_MS)
+    ledger.saw_report(where, Report("1.4.0", waiting, 9, troubles), NOW_MS)
+    if not online:
+        ledger.saw_state(where, messages.State(False, 1, EPOCH, 0, bytes(32)), NOW_MS - 3_600_000)
+
+
+async def test_the_fleet_shows_who_needs_somebody_first_and_why(tmp_path: Path) -> None:
+    down = Trouble("receiver:coffee-nfc", "down", NOW_MS, "the reader was unplugged <b>")
+    async with console(tmp_path) as (page, ledger, pulse):
+        await expect(page.locator("#fleet-empty")).to_contain_text("No gateway has called yet")
+        shop(ledger, "berlin-2")
+        shop(ledger, "munich-1", down, waiting=1_234)
+        shop(ledger, "hamburg-3", online=False)
+        pulse.ring()
+        names = page.locator("#fleet-list .unfold strong")
+        await expect(names).to_have_text(["munich-1", "hamburg-3", "berlin-2"])
+        await expect(page.locator("#shops-sums")).to_contain_text("2 of 3 connected")
+        await expect(page.locator(".shop-row").first).to_contain_text("Receiver coffee-nfc is down")
+        await expect(page.locator(".shop-row").first).to_contain_text("1,234")
+        button = page.get_by_role("button", name="More about acme/munich-1/gw-1")
+        await button.click()
+        await expect(page.locator(".shop-more")).to_contain_text("the reader was unplugged <b>")
+        await expect(page.locator(".shop-more")).to_contain_text("No command yet.")
+        ledger.order_command(Topics("acme", "munich-1", "gw-1"), "c-1", "blink", {"screen": "bar"}, NOW_MS, NOW_MS + 1)
+        pulse.ring()
+        await expect(page.locator("#command-list .order")).to_contain_text("Show a screen bar")
+        await expect(page.locator(".shop-more .order")).to_contain_text("waiting")
+        await expect(button).to_have_attribute("aria-expanded", "true")
+        await page.fill("#find-shop", "Berlin")
+        await expect(names).to_have_text(["berlin-2"])
+        await page.fill("#find-shop", "nowhere")
+        await expect(page.locator("#fleet-empty")).to_have_text("No shop matches this search.")
+        await page.fill("#find-shop", "")
+        await page.click("#language")
+        await expect(page.locator(".shop-row").first).to_contain_text("Empfänger coffee-nfc steht")
+        await expect(page.locator("#command-list .pill")).to_have_text("wartet")

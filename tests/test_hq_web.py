@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from gateway.core.changes import OutboxRow
+from gateway.core.command import Answer
 from gateway.core.model import Purpose
 from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
@@ -19,6 +20,7 @@ from sync import event_messages, messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
+from sync.report_messages import Report, Trouble
 from sync.topics import Topics
 
 NOW_MS = 1_790_000_000_000
@@ -285,16 +287,17 @@ async def frames(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Any]]:
             yield event, json.loads(line.removeprefix("data: "))
 
 
-async def test_the_stream_tells_what_is_new(ledger: Ledger) -> None:
+async def test_the_stream_tells_what_is_new(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "FLEET_MS", 0)
     ingest(ledger, 1)
     async with running(ledger) as (url, pulse, _), httpx.AsyncClient(base_url=url, timeout=20) as client:
         async with client.stream("GET", "/api/v1/stream") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             news = frames(answer.aiter_lines())
-            first = {name: data async for name, data in _take(news, 3)}
+            first = {name: data async for name, data in _take(news, 4)}
             assert [row["seq"] for row in first["rows"]] == [1]
             assert first["version"] == {"version": 0}
-            assert first["gateways"][0]["gateway"] == "gw-1"
+            assert first["fleet"]["rows"][0]["gateway"] == "gw-1" and first["commands"] == []
             ingest(ledger, 2, member_id="m-1")
             ledger.record_ops([OFFER])
             pulse.ring()
@@ -363,7 +366,7 @@ async def test_a_failing_disk_ends_a_stream_without_fuss(ledger: Ledger, monkeyp
         httpx.AsyncClient(base_url=url, timeout=20) as client,
         client.stream("GET", "/api/v1/stream") as answer,
     ):
-        assert [name async for name, _ in frames(answer.aiter_lines())] == ["gateways"]
+        assert [name async for name, _ in frames(answer.aiter_lines())] == ["fleet", "commands"]
 
 
 async def test_a_taken_port_is_explained(ledger: Ledger) -> None:
@@ -372,3 +375,27 @@ async def test_a_taken_port_is_explained(ledger: Ledger) -> None:
         assert port is not None
         with pytest.raises(UnavailableError, match=f"port {port} on 127.0.0.1 is in use"):
             await web.serve(ledger, Pulse(), Health(), lambda: NOW_MS, ("127.0.0.1", port))
+
+
+async def test_the_fleet_is_counted_whole_and_found_by_name(client: httpx.AsyncClient, ledger: Ledger) -> None:
+    for store in ("munich-1", "berlin-2", "berlin-3"):
+        where = Topics("acme", store, "gw-1")
+        ledger.saw_state(where, messages.State(store != "berlin-3", 1, EPOCH, 0, b"k" * 32), NOW_MS)
+    trouble = Trouble("receiver:bar", "down", NOW_MS, "unplugged")
+    ledger.saw_report(Topics("acme", "munich-1", "gw-1"), Report("1.4.0", 0, 9, (trouble,)), NOW_MS)
+    fleet = (await client.get("/api/v1/fleet")).json()
+    assert [row["store"] for row in fleet["rows"]] == ["munich-1", "berlin-3", "berlin-2"]
+    assert {key: fleet[key] for key in ("all", "found", "online", "bad", "warn", "good")} == {
+        "all": 3, "found": 3, "online": 2, "bad": 1, "warn": 1, "good": 1
+    }  # fmt: skip
+    found = (await client.get("/api/v1/fleet?search=BERLIN")).json()
+    assert (len(found["rows"]), found["found"], found["all"]) == (2, 2, 3)
+
+
+async def test_commands_are_shown_with_what_became_of_them(client: httpx.AsyncClient, ledger: Ledger) -> None:
+    ledger.saw_state(SHOP, messages.State(True, 1, EPOCH, 0, b"k" * 32), NOW_MS)
+    ledger.order_command(SHOP, "c-1", "blink", {"screen": "coffee"}, NOW_MS, NOW_MS + 1)
+    ledger.answered(SHOP, Answer("c-1", "refused", "screen.away"), NOW_MS)
+    (row,) = (await client.get(f"/api/v1/commands?gateway={SHOP.name}")).json()
+    assert (row["id"], row["gateway"], row["state"], row["reason"]) == ("c-1", SHOP.name, "refused", "screen.away")
+    assert (await client.get("/api/v1/commands?gateway=acme/other/gw-1")).json() == []

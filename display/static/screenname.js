@@ -13,7 +13,7 @@ export function showName(host, data) {
   const name = el("p.id");
   say(name, data.screen);
   shown = el("div.screen-name", { role: "status" },
-    el("p", { lang: "de" }, word("de", "thisScreen")), name, placeOf(data), el("p", { lang: "en" }, word("en", "thisScreen")));
+    el("p", { lang: "de" }, word("de", "thisScreen")), el("p", { lang: "en" }, word("en", "thisScreen")), name, placeOf(data));
   host.append(shown);
   timer = setTimeout(hideName, data.ms);
 }

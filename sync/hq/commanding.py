@@ -101,6 +101,12 @@ def listed(db: Db, limit: int, gateway: str = "") -> list[Row]:
         return [told(row) for row in ledger.commands(limit, gateway)]
 
 
+def fleet(db: Db, now_ms: int) -> list[Row]:
+    """How every gateway does, who needs somebody most first."""
+    with closing(Ledger(db)) as ledger:
+        return ledger.fleet(now_ms)
+
+
 def told(row: Row) -> Row:
     """A command as people are shown it."""
     named = {"gateway": f"{row['tenant']}/{row['store']}/{row['gateway']}", "id": row["command_id"]}

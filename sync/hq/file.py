@@ -239,6 +239,16 @@ def m013_streams(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m014_reports(db: Database) -> None:
+    """How each gateway last said that it does."""
+    db.execute(
+        """CREATE TABLE report (tenant TEXT, store TEXT, gateway TEXT, at_ms INTEGER NOT NULL, version TEXT NOT NULL,
+           waiting INTEGER NOT NULL, parts INTEGER NOT NULL, more INTEGER NOT NULL, troubles TEXT NOT NULL,
+           PRIMARY KEY (tenant, store, gateway))"""
+    )
+
+
 class File:
     """One database. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -10,12 +10,13 @@ from gateway.core.streams import Stream, stream_of
 from gateway.errors import PeerError
 from sync import messages
 from sync.event_messages import EventBatch
-from sync.hq import blobs
+from sync.hq import blobs, fleet
 from sync.hq.bindings import Bindings
 from sync.hq.commands import Commands
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
 from sync.hq.file import Row, dump
+from sync.hq.fleet import Fleet
 from sync.hq.marks import Held, Marks
 from sync.hq.points import CHANGED, Points
 from sync.hq.redemptions import TOLD, Redemptions
@@ -43,7 +44,7 @@ class Ingested(NamedTuple):
     redeemed: tuple[str, ...] = ()
 
 
-class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Commands):
+class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Commands, Fleet):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -269,6 +270,10 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Command
                (SELECT coalesce(max(id), 0) FROM event) AS event"""
         )
         return int(row["version"]), int(row["event"])
+
+    def fleet(self, now_ms: int) -> list[Row]:
+        """How every gateway does, who needs somebody most first (sync.hq.fleet)."""
+        return fleet.view(self.gateways(), self.reports(), now_ms)
 
     def newest_ms(self) -> int | None:
         """When the newest event came in; None without any."""

@@ -11,7 +11,7 @@ from gateway.core.spans import DAY_MS
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health, State
-from sync import erase_messages, event_messages, link, messages, packing, signing, topics
+from sync import erase_messages, event_messages, link, messages, packing, report_messages, signing, topics
 from sync.backoff import Backoff
 from sync.hq import lanes
 from sync.hq.commanding import Commander
@@ -211,6 +211,8 @@ class _Session:
             await self._take_request(where, messages.parse_req(payload), now_ms)
         elif leaf == topics.ACK:
             await self._take_receipt(where, payload, now_ms)
+        elif leaf == topics.HEALTH:
+            await asyncio.to_thread(self._ledger.saw_report, where, report_messages.parse_health(payload), now_ms)
         elif leaf == topics.BUNDLE:
             await self._commander.take(where, leaf, payload)
         elif leaf == topics.WANT:

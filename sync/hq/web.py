@@ -24,7 +24,7 @@ from gateway.core.consent import Standing
 from gateway.core.model import AgeGate, Purpose
 from gateway.errors import PeerError, StoreError
 from gateway.health import Health
-from sync.hq import orders
+from sync.hq import commanding, orders
 from sync.hq.file import Row
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -43,6 +43,9 @@ MAX_ROWS = 1_000
 MAX_STREAMS = 32
 PACE_MS = 200  # between two rounds of a stream: a burst of events redraws a page five times a second, not fifty
 BEAT_MS = 10_000  # the page calls itself stale after 25 s, which leaves room for one lost beat
+FLEET_MS = 2_000  # between two looks at all gateways: every message of each changes when it was last seen
+FLEET_ROWS = 200  # of the fleet, those who need somebody most; the page finds others by their name
+COMMAND_ROWS = 20
 STREAM_ROWS = 200  # what the page keeps in view; older events of a burst are fetched by nobody
 
 _SECURITY = {
@@ -66,6 +69,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(StoreError, _store_failed)
     _add_files(app)
+    _add_gateways(app, ledger, now_ms)
     streams = _Streams()
 
     @app.get("/", include_in_schema=False)
@@ -86,10 +90,6 @@ def create_app(
     @app.get("/api/v1/offers")
     async def offers() -> list[Row]:
         return (await asyncio.to_thread(ledger.offers))[:MAX_ROWS]
-
-    @app.get("/api/v1/gateways")
-    async def gateways() -> list[Row]:
-        return (await asyncio.to_thread(ledger.gateways))[:MAX_ROWS]
 
     @app.get("/api/v1/config")
     async def config() -> Row:
@@ -123,9 +123,25 @@ def create_app(
             raise HTTPException(503, "too many open pages")
         last = request.headers.get("last-event-id", "")
         start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after
-        return StreamingResponse(streams.count(_stream(ledger, pulse, start)), media_type="text/event-stream")
+        return StreamingResponse(streams.count(_stream(ledger, pulse, now_ms, start)), media_type="text/event-stream")
 
     return app
+
+
+def _add_gateways(app: FastAPI, ledger: Ledger, now_ms: Callable[[], int]) -> None:
+    """How gateways do, and what they were told to do."""
+
+    @app.get("/api/v1/gateways")
+    async def gateways() -> list[Row]:
+        return (await asyncio.to_thread(ledger.gateways))[:MAX_ROWS]
+
+    @app.get("/api/v1/fleet")
+    async def fleet(search: Annotated[str, Query(max_length=100)] = "") -> Row:
+        return await asyncio.to_thread(_fleet, ledger, now_ms(), search)
+
+    @app.get("/api/v1/commands")
+    async def commands(limit: Rows = 200, gateway: Annotated[str, Query(max_length=100)] = "") -> list[Row]:
+        return await asyncio.to_thread(_commands, ledger, limit, gateway)
 
 
 def _add_files(app: FastAPI) -> None:
@@ -156,9 +172,13 @@ class _Streams:
             self.open -= 1
 
 
-async def _stream(ledger: Ledger, pulse: Pulse, after: int) -> AsyncIterator[str]:
-    """Server-sent events: `rows` (new events), `gateways` (all), `version` (members or offers changed), `beat`."""
-    gateways: list[Row] | None = None
+async def _stream(ledger: Ledger, pulse: Pulse, now_ms: Callable[[], int], after: int) -> AsyncIterator[str]:
+    """Server-sent events: `rows` (new events), `fleet` (how gateways do), `commands` (the last), `version` (members
+    or offers changed), `beat`."""
+    loop = asyncio.get_running_loop()
+    fleet: Row | None = None
+    commands: list[Row] | None = None
+    looked_s = loop.time() - FLEET_MS / 1000
     version = -1
     seen = pulse.count - 1  # the first round does not wait
     while not pulse.closed:
@@ -168,10 +188,16 @@ async def _stream(ledger: Ledger, pulse: Pulse, after: int) -> AsyncIterator[str
             after = rows[-1]["id"]
             yield _frame("rows", rows, after)
             rows = await asyncio.to_thread(ledger.events, after, STREAM_ROWS)
-        now = (await asyncio.to_thread(ledger.gateways))[:MAX_ROWS]
-        if now != gateways:
-            gateways = now
-            yield _frame("gateways", now)
+        if loop.time() - looked_s >= FLEET_MS / 1000:
+            looked_s = loop.time()
+            now = await asyncio.to_thread(_fleet, ledger, now_ms())
+            if now != fleet:
+                fleet = now
+                yield _frame("fleet", now)
+            ordered = await asyncio.to_thread(_commands, ledger, COMMAND_ROWS)
+            if ordered != commands:
+                commands = ordered
+                yield _frame("commands", ordered)
         newest = await asyncio.to_thread(ledger.version)
         if newest != version:
             version = newest
@@ -184,6 +210,19 @@ async def _stream(ledger: Ledger, pulse: Pulse, after: int) -> AsyncIterator[str
 def _frame(event: str, data: object, number: int | None = None) -> str:
     head = f"id: {number}\n" if number is not None else ""
     return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+
+
+def _fleet(ledger: Ledger, now_ms: int, search: str = "") -> Row:
+    """Those who need somebody most, of all whose name has `search` in it; and counts of all."""
+    rows = ledger.fleet(now_ms)
+    found = [row for row in rows if search.lower() in row["name"]]
+    counts = {level: sum(row["level"] == level for row in rows) for level in ("bad", "warn", "good")}
+    online = sum(row["online"] for row in rows)
+    return {"rows": found[:FLEET_ROWS], "found": len(found), "all": len(rows), "online": online, **counts}
+
+
+def _commands(ledger: Ledger, limit: int, gateway: str = "") -> list[Row]:
+    return [commanding.told(row) for row in ledger.commands(limit, gateway)]
 
 
 def _members(ledger: Ledger, limit: int, search: str, now_ms: int) -> list[Row]:

@@ -1,6 +1,8 @@
 // The console's state and its talk with HQ: one event stream down, plain POSTs up.
 
 import { languages, pick, plain, word, PURPOSES } from "./words.js";
+import * as fleet from "./fleet.js";
+import { say as fleetSay } from "./fleetwords.js";
 import * as view from "./view.js";
 
 const MAX_ROWS = 200; // events kept in the page; older ones are in the ledger
@@ -11,7 +13,7 @@ const SEARCH_MS = 200;
 
 const find = (id) => document.getElementById(id);
 const root = document.documentElement;
-const state = { version: null, live: "connecting", events: [], gateways: [], members: [], offers: [], down: new Map(), zones: {}, lastId: 0 };
+const state = { version: null, live: "connecting", events: [], fleet: null, commands: [], opened: new Set(), members: [], offers: [], down: new Map(), zones: {}, lastId: 0 };
 let language = languages.find((one) => one === remembered("language")) ?? (navigator.language.startsWith("de") ? "de" : "en");
 let source = null;
 let staleTimer = 0;
@@ -43,7 +45,8 @@ function drawWords() {
   drawPublicSafe();
   drawTheme();
   drawLive();
-  drawShops();
+  drawFleet();
+  drawCommands();
   drawEvents();
   drawMembers();
   drawOffers();
@@ -69,10 +72,25 @@ function drawLive() {
   find("live-text").textContent = state.live === "live" ? say("live", state.version ?? 0) : say(state.live);
 }
 
-function drawShops() {
-  const online = state.gateways.filter((gateway) => gateway.online).length;
-  find("shops-count").textContent = state.gateways.length ? say("shopsCount", online, state.gateways.length) : "";
-  view.fill(find("shop-list"), state.gateways, (g) => `${g.tenant}/${g.store}/${g.gateway}`, (g) => view.shop(language, g), say("noShops"));
+function drawFleet() {
+  find("find-shop").placeholder = fleetSay(language, "findShopHint");
+  find("find-shop-label").textContent = fleetSay(language, "findShop");
+  find("fleet-head").replaceChildren(...["shop", "needs", "lacks", "waits", "software", "seen"].map((key) => view.node("th", { scope: "col" }, fleetSay(language, key))));
+  const shown = state.fleet;
+  if (!shown) return;
+  find("shops-sums").replaceChildren(...(shown.all ? fleet.summary(language, shown) : []));
+  find("fleet").hidden = shown.rows.length === 0;
+  find("fleet-empty").hidden = shown.rows.length > 0;
+  find("fleet-empty").textContent = shown.all ? fleetSay(language, "noShop") : say("noShops");
+  find("fleet-rest").textContent = shown.found > shown.rows.length ? fleetSay(language, "worst", shown.rows.length, shown.found) : "";
+  const rows = shown.rows.flatMap((shop) => (state.opened.has(shop.name) ? [{ shop, is: "row" }, { shop, is: "more", commands: state.commands }] : [{ shop, is: "row" }]));
+  view.fill(find("fleet-list"), rows, (one) => `${one.is} ${one.shop.name}`, (one) => (one.is === "row"
+    ? fleet.row(language, one.shop, state.opened.has(one.shop.name), actions) : fleet.more(language, one.shop, one.commands)), "", [...state.opened].join());
+}
+
+function drawCommands() {
+  find("commands-h").textContent = fleetSay(language, "commands");
+  view.fill(find("command-list"), state.commands, (one) => one.id, (one) => fleet.command(language, one), fleetSay(language, "noCommands"));
 }
 
 function drawEvents() {
@@ -139,6 +157,15 @@ async function loadOffers() {
   drawEvents(); // names of zones and offers may have changed
 }
 
+// The stream tells the fleet as a whole; while somebody searches, what it finds is asked for.
+async function loadFleet(told) {
+  const search = find("find-shop").value.trim();
+  const found = search ? await get(`/api/v1/fleet?search=${encodeURIComponent(search)}`) : told ?? await get("/api/v1/fleet");
+  if (search !== find("find-shop").value.trim()) return; // a newer search is on its way
+  state.fleet = found;
+  drawFleet();
+}
+
 function arrived(rows) {
   const news = rows.filter((row) => row.id > state.lastId);
   if (news.length === 0) return;
@@ -177,7 +204,8 @@ async function connect() {
   }
   source = new EventSource(`/api/v1/stream?after=${state.lastId}`);
   source.addEventListener("rows", (message) => { heard(); arrived(JSON.parse(message.data)); });
-  source.addEventListener("gateways", (message) => { heard(); state.gateways = JSON.parse(message.data); drawShops(); });
+  source.addEventListener("fleet", (message) => { heard(); loadFleet(JSON.parse(message.data)).catch(reconnect); });
+  source.addEventListener("commands", (message) => { heard(); state.commands = JSON.parse(message.data); drawCommands(); drawFleet(); });
   source.addEventListener("version", (message) => {
     state.version = JSON.parse(message.data).version;
     heard();
@@ -210,6 +238,11 @@ async function withdraw(person, purposes, what, button) {
 }
 
 const actions = {
+  toggle(name) {
+    if (!state.opened.delete(name)) state.opened.add(name);
+    drawFleet();
+  },
+
   withdraw: (person, purpose, button) => withdraw(person, [purpose], pick(PURPOSES[purpose], language), button),
 
   withdrawAll(person) {
@@ -275,6 +308,11 @@ let searchTimer = 0;
 find("search").addEventListener("input", () => {
   clearTimeout(searchTimer);
   searchTimer = setTimeout(() => loadMembers().catch(() => toast(say("failed"))), SEARCH_MS);
+});
+let findTimer = 0;
+find("find-shop").addEventListener("input", () => {
+  clearTimeout(findTimer);
+  findTimer = setTimeout(() => loadFleet().catch(() => toast(say("failed"))), SEARCH_MS);
 });
 find("language").addEventListener("click", () => {
   language = language === "de" ? "en" : "de";

@@ -44,23 +44,6 @@ export function moment(language, atMs) {
   return new Intl.DateTimeFormat(language, { day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false }).format(atMs);
 }
 
-export function shop(language, gateway) {
-  const say = (...key) => word(language, ...key);
-  const step = gateway.behind === 0
-    ? node("span", { class: "pill good" }, say("inStep"))
-    : node("span", { class: "pill late" }, say("behind", gateway.behind));
-  return node("article", { class: "card shop" },
-    node("div", { class: `line ${gateway.online ? "on" : "wait"}` },
-      node("span", { class: "dot" }), node("h3", {}, gateway.store), step),
-    node("ul", {},
-      node("li", {}, gateway.gateway, " ·"),
-      node("li", {}, gateway.online ? say("online") : say("offline"), " ·"),
-      node("li", {}, say("lastSeen", moment(language, gateway.last_seen_ms))),
-      gateway.erase_behind ? node("li", { class: "pill late" }, say("eraseBehind", gateway.erase_behind)) : null,
-      gateway.gap ? node("li", { class: "pill late" }, say("gap")) : null,
-      gateway.pending_key ? node("li", { class: "pill late" }, say("otherKey")) : null));
-}
-
 function toneOf(row) {
   if (row.type === "decision.made") return row.body?.offer_id ? "said" : "silent";
   return { offer: "said", handshake: "asked", consent: "refused" }[row.type.split(".")[0]];

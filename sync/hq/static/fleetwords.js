@@ -1,0 +1,56 @@
+// The words of the fleet's table and of commands, in German and English. No DOM, no network.
+
+const WORDS = {
+  de: {
+    fleetCount: (all, online) => `${online} von ${all} verbunden`,
+    bad: (n) => (n === 1 ? "1 braucht jemanden" : `${n} brauchen jemanden`), warn: (n) => (n === 1 ? "1 eingeschränkt" : `${n} eingeschränkt`), fine: "Alle laufen",
+    findShop: "Laden suchen", findShopHint: "Mandant, Laden oder Gateway", noShop: "Kein Laden passt zu dieser Suche.",
+    shop: "Laden", needs: "Was fehlt", lacks: "Rückstand", waits: "Ereignisse warten", software: "Version", seen: "Zuletzt gehört",
+    good: "läuft", now: "verbunden", at: (t) => t, none: "–", more: (n) => `und ${n} weitere`, worst: (n, of) => `Die ersten ${n} von ${of}.`,
+    open: (name) => `Mehr zu ${name}`, reported: (t) => `Gemeldet ${t}`, noReport: "Dieses Gateway hat noch nicht gemeldet, wie es ihm geht.",
+    partsOk: (n) => (n === 1 ? "1 Teil, alles in Ordnung" : `${n} Teile, alles in Ordnung`), ordered: "Zuletzt befohlen", nothingOrdered: "Noch nichts befohlen.", since: (t) => `seit ${t}`,
+    away: (t) => `nicht verbunden seit ${t}`, silent: (t) => `meldet sich nicht seit ${t}`, erasures: (n) => (n === 1 ? "1 Löschung nicht bestätigt" : `${n} Löschungen nicht bestätigt`),
+    versions: (n) => (n === 1 ? "1 Änderung fehlt" : `${n} Änderungen fehlen`), gap: "ältere Ereignisse stehen aus", key: "zeigt einen anderen Schlüssel", waiting: (n, said) => `${said} Ereignisse warten`,
+    down: (part) => `${part} steht`, degraded: (part) => `${part} eingeschränkt`, moreParts: (n) => `${n} weitere Teile`,
+    commands: "Befehle an Gateways", noCommands: "Noch kein Befehl. Sie werden mit store-gateway hq command gegeben.",
+    restart: "Neu starten", rescan: "Geräte neu suchen", log_level: "Protokoll", bundle: "Diagnosepaket", blink: "Bildschirm zeigen", update: "Aktualisieren",
+    state_waiting: "wartet", state_done: "erledigt", state_refused: "abgelehnt", state_failed: "gescheitert", state_expired: "abgelaufen",
+  },
+  en: {
+    fleetCount: (all, online) => `${online} of ${all} connected`,
+    bad: (n) => (n === 1 ? "1 needs somebody" : `${n} need somebody`), warn: (n) => (n === 1 ? "1 limited" : `${n} limited`), fine: "All are running",
+    findShop: "Find a shop", findShopHint: "Tenant, shop or gateway", noShop: "No shop matches this search.",
+    shop: "Shop", needs: "What is wrong", lacks: "Behind", waits: "Events waiting", software: "Version", seen: "Last heard",
+    good: "running", now: "connected", at: (t) => t, none: "–", more: (n) => `and ${n} more`, worst: (n, of) => `The first ${n} of ${of}.`,
+    open: (name) => `More about ${name}`, reported: (t) => `Reported ${t}`, noReport: "This gateway has not yet reported how it does.",
+    partsOk: (n) => (n === 1 ? "1 part, all is well" : `${n} parts, all is well`), ordered: "Last commands", nothingOrdered: "No command yet.", since: (t) => `since ${t}`,
+    away: (t) => `not connected since ${t}`, silent: (t) => `has not reported since ${t}`, erasures: (n) => (n === 1 ? "1 erasure not confirmed" : `${n} erasures not confirmed`),
+    versions: (n) => (n === 1 ? "1 change behind" : `${n} changes behind`), gap: "older events to come", key: "shows another key", waiting: (n, said) => `${said} events waiting`,
+    down: (part) => `${part} is down`, degraded: (part) => `${part} is limited`, moreParts: (n) => `${n} more parts`,
+    commands: "Commands to gateways", noCommands: "No command yet. They are given with store-gateway hq command.",
+    restart: "Restart", rescan: "Look for devices", log_level: "Log", bundle: "Diagnostic bundle", blink: "Show a screen", update: "Update",
+    state_waiting: "waiting", state_done: "done", state_refused: "refused", state_failed: "failed", state_expired: "expired",
+  },
+};
+
+// Parts as people call them; an id stays as it is.
+const PARTS = {
+  receiver: { de: "Empfänger", en: "Receiver" }, screen: { de: "Bildschirm", en: "Screen" }, hq: { de: "Leitung zur Zentrale", en: "Line to headquarters" },
+  disk: { de: "Datenträger", en: "Disk" }, pages: { de: "Seiten", en: "Pages" }, clock: { de: "Uhr", en: "Clock" }, keys: { de: "Schlüssel der Leser", en: "Readers’ keys" },
+  members: { de: "Mitglieder", en: "Members" }, erasures: { de: "Löschungen", en: "Erasures" }, consents: { de: "Einwilligungen", en: "Consents" },
+  sealing: { de: "Verschlüsselung", en: "Encryption" }, profiles: { de: "Alter der Profile", en: "Age of profiles" }, https: { de: "Sichere Verbindung", en: "Secure connection" },
+  notice: { de: "Datenschutzhinweis", en: "Privacy notice" }, outbox: { de: "Ausgang", en: "Outbox" }, content: { de: "Inhalte der Bildschirme", en: "Screens’ content" },
+};
+
+export function say(language, key, ...values) {
+  const found = WORDS[language][key];
+  return typeof found === "function" ? found(...values) : found;
+}
+
+export function partName(language, name) {
+  const [kind, id] = name.split(":");
+  const known = PARTS[kind]?.[language] ?? kind;
+  return id ? `${known} ${id}` : known;
+}
+
+export const kindName = (language, kind) => WORDS[language][kind] ?? kind;
