@@ -28,13 +28,21 @@ async def test_it_serves_until_it_is_told_to_stop(kind: str, tmp_path: Path) -> 
         transport = link.Transport(link.Address("127.0.0.1", broker.port), "shop", random.Random(1))
         await transport.connect()
         await transport.subscribe([SHOP.down(topics.ACK)])
-        await transport.publish(SHOP.up(topics.EVENTS), event_messages.events(EPOCH, 1, 3, batch(1, 3).rows))
+        telling = asyncio.create_task(tell_until_confirmed(transport))
         async for message in transport.messages():
             assert event_messages.parse_ack(message.payload).seq == 3
             break
+        telling.cancel()
         await transport.close()
         serving.send_signal(signal.SIGTERM)
         assert await serving.wait() == 0
     assert [row["seq"] for row in service.events(db)] == [1, 2, 3]
     if not isinstance(db, Path):
         postgres.server().give_back(db)
+
+
+async def tell_until_confirmed(transport: link.Transport) -> None:
+    """The console is there before the line is: what nobody has subscribed to yet is lost, as in a shop."""
+    while True:
+        await transport.publish(SHOP.up(topics.EVENTS), event_messages.events(EPOCH, 1, 3, batch(1, 3).rows))
+        await asyncio.sleep(0.5)

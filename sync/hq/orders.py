@@ -143,8 +143,12 @@ def record(ledger: Ledger, ops: Sequence[Row], now_ms: int = 0) -> int:
     try:
         return ledger.record_ops(ops, now_ms)
     except PeerError as error:
-        why = _REFUSED[error.reason] if error.reason in _REFUSED else _found(error)
-        raise ConfigError(f"nothing was recorded: {why}") from None
+        raise ConfigError(f"nothing was recorded: {refusal(error)}") from None
+
+
+def refusal(error: PeerError) -> str:
+    """Why the ledger records no such op, in words."""
+    return _REFUSED[error.reason] if error.reason in _REFUSED else _found(error)
 
 
 def provision_beacon(

@@ -17,7 +17,7 @@ from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
-from sync.hq import duties, orders, pricefiles, proofreading, redemptions, signer, web
+from sync.hq import duties, importing, orders, pricefiles, proofreading, redemptions, signer, web
 from sync.hq.file import Db, Row, is_made, must_be_made
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
@@ -122,12 +122,12 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def import_file(db: Db, path: Path) -> tuple[int, int]:
-    """Record all ops of a JSON-lines file, or none; returns how many of them were news, and the version then."""
-    return _record(db, orders.read_ops(path))
+    """Record what a file of members says; returns how many of its ops were news, and the version then."""
+    return importing.run(db, path)[:2]
 
 
 def publish_offers(db: Db, path: Path) -> tuple[int, int]:
-    """As import_file, for a file that may hold offers only."""
+    """Record all ops of a JSON-lines file of offers, or none; returns as import_file."""
     return _record(db, orders.read_ops(path, orders.OFFER_OPS))
 
 

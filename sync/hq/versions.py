@@ -100,8 +100,11 @@ class Versions(Erasures):
         if any(isinstance(change, ConsentRestore) for change in changes):
             raise PeerError("op")  # it is made of what is recorded here, see Consents.resend
         with self._write():
-            for change in changes:
-                self._record(change, now_ms)
+            for number, change in enumerate(changes):
+                try:
+                    self._record(change, now_ms)
+                except PeerError as error:
+                    raise PeerError(error.reason, f"ops.{number}", error.said) from None
             version = int(self._one("SELECT coalesce(max(version), 0) FROM change"))
         if any(isinstance(change, MemberErase | BindingDrop) for change in changes):
             self._truncate_log()
