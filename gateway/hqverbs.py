@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers import sun
-from gateway import contentverbs, erasureverbs, fleetverbs, hqcommandverbs, hqkeyverbs, hqserve, staffverbs, tillverbs
+from gateway import (
+    contentverbs,
+    erasureverbs,
+    fleetverbs,
+    hqcommandverbs,
+    hqkeyverbs,
+    hqserve,
+    importverb,
+    staffverbs,
+    tillverbs,
+)
 from gateway.core import tagid
 from gateway.core.keyring import KeyUse
 from gateway.core.model import Purpose
@@ -44,7 +54,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
         return sub
 
     hqserve.add_verb(verb, _now_ms)
-    verb("import-members", _hq_import, "record the changes of a JSON-lines file").add_argument("file", type=Path)
+    importverb.add_verb(verb)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
     catalogue = verb("publish-catalogue", _hq_catalogue, whole_text)
@@ -133,13 +143,8 @@ def _add_key_verbs(verb: Verb) -> None:
     tag.add_argument("--uid", type=_uid, required=True, help="the tag's number in hex, 14 digits")
 
 
-def _hq_import(arguments: argparse.Namespace) -> int:
-    _print_recorded(*service.import_file(arguments.db, arguments.file))
-    return 0
-
-
 def _hq_offers(arguments: argparse.Namespace) -> int:
-    _print_recorded(*service.publish_offers(arguments.db, arguments.file))
+    importverb.print_recorded(*service.publish_offers(arguments.db, arguments.file))
     _tell_doubts(service.standing(arguments.db, _now_ms())[1])
     return 0
 
@@ -157,12 +162,6 @@ def _hq_catalogue(arguments: argparse.Namespace) -> int:
 def _tell_doubts(doubts: list[str]) -> None:
     for doubt in doubts:
         say(f"perhaps not meant: {doubt}")
-
-
-def _print_recorded(news: int, version: int) -> None:
-    known = "" if news else " (what the file says is known already, or concerns members who were erased)"
-    changes = "1 change" if news == 1 else f"{news} changes"
-    out.print(f"{changes} recorded; version {version}{known}", highlight=False)
 
 
 def _hq_config(arguments: argparse.Namespace) -> int:

@@ -39,16 +39,17 @@ def run(db: Db, path: Path, told: Told = lambda *_: None, *, skip: bool = False,
         raise ConfigError(f"time zone: expected an IANA name such as Europe/Berlin; found {zone!r:.40}")
     faults = _Faults(path)
     whole = tabular.size(path)
-    for line in tabular.lines(path, zone):
-        if isinstance(line.op, ConfigError) and faults.add(str(line.op)) and not skip:
-            break
-        told("checked", line.read, whole)
+    with closing(tabular.lines(path, zone)) as found:
+        for line in found:
+            if isinstance(line.op, ConfigError) and faults.add(str(line.op)) and not skip:
+                break
+            told("checked", line.read, whole)
     if faults.count and not skip:
         raise ConfigError("\n".join(faults.said()))
-    with closing(Ledger(db)) as ledger:
-        begun = ledger.version()
-        version, done = begun, 0
-        for batch in _batches(line for line in tabular.lines(path, zone) if not isinstance(line.op, ConfigError)):
+    with closing(Ledger(db)) as ledger, closing(tabular.lines(path, zone)) as found:
+        version = begun = ledger.version()
+        done = 0
+        for batch in _batches(line for line in found if not isinstance(line.op, ConfigError)):
             version = _record(ledger, path, batch, done, faults if skip else None)
             done = batch[-1].number
             told("recorded", batch[-1].read, whole)

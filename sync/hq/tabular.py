@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing
 from datetime import date, datetime
 from functools import partial
@@ -56,7 +56,7 @@ class Line(NamedTuple):
     read: int
 
 
-def lines(path: Path, zone: str = "UTC", allowed: Collection[str] = orders.ALL_OPS) -> Iterator[Line]:
+def lines(path: Path, zone: str = "UTC", allowed: Collection[str] = orders.ALL_OPS) -> Generator[Line]:
     """What each line of a file says; the suffix says which form it has, JSON lines without one. `zone`: of times that
     name none. Raises ConfigError for a file that can't be read at all."""
     kind = path.suffix.lower()
@@ -81,7 +81,7 @@ def size(path: Path) -> int:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines, CSV") from error
 
 
-def _json(path: Path, file: BinaryIO, allowed: Collection[str]) -> Iterator[Line]:
+def _json(path: Path, file: BinaryIO, allowed: Collection[str]) -> Generator[Line]:
     number = read = 0
     while line := file.readline(MAX_LINE_BYTES):
         number, read, rest = number + 1, read + len(line), line
@@ -92,11 +92,17 @@ def _json(path: Path, file: BinaryIO, allowed: Collection[str]) -> Iterator[Line
             yield Line(number, _said(partial(orders.read_op, f"{path}:{number}", line, allowed)), read)
 
 
-def _csv(path: Path, file: BinaryIO, zone: ZoneInfo) -> Iterator[Line]:
+def _csv(path: Path, file: BinaryIO, zone: ZoneInfo) -> Generator[Line]:
     """Excel's habits are taken as they are: a mark at the beginning, semicolons, "sep=;", and Windows' own letters."""
     text = io.TextIOWrapper(file, _encoding(file), newline="")
-    first = text.readline(MAX_LINE_BYTES)
-    skipped = 1
+    try:
+        yield from _rows(path, text, file.tell, zone)
+    finally:
+        text.detach()  # the file is closed by who opened it
+
+
+def _rows(path: Path, text: io.TextIOWrapper, tell: Callable[[], int], zone: ZoneInfo) -> Generator[Line]:
+    first, skipped = text.readline(MAX_LINE_BYTES), 1
     if first.lower().startswith("sep="):
         first, skipped = text.readline(MAX_LINE_BYTES), 2
     comma = max(";,\t", key=first.count)
@@ -105,9 +111,9 @@ def _csv(path: Path, file: BinaryIO, zone: ZoneInfo) -> Iterator[Line]:
     rows = csv.reader(text, delimiter=comma)
     try:
         for cells in rows:
-            at = f"{path}:{rows.line_num + skipped}"
+            number = rows.line_num + skipped
             if any(cell.strip() for cell in cells):
-                yield Line(rows.line_num + skipped, _said(partial(_row, at, op, names, cells, zone)), file.tell())
+                yield Line(number, _said(partial(_row, f"{path}:{number}", op, names, cells, zone)), tell())
     except (csv.Error, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}:{rows.line_num + skipped}: expected CSV ({error})") from None
 
@@ -135,7 +141,7 @@ def _row(at: str, op: str, names: list[str], cells: list[str], zone: ZoneInfo) -
     return _op(at, op, named, zone)
 
 
-def _parquet(path: Path, zone: ZoneInfo) -> Iterator[Line]:
+def _parquet(path: Path, zone: ZoneInfo) -> Generator[Line]:
     number = 0
     with closing(_parquet_file(path)) as file:
         op = _kind(str(path), [name.lower() for name in file.schema_arrow.names])
@@ -209,8 +215,8 @@ def _time_ms(at: str, name: str, value: object, zone: ZoneInfo) -> int:
     found = value
     try:
         if isinstance(value, str) and (german := _GERMAN.fullmatch(value)):
-            day, month, year, *clock = (int(part or 0) for part in german.groups())
-            found = datetime(year, month, day, *clock)
+            day, month, year, hour, minute, second = (int(part or 0) for part in german.groups())
+            found = datetime(year, month, day, hour, minute, second)
         elif isinstance(value, str):
             found = datetime.fromisoformat(value)
         elif isinstance(value, date) and not isinstance(value, datetime):
