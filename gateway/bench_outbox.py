@@ -32,7 +32,6 @@ BODY = {"member_id": "m" * 16, "zone": "coffee", "visit_id": "v" * 32, "more": "
 # A shop of twelve hours. Of 1,639 events of the simulated one so many in a hundred were of these types; how long the
 # commit of each may wait for company is the product's own, and so is how often what headquarters confirmed is deleted.
 DAY_EVENTS, DAY_MS = 20_000, 12 * 3_600_000
-PART = 4  # of the day so much is measured, and the figure is that of all of it
 MIX = (
     ("visit.moved", 35, 0),
     ("decision.made", 24, 0),
@@ -135,12 +134,12 @@ def _killed() -> Result:
 
 
 def _day() -> list[Result]:
-    groups = list(commits(arrivals(DAY_EVENTS // PART, random.Random(1))))
+    groups = list(commits(arrivals(DAY_EVENTS, random.Random(1))))
     with card() as one:
         size, flushes = asyncio.run(_spend(one, groups))
-        results = [Result("day_device_mb", PART * size / 1e6, f"MB {one.how}", "at most 150")]
+        results = [Result("day_device_mb", size / 1e6, f"MB {one.how}", "at most 150")]
         if flushes is not None:
-            results.append(Result("day_flushes", PART * flushes, "flushes", "-"))
+            results.append(Result("day_flushes", flushes, "flushes", "-"))
     return results
 
 
