@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk clean
+.PHONY: demo test test-brokers fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -95,6 +95,13 @@ test-postgres: $(VENV)/.dev
 	HQ_POSTGRES=1 $(BIN)/python -m pytest tests/test_hq_*.py tests/test_chain_coupons.py tests/test_spent.py \
 		tests/test_consent_sync.py tests/test_consent_wire.py tests/test_demoshop.py tests/test_whole_catalogue.py \
 		tests/test_tillverbs.py tests/test_publishing.py tests/test_stafffile.py -rs $(ARGS)
+
+# What the product needs of a broker, on all that can be had here; Mosquitto and the embedded one are in `make test` too.
+# docs/brokers.md has what came out.
+test-brokers: $(VENV)/.dev
+	.ci/brokers build/brokers
+	BROKERS=all AMQTT_PYTHON="$(CURDIR)/build/brokers/amqtt/bin/python" PATH="$$PATH:/usr/sbin" $(BIN)/python -m pytest \
+		tests/test_broker_contract.py -rs $(ARGS)
 
 # 10,000 each of forged coupons, of forged tag messages and of false answers of a phone; short forms are in `make test`.
 forgeries: $(VENV)/.dev

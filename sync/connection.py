@@ -45,6 +45,9 @@ CONNECT_TIMEOUT_S = 15.0  # name, addresses, TLS and CONNACK together
 ANSWER_TIMEOUT_S = 15.0  # PUBACK or SUBACK; 32 KiB at 64 kbit/s take 4 s
 GOODBYE_TIMEOUT_S = 2.0
 
+_CLOSED = "the broker closes the connection before it answers"
+_SILENT = "the broker does not answer"
+
 _UNSUPPORTED_VERSION = 0x84  # MQTT 5, 3.2.2.2
 _NO_RETAIN = 0x9A
 
@@ -79,7 +82,7 @@ Start = Callable[["_Client"], object]  # drives a fresh client to its end
 
 
 class VersionRefusedError(Exception):
-    """The broker was reached and closed before it said yes to this protocol version."""
+    """The broker was reached, but did not say yes to this protocol version; the text says what it did instead."""
 
 
 class RetainRefusedError(Exception):
@@ -212,14 +215,16 @@ class Connection:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 code = await self._connack
             if code.value == _UNSUPPORTED_VERSION:
-                raise VersionRefusedError
+                raise VersionRefusedError(_CLOSED)
             if code.value == _NO_RETAIN and retains:
                 raise RetainRefusedError
             if code.is_failure:
                 raise _refused("the connection", code)
             connected = True
         except TimeoutError as error:
-            raise UnavailableError("the broker does not answer") from error
+            if self._client is not None and self._client.socket() is not None:  # amqtt says nothing at all to MQTT 5
+                raise VersionRefusedError(_SILENT) from error
+            raise UnavailableError(_SILENT) from error
         finally:
             if not connected:
                 await self.abandon()
@@ -286,7 +291,7 @@ class Connection:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 return await future
         except TimeoutError as error:
-            raise UnavailableError("the broker does not answer") from error
+            raise UnavailableError(_SILENT) from error
         finally:
             self._answers.pop(mid, None)
 
@@ -336,7 +341,7 @@ class Connection:
             self._why = unreachable
         self._client = None
         if not self._connack.done():
-            early = self.loss() if unreachable or self._unwanted or self._busy else VersionRefusedError()
+            early = self.loss() if unreachable or self._unwanted or self._busy else VersionRefusedError(_CLOSED)
             self._connack.set_exception(early)
         for future in self._answers.values():
             if not future.done():

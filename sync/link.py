@@ -112,14 +112,16 @@ class Transport:
             self._connection = None
 
     async def _open(self, will_topic: str | None, will_payload: bytes) -> Connection:
+        why = ""
         for protocol in self._versions():
             try:
                 connection = await self._try(protocol, will_topic, will_payload)
-            except VersionRefusedError:
+            except VersionRefusedError as error:
+                why = str(error)
                 continue
             self._protocol = protocol
             return connection
-        raise UnavailableError("the broker closes the connection before it answers")
+        raise UnavailableError(why)
 
     async def _try(self, protocol: Protocol, will_topic: str | None, will_payload: bytes) -> Connection:
         try:

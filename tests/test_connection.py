@@ -234,6 +234,17 @@ async def test_rubbish_from_the_broker_is_unavailable(answer: bytes, protocol: s
     server.close()
 
 
+async def test_a_broker_that_says_nothing_to_mqtt_5_is_asked_in_3_1_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.5)
+    async with scripted(lambda asked: packets.connack(4) if asked.level == 4 else None) as broker:
+        line = transport(broker.port)
+        await line.connect()
+        assert line.protocol == "3.1.1"
+        await line.connect()
+        assert [asked.level for asked in broker.connects] == [5, 4, 4]
+        await line.close()
+
+
 async def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 0.2)

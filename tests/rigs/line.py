@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Literal
 
 from gateway.core.changes import Delta, EraseReceipt, Erasures, OutboxRow
 from gateway.core.streams import Stream
@@ -27,7 +28,9 @@ class Shop:
     speed = 1.0
     epoch = EPOCH
 
-    def __init__(self, port: int, verifier: Verifier | None = None) -> None:
+    def __init__(
+        self, port: int, verifier: Verifier | None = None, protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    ) -> None:
         self.rows: list[OutboxRow] = []
         self.seq = self.boot = self.version = 0
         self.watermarks = dict.fromkeys(Stream, 0)
@@ -40,7 +43,7 @@ class Shop:
         self.health = Health()
         rng = random.Random(3)
         self.rng = rng
-        transport = Transport(Address("127.0.0.1", port), "gw-acme-berlin-gw1", rng)
+        transport = Transport(Address("127.0.0.1", port, protocol), "gw-acme-berlin-gw1", rng)
         self.with_hq: list[int | None] = []
         touched = self.with_hq.append
         self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY, touched, None, verifier)

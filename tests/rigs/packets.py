@@ -165,11 +165,12 @@ async def obliging(packet: Packet, level: int) -> bytes:
 
 @asynccontextmanager
 async def scripted(
-    greet: Callable[[Connect], bytes] = lambda asked: connack(asked.level),
+    greet: Callable[[Connect], bytes | None] = lambda asked: connack(asked.level),
     answer: Callable[[Packet, int], Awaitable[bytes]] = obliging,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Talk]:
-    """A broker on a free port: `greet` makes the CONNACK (without a success it hangs up), `answer` what follows."""
+    """A broker on a free port: `greet` makes the CONNACK (None: it stays silent, and without a success it hangs up),
+    `answer` what follows."""
     talk = Talk()
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -177,15 +178,23 @@ async def scripted(
             asked = connect_of(await read(reader))
             talk.connects.append(asked)
             said = greet(asked)
+            if said is None:
+                await reader.read()
+                return
             writer.write(said)
             while said[3] == 0:
                 packet = await read(reader)
                 if packet.kind == PUBLISH:
                     talk.publishes.append(publish_of(packet, asked.level))
                 writer.write(await answer(packet, asked.level))
-        writer.close()
 
-    server = await asyncio.start_server(speak, "127.0.0.1", 0, ssl=tls)
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await speak(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=tls)
     talk.port = server.sockets[0].getsockname()[1]
     try:
         yield talk
