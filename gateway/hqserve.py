@@ -26,6 +26,10 @@ def add_verb(verb: Verb, now_ms: Callable[[], int]) -> None:
     serve.add_argument("--mqtt-port", type=int, default=1883, help="the broker")
     serve.add_argument("--mqtt-username", help="for the broker")
     serve.add_argument("--mqtt-password-file", type=Path, help="a file that holds the broker's password alone")
+    for name, text in (("ca", "who vouches for the broker"), ("cert", "headquarters' own"), ("key", "its key")):
+        serve.add_argument(f"--mqtt-{name}-file", type=Path, help=f"TLS to the broker: {text} (PEM)")
+    text = "keep to 50 publishes and 256 KB a second, for a broker that is rented (docs/brokers.md)"
+    serve.add_argument("--paced", action="store_true", help=text)
     serve.add_argument("--keep-days", type=whole(1, 3_650), help="events go after so many days; else with their member")
     shared = serve.add_mutually_exclusive_group()
     text = "other processes on this PostgreSQL database take events too, by the broker's shared subscriptions (MQTT 5)"
@@ -37,7 +41,10 @@ def add_verb(verb: Verb, now_ms: Callable[[], int]) -> None:
 
 def _serve(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
     password = lines.password(arguments.mqtt_password_file)
-    address = Address(arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password)
+    files = arguments.mqtt_ca_file, arguments.mqtt_cert_file, arguments.mqtt_key_file
+    address = Address(
+        arguments.mqtt_host, arguments.mqtt_port, "auto", arguments.mqtt_username, password, *files, arguments.paced
+    )
     if arguments.share is not None and not isinstance(arguments.db, Url):
         raise ConfigError(
             f"{arguments.db}: one process serves a file of SQLite; --share and --part need postgresql://.."

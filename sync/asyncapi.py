@@ -27,7 +27,8 @@ _SAID = (
     "no fraction, not even .0. Sessions are clean, at most 20 publishes are without PUBACK, and what was missed is "
     "asked for with `req`. A message that is not of this form is dropped and counted. What no schema can say (numbers "
     "that rise, versions that follow each other, ids that stand once) and what the messages mean: mqtt.md beside this "
-    "file. Between a gateway and its scanners: scanner.md."
+    "file, which also has what may stand round this JSON: `events` and `delta` may be one zstd frame, and what comes "
+    "down may have an envelope of 84 bytes with a signature in front. Between a gateway and its scanners: scanner.md."
 )
 
 

@@ -1,4 +1,5 @@
-"""One MQTT connection from CONNECT to its end, as asyncio sees it. The only module that knows paho.
+"""One MQTT connection from CONNECT to its end, as asyncio sees it. Only this module and `sync.client`
+know paho.
 
 paho keeps nothing for us: each connection has a fresh client and a clean session, paho's own reconnecting is
 off, and at most WINDOW messages are ever inside it. Its network thread only hands over to the event loop.
@@ -6,7 +7,6 @@ off, and at most WINDOW messages are ever inside it. Its network thread only han
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.errors import BusyError, UnavailableError
 from sync import brokerwords
+from sync.client import TCP_TIMEOUT_S, Client
 from sync.messages import MAX_PAYLOAD_BYTES
 from sync.tlsfiles import Tls
 
@@ -37,11 +38,7 @@ MAX_PACKET_BYTES = 128 * 1024
 # A ping is 2 bytes each way in about 160 bytes of TCP: 20 KB/h. A dead line is noticed within two of them.
 # Drawn anew per connection: stores that came back in step must not ping in step.
 KEEPALIVE_S = (25, 30)
-TCP_TIMEOUT_S = 5.0  # TLS too
-# All addresses of the broker's name share this: one that swallows everything may not hide those behind it.
-ADDRESSES_TIMEOUT_S = 8.0
-MAX_ADDRESSES = 8  # a second each
-CONNECT_TIMEOUT_S = 15.0  # name, addresses, TLS and CONNACK together
+CONNECT_TIMEOUT_S = 15.0  # name, addresses, TLS (sync.client) and CONNACK together
 ANSWER_TIMEOUT_S = 15.0  # PUBACK or SUBACK; 32 KiB at 64 kbit/s take 4 s
 GOODBYE_TIMEOUT_S = 2.0
 
@@ -67,6 +64,7 @@ class Address:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    paced: bool = False  # keep to the contract's pace whatever there is to send, for a broker that counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Message:
     done: Callable[[], None]  # tell the broker, after the message was applied; without effect on a lost connection
 
 
-Start = Callable[["_Client"], object]  # drives a fresh client to its end
+Start = Callable[["Client"], object]  # drives a fresh client to its end
 
 
 class VersionRefusedError(Exception):
@@ -87,63 +85,6 @@ class VersionRefusedError(Exception):
 
 class RetainRefusedError(Exception):
     """The broker keeps no messages, and takes no will that it would have to keep."""
-
-
-class _Client(mqtt.Client):
-    """A paho client that tries every address of a name, and whose network thread reports its own end."""
-
-    ended: Callable[[str | None], None]
-    turn = 0  # with which of the addresses to begin
-    alert: str | None = None  # what the broker says about our certificate; TLS 1.3 tells it after the handshake
-
-    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
-        """The network thread. `ended` gets the reason why there was no connection, or None if there was one."""
-        unreachable: str | None = None
-        try:
-            # paho would try a first connection again and again, without jitter.
-            return super().loop_forever(timeout, retry_first_connection=False)
-        except (OSError, ValueError) as error:  # ValueError: no possible host name
-            unreachable = brokerwords.unreachable_words(error)
-            return MQTTErrorCode.MQTT_ERR_CONN_LOST
-        finally:
-            self.ended(unreachable or self.alert)
-
-    def _create_socket_connection(self) -> socket.socket:
-        """As paho's, but bounded over all addresses and beginning with another one each time."""
-        found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        turn = self.turn % len(found)
-        order = (found[turn:] + found[:turn])[:MAX_ADDRESSES]
-        each_s = min(TCP_TIMEOUT_S, ADDRESSES_TIMEOUT_S / len(order))
-        for family, kind, proto, _, where in order[:-1]:
-            with suppress(OSError):
-                return _reach(family, kind, proto, where, each_s)
-        family, kind, proto, _, where = order[-1]
-        return _reach(family, kind, proto, where, each_s)
-
-    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
-        """As paho's, but a handshake that fails leaves no open socket behind."""
-        assert self._ssl_context is not None
-        sock = tcp_sock
-        try:
-            wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
-            sock = wrapped
-            wrapped.settimeout(TCP_TIMEOUT_S)
-            wrapped.do_handshake()
-        except (OSError, ValueError):
-            sock.close()
-            raise
-        return wrapped
-
-
-def _reach(family: int, kind: int, proto: int, where: Any, timeout_s: float) -> socket.socket:
-    sock = socket.socket(family, kind, proto)
-    try:
-        sock.settimeout(timeout_s)
-        sock.connect(where)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 class Connection:
@@ -173,15 +114,15 @@ class Connection:
         self._v5 = protocol == "5"
         self._retains = retains
         self.shares = False  # whether several clients may share a subscription; MQTT 3.1.1 has no word for it
-        self._start = start or _Client.loop_start
+        self._start = start or Client.loop_start
         self._unwanted = False
         self._connack: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._window = asyncio.Semaphore(WINDOW)
-        self._client: _Client | None = self._fresh_client(client_id, protocol, tls, turn)
+        self._client: Client | None = self._fresh_client(client_id, protocol, tls, turn)
 
-    def _fresh_client(self, client_id: str, protocol: Protocol, tls: Tls | None, turn: int) -> _Client:
-        client = _Client(
+    def _fresh_client(self, client_id: str, protocol: Protocol, tls: Tls | None, turn: int) -> Client:
+        client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=None if self._v5 else True,
@@ -279,7 +220,7 @@ class Connection:
         """Why the connection is no more."""
         return BusyError(self._why) if self._busy else UnavailableError(self._why)
 
-    def _alive(self) -> _Client:
+    def _alive(self) -> Client:
         if self._client is None:
             raise self.loss()
         return self._client
@@ -368,7 +309,7 @@ class Connection:
         self._hand_over(self._connected, code, min(window, WINDOW), retains, shares)
 
     def _on_log(self, client: mqtt.Client, _userdata: Any, level: int, text: str) -> None:
-        if level == LogLevel.MQTT_LOG_ERR and isinstance(client, _Client):
+        if level == LogLevel.MQTT_LOG_ERR and isinstance(client, Client):
             client.alert = brokerwords.alert_words(text)
 
     def _on_disconnect(

@@ -110,9 +110,9 @@ async def until(condition: Callable[[], object]) -> None:
 class Headquarters:
     """The reference headquarters; it comes to the broker without the limits of a shop's connection."""
 
-    def __init__(self, db: Path, world: World) -> None:
+    def __init__(self, db: Path, world: World, port: int | None = None, paced: bool = False) -> None:
         self.ledger, self.pulse, self.health = Ledger(db), Pulse(), Health()
-        address = link.Address("127.0.0.1", world.broker.port, world.kind.protocol)
+        address = link.Address("127.0.0.1", port or world.broker.port, world.kind.protocol, paced=paced)
         told = self.ledger, address, self.pulse, self.health, lambda: NOW_MS, random.Random(2)
         self.task = asyncio.create_task(server.serve(*told))
 
@@ -132,8 +132,10 @@ class Headquarters:
 
 
 @asynccontextmanager
-async def headquarters(db: Path, world: World) -> AsyncIterator[Headquarters]:
-    hq = Headquarters(db, world)
+async def headquarters(
+    db: Path, world: World, port: int | None = None, paced: bool = False
+) -> AsyncIterator[Headquarters]:
+    hq = Headquarters(db, world, port, paced)
     try:
         await until(lambda: any(part.name == "broker" and part.state == "ok" for part in hq.health.parts))
         yield hq
@@ -177,10 +179,10 @@ async def take(line: link.Transport, count: int) -> list[bytes]:
 
 
 def member(number: int, size: int = 0) -> dict[str, Any]:
-    return {
-        "op": "member.put",
-        "body": {"member_id": f"m-{number}", "call_name": "Ada", "interests": ["x" * 100] * size},
-    }
+    """`size` words of 100 letters that no packing makes much smaller."""
+    rng = random.Random(number)
+    body = {"member_id": f"m-{number}", "call_name": "Ada", "interests": [rng.randbytes(50).hex() for _ in range(size)]}
+    return {"op": "member.put", "body": body}
 
 
 async def test_events_go_up_once_and_are_deleted_after_headquarters_commit_alone(world: World, tmp_path: Path) -> None:
@@ -301,6 +303,21 @@ async def test_a_broker_that_is_killed_costs_neither_events_nor_changes(
         await until(lambda: not shop.rows and shop.version == version)
         assert hq.seqs == list(range(1, 451))
         assert hq.health.counts["hq.lost"] >= 1
+
+
+@pytest.mark.skipif(not MOSQUITTO.exists(), reason="Mosquitto is not installed")
+async def test_headquarters_keeps_within_a_connections_limits_where_it_is_told_to(tmp_path: Path) -> None:
+    with Broker("mosquitto") as broker:
+        async with Managed(broker.port, COUNTING) as free, Managed(broker.port, AWS) as proxy:
+            world = World(Kind("mosquitto", "5"), broker, free)
+            shop = world.shop()
+            async with headquarters(tmp_path / "hq.db", world, proxy.port, paced=True) as hq:
+                for number in range(250):
+                    newest = hq.record(member(number, size=60))
+                async with running(shop):
+                    await until(lambda: shop.version == newest)
+            assert proxy.bytes_up > AWS.bytes_per_s, "without a pace it would go in one second, on a fast machine"
+            assert not proxy.refused
 
 
 async def test_limits_are_imposed_on_who_does_not_keep_them() -> None:

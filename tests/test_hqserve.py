@@ -11,7 +11,8 @@ import pytest
 from sync import event_messages, link, topics
 from sync.hq import service
 from tests.rigs import postgres
-from tests.rigs.broker import Broker
+from tests.rigs.authority import Authority
+from tests.rigs.broker import MOSQUITTO, Broker
 from tests.rigs.orders import EPOCH, SHOP, batch
 
 
@@ -46,3 +47,28 @@ async def tell_until_confirmed(transport: link.Transport) -> None:
     while True:
         await transport.publish(SHOP.up(topics.EVENTS), event_messages.events(EPOCH, 1, 3, batch(1, 3).rows))
         await asyncio.sleep(0.5)
+
+
+@pytest.mark.skipif(not MOSQUITTO.exists(), reason="Mosquitto is not installed")
+async def test_it_shows_its_certificate_to_a_broker_that_asks_for_one(tmp_path: Path) -> None:
+    ca = Authority(tmp_path / "ca")
+    own, hq, shop = ca.issue("broker"), ca.issue("headquarters"), ca.issue("shop")
+    settings = f"cafile {ca.file}\ncertfile {own.cert}\nkeyfile {own.key}\nrequire_certificate true\n"
+    with Broker("mosquitto", settings) as broker:
+        words = [*("-m", "gateway", "hq", "serve", "--db", tmp_path / "hq.db", "--port", 0, "--mqtt-port", broker.port)]
+        words += ["--mqtt-ca-file", ca.file, "--mqtt-cert-file", hq.cert, "--mqtt-key-file", hq.key]
+        serving = await asyncio.create_subprocess_exec(
+            sys.executable, *map(str, words), stderr=asyncio.subprocess.DEVNULL
+        )
+        address = link.Address("127.0.0.1", broker.port, ca_file=ca.file, cert_file=shop.cert, key_file=shop.key)
+        transport = link.Transport(address, "shop", random.Random(1))
+        await transport.connect()
+        await transport.subscribe([SHOP.down(topics.ACK)])
+        heard = asyncio.ensure_future(anext(transport.messages()))
+        while not heard.done():  # until it has come
+            await transport.publish(SHOP.up(topics.EVENTS), event_messages.events(EPOCH, 1, 3, batch(1, 3).rows))
+            await asyncio.wait([heard], timeout=1)
+        assert event_messages.parse_ack((await heard).payload).seq == 3
+        await transport.close()
+        serving.send_signal(signal.SIGTERM)
+        assert await serving.wait() == 0

@@ -52,7 +52,7 @@ class Managed:
         self.limits = limits
         self.port = 0
         self.refused: Counter[str] = Counter()
-        self.most_unacknowledged = 0
+        self.most_unacknowledged = self.bytes_up = 0
         self._broker_port = broker_port
         self._rng = random.Random(1)
         self._open: set[asyncio.Task[None]] = set()
@@ -137,6 +137,7 @@ class _Client:
 
     async def _publish(self, packet: Packet) -> Packet:
         limits, publish = self._limits, packets.publish_of(packet, self._level)
+        self._proxy.bytes_up += publish.size
         if publish.qos == 2:
             await self._end("QoS 2", NO_QOS_2)
         if publish.size > limits.payload_bytes:
