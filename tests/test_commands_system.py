@@ -201,3 +201,13 @@ def test_a_kind_that_nobody_knows_is_refused(system: System) -> None:
     wait_for(lambda: commanding.listed(system.hq_db, 1)[0]["state"] == "refused", "its refusal")
     assert commanding.listed(system.hq_db, 1)[0]["reason"] == "kind"
     assert "dance" not in log(system)
+
+
+def test_headquarters_hears_how_the_gateway_does(system: System) -> None:
+    def reported() -> dict[str, Any] | None:
+        (row,) = commanding.fleet(system.hq_db, 0)
+        return row if row["version"] is not None else None
+
+    row = wait_for(reported, "its first report")
+    assert (row["name"], row["online"]) == (GATEWAY, True) and row["parts"] > 3
+    assert [one["name"] for one in row["needs"] if one["what"] == "part" and one["state"] == "down"] == []

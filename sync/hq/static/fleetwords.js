@@ -39,6 +39,7 @@ const PARTS = {
   disk: { de: "Datenträger", en: "Disk" }, pages: { de: "Seiten", en: "Pages" }, clock: { de: "Uhr", en: "Clock" }, keys: { de: "Schlüssel der Leser", en: "Readers’ keys" },
   members: { de: "Mitglieder", en: "Members" }, erasures: { de: "Löschungen", en: "Erasures" }, consents: { de: "Einwilligungen", en: "Consents" },
   sealing: { de: "Verschlüsselung", en: "Encryption" }, profiles: { de: "Alter der Profile", en: "Age of profiles" }, https: { de: "Sichere Verbindung", en: "Secure connection" },
+  offers: { de: "Angebote", en: "Offers" }, wiping: { de: "Überschreiben des Gelöschten", en: "Overwriting what was deleted" }, log: { de: "Protokoll", en: "Log" },
   notice: { de: "Datenschutzhinweis", en: "Privacy notice" }, outbox: { de: "Ausgang", en: "Outbox" }, content: { de: "Inhalte der Bildschirme", en: "Screens’ content" },
 };
 
