@@ -10,7 +10,7 @@ from gateway.errors import ConfigError
 from gateway.merging import Merged, Misfit, of_steered
 from gateway.trials import fitting
 
-MISFIT = "The file counts alone. Correct it, or have headquarters send other settings."
+MISFIT = "The file counts alone. Correct it, or have headquarters send other settings (hq push-settings)."
 _BY = {"file": "this file", "headquarters": "headquarters", "default": "default"}
 
 

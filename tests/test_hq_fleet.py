@@ -29,6 +29,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield made
 
 
+RUNS = {"wanted": "s-1", "agrees": True, "report": None, "config_undone": None, "catalogue_undone": None}
+
+
 def connected(ledger: Ledger, where: Topics, online: bool = True, version: int = 0, now_ms: int = NOW_MS) -> None:
     ledger.saw_state(where, messages.State(online, 1, "ab" * 16, version, bytes(32)), now_ms)
 
@@ -90,7 +93,7 @@ def test_many_events_that_wait_are_a_need(ledger: Ledger, waiting: int, level: s
 
 def gateway(**own: Any) -> dict[str, Any]:
     place = {"tenant": "acme", "store": "shop", "gateway": "gw-1", "online": True, "last_seen_ms": NOW_MS}
-    return place | {"behind": 0, "erase_behind": 0, "gap": False, "pending_key": ""} | own
+    return place | {"behind": 0, "erase_behind": 0, "gap": False, "pending_key": "", "settings": RUNS} | own
 
 
 def test_a_changed_key_and_a_gap_are_needs_and_the_line_is_there_if_it_is() -> None:
@@ -104,3 +107,21 @@ def test_a_changed_key_and_a_gap_are_needs_and_the_line_is_there_if_it_is() -> N
     assert needs(gateway(), line) == []
     assert needs(gateway(online=False), line) == ["away", "part"]
     assert needs(gateway(), more=3) == ["more"]
+
+
+def test_settings_that_do_not_run_and_changes_taken_back_are_needs() -> None:
+    undone = {"given": "s-2", "state": "undone", "reasons": ["hq_silent"], "parts": ["hq"], "runs": "s-1"}
+    for state, level in (("undone", "bad"), ("refused", "bad"), ("trial", "warn"), ("kept", "warn")):
+        told = RUNS | {"wanted": "s-2", "agrees": False, "report": undone | {"state": state}}
+        (row,) = fleet.view([gateway(settings=told)], {}, NOW_MS)
+        (need,) = (one for one in row["needs"] if one["what"].startswith("settings"))
+        assert (need["what"], need["level"], need["settings_id"]) == (f"settings_{state}", level, "s-2")
+        assert need["why"] == (["hq_silent", "hq"] if level == "bad" else [])
+    late = RUNS | {
+        "wanted": "s-3",
+        "agrees": False,
+        "report": undone,
+        "config_undone": {"reasons": ["zones"], "parts": []},
+    }
+    (row,) = fleet.view([gateway(settings=late)], {}, NOW_MS)
+    assert {one["what"]: one["why"] for one in row["needs"]} == {"config_undone": ["zones"], "settings_sent": []}

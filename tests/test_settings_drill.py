@@ -102,6 +102,8 @@ def test_a_dead_broker_address_is_left_again(system: System) -> None:
     print(f"back after {time.monotonic() - began_s:.1f} s with a window of {WINDOW_MS / 1000:.0f} s")
     assert undone["reasons"] == ["hq_silent"]
     assert undone["runs"] != "broker"
+    (row,) = system.gateways()
+    assert (row["settings"]["agrees"], row["settings"]["report"]["reasons"]) == (False, ["hq_silent"])
     assert told(system, "settings.tried", "broker")["state"] == "trial"
     still_linked(system)
 
@@ -122,6 +124,8 @@ def test_good_settings_stay_and_say_what_the_file_overrules(system: System) -> N
     push(system, "s-3", {"screen": [{"id": "till", "zone": "coffee"}, {"id": "bar", "zone": "wine"}]})
     unchanged = told(system, "settings.unchanged", "s-3")
     assert (unchanged["local"], unchanged["runs"]) == (1, "s-3")
+    (row,) = system.gateways()
+    assert (row["settings"]["wanted"], row["settings"]["agrees"]) == ("s-3", True)
 
 
 def test_a_zone_map_without_the_screens_zone_is_taken_back(system: System) -> None:

@@ -249,6 +249,15 @@ def m014_reports(db: Database) -> None:
     )
 
 
+@migrations()
+def m015_settings(db: Database) -> None:
+    """What each gateway told last of its settings, configuration and catalogue."""
+    db.execute(
+        """CREATE TABLE settings_report (tenant TEXT, store TEXT, gateway TEXT, what TEXT, at_ms INTEGER NOT NULL,
+           body TEXT NOT NULL, PRIMARY KEY (tenant, store, gateway, what))"""
+    )
+
+
 class File:
     """One database. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -60,7 +60,7 @@ def view(gateways: Iterable[Row], reports: dict[str, Row], now_ms: int) -> list[
 
 
 def _seen(gateway: Row, report: Row | None, now_ms: int) -> Row:
-    needs = [*_line(gateway, report, now_ms), *_stock(gateway, report), *_parts(gateway, report)]
+    needs = [*_line(gateway, report, now_ms), *_stock(gateway, report), *_parts(gateway, report), *_steered(gateway)]
     needs.sort(key=lambda one: _ORDER[one["level"]])
     return {
         "name": f"{gateway['tenant']}/{gateway['store']}/{gateway['gateway']}",
@@ -105,6 +105,21 @@ def _stock(gateway: Row, report: Row | None) -> list[Row]:
     waiting = report["waiting"] if report is not None else 0
     if waiting >= MANY_WAITING:
         found.append(_need("bad" if waiting >= DAY_WAITING else "warn", "waiting", count=waiting))
+    return found
+
+
+def _steered(gateway: Row) -> list[Row]:
+    """What it was sent and did not keep: settings, a configuration, offers (sync.hq.settings)."""
+    told = gateway["settings"]
+    found = []
+    if not told["agrees"]:
+        report = told["report"]
+        state = report["state"] if report is not None and report["given"] == told["wanted"] else "sent"
+        why = [*report["reasons"], *report["parts"]] if state in ("undone", "refused") else []
+        found.append(_need("bad" if why else "warn", f"settings_{state}", settings_id=told["wanted"], why=why))
+    for what in ("config_undone", "catalogue_undone"):
+        if told[what] is not None:
+            found.append(_need("bad", what, why=[*told[what]["reasons"], *told[what]["parts"]]))
     return found
 
 

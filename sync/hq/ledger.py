@@ -10,7 +10,7 @@ from gateway.core.streams import Stream, stream_of
 from gateway.errors import PeerError
 from sync import messages
 from sync.event_messages import EventBatch
-from sync.hq import blobs, fleet
+from sync.hq import blobs, fleet, settings
 from sync.hq.bindings import Bindings
 from sync.hq.commands import Commands
 from sync.hq.consents import RECORDED, Consents
@@ -20,6 +20,7 @@ from sync.hq.fleet import Fleet
 from sync.hq.marks import Held, Marks
 from sync.hq.points import CHANGED, Points
 from sync.hq.redemptions import TOLD, Redemptions
+from sync.hq.settings import SettingsReports
 from sync.hq.sqlite import troubles
 from sync.topics import Topics
 
@@ -44,7 +45,7 @@ class Ingested(NamedTuple):
     redeemed: tuple[str, ...] = ()
 
 
-class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Commands, Fleet):
+class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Commands, Fleet, SettingsReports):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -149,6 +150,8 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Command
                 if news and row.type in TOLD:
                     facts = {key: value for key, value in facts.items() if key != "member_id"}
                     redeemed.append(self._redeemed(row.type, facts, row.at_ms, _place(where)))
+                if news and row.type in settings.TOLD:
+                    self._reported(row.type, said, row.at_ms, _place(where))
                 if news and row.type == ERASE_ME:
                     erasures.append(self._erase_at(asked, _place(where), received_at_ms))
             before, held = self._advance(place, batch.stream, batch.first, batch.last)
@@ -251,8 +254,8 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Command
         )
 
     def gateways(self) -> list[Row]:
-        """Every gateway with its columns, `behind` (versions that it lacks), `erase_behind` (erasures) and `gap`
-        (events wait for an earlier batch that never came)."""
+        """Every gateway with its columns, `behind` (versions that it lacks), `erase_behind` (erasures), `gap` (events
+        wait for an earlier batch that never came) and `settings` (SettingsReports.settings_told)."""
         rows = self._read(
             """SELECT gateway.*, EXISTS (SELECT 1 FROM ahead WHERE ahead.tenant = gateway.tenant AND ahead.store =
                gateway.store AND ahead.gateway = gateway.gateway AND ahead.epoch = gateway.epoch) AS gap,
@@ -260,8 +263,12 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Command
                (SELECT count(*) FROM erasure WHERE seq > gateway.erase_seq) AS erase_behind
                FROM gateway ORDER BY tenant, store, gateway"""
         )
-        marks = ("online", "gap")
-        return [{**row, **{mark: bool(row[mark]) for mark in marks}, "behind": max(0, row["behind"])} for row in rows]
+        marks, told = ("online", "gap"), self.settings_told()
+        return [
+            {**row, **{mark: bool(row[mark]) for mark in marks}, "behind": max(0, row["behind"])}
+            | {"settings": told.get((row["tenant"], row["store"], row["gateway"]))}
+            for row in rows
+        ]
 
     def news(self) -> tuple[int, int]:
         """The numbers of the newest op and of the newest event."""

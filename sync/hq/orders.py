@@ -207,7 +207,7 @@ def push_key(ledger: Ledger, path: Path, gateway: str) -> tuple[int, list[tuple[
     key = keyfiles.read(path)
     if key.use is KeyUse.COUPON and gateway == "all":
         raise ConfigError("all: expected one gateway; each shop signs coupons with a key of its own (docs/keys.md)")
-    ops, left_out = keyfiles.seal_for(key, _chosen(ledger, gateway))
+    ops, left_out = keyfiles.seal_for(key, chosen(ledger, gateway))
     record(ledger, ops)
     return len(ops), left_out
 
@@ -224,7 +224,7 @@ def trust_gateway(ledger: Ledger, gateway: str, key: str) -> list[str]:
 
     Raises ConfigError for a key that the gateway has not shown.
     """
-    (row,) = _chosen(ledger, gateway)
+    (row,) = chosen(ledger, gateway)
     if not ledger.trust_key(topics.place(gateway), key):
         raise ConfigError(f"{gateway}: has not shown this public key; expected the one that the box itself shows")
     if key == row["key"]:
@@ -251,7 +251,7 @@ def bind(ledger: Ledger, member_id: str, minutes: int, now_ms: int, random_below
 
 def lend(ledger: Ledger, budget_id: str, gateway: str, amount: int, until_ms: int) -> str:
     """Lend one gateway so much of a budget; the lease's id. Raises ConfigError."""
-    (row,) = _chosen(ledger, gateway) if gateway != "all" else [{}]
+    (row,) = chosen(ledger, gateway) if gateway != "all" else [{}]
     if not row:
         raise ConfigError("all: expected one gateway; each has a lease of its own")
     lease_id = ledger.new_id()
@@ -273,7 +273,7 @@ def budget(ledger: Ledger, budget_id: str) -> Row:
 
 def set_stock(ledger: Ledger, gateway: str, units: Mapping[str, int | None], at_ms: int) -> int:
     """Say how much of these articles a gateway's shop has, None = not known; the version. Raises ConfigError."""
-    _chosen(ledger, gateway)
+    chosen(ledger, gateway)
     return record(ledger, [messages.op_of(StockPut(gateway, units, at_ms))])
 
 
@@ -282,7 +282,7 @@ def may_bind(ledger: Ledger, member_id: str, now_ms: int) -> bool:
     return consent.may(Purpose.RECOGNISE_NFC, ledger.consents(member_id), now_ms).ok
 
 
-def _chosen(ledger: Ledger, gateway: str) -> list[Row]:
+def chosen(ledger: Ledger, gateway: str) -> list[Row]:
     """The gateways that "all" or one name means."""
     rows = ledger.gateways()
     if gateway != "all":

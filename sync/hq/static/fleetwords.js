@@ -14,6 +14,10 @@ const WORDS = {
     down: (part) => `${part} steht`, degraded: (part) => `${part} eingeschränkt`, moreParts: (n) => `${n} weitere Teile`,
     commands: "Befehle an Gateways", noCommands: "Noch kein Befehl. Sie werden mit store-gateway hq command gegeben.",
     restart: "Neu starten", rescan: "Geräte neu suchen", log_level: "Protokoll", bundle: "Diagnosepaket", blink: "Bildschirm zeigen", update: "Aktualisieren",
+    settings_sent: (id) => `Einstellungen ${id} noch nicht angekommen`, settings_trial: (id) => `Einstellungen ${id} werden erprobt`,
+    settings_undone: (id, why) => `Einstellungen ${id} zurückgenommen (${why})`, settings_refused: (id, why) => `Einstellungen ${id} abgelehnt (${why})`,
+    settings_kept: (id) => `Einstellungen ${id} gelten nicht mehr`, settings_unchanged: (id) => `Einstellungen ${id} gelten nicht mehr`,
+    config_undone: (_, why) => `Konfiguration zurückgenommen (${why})`, catalogue_undone: (_, why) => `Angebote zurückgenommen (${why})`,
     state_waiting: "wartet", state_done: "erledigt", state_refused: "abgelehnt", state_failed: "gescheitert", state_expired: "abgelaufen",
   },
   en: {
@@ -29,6 +33,10 @@ const WORDS = {
     down: (part) => `${part} is down`, degraded: (part) => `${part} is limited`, moreParts: (n) => `${n} more parts`,
     commands: "Commands to gateways", noCommands: "No command yet. They are given with store-gateway hq command.",
     restart: "Restart", rescan: "Look for devices", log_level: "Log", bundle: "Diagnostic bundle", blink: "Show a screen", update: "Update",
+    settings_sent: (id) => `settings ${id} not there yet`, settings_trial: (id) => `settings ${id} on trial`,
+    settings_undone: (id, why) => `settings ${id} taken back (${why})`, settings_refused: (id, why) => `settings ${id} refused (${why})`,
+    settings_kept: (id) => `settings ${id} do not count any more`, settings_unchanged: (id) => `settings ${id} do not count any more`,
+    config_undone: (_, why) => `configuration taken back (${why})`, catalogue_undone: (_, why) => `offers taken back (${why})`,
     state_waiting: "waiting", state_done: "done", state_refused: "refused", state_failed: "failed", state_expired: "expired",
   },
 };

@@ -1,0 +1,62 @@
+"""Operators push settings: looked at before they are recorded, and for gateways that there are."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigError
+from sync.hq import steering
+from sync.hq.ledger import Ledger
+from tests.rigs.orders import SHOP
+from tests.test_hq_commands import connected
+
+GOOD = {"screen": [{"id": "bar", "zone": "coffee"}]}
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    with closing(Ledger(tmp_path / "hq.db")) as ledger:
+        connected(ledger, SHOP)
+    return tmp_path / "hq.db"
+
+
+def written(folder: Path, document: object) -> Path:
+    path = folder / "settings.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_document_is_recorded_under_an_id_of_its_own(db: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    first, version = steering.push(db, path, "all", 60_000)
+    assert version == 1
+    second, version = steering.push(db, path, SHOP.name, 60_000)
+    assert (version, first != second) == (2, True)
+    (row,) = steering.listed(db)
+    assert (row["gateway"], row["wanted"], row["agrees"]) == (SHOP.name, second, False)
+    with closing(Ledger(db)) as ledger:
+        (one, two) = ledger.changes_after(0, 10_000, SHOP.name)[0]
+    assert (one["body"]["gateway"], two["body"]["gateway"]) == ("all", SHOP.name)
+    assert two["body"]["document"] == GOOD
+    assert two["body"]["window_ms"] == 60_000
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [({"screen": [{"id": "bar"}]}, "screen.0.zone"), ({"gateway": {}}, "fields"), ([], "fields")],
+)
+def test_what_is_no_settings_is_not_recorded(db: Path, tmp_path: Path, document: object, place: str) -> None:
+    with pytest.raises(ConfigError, match=place):
+        steering.push(db, written(tmp_path, document), "all", 60_000)
+    assert steering.listed(db)[0]["wanted"] is None
+
+
+def test_an_unknown_gateway_and_a_missing_file_are_told(db: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such gateway"):
+        steering.push(db, written(tmp_path, GOOD), "acme/nowhere/gw-1", 60_000)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        steering.push(db, tmp_path / "none.json", "all", 60_000)
+    with pytest.raises(ConfigError, match="no such file"):
+        steering.push(tmp_path / "other.db", written(tmp_path, GOOD), "all", 60_000)
