@@ -16,6 +16,7 @@ from sync import event_messages, messages, packing
 from sync.event_messages import Ack
 from sync.fields import MAX_MS
 
+UNSENDABLE = "event.unsendable"  # stands in for an event that no message can carry
 # Contract: at most 20 batches without HQ's ack. Memory: 20 numbers; the payloads are not kept.
 WINDOW = 20
 # Places of the window that a backlog leaves to what is new, and that everything else leaves to what is vital.
@@ -340,4 +341,4 @@ def _payload(epoch: str, stream: Stream, first: int, last: int, rows: Sequence[O
 def _stand_in(row: OutboxRow) -> OutboxRow:
     """What HQ gets in place of a row that was damaged or too large, so that the gap is no secret."""
     at_ms = min(max(row.at_ms, 0), MAX_MS)
-    return OutboxRow(row.seq, at_ms, "event.unsendable", messages.compact({"characters": len(row.body)}))
+    return OutboxRow(row.seq, at_ms, UNSENDABLE, messages.compact({"characters": len(row.body)}))

@@ -307,6 +307,16 @@ async def test_an_offline_gateway_finds_the_head_when_it_returns(tmp_path: Path)
             await reader.close()
 
 
+async def test_two_boxes_under_one_name_are_counted_and_marked(tmp_path: Path) -> None:
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            for boot in (7, 8, 5):
+                birth = messages.state(True, boot, EPOCH, 0, gateway.key)
+                await gateway.transport.publish(SHOP.up(topics.STATE), birth, retain=True)
+            await until(lambda: hq.health.counts.get("hq.clone") == 1)
+            assert hq.ledger.gateways()[0]["clone_ms"] == NOW_MS
+
+
 async def test_rubbish_is_counted_and_dropped(tmp_path: Path) -> None:
     with Broker() as broker:
         async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):

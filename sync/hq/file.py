@@ -258,6 +258,12 @@ def m015_settings(db: Database) -> None:
     )
 
 
+@migrations()
+def m016_clones(db: Database) -> None:
+    """When two boxes were last noticed under one identity."""
+    db.execute("ALTER TABLE gateway ADD COLUMN clone_ms INTEGER NOT NULL DEFAULT 0")
+
+
 class File:
     """One database. Every method may be called from any thread, and raises StoreError when the disk refuses."""
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from sync.hq.file import File, Row, dump
 from sync.report_messages import Report
@@ -13,6 +14,8 @@ from sync.topics import Topics
 AWAY_MS = 900_000
 # A gateway that is there reports once an hour; twice missed is no accident.
 SILENT_MS = 7_500_000
+# Two boxes under one name throw each other out every minute; a day later whoever had to look has looked.
+CLONE_MS = DAY_MS
 # Events of half an hour of a busy shop; and of a day, as the design reckons.
 MANY_WAITING, DAY_WAITING = 1_000, 20_000
 
@@ -90,6 +93,8 @@ def _line(gateway: Row, report: Row | None, now_ms: int) -> list[Row]:
         found.append(_need("warn", "silent", since_ms=report["at_ms"]))
     if gateway["pending_key"]:
         found.append(_need("bad", "key"))
+    if now_ms - gateway["clone_ms"] < CLONE_MS:
+        found.append(_need("bad", "clone", since_ms=gateway["clone_ms"]))
     return found
 
 

@@ -12,6 +12,7 @@ from sync import messages
 from sync.event_messages import EventBatch
 from sync.hq import blobs, fleet, settings
 from sync.hq.bindings import Bindings
+from sync.hq.clones import Clones
 from sync.hq.commands import Commands
 from sync.hq.consents import RECORDED, Consents
 from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
@@ -36,16 +37,18 @@ ERASE_ME = "erasure.requested"  # and when somebody asked there to be forgotten
 class Ingested(NamedTuple):
     """`held`: what of the stream is here. `refused`: why bindings were not followed, and,
     behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
-    of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions."""
+    of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions. `cloned`:
+    another event is held under the number of one of these, so there are two boxes."""
 
     held: Held
     refused: tuple[str, ...] = ()
     unheeded: tuple[str, ...] = ()
     erasures: tuple[str, ...] = ()
     redeemed: tuple[str, ...] = ()
+    cloned: bool = False
 
 
-class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Commands, Fleet, SettingsReports):
+class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones, Commands, Fleet, SettingsReports):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -117,7 +120,7 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Command
     def ingest(self, where: Topics, batch: EventBatch, received_at_ms: int) -> Ingested:
         """Commit a batch, each event once, and with it what it brings to all shops."""
         place = (where.tenant, where.store, where.gateway, batch.epoch)
-        refused, unheeded, erasures, redeemed, bound = [], [], [], [], False
+        refused, unheeded, erasures, redeemed, bound, cloned = [], [], [], [], False, False
         with self._write():
             self._saw(where, received_at_ms)
             for row in batch.rows:
@@ -140,6 +143,8 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Command
                         dump(body),
                     ),
                 ).rowcount
+                if not news:
+                    cloned = self._tells_another(place, row, received_at_ms) or cloned
                 if news and said and row.type == BOUND:
                     bound = True
                     refused.append(self._bind(said, row.at_ms, received_at_ms, _place(where)))
@@ -159,8 +164,8 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Command
                 redeemed += self._count_points(place, before, held.watermark)
         if bound or "done" in erasures:
             self._truncate_log()  # the code is used, the member forgotten, and both stand there still
-        told = (tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures, redeemed))
-        return Ingested(held, *told)
+        told = [tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures, redeemed)]
+        return Ingested(held, told[0], told[1], told[2], told[3], cloned)
 
     def _erase_at(self, member_id: object, place: tuple[str, str, str], now_ms: int) -> str:
         """Follow a shop's request for erasure inside its transaction: everywhere at once, or when an operator says so.

@@ -132,6 +132,7 @@ class _Session:
         self._signer = signer
         # Per gateway, at most ledger.MAX_GATEWAYS entries of about 300 bytes each:
         self._holds: dict[Topics, int] = {}  # the version that it holds or was sent
+        self._born: set[Topics] = set()  # whose births it has heard
         self._online: set[Topics] = set()
         self._heads: dict[Topics, tuple[int, int]] = {}  # version and erasure of the retained head
         self._keyed: set[Topics] = set()  # who was shown the keys
@@ -193,11 +194,21 @@ class _Session:
                 self._health.count(f"hq.erasures.{outcome}")  # likewise
             for reason in done.redeemed:
                 self._health.count(f"hq.redemptions.{reason}")
+            if done.cloned:
+                self._health.count("hq.clone")
             self._acks[where, batch.epoch, batch.stream] = done.held
             self._ackable.set()
             self._meet(where)
         elif leaf == topics.STATE:
             state = messages.parse_state(payload)
+            # The first one of a connection may be an old one that the broker kept.
+            if (
+                state.online
+                and where in self._born
+                and await self._commits.do(self._ledger.shows_two, where, state, now_ms)
+            ):
+                self._health.count("hq.clone")
+            self._born.add(where)
             if not await self._commits.do(self._ledger.saw_state, where, state, now_ms):
                 self._health.count("hq.late_wills")
             elif state.online:

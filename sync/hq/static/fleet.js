@@ -13,7 +13,7 @@ function reason(language, need) {
   if (need.what === "part") return say(language, need.state, partName(language, need.name));
   if (need.why) return say(language, need.what, need.settings_id ?? "", need.why.join(", "));
   if (need.what === "more") return say(language, "moreParts", number(language, need.count));
-  if (need.what === "away" || need.what === "silent") return say(language, need.what, moment(language, need.since_ms));
+  if (["away", "silent", "clone"].includes(need.what)) return say(language, need.what, moment(language, need.since_ms));
   return say(language, need.what, need.count, number(language, need.count ?? 0));
 }
 
