@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from gateway.core.model import (
     StaffCard,
     TalkingPoint,
 )
+from gateway.core.trial import Report
 from gateway.devices import Devices
 from gateway.health import Health
 from gateway.https import Https
@@ -251,6 +252,7 @@ async def window(
     shop_url: str | None = None,
     tls: Https | None = None,
     shown: content.Shown = content.NOTHING,
+    settings: Callable[[], Report] = Report,
 ) -> AsyncIterator[Window]:
     """The real hub, application and server, ended on leaving."""
     clock, health = WallClock(), Health()
@@ -270,6 +272,7 @@ async def window(
         showing=proofs.parts,
         secure=tls,
         installable=tls is not None,
+        settings=settings,
     )
     shop = Window(path, hub, health, app, proofs)
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
