@@ -58,6 +58,7 @@ class Postgres:
         self._duties: set[int] = set()
         self._writing: Connection[TupleRow] | None = None
         self._reading: Connection[TupleRow] | None = None
+        self._within: Connection[TupleRow] | None = None  # a transaction
         try:
             with self.transaction():
                 self._bring_up(migrations)
@@ -68,10 +69,17 @@ class Postgres:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self._lock, troubles():
-            self._writing = _alive(self._url, self._writing)
-            with self._writing.transaction():
-                self._writing.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LINE)
-                yield
+            if self._within is not None:  # a part: on no other connection than the whole
+                with self._within.transaction():
+                    yield
+                return
+            self._writing = self._within = _alive(self._url, self._writing)
+            try:
+                with self._writing.transaction():
+                    self._writing.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LINE)
+                    yield
+            finally:
+                self._within = None
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> Cursor[TupleRow]:
         assert self._writing is not None

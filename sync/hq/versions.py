@@ -62,6 +62,13 @@ MAX_LOST = 500_000_000
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 
+# The newest version, whether a member was erased, and what stands under a key: in one question, because each is a way to
+# the server and back, and a file may have a million members.
+_STANDS = """SELECT (SELECT coalesce(max(version), 0) FROM change), (SELECT count(*) FROM change WHERE key = ?),
+             change.member_id, change.op, change.until_ms
+             FROM (SELECT 1 AS one) AS always LEFT JOIN change ON change.key = ?"""
+
+
 class Versions(Erasures):
     """All that HQ ordered, in the order in which gateways get it."""
 
@@ -113,18 +120,18 @@ class Versions(Erasures):
     def _record(self, change: Change, now_ms: int = 0, source: str = "", seq: int = 0) -> bool:
         """Inside a transaction. `now_ms`, `source`: when an erasure was ordered, and by which gateway if by one; `seq`:
         the number of a consent that is older than its place on the line, 0 = its version."""
-        version = self._one("SELECT coalesce(max(version), 0) FROM change") + 1
         key, member_id = _key(change)
+        newest, erased, *found = self._db.execute(_STANDS, (f"erase:{member_id}", key)).fetchone()
+        version, before = newest + 1, None if found[1] is None else found
         if isinstance(change, ConsentAdd):
             change = ConsentAdd(replace(change.record, hq_seq=seq or version))
         op = dump(messages.op_of(change))
         if len(op) > MAX_OP_BYTES:
             raise PeerError("too_large")
-        before = self._db.execute("SELECT member_id, op, until_ms FROM change WHERE key = ?", (key,)).fetchone()
         if isinstance(change, MemberErase):
             self._order_erasure(change.member_id, now_ms, source)
             self._forget(change.member_id)
-        elif self._is_erased(member_id):
+        elif erased:
             return False
         elif isinstance(change, ConsentAdd) and before is not None:
             if replace(record_of(before[1]), hq_seq=version) != change.record:
@@ -153,7 +160,8 @@ class Versions(Erasures):
         gateway = None
         if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut | Booked | SettingsPut):
             gateway = change.gateway or None
-        self._db.execute("DELETE FROM change WHERE key = ?", (key,))
+        if before is not None:
+            self._db.execute("DELETE FROM change WHERE key = ?", (key,))
         if isinstance(change, StockPut) and change.whole:  # what was said of single articles before is part of it
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND ?", (key, f"{key}~"))
         if isinstance(change, CataloguePart) and change.part == change.parts:  # no offer before it stands any more
