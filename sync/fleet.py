@@ -18,6 +18,7 @@ from gateway.core.ports import Clock
 from gateway.errors import UnavailableError
 from gateway.health import Health
 from sync import link
+from sync.event_messages import Ack
 from sync.simstore import SimStore, Tally
 from sync.sockets import Sockets
 from sync.topics import Topics
@@ -114,6 +115,19 @@ class Line(link.Transport):
         await self.abandon()
 
 
+class StoreUplink(Uplink):
+    """The product's line, which lets events go as soon as they are confirmed: here that costs no disk anything."""
+
+    def __init__(self, memory: SimStore, fleet: "Fleet", place: Topics, line: Line, rng: random.Random) -> None:
+        super().__init__(place, line, memory, memory, fleet.clock, fleet.health, rng, rng.randbytes(32))
+        self._memory = memory
+
+    async def acked(self, ack: Ack) -> None:
+        """See LinkPort."""
+        await super().acked(ack)
+        await self._memory.acknowledge(ack.stream, self._sender.acked[ack.stream])
+
+
 class Store:
     """One simulated store: its outbox, its line, its day."""
 
@@ -126,8 +140,7 @@ class Store:
         self.memory = SimStore(f"{random.SystemRandom().getrandbits(128):032x}", fleet.tally)
         client_id = f"rg-{self.place.tenant}-{self.place.store}-{GATEWAY}"
         self.line = Line(fleet, client_id, rng)
-        key = rng.randbytes(32)
-        self.uplink = Uplink(self.place, self.line, self.memory, self.memory, fleet.clock, fleet.health, rng, key)
+        self.uplink = StoreUplink(self.memory, fleet, self.place, self.line, rng)
         self.memory.wake = self.uplink.wake
 
 

@@ -62,8 +62,8 @@ MAX_LOST = 500_000_000
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 
-# The newest version, whether a member was erased, and what stands under a key: in one question, because each is a way to
-# the server and back, and a file may have a million members.
+# The newest version, whether a member was erased, and what stands under a key: in one question, because each is a way
+# to the server and back, and a file may have a million members.
 _STANDS = """SELECT (SELECT coalesce(max(version), 0) FROM change), (SELECT count(*) FROM change WHERE key = ?),
              change.member_id, change.op, change.until_ms
              FROM (SELECT 1 AS one) AS always LEFT JOIN change ON change.key = ?"""
