@@ -58,7 +58,7 @@ async def one_chromium() -> AsyncIterator[None]:
 def each_database(request: pytest.FixtureRequest) -> Iterator[None]:
     """The test runs twice: headquarters on files of SQLite, and on databases of PostgreSQL in their places."""
     if request.param == "postgres" and request.node.get_closest_marker("sqlite"):
-        pytest.skip("looks into SQLite's own file")
+        pytest.skip("needs SQLite's own file")
     with postgres.in_place_of_files() if request.param == "postgres" else nullcontext():
         yield
 
@@ -67,7 +67,7 @@ def each_database(request: pytest.FixtureRequest) -> Iterator[None]:
 def _on_postgres(request: pytest.FixtureRequest) -> Iterator[None]:
     everywhere = postgres.EVERYWHERE and "each_database" not in request.fixturenames
     if everywhere and request.node.get_closest_marker("sqlite"):
-        pytest.skip("looks into SQLite's own file")
+        pytest.skip("needs SQLite's own file")
     with postgres.in_place_of_files() if everywhere else nullcontext():
         yield
 

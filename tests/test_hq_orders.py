@@ -228,6 +228,7 @@ def ledger(db: Path):
     made.close()
 
 
+@pytest.mark.sqlite
 def test_a_key_is_pushed_sealed(ledger: Ledger, db: Path, tmp_path: Path) -> None:
     pushed, left_out = orders.push_key(ledger, key_file(tmp_path), "all")
     assert (pushed, [name for name, _ in left_out]) == (1, ["acme/munich-1/gw-2"])

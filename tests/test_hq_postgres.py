@@ -158,6 +158,7 @@ def test_verbs_work_on_it_and_a_slip_of_the_pen_makes_no_second_one(
     assert not file.is_made(empty)
 
 
+@pytest.mark.sqlite
 def test_without_psycopg_it_says_what_to_install(url: Url, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "sync.hq.postgres")
     monkeypatch.delattr("sync.hq.postgres")

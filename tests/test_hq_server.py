@@ -408,6 +408,7 @@ asyncio.run(service.run(Path(sys.argv[1]), address, "127.0.0.1", 0, now_ms, lamb
 """
 
 
+@pytest.mark.sqlite
 async def test_no_event_is_lost_or_doubled_when_hq_is_killed(tmp_path: Path) -> None:
     db, rng = tmp_path / "hq.db", random.Random(11)
     with Broker() as broker:
