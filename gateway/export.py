@@ -71,6 +71,8 @@ USUAL = {"de": "Das Übliche", "en": "The usual"}  # what stands for it among an
 NOT_PERSONAL = {
     "meta": "single values of the box itself",
     "offer": "headquarters' catalogue, the same for everybody",
+    "offer_former": "the catalogue before one that is on trial, the same for everybody",
+    "trial": "what headquarters changed and what was before it, the same for everybody",
     "play": "what screens showed, and for how long; whose decision it was stands in the decision alone",
     "price": "headquarters' price list, the same for everybody",
     "terminal_key": "keys of readers",

@@ -130,6 +130,8 @@ NO_PERIOD = {
     "data_key": "until everything under it is sealed anew (gateway.resealing)",
     "device": "the shop's own devices, no member's; until they are revoked and another one needs the place",
     "offer": "headquarters' catalogue, nobody's data",
+    "offer_former": "the catalogue before one that is on trial, nobody's data; until the trial ends",
+    "trial": "what headquarters changed and what was before it, nobody's data; the next of its kind takes its place",
     "staff": "until headquarters sends others, or is away too long (gateway.life)",
     "segment_rule": "headquarters' definitions, nobody's data",
     "catalogue_part": "headquarters' next catalogue, nobody's data; until it is whole, or another one comes",

@@ -77,7 +77,7 @@ def test_parse_is_the_inverse_of_body(change: CredentialPut) -> None:
 
 
 def test_every_kind_is_drawn_above_and_known_here() -> None:
-    assert set(credentials._CREDENTIALS) == {kind.value for kind in CredentialKind}
+    assert set(credentials.FORMS) == {kind.value for kind in CredentialKind}
 
 
 @pytest.mark.parametrize("value", ["08" * 7, "08" * 10, "18000000", "80000000", "0a000000"])

@@ -68,6 +68,7 @@ async def process(url: Url, broker: Broker, *how: str) -> AsyncIterator[Process]
         await drained
 
 
+@pytest.mark.timeout(300)  # where its first questions are lost, a gateway asks again after 10, 20, 40 and 80 s
 @pytest.mark.skipif(not MOSQUITTO.exists(), reason="Mosquitto is not installed")
 @pytest.mark.parametrize("killed", ["leader", "other"] if postgres.EVERYWHERE else ["leader"])
 async def test_who_is_killed_under_load_is_followed_and_every_event_is_held_once(killed: str, url: Url) -> None:

@@ -27,6 +27,7 @@ from sync import (
     messages,
     packing,
     pieces,
+    report_messages,
     signing,
     topics,
 )
@@ -117,6 +118,7 @@ _READERS: dict[tuple[str, str], Callable[[bytes], object]] = {
     ("up", topics.ACK): parse_ack,
     ("up", topics.WANT): pieces.parse_want,
     ("up", topics.BUNDLE): command_messages.parse_bundle,
+    ("up", topics.HEALTH): report_messages.parse_health,
     ("down", topics.CMD): command_messages.parse_cmd,
     ("down", topics.HEAD): messages.parse_head,
     ("down", topics.DELTA): messages.parse_delta,

@@ -17,6 +17,7 @@ from gateway.errors import PeerError
 from sync import event_messages, messages
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
+from tests.rigs.confirm import confirmed
 from tests.rigs.shop import START_MS, Shop, basics
 
 EVERYTHING = 10**9  # bytes of a message, orders of erasures
@@ -177,7 +178,7 @@ class Lives:
         for row in self.ledger.pending_erasures():
             self.ledger.approve_erasure(row["member_id"], self.now_ms)
 
-    def tell(self, limit: int, confirmed: bool) -> None:
+    def tell(self, limit: int, is_confirmed: bool) -> None:
         """Some of what waits goes up; what is not confirmed goes again."""
         store = self.shop.store
         acked = self.do(store.acknowledged())
@@ -187,7 +188,7 @@ class Lives:
             first = min(acked.values()) + 1
             batch = event_messages.EventBatch(store.epoch, first, rows[-1].seq, tuple(rows))
             self.ledger.ingest(self.place, batch, self.now_ms)
-            if confirmed:
+            if is_confirmed:
                 self.do(confirmed(store, rows[-1].seq))
 
     def send(self, size: int) -> None:

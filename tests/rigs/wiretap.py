@@ -4,6 +4,10 @@ import threading
 
 import paho.mqtt.client as mqtt
 
+from sync import packing
+
+MOST_BYTES = 1_000_000  # unpacked, so that a search of what travelled finds what stands in it
+
 
 class Wiretap:
     """`payloads` grows with everything published; topics are kept with them."""
@@ -15,7 +19,7 @@ class Wiretap:
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = lambda _client, _data, message: self.payloads.append(
-            message.topic.encode() + b"\n" + message.payload
+            message.topic.encode() + b"\n" + packing.unpack(message.payload, MOST_BYTES)
         )
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()

@@ -164,6 +164,7 @@ async function loadFleet(told) {
   if (search !== find("find-shop").value.trim()) return; // a newer search is on its way
   state.fleet = found;
   drawFleet();
+  show();
 }
 
 function arrived(rows) {
@@ -186,7 +187,13 @@ function heard() {
   drawLive();
 }
 
+// Nothing is seen before the shops are there, which would push the rest down; without headquarters it is as it is.
+function show() {
+  document.documentElement.dataset.known = "";
+}
+
 function reconnect() {
+  show();
   source?.close();
   source = null;
   clearTimeout(staleTimer);
