@@ -291,10 +291,9 @@ def _apply_one(tx: Tx, change: Change, site_key: bytes, now_ms: int, touched: To
             tx.put_segments(change)
             touched.segments = True
         case ConfigPut(config):
-            if not tx.try_shop(config, touched.version, now_ms):
+            if not tx.take_config(config, touched.version, now_ms):
                 touched.counts.append("hq.undone_before")
                 return
-            tx.put_shop(config)
             touched.shop = True
             touched.members |= tx.look_again(("notice",), now_ms)
 

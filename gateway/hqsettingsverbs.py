@@ -23,6 +23,9 @@ def add_verbs(verb: Verb) -> None:
     push.add_argument(
         "--window", type=window, default=WINDOW_MS // SECOND_MS, metavar="SECONDS", help="how long a trial is"
     )
+    config = verb("push-config", _push_config, "record a shop configuration (JSON)")
+    config.add_argument("file", type=Path)
+    config.add_argument("--gateway", default="all", help="tenant/store/id, or all, in place of those of single ones")
     verb("settings", _listed, "what each gateway is to run with, what it runs with, and why they differ")
 
 
@@ -31,6 +34,12 @@ def _push(arguments: argparse.Namespace) -> int:
     settings_id, version = steering.push(arguments.db, arguments.file, arguments.gateway, window_ms)
     out.print(f"{settings_id}; version {version}", highlight=False)
     say("Each gateway tries it and tells what became of it: hq settings.")
+    return 0
+
+
+def _push_config(arguments: argparse.Namespace) -> int:
+    version = steering.push_config(arguments.db, arguments.file, arguments.gateway)
+    out.print(f"recorded; version {version}", highlight=False)
     return 0
 
 

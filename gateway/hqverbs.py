@@ -61,7 +61,6 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     catalogue = verb("publish-catalogue", _hq_catalogue, whole_text)
     catalogue.add_argument("file", type=Path)
     catalogue.add_argument("--empty", action="store_true", help="also a file without offers, which takes all away")
-    verb("push-config", _hq_config, "record a shop configuration (JSON)").add_argument("file", type=Path)
     verb("push-segments", _hq_segments, "record the running segments (JSON)").add_argument("file", type=Path)
     withdraw = verb("withdraw", _hq_withdraw, "withdraw a member's consents")
     withdraw.add_argument("member")
@@ -164,11 +163,6 @@ def _hq_catalogue(arguments: argparse.Namespace) -> int:
 def _tell_doubts(doubts: list[str]) -> None:
     for doubt in doubts:
         say(f"perhaps not meant: {doubt}")
-
-
-def _hq_config(arguments: argparse.Namespace) -> int:
-    out.print(f"recorded; version {service.push_config(arguments.db, arguments.file)}", highlight=False)
-    return 0
 
 
 def _hq_segments(arguments: argparse.Namespace) -> int:

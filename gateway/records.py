@@ -157,6 +157,19 @@ class Tx(
         self.put_report(report)
         self.emit(Event("settings.tried" if state == "trial" else f"settings.{state}", now_ms, asdict(report)))
 
+    def take_config(self, config: ShopConfig, version: int, now_ms: int) -> bool:
+        """Whether a configuration that came counts from now on, which a trial may still end; headquarters is told of
+        one that is settled already."""
+        outcome = self.try_shop(config, version, now_ms)
+        if outcome == "undone":
+            body = {"version": version, "reasons": ("undone_before",), "parts": ()}
+            self.emit(Event("config.undone", now_ms, body))
+            return False
+        if outcome == "same":
+            self.emit(Event("config.kept", now_ms, {"version": version}))
+        self.put_shop(config)
+        return True
+
     def may_decide(self, member_id: str, choices: Mapping[Purpose, bool]) -> Mapping[Purpose, bool] | None:
         """Those of these choices that are somebody's to make here; None = none of them.
 

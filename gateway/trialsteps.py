@@ -56,7 +56,9 @@ def keep(tx: Tx, trial: Trial, now_ms: int) -> None:
     if trial.what == "settings":
         tx.put_steered(Steered(trial.name, trial.body, now_ms))
         tx.tell_settings("kept", trial.name, (), now_ms, local=tx.report().local)
-    elif trial.what == "catalogue":
+    elif trial.what == "config":
+        tx.emit(Event("config.kept", now_ms, {"version": int(trial.name)}))
+    else:
         tx.forget_former()
 
 

@@ -12,7 +12,7 @@ from gateway.core.keyring import KeyUse
 from gateway.core.model import CredentialKind, Purpose
 from gateway.errors import ConfigError
 from sync import messages
-from sync.hq import orders, service
+from sync.hq import orders, service, steering
 from sync.hq.ledger import Ledger
 from sync.messages import State
 from sync.topics import Topics
@@ -131,17 +131,17 @@ def test_a_file_of_offers_may_hold_nothing_else(db: Path, tmp_path: Path) -> Non
 
 def test_the_configuration_is_one_object(db: Path, tmp_path: Path) -> None:
     config = written(tmp_path / "shop.json", '{"zones":\n {"wine": {"en": "Wine"}},\n "contacts_per_day": 3}')
-    assert service.push_config(db, config) == 1
+    assert steering.push_config(db, config) == 1
     for text in ('{"zone": {}}', "[]", '{"contacts_per_day": "three"}'):
         with pytest.raises(ConfigError, match=r"shop\.json: expected config\.put with a body of store_name"):
-            service.push_config(db, written(tmp_path / "shop.json", text))
+            steering.push_config(db, written(tmp_path / "shop.json", text))
 
 
 def test_a_time_zone_that_nobody_knows_is_not_pushed(db: Path, tmp_path: Path) -> None:
     path = tmp_path / "shop.json"
     with pytest.raises(ConfigError, match=r"time_zone: expected an IANA name such as Europe/Berlin; found 'Europe/Ent"):
-        service.push_config(db, written(path, '{"restraint": {"time_zone": "Europe/Entenhausen"}}'))
-    assert service.push_config(db, written(path, '{"restraint": {"time_zone": "Europe/Berlin"}}')) == 1
+        steering.push_config(db, written(path, '{"restraint": {"time_zone": "Europe/Entenhausen"}}'))
+    assert steering.push_config(db, written(path, '{"restraint": {"time_zone": "Europe/Berlin"}}')) == 1
 
 
 def test_the_words_of_a_notice_change_only_with_its_version(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_words_of_a_notice_change_only_with_its_version(tmp_path: Path) -> N
 
     def push(version: str, words: str) -> int:
         notice = {"version": version, "controller": "Muster GmbH", "contact": "mail", "text": {"en": words}}
-        return service.push_config(db, written(tmp_path / "shop.json", json.dumps({"notice": notice})))
+        return steering.push_config(db, written(tmp_path / "shop.json", json.dumps({"notice": notice})))
 
     assert push("1", "first") == 1
     assert push("1", "first") == 1  # no news

@@ -91,7 +91,13 @@ def test_a_configuration_taken_back_is_told_until_another_is_sent(ledger: Ledger
     told = ledger.settings_told()[PLACE]
     assert told["config_undone"] == why | {"at_ms": 1_001}
     assert told["catalogue_undone"]["reasons"] == ["zones"]
-    ledger.record_ops([{"op": "config.put", "body": {"sale_ms": 1}}])
+    ledger.configure(OTHER.name, {"op": "config.put", "body": {"sale_ms": 2}})
+    assert ledger.settings_told()[PLACE]["config_undone"] is not None
+    tell(ledger, 3, "config.kept", {"version": version})
+    assert ledger.settings_told()[PLACE]["config_undone"] is None
+    tell(ledger, 4, "config.undone", why)
+    assert ledger.settings_told()[PLACE]["config_undone"] is not None
+    ledger.configure(SHOP.name, {"op": "config.put", "body": {"sale_ms": 1}})
     assert ledger.settings_told()[PLACE]["config_undone"] is None
     assert ledger.settings_told()[PLACE]["catalogue_undone"] is not None
     ledger.record_ops([offer("o-1", "Coffee")])

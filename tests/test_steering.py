@@ -1,4 +1,4 @@
-"""Operators push settings: looked at before they are recorded, and for gateways that there are."""
+"""Operators push settings and configurations: looked at before they are recorded, and for gateways that there are."""
 
 import json
 from contextlib import closing
@@ -9,8 +9,9 @@ import pytest
 from gateway.errors import ConfigError
 from sync.hq import steering
 from sync.hq.ledger import Ledger
+from sync.topics import Topics
 from tests.rigs.orders import SHOP
-from tests.test_hq_commands import connected
+from tests.test_hq_commands import OTHER, connected
 
 GOOD = {"screen": [{"id": "bar", "zone": "coffee"}]}
 
@@ -51,6 +52,40 @@ def test_what_is_no_settings_is_not_recorded(db: Path, tmp_path: Path, document:
     with pytest.raises(ConfigError, match=place):
         steering.push(db, written(tmp_path, document), "all", 60_000)
     assert steering.listed(db)[0]["wanted"] is None
+
+
+def config(ledger: Ledger, where: Topics) -> list[int]:
+    return [op["body"]["sale_ms"] for op in ledger.changes_after(0, 10**6, where.name)[0] if op["op"] == "config.put"]
+
+
+def test_a_configuration_for_one_gateway_counts_until_all_get_one(db: Path, tmp_path: Path) -> None:
+    one, other = written(tmp_path, {"sale_ms": 100_000}), tmp_path / "other.json"
+    other.write_text('{"sale_ms": 200000}')
+    assert steering.push_config(db, one) == 1
+    assert steering.push_config(db, other, SHOP.name) == 2
+    assert steering.push_config(db, other, SHOP.name) == 2  # no news
+    with closing(Ledger(db)) as ledger:
+        assert (config(ledger, SHOP), config(ledger, OTHER)) == ([100_000, 200_000], [100_000])
+    assert steering.push_config(db, one) == 3  # the same as before, and news to the one
+    assert steering.push_config(db, one) == 3
+    with closing(Ledger(db)) as ledger:
+        assert (config(ledger, SHOP), config(ledger, OTHER)) == ([100_000], [100_000])
+        assert ledger.config()["sale_ms"] == 100_000
+
+
+def test_a_notice_of_one_gateway_keeps_its_words_too(db: Path, tmp_path: Path) -> None:
+    notice = {"version": "2", "controller": "Muster GmbH", "contact": "mail", "text": {"en": "first"}}
+    steering.push_config(db, written(tmp_path, {"notice": notice}), SHOP.name)
+    with pytest.raises(ConfigError, match="not its version"):
+        steering.push_config(db, written(tmp_path, {"notice": notice | {"text": {"en": "second"}}}))
+
+
+def test_a_configuration_for_nobody_or_too_large_for_a_message_is_told(db: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such gateway"):
+        steering.push_config(db, written(tmp_path, {}), "acme/nowhere/gw-1")
+    zones = {f"zone-{number}": {"en": "x" * 400, "de": "y" * 400} for number in range(80)}
+    with pytest.raises(ConfigError, match="at most 64 KiB"):
+        steering.push_config(db, written(tmp_path, {"zones": zones}), SHOP.name)
 
 
 def test_an_unknown_gateway_and_a_missing_file_are_told(db: Path, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_trial_is_kept_with_how_the_box_did_before(tx: Tx) -> None:
 
 
 def test_the_first_configuration_is_not_tried(tx: Tx) -> None:
-    assert tx.try_shop(SHOP, 1, 0)
+    assert tx.try_shop(SHOP, 1, 0) == "first"
     assert tx.trial("config") is None
 
 
@@ -65,15 +65,16 @@ def test_another_configuration_keeps_the_one_that_was_confirmed_last(tx: Tx) -> 
     first = tx.meta("shop")
     for number in (1, 2):
         newer = replace(SHOP, sale_ms=number, trial_ms=7_000)
-        assert tx.try_shop(newer, 40 + number, 1_000)
+        assert tx.try_shop(newer, 40 + number, 1_000) == "trial"
         tx.put_shop(newer)
+    assert tx.try_shop(newer, 43, 2_000) == "trial"  # the same, and its end is told of the newer version
     trial = tx.trial("config")
-    assert trial == Trial("config", "42", str(first), 7_000, 1, 8_000)
+    assert trial == Trial("config", "43", str(first), 7_000, 1, 8_000)
 
 
 def test_the_same_configuration_again_changes_nothing(tx: Tx) -> None:
     tx.put_shop(SHOP)
-    assert tx.try_shop(SHOP, 2, 0)
+    assert tx.try_shop(SHOP, 2, 0) == "same"
     assert tx.trial("config") is None
 
 
@@ -81,8 +82,8 @@ def test_what_was_taken_back_is_not_tried_again(tx: Tx) -> None:
     tx.put_shop(SHOP)
     wrong = replace(SHOP, zones={})
     tx.note_undone(wrong)
-    assert not tx.try_shop(wrong, 2, 0)
-    assert tx.try_shop(replace(wrong, sale_ms=1), 3, 0)
+    assert tx.try_shop(wrong, 2, 0) == "undone"
+    assert tx.try_shop(replace(wrong, sale_ms=1), 3, 0) == "trial"
 
 
 def test_offers_go_back_to_what_they_were_before_the_trial(tx: Tx) -> None:

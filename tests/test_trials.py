@@ -353,7 +353,7 @@ async def test_a_zone_map_that_comes_right_within_the_window_is_kept(box: Box) -
     await box.push(ConfigPut(replace(SHOP, sale_ms=1)))
     await box.pass_by(WINDOW_MS)
     await box.until(lambda: box.health.counts.get("trials.config_kept") == 1, "the end of the trial")
-    assert await box.told() == []
+    assert await box.told() == [("config.kept", {"version": 3})]
 
 
 RULE = eligible.parse({"is": ["zone", "crash"]})

@@ -150,8 +150,20 @@ def test_a_configuration_goes_back_whole_and_is_not_tried_again(tx: Tx) -> None:
     assert tx.shop() == SHOP
     assert told(tx) == [("config.undone", {"version": 2, "reasons": ["zones"], "parts": ["zone:coffee"]})]
     assert push(tx, ConfigPut(wrong)).counts == ["hq.undone_before"]
+    assert told(tx)[1:] == [("config.undone", {"version": 3, "reasons": ["undone_before"], "parts": []})]
     assert tx.shop() == SHOP
     assert tx.person("mia", NOW) is not None  # what came beside it stays
+
+
+def test_a_configuration_that_is_kept_or_runs_already_is_told(tx: Tx) -> None:
+    push(tx, ConfigPut(SHOP))
+    assert told(tx) == []  # the first one has nothing before it
+    push(tx, ConfigPut(replace(SHOP, sale_ms=5)))
+    (trial,) = tx.trials()
+    trialsteps.keep(tx, trial, NOW)
+    push(tx, ConfigPut(replace(SHOP, sale_ms=5)))
+    assert told(tx) == [("config.kept", {"version": version}) for version in (2, 3)]
+    assert tx.trials() == ()
 
 
 def test_a_withdrawal_and_an_erasure_beside_it_stay(tx: Tx) -> None:

@@ -59,7 +59,7 @@ TYPES = {
         ),
         *("points.changed", "profiles.wiped", "redemption.committed", "redemption.released", "redemption.reserved"),
         *("redemption.reversed", "tills.restored"),
-        *("config.undone", "settings.kept", "settings.refused", "settings.tried"),
+        *("config.kept", "config.undone", "settings.kept", "settings.refused", "settings.tried"),
         *("settings.unchanged", "settings.undone"),
     ),
     Stream.BUSINESS: (

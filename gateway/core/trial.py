@@ -36,6 +36,7 @@ REASONS = (
     "zones",  # receivers or screens stand in zones that are no more
     "interrupted",  # the service ended while it was on trial, twice
     "overdue",  # the service was off until the window was over
+    "undone_before",  # the same one was taken back here, so it was not tried again
 )
 
 

@@ -2,8 +2,9 @@
 gateway.trialsteps."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -11,6 +12,8 @@ from gateway.core.model import ShopConfig
 from gateway.core.trial import Before, Report, SettingsPut, Steered, Trial, What
 from gateway.tables.catalogue import Catalogue
 from gateway.tables.rows import as_json
+
+Tried = Literal["first", "same", "trial", "undone"]
 
 # Values that stand alone, in `meta`.
 _STEERED, _WANTED, _REPORT, _CONFIG_UNDONE = "settings", "settings_wanted", "settings_report", "config_undone"
@@ -77,18 +80,25 @@ class TrialRows(Catalogue):
     def end_trial(self, what: What) -> None:
         self._db.execute("DELETE FROM trial WHERE what = ?", [what])
 
-    def try_shop(self, config: ShopConfig, version: int, now_ms: int) -> bool:
-        """Whether this configuration is to be taken over; then what was before is kept for as long as it may take.
+    def try_shop(self, config: ShopConfig, version: int, now_ms: int) -> Tried:
+        """What becomes of a configuration that came; for a trial what was before is kept for as long as it may take.
 
-        The first one has nothing before it. One that was taken back is not tried again.
+        The first one has nothing before it. One that was taken back is not tried again ("undone"). "same" is the one
+        that counts; while that is on trial, the end of it will be told of this version.
         """
         before, under_way = self.meta("shop"), self.trial("config")
         if _digest(config) == self.meta(_CONFIG_UNDONE):
-            return False
-        if before is not None and self.shop() != config:
-            body = under_way.body if under_way is not None else before
-            self.put_trial(Trial("config", str(version), body, config.trial_ms, 1, now_ms + config.trial_ms))
-        return True
+            return "undone"
+        if before is None:
+            return "first"
+        if self.shop() == config:
+            if under_way is None:
+                return "same"
+            self.put_trial(replace(under_way, name=str(version)))
+            return "trial"
+        body = under_way.body if under_way is not None else before
+        self.put_trial(Trial("config", str(version), body, config.trial_ms, 1, now_ms + config.trial_ms))
+        return "trial"
 
     def note_undone(self, config: ShopConfig) -> None:
         """This configuration was taken back."""

@@ -101,9 +101,14 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
         return [offer for _, offer in sorted(standing.items())]
 
     def config(self) -> Row:
-        """The body of the last config.put, {} = none yet."""
+        """The body of the last config.put for all gateways, {} = none yet."""
         rows = self._read("SELECT op FROM change WHERE key = 'config'")
         return dict(json.loads(rows[0]["op"])["body"]) if rows else {}
+
+    def configs(self) -> list[Row]:
+        """The bodies of all config.put that stand, each once: for all gateways, and for single ones."""
+        rows = self._read("SELECT DISTINCT op FROM change WHERE key = 'config' OR key BETWEEN 'config:' AND 'config:~'")
+        return [dict(json.loads(row["op"])["body"]) for row in rows]
 
     def staff_op(self) -> Row | None:
         """The last staff.put, None = none yet."""

@@ -127,15 +127,16 @@ def read_segments(path: Path) -> Row:
 
 
 def check_notice(ledger: Ledger, op: Row) -> None:
-    """Raises ConfigError where this config.put changes the notice's words and not its version: who agreed to a version
-    agreed to these words."""
-    before, after = ledger.config().get("notice") or {}, op["body"].get("notice") or {}
-    same = before.get("version") == after.get("version")
-    if same and before.get("text", {}) and before["text"] != after.get("text", {}):
-        raise ConfigError(
-            f"nothing was recorded: the words of the notice change, but not its version; expected another one than "
-            f"{after['version']!r}"
-        )
+    """Raises ConfigError where this config.put changes the words of a notice that stands and not its version: who
+    agreed to a version agreed to these words."""
+    after = op["body"].get("notice") or {}
+    for before in (config.get("notice") or {} for config in ledger.configs()):
+        same = before.get("version") == after.get("version")
+        if same and before.get("text", {}) and before["text"] != after.get("text", {}):
+            raise ConfigError(
+                f"nothing was recorded: the words of the notice change, but not its version; expected another one than "
+                f"{after['version']!r}"
+            )
 
 
 def record(ledger: Ledger, ops: Sequence[Row], now_ms: int = 0) -> int:

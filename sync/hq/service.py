@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.core import eid
-from gateway.core.localtime import is_known
 from gateway.core.model import Purpose
 from gateway.core.reckoning import Reckoning
 from gateway.core.spans import DAY_MS
@@ -151,17 +150,6 @@ def publish_prices(db: Db, path: Path, *, empty: bool = False) -> tuple[int, int
     with _ledger(db) as ledger:
         ops = pricefiles.changes(articles, ledger.price_parts(), empty=empty)
     return _record(db, ops)
-
-
-def push_config(db: Db, path: Path) -> int:
-    """Record the shop configuration that a JSON file holds; returns the version then."""
-    op = orders.read_config(path)
-    zone = op["body"].get("restraint", {}).get("time_zone", "UTC")
-    if not is_known(zone):
-        raise ConfigError(f"{path}: restraint.time_zone: expected an IANA name such as Europe/Berlin; found {zone!r}")
-    with _ledger(db) as ledger:
-        orders.check_notice(ledger, op)
-    return _record(db, [op])[1]
 
 
 def push_segments(db: Db, path: Path) -> int:

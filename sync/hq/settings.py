@@ -11,7 +11,7 @@ from sync.hq.file import File, Row, dump
 SETTINGS, CONFIG, CATALOGUE = "settings", "config", "catalogue"
 # Events by which gateways tell what became of a change, and of which.
 TOLD = {f"settings.{word}": SETTINGS for word in ("tried", "kept", "unchanged", "undone", "refused")}
-TOLD |= {"config.undone": CONFIG, "catalogue.undone": CATALOGUE}
+TOLD |= {"config.kept": CONFIG, "config.undone": CONFIG, "catalogue.undone": CATALOGUE}
 MAX_BODY_BYTES = 4_096  # of one report; an honest one has 300 bytes, and each gateway has three rows
 
 
@@ -24,8 +24,15 @@ class _Undone(BaseModel):
     parts: list[str]
 
 
+class _Kept(BaseModel):
+    """What `config.kept` says."""
+
+    version: int
+
+
 _REPORT: TypeAdapter[Report] = TypeAdapter(Report)
 _UNDONE: TypeAdapter[_Undone] = TypeAdapter(_Undone)
+_KEPT: TypeAdapter[_Kept] = TypeAdapter(_Kept)
 
 
 class SettingsReports(File):
@@ -34,7 +41,7 @@ class SettingsReports(File):
     def _reported(self, kind: str, body: Row, at_ms: int, place: tuple[str, str, str]) -> None:
         """Keep what a gateway tells, inside a transaction; what is no report is kept as an event alone."""
         what, text = TOLD[kind], dump(body)
-        form = _REPORT if what == SETTINGS else _UNDONE
+        form = _REPORT if what == SETTINGS else _KEPT if kind == "config.kept" else _UNDONE
         if len(text.encode()) > MAX_BODY_BYTES or not _has(form, body):
             return
         self._db.execute(
@@ -53,15 +60,18 @@ class SettingsReports(File):
         for row in self._read("SELECT * FROM settings_report"):
             found.setdefault((row["tenant"], row["store"], row["gateway"]), {})[row["what"]] = row
         newest = self._read(_NEWEST)[0]
+        own = {row["key"].removeprefix("config:"): int(row["version"]) for row in self._read(_CONFIGS)}
         told: dict[tuple[str, str, str], Row] = {}
         for one in self._read("SELECT tenant, store, gateway FROM gateway"):
             place = (one["tenant"], one["store"], one["gateway"])
-            told[place] = _told(found.get(place, {}), ids.get("/".join(place)) or ids.get("all"), newest)
+            name = "/".join(place)
+            last = {CONFIG: max(newest[CONFIG], own.get(name, 0)), CATALOGUE: newest[CATALOGUE]}
+            told[place] = _told(found.get(place, {}), ids.get(name) or ids.get("all"), last)
         return told
 
 
 _WANTED = "SELECT key, op FROM change WHERE key >= 'settings:' AND key < 'settings;'"
-
+_CONFIGS = "SELECT key, version FROM change WHERE key >= 'config:' AND key < 'config;'"
 
 _NEWEST = """SELECT (SELECT coalesce(max(version), 0) FROM change WHERE key = 'config') AS config,
    (SELECT coalesce(max(version), 0) FROM change WHERE key BETWEEN 'catalogue:' AND 'catalogue:~'
@@ -85,6 +95,6 @@ def _told(rows: dict[str, Any], wanted: str | None, newest: Row) -> Row:
     undone: Row = {}
     for what in (CONFIG, CATALOGUE):
         last = body(what)
-        over = last is None or newest[what] > last["version"]
+        over = last is None or "reasons" not in last or newest[what] > last["version"]
         undone[f"{what}_undone"] = None if over else last
     return {"wanted": wanted, "agrees": wanted is None or wanted == runs, "report": report} | undone

@@ -68,6 +68,11 @@ _STANDS = """SELECT (SELECT coalesce(max(version), 0) FROM change), (SELECT coun
              change.member_id, change.op, change.until_ms
              FROM (SELECT 1 AS one) AS always LEFT JOIN change ON change.key = ?"""
 
+# Of what was put for all, the same once more is news where single ones were put since: offers after a whole catalogue,
+# and configurations of single gateways.
+_SINGLES = {"catalogue": "offer:", "config": "config:"}
+_OVER = {"settings:all": "settings:", "config": "config:"}
+
 
 class Versions(Erasures):
     """All that HQ ordered, in the order in which gateways get it."""
@@ -117,10 +122,12 @@ class Versions(Erasures):
             self._truncate_log()
         return version
 
-    def _record(self, change: Change, now_ms: int = 0, source: str = "", seq: int = 0) -> bool:
+    def _record(self, change: Change, now_ms: int = 0, source: str = "", seq: int = 0, only: str = "") -> bool:
         """Inside a transaction. `now_ms`, `source`: when an erasure was ordered, and by which gateway if by one; `seq`:
-        the number of a consent that is older than its place on the line, 0 = its version."""
+        the number of a consent that is older than its place on the line, 0 = its version; `only`: the one gateway
+        ("tenant/store/id") that gets a configuration, "" = all."""
         key, member_id = _key(change)
+        key = f"{key}:{only}" if only else key
         newest, erased, *found = self._db.execute(_STANDS, (f"erase:{member_id}", key)).fetchone()
         version, before = newest + 1, None if found[1] is None else found
         if isinstance(change, ConsentAdd):
@@ -138,7 +145,8 @@ class Versions(Erasures):
                 raise PeerError("consent_differs")
             return False
         elif before is not None and before[1] == op and not isinstance(change, ConsentRestore):
-            if not (isinstance(change, CataloguePart) and self._has_single_offers()):
+            singles = _SINGLES.get(key.partition(":")[0])
+            if singles is None or only or not self._has_any(singles):
                 return False
         elif isinstance(change, ConfigPut):
             self._know_notice(change.config.notice)
@@ -157,7 +165,7 @@ class Versions(Erasures):
             )  # what nobody has used is late from now on, and it is still known
         if isinstance(change, CredentialDrop | BindingDrop) and before is not None:
             member_id = before[0]  # so that an erasure finds what was dropped as well
-        gateway = None
+        gateway = only or None
         if isinstance(change, KeyPut | KeyDrop | LeasePut | StockPut | Booked | SettingsPut):
             gateway = change.gateway or None
         if before is not None:
@@ -167,8 +175,8 @@ class Versions(Erasures):
         if isinstance(change, CataloguePart) and change.part == change.parts:  # no offer before it stands any more
             self._db.execute("DELETE FROM change WHERE key BETWEEN 'offer:' AND 'offer:~'")
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'catalogue:~'", (key,))
-        if key == "settings:all":  # what single gateways were given before is over
-            self._db.execute("DELETE FROM change WHERE key BETWEEN 'settings:' AND 'settings:~'")
+        if key in _OVER:  # what single gateways were given before is over
+            self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND ?", (_OVER[key], f"{_OVER[key]}~"))
         if isinstance(change, ContentPut) and change.part == change.parts:  # likewise
             self._db.execute("DELETE FROM change WHERE key BETWEEN ? AND 'content:~'", (key,))
         self._db.execute(
@@ -177,14 +185,22 @@ class Versions(Erasures):
         )
         return True
 
+    def configure(self, gateway: str, op: object) -> int:
+        """Commit a config.put for one gateway ("tenant/store/id"), which counts for it until all get another; the
+        version then. Raises PeerError."""
+        change = messages.parse_op(op)
+        with self._write():
+            self._record(change, only=gateway)
+            return int(self._one("SELECT coalesce(max(version), 0) FROM change"))
+
     def _config(self) -> Row:
         """The body of the last config.put, {} = none yet. Inside a transaction."""
         row = self._db.execute("SELECT op FROM change WHERE key = 'config'").fetchone()
         return dict(json.loads(row[0])["body"]) if row else {}
 
-    def _has_single_offers(self) -> bool:
-        """Whether an offer was put or dropped since the last whole catalogue."""
-        return bool(self._one("SELECT count(*) FROM change WHERE key BETWEEN 'offer:' AND 'offer:~'"))
+    def _has_any(self, singles: str) -> bool:
+        """Whether anything of this kind was recorded since what is for all of them."""
+        return bool(self._one("SELECT count(*) FROM change WHERE key BETWEEN ? AND ?", (singles, f"{singles}~")))
 
     def _know_notice(self, notice: Notice | None) -> None:
         """Grants may name this version from now on; "" is the language of the version as a whole."""
