@@ -16,7 +16,7 @@ from drivers import chip
 from drivers.ears import Ears
 from gateway.config import SourceTable
 from gateway.core.ports import Clock
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, UnavailableError
 from gateway.health import Health
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 # From "stop" to a closed device: at worst an opening that tries all rates (chip.USB_SERIAL_MS, six times chip.CHIP_MS,
 # three times chip.RATE_MS) or a conversation's end. The thread is a daemon: one that is stuck in the kernel is left.
 STOP_MS = 10_000
+
+# A thread that has not moved for so long is stuck below Python. It is left where it is, and another one begins; after
+# MAX_HUNG of them nothing but a start of the whole service helps, and the watchdog sees to that.
+HUNG_MS = 60_000
+LOOK_S = 5.0
+MAX_HUNG = 3
+HUNG = "nfc.hung"
 
 _SERIAL = re.compile(r"tty:((?:S|ACM|AMA|USB)\d+|(?!(?:S|ACM|AMA|USB):)[A-Za-z0-9-]+):pn532")
 # No search among serial ports for a PN532: nfcpy's raises the chip's rate, which a crash leaves behind.
@@ -119,7 +126,10 @@ class NfcSource:
 
         threading.Thread(target=work, name=f"nfc-{self._reader}", daemon=True).start()
         try:
-            await asyncio.wait({ended})
+            while not (await asyncio.wait({ended}, timeout=LOOK_S))[0]:
+                if reader.still_ms > HUNG_MS:
+                    self._health.count(HUNG)
+                    raise UnavailableError("the card reader's driver hangs; another try")
         finally:
             stop.set()
             await asyncio.wait({ended}, timeout=STOP_MS / 1000)

@@ -70,11 +70,19 @@ class Reader:
         self._faults = 0  # in a row
         self._wake = b""  # what was sent for phones at the last look
         self._works = False  # it has looked since it was opened
+        self._moved_ms = _monotonic_ms()
+
+    @property
+    def still_ms(self) -> int:
+        """For how long the thread has not moved; to be asked from any thread. Nothing it does takes more than seconds,
+        unless a driver below it hangs."""
+        return _monotonic_ms() - self._moved_ms
 
     def run(self) -> None:
         """Open, listen, and open again after whatever happens, until told to stop."""
         delay_ms = FIRST_DELAY_MS
         while not self._stop.is_set():
+            self._moved_ms = _monotonic_ms()
             clf = Frontend(self._stop, _monotonic_ms)
             lost: LostError | None = None
             try:
@@ -204,7 +212,8 @@ class Reader:
 
     def _pause(self, ms: int) -> None:
         """Between two looks. Raises LostError as soon as the reader is unplugged."""
-        until_ms = _monotonic_ms() + ms
+        self._moved_ms = _monotonic_ms()
+        until_ms = self._moved_ms + ms
         while not self._stop.is_set() and (left_ms := until_ms - _monotonic_ms()) > 0:
             self._stop.wait(min(left_ms, NODE_MS) / 1000)
             if not self._is_there:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import importlib.metadata
 import json
 import os
@@ -25,6 +26,7 @@ from gateway import (
     demo,
     deviceverbs,
     doctor,
+    doors,
     evaluate,
     evaluate_learning,
     evaluate_restraint,
@@ -77,9 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     loaded = _load(arguments.config)
 
-    def ready(opened: app.Opened) -> None:
+    def ready(opened: doors.Opened) -> None:
         say(f"serving {opened.base_url}/")
 
+    faulthandler.enable()  # where a part stood still when systemd's watchdog ended the service; it quotes no values
     asked: list[bool] = []
     examine = partial(doctor.brief, arguments.config)
     asyncio.run(app.run(loaded, ready=ready, examine=examine, begin_anew=lambda: asked.append(True)))
@@ -187,7 +190,7 @@ def _print_counts(health: Health, seconds: float, as_json: bool) -> None:
 
 def _tablet_link(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
-    url = app.opened(loaded, loaded.http.port, keys.tablet_key(loaded.gateway.data_dir)).tablet_url
+    url = doors.opened(loaded, loaded.http.port, keys.tablet_key(loaded.gateway.data_dir)).tablet_url
     if "//localhost" in url:
         say('This link works on this machine only. For tablets set [http] host = "0.0.0.0" and shop_url.')
     out.print(url, highlight=False, soft_wrap=True)

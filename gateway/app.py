@@ -7,7 +7,6 @@ import random
 import secrets
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,6 +30,7 @@ from gateway.core.identity import Resolver
 from gateway.core.keyring import Keyring
 from gateway.desk import Desk
 from gateway.devices import Devices
+from gateway.doors import LOOPBACK, OPEN_TO_ALL, Opened, answered, opened
 from gateway.flow import Flow
 from gateway.health import Health
 from gateway.heartbeats import Heartbeats
@@ -47,6 +47,7 @@ from gateway.resealing import Resealing
 from gateway.serving import serve
 from gateway.supervise import Supervisor
 from gateway.trials import Begun, Seen, Trials
+from gateway.watchdog import Systemd, Watchdog, looks
 from gateway.works import Works
 from sync.link import Transport
 from sync.topics import Topics
@@ -67,20 +68,6 @@ UNTRUSTED = "not synchronised; what beacons' clocks teach is not kept over a res
 TRUST = "Let the box reach a time server (timedatectl)."
 
 VERSION = importlib.metadata.version("store-gateway")
-
-LOOPBACK = ("127.0.0.1", "::1")
-OPEN_TO_ALL = (
-    "pages: whoever reaches this port, also through a proxy, finds the pages of screens, tablets and tills and can ask "
-    "to be paired. Where phones reach it, set http.phones_port or http.shop_url (docs/configuration.md)."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Where the pages are, once they are."""
-
-    base_url: str
-    tablet_url: str
 
 
 async def run(
@@ -186,6 +173,7 @@ class Gateway:
         if config.http.https_port is not None and not isinstance(clock, InstantClock):
             self._https = Https(config, lambda: rekey.root_keys(data_dir), world_ms, clock, self.health)
         self._device_desk = devicedesk.DeviceDesk(self.devices, clock)
+        self._ticked, self._systemd, self._port = asyncio.Event(), Systemd(), 0
         self._resealing = Resealing(self._store, lambda: rekey.root_keys(data_dir), clock, self.health, self._ask)
 
     async def run(self, ready: Callable[[Opened], None] | None, *, end_with_sources: bool) -> bool:
@@ -212,6 +200,8 @@ class Gateway:
             self._supervisor.keep("https", self._https.run)
         self._supervisor.keep("pages", lambda: self._serve(ready))
         ended = [self._keep_source(table, source) for table, source in sources]
+        looked = looks(self._ticked, self._store.run, self._ask_pages, self.health)
+        self._supervisor.keep("watchdog", Watchdog(self._systemd, looked).run)
         if end_with_sources:
             self._supervisor.once(self._stop_when_drained(ended))
         stopped = asyncio.ensure_future(self._stop.wait())
@@ -231,6 +221,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Stop everything within two seconds; what was accepted is committed."""
+        self._systemd.tell("STOPPING=1" if self._stop.is_set() else "STATUS=begins anew")
         self._hub.close()
         await self._supervisor.close()
         self._store.close()
@@ -274,6 +265,7 @@ class Gateway:
             now_ms, trusted = self._clock.now_ms(), self._clock.trusted
             self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
             self._flow.on_tick(now_ms, trusted, self._clock.world)
+            self._ticked.set()
             self._heartbeats.tick(now_ms)
             for _ in range(TURNS):
                 if not self._flow.recognition.is_behind:
@@ -310,6 +302,8 @@ class Gateway:
 
         def on_ready(port: int) -> None:
             self.health.set("pages", "ok", self._clock.now_ms())
+            self._port = port
+            self._systemd.tell("READY=1")
             reached = http.host not in LOOPBACK or http.behind_proxy
             if http.shop_url is None and http.phones_port is None and reached:
                 log.warning(OPEN_TO_ALL)
@@ -318,6 +312,9 @@ class Gateway:
 
         ports, count = (http.phones_port, http.https_port), self.health.count
         await serve(app, http.host, http.port, on_ready, self._hub.close, *ports, tls, count)
+
+    async def _ask_pages(self) -> None:
+        await answered(self._config.http.host, self._port)
 
     def _make_devices(self) -> Devices:
         tills = frozenset(one.till for one in self._config.receiver if one.till is not None)
@@ -383,13 +380,6 @@ class Gateway:
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
-
-
-def opened(config: Config, port: int, tablet_key: str) -> Opened:
-    """The addresses of the pages, for people."""
-    host = "localhost" if config.http.host in (*LOOPBACK, "0.0.0.0", "::") else config.http.host
-    base_url = (config.http.shop_url or config.http.public_url or f"http://{host}:{port}").rstrip("/")
-    return Opened(base_url, f"{base_url}/tablet?key={tablet_key}")
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -5,7 +5,7 @@ import re
 import socket
 from pathlib import Path
 
-PROC = Path("/proc/net")
+PROC = Path("/proc/self/net")  # what a unit with ProcSubset=pid sees, too
 _LOCAL = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\n\s+/32 host LOCAL")
 _LINK_SCOPE = "20"
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from gateway import app
-from gateway.app import opened
 from gateway.clock import ShopClock
 from gateway.config import Config
 from gateway.core.changes import Delta
@@ -104,15 +103,6 @@ def test_the_broken_options_of_a_source_exit_78(config) -> None:
     assert done.returncode == 78
     assert f"{path}:9: source[1].path: " in done.stderr
     assert "speed" in done.stderr
-
-
-def test_addresses_for_people() -> None:
-    tables = {"gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": "/d"}}
-    assert opened(Config.model_validate(tables), 81, "k").tablet_url == "http://localhost:81/tablet?key=k"
-    public = tables | {"http": {"public_url": "http://gw.shop:8080/"}}
-    assert opened(Config.model_validate(public), 81, "k").base_url == "http://gw.shop:8080"
-    both = tables | {"http": {"public_url": "http://shop.example", "shop_url": "http://gw.shop:8080"}}
-    assert opened(Config.model_validate(both), 81, "k").tablet_url == "http://gw.shop:8080/tablet?key=k"
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from drivers import chip, nfc, reader, tags
+from drivers.faults import LostError
 from drivers.nfc import NfcSource
 from gateway.config import SourceTable
 from gateway.emulator.cards import Spec, type2, type4
 from gateway.emulator.chip import Pn532Rig
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, UnavailableError
 from gateway.health import Health
 from tests.rigs.reading import LIMIT_S, Bench, RecordingEars, StandingClock, listening
 
@@ -175,3 +176,44 @@ def test_a_path_is_checked_without_loading_nfcpy() -> None:
 def test_bounds_keep_their_order() -> None:
     assert reader.READ_MS < nfc.STOP_MS
     assert chip.USB_SERIAL_MS + 6 * chip.CHIP_MS + 3 * chip.RATE_MS < nfc.STOP_MS
+
+
+async def test_a_thread_that_is_stuck_below_python_is_left_behind_and_another_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free, begun = threading.Event(), []
+
+    class Stuck:
+        still_ms = 0
+
+        def __init__(self, *_: object) -> None:
+            begun.append(self)
+
+        def run(self) -> None:
+            free.wait()
+
+    monkeypatch.setattr(reader, "Reader", Stuck)
+    monkeypatch.setattr(nfc, "LOOK_S", 0.01)
+    monkeypatch.setattr(nfc, "STOP_MS", 10)
+    bench = Bench("nfc:/dev/reader")
+    try:
+        await bench.until(lambda: len(begun) == 1)
+        assert not bench.task.done()
+        begun[0].still_ms = nfc.HUNG_MS + 1
+        with pytest.raises(UnavailableError):
+            await bench.task
+        assert bench.health.counts == {nfc.HUNG: 1}
+    finally:
+        free.set()
+    assert no_reader_threads()
+
+
+def test_a_reader_that_looks_moves() -> None:
+    stop = threading.Event()
+    link = reader.Link(print, print, print)
+    one = reader.Reader("/dev/none", "/dev/none", None, link, stop)  # type: ignore[arg-type]  # it asks no terminal
+    one._moved_ms -= 1_000
+    assert one.still_ms >= 1_000
+    with pytest.raises(LostError):
+        one._pause(1)
+    assert one.still_ms < 1_000
