@@ -13,6 +13,7 @@ from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
 from gateway.core.command import Answer
 from gateway.core.fetching import PIECE_BYTES, Piece, Want
 from gateway.core.model import CredentialKind, Token
+from gateway.core.snapshot import Held, ManifestPart
 from gateway.core.streams import Stream
 from sync import (
     command_messages,
@@ -32,6 +33,7 @@ from sync import (
     segments,
     settings,
     signing,
+    snapshot_messages,
     spent,
     staff,
     stock,
@@ -87,8 +89,12 @@ STATE = Spoken(
 REQ = Spoken(
     "req",
     messages.FORMS["req"],
-    "What this gateway has; headquarters answers with a head and with what is missing.",
-    (messages.req(41, _EPOCH, {Stream.VITAL: 6, Stream.BUSINESS: 9}, 3),),
+    "What this gateway has; headquarters answers with a head and with what is missing. `snapshots`: it can take one; "
+    "`members`: its members are only those of this version; `snapshot`: the manifest that it holds whole.",
+    (
+        messages.req(41, _EPOCH, {Stream.VITAL: 6, Stream.BUSINESS: 9}, 3),
+        messages.req(42, _EPOCH, snapshots=True, members=0, snapshot=Held("5a" * 16, 1)),
+    ),
 )
 EVENTS = Spoken(
     "events",
@@ -163,8 +169,12 @@ HEAD = Spoken(
 DELTA = Spoken(
     "delta",
     messages.FORMS["delta"],
-    "Changes onto exactly version `parent`, which make it `version`; all or none. It may be one zstd frame.",
-    (messages.delta(41, 42, [{"op": "member.erase", "body": {"member_id": "m-1"}}], 1_795_000_000_000),),
+    "Changes onto exactly version `parent`, which make it `version`; all or none. It may be one zstd frame. `without`: "
+    "what concerns members up to that version comes with its snapshot.",
+    (
+        messages.delta(41, 42, [{"op": "member.erase", "body": {"member_id": "m-1"}}], 1_795_000_000_000),
+        messages.delta(0, 42, [{"op": "offer.drop", "body": {"offer_id": "o-1"}}], 1_795_000_000_000, 42),
+    ),
 )
 ERASE = Spoken(
     "erase",
@@ -195,6 +205,13 @@ PIECE = Spoken(
     "A piece of a file; `size` null: headquarters does not have the file.",
     (pieces.piece(Piece(_HASH, 0, 5, b"bytes")), pieces.piece(Piece(_HASH, 0, None, b""))),
     f"up to {PIECE_BYTES:,} bytes of the file",
+)
+_PART = ManifestPart("5a" * 16, 1, 42, 3, 1_795_000_000_000, 1_795_604_800_000, 9, 40, 1, 1, 1, 0, (_HASH,))
+SNAPSHOT = Spoken(
+    "snapshot",
+    snapshot_messages.FORMS["snapshot"],
+    "A part of the list of a snapshot's chunks, each of which is asked for with `want`.",
+    (snapshot_messages.snapshot(_PART),),
 )
 EAR = Spoken(
     "ear",
@@ -248,6 +265,7 @@ CHANNELS: Sequence[Channel] = (
     Channel("down", topics.ACK, "receive", (1,), False, "What headquarters has committed", (ACK,)),
     Channel("down", topics.PIECE, "receive", (1,), False, "Pieces of files", (PIECE,)),
     Channel("down", topics.CMD, "receive", (1,), False, "Commands", (CMD,)),
+    Channel("down", topics.SNAP, "receive", (1,), False, "Which chunks a snapshot of members has", (SNAPSHOT,)),
     Channel("ear-state", "{scanner}", "receive", (1,), True, "A scanner's birth and will", (EAR,)),
     Channel("ear-up", "{scanner}", "receive", (0,), False, "What a scanner hears and asks", (HEARD, ASK, BEAT)),
     Channel("ear-down", "{scanner}", "send", (1, 0), False, "The epoch (QoS 1) and answers (QoS 0)", (EPOCH, ANSWER)),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.core.changes import Change, Delta
+from gateway.core.snapshot import Held
 from gateway.core.streams import Stream
 from gateway.errors import PeerError
 from sync import leftout, ops, packing
@@ -52,12 +53,16 @@ class State:
 @dataclass(frozen=True, slots=True)
 class Req:
     """The gateway has HQ version `have` and asks for what follows; HQ has confirmed the events of each stream up to
-    `acked`, and erasures are done up to `erase_seq`."""
+    `acked`, and erasures are done up to `erase_seq`. `snapshots`: it can take one; `members`: its members are those of
+    this version, None = of `have`; `snapshot`: the manifest that it holds whole, None = it holds none."""
 
     have: int
     epoch: str
     acked: Mapping[Stream, int] = field(default_factory=nothing_acked)
     erase_seq: int = 0
+    snapshots: bool = False
+    members: int | None = None
+    snapshot: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class _Delta(_Wire):
     parent: Count
     version: Count
     at_ms: Ms = 0
+    without: Annotated[int, Field(ge=1, le=INT64_MAX)] | None = None
     ops: list[Any]
 
 
@@ -95,11 +101,19 @@ class _Acked(_Wire):
     telemetry: Count
 
 
+class _Held(_Wire):
+    id: Epoch
+    revision: Annotated[int, Field(ge=1, le=INT64_MAX)]
+
+
 class _Req(_Wire):
     have: Count
     epoch: Epoch
     acked: _Acked
     erase_seq: Count
+    snapshots: bool = False
+    members: Count | None = None
+    snapshot: _Held | None = None
 
 
 class _Applied(_Wire):
@@ -144,19 +158,26 @@ def op_of(change: Change) -> dict[str, Any]:
 # --- messages -----------------------------------------------------------------------------------------------
 
 
-def delta(parent: int, version: int, listed: Sequence[dict[str, Any]], at_ms: int = 0) -> bytes:
-    """HQ's changes after `parent` up to `version`, sent at `at_ms`. ValueError above MAX_PAYLOAD_BYTES: split them."""
-    return dump("delta", parent=parent, version=version, at_ms=at_ms, ops=list(listed))
+def delta(
+    parent: int, version: int, listed: Sequence[dict[str, Any]], at_ms: int = 0, without: int | None = None
+) -> bytes:
+    """HQ's changes after `parent` up to `version`, sent at `at_ms`, `without` (Delta) those that a snapshot brings.
+    ValueError above MAX_PAYLOAD_BYTES: split them."""
+    left_out = {} if without is None else {"without": without}
+    return dump("delta", parent=parent, version=version, at_ms=at_ms, **left_out, ops=list(listed))
 
 
 def parse_delta(payload: bytes) -> Delta:
-    """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes).
+    """Raises PeerError; a version that does not lie after its parent is "range" (equal only without changes), and so is
+    one beyond the snapshot that is to bring what is left out.
     Bad offers and segments refuse themselves alone (`Delta.refused`)."""
     wire = parse(payload, "delta", _Delta)
     if wire.version < wire.parent or (wire.ops and wire.version == wire.parent):
         raise PeerError("range")
+    if wire.without is not None and wire.version > wire.without:
+        raise PeerError("range")
     changes, refused = leftout.parse(wire.ops)
-    return Delta(wire.parent, wire.version, changes, wire.at_ms, refused)
+    return Delta(wire.parent, wire.version, changes, wire.at_ms, refused, wire.without)
 
 
 def state(online: bool, boot: int, epoch: str, version: int, key: bytes) -> bytes:
@@ -170,18 +191,38 @@ def parse_state(payload: bytes) -> State:
     return State(wire.online, wire.boot, wire.epoch, wire.version, bytes.fromhex(wire.key))
 
 
-def req(have: int, epoch: str, acked: Mapping[Stream, int] | None = None, erase_seq: int = 0) -> bytes:
-    """A gateway's question for everything after HQ version `have` and erasure `erase_seq`; of each stream it holds no
-    event up to `acked` any more, None = none was ever confirmed."""
+def req(
+    have: int,
+    epoch: str,
+    acked: Mapping[Stream, int] | None = None,
+    erase_seq: int = 0,
+    *,
+    snapshots: bool = False,
+    members: int | None = None,
+    snapshot: Held | None = None,
+) -> bytes:
+    """A gateway's question (Req) for everything after HQ version `have` and erasure `erase_seq`; of each stream it
+    holds no event up to `acked` any more, None = none was ever confirmed."""
+    told: dict[str, object] = {"snapshots": True} if snapshots else {}
+    if members is not None:
+        told["members"] = members
+    if snapshot is not None:
+        told["snapshot"] = {"id": snapshot.snapshot_id, "revision": snapshot.revision}
     listed = nothing_acked() | dict(acked or {})
-    return dump("req", have=have, epoch=epoch, acked=listed, erase_seq=erase_seq)
+    return dump("req", have=have, epoch=epoch, acked=listed, erase_seq=erase_seq, **told)
 
 
 def parse_req(payload: bytes) -> Req:
-    """Raises PeerError."""
+    """Raises PeerError; "range" where the members are further than the rest."""
     wire = parse(payload, "req", _Req)
+    if wire.members is not None and wire.members > wire.have:
+        raise PeerError("range")
     acked = wire.acked.model_dump()
-    return Req(wire.have, wire.epoch, {stream: acked[stream] for stream in Stream}, wire.erase_seq)
+    held = None if wire.snapshot is None else Held(wire.snapshot.id, wire.snapshot.revision)
+    return Req(
+        *(wire.have, wire.epoch, {stream: acked[stream] for stream in Stream}, wire.erase_seq),
+        *(wire.snapshots, wire.members, held),
+    )
 
 
 def applied(version: int) -> bytes:

@@ -20,6 +20,14 @@ def pack(payload: bytes) -> bytes:
     return packed if len(packed) < len(payload) else payload
 
 
+def frame(payload: bytes) -> bytes:
+    """The payload as a zstd frame, also if that is not smaller; `unpack` reads it, whatever its size."""
+    sizes = zstandard.ZstdCompressionParameters.from_level(
+        LEVEL, window_log=MAX_WINDOW_BYTES.bit_length() - 1, write_content_size=True
+    )
+    return zstandard.ZstdCompressor(compression_params=sizes).compress(payload)
+
+
 def unpack(payload: bytes, most_bytes: int) -> bytes:
     """What was packed; a payload that was not stays as it is.
 

@@ -40,7 +40,7 @@ class Role(StrEnum):
     """What a key may sign."""
 
     HEAD = "head"  # that headquarters is there, what it has, receipts for events, pieces of files
-    CHANGE = "change"  # members, consents, offers, configuration; commands
+    CHANGE = "change"  # members, consents, offers, configuration; snapshots of members; commands
     ERASE = "erase"
 
 
@@ -50,6 +50,7 @@ ROLE_OF = {
     topics.PIECE: Role.HEAD,
     topics.DELTA: Role.CHANGE,
     topics.CMD: Role.CHANGE,
+    topics.SNAP: Role.CHANGE,
     topics.ERASE: Role.ERASE,
 }  # of every leaf of down/ but topics.KEYS, where the root's certificates vouch for themselves
 

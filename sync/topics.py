@@ -25,11 +25,12 @@ ERASE = "erase"
 HEAD = "head"
 KEYS = "keys"  # with which headquarters signs
 PIECE = "piece"  # the answer
+SNAP = "snap"  # which chunks a snapshot of members has
 # On both sides: `up/ack` = applied, `down/ack` = committed at HQ.
 ACK = "ack"
 
 UP_LEAVES = (STATE, REQ, EVENTS, ACK, WANT, BUNDLE, HEALTH)
-DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE, KEYS, CMD)
+DOWN_LEAVES = (HEAD, DELTA, ERASE, ACK, PIECE, KEYS, CMD, SNAP)
 
 # Remote ears, `rg/1/{tenant}/{store}/{gateway}/{way}/{scanner}`: the scanner's id takes the seventh and last level, so
 # the way is in the sixth, and the type stands in the payload. Nothing of it is for headquarters.

@@ -134,6 +134,8 @@ def disagreements(example: Any, schema: Draft7Validator, read: Callable[[Any], o
 
 # What no schema can say: how numbers and ids of one message go together, and rules that are no form.
 TOGETHER = {
+    "req": ("range ",),
+    "snapshot": ("range ",),
     "events": ("range ",),
     "ack": ("range ",),
     "cmd": ("range ",),

@@ -17,6 +17,7 @@ from sync import (
     pieces,
     report_messages,
     signing,
+    snapshot_messages,
     spent,
     topics,
 )
@@ -48,6 +49,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "ack": event_messages.parse_ack,
     "piece": pieces.parse_piece,
     "keys": signing.parse_keys,
+    "snapshot": snapshot_messages.parse_snapshot,
     "ear": ear_messages.parse_ear_state,
     "heard": ear_messages.parse_up,
     "ask": ear_messages.parse_up,

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.changes import Delta, EraseReceipt, Erasure, MemberErase, OfferDrop, OutboxRow
+from gateway.core.snapshot import Held
 from gateway.core.streams import Stream
 from gateway.errors import PeerError
 from sync import erase_messages, event_messages, messages
@@ -69,10 +70,27 @@ def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> N
     assert messages.parse_head(messages.head(n, m, n, told)) == messages.Head(n, m, n, told)
 
 
+@given(counts, counts, st.none() | st.builds(Held, epochs, st.integers(1, 2**63 - 1)))
+def test_a_question_for_a_snapshot_comes_back(n: int, m: int, held: Held | None) -> None:
+    members, have = sorted((n, m))
+    payload = messages.req(have, EPOCH, snapshots=True, members=members, snapshot=held)
+    expected = messages.Req(have, EPOCH, snapshots=True, members=members, snapshot=held)
+    assert messages.parse_req(payload) == expected
+    if members < have:
+        assert reason("req", messages.req(members, EPOCH, members=have)) == "range"
+
+
 def test_delta_comes_back_in_order() -> None:
     changes = (MemberErase("m1"), OfferDrop("o1"), MemberErase("m2"))
     payload = messages.delta(4, 9, [messages.op_of(change) for change in changes])
     assert messages.parse_delta(payload) == Delta(4, 9, changes)
+
+
+def test_a_delta_says_what_it_leaves_to_a_snapshot() -> None:
+    op = messages.op_of(OfferDrop("o1"))
+    assert messages.parse_delta(messages.delta(4, 9, [op], without=9)) == Delta(4, 9, (OfferDrop("o1"),), without=9)
+    assert reason("delta", messages.delta(4, 9, [op], without=8)) == "range"
+    assert reason("delta", messages.delta(0, 0, [], without=0)) == "range"
 
 
 @given(st.binary())

@@ -326,7 +326,8 @@ class Delta:
     """Changes that lead from HQ version `parent` to `version`; applied whole or not at all.
 
     `refused`: what may be left out, because a bad offer must not hold up a withdrawal behind it.
-    `at_ms`: HQ's time when it sent them, 0 = not said.
+    `at_ms`: HQ's time when it sent them, 0 = not said. `without`: what concerns members up to this version is left
+    out, because the snapshot of this version brings it; None = nothing is.
     """
 
     parent: int
@@ -334,6 +335,7 @@ class Delta:
     changes: tuple[Change, ...]
     at_ms: int = 0
     refused: tuple[OfferRefused | SegmentsRefused | ContentRefused | SettingsRefused, ...] = ()
+    without: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

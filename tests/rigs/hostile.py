@@ -29,6 +29,7 @@ from sync import (
     pieces,
     report_messages,
     signing,
+    snapshot_messages,
     topics,
 )
 from sync.ear_messages import Bucket, Frame
@@ -126,6 +127,7 @@ _READERS: dict[tuple[str, str], Callable[[bytes], object]] = {
     ("down", topics.ERASE): erase_messages.parse_erase,
     ("down", topics.PIECE): pieces.parse_piece,
     ("down", topics.KEYS): signing.parse_keys,
+    ("down", topics.SNAP): snapshot_messages.parse_snapshot,
     (topics.EAR_UP, ""): ear_messages.parse_up,
     (topics.EAR_STATE, ""): ear_messages.parse_ear_state,
     (topics.EAR_DOWN, ""): ear_messages.parse_down,
