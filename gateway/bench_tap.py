@@ -291,7 +291,11 @@ def _fill(data: Path, root_key: bytes, public: bytes, with_keys: _Secrets, kinds
     store = Store(data / "gateway.db", secrets.token_hex(16), root_key)
     try:
         delta = Delta(0, 1, tuple(changes))
-        asyncio.run(store.run(lambda tx: apply(tx, delta, store.identifier_key, now_ms, name)))
+
+        async def applied() -> None:
+            await store.run(lambda tx: apply(tx, delta, store.identifier_key, now_ms, name))
+
+        asyncio.run(applied())
     finally:
         store.close()
 

@@ -11,7 +11,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -116,17 +116,17 @@ class Store:
         self.floor = self._tx.floor()  # as the installer left it before this start
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))
-        self._jobs: queue.Queue[_Job] = queue.Queue(MAX_QUEUE)
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()  # bounded by MAX_QUEUE in `_submit`
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
-        """The value of `work(tx)` after COMMIT. It may wait about `within_ms` for company.
+    def run(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> "asyncio.Future[T]":
+        """To be awaited: the value of `work(tx)` after COMMIT. It may wait about `within_ms` for company.
 
         Raises StoreError if the disk refuses, and whatever `work` raises; in both cases nothing of it is stored.
         `vital` work (acknowledgements, withdrawals, what the line to HQ needs) goes on while the disk is full.
         """
-        return await self._submit(work, within_ms, vital=vital)
+        return self._submit(work, within_ms, vital=vital)
 
     async def purge(self) -> bool:
         """Nothing that was deleted is left in the write-ahead log. False = somebody reads it, try again."""
@@ -209,14 +209,16 @@ class Store:
         self._jobs.put(_Job(None, 0))
         self._thread.join()
 
-    async def _submit(self, work: Callable[[Tx], T], within_ms: int, *, alone: bool = False, vital: bool = False) -> T:
+    def _submit(
+        self, work: Callable[[Tx], T], within_ms: int, *, alone: bool = False, vital: bool = False
+    ) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        try:
-            self._jobs.put_nowait(_Job(work, within_ms, loop, done, alone, vital))
-        except queue.Full:
-            raise StoreError("the disk is too slow: too many commits wait") from None
-        return await done
+        if self._jobs.qsize() < MAX_QUEUE:
+            self._jobs.put(_Job(work, within_ms, loop, done, alone, vital))
+        else:
+            done.set_exception(StoreError("the disk is too slow: too many commits wait"))
+        return done
 
     # --- the writer thread -----------------------------------------------------------------------------------
 
@@ -277,12 +279,10 @@ class Store:
             return True
 
     def _commit_together(self, group: list[_Job]) -> None:
-        results: list[tuple[object, BaseException | None]] = []
         with self._db.atomic():
-            for job in group:
-                results.append(self._attempt(job))
+            ended = [self._attempt(job) for job in group]
             self._write_ledgers()
-        _settle([(job, value, problem) for job, (value, problem) in zip(group, results, strict=True)])
+        _settle(ended)
 
     def _write_ledgers(self) -> None:
         """On the disk before the commit: never do they know less than the database."""
@@ -290,34 +290,29 @@ class Store:
         self._erasures.append([entry for ledger, entry in news if ledger == "erasures"])
         withdrawals.append(self._tx, self._withdrawals, [entry for ledger, entry in news if ledger == "withdrawals"])
 
-    def _attempt(self, job: _Job) -> tuple[object, BaseException | None]:
+    def _attempt(self, job: _Job) -> _Settled:
         """One work inside its savepoint: its own mistake takes back its own writes and nobody else's."""
         assert job.work is not None
-        before = self._tx.unwritten
+        before, execute = self._tx.unwritten, self._db.conn.execute
+        # Always of one name, so that SQLite parses it once: `atomic` draws a new one each time, and that took longer
+        # than the work itself.
+        execute("SAVEPOINT work")
+        self._tx.keep_meta(True)
         try:
-            with self._savepoint(), self._tx.keeping_meta():
-                return job.work(self._tx), None
-        except sqlite3.OperationalError:
-            raise  # full disk, read-only file system: the whole group goes back
-        except Exception as error:  # noqa: BLE001 - nothing is swallowed: the caller who awaits this work gets it
+            value = job.work(self._tx)
+        except BaseException as error:
+            if self._db.conn.in_transaction:  # a full disk may have ended all of it
+                execute("ROLLBACK TO work")
+                execute("RELEASE work")
+            if isinstance(error, sqlite3.OperationalError) or not isinstance(error, Exception):
+                raise  # full disk, read-only file system: the whole group goes back
             self._tx.take_news(before)
             self._tx.taken_back()
-            return None, error
-
-    @contextlib.contextmanager
-    def _savepoint(self) -> Iterator[None]:
-        """Always of one name, so that SQLite parses it once: `atomic` draws a new one each time, and that took longer
-        than the work itself."""
-        run = self._db.conn.execute
-        run("SAVEPOINT work")
-        try:
-            yield
-        except BaseException:
-            if self._db.conn.in_transaction:  # a full disk may have ended all of it
-                run("ROLLBACK TO work")
-                run("RELEASE work")
-            raise
-        run("RELEASE work")
+            return job, None, error
+        finally:
+            self._tx.keep_meta(False)
+        execute("RELEASE work")
+        return job, value, None
 
     def _run_alone(self, job: _Job) -> None:
         assert job.work is not None

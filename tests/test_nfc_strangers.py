@@ -95,7 +95,11 @@ def fill(data: Path) -> None:
         changes += [MemberPut(Member(f"m-{at}")), credential, ConsentAdd(record)]
     changes += tapping.sealed(GATEWAY, sealing.public_key(keys.gateway_key(data)))
     store = Store(data / "gateway.db", "e" * 32, root_key)
-    asyncio.run(store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), store.identifier_key, now_ms, GATEWAY)))
+
+    async def applied() -> None:
+        await store.run(lambda tx: apply(tx, Delta(0, 1, tuple(changes)), store.identifier_key, now_ms, GATEWAY))
+
+    asyncio.run(applied())
     store.close()
 
 

@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,26 @@ async def test_a_mistake_takes_back_its_own_writes_only(store: Store) -> None:
     also = asyncio.ensure_future(store.run(lambda tx: tx.emit(EVENT), within_ms=50))
     results = await asyncio.gather(good, bad, also, return_exceptions=True)
     assert isinstance(results[1], ValueError)
-    assert len(await store.outbox_after(0, 10)) == 2
+    assert [row.seq for row in await store.outbox_after(0, 10)] == [1, 2], "a number that was taken back is free again"
+
+
+async def test_a_disk_that_never_ends_fills_no_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.MAX_QUEUE", 3)
+    held, goes_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(_: Tx) -> None:
+        loop.call_soon_threadsafe(held.set)
+        goes_on.wait()
+
+    first = store.run(slow)
+    await held.wait()  # nothing but it has left the queue
+    waiting = [store.run(lambda tx: tx.emit(EVENT)) for _ in range(3)]
+    with pytest.raises(StoreError, match="too many commits wait"):
+        await store.run(lambda tx: tx.emit(EVENT))
+    goes_on.set()
+    await asyncio.gather(first, *waiting)
+    assert len(await store.outbox_after(0, 10)) == 3
 
 
 async def test_a_full_disk_is_a_store_error_and_heals(store: Store) -> None:

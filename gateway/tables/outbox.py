@@ -19,25 +19,34 @@ MAX_NOTES = 120  # one a day: more than any stream is kept; 3 kB
 class Outbox(Rows):
     """The table `outbox`."""
 
+    _last_number: int | None  # None = to be read: nobody else gives numbers, and only a rollback makes it fall
+
     @property
     def last_number(self) -> int:
         """The newest number of the outbox, 0 = none was given yet."""
-        # A trigger writes down the newest when it is deleted, so that no number is given twice.
-        (number,) = self._one(
-            """SELECT max((SELECT coalesce(max(seq), 0) FROM outbox),
-               (SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'last_number'))"""
-        )
-        return int(number)
+        if self._last_number is None:
+            # A trigger writes down the newest when it is deleted, so that no number is given twice.
+            (number,) = self._one(
+                """SELECT max((SELECT coalesce(max(seq), 0) FROM outbox),
+                   (SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'last_number'))"""
+            )
+            self._last_number = int(number)
+        return self._last_number
+
+    def taken_back(self) -> None:
+        super().taken_back()
+        self._last_number = None
 
     def emit(self, event: Event) -> None:
         """Append an event to the outbox."""
         # The number is known before the row is there, because the body is sealed for it.
         seq = self.last_number + 1
         sealed, member_id = self._seal_event(seq, event.body), event.body.get("member_id")
-        self._db.execute(
+        self._execute(
             "INSERT INTO outbox (seq, at_ms, type, body, member_id, stream) VALUES (?, ?, ?, ?, ?, ?)",
-            [seq, event.at_ms, event.type, sealed, member_id, stream_of(event.type).number],
+            (seq, event.at_ms, event.type, sealed, member_id, stream_of(event.type).number),
         )
+        self._last_number = seq
 
     def outbox_after(
         self, seq: int, limit: int, stream: Stream | None = None, upto: int | None = None

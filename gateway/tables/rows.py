@@ -57,10 +57,11 @@ class Rows:
 
     def __init__(self, db: Database, vault: Vault) -> None:
         self._db = db
+        self._execute = db.conn.execute  # what sqlite-utils' own looks at besides takes as long as a short statement
         self._vault = vault
         self.unopened: set[tuple[SealedColumn, object]] = set()
         self._counts: Counter[str] = Counter()
-        self._meta: dict[str, str | None] | None = None  # what `keeping_meta` keeps; a work asks for a dozen keys
+        self._meta: dict[str, str | None] | None = None  # what `keep_meta` keeps; a work asks for a dozen keys
         self.taken_back()
 
     @property
@@ -117,14 +118,9 @@ class Rows:
         """The version of HQ's line that this database holds."""
         return int(self.meta("hq_version") or 0)
 
-    @contextmanager
-    def keeping_meta(self) -> Iterator[None]:
-        """Within one transaction, in which nobody else writes, each value of `meta` is read once."""
-        self._meta = {}
-        try:
-            yield
-        finally:
-            self._meta = None
+    def keep_meta(self, keeps: bool) -> None:
+        """Within one transaction, in which nobody else writes, each value of `meta` is read once; then no more."""
+        self._meta = {} if keeps else None
 
     def taken_back(self) -> None:
         """Begin with nothing in memory. To be called after a rollback too: what was read since may be no more."""
@@ -151,10 +147,10 @@ class Rows:
         self._db.execute(f"INSERT OR REPLACE INTO {table} ({', '.join(values)}) VALUES ({marks})", [*values.values()])
 
     def _one(self, sql: str, *values: object) -> Any:
-        return self._db.execute(sql, values).fetchone()
+        return self._execute(sql, values).fetchone()
 
     def _all(self, sql: str, *values: object) -> list[Any]:
-        return self._db.execute(sql, values).fetchall()
+        return self._execute(sql, values).fetchall()
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict)

@@ -327,7 +327,11 @@ def _fill(data: Path, name: str) -> None:
     ]
     delta = Delta(0, 1, (*basics(), *long_ago, *sealed))
     store = Store(data / "gateway.db", secrets.token_hex(16), root_key)
+
+    async def applied() -> None:
+        await store.run(lambda tx: apply(tx, delta, store.identifier_key, START_MS, name))
+
     try:
-        asyncio.run(store.run(lambda tx: apply(tx, delta, store.identifier_key, START_MS, name)))
+        asyncio.run(applied())
     finally:
         store.close()
