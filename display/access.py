@@ -80,6 +80,7 @@ RULES = (
     # the state of the box
     _rule(r"/", STAFF, box=True, asks="tablet"),
     _rule(r"/api/v1/status", STAFF, box=True),
+    _rule(r"/metrics", MANAGER, box=True, key=True),
     _rule(r"/api/v1/openapi\.json", INSTALLER, box=True),
 )
 

@@ -11,8 +11,9 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from display import content, cookies, faults, guard, wire
+from display import content, cookies, guard, wire
 from display.access import Access, Unpaired, renewed
+from display.guard import FRESH
 from display.hub import Hub, Stream
 from display.installable import add_installable
 from display.installing import SignIn, add_installing
@@ -25,6 +26,7 @@ from display.scanning import add_scanning
 from display.securecookies import SecureCookies
 from display.selfservice import add_handovers, add_self_service, set_cookie
 from display.staffing import add_staffing
+from display.status import add_status
 from display.streams import EventStream
 from display.tablets import LOCKED, Tablets
 from display.takeaway import add_cards, add_takeaways
@@ -43,7 +45,6 @@ from gateway.staffing import Staffing
 from gateway.takeaway import Takeaways
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
-FRESH = {"Cache-Control": "no-store"}
 STREAM: dict[int | str, dict[str, object]] = {
     200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}
 }
@@ -71,6 +72,7 @@ def create_app(
     installable: bool = False,
     staffing: Staffing | None = None,
     settings: Callable[[], Report] = Report,
+    metrics_token: str = "",
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
@@ -92,7 +94,7 @@ def create_app(
     add_may(app)
     if devices is not None:
         add_pairing(app, path, devices, clock, pages, shop_url, tablets)
-    _add_status(app, path, hub, health, clock, version, settings)
+    add_status(app, path, hub, health, clock, version, settings, metrics_token)
     _add_screens(app, path, hub, clock, pages, public_url, shown)
     content.add_content(app, shown)
     _add_tablet(app, path, hub, clock, pages, tablets)
@@ -251,39 +253,6 @@ def host_of(url: str | None) -> str:
 
 def notice_url(public_url: str) -> str:
     return public_url.rstrip("/") + "/notice"
-
-
-def _add_status(
-    app: FastAPI, path: Path, hub: Hub, health: Health, clock: Clock, version: str, settings: Callable[[], Report]
-) -> None:
-    @app.get("/api/v1/openapi.json", include_in_schema=False)
-    async def contract() -> JSONResponse:
-        return JSONResponse(app.openapi())
-
-    @app.get("/api/v1/status", tags=["status"])
-    async def status() -> JSONResponse:
-        """State of each part, counts, and what is connected; nothing about people."""
-        body: wire.Json = {
-            "version": version,
-            "now_ms": clock.now_ms(),
-            "state": health.state,
-            "parts": [wire.part(one, faults.ear_of(one, hub.ears, path.screens)) for one in health.parts],
-            "counts": health.told(clock.now_ms()),
-            "shop": wire.shop(path.shop, clock.speed),
-            "screens": [
-                {"id": screen, "zone": zone, "connected": hub.screens_connected(screen)}
-                for screen, zone in path.screens.items()
-            ],
-            "tablets_connected": hub.tablets_connected,
-            "settings": wire.settings(settings()),
-        }
-        return JSONResponse(body, headers=FRESH)
-
-    @app.get("/healthz", tags=["status"])
-    async def healthz() -> JSONResponse:
-        """200 while the shop can work (ok, degraded), 503 when a part is down."""
-        body = {"state": health.state, "parts": {part.name: part.state for part in health.parts}}
-        return JSONResponse(body, 503 if health.state == "down" else 200, headers=FRESH)
 
 
 def _watch(stream: Stream | None, extra: Callable[[], wire.Json]) -> Response:

@@ -28,6 +28,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
 }
 _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+FRESH = {"Cache-Control": "no-store"}
 _FRESH = (b"cache-control", b"no-store")  # whatever the API says is of this moment, and often of one person
 
 

@@ -14,6 +14,7 @@ from display import cookies, faults
 from display.api import create_app, host_of
 from display.guard import Names
 from display.hub import Hub
+from display.metrics import token_in
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
@@ -298,6 +299,7 @@ class Gateway:
             installable=http.installable,
             staffing=self._flow.staffing,
             settings=lambda: self._trials.report,
+            metrics_token="" if http.metrics_token_file is None else token_in(http.metrics_token_file),
         )
 
         def on_ready(port: int) -> None:

@@ -18,6 +18,7 @@ class HttpTable(BaseModel):
     https_port: int | None = Field(None, ge=1, le=65535, strict=True)  # the shop's own devices over TLS (gateway.https)
     https_cert: Path | None = None  # a retailer's own, in place of one by this box's authority
     https_key: Path | None = None
+    metrics_token_file: Path | None = None  # who shows its word may ask for /metrics from another machine
 
     @field_validator("public_url", "shop_url")
     @classmethod
@@ -34,9 +35,9 @@ class HttpTable(BaseModel):
             raise ValueError("https_port to be another one than port and phones_port")
         if (self.https_cert is None) != (self.https_key is None) or (self.https_cert and self.https_port is None):
             raise ValueError("https_cert and https_key together, beside an https_port")
-        for file in (self.https_cert, self.https_key):
+        for file in (self.https_cert, self.https_key, self.metrics_token_file):
             if file is not None and not file.is_absolute():
-                raise ValueError("absolute paths of https_cert and https_key: a service starts in no particular folder")
+                raise ValueError("absolute paths of files: a service starts in no particular folder")
         if self.phones_port is None and self.shop_url is not None and self.public_url is not None:
             names = [urlsplit(url).hostname for url in (self.shop_url, self.public_url)]
             if names[0] == names[1]:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from display.metrics import token_in
 from drivers.ears import Ears
 from drivers.nfc import serial_port
 from drivers.sources import open_source
@@ -61,6 +62,11 @@ def problems(config: Config) -> list[tuple[Loc, str]]:
         file = getattr(config.http, key)
         if file is not None and not file.is_file():
             found.append((("http", key), f"expected a file, found none at {file}"))
+    if config.http.metrics_token_file is not None:
+        try:
+            token_in(config.http.metrics_token_file)
+        except ConfigError as error:
+            found.append((("http", "metrics_token_file"), str(error)))
     program = config.gateway.update_command
     if program is not None and not os.access(program, os.X_OK):
         expected = f"expected a program that the service's user may run, found none at {program}"

@@ -191,24 +191,10 @@ async def test_a_full_disk_is_a_503() -> None:
     assert answer.status_code == 503 and "SECRET" not in answer.text
 
 
-async def test_status_and_health_tell_parts_and_counts() -> None:
-    desk = Desk()
-    desk.health.set("nfc", "degraded", 5, "reader is silent", "check the cable")
-    desk.health.count("nfc.taps", 3)
-    body = (await desk.client.get("/api/v1/status")).json()
-    assert body["version"] == "1.2.3" and body["state"] == "degraded" and body["counts"] == {"nfc.taps": 3}
-    assert body["parts"][0]["action"] == "check the cable" and body["shop"]["name"]["de"] == "Kontor am Markt"
-    assert {"id": "wine", "zone": "wine", "connected": 0} in body["screens"] and body["tablets_connected"] == 0
-    assert (await desk.client.get("/healthz")).status_code == 200
-    desk.health.set("store", "down", 6)
-    sick = await desk.client.get("/healthz")
-    assert sick.status_code == 503 and sick.json() == {"state": "down", "parts": {"nfc": "degraded", "store": "down"}}
-
-
 async def test_the_contract_is_published_without_pages() -> None:
     paths = (await Desk().client.get("/api/v1/openapi.json")).json()["paths"]
     assert "/api/v1/screens/{screen}/answer" in paths and "/api/v1/tablet/handshakes/{handshake_id}/accept" in paths
-    assert all(path.startswith("/api/v1/") or path == "/healthz" for path in paths)
+    assert all(path.startswith("/api/v1/") or path in ("/healthz", "/metrics") for path in paths)
 
 
 async def test_the_notice_names_who_is_responsible_or_that_nobody_is_recognised() -> None:

@@ -161,6 +161,7 @@ TABLE: dict[str, set[str]] = {
     "GET /till": {"till-1", "till-2", "staff", "manager"},
     "GET /": {"staff", "manager", "box"},
     "GET /api/v1/status": {"staff", "manager", "box"},
+    "GET /metrics": {"manager", "box"},
     "GET /api/v1/openapi.json": {"installer", "manager", "box"},
 }
 FILLED = {"screen": "coffee", "till": "till-1"}
