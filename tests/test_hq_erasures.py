@@ -11,8 +11,9 @@ from gateway.core.changes import EraseReceipt, Erasure, OutboxRow
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError
 from sync import event_messages, messages
-from sync.hq import erasures, file, service
+from sync.hq import erasures, service
 from sync.hq.ledger import Ledger
+from sync.hq.migrations import migrations
 from sync.topics import Topics
 from tests.rigs.orders import ALL, EPOCH, KEY, SHOP, batch, consent, key, member
 
@@ -202,7 +203,7 @@ def test_rubbish_erases_nobody(ledger: Ledger, member_id: object) -> None:
 def test_erasures_of_an_older_file_get_their_numbers(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
     with closing(Database(path)) as db:
-        file.migrations.apply(db, stop_before="m005_erasures")
+        migrations.apply(db, stop_before="m005_erasures")
         for version, name in ((3, "m-1"), (5, "m-2")):
             op = json.dumps({"op": "member.erase", "body": {"member_id": name}})
             db.execute("INSERT INTO change (version, key, op) VALUES (?, ?, ?)", (version, f"erase:{name}", op))

@@ -10,8 +10,8 @@ from sqlite_utils import Database
 
 from gateway.core.changes import OutboxRow
 from sync.event_messages import EventBatch
-from sync.hq.file import migrations
 from sync.hq.ledger import Ledger
+from sync.hq.migrations import migrations
 from sync.topics import Topics
 
 HERE, THERE = Topics("acme", "munich-1", "gw-1"), Topics("acme", "munich-2", "gw-1")

@@ -14,9 +14,10 @@ from gateway import __main__
 from gateway.errors import ConfigError, StoreError
 from sync import event_messages
 from sync.hq import file, service
-from sync.hq.file import Url, migrations
 from sync.hq.ledger import Ledger
+from sync.hq.migrations import migrations
 from sync.hq.postgres import declared
+from sync.hq.storage import Url
 from tests.rigs import postgres
 from tests.rigs.orders import EPOCH, SHOP, batch, bound, code, member, offer
 

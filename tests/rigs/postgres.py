@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from sync.hq import file
+from sync.hq.migrations import migrations
 from sync.hq.postgres import Postgres
 from sync.hq.storage import Db, Storage, Url
 
@@ -112,7 +113,7 @@ def in_place_of_files() -> Iterator[None]:
         if isinstance(db, Path):
             db.touch()
             db = urls[db] if db in urls else urls.setdefault(db, server().take())
-        return Postgres(db.text, file.migrations)
+        return Postgres(db.text, migrations)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file, "_open", opened)
