@@ -16,7 +16,8 @@ from gateway.terminal import out, say, whole
 from sync import topics
 from sync.fleet import Day, Fleet, Plan, Progress
 from sync.hq.file import is_made
-from sync.hq.ledger import MAX_GATEWAYS, Ledger
+from sync.hq.intake import MAX_GATEWAYS
+from sync.hq.ledger import Ledger
 from sync.link import Address
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]

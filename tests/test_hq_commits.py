@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -75,6 +75,28 @@ async def test_what_a_peer_did_wrong_fails_alone() -> None:
     assert await asyncio.gather(*tasks, refused, later, return_exceptions=True) == [0, 10, refused.exception(), 20]
     assert isinstance(refused.exception(), PeerError)
     assert disk.begun == [[0], [1, 2]]
+
+
+async def test_what_is_cheaper_for_many_is_done_at_once_in_its_turn() -> None:
+    disk = Disk()
+    made, tasks = await waiting_behind_the_first(disk, 1)
+    calls: list[list[int]] = []
+
+    def many(numbers: Sequence[int]) -> list[int | PeerError]:
+        calls.append(list(numbers))
+        if 5 in numbers:
+            raise PeerError("fields")
+        return [PeerError("too_many_gateways") if number == 3 else disk.work(number) for number in numbers]
+
+    tasks += [asyncio.create_task(made.do_with_others(many, number)) for number in (2, 3, 4)]
+    tasks.append(asyncio.create_task(made.do(disk.work, 1)))
+    tasks += [asyncio.create_task(made.do_with_others(many, number)) for number in (5, 6)]
+    await asyncio.sleep(0)
+    disk.go_on.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [str(one) for one in outcomes[:6]] == ["0", "10", "20", "too_many_gateways", "40", "10"]
+    assert (str(outcomes[6]), outcomes[7]) == ("fields", 60), "one that did wrong fails alone"
+    assert calls == [[2, 3, 4], [5, 6], [5], [6]]
 
 
 async def test_a_disk_that_refuses_fails_everybody_in_it_and_nobody_later() -> None:

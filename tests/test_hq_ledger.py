@@ -212,7 +212,7 @@ def test_a_gap_shows_at_the_gateway(ledger: Ledger) -> None:
 
 
 def test_invented_gateways_stop_at_the_cap(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.hq.ledger.MAX_GATEWAYS", 2)
+    monkeypatch.setattr("sync.hq.intake.MAX_GATEWAYS", 2)
     for name in ("gw-1", "gw-2"):
         ledger.saw_version(Topics("acme", "munich-1", name), 0, 1)
     with pytest.raises(PeerError, match="too_many_gateways"):

@@ -63,5 +63,11 @@ def test_the_file_says_what_was_reckoned_of_each_stream(
             before = expected[stream]
             expected[stream] = joined(before, first, first + more)
             with ledger._write():
-                assert ledger._advance(PLACE, stream, first, first + more) == (before.watermark, expected[stream])
-        assert {stream: ledger._held(PLACE, stream) for stream in Stream} == expected
+                assert ledger._advance([(PLACE, stream, first, first + more)]) == [(before.watermark, expected[stream])]
+        with ledger._write():
+            assert ledger._held((*PLACE, stream) for stream in Stream) == {
+                (*PLACE, stream): held for stream, held in expected.items()
+            }
+            assert ledger._advance([(PLACE, stream, 0, 0) for stream in Stream]) == [
+                (expected[stream].watermark, expected[stream]) for stream in Stream
+            ]

@@ -32,6 +32,22 @@ def test_the_file_is_safe_and_private(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_a_file_of_somebody_else_stays_as_it_is(tmp_path: Path) -> None:
+    other = tmp_path / "passwd"
+    other.write_text("root:x:0:0:root:/root:/bin/bash\n" * 40)
+    other.chmod(0o644)
+    with pytest.raises(StoreError, match="not a database"):
+        Ledger(other)
+    assert (other.stat().st_mode & 0o777, other.read_text()) == (0o644, "root:x:0:0:root:/root:/bin/bash\n" * 40)
+
+
+def test_a_file_that_others_could_read_is_taken_from_them(tmp_path: Path) -> None:
+    Ledger(tmp_path / "hq.db").close()
+    (tmp_path / "hq.db").chmod(0o644)
+    Ledger(tmp_path / "hq.db").close()
+    assert (tmp_path / "hq.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_two_processes_share_the_file(tmp_path: Path) -> None:
     server, command = Ledger(tmp_path / "hq.db"), Ledger(tmp_path / "hq.db")
     assert command.record_ops([offer("o-1")]) == 1

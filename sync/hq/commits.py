@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from itertools import groupby
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from gateway.errors import PeerError
 
@@ -17,6 +18,14 @@ MOST = 100
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
+
+
+class _Work(NamedTuple):
+    """`run` takes the arguments of all works that follow each other and have it in common."""
+
+    run: Callable[[Sequence[Any]], Sequence[Any]]
+    argument: Any
 
 
 class Commits:
@@ -25,14 +34,20 @@ class Commits:
     def __init__(self, together: Callable[[], AbstractContextManager[None]]) -> None:
         """`together` begins a transaction of which each work is a part that can fail alone."""
         self._together = together
-        self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[_Work, asyncio.Future[Any]]] = []
         self._running: asyncio.Task[None] | None = None
 
     async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns, once it is committed. Raises its PeerError, which takes back this work alone; anything
         else that goes wrong takes back all that share the transaction, and is raised to each of them."""
+        alone = partial(work, *args, **kwargs)
+        return await self.do_with_others(lambda _: [alone()], None)
+
+    async def do_with_others(self, run: Callable[[Sequence[A]], Sequence[T | PeerError]], argument: A) -> T:
+        """The same for work that is cheaper for many: `run` gets the arguments that wait and returns what came of each,
+        in its order. If it raises a PeerError, all that it did is taken back, and it is called again for each alone."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((partial(work, *args, **kwargs), done))
+        self._waiting.append((_Work(run, argument), done))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
         return await done
@@ -51,13 +66,18 @@ class Commits:
                 else:
                     done.set_result(one)
 
-    def _commit(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
+    def _commit(self, works: Sequence[_Work]) -> list[Any]:
+        told: list[Any] = []
         with self._together():
-            return [_outcome(work) for work in works]
+            for run, alike in groupby(works, key=lambda work: work.run):
+                told += _outcomes(run, [work.argument for work in alike])
+        return told
 
 
-def _outcome(work: Callable[[], Any]) -> Any:
+def _outcomes(run: Callable[[Sequence[Any]], Sequence[Any]], arguments: Sequence[Any]) -> Sequence[Any]:
     try:
-        return work()
+        return run(arguments)
     except PeerError as error:
-        return error
+        if len(arguments) == 1:
+            return [error]
+    return [outcome for one in arguments for outcome in _outcomes(run, [one])]

@@ -2,53 +2,23 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from gateway.core.changes import MemberErase
 from gateway.core.fetching import Piece, Want
-from gateway.core.streams import Stream, stream_of
+from gateway.core.streams import Stream
 from gateway.errors import PeerError
 from sync import messages
-from sync.event_messages import EventBatch
-from sync.hq import blobs, fleet, settings
-from sync.hq.bindings import Bindings
-from sync.hq.clones import Clones
+from sync.hq import blobs, fleet
 from sync.hq.commands import Commands
-from sync.hq.consents import RECORDED, Consents
-from sync.hq.enrolments import ENROLLED, PERSONAL, Enrolments
-from sync.hq.file import Row, dump
+from sync.hq.file import Row
 from sync.hq.fleet import Fleet
-from sync.hq.marks import Held, Marks
-from sync.hq.points import CHANGED, Points
-from sync.hq.redemptions import TOLD, Redemptions
-from sync.hq.settings import SettingsReports
+from sync.hq.intake import Intake
+from sync.hq.marks import Held
 from sync.hq.sqlite import troubles
 from sync.topics import Topics
 
-# Gateways come from topics that anybody with broker access can invent. 10,000 rows are 2 MB; a chain with more
-# stores needs more than a reference HQ.
-MAX_GATEWAYS = 10_000
 
-POINTS = stream_of(CHANGED)  # a step of points counts once its stream is whole up to it
-BOUND = "credential.bound"  # the event that a shop tells when somebody used a one-time code
-ERASE_ME = "erasure.requested"  # and when somebody asked there to be forgotten
-
-
-class Ingested(NamedTuple):
-    """`held`: what of the stream is here. `refused`: why bindings were not followed, and,
-    behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
-    of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions. `cloned`:
-    another event is held under the number of one of these, so there are two boxes."""
-
-    held: Held
-    refused: tuple[str, ...] = ()
-    unheeded: tuple[str, ...] = ()
-    erasures: tuple[str, ...] = ()
-    redeemed: tuple[str, ...] = ()
-    cloned: bool = False
-
-
-class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones, Commands, Fleet, SettingsReports):
+class Ledger(Intake, Commands, Fleet):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -122,75 +92,6 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
 
     # --- what shops report ----------------------------------------------------------------------------------
 
-    def ingest(self, where: Topics, batch: EventBatch, received_at_ms: int) -> Ingested:
-        """Commit a batch, each event once, and with it what it brings to all shops."""
-        place = (where.tenant, where.store, where.gateway, batch.epoch)
-        refused, unheeded, erasures, redeemed, bound, cloned = [], [], [], [], False, False
-        with self._write():
-            self._saw(where, received_at_ms)
-            for row in batch.rows:
-                body = json.loads(row.body)
-                member_id = body.get("member_id") if isinstance(body, dict) else None
-                asked, facts = member_id, body  # what was redeemed stays, whoever it was
-                if row.type == ERASE_ME or (isinstance(member_id, str) and self._is_erased(member_id)):
-                    member_id, body = None, {}  # who asks to be forgotten is for the line of erasures alone
-                said = dict(body)
-                if row.type == BOUND:
-                    body.pop("value", None)  # it stands in the credential.put, and goes when that goes
-                if row.type == ENROLLED:
-                    body = {key: value for key, value in said.items() if key not in PERSONAL}
-                news = self._db.execute(
-                    """INSERT INTO event (tenant, store, gateway, epoch, seq, at_ms, received_at_ms, type, member_id,
-                       body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
-                    (
-                        *(*place, row.seq, row.at_ms, received_at_ms, row.type),
-                        member_id if isinstance(member_id, str) else None,
-                        dump(body),
-                    ),
-                ).rowcount
-                if not news:
-                    cloned = self._tells_another(place, row, received_at_ms) or cloned
-                if news and said and row.type == BOUND:
-                    bound = True
-                    refused.append(self._bind(said, row.at_ms, received_at_ms, _place(where)))
-                if news and said and row.type == ENROLLED:
-                    refused.append(self._enrol(said, received_at_ms, _place(where)))
-                if news and said and row.type == RECORDED:
-                    unheeded.append(self._take_act(said, received_at_ms, where))
-                if news and row.type in TOLD:
-                    facts = {key: value for key, value in facts.items() if key != "member_id"}
-                    redeemed.append(self._redeemed(row.type, facts, row.at_ms, _place(where)))
-                if news and row.type in settings.TOLD:
-                    self._reported(row.type, said, row.at_ms, _place(where))
-                if news and row.type == ERASE_ME:
-                    erasures.append(self._erase_at(asked, _place(where), received_at_ms))
-            before, held = self._advance(place, batch.stream, batch.first, batch.last)
-            if batch.stream is POINTS:
-                redeemed += self._count_points(place, before, held.watermark)
-        if bound or "done" in erasures:
-            self._truncate_log()  # the code is used, the member forgotten, and both stand there still
-        told = [tuple(one for one in why if one is not None) for why in (refused, unheeded, erasures, redeemed)]
-        return Ingested(held, told[0], told[1], told[2], told[3], cloned)
-
-    def _erase_at(self, member_id: object, place: tuple[str, str, str], now_ms: int) -> str:
-        """Follow a shop's request for erasure inside its transaction: everywhere at once, or when an operator says so.
-
-        The shop is not believed: it asks for members whom it was sent or told of, and for few of them a day. What it
-        erased in its own files it has erased, whatever is decided here. Returns "done" or why not, for a counter.
-        """
-        try:
-            change = messages.parse_op({"op": "member.erase", "body": {"member_id": member_id}})
-        except PeerError as error:
-            return error.reason
-        assert isinstance(change, MemberErase)
-        why = self._judge(change.member_id, place, now_ms)
-        if why == "erased":
-            return why
-        if why is not None:
-            return self._wait(change.member_id, place, now_ms, why)
-        self._record(change, now_ms, "/".join(place))
-        return "done"
-
     def approve_erasure(self, member_id: str, now_ms: int) -> bool:
         """An operator follows a request that waits; False if there is none."""
         with self._write():
@@ -208,7 +109,8 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
         """
         place = (where.tenant, where.store, where.gateway, epoch)
         with self._write():
-            return {stream: self._advance(place, stream, 0, acked[stream])[1] for stream in Stream}
+            marks = self._advance([(place, stream, 0, acked[stream]) for stream in Stream])
+            return {stream: held for stream, (_, held) in zip(Stream, marks, strict=True)}
 
     def saw_state(self, where: Topics, state: messages.State, now_ms: int) -> bool:
         """Note a birth or a will; False = ignored, because it is the late will of an older connection.
@@ -254,14 +156,8 @@ class Ledger(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
             )
 
     def _saw(self, where: Topics, now_ms: int) -> None:
-        known = self._one(f"SELECT count(*) FROM gateway WHERE {_GATEWAY}", _place(where))
-        if not known and self._one("SELECT count(*) FROM gateway") >= MAX_GATEWAYS:
+        if not self._saw_all([(where, now_ms)]):
             raise PeerError("too_many_gateways")
-        self._db.execute(
-            """INSERT INTO gateway (tenant, store, gateway, last_seen_ms) VALUES (?, ?, ?, ?)
-               ON CONFLICT (tenant, store, gateway) DO UPDATE SET last_seen_ms = excluded.last_seen_ms""",
-            (*_place(where), now_ms),
-        )
 
     def gateways(self) -> list[Row]:
         """Every gateway with its columns, `behind` (versions that it lacks), `erase_behind` (erasures), `gap` (events

@@ -1,5 +1,6 @@
 """How far HQ holds each stream of each outbox: a number without a gap below it, and ranges beyond it."""
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.core.streams import Stream
@@ -12,7 +13,12 @@ from sync.hq.versions import Versions
 MAX_AHEAD = 100
 
 Place = tuple[str, str, str, str]  # tenant, store, gateway, epoch
-_AT = "tenant = ? AND store = ? AND gateway = ? AND epoch = ? AND stream = ?"
+Line = tuple[str, str, str, str, Stream]
+_LINE = "tenant, store, gateway, epoch, stream"
+_HELD = f"""WITH wanted({_LINE}) AS (VALUES ...)
+            SELECT tenant, store, gateway, epoch, stream, coalesce(watermark, 0), ahead.first, ahead.last
+            FROM wanted LEFT JOIN stream USING ({_LINE}) LEFT JOIN ahead USING ({_LINE})
+            ORDER BY ahead.first"""
 
 
 class Held(NamedTuple):
@@ -20,6 +26,9 @@ class Held(NamedTuple):
 
     watermark: int
     ahead: tuple[Range, ...]
+
+
+NOTHING = Held(0, ())
 
 
 def joined(held: Held, first: int, last: int) -> Held:
@@ -38,24 +47,33 @@ def joined(held: Held, first: int, last: int) -> Held:
 class Marks(Versions):
     """The tables `stream` and `ahead`."""
 
-    def _held(self, place: Place, stream: Stream) -> Held:
-        row = self._db.execute(f"SELECT watermark FROM stream WHERE {_AT}", (*place, stream)).fetchone()
-        beyond = f"SELECT first, last FROM ahead WHERE {_AT} ORDER BY first"
-        ahead = tuple((first, last) for first, last in self._db.execute(beyond, (*place, stream)).fetchall())
-        return Held(row[0] if row else 0, ahead)
+    def _held(self, wanted: Iterable[Line]) -> dict[Line, Held]:
+        """What is held of each of these."""
+        rows = self._many(_HELD, set(wanted))
+        held: dict[Line, Held] = {}
+        for *at, watermark, first, last in rows:
+            line: Line = (at[0], at[1], at[2], at[3], Stream(at[4]))
+            before = held.get(line, NOTHING).ahead
+            held[line] = Held(watermark, before if first is None else (*before, (first, last)))
+        return held
 
-    def _advance(self, place: Place, stream: Stream, first: int, last: int) -> tuple[int, Held]:
-        """Note that first..last is held; the watermark before it, and what is held now."""
-        before = self._held(place, stream)
-        now = joined(before, first, last)
-        if now.watermark != before.watermark:
-            self._db.execute(
-                """INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, store, gateway, epoch, stream)
-                   DO UPDATE SET watermark = excluded.watermark""",
-                (*place, stream, now.watermark),
-            )
-        for gone in set(before.ahead) - set(now.ahead):
-            self._db.execute(f"DELETE FROM ahead WHERE {_AT} AND first = ?", (*place, stream, gone[0]))
-        for one in sorted(set(now.ahead) - set(before.ahead)):
-            self._db.execute("INSERT INTO ahead VALUES (?, ?, ?, ?, ?, ?, ?)", (*place, stream, *one))
-        return before.watermark, now
+    def _advance(self, spans: Sequence[tuple[Place, Stream, int, int]]) -> list[tuple[int, Held]]:
+        """Note of each that first..last is held; the watermark before it, and what is held now."""
+        known = self._held((*place, stream) for place, stream, _, _ in spans)
+        now = dict(known)
+        steps = []
+        for place, stream, first, last in spans:
+            line = (*place, stream)
+            before, now[line] = now[line], joined(now[line], first, last)
+            steps.append((before.watermark, now[line]))
+        moved = [(*line, held.watermark) for line, held in now.items() if held.watermark != known[line].watermark]
+        gone = [(*line, one[0]) for line, held in known.items() for one in set(held.ahead) - set(now[line].ahead)]
+        come = [(*line, *one) for line, held in now.items() for one in sorted(set(held.ahead) - set(known[line].ahead))]
+        self._many(
+            """INSERT INTO stream VALUES ... ON CONFLICT (tenant, store, gateway, epoch, stream)
+               DO UPDATE SET watermark = excluded.watermark""",
+            moved,
+        )
+        self._many(f"DELETE FROM ahead WHERE ({_LINE}, first) IN (VALUES ...)", gone)
+        self._many("INSERT INTO ahead VALUES ...", come)
+        return steps

@@ -4,6 +4,7 @@ A shop's step counts once its event stands without a gap before it, so a balance
 gateway" and the gateway knows which of its own steps are still to be added.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -13,9 +14,16 @@ from gateway.core.points import MAX_COUNTED, MAX_POINTS, Counted
 from gateway.errors import PeerError
 from sync.fields import EXACT, Id, Word, validate
 from sync.hq.file import Row
+from sync.hq.marks import Place
 from sync.hq.versions import Versions
 
 CHANGED = "points.changed"
+_AT = "tenant, store, gateway, epoch"
+# The order of the join is given (CROSS JOIN): from the few that are asked for into the index of the many.
+_STEPS = f"""WITH wanted(number, {_AT}, above, upto) AS (VALUES ...)
+             SELECT number, seq, at_ms, body FROM wanted CROSS JOIN event WHERE event.tenant = wanted.tenant
+             AND event.store = wanted.store AND event.gateway = wanted.gateway AND event.epoch = wanted.epoch
+             AND seq > above AND seq <= upto AND type = '{CHANGED}' AND member_id IS NOT NULL"""
 
 
 class _Step(BaseModel):
@@ -29,14 +37,16 @@ class _Step(BaseModel):
 class Points(Versions):
     """The tables `points_entry`, `points_balance` and `points_stream`; none of them names a member who was erased."""
 
-    def _count_points(self, place: tuple[str, str, str, str], before: int, upto: int) -> tuple[str, ...]:
-        """Count the steps among the events of a stream above `before` up to `upto`, inside a transaction. Why some did
-        not count, as words for a counter."""
-        rows = self._db.execute(
-            """SELECT seq, at_ms, body FROM event WHERE tenant = ? AND store = ? AND gateway = ? AND epoch = ?
-               AND seq > ? AND seq <= ? AND type = ? AND member_id IS NOT NULL ORDER BY seq""",
-            (*place, before, upto, CHANGED),
-        ).fetchall()
+    def _count_points(self, spans: Sequence[tuple[Place, int, int]]) -> list[tuple[str, ...]]:
+        """Count the steps among the events of each stream above one number up to another, inside a transaction. Of each
+        why some did not count, as words for a counter."""
+        wanted = [(number, *place, *span) for number, (place, *span) in enumerate(spans) if span[0] < span[1]]
+        found: dict[int, list[tuple[int, int, str]]] = {}
+        for number, *step in sorted(self._many(_STEPS, wanted)):
+            found.setdefault(number, []).append((step[0], step[1], step[2]))
+        return [self._count_steps(place, found.get(number, ())) for number, (place, _, _) in enumerate(spans)]
+
+    def _count_steps(self, place: Place, rows: Iterable[tuple[int, int, str]]) -> tuple[str, ...]:
         refused: list[str] = []
         touched: dict[str, int] = {}
         for seq, at_ms, body in rows:
@@ -56,7 +66,7 @@ class Points(Versions):
             self._tell_balance(member_id)
         return tuple(refused)
 
-    def _count_step(self, place: tuple[str, str, str, str], at_ms: int, body: str) -> "_Step | str":
+    def _count_step(self, place: Place, at_ms: int, body: str) -> "_Step | str":
         """The step, once it is in its member's balance; or why not. One that is counted already stays as it is."""
         try:
             step = _Step.model_validate_json(body)

@@ -17,8 +17,9 @@ from sync.hq import lanes
 from sync.hq.commanding import Commander
 from sync.hq.commits import Commits
 from sync.hq.fileserver import FileServer
+from sync.hq.intake import Reported
 from sync.hq.ledger import Ledger
-from sync.hq.marks import Held
+from sync.hq.marks import NOTHING, Held
 from sync.hq.pulse import Pulse
 from sync.hq.signer import Signer
 from sync.topics import Topics
@@ -43,8 +44,6 @@ ROUND = link.WINDOW
 ERASE_AGAIN_S = 15.0
 
 PULSE_WAIT_MS = 60_000  # only bounds an idle wait; every change rings
-
-NOTHING = Held(0, ())  # there is nothing to confirm yet
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +129,7 @@ class _Session:
         self._health = health
         self._now_ms = now_ms
         self._signer = signer
-        # Per gateway, at most ledger.MAX_GATEWAYS entries of about 300 bytes each:
+        # Per gateway, at most intake.MAX_GATEWAYS entries of about 300 bytes each:
         self._holds: dict[Topics, int] = {}  # the version that it holds or was sent
         self._born: set[Topics] = set()  # whose births it has heard
         self._online: set[Topics] = set()
@@ -183,7 +182,7 @@ class _Session:
         now_ms = self._now_ms()
         if leaf == topics.EVENTS:
             batch = event_messages.parse_events(payload)
-            done = await self._commits.do(self._ledger.ingest, where, batch, now_ms)
+            done = await self._commits.do_with_others(self._ledger.ingest_all, Reported(where, batch, now_ms))
             self._health.count("hq.batches")
             for reason in done.refused:
                 what = "hq." if "." in reason else "hq.bindings."

@@ -45,6 +45,10 @@ class Cursor(Protocol):
     @property
     def rowcount(self) -> int: ...
 
+    @property
+    def description(self) -> Any:
+        """None where the statement brings no rows, so that none can be fetched."""
+
     def fetchone(self) -> Any: ...
 
     def fetchall(self) -> list[Any]: ...
