@@ -146,6 +146,24 @@ async def test_a_frozen_process_loses_its_duty(url: Url, monkeypatch: pytest.Mon
         assert not await duties._has(frozen, duties.LEADS)
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_whoever_is_to_end_ends_though_the_database_answers(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = asyncio.get_running_loop().create_future()
+
+    async def ask(*_: object) -> bool:
+        return bool(await answer)
+
+    monkeypatch.setattr(asyncio, "to_thread", ask)
+    asking = asyncio.create_task(duties._has(object.__new__(Ledger), duties.LEADS))
+    await asyncio.sleep(0.01)
+    answer.set_result(True)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    was_asking = asking.cancel()
+    await asyncio.wait([asking])
+    assert asking.cancelled() == was_asking
+
+
 def test_parts_are_the_same_everywhere_and_even() -> None:
     counts = [0, 0, 0]
     for number in range(300):

@@ -32,7 +32,9 @@ class Sqlite:
                 for pragma in ("synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
                     self.db.execute(f"PRAGMA {pragma}")
                 migrations.apply(self.db)
-                path.chmod(0o600)  # only now it is surely headquarters': a slip of the pen in --db changes no other file
+                path.chmod(
+                    0o600
+                )  # only now it is surely headquarters': a slip of the pen in --db changes no other file
                 self._reading = sqlite3.connect(path, timeout=BUSY_MS / 1000, check_same_thread=False)
             except BaseException:
                 connection.close()
