@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-brokers fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk clean
+.PHONY: demo test test-brokers fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk sbom audit clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -28,6 +28,14 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.peers
 	$(BIN)/store-gateway bench $(ARGS)
+
+# What a gateway runs, as CycloneDX 1.6 (CONTRIBUTING.md).
+sbom: $(VENV)/.dev
+	$(BIN)/python -m tools.sbom build/sbom.cdx.json
+
+# The pinned packages against an advisory source. Where none is reachable it says so and ends with status 3.
+audit: $(VENV)/.dev
+	$(BIN)/python -m tools.audit $(ARGS)
 
 # The long form of the kill tests; a short form is in `make test`.
 chaos: $(VENV)/.dev
