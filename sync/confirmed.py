@@ -23,10 +23,13 @@ class Confirmed:
         self._count = 0
         self._news = asyncio.Event()
 
-    def note(self, stream: Stream, seq: int, count: int) -> None:
-        """Headquarters has this stream up to `seq`, about `count` events more than before. Never blocks."""
+    def note(self, stream: Stream, seq: int, count: int, *, at_once: bool = False) -> None:
+        """Headquarters has this stream up to `seq`, about `count` events more than before. Never blocks.
+
+        `at_once`: it was the last of a backlog, which once an outage is worth a commit.
+        """
         self._upto[stream] = seq
-        self._count += count
+        self._count += MUCH if at_once else count
         self._news.set()
 
     def forget(self) -> None:

@@ -20,14 +20,10 @@ from sync.connection import (
     Start,
     VersionRefusedError,
 )
+from sync.pacing import Pace
 from sync.tlsfiles import Tls
 
 __all__ = ["WINDOW", "Address", "Message", "Start", "Transport"]
-
-# Contract: at most 50 publishes/s and 256 KB/s per connection (AWS: 100/s and 512 KB/s). A gateway's own senders keep
-# to it by themselves.
-PUBLISH_EVERY_S = 1 / 50
-BYTES_PER_S = 256_000
 
 
 class Transport:
@@ -48,7 +44,7 @@ class Transport:
         self._retains = True  # until a broker says that it keeps no messages
         self._turn = 0  # rises with each failure: another address of the broker's name is tried first
         self._connection: Connection | None = None
-        self._free_s = 0.0  # the loop's time from which the next publish may go
+        self._pace = Pace()  # of an address that is paced; a gateway's own senders keep it by themselves
 
     @property
     def protocol(self) -> Protocol:
@@ -93,7 +89,7 @@ class Transport:
         keeps no messages gets it as an ordinary one.
         """
         if self._address.paced:
-            await self._wait_for_my_turn(len(payload))
+            await self._pace.turn(len(payload))
         await self._current().publish(topic, payload, retain, qos)
 
     async def messages(self) -> AsyncIterator[Message]:
@@ -118,12 +114,6 @@ class Transport:
         if self._connection is not None:
             await self._connection.abandon()
             self._connection = None
-
-    async def _wait_for_my_turn(self, size: int) -> None:
-        now_s = asyncio.get_running_loop().time()
-        turn_s = max(now_s, self._free_s)
-        self._free_s = turn_s + max(PUBLISH_EVERY_S, size / BYTES_PER_S)
-        await asyncio.sleep(turn_s - now_s)
 
     async def _open(self, will_topic: str | None, will_payload: bytes) -> Connection:
         why = ""

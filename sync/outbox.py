@@ -164,6 +164,11 @@ class Sender:
         return sum(len(lane.in_flight) for lane in self._lanes())
 
     @property
+    def is_behind(self) -> bool:
+        """Whether a backlog is on its way, of whichever stream."""
+        return any(line.backlog is not None for line in self._lines.values())
+
+    @property
     def acked(self) -> Mapping[Stream, int]:
         """Up to where HQ has confirmed each stream without a gap."""
         return {stream: line.acked for stream, line in self._lines.items()}

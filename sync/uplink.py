@@ -25,13 +25,11 @@ from sync.inbox import CommandPort, FlowPort, Inbox
 from sync.link import Transport
 from sync.messages import Head
 from sync.outbox import Ask, Sender
+from sync.pacing import BYTES_PER_S, Underway
 from sync.together import first_to_end
 from sync.topics import Topics
 from sync.verifying import TROUBLES, Verifier
 
-# Contract: at most 50 publishes/s and 256 KB/s per connection (AWS: 100/s and 512 KB/s).
-PUBLISH_EVERY_S = 1 / 50
-BYTES_PER_S = 256_000
 # A gap makes us ask; the answer is on its way for less than this. While nothing changes, the pause doubles: an
 # HQ whose deltas this version cannot read must not be asked for them every second.
 ASK_EVERY_S = 1.0
@@ -134,6 +132,7 @@ class Uplink:
         take_piece = fetching.take if fetching is not None else None
         self._inbox = Inbox(place, flow, self, health, take_piece, verifier, commands)
         self._sender = Sender(store.epoch)
+        self._underway = Underway(transport.publish)
         self._confirmed = Confirmed(store.acknowledge)
         self._unheard = set(Stream)  # of which HQ has not said a word in this run
         self._wake = asyncio.Event()
@@ -173,6 +172,7 @@ class Uplink:
                 self._is_connected = True
                 await first_to_end(
                     self._send(),
+                    self._underway.run(),
                     self._receive(),
                     self._ask_for_gaps(),
                     self._watch_head(),
@@ -198,13 +198,14 @@ class Uplink:
         """See LinkPort."""
         if ack.stream in self._unheard and ack.epoch == self._store.epoch:
             await self._renumber_backup(ack)
-        before = self._sender.acked[ack.stream]
+        before, behind = self._sender.acked[ack.stream], self._sender.is_behind
         if not self._sender.ack(ack, self._real_ms()):
             return
         self._wake.set()
         after = self._sender.acked[ack.stream]
         if after > before:
-            self._confirmed.note(ack.stream, after, after - before)
+            caught_up = behind and not self._sender.is_behind
+            self._confirmed.note(ack.stream, after, after - before, at_once=caught_up)
 
     async def _renumber_backup(self, ack: Ack) -> None:
         """Headquarters' first word about a stream in this run tells of numbers that nobody here ever gave: then this
@@ -243,6 +244,7 @@ class Uplink:
 
     async def _connect(self) -> None:
         self._heads = 0
+        self._underway = Underway(self._transport.publish)
         if self._sender.epoch != self._store.epoch:
             self._sender = Sender(self._store.epoch)
             self._confirmed.forget()
@@ -289,9 +291,8 @@ class Uplink:
             return  # nothing is there, or an ack or a restart of HQ has moved the sender meanwhile
         if batch.spoiled:
             self._health.count("hq.unsendable", batch.spoiled)
-        await self._transport.publish(self._place.up(topics.EVENTS), batch.payload)
+        await self._underway.send(self._place.up(topics.EVENTS), batch.payload)
         self._health.count("hq.batches")
-        await asyncio.sleep(max(PUBLISH_EVERY_S, len(batch.payload) / BYTES_PER_S))
 
     async def _sleep_until(self, deadline_ms: int | None) -> None:
         if deadline_ms is None:

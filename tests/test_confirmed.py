@@ -75,6 +75,18 @@ async def test_much_is_deleted_at_once() -> None:
         assert disk.deleted == [(BUSINESS, MUCH)]
 
 
+async def test_the_last_of_a_backlog_is_deleted_at_once() -> None:
+    disk = Disk()
+    one = Confirmed(disk.delete)
+    async with running(one):
+        one.note(BUSINESS, 10, 10)
+        await turns()
+        assert disk.deleted == []
+        one.note(BUSINESS, 12, 2, at_once=True)
+        await turns()
+        assert disk.deleted == [(BUSINESS, 12)]
+
+
 async def test_without_quiet_it_is_deleted_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirmed, "AT_MOST_S", 0.05)
     disk = Disk()

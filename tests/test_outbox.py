@@ -327,6 +327,19 @@ def test_ranges_that_were_never_published_change_nothing() -> None:
     assert not sender.ack(Ack(EPOCH, 0, VITAL, ((51, 10**9),)), 0)
 
 
+def test_it_is_behind_until_headquarters_holds_all_that_waited() -> None:
+    assert not connected(5, rows([])).is_behind
+    sender, stored = connected(), rows(range(1, 71))
+    assert not sender.is_behind
+    sender.connected(acked(0), newest(stored))
+    publish_all(sender, stored)
+    assert sender.is_behind
+    sender.ack(Ack(EPOCH, 50), 0)
+    assert sender.is_behind
+    sender.ack(Ack(EPOCH, 70), 0)
+    assert not sender.is_behind
+
+
 def test_the_end_of_a_backlog_that_was_let_go_is_told() -> None:
     """The newest rows of the backlog went meanwhile: without a word of it the lanes would never meet."""
     stored = rows(range(1, 71))

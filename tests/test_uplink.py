@@ -8,7 +8,7 @@ import pytest
 from gateway.core.changes import EraseReceipt, Erasure
 from gateway.core.streams import Stream
 from gateway.errors import StoreError, UnavailableError
-from sync import erase_messages, event_messages, messages, tlsfiles, topics, uplink
+from sync import erase_messages, event_messages, messages, pacing, tlsfiles, topics, uplink
 from sync.backoff import Backoff
 from sync.hq.marks import Held
 from sync.link import Transport
@@ -157,7 +157,7 @@ async def test_hq_that_appears_later_gets_everything(broker: Broker) -> None:
 
 
 async def test_no_more_than_20_batches_without_an_ack(one_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uplink, "PUBLISH_EVERY_S", 0.001)
+    monkeypatch.setattr(pacing, "PUBLISH_EVERY_S", 0.001)
     shop, hq = Shop(one_broker.port), Hq(one_broker.port)
     hq.mute = True
     shop.happen(50 * (WINDOW + 5))

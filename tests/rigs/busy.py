@@ -115,11 +115,11 @@ class Busy:
         wait_for(lambda: self.outbox()[1] == 0, "the outbox to drain", DRAIN_S)
         return self.outbox()[0]
 
-    def outbox(self) -> tuple[int, int]:
-        """The highest number ever given, and how many events wait."""
+    def outbox(self, upto: int = 2**63 - 1) -> tuple[int, int]:
+        """The highest number ever given, and how many events wait up to a number."""
         with closing(sqlite3.connect(f"file:{self.data / DATABASE}?mode=ro", uri=True)) as db:
             (highest,) = db.execute(NEWEST).fetchone()
-            (waiting,) = db.execute("SELECT count(*) FROM outbox").fetchone()
+            (waiting,) = db.execute("SELECT count(*) FROM outbox WHERE seq <= ?", [upto]).fetchone()
         return highest, waiting
 
     def held(self) -> Held:
