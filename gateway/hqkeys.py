@@ -1,4 +1,5 @@
-"""Which root key of headquarters this box trusts, and the keys that it certified, as they stand in its file.
+"""Which root key of headquarters this box trusts, the keys that it certified, and how far headquarters' heads had come,
+as they stand in its file.
 
 What they mean is settled in sync.verifying.
 """
@@ -13,7 +14,7 @@ from gateway.records import Tx
 from gateway.store import Store
 
 EXPECTED = "a root key of headquarters: 64 hex digits, or the absolute path of a file with them alone"
-_META = "hq_keys"
+_META, _MARK = "hq_keys", "hq_head"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MOST_BYTES = 256  # of such a file: the digits, and somebody's line ends
 
@@ -45,7 +46,8 @@ def kept(path: Path) -> bytes | None:
 
 
 class KeptKeys:
-    """The certificates in the gateway's file, one message as it travels."""
+    """What is believed of headquarters, in the gateway's file: certificates as one message as it travels; the newest
+    head."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -62,3 +64,11 @@ class KeptKeys:
             tx.put_meta(_META, certificates.decode())
 
         await self._store.run(write, vital=True)
+
+    async def mark(self) -> str | None:
+        """How far headquarters' heads had come, None = none was believed yet. Raises StoreError."""
+        return await self._store.run(lambda tx: tx.meta(_MARK), vital=True)
+
+    async def put_mark(self, mark: str) -> None:
+        """Keep this one; committed on return. Raises StoreError."""
+        await self._store.run(lambda tx: tx.put_meta(_MARK, mark), vital=True)

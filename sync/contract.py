@@ -90,9 +90,10 @@ REQ = Spoken(
     "req",
     messages.FORMS["req"],
     "What this gateway has; headquarters answers with a head and with what is missing. `snapshots`: it can take one; "
-    "`members`: its members are only those of this version; `snapshot`: the manifest that it holds whole.",
+    "`members`: its members are only those of this version; `snapshot`: the manifest that it holds whole; `seen`: the "
+    "newest head that it believed.",
     (
-        messages.req(41, _EPOCH, {Stream.VITAL: 6, Stream.BUSINESS: 9}, 3),
+        messages.req(41, _EPOCH, {Stream.VITAL: 6, Stream.BUSINESS: 9}, 3, seen=messages.Seen(5, 42, 4)),
         messages.req(42, _EPOCH, snapshots=True, members=0, snapshot=Held("5a" * 16, 1)),
     ),
 )

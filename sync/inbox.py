@@ -12,7 +12,7 @@ from gateway.errors import PeerError
 from gateway.health import Health
 from sync import command_messages, erase_messages, event_messages, messages, pieces, topics
 from sync.event_messages import Ack
-from sync.messages import Head
+from sync.messages import Head, Seen
 from sync.topics import Topics
 from sync.verifying import Verifier
 
@@ -122,6 +122,10 @@ class Inbox:
         """Why what headquarters sends is not believed (verifying.TROUBLES), None = it is, or nobody looks."""
         return self._verifier.trouble
 
+    async def seen(self) -> Seen | None:
+        """How far headquarters' heads had come, where that is kept."""
+        return await self._verifier.seen()
+
     async def handle(self, topic: str, payload: bytes) -> None:
         """One message, applied and committed on return. Raises what is not the peer's fault (store, connection)."""
         try:
@@ -133,8 +137,8 @@ class Inbox:
             await self._readers[leaf](body)
         except PeerError as error:
             self._health.count(f"hq.dropped.{error.reason}")  # a fixed word of ours, never text of theirs
-            if error.reason == "signer":
-                self._link.ask()  # with the answer headquarters shows its keys
+            if error.reason in ("signer", "head_rollback"):
+                self._link.ask()  # with the answer headquarters shows its keys, and goes on above what was seen here
 
     async def _keys(self, payload: bytes) -> None:
         news, refused = await self._verifier.learn(payload)
@@ -170,6 +174,7 @@ class Inbox:
 
     async def _head(self, payload: bytes) -> None:
         head = messages.parse_head(payload)
+        await self._verifier.follow(head)
         await self._flow.on_head(head.erase_seq)
         await self._link.headed(head)
 

@@ -7,7 +7,7 @@ raise PeerError with one of REASONS for everything else; no text from outside ge
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -50,11 +50,20 @@ class State:
     key: bytes
 
 
+class Seen(NamedTuple):
+    """The newest head that a gateway has believed."""
+
+    boot: int
+    version: int
+    erase_seq: int
+
+
 @dataclass(frozen=True, slots=True)
 class Req:
     """The gateway has HQ version `have` and asks for what follows; HQ has confirmed the events of each stream up to
     `acked`, and erasures are done up to `erase_seq`. `snapshots`: it can take one; `members`: its members are those of
-    this version, None = of `have`; `snapshot`: the manifest that it holds whole, None = it holds none."""
+    this version, None = of `have`; `snapshot`: the manifest that it holds whole, None = it holds none; `seen`: how far
+    HQ's heads had come, None = that is not kept."""
 
     have: int
     epoch: str
@@ -63,6 +72,7 @@ class Req:
     snapshots: bool = False
     members: int | None = None
     snapshot: Held | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,12 @@ class _Held(_Wire):
     revision: Annotated[int, Field(ge=1, le=INT64_MAX)]
 
 
+class _Seen(_Wire):
+    boot: Count
+    version: Count
+    erase_seq: Count
+
+
 class _Req(_Wire):
     have: Count
     epoch: Epoch
@@ -114,6 +130,7 @@ class _Req(_Wire):
     snapshots: bool = False
     members: Count | None = None
     snapshot: _Held | None = None
+    seen: _Seen | None = None
 
 
 class _Applied(_Wire):
@@ -200,6 +217,7 @@ def req(
     snapshots: bool = False,
     members: int | None = None,
     snapshot: Held | None = None,
+    seen: Seen | None = None,
 ) -> bytes:
     """A gateway's question (Req) for everything after HQ version `have` and erasure `erase_seq`; of each stream it
     holds no event up to `acked` any more, None = none was ever confirmed."""
@@ -208,6 +226,8 @@ def req(
         told["members"] = members
     if snapshot is not None:
         told["snapshot"] = {"id": snapshot.snapshot_id, "revision": snapshot.revision}
+    if seen is not None:
+        told["seen"] = seen._asdict()
     listed = nothing_acked() | dict(acked or {})
     return dump("req", have=have, epoch=epoch, acked=listed, erase_seq=erase_seq, **told)
 
@@ -219,9 +239,10 @@ def parse_req(payload: bytes) -> Req:
         raise PeerError("range")
     acked = wire.acked.model_dump()
     held = None if wire.snapshot is None else Held(wire.snapshot.id, wire.snapshot.revision)
+    seen = None if wire.seen is None else Seen(**wire.seen.model_dump())
     return Req(
         *(wire.have, wire.epoch, {stream: acked[stream] for stream in Stream}, wire.erase_seq),
-        *(wire.snapshots, wire.members, held),
+        *(wire.snapshots, wire.members, held, seen),
     )
 
 

@@ -311,9 +311,8 @@ class Uplink:
     async def _request(self) -> tuple[int, int]:
         self._ask.clear()
         version, erase_seq = have = await self._have()
-        await self._transport.publish(
-            self._place.up(topics.REQ), messages.req(version, self._store.epoch, self._sender.acked, erase_seq)
-        )
+        told, seen = (version, self._store.epoch, self._sender.acked, erase_seq), await self._inbox.seen()
+        await self._transport.publish(self._place.up(topics.REQ), messages.req(*told, seen=seen))
         return have
 
     async def _ask_for_gaps(self) -> None:

@@ -2,7 +2,8 @@
 
 Nothing is kept or used before it is wholly checked: a message that was refused leaves no trace that could stand in the
 way of the next good one (as CVE-2025-2888 shows for TUF's timestamps). A key's number never falls, for any role
-(GHSA-66x3-6cw3-v5gj). A time is judged by what has surely come, never by a clock that may be wrong alone.
+(GHSA-66x3-6cw3-v5gj), and heads go forward only, until another key signs them (as TUF's rotation of keys lets counters
+begin anew). A time is judged by what has surely come, never by a clock that may be wrong alone.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.errors import PeerError
 from sync import messages, signing
+from sync.messages import Head, Seen
 from sync.signing import ROLE_OF, Certificate, Role
 
 _KNOWN = frozenset(Role)
@@ -36,6 +38,10 @@ TROUBLES = {
     "key_signature": ("the keys that headquarters shows are not certified by its root key", _ROOT),
     "key_rollback": ("headquarters shows older keys than this box knows, and they are refused", _STRANGER),
     "key_early": ("the keys that headquarters shows count only later, by this box's clock", _CLOCK),
+    "head_rollback": (
+        "headquarters tells an older state than it told before, and that is dropped",
+        f"If headquarters was put back from a backup this ends by itself. Else: {_STRANGER[0].lower()}{_STRANGER[1:]}",
+    ),
     "key_expired": (
         "headquarters' keys have ended, and what it sends is dropped",
         "Headquarters makes new ones: hq make-signing-keys (docs/keys.md). Events wait on disk meanwhile.",
@@ -51,13 +57,19 @@ class Moment(NamedTuple):
 
 
 class Kept(Protocol):
-    """Where the keys that are believed outlive the process; `gateway.hqkeys` implements it."""
+    """Where what is believed outlives the process; `gateway.hqkeys` implements it."""
 
     async def read(self) -> bytes | None:
         """What was kept last, None = nothing yet. Raises StoreError."""
 
     async def keep(self, certificates: bytes) -> None:
         """Keep it instead; committed on return. Raises StoreError."""
+
+    async def mark(self) -> str | None:
+        """How far heads had come, None = none was believed yet. Raises StoreError."""
+
+    async def put_mark(self, mark: str) -> None:
+        """Keep it instead, as `keep`."""
 
 
 class Trust(NamedTuple):
@@ -68,12 +80,20 @@ class Trust(NamedTuple):
     moment: Callable[[], Moment]
 
 
+class _Mark(NamedTuple):
+    """The newest head that was believed, and the key (64 hex digits) that signed it."""
+
+    key: str
+    head: Seen
+
+
 class Verifier:
     """One gateway's belief. Without `trust` nothing is checked: the broker's accounts and TLS are all there is."""
 
     def __init__(self, trust: Trust | None = None) -> None:
         self._trust = trust
         self._held: dict[str, Certificate] | None = None  # by role; None = not read yet
+        self._mark: _Mark | None = None  # None = not read yet, or there is none
         self.trouble: str | None = None  # why something was dropped, if nothing good has come since; of TROUBLES
 
     @property
@@ -123,6 +143,31 @@ class Verifier:
             self.trouble = refused[0]
         return news, refused
 
+    async def follow(self, head: Head) -> None:
+        """Keep how far headquarters has come, before the head that says so is used. Raises StoreError, and PeerError
+        "head_rollback" for one that lies behind another of the same key."""
+        if self._trust is None:
+            return
+        key = (await self._certificates(self._trust))[Role.HEAD].key.hex()
+        mark, before = _Mark(key, Seen(head.boot, head.version, head.erase_seq)), await self._newest(self._trust)
+        if before is not None and before.key == key and _is_behind(mark.head, before.head):
+            self.trouble = "head_rollback"
+            raise PeerError("head_rollback")
+        if mark != before:
+            await self._trust.kept.put_mark(" ".join((key, *map(str, mark.head))))
+            self._mark = mark
+
+    async def seen(self) -> Seen | None:
+        """The newest head, so that headquarters can go on above it; None = nobody keeps it. Raises StoreError."""
+        mark = None if self._trust is None else await self._newest(self._trust)
+        return None if mark is None else mark.head
+
+    async def _newest(self, trust: Trust) -> _Mark | None:
+        if self._mark is None and (kept := await trust.kept.mark()) is not None:
+            key, *numbers = kept.split()
+            self._mark = _Mark(key, Seen(*map(int, numbers)))
+        return self._mark
+
     async def _opened(self, trust: Trust, topic: str, leaf: str, payload: bytes) -> bytes:
         envelope = signing.split(payload)
         if envelope is None:
@@ -156,6 +201,14 @@ def _of_root(kept: bytes, root: bytes) -> list[Certificate]:
     except PeerError:  # written by somebody else
         return []
     return [one for one in listed if one.role in _KNOWN and signing.is_certified(one, root)]
+
+
+def _is_behind(head: Seen, newest: Seen) -> bool:
+    """`boot` rises with each connection of headquarters', and above what was seen when it was put back from a backup;
+    within one the others rise."""
+    if head.boot != newest.boot:
+        return head.boot < newest.boot
+    return head.version < newest.version or head.erase_seq < newest.erase_seq
 
 
 def _refusal(one: Certificate, ours: Certificate | None, moment: Moment) -> str | None:

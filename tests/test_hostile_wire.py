@@ -60,7 +60,16 @@ def test_every_hostile_payload_is_dropped_with_a_reason_or_is_an_honest_message(
 def test_a_gateway_applies_nothing_but_what_headquarters_signed(tally: dict[str, Any], tell: Tell) -> None:
     found = tally["gateway"]
     dropped = {name.removeprefix("hq.dropped."): n for name, n in found.items() if name.startswith("hq.dropped.")}
-    for reason in ("unsigned", "signature", "signer", "retired", "expired", "key_signature", "key_rollback"):
+    for reason in (
+        "unsigned",
+        "signature",
+        "signer",
+        "retired",
+        "expired",
+        "key_signature",
+        "key_rollback",
+        "head_rollback",
+    ):
         assert dropped.get(reason), reason
     assert found["hq.deltas"], "some were honest, so that what came later met a shop that had changed"
     tell(f"at a gateway {tally['share']:,}: {dropped}; deltas applied: {found['hq.deltas']}")

@@ -12,7 +12,8 @@ from gateway.errors import PeerError
 from sync import messages
 from sync.hq import orders as hq_orders
 from sync.hq.ledger import Ledger
-from sync.hq.versions import MAX_LOST, MAX_OP_BYTES
+from sync.hq.versions import MAX_LOST, MAX_LOST_BOOTS, MAX_OP_BYTES
+from sync.messages import Seen
 from tests.rigs.orders import ALL, consent, key, member, offer, sealed
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -134,6 +135,20 @@ def test_an_op_above_the_limit_still_travels_alone(ledger: Ledger) -> None:
     ledger.record_ops([member("m-1"), member("m-2")])
     ops, version = ledger.changes_after(0, 1)
     assert (len(ops), version) == (1, 1)
+
+
+def test_a_restored_ledger_takes_a_boot_number_above_what_a_gateway_has_seen(ledger: Ledger) -> None:
+    boot = ledger.next_boot()
+    version, erase_seq = ledger.newest()
+    for known in (None, Seen(boot, version, erase_seq), Seen(boot - 1, version + 9, erase_seq + 9)):
+        assert ledger.boot_for(boot, known) == boot
+    higher = ledger.boot_for(boot, Seen(boot + 40, 0, 0))
+    assert higher == boot + 41
+    assert ledger.boot_for(higher, Seen(higher, version + 1, 0)) == higher + 1, "as many connections, and less to tell"
+    assert ledger.boot_for(higher + 1, Seen(higher + 1, 0, erase_seq + 1)) == higher + 2
+    assert ledger.next_boot() == higher + 3
+    assert ledger.boot_for(higher, Seen(higher + MAX_LOST_BOOTS + 1, 0, 0)) == higher, "a lie"
+    assert ledger.boot_for(higher, Seen(higher + MAX_LOST_BOOTS, 0, 0)) == higher + MAX_LOST_BOOTS + 1
 
 
 def test_a_restored_ledger_overtakes_what_a_gateway_knows(ledger: Ledger) -> None:

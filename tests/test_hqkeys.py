@@ -49,3 +49,15 @@ async def test_certificates_are_committed_and_found_again(tmp_path: Path) -> Non
     store = Store(path, "e" * 32, bytes(32))
     assert await hqkeys.KeptKeys(store).read() == keys(3)
     store.close()
+
+
+async def test_how_far_heads_came_is_committed_and_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    store = Store(path, "e" * 32, bytes(32))
+    kept = hqkeys.KeptKeys(store)
+    assert await kept.mark() is None
+    await kept.put_mark("00ff 3 7 5")
+    store.close()
+    store = Store(path, "e" * 32, bytes(32))
+    assert await hqkeys.KeptKeys(store).mark() == "00ff 3 7 5"
+    store.close()

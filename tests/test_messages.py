@@ -64,6 +64,8 @@ def test_small_messages_come_back(n: int, m: int, epoch: str, online: bool) -> N
     acked = {Stream.VITAL: n, Stream.BUSINESS: m, Stream.TELEMETRY: 0}
     assert messages.parse_state(messages.state(online, n, epoch, m, KEY)) == messages.State(online, n, epoch, m, KEY)
     assert messages.parse_req(messages.req(n, epoch, acked, m)) == messages.Req(n, epoch, acked, m)
+    seen = messages.Seen(n, m, n)
+    assert messages.parse_req(messages.req(n, epoch, None, m, seen=seen)).seen == seen
     assert messages.parse_applied(messages.applied(n)) == n
     assert messages.parse_head(messages.head(n, m, n)) == messages.Head(n, m, n)
     told = min(n, MAX_MS)

@@ -226,6 +226,55 @@ async def test_who_has_headquarters_account_changes_nothing(broker: Broker, keys
         assert (shop.version, len(shop.deltas)) == (7, 1)
 
 
+async def test_an_old_head_is_dropped_whoever_keeps_it(broker: Broker, keys: Keys, tmp_path: Path) -> None:
+    notebook = Notebook()
+    shop = believing(broker.port, keys, notebook)
+    topic = PLACE.down(topics.HEAD)
+    async with headquarters(tmp_path / "hq.db", broker.port, keys.signer) as hq, stranger(broker.port) as thief:
+        async with running(shop):
+            hq.record(member("m-1"))
+            await until(lambda: shop.version == 1)
+            old = await anext(one.payload async for one in thief.messages() if one.topic == topic)
+            hq.record(ERASE)
+            await until(lambda: shop.forgotten == ["m1"] and shop.told == 1)
+            await thief.publish(topic, old, retain=True)
+            await until(lambda: shop.health.counts.get("hq.dropped.head_rollback") == 1)
+            assert shop.told == 1, "else people who were erased would be known again"
+            await until(
+                lambda: shop.part is not None and shop.part.state == "ok"
+            )  # headquarters was asked, and answered
+        again = believing(broker.port, keys, notebook)  # another process: what it knows outlives it
+        again.version, again.erased, again.told = shop.version, shop.erased, -1
+        await thief.publish(topic, old, retain=True)
+        async with running(again):
+            await until(lambda: again.told == 1)
+            assert again.health.counts["hq.dropped.head_rollback"] >= 1
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+async def test_a_headquarters_from_a_backup_locks_no_shop_out(
+    connections: int, broker: Broker, keys: Keys, tmp_path: Path
+) -> None:
+    """It had fewer connections than the shop has seen, or as many; all of them tell less than the shop has heard."""
+    shop = believing(broker.port, keys)
+    async with running(shop):
+        for number in range(1, 4):
+            async with headquarters(tmp_path / "hq.db", broker.port, keys.signer) as hq:
+                hq.record(member(f"m-{number}"))
+                await until(lambda number=number: shop.version == number)
+        backup = Ledger(tmp_path / "backup.db")
+        for _ in range(connections - 1):
+            backup.next_boot()
+        backup.close()
+        async with headquarters(tmp_path / "backup.db", broker.port, keys.signer) as hq:
+            hq.record(member("m-9"))
+            await until(lambda: "hq.restored_behind_a_gateway" in hq.health.counts)
+            hq.record(member("m-10"))
+            await until(lambda: shop.version == hq.ledger.version() > 3)
+            assert shop.health.counts["hq.dropped.head_rollback"] >= 1
+            await until(lambda: shop.part is not None and shop.part.state == "ok")
+
+
 async def test_what_the_broker_keeps_of_a_head_is_small_and_carries_its_end(
     broker: Broker, keys: Keys, tmp_path: Path
 ) -> None:

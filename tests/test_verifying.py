@@ -142,6 +142,66 @@ async def test_a_role_is_rotated_alone() -> None:
     assert await opened(one, signed(PLACE, topics.HEAD, HEAD, 1)) == HEAD
 
 
+def head(boot: int, version: int, erase_seq: int = 0) -> messages.Head:
+    return messages.Head(version, boot, erase_seq, NOW_MS)
+
+
+async def followed(one: Believer, *told: messages.Head) -> list[str]:
+    """What becomes of heads that headquarters signed."""
+    found = []
+    for each in told:
+        try:
+            await one.verifier.follow(each)
+            found.append("followed")
+        except PeerError as error:
+            assert one.verifier.trouble == error.reason
+            assert error.reason in TROUBLES
+            found.append(error.reason)
+    return found
+
+
+async def test_heads_go_forward_only() -> None:
+    one = await taught()
+    assert await one.verifier.seen() is None
+    assert await followed(one, head(3, 7, 5), head(3, 7, 5), head(3, 8, 5), head(3, 8, 6)) == ["followed"] * 4
+    older = head(3, 7, 6), head(3, 8, 5), head(3, 9, 5), head(2, 9, 9), head(0, 0)
+    assert await followed(one, *older) == ["head_rollback"] * 5
+    assert await one.verifier.seen() == (3, 8, 6)
+    assert await followed(one, head(4, 2, 1)) == ["followed"], "it was put back, and has heard what was seen here"
+    assert await followed(one, head(3, 9, 9)) == ["head_rollback"]
+
+
+async def test_how_far_heads_came_outlives_the_process_and_is_kept_before_it_is_used() -> None:
+    one = await taught()
+    await one.verifier.follow(head(3, 7))
+    one.notebook.full = True
+    with pytest.raises(StoreError):
+        await one.verifier.follow(head(4, 8))
+    assert await one.verifier.seen() == (3, 7, 0)
+    await one.verifier.follow(head(3, 7))  # nothing new: nothing is written
+    one.notebook.full = False
+    await one.verifier.follow(head(4, 8))
+    again = Believer(one.notebook)
+    assert await again.verifier.seen() == (4, 8, 0)
+    assert await followed(again, head(3, 9), head(4, 7)) == ["head_rollback"] * 2
+
+
+async def test_another_key_for_heads_lets_their_numbers_begin_anew() -> None:
+    one = await taught(1)
+    await one.verifier.follow(head(2**60, 2**60))
+    await one.verifier.learn(signing.keys([certificate("change", 2)]))
+    assert await followed(one, head(3, 7)) == ["head_rollback"], "of another role"
+    await one.verifier.learn(signing.keys([certificate("head", 2)]))
+    assert await followed(one, head(3, 7), head(2, 7)) == ["followed", "head_rollback"]
+
+
+async def test_without_a_root_key_no_number_of_a_head_is_kept() -> None:
+    free = Verifier()
+    for each in (head(9, 9, 9), head(1, 1, 1)):
+        await free.follow(each)
+    assert await free.seen() is None, "anybody could have told them"
+
+
 async def test_times_are_judged_by_what_has_surely_come() -> None:
     one = Believer()
     soon = certificate("head", 1, until_ms=NOW_MS + DAY_MS)

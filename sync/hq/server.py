@@ -235,10 +235,10 @@ class _Session:
             self._feed_soon(where)
 
     async def _take_request(self, where: Topics, req: messages.Req, now_ms: int) -> None:
-        behind, erased_behind, held = await self._commits.do(self._note_request, where, req, now_ms)
+        behind, erased_behind, held, boot = await self._commits.do(self._note_request, where, req, now_ms)
         if erased_behind:
             self._erase_sent = dict(self._erased)  # the numbers are others now: everybody gets all of them again
-        if behind or erased_behind:
+        if behind or erased_behind or boot > self._boot:
             self._health.count("hq.restored_behind_a_gateway")
             self._health.set("ledger", "degraded", now_ms, "older than what a shop knows: restored from a backup?")
         self._acks |= {(where, req.epoch, stream): one for stream, one in held.items()}
@@ -247,16 +247,24 @@ class _Session:
         self._holds[where] = req.have
         self._erased[where] = self._erase_sent[where] = req.erase_seq
         self._commander.came(where)
+        if boot > self._boot:
+            self._boot, self._heads = boot, {}
+            for other in self._holds:
+                self._feed_soon(other)
         self._heads.pop(where, None)  # the answer repeats the head, for brokers that retain nothing
         self._keyed.discard(where)  # and the keys
         self._feed_soon(where)
 
-    def _note_request(self, where: Topics, req: messages.Req, now_ms: int) -> tuple[bool, bool, dict[Stream, Held]]:
-        """In the ledger's thread: whether it was behind, in versions and in erasures; what of each stream it has."""
+    def _note_request(
+        self, where: Topics, req: messages.Req, now_ms: int
+    ) -> tuple[bool, bool, dict[Stream, Held], int]:
+        """In the ledger's thread: whether it was behind, in versions and in erasures; what of each stream it has; the
+        boot number that its heads need."""
         self._ledger.saw_version(where, req.have, now_ms, req.epoch)
         self._ledger.saw_erased(where, req.erase_seq, (), now_ms)
         behind = self._ledger.overtake(req.have), self._ledger.overtake_erasures(req.erase_seq)
-        return *behind, self._ledger.resume(where, req.epoch, req.acked)
+        boot = self._ledger.boot_for(self._boot, req.seen)
+        return *behind, self._ledger.resume(where, req.epoch, req.acked), boot
 
     async def _take_receipt(self, where: Topics, payload: bytes, now_ms: int) -> None:
         """What a gateway has applied, whom it has erased, or what became of a command."""

@@ -45,6 +45,7 @@ from gateway.errors import PeerError
 from sync import messages
 from sync.hq.erasures import Erasures
 from sync.hq.file import Row, dump
+from sync.messages import Seen
 
 # One op must fit a delta beside its envelope (messages.MAX_PAYLOAD_BYTES), with room to spare. A member with
 # 20 talking points in two languages has about 8 KB.
@@ -59,6 +60,8 @@ OPS_AT_ONCE = 500  # read for a delta: 100 kB
 # Versions that a restored or lost ledger may lack: a night that reckons a million members anew makes a million. Whoever
 # claims to be further ahead of us lies, and the next number after its own might not fit the file (2^63).
 MAX_LOST = 500_000_000
+# Connections that it may lack: one a second for thirty years. Likewise.
+MAX_LOST_BOOTS = 1_000_000_000
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 
@@ -101,6 +104,19 @@ class Versions(Erasures):
                 return False
             self._db.execute("UPDATE change SET version = version + ?", (version,))
             return True
+
+    def boot_for(self, boot: int, seen: Seen | None) -> int:
+        """The boot number for heads of the connection with number `boot`, where a gateway has `seen` this one: a new
+        one above both if it knows more than this ledger, which then was restored from a backup."""
+        if seen is None or seen.boot - boot > MAX_LOST_BOOTS:
+            return boot
+        version, erase_seq = self.newest()
+        more = seen.version > version or seen.erase_seq > erase_seq
+        if seen.boot < boot or (seen.boot == boot and not more):
+            return boot
+        with self._write():
+            self._db.execute("UPDATE hq SET boot = CASE WHEN boot < ? THEN ? ELSE boot END + 1", (seen.boot, seen.boot))
+            return int(self._one("SELECT boot FROM hq"))
 
     def record_ops(self, ops: Sequence[object], now_ms: int = 0) -> int:
         """Check all `ops`, then commit all of them; returns the version after the last. PeerError = nothing recorded.

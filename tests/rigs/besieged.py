@@ -32,7 +32,7 @@ from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 from sync.inbox import Inbox
 from sync.link import Message
-from sync.messages import Head
+from sync.messages import Head, Seen
 from sync.scanners import RemoteSource
 from sync.sieve import Sieve
 from sync.verifying import TROUBLES
@@ -146,9 +146,10 @@ async def _besieged(shop: Shop, rng: random.Random, count: int) -> Counter[str]:
     for _ in range(count):
         leaf = rng.choice((*leaves, topics.DELTA, topics.DELTA, topics.DELTA))
         before = version, erased, *_ = await _state(shop, line, believer)
-        if max(version, erased) > FAR:
+        seen = await believer.verifier.seen() or Seen(0, 0, 0)
+        if max(version, erased, seen.boot) > FAR:
             break
-        honest = _honest(rng, leaf, version, erased)
+        honest = _honest(rng, leaf, version, erased, seen.boot)
         mild = leaf in (topics.DELTA, topics.ERASE, topics.HEAD) and rng.random() < 0.5
         body = hostile.nudge(rng, honest) if mild else hostile.spoil(rng, honest)
         believed = leaf != topics.KEYS and rng.random() < 0.6
@@ -172,17 +173,19 @@ async def _besieged(shop: Shop, rng: random.Random, count: int) -> Counter[str]:
     return Counter({name: n for name, n in shop.health.counts.items() if name.startswith("hq.")})
 
 
-async def _state(shop: Shop, line: Line, believer: Believer) -> tuple[int, int, int, bytes | None]:
+async def _state(shop: Shop, line: Line, believer: Believer) -> tuple[int, int, int, bytes | None, str | None]:
     """What a payload that nobody may believe must leave as it is."""
     version, erased = await shop.store.run(lambda tx: (tx.hq_version, tx.erase_seq))
-    return version, erased, line.told, believer.notebook.kept
+    return version, erased, line.told, believer.notebook.kept, believer.notebook.newest
 
 
-def _honest(rng: random.Random, leaf: str, version: int, erased: int) -> bytes:
+def _honest(rng: random.Random, leaf: str, version: int, erased: int, boot: int) -> bytes:
     if leaf == topics.DELTA:
         return messages.delta(version, version + 1, [rng.choice(hostile.ops())], NOW_MS)
     if leaf == topics.ERASE:
         return erase_messages.erase(erased, [Erasure(erased + 1, f"m-{rng.randrange(10**6)}")])
+    if leaf == topics.HEAD and rng.random() < 0.5:  # else one that is older
+        return messages.head(version + 1, boot + 1, erased, NOW_MS)
     kind = next(kind for kind in hostile.kinds() if (kind.way, kind.leaf) == ("down", leaf))
     return rng.choice(kind.honest)
 

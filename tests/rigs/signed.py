@@ -55,6 +55,7 @@ class Notebook:
 
     def __init__(self) -> None:
         self.kept: bytes | None = None
+        self.newest: str | None = None
         self.writes = 0
         self.full = False
 
@@ -66,6 +67,14 @@ class Notebook:
             raise StoreError("disk full")
         self.kept = certificates
         self.writes += 1
+
+    async def mark(self) -> str | None:
+        return self.newest
+
+    async def put_mark(self, mark: str) -> None:
+        if self.full:
+            raise StoreError("disk full")
+        self.newest = mark
 
 
 class Believer:
