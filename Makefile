@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-brokers fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm install install-kiosk sbom audit clean
+.PHONY: demo test test-brokers fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -118,6 +118,17 @@ forgeries: $(VENV)/.dev
 # 500 taps with a fault at every frame and as many clean ones, then 50 pairs at two readers; a short form is in `make test`.
 taps: $(VENV)/.dev
 	TEST_DRAW=fresh TAP_FAULTS=500 TAPS_TOGETHER=50 $(BIN)/python -m pytest tests/test_tap_faults.py -s $(ARGS)
+
+# One file that makes a gateway of a fresh machine, without the internet: sudo apt install ./store-gateway_..._arm64.deb
+ARCHITECTURE ?= arm64
+deb: $(VENV)/.runtime
+	systemd/deb/build "$(VENV)" $(ARCHITECTURE) build/deb
+
+# Installs, looks at, changes and removes it in a Debian of its own, as root; the first time it fetches that Debian.
+SUITE ?= bookworm
+test-deb: $(VENV)/.dev
+	@[ "$$(id -u)" = 0 ] || { echo "a Debian of its own is made as root: sudo make test-deb"; exit 1; }
+	DEB_SUITE=$(SUITE) $(BIN)/python -m pytest tests/test_deb.py -s --timeout 1800 -rs $(ARGS)
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example configuration. Starts nothing.
 install:
