@@ -20,6 +20,7 @@ from gateway import (
     hqserve,
     hqsettingsverbs,
     importverb,
+    rolloutverbs,
     staffverbs,
     tillverbs,
 )
@@ -83,6 +84,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     fleetverbs.add_verbs(verb)
     hqcommandverbs.add_verbs(verb, _now_ms)
     hqsettingsverbs.add_verbs(verb)
+    rolloutverbs.add_verbs(verb, _now_ms)
     events = verb("events", _hq_events, "what the shops reported, one JSON object a line")
     which = events.add_mutually_exclusive_group()
     which.add_argument("--after", type=whole(0, 2**53), default=0, help="only those with a larger id, the oldest first")

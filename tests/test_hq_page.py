@@ -16,6 +16,7 @@ from sync import event_messages, messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
+from sync.hq.rolling import Plan, Step
 from sync.report_messages import Report, Trouble
 from sync.topics import Topics
 from tests.rigs.browser import ONE_CHROMIUM, shared
@@ -259,3 +260,27 @@ async def test_the_fleet_shows_who_needs_somebody_first_and_why(tmp_path: Path) 
         await page.click("#language")
         await expect(page.locator(".shop-row").first).to_contain_text("Empfänger coffee-nfc steht")
         await expect(page.locator("#command-list .pill")).to_have_text("wartet")
+
+
+async def test_a_roll_out_shows_how_far_it_is_and_why_it_stopped(tmp_path: Path) -> None:
+    async with console(tmp_path) as (page, ledger, pulse):
+        await expect(page.locator("#fleet-empty")).to_contain_text("No gateway has called yet")
+        await expect(page.locator("#rollouts")).to_be_hidden()
+        plan = Plan("config", ("munich-1", "all"), 0, "0", 90, 0, 3_000)
+        number = ledger.begin_rollout(plan, {"op": "config.put", "body": {"sale_ms": 5_000}}, NOW_MS)
+        assert number is not None
+        shop(ledger, "munich-1")
+        ledger.tell_ring(number, {"acme/munich-1/gw-1": 1}, NOW_MS)
+        pulse.ring()
+        shown = page.locator("#rollout-list")
+        await expect(shown).to_contain_text("Configuration (no. 1)")
+        await expect(shown.locator(".pill")).to_have_text("ring 1 under way")
+        await expect(shown.locator(".rings li")).to_have_text(
+            ["Ring 1 (munich-1): 1 not connected", "Ring 2 (all): has what it had"]
+        )
+        ledger.take_step(number, 1, Step("stop", "failures", "acme/munich-1/gw-1", ("undone", "zones")), NOW_MS)
+        pulse.ring()
+        await expect(shown.locator(".reason")).to_contain_text("acme/munich-1/gw-1: undone, zones. On or back")
+        await page.click("#language")
+        await expect(shown.locator(".pill")).to_have_text("bei Ring 1 gestoppt")
+        await expect(shown.locator(".rings li").first).to_have_text("Ring 1 (munich-1): 1 nicht verbunden")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError
+from gateway.health import Health, State
 from sync import messages, signing
 from sync.hq import signer
 from sync.signing import Role
@@ -124,7 +125,7 @@ def test_what_is_no_root_key_certifies_nothing(root: Path, tmp_path: Path) -> No
             signer.make_keys(wrong, tmp_path / "new.json", [*Role], 1, NOW_MS, os.urandom)
 
 
-def test_headquarters_is_told_in_time_that_its_keys_end(root: Path) -> None:
+def test_headquarters_is_told_in_time_that_its_keys_end(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     signs = signer.read(make(root, days=100))
     assert signs.outlook(NOW_MS)[0] == "ok"
     state, detail, action = signs.outlook(NOW_MS + 71 * DAY_MS)
@@ -132,3 +133,11 @@ def test_headquarters_is_told_in_time_that_its_keys_end(root: Path) -> None:
     assert "end on 2027-02-2" in detail
     assert "make-signing-keys" in action
     assert signs.outlook(NOW_MS + 101 * DAY_MS)[0] == "down"
+    health = Health()
+    with caplog.at_level("WARNING"):
+        told: list[State] = ["ok"]
+        for _ in range(2):
+            told.append(signs.tell(health, told[-1], NOW_MS + 101 * DAY_MS))
+    assert told == ["ok", "down", "down"]
+    assert len(caplog.records) == 1  # once for each state
+    assert [part.state for part in health.parts] == ["down"]

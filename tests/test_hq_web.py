@@ -20,6 +20,7 @@ from sync import event_messages, messages
 from sync.hq import web
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
+from sync.hq.rolling import Plan
 from sync.report_messages import Report, Trouble
 from sync.topics import Topics
 
@@ -294,10 +295,10 @@ async def test_the_stream_tells_what_is_new(ledger: Ledger, monkeypatch: pytest.
         async with client.stream("GET", "/api/v1/stream") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             news = frames(answer.aiter_lines())
-            first = {name: data async for name, data in _take(news, 4)}
+            first = {name: data async for name, data in _take(news, 5)}
             assert [row["seq"] for row in first["rows"]] == [1]
             assert first["version"] == {"version": 0}
-            assert first["fleet"]["rows"][0]["gateway"] == "gw-1" and first["commands"] == []
+            assert first["fleet"]["rows"][0]["gateway"] == "gw-1" and first["commands"] == first["rollouts"] == []
             ingest(ledger, 2, member_id="m-1")
             ledger.record_ops([OFFER])
             pulse.ring()
@@ -366,7 +367,7 @@ async def test_a_failing_disk_ends_a_stream_without_fuss(ledger: Ledger, monkeyp
         httpx.AsyncClient(base_url=url, timeout=20) as client,
         client.stream("GET", "/api/v1/stream") as answer,
     ):
-        assert [name async for name, _ in frames(answer.aiter_lines())] == ["fleet", "commands"]
+        assert [name async for name, _ in frames(answer.aiter_lines())] == ["fleet", "commands", "rollouts"]
 
 
 async def test_a_taken_port_is_explained(ledger: Ledger) -> None:
@@ -390,6 +391,19 @@ async def test_the_fleet_is_counted_whole_and_found_by_name(client: httpx.AsyncC
     }  # fmt: skip
     found = (await client.get("/api/v1/fleet?search=BERLIN")).json()
     assert (len(found["rows"]), found["found"], found["all"]) == (2, 2, 3)
+
+
+async def test_roll_outs_are_shown_with_who_was_told(client: httpx.AsyncClient, ledger: Ledger) -> None:
+    assert (await client.get("/api/v1/rollouts")).json() == []
+    plan = Plan("config", ("all",), 0, "0", 90, 0, 3_000)
+    number = ledger.begin_rollout(plan, {"op": "config.put", "body": {}}, 5)
+    assert number is not None
+    ledger.tell_ring(number, {SHOP.name: 1}, 6)
+    (row,) = (await client.get("/api/v1/rollouts")).json()
+    assert (row["id"], row["state"], row["rings"]) == (number, "running", [{"who": "all", "away": 1}])
+    (one,) = (await client.get(f"/api/v1/rollouts/{number}")).json()
+    assert (one["gateway"], one["outcome"]) == (SHOP.name, "away")
+    assert (await client.get("/api/v1/rollouts/none")).status_code == 422
 
 
 async def test_commands_are_shown_with_what_became_of_them(client: httpx.AsyncClient, ledger: Ledger) -> None:

@@ -14,11 +14,12 @@ from sync.hq.file import Row
 from sync.hq.fleet import Fleet
 from sync.hq.intake import Intake
 from sync.hq.marks import Held
+from sync.hq.rollouts import Rollouts
 from sync.hq.sqlite import troubles
 from sync.topics import Topics
 
 
-class Ledger(Intake, Commands, Fleet):
+class Ledger(Intake, Rollouts, Commands, Fleet):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:

@@ -249,3 +249,22 @@ def m015_settings(db: Database) -> None:
 def m016_clones(db: Database) -> None:
     """When two boxes were last noticed under one identity."""
     db.execute("ALTER TABLE gateway ADD COLUMN clone_ms INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()
+def m017_rollouts(db: Database) -> None:
+    """What is rolled out over rings of stores, who was told of it, and what each of them had before."""
+    for statement in (
+        "INSERT INTO counter VALUES ('rollout', 0)",
+        """CREATE TABLE rollout (number INTEGER PRIMARY KEY, what TEXT NOT NULL, value TEXT NOT NULL,
+           plan TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', gateway TEXT NOT NULL DEFAULT '',
+           why TEXT NOT NULL DEFAULT '[]', ring INTEGER NOT NULL DEFAULT 0, begun_ms INTEGER NOT NULL,
+           changed_ms INTEGER NOT NULL, ring_ms INTEGER NOT NULL DEFAULT 0, through_ms INTEGER,
+           former TEXT NOT NULL DEFAULT '', last_version INTEGER)""",
+        """CREATE TABLE rollout_gateway (number INTEGER, tenant TEXT, store TEXT, gateway TEXT, ring INTEGER NOT NULL,
+           version INTEGER NOT NULL, told_ms INTEGER NOT NULL, outcome TEXT NOT NULL DEFAULT 'away', why TEXT NOT NULL
+           DEFAULT '[]', reached_ms INTEGER, before TEXT NOT NULL, accepted INTEGER NOT NULL DEFAULT 0,
+           former TEXT NOT NULL, returned INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (number, tenant, store, gateway))""",
+        "CREATE TABLE rollout_value (name TEXT PRIMARY KEY, op TEXT NOT NULL)",
+    ):
+        db.execute(statement)

@@ -13,7 +13,7 @@ from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health, State
 from sync import erase_messages, event_messages, link, messages, packing, report_messages, signing, topics
 from sync.backoff import Backoff
-from sync.hq import lanes
+from sync.hq import lanes, staging
 from sync.hq.commanding import Commander
 from sync.hq.commits import Commits
 from sync.hq.fileserver import FileServer
@@ -166,6 +166,8 @@ class _Session:
             tasks.create_task(self._remind(), name="hq erasures")
             tasks.create_task(self._files.run(self._hand_out), name="hq files")
             tasks.create_task(self._commander.run(self._command), name="hq commands")
+            rolled = staging.run(self._ledger, self._pulse, self._health, self._now_ms)
+            tasks.create_task(rolled, name="hq roll-outs")
 
     # --- from the gateways ----------------------------------------------------------------------------------
 
@@ -347,11 +349,7 @@ class _Session:
 
     def _look_at_keys(self) -> None:
         if self._signer is not None:
-            state, detail, action = self._signer.outlook(now_ms := self._now_ms())
-            if state not in ("ok", self._signs):
-                log.warning("signing: %s. %s", detail, action)
-            self._signs = state
-            self._health.set("signing", state, now_ms, detail, action)
+            self._signs = self._signer.tell(self._health, self._signs, self._now_ms())
 
     async def _feed_erasures(self, where: Topics) -> bool:
         """Send the next erasures that this gateway was not sent on this connection; False = there are none."""

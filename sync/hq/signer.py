@@ -3,6 +3,7 @@
 docs/keys.md says who keeps which file where. Nothing here writes to the ledger.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError
-from gateway.health import State
+from gateway.health import Health, State
 from sync import signing
 from sync.fields import MAX_MS
 from sync.hq import keyfiles
@@ -22,6 +23,8 @@ from sync.signing import ROLE_OF, Certificate, Role
 # A key counts from the day before it was made: the clocks of shops differ.
 EARLIER_MS = DAY_MS
 WARN_MS = 30 * DAY_MS
+
+log = logging.getLogger(__name__)
 
 _ROOT = "the root key's file, as hq make-root-key wrote it"
 _KEYS = "the file of signing keys, as hq make-signing-keys wrote it"
@@ -45,6 +48,14 @@ class Signer:
         """The message as it travels. `until_ms`: how long it counts, 0 = without end."""
         key = self._by_role[ROLE_OF[leaf]]
         return signing.sign(key.private, key.certificate.number, topic, body, until_ms)
+
+    def tell(self, health: Health, before: State, now_ms: int) -> State:
+        """Say in health how long the keys serve, and in the log where that is another state than `before`."""
+        state, detail, action = self.outlook(now_ms)
+        if state not in ("ok", before):
+            log.warning("signing: %s. %s", detail, action)
+        health.set("signing", state, now_ms, detail, action)
+        return state
 
     def outlook(self, now_ms: int) -> tuple[State, str, str]:
         """How long the keys serve, for health: state, what is so, what to do."""

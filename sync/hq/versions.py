@@ -103,6 +103,8 @@ class Versions(Erasures):
             if version <= newest or version - newest > MAX_LOST:
                 return False
             self._db.execute("UPDATE change SET version = version + ?", (version,))
+            self._db.execute("UPDATE rollout_gateway SET version = version + ?", (version,))
+            self._db.execute("UPDATE rollout SET last_version = last_version + ?", (version,))
             return True
 
     def boot_for(self, boot: int, seen: Seen | None) -> int:

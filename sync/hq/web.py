@@ -46,6 +46,7 @@ BEAT_MS = 10_000  # the page calls itself stale after 25 s, which leaves room fo
 FLEET_MS = 2_000  # between two looks at all gateways: every message of each changes when it was last seen
 FLEET_ROWS = 200  # of the fleet, those who need somebody most; the page finds others by their name
 COMMAND_ROWS = 20
+ROLLOUT_ROWS = 5
 STREAM_ROWS = 200  # what the page keeps in view; older events of a burst are fetched by nobody
 
 _SECURITY = {
@@ -143,6 +144,14 @@ def _add_gateways(app: FastAPI, ledger: Ledger, now_ms: Callable[[], int]) -> No
     async def commands(limit: Rows = 200, gateway: Annotated[str, Query(max_length=100)] = "") -> list[Row]:
         return await asyncio.to_thread(_commands, ledger, limit, gateway)
 
+    @app.get("/api/v1/rollouts")
+    async def rollouts(limit: Rows = 20) -> list[Row]:
+        return await asyncio.to_thread(ledger.rollouts, limit)
+
+    @app.get("/api/v1/rollouts/{number}")
+    async def rollout(number: Annotated[int, InPath(ge=1, le=2**31)]) -> list[Row]:
+        return (await asyncio.to_thread(ledger.rollout_gateways, number))[:MAX_ROWS]
+
 
 def _add_files(app: FastAPI) -> None:
     """The console's own files, and the tokens and fonts that it has in common with a shop's pages."""
@@ -173,11 +182,12 @@ class _Streams:
 
 
 async def _stream(ledger: Ledger, pulse: Pulse, now_ms: Callable[[], int], after: int) -> AsyncIterator[str]:
-    """Server-sent events: `rows` (new events), `fleet` (how gateways do), `commands` (the last), `version` (members
-    or offers changed), `beat`."""
+    """Server-sent events: `rows` (new events), `fleet` (how gateways do), `commands` and `rollouts` (the last),
+    `version` (members or offers changed), `beat`."""
     loop = asyncio.get_running_loop()
     fleet: Row | None = None
     commands: list[Row] | None = None
+    rolled: list[Row] | None = None
     looked_s = loop.time() - FLEET_MS / 1000
     version = -1
     seen = pulse.count - 1  # the first round does not wait
@@ -198,6 +208,10 @@ async def _stream(ledger: Ledger, pulse: Pulse, now_ms: Callable[[], int], after
             if ordered != commands:
                 commands = ordered
                 yield _frame("commands", ordered)
+            rollouts = await asyncio.to_thread(ledger.rollouts, ROLLOUT_ROWS)
+            if rollouts != rolled:
+                rolled = rollouts
+                yield _frame("rollouts", rollouts)
         newest = await asyncio.to_thread(ledger.version)
         if newest != version:
             version = newest

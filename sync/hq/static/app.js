@@ -3,6 +3,7 @@
 import { languages, pick, plain, word, PURPOSES } from "./words.js";
 import * as fleet from "./fleet.js";
 import { say as fleetSay } from "./fleetwords.js";
+import { rollout } from "./rollouts.js";
 import * as view from "./view.js";
 
 const MAX_ROWS = 200; // events kept in the page; older ones are in the ledger
@@ -13,7 +14,7 @@ const SEARCH_MS = 200;
 
 const find = (id) => document.getElementById(id);
 const root = document.documentElement;
-const state = { version: null, live: "connecting", events: [], fleet: null, commands: [], opened: new Set(), members: [], offers: [], down: new Map(), zones: {}, lastId: 0 };
+const state = { version: null, live: "connecting", events: [], fleet: null, commands: [], rollouts: [], opened: new Set(), members: [], offers: [], down: new Map(), zones: {}, lastId: 0 };
 let language = languages.find((one) => one === remembered("language")) ?? (navigator.language.startsWith("de") ? "de" : "en");
 let source = null;
 let staleTimer = 0;
@@ -47,6 +48,7 @@ function drawWords() {
   drawLive();
   drawFleet();
   drawCommands();
+  drawRollouts();
   drawEvents();
   drawMembers();
   drawOffers();
@@ -91,6 +93,12 @@ function drawFleet() {
 function drawCommands() {
   find("commands-h").textContent = fleetSay(language, "commands");
   view.fill(find("command-list"), state.commands, (one) => one.id, (one) => fleet.command(language, one), fleetSay(language, "noCommands"));
+}
+
+function drawRollouts() {
+  find("rollouts").hidden = state.rollouts.length === 0;
+  find("rollouts-h").textContent = fleetSay(language, "rollouts");
+  view.fill(find("rollout-list"), state.rollouts, (one) => String(one.id), (one) => rollout(language, one), "");
 }
 
 function drawEvents() {
@@ -213,6 +221,7 @@ async function connect() {
   source.addEventListener("rows", (message) => { heard(); arrived(JSON.parse(message.data)); });
   source.addEventListener("fleet", (message) => { heard(); loadFleet(JSON.parse(message.data)).catch(reconnect); });
   source.addEventListener("commands", (message) => { heard(); state.commands = JSON.parse(message.data); drawCommands(); drawFleet(); });
+  source.addEventListener("rollouts", (message) => { heard(); state.rollouts = JSON.parse(message.data); drawRollouts(); });
   source.addEventListener("version", (message) => {
     state.version = JSON.parse(message.data).version;
     heard();
