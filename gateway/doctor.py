@@ -205,11 +205,13 @@ def _root(data_dir: Path, thorough: bool) -> list[Finding]:
         unopened = examined(path, *(root.key for root in found)) if thorough else None
     except ConfigError as error:
         if not (data_dir / keys.ROOT).exists() and keys.systemd_brings(keys.ROOT):
-            return [Finding(what, "ok", "systemd brings it; what is stored can be looked at by the service alone")]
+            told = "systemd brings it; what is stored can be looked at by the service alone"
+            return [Finding(what, "ok", told), *_other_keys(data_dir)]
         return [
             Finding(what, "wrong", str(error), "The service does not start like this. docs/keys.md has the ways out.")
         ]
-    findings = [_place(what, found[-1], data_dir)]
+    place = _place(what, found[-1], data_dir)
+    findings = [place, *(_other_keys(data_dir) if place.state == "ok" else ())]
     if unopened:
         told = ", ".join(f"{table} {count}" for table, count in sorted(unopened.items()))
         step = "Headquarters sends them again while the service runs. If it comes back, replace the card."
@@ -228,6 +230,17 @@ def _place(what: str, root: keys.Root, data_dir: Path) -> Finding:
     )
     step = "Let systemd bring it, bound to a TPM: LoadCredentialEncrypted=site.key:... (docs/keys.md)."
     return Finding(what, "missing", found, step)
+
+
+def _other_keys(data_dir: Path) -> list[Finding]:
+    """Whether a thief of the card would find the box's other keys on it, though the root key is elsewhere."""
+    left = keys.beside(data_dir)
+    if not left:
+        return []
+    opens = {"gateway.key": "readers' keys", "tablet.key": "the staff's pages as a manager"}
+    told = "\n".join(f"{data_dir / name}: opens {opens[name]}" for name in left)
+    step = "Let systemd bring these too, then delete the files and have readers' keys pushed anew (docs/keys.md)."
+    return [Finding("Other keys of this box", "missing", f"a thief of the card finds\n{told}", step)]
 
 
 def _erasures(data_dir: Path) -> Finding:

@@ -14,6 +14,7 @@ from gateway.lasting import sync_folder
 ROOT = "site.key"
 NEXT = "site.key.next"  # while the root is changed
 UNIT = Path("/etc/systemd/system/store-gateway.service")
+OTHERS = ("gateway.key", "tablet.key")
 SITE_KEY_BYTES = 32
 GATEWAY_KEY_BYTES = 32  # an X25519 private key: any 32 random bytes
 TABLET_KEY_BYTES = 16  # 128 random bits, and short enough for a QR code that a tablet reads off a screen
@@ -115,6 +116,11 @@ def known_gateway_key(data_dir: Path) -> bytes | None:
     """The same if it was made already, else None: for whoever only looks. Raises ConfigError."""
     path, from_systemd = _path(data_dir, "gateway.key")
     return bytes.fromhex(_read(path, GATEWAY_KEY_BYTES, from_systemd=from_systemd)) if path.exists() else None
+
+
+def beside(data_dir: Path) -> tuple[str, ...]:
+    """Which keys but the root lie in the data folder, where whoever takes the card has them."""
+    return tuple(name for name in OTHERS if (data_dir / name).exists())
 
 
 def copied_identifier_key(path: Path) -> bytes:

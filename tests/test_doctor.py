@@ -21,7 +21,7 @@ from gateway.core.keyring import KeyUse
 from gateway.core.model import ConsentRecord, ConsentState, Member, Notice, Purpose, ShopConfig
 from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError
-from gateway.keys import gateway_key, site_key
+from gateway.keys import gateway_key, site_key, tablet_key
 from gateway.ledgerfile import Ledger, LedgerKind
 from gateway.store import Store
 from tests.rigs.secure import bring
@@ -306,6 +306,29 @@ async def test_the_doctor_says_where_the_root_key_lies(tmp_path: Path, monkeypat
     found = await finding(path, "The key of this box")
     assert (found.state, found.found.startswith("systemd brings it")) == ("ok", True)
     assert not (data / "site.key").exists()
+
+
+async def test_the_doctor_names_the_keys_that_a_thief_of_the_card_would_find(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, data = tmp_path / "g.toml", tmp_path / "data"
+    path.write_text(FILE.format(data=data, port=9))
+    site_key(data)
+    gateway_key(data)
+    tablet_key(data)
+    assert await finding(path, "Other keys of this box") is None, (
+        "all of it is said of the root key, which lies there too"
+    )
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    shutil.move(data / "site.key", credentials / "site.key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    found = await finding(path, "Other keys of this box")
+    assert found.state == "missing"
+    assert "gateway.key: opens readers' keys" in found.found and "tablet.key: opens the staff's pages" in found.found
+    for name in ("gateway.key", "tablet.key"):
+        shutil.move(data / name, credentials / name)
+    assert await finding(path, "Other keys of this box") is None
 
 
 async def test_a_key_on_another_disk_is_said_to_be(tmp_path: Path) -> None:
