@@ -38,7 +38,7 @@ from gateway.heartbeats import Heartbeats
 from gateway.https import Https
 from gateway.installing import Installing
 from gateway.keychain import Keychain
-from gateway.lines import address, name_of, remote_source, verifier
+from gateway.lines import address, name_of, remote_source, snapshots, verifier
 from gateway.operating import Operating
 from gateway.orders import Beside
 from gateway.placing import placed, presence_in
@@ -50,6 +50,7 @@ from gateway.supervise import Supervisor
 from gateway.trials import Begun, Seen, Trials
 from gateway.watchdog import Systemd, Watchdog, looks
 from gateway.works import Works
+from sync.fetchers import Fetchers
 from sync.link import Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
@@ -164,9 +165,10 @@ class Gateway:
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
         self.desk = Desk(self._store, self._flow, clock, self.health)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal, fob)
-        folder = data_dir / "content"
-        self._contents = Contents(self._store, folder, clock, self.health, self._renew, self._wake)
+        self._contents = Contents(self._store, data_dir / "content", clock, self.health, self._renew, self._wake)
         self.operating = self._make_operating(examine)
+        own = config, self._store, self._flow, clock, self.health
+        self._snapshots = snapshots(*own, self._ask, self.operating.surely_ms)
         self._uplink = self._make_uplink(rng)
         self.devices = self._make_devices()
         self.devices.let_go = self._flow.staffing.revoked
@@ -194,6 +196,7 @@ class Gateway:
             await self.operating.commands.start()
             self._supervisor.keep("hq", self._uplink.run)
             self._supervisor.keep("content", self._contents.run)
+            self._supervisor.keep("snapshot", self._snapshots.run)
         self._supervisor.keep("clock", self._tick)
         self._supervisor.keep("sealing", self._resealing.run)
         if self._https is not None:
@@ -347,9 +350,10 @@ class Gateway:
             rng,
             public_key,
             self._with_hq,
-            self._contents,
+            Fetchers(self._snapshots.chunks, self._contents),
             verifier(mqtt, self._store, self._flow.life.times, self._clock),
             *self.operating.ports,
+            None if isinstance(self._clock, InstantClock) else self._snapshots,
         )
         return Uplink(place, transport, *ports)
 

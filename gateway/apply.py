@@ -64,12 +64,15 @@ def apply(tx: Tx, delta: Delta, site_key: bytes, now_ms: int, gateway: str = "")
     `gateway`: our own "tenant/store/id"; keys that are sealed for another one are passed over.
     """
     touched = Touched(version=delta.version)
-    have = tx.hq_version
     if delta.version - delta.parent > MAX_STEP:
         raise PeerError("version_jump")
-    if delta.version <= have or delta.parent != have:
+    fits = tx.place_delta(delta)
+    have = tx.hq_version
+    if delta.version <= have or delta.parent != have or not fits:
         touched.outcome = "stale" if delta.version <= have else "gap"
         return touched
+    if delta.without is not None:
+        tx.left_out_members()
     for change in delta.changes:
         member_id = _about(change)
         if member_id is not None and tx.is_erased(member_id):
@@ -211,6 +214,17 @@ def _recognised(tx: Tx, credentials: tuple[Credential, ...], consents: Consents,
         if verdict.ok or verdict.from_ms > now_ms:  # a grant from the future counts once its time has come
             found.append((credential, verdict.from_ms, verdict.until_ms))
     return tuple(found)
+
+
+def apply_member(tx: Tx, change: Change, site_key: bytes, gateway: str, now_ms: int, touched: Touched) -> None:
+    """One change of a snapshot, which is about a member; of somebody who was erased it changes nothing."""
+    member_id = _about(change)
+    if member_id is None or tx.is_erased(member_id):
+        touched.suppressed += 1
+    elif isinstance(change, BalancePut):
+        tx.put_balance(change, gateway)
+    else:
+        _apply_one(tx, change, site_key, now_ms, touched)
 
 
 def _apply_secret(

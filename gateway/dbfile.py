@@ -18,7 +18,7 @@ from gateway.core.keyring import Sealed
 from gateway.core.model import ShopConfig
 from gateway.core.trial import Steered
 from gateway.core.vault import KEY_BYTES, Vault
-from gateway.errors import ConfigError, SealError
+from gateway.errors import ConfigError, SealError, StoreError
 from gateway.migrations import migrate
 from gateway.records import Tx
 from gateway.tables.catalogue import Catalogue
@@ -69,6 +69,33 @@ def open_file(path: Path, root: bytes, now_ms: int = 0) -> Tx:
         db.close()
         raise
     return tx
+
+
+def open_beside(path: Path, made: Callable[[Database], T]) -> T:
+    """A file of the same tables beside the gateway's own, made if it is not there; `made` is given its connection and
+    brings the keys. Raises StoreError; whatever it held that cannot be opened is to be dropped (`drop_file`)."""
+    with refusals():
+        try:
+            db = _connect(path)
+            migrate(db)
+        except ConfigError as error:
+            raise StoreError(str(error)) from error
+        return made(db)
+
+
+def drop_file(path: Path) -> None:
+    """Delete a file of that kind with its log. Raises OSError."""
+    for name in _SIDE_FILES:
+        path.with_name(path.name + name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """What SQLite or the disk refuses inside, as StoreError."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"the disk refused: {error}") from error
 
 
 def rewrap(path: Path, roots: Sequence[bytes], root: bytes) -> None:

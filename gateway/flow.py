@@ -75,9 +75,7 @@ class Flow:
     ) -> None:
         self._store, self._keychain, self._surfaces = store, keychain, surfaces
         self._clock, self._health = clock, health
-        self._receivers = receivers
-        self._site_key = site_key
-        self._new_id = new_id
+        self._receivers, self._site_key, self._new_id = receivers, site_key, new_id
         self._decisions = Decisions(new_id)
         self.shop = ShopConfig()  # what HQ configured
         works = self._works = Works(store, clock, health, spawn, wake)
@@ -290,6 +288,11 @@ class Flow:
             "owed": [purpose.value for purpose in self._choices.owed_to(member_id)] or None,
         } | {name: value for holder in self._holders.values() for name, value in holder.memory_of(member_id).items()}
 
+    def present(self) -> set[str]:
+        """Of whom a surface or a visit knows something."""
+        held = {member_id for holder in self._holders.values() for member_id in holder.members}
+        return held | self._visits.members | self._stage.members | self.advice.members
+
     # --- in: headquarters and time ---------------------------------------------------------------------------
 
     async def on_hq_change(self, delta: Delta) -> str:
@@ -366,8 +369,7 @@ class Flow:
 
     def _forget_all(self) -> None:
         """Wipe everybody from every surface."""
-        held = {member_id for holder in self._holders.values() for member_id in holder.members}
-        for member_id in self._visits.members | self._stage.members | self.advice.members | held:
+        for member_id in self.present():
             self._forget(member_id)
 
     def _aged(self, stale: Stale) -> None:

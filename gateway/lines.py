@@ -11,8 +11,11 @@ from gateway.config import Config, MqttTable, SourceTable, UplinkTable
 from gateway.core.fob import Live
 from gateway.core.redemption import Times
 from gateway.errors import ConfigError
+from gateway.flow import Flow
 from gateway.health import Health
+from gateway.snapshots import Snapshots
 from gateway.store import Store
+from sync import snapshot_messages
 from sync.link import Address, Transport
 from sync.scanners import RemoteSource
 from sync.topics import Topics
@@ -41,6 +44,20 @@ def remote_source(
     name = f"store-gateway-ears_{who.tenant}_{who.store}_{who.id}_{scanner}"  # no id has an underscore
     place, transport = Topics(who.tenant, who.store, who.id), Transport(address(mqtt), name, rng)
     return RemoteSource(table.receiver, scanner, place, transport, ears, live, clock, health, rng)
+
+
+def snapshots(
+    config: Config,
+    store: Store,
+    flow: Flow,
+    clock: ShopClock | InstantClock,
+    health: Health,
+    ask: Callable[[], None],
+    surely_ms: Callable[[], int],
+) -> Snapshots:
+    """Who takes members from headquarters' snapshots; `ask` and `surely_ms` as it says."""
+    whole = store, config.gateway.data_dir, name_of(config), snapshot_messages.parse_chunk
+    return Snapshots(*whole, clock, health, flow.present, flow.orders.switched, ask, surely_ms)
 
 
 def address(mqtt: MqttTable) -> Address:

@@ -250,6 +250,14 @@ def trials(db: Database) -> None:
         db.execute(statement)
 
 
+@gateway()
+def snapshots(db: Database) -> None:
+    """Which chunks the snapshot of members that is being taken has, by the revision of its manifest."""
+    db.execute(
+        "CREATE TABLE snapshot_chunk (number INTEGER PRIMARY KEY, revision INTEGER NOT NULL, sha256 BLOB NOT NULL)"
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
     with closing(Database(memory=True)) as blank:

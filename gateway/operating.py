@@ -56,7 +56,7 @@ class Operating:
         program = config.gateway.update_command
         remote = Remote(parts, hub, screens, zones, self.collect, self._begin_anew, program, clock, health)
         self.reports = Reporter(health, version, self._waiting, bundle.clean)
-        self.commands = Commands(store, remote, tell, spawn, self._surely_ms, health, version)
+        self.commands = Commands(store, remote, tell, spawn, self.surely_ms, health, version)
 
     @property
     def ports(self) -> tuple[Commands | None, Reporter | None]:
@@ -85,7 +85,7 @@ class Operating:
         self.begins_anew = True
         self._end()
 
-    def _surely_ms(self) -> int:
+    def surely_ms(self) -> int:
         """The latest time that may be trusted. A shop that runs faster than the world is commanded from the world."""
         if not self._clock.world:
             return world_ms()

@@ -72,6 +72,11 @@ class Orders:
             await self.follow(touched)
         return touched.outcome
 
+    async def switched(self, touched: Touched) -> None:
+        """The members of a snapshot count: whoever is here follows at once, all others as they are read."""
+        await self.follow(touched)
+        self.recognition.read_again()
+
     async def follow(self, touched: Touched) -> None:
         """Every part follows, whatever becomes of the others: what a part raises is counted and goes up once all are
         done. What is in memory comes first, and what reads the disk last."""

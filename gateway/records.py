@@ -48,6 +48,7 @@ from gateway.tables.prices import Prices
 from gateway.tables.purchases import PurchaseRows
 from gateway.tables.redemptions import Redemptions
 from gateway.tables.segments import SegmentRules
+from gateway.tables.snapshots import SnapshotRows
 from gateway.tables.staff import StaffRows
 from gateway.tables.stock import Stock
 from gateway.tables.taps import TapsAndKeys
@@ -85,6 +86,7 @@ class Tx(
     StaffRows,
     CommandRows,
     TrialRows,
+    SnapshotRows,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -331,6 +333,8 @@ class Tx(
         )
         for table in ("member", "credential", "purchase"):
             self._db.execute(f"DELETE FROM {table}")
+        self.give_up()
+        self.wipe_beside()
         self.spend_bindings()
         self.wipe_staff()
         self.put_meta("hq_version", "0")

@@ -137,6 +137,7 @@ NO_PERIOD = {
     "catalogue_part": "headquarters' next catalogue, nobody's data; until it is whole, or another one comes",
     "content": "headquarters' bundle and look, nobody's data; a few rows that replace each other",
     "content_part": "headquarters' next bundle, nobody's data; until it is whole, or another one comes",
+    "snapshot_chunk": "hashes of a snapshot's chunks, nobody's data; until it is taken or given up",
     "stock": "nobody's data; until headquarters says otherwise, and bounded in number (gateway.tables.stock)",
     "price": "headquarters' price list, nobody's data",
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",

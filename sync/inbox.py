@@ -8,9 +8,10 @@ from typing import Protocol
 from gateway.core.changes import Delta, EraseReceipt, Erasures
 from gateway.core.command import Command
 from gateway.core.fetching import Piece
+from gateway.core.snapshot import Held, ManifestPart
 from gateway.errors import PeerError
 from gateway.health import Health
-from sync import command_messages, erase_messages, event_messages, messages, pieces, topics
+from sync import command_messages, erase_messages, event_messages, messages, pieces, snapshot_messages, topics
 from sync.event_messages import Ack
 from sync.messages import Head, Seen
 from sync.topics import Topics
@@ -77,6 +78,16 @@ class CommandPort(Protocol):
         """Begin it, or tell again what became of it; settled on return, whatever the effect takes."""
 
 
+class SnapshotPort(Protocol):
+    """Who takes snapshots of the members; `gateway.snapshots` implements it."""
+
+    async def standing(self) -> tuple[bool, int | None, Held | None]:
+        """For `up/req`: whether HQ may send one, the members' version if it is behind, the manifest held whole."""
+
+    async def on_part(self, part: ManifestPart) -> None:
+        """Keep a part of a manifest. Raises PeerError for one that is refused, and StoreError."""
+
+
 class Inbox:
     """One gateway's down topics. Every PeerError ends here, as the counter "hq.dropped.<reason>"."""
 
@@ -89,9 +100,10 @@ class Inbox:
         take_piece: Callable[[Piece], None] | None = None,
         verifier: Verifier | None = None,
         commands: CommandPort | None = None,
+        snapshots: SnapshotPort | None = None,
     ) -> None:
         """`take_piece` None: nothing is ever fetched here. `verifier` None: no signature is looked at. `commands` None:
-        nothing is commanded."""
+        nothing is commanded. `snapshots` None: none are taken."""
         self._flow = flow
         self._link = link
         self._health = health
@@ -108,6 +120,9 @@ class Inbox:
         self._commands = commands
         if commands is not None:
             self._readers[topics.CMD] = self._command
+        self._snapshots = snapshots
+        if snapshots is not None:
+            self._readers[topics.SNAP] = self._snapshot
         if self._verifier.checks:
             self._readers[topics.KEYS] = self._keys
         self._leaves = {place.down(leaf): leaf for leaf in self._readers}
@@ -181,6 +196,10 @@ class Inbox:
     async def _piece(self, payload: bytes) -> None:
         assert self._take_piece is not None
         self._take_piece(pieces.parse_piece(payload))
+
+    async def _snapshot(self, payload: bytes) -> None:
+        assert self._snapshots is not None
+        await self._snapshots.on_part(snapshot_messages.parse_snapshot(payload))
 
     async def _command(self, payload: bytes) -> None:
         assert self._commands is not None

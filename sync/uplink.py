@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gateway.core.changes import EraseReceipt, OutboxRow
 from gateway.core.command import Answer
-from gateway.core.fetching import PIECE_BYTES, Piece, Want
+from gateway.core.fetching import PIECE_BYTES
 from gateway.core.ports import Clock
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, UnavailableError
@@ -21,7 +21,8 @@ from sync import command_messages, erase_messages, event_messages, messages, pie
 from sync.backoff import Backoff
 from sync.confirmed import Confirmed
 from sync.event_messages import Ack
-from sync.inbox import CommandPort, FlowPort, Inbox
+from sync.fetchers import Fetching
+from sync.inbox import CommandPort, FlowPort, Inbox, SnapshotPort
 from sync.link import Transport
 from sync.messages import Head
 from sync.outbox import Ask, Sender
@@ -34,6 +35,8 @@ from sync.verifying import TROUBLES, Verifier
 # HQ whose deltas this version cannot read must not be asked for them every second.
 ASK_EVERY_S = 1.0
 MAX_ASK_EVERY_S = 300.0
+# While a snapshot is taken nothing changes either, and what follows it is to come soon after its switch.
+STAGED_ASK_EVERY_S = 16.0
 # HQ tells its version before the delta that leads to it. Only if nothing at all has come after this time, the
 # delta was lost.
 HEAD_GRACE_S = 2.0
@@ -86,19 +89,6 @@ class Store(Protocol):
         """The number up to which HQ's erasures are done, 0 = none yet."""
 
 
-class Fetching(Protocol):
-    """Who wants files of headquarters; `gateway.contents` implements it."""
-
-    def connected(self) -> None:
-        """The line stands anew: nothing that was asked for before is on its way."""
-
-    async def next_wants(self) -> Sequence[Want]:
-        """The pieces to ask for next; waits until there are any."""
-
-    def take(self, piece: Piece) -> None:
-        """A piece has come. Never blocks."""
-
-
 class Uplink:
     """One gateway's line to HQ. Lives on the event loop; `run` is its only task."""
 
@@ -117,9 +107,10 @@ class Uplink:
         verifier: Verifier | None = None,
         commands: CommandPort | None = None,
         reports: reporting.Reporter | None = None,
+        snapshots: SnapshotPort | None = None,
     ) -> None:
         """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells.
-        `verifier` None: no signature is looked at."""
+        `verifier` None: no signature is looked at. `snapshots` None: members come as deltas alone."""
         self._place = place
         self._transport = transport
         self._store = store
@@ -130,7 +121,8 @@ class Uplink:
         self._fetching = fetching
         self._reports = reports
         take_piece = fetching.take if fetching is not None else None
-        self._inbox = Inbox(place, flow, self, health, take_piece, verifier, commands)
+        self._snapshots = snapshots
+        self._inbox = Inbox(place, flow, self, health, take_piece, verifier, commands, snapshots)
         self._sender = Sender(store.epoch)
         self._underway = Underway(transport.publish)
         self._confirmed = Confirmed(store.acknowledge)
@@ -141,7 +133,7 @@ class Uplink:
         self._head_version = self._head_erase_seq = 0
         self._heads = 0  # of this connection; the first may be one that the broker kept
         self._with_hq = with_hq
-        self._is_connected = False
+        self._is_connected = self._members_behind = False
 
     @property
     def is_there(self) -> bool:
@@ -308,20 +300,24 @@ class Uplink:
         """What the shop works with: HQ's version, and up to where its erasures are done."""
         return await self._store.hq_version(), await self._store.erase_seq()
 
-    async def _request(self) -> tuple[int, int]:
+    async def _request(self) -> tuple[object, ...]:
         self._ask.clear()
         version, erase_seq = have = await self._have()
+        wants, members, held = (False, None, None) if self._snapshots is None else await self._snapshots.standing()
+        self._members_behind = members is not None
         told, seen = (version, self._store.epoch, self._sender.acked, erase_seq), await self._inbox.seen()
-        await self._transport.publish(self._place.up(topics.REQ), messages.req(*told, seen=seen))
-        return have
+        asked = messages.req(*told, seen=seen, snapshots=wants, members=members, snapshot=held)
+        await self._transport.publish(self._place.up(topics.REQ), asked)
+        return *have, members, held
 
     async def _ask_for_gaps(self) -> None:
-        pause_s, asked = ASK_EVERY_S, await self._have()  # _connect has just asked
+        pause_s, asked = ASK_EVERY_S, None  # _connect has just asked
         while True:
             await asyncio.sleep(pause_s)
             await self._ask.wait()
             have = await self._request()
-            pause_s = min(pause_s * 2, MAX_ASK_EVERY_S) if have == asked else ASK_EVERY_S
+            most_s = MAX_ASK_EVERY_S if have[-1] is None else STAGED_ASK_EVERY_S
+            pause_s = min(pause_s * 2, most_s) if have == asked else ASK_EVERY_S
             asked = have
 
     async def _watch_head(self) -> None:
@@ -356,7 +352,7 @@ class Uplink:
                 await asyncio.sleep(PIECE_BYTES / BYTES_PER_S)
 
     def _compare(self, have: int, at_ms: int | None) -> None:
-        if self._heads > 1 and have == self._head_version:
+        if self._heads > 1 and have == self._head_version and not self._members_behind:
             self._with_hq(at_ms)
 
     # --- time and health ------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ RELEASED = [
     "streams",
     "outbox_numbers",
     "trials",
+    "snapshots",
 ]
 
 

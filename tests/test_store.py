@@ -258,6 +258,7 @@ def test_migrations_run_once_and_only_grow() -> None:
         "streams",
         "outbox_numbers",
         "trials",
+        "snapshots",
     ]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER

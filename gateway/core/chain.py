@@ -28,6 +28,7 @@ _PURPOSES = {purpose.value: purpose for purpose in Purpose}
 _STATES = {state.value: state for state in ConsentState}
 _AGES = {age.value: age for age in AgeGate}
 _CLOCKS = {clock.value: clock for clock in ClockQuality}
+SEQ_AT = 1 + [name for name, _ in _FIELDS].index("hq_seq")  # where an entry's list has headquarters' number
 _PURPOSE, _STATE, _AGE, _CLOCK = (
     [name for name, _ in _FIELDS].index(name) for name in ("purpose", "state", "age_gate", "clock")
 )

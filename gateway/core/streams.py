@@ -60,7 +60,7 @@ TYPES = {
         *("points.changed", "profiles.wiped", "redemption.committed", "redemption.released", "redemption.reserved"),
         *("redemption.reversed", "tills.restored"),
         *("config.kept", "config.undone", "settings.kept", "settings.refused", "settings.tried"),
-        *("settings.unchanged", "settings.undone"),
+        *("settings.unchanged", "settings.undone", "snapshot.refused", "snapshot.switched"),
     ),
     Stream.BUSINESS: (
         *("basket.shown", "brand.applied", "brand.refused", "catalogue.applied", "catalogue.refused"),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 
 from gateway.core.changes import DIGEST_BYTES, LedgerEntry
+from gateway.tables.beside import Beside
 from gateway.tables.ledgers import Ledgers
 from gateway.tables.rows import as_json
 
@@ -20,7 +21,7 @@ EDITED = {"outbox": "member_id", "redemption": "member_id"}
 ASKED = "erasure.requested"  # the one event that has to name whom an erasure is about
 
 
-class Erasures(Ledgers):
+class Erasures(Ledgers, Beside):
     """The table `erasure`, and how far headquarters' line of erasures is followed."""
 
     @property
@@ -68,10 +69,15 @@ class Erasures(Ledgers):
         rows = self._all("SELECT digest, seq, at_ms FROM erasure")
         return {row[0]: LedgerEntry(row[0], row[1], row[2]) for row in rows}
 
+    @property
+    def erasure_count(self) -> int:
+        """How many members were erased; it only rises."""
+        return int(self._one("SELECT count(*) FROM erasure")[0])
+
     def members_of(self, digests: Collection[bytes]) -> dict[bytes, str]:
         """Whose digests these are among all members that any table knows. Reads all of them: 2 s for a million."""
         found = {}
-        for table, column in {**dict.fromkeys(CLEARED, "member_id"), **EDITED}.items():
+        for table, column in {**dict.fromkeys((*CLEARED, *self.beside()), "member_id"), **EDITED}.items():
             for (member_id,) in self._all(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"):
                 digest = self.digest(member_id)
                 if digest in digests:
@@ -80,7 +86,8 @@ class Erasures(Ledgers):
 
     def knows(self, member_id: str) -> bool:
         """Whether anything is stored about somebody that an erasure would clear; that they asked for one is not."""
-        if any(self._one(f"SELECT 1 FROM {table} WHERE member_id = ?", member_id) for table in CLEARED):
+        cleared = (*CLEARED, *self.beside())
+        if any(self._one(f"SELECT 1 FROM {table} WHERE member_id = ?", member_id) for table in cleared):
             return True
         others = (table for table in EDITED if table != "outbox")
         if any(self._one(f"SELECT 1 FROM {table} WHERE {EDITED[table]} = ?", member_id) for table in others):
@@ -89,10 +96,12 @@ class Erasures(Ledgers):
         return told is not None
 
     def clear_tables(self, member_id: str) -> dict[str, int]:
-        """Delete a member's rows; how many of each table."""
+        """Delete a member's rows; how many of each table. Tables that stand beside these are not told of."""
         places = {}
         for table in CLEARED:
             places[table] = int(self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id]).rowcount)
+        for table in self.beside():  # last, because the triggers of the others note what they delete
+            self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", [member_id])
         return {table: count for table, count in places.items() if count}
 
     def keep_erasure(self, one: LedgerEntry, places: Mapping[str, int] | None = None) -> None:

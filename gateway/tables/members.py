@@ -78,6 +78,12 @@ class Members(Rows):
         found = map(self._credential, self._all(f"{_CREDENTIAL} WHERE member_id = ?", member_id))
         return tuple(credential for credential in found if credential is not None)
 
+    def learned_in(self, table: str, member_id: str) -> list[tuple[bytes, int]]:
+        """Secrets and learned offsets of a member in a table that stands beside."""
+        rows = self._all(f"{_CREDENTIAL.replace('FROM credential', f'FROM {table}')} WHERE member_id = ?", member_id)
+        found = [one for one in map(self._credential, rows) if one is not None]
+        return [(one.secret, one.offset_s) for one in found if one.offset_s]
+
     def holders(self, after: str, limit: int) -> dict[str, tuple[Credential, ...]]:
         """The next members who hold a credential, in the order of their ids."""
         rows = self._all(

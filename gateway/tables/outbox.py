@@ -149,6 +149,15 @@ class Outbox(Rows):
         """Events that HQ has not confirmed."""
         return int(self._all("SELECT count(*) FROM outbox")[0][0])
 
+    def who_waits(self, kind: str) -> set[str]:
+        """Whom events of this type are about that HQ has not confirmed."""
+        rows = self._all(
+            f"""SELECT DISTINCT member_id FROM outbox WHERE {_of(stream_of(kind))} AND type = ?
+                AND member_id IS NOT NULL""",
+            kind,
+        )
+        return {str(row[0]) for row in rows}
+
     def waiting_about(self, member_id: str) -> list[OutboxRow]:
         """Events about a member that HQ has not confirmed."""
         rows = self._all("SELECT seq, at_ms, type, body FROM outbox WHERE member_id = ? ORDER BY seq", member_id)

@@ -4,7 +4,7 @@ A grant that waits allows nothing. A no that waits is obeyed from the moment whe
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -86,6 +86,11 @@ class ParkedConsents(History, Withdrawals):
             assert notice is not None
             if self._one("SELECT count(*) FROM notice")[0] < MAX_NOTICES:
                 self._put("notice", version=notice.version, language=language, sha256=notice.sha256(language))
+
+    def mirror_notices(self, known: Mapping[tuple[str, str], str]) -> None:
+        """Know these as well, as another database of this shop knows them."""
+        for (version, language), digest in known.items():
+            self._put("notice", version=version, language=language, sha256=digest)
 
     # --- inside ---
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,10 @@ class Rows:
     def identifier_key(self) -> bytes:
         """Under which static identifiers and one-time codes are hashed (32 bytes)."""
         return self._vault.identifier_key
+
+    def lent_vault(self) -> Vault:
+        """Of its own for another thread: it keeps the keys of this moment."""
+        return copy(self._vault)
 
     def count(self, name: str) -> None:
         """Have a counter raised after the commit; `name` is a literal. Nothing here may touch gateway.health."""

@@ -1,6 +1,6 @@
 """What the ledger of withdrawals is to know: changes between given and not given, as keyed hashes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from gateway.core.changes import DIGEST_BYTES, LedgerEntry
 from gateway.core.model import ConsentRecord, Purpose
@@ -42,6 +42,11 @@ class Withdrawals(Ledgers):
         """What the ledger says of a record that ends a consent."""
         digest = self.withdrawal_digest(record.member_id, record.purpose)
         return LedgerEntry(digest, max(record.hq_seq, 0), max(record.given_at_ms, 1))
+
+    def note_withdrawn(self, entries: Iterable[LedgerEntry]) -> None:
+        """What another database of this shop has for the ledger."""
+        for entry in entries:
+            self._note("withdrawals", entry)
 
     def _took_back(self, record: ConsentRecord) -> None:
         self._note("withdrawals", self.withdrawal_entry(record))
