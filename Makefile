@@ -29,7 +29,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.peers
 	$(BIN)/store-gateway bench $(ARGS)
 
-# What a gateway runs, as CycloneDX 1.6 (CONTRIBUTING.md).
+# What a gateway runs, as CycloneDX 1.6 (CONTRIBUTING.md, docs/security.md).
 sbom: $(VENV)/.dev
 	$(BIN)/python -m tools.sbom build/sbom.cdx.json
 

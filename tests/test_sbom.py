@@ -63,7 +63,12 @@ def test_debian_packages_of_the_set_up_and_fonts_of_the_pages_are_in_it(parts: d
     runtime = script[: script.index('if [ "$kind" = dev ]')]
     needed = set(re.findall(r"need\+=\((\S+)\)", runtime))
     assert needed == {"python3", "python3-venv"}
-    for name in needed:
+    packages = sbom.debian(sbom.CONTROL.read_text())
+    required = {name for name, (scope, _) in packages.items() if scope.value == "required"}
+    assert needed < required and "systemd" in required
+    assert {name for name in packages if name not in required} > {"bluez", "chromium", "cage"}
+    assert {name for name, one in parts.items() if one.get("purl", "").startswith("pkg:deb/")} == set(packages)
+    for name in required:
         assert parts[name]["scope"] == "required"
         assert parts[name]["purl"] == f"pkg:deb/debian/{name}"
     licences = {"open-sans": "Apache License", "source-serif": "SIL OPEN FONT LICENSE"}

@@ -24,16 +24,14 @@ ROOT = Path(__file__).parents[1]
 PROJECT = "store-gateway"
 EXTRAS = ("pcsc", "postgres", "parquet")  # what an operator may add to a box or to headquarters
 
-# Which Debian packages a machine needs, and for what. Their versions are those of the machine's own release.
-DEBIAN: Mapping[str, tuple[ComponentScope, str]] = {
-    "python3": (ComponentScope.REQUIRED, "the service (3.11 or newer)"),
-    "python3-venv": (ComponentScope.REQUIRED, "its virtual environment"),
-    "bluez": (ComponentScope.OPTIONAL, "ble: receivers"),
-    "cage": (ComponentScope.OPTIONAL, "a screen on the box itself"),
-    "chromium": (ComponentScope.OPTIONAL, "a screen on the box itself"),
-    "mosquitto": (ComponentScope.OPTIONAL, "a broker of one's own"),
-    "pcscd": (ComponentScope.OPTIONAL, "pcsc: readers"),
-    "postgresql": (ComponentScope.OPTIONAL, "headquarters on PostgreSQL"),
+CONTROL = (
+    ROOT / "systemd" / "deb" / "control"
+)  # which Debian packages a gateway needs; versions are those of its release
+# What an operator may add besides, and for what.
+DEBIAN_EXTRAS: Mapping[str, str] = {
+    "mosquitto": "a broker of one's own",
+    "pcscd": "pcsc: readers",
+    "postgresql": "headquarters on PostgreSQL",
 }
 FONTS = {"Open Sans": "Apache-2.0", "Source Serif": "OFL-1.1"}  # in display/static/fonts
 
@@ -159,15 +157,24 @@ def _licences(installed: metadata.Distribution) -> list[LicenseExpression | Disj
     return [make.make_from_string(told)] if told else []
 
 
+def debian(control: str) -> dict[str, tuple[ComponentScope, str]]:
+    """Whether a gateway needs a Debian package, and for what or how much, by the package's name."""
+    found: dict[str, tuple[ComponentScope, str]] = {}
+    for field, named in re.findall(r"^(Depends|Recommends|Suggests): (.+)$", control, re.MULTILINE):
+        scope = ComponentScope.REQUIRED if field == "Depends" else ComponentScope.OPTIONAL
+        found |= {one.split()[0]: (scope, f"the package {field.lower()}: {one}") for one in named.split(", ")}
+    return found | {name: (ComponentScope.OPTIONAL, what) for name, what in DEBIAN_EXTRAS.items()}
+
+
 def _debian() -> Iterable[Component]:
-    for name, (scope, what) in DEBIAN.items():
+    for name, (scope, what) in debian(CONTROL.read_text(encoding="utf-8")).items():
         yield Component(
             name=name,
             type=ComponentType.APPLICATION,
             bom_ref=f"deb/{name}",
             scope=scope,
             purl=PackageURL("deb", "debian", name),
-            properties=[Property(name="store-gateway:needed-for", value=what)],
+            properties=[Property(name="store-gateway:needed-as", value=what)],
         )
 
 
@@ -192,9 +199,9 @@ def main(arguments: list[str]) -> int:
         return 1
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(written(bill), encoding="utf-8")
-    silent = sorted(one.name for one in bill.components if not one.licenses and one.scope is ComponentScope.REQUIRED)
-    packages = [name for name in silent if name not in DEBIAN]
-    print(f"{out}: {len(bill.components)} components; required ones without a licence: {', '.join(packages) or 'none'}")
+    packages = (one for one in bill.components if one.purl is not None and one.purl.type == "pypi")
+    silent = sorted(one.name for one in packages if not one.licenses and one.scope is ComponentScope.REQUIRED)
+    print(f"{out}: {len(bill.components)} components; required ones without a licence: {', '.join(silent) or 'none'}")
     return 0
 
 
