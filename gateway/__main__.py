@@ -223,8 +223,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         return 0
     table = Table("name", "value", "unit", "goal", "peers", box=None)
     for result in results:
-        peers = ", ".join(f"{name} {value:g}" for name, value in result.peers.items())
-        table.add_row(result.name, f"{result.value:,.2f}", result.unit, result.judged, peers or "-")
+        table.add_row(result.name, f"{result.value:,.2f}", result.unit, result.judged, result.beside)
     out.print(table)
     return 0
 

@@ -17,6 +17,7 @@ PEERS = Path(sys.prefix) / "peers"
 KILLS = 5
 WRITE_S = 1.0
 EVENTS_PER_S = 200  # ten tills and a busy shop
+THINGSBOARD_EVENTS = 20_000  # of a rate: its thread looks five times a second, and fewer would measure that
 
 _PACE = """
 import os, sys, time
@@ -47,15 +48,31 @@ from gateway.dbfile import read_opened
 print(read_opened(Path(sys.argv[1]) / "data" / "kept.db", [bytes(32)], lambda tx: tx.waiting()))
 """
 
-_THINGSBOARD = """
-import logging
+_THINGSBOARD_OPEN = """
+import logging, os, sys
 from threading import Event
 logging.Logger.trace = lambda *_, **__: None  # its own logger has it
 from thingsboard_gateway.storage.sqlite.sqlite_event_storage import SQLiteEventStorage
 storage = SQLiteEventStorage({"data_file_path": sys.argv[1] + "/"}, logging.getLogger("peer"), Event())
+"""
+
+_THINGSBOARD = """
 for number in paced(float(sys.argv[2])):
     if storage.put('{"n": %d}' % number):
         os.write(1, b".")
+"""
+
+_THINGSBOARD_FILLS = """
+import sqlite3, time
+body, count = "x" * int(sys.argv[2]), int(sys.argv[3])
+began = time.monotonic()
+for _ in range(count):
+    storage.put(body)
+with sqlite3.connect(sys.argv[1] + "/data.db") as db:
+    while db.execute("SELECT count(*) FROM messages").fetchone()[0] < count:
+        time.sleep(0.01)
+print(count / (time.monotonic() - began))
+os._exit(0)
 """
 
 _THINGSBOARD_COUNTED = """
@@ -73,17 +90,22 @@ class Writer:
 
 
 OURS = Writer(_PACE + _OURS, _OURS_COUNTED)
-THINGSBOARD = Writer(_PACE + _THINGSBOARD, _THINGSBOARD_COUNTED)
+THINGSBOARD = Writer(_PACE + _THINGSBOARD_OPEN + _THINGSBOARD, _THINGSBOARD_COUNTED)
 
 
-def thingsboard() -> bool:
-    """Whether it is there to be measured."""
-    return (PEERS / "thingsboard_gateway").is_dir()
+def absent() -> str | None:
+    """Why ThingsBoard's storage cannot be measured here, None = it can."""
+    return None if (PEERS / "thingsboard_gateway").is_dir() else "not installed: .ci/setup peers"
 
 
-def lost_per_kill(writer: Writer, kills: int = KILLS) -> float:
+def thingsboard_rate(folder: Path, count: int, size_bytes: int) -> float:
+    """Events a second until so many of this size are in its file, given to it as fast as it takes them."""
+    return float(_output(_THINGSBOARD_OPEN + _THINGSBOARD_FILLS, str(folder), str(size_bytes), str(count)))
+
+
+def lost_per_kill(writer: Writer) -> float:
     """Of the events that were accepted, how many were not there after a kill, on average."""
-    return sum(_lost(writer) for _ in range(kills)) / kills
+    return sum(_lost(writer) for _ in range(KILLS)) / KILLS
 
 
 def _lost(writer: Writer) -> int:
@@ -103,14 +125,12 @@ def _lost(writer: Writer) -> int:
         process.wait()
         if not accepted:
             raise RuntimeError("the writer accepted nothing")
-        counted = subprocess.run(
-            [sys.executable, "-c", writer.counts, folder],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=_environment(),
-        )
-        return max(0, accepted - int(counted.stdout))
+        return max(0, accepted - int(_output(writer.counts, folder)))
+
+
+def _output(program: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=_environment()).stdout
 
 
 def _environment() -> dict[str, str]:

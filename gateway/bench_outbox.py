@@ -9,11 +9,11 @@ import random
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import bench_killed
+from gateway import bench_bridge, bench_killed
 from gateway.bench_card import Card, card
 from gateway.core.model import Event
 from gateway.core.streams import Stream
@@ -40,30 +40,76 @@ MIX = (
     ("visit.left", 12, PATIENT_MS),
     ("sale.identified", 2, 0),
 )
+PEERS_AT = 50  # events a commit: the figures that have a goal
+THINGSBOARD, BRIDGE, SAVING_BRIDGE = "thingsboard", "mosquitto bridge", "mosquitto bridge, autosave_on_changes"
+PEER_BYTES = 330
 GOALS = {"append_per_s_at_50": "at least 30,000", "device_bytes_per_event_at_50": "at most 1,500"}
 
 
 def outbox() -> list[Result]:
-    """Rates, bytes and flushes at so many events a commit."""
+    """Rates, bytes and flushes at so many events a commit; a shop's day; what a kill takes."""
     results = []
+    rates, sizes, absent = _peers()
     for each in PER_COMMIT:
         count = min(EVENTS, each * MOST_COMMITS)
-        rates = [_rate(each, count) for _ in range(ROUNDS)]
-        results.append(_result("append_per_s", each, max(per_s for per_s, _ in rates), "events/s"))
-        results.append(_result("append_per_cpu_s", each, max(per_cpu_s for _, per_cpu_s in rates), "events/CPU s"))
+        found = [_rate(each, count) for _ in range(ROUNDS)]
+        beside = (rates, absent) if each == PEERS_AT else ({}, {})
+        results.append(_result("append_per_s", each, max(per_s for per_s, _ in found), "events/s", *beside))
+        results.append(_result("append_per_cpu_s", each, max(per_cpu_s for _, per_cpu_s in found), "events/CPU s"))
     for each in PER_COMMIT:
         count = min(EVENTS, each * MOST_COMMITS)
         with card() as one:
             size, flushes = asyncio.run(_cost(one, each, count))
-            results.append(_result("device_bytes_per_event", each, size / count, f"bytes {one.how}"))
+            beside = (sizes, absent) if each == PEERS_AT else ({}, {})
+            results.append(_result("device_bytes_per_event", each, size / count, f"bytes {one.how}", *beside))
             if flushes is not None:
                 results.append(_result("flushes_per_event", each, flushes / count, "flushes"))
-    return [*results, *_day(), _killed()]
+    return [*results, *_day(), _killed(absent)]
 
 
-def _result(name: str, each: int, value: float, unit: str) -> Result:
+def _result(
+    name: str,
+    each: int,
+    value: float,
+    unit: str,
+    peers: dict[str, float] | None = None,
+    absent: dict[str, str] | None = None,
+) -> Result:
     name = f"{name}_at_{each}"
-    return Result(name, value, unit, GOALS.get(name, "-"))
+    return Result(name, value, unit, GOALS.get(name, "-"), peers or {}, absent or {})
+
+
+def _peers() -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
+    """Of each that is here its events a second, and its bytes an event where the device counts them; why others are
+    not. Whoever is asked to save each change gets fewer events: it writes all that wait each time."""
+    rates, sizes, absent = dict[str, float](), dict[str, float](), dict[str, str]()
+    fills: list[tuple[str, str | None, int, Callable[[Path, int], float]]] = [
+        (
+            THINGSBOARD,
+            bench_killed.absent(),
+            bench_killed.THINGSBOARD_EVENTS,
+            lambda at, n: bench_killed.thingsboard_rate(at, n, PEER_BYTES),
+        ),
+        (BRIDGE, bench_bridge.absent(), EVENTS, lambda at, n: bench_bridge.rate(at, False, n, bytes(PEER_BYTES))),
+        (
+            SAVING_BRIDGE,
+            bench_bridge.absent(),
+            bench_bridge.EVENTS,
+            lambda at, n: bench_bridge.rate(at, True, n, bytes(PEER_BYTES)),
+        ),
+    ]
+    for name, why, count, fill in fills:
+        if why is not None:
+            absent[name] = why
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            rates[name] = fill(Path(folder), count)
+        with card() as one:
+            before = one.written()
+            fill(one.folder / name.replace(" ", ""), count)
+            if one.stat is not None:
+                sizes[name] = (one.written().size - before.size) / count
+    return rates, sizes, absent
 
 
 def _rate(each: int, count: int) -> tuple[float, float]:
@@ -129,10 +175,14 @@ def commits(day: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
         first = last + 1
 
 
-def _killed() -> Result:
-    peers = {"thingsboard": bench_killed.lost_per_kill(bench_killed.THINGSBOARD)} if bench_killed.thingsboard() else {}
+def _killed(absent: dict[str, str]) -> Result:
+    peers = dict[str, float]()
+    if THINGSBOARD not in absent:
+        peers[THINGSBOARD] = bench_killed.lost_per_kill(bench_killed.THINGSBOARD)
+    if BRIDGE not in absent:
+        peers |= {BRIDGE: bench_bridge.lost_per_kill(False), SAVING_BRIDGE: bench_bridge.lost_per_kill(True)}
     ours = bench_killed.lost_per_kill(bench_killed.OURS)
-    return Result("lost_per_kill", ours, f"events of {bench_killed.EVENTS_PER_S}/s", "at most 0", peers)
+    return Result("lost_per_kill", ours, f"events of {bench_killed.EVENTS_PER_S}/s", "at most 0", peers, absent)
 
 
 def _day() -> list[Result]:

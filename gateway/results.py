@@ -11,13 +11,15 @@ _BOUND = re.compile(r"(?:.*: )?(at most|at least|below|under) (a third|\d[\d.,]*
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`goal` is what the value should be, in words; `peers` are others' values from the same run."""
+    """`goal` is what the value should be, in words; `peers` are others' values from the same run, and `absent` says of
+    those that could not be measured why."""
 
     name: str
     value: float
     unit: str
     goal: str
     peers: dict[str, float] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Literal["reached", "missed", ""]:
@@ -37,6 +39,12 @@ class Result:
     def judged(self) -> str:
         """The goal with the verdict, to be read."""
         return f"{self.goal}: {self.verdict}" if self.verdict else self.goal
+
+    @property
+    def beside(self) -> str:
+        """The peers, to be read."""
+        measured = [f"{name} {value:g}" for name, value in self.peers.items()]
+        return ", ".join([*measured, *(f"{name} - ({why})" for name, why in self.absent.items())]) or "-"
 
     def as_dict(self) -> dict[str, Any]:
         """As printed by --json."""

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gateway import bench, bench_killed, bench_outbox
+from gateway import bench, bench_bridge, bench_killed, bench_outbox
 from gateway.bench_outbox import Arrival, arrivals, commits
 from gateway.store import MAX_GROUP
 
@@ -16,7 +16,11 @@ def test_it_prints_rates_and_costs_by_events_a_commit(monkeypatch: pytest.Monkey
     monkeypatch.setattr(bench_outbox, "ROUNDS", 1)
     monkeypatch.setattr(bench_outbox, "DAY_EVENTS", 400)
     monkeypatch.setattr(bench_outbox, "DAY_MS", 14 * 60_000)
+    monkeypatch.setattr(bench_bridge, "EVENTS", 20)
+    monkeypatch.setattr(bench_bridge, "KILL_EVENTS", 10)
+    monkeypatch.setattr(bench_bridge, "KILLS", 1)
     monkeypatch.setattr(bench_killed, "KILLS", 1)
+    monkeypatch.setattr(bench_killed, "THINGSBOARD_EVENTS", 100)
     monkeypatch.setattr(bench_killed, "WRITE_S", 0.1)
     figures = {figure.name: figure for figure in bench.run("outbox")}
     for each in bench_outbox.PER_COMMIT:
@@ -28,6 +32,9 @@ def test_it_prints_rates_and_costs_by_events_a_commit(monkeypatch: pytest.Monkey
     assert figures["device_bytes_per_event_at_50"].goal == "at most 1,500"
     assert figures["day_device_mb"].goal == "at most 150"
     assert figures["lost_per_kill"].value == 0
+    peers = {bench_outbox.THINGSBOARD, bench_outbox.BRIDGE, bench_outbox.SAVING_BRIDGE}
+    for name in ("append_per_s_at_50", "lost_per_kill"):
+        assert figures[name].peers.keys() | figures[name].absent.keys() == peers, "each has a figure or a reason"
     flushes = [figure.value for name, figure in figures.items() if name.startswith("flushes")]
     if flushes:
         costs = [figures[f"device_bytes_per_event_at_{each}"].value for each in bench_outbox.PER_COMMIT]

@@ -18,6 +18,7 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 CLOCK_READERS = {
     "drivers/reader.py",
     "gateway/__main__.py",
+    "gateway/bench_bridge.py",
     "gateway/bench_outbox.py",
     "gateway/bench_consent.py",
     "gateway/bench_decide.py",

@@ -12,8 +12,15 @@ def test_a_result_is_printed_with_everything() -> None:
         "unit": "us",
         "goal": "at most 5",
         "peers": {"peer": 2.0},
+        "absent": {},
         "verdict": "reached",
     }
+
+
+def test_a_peer_that_is_not_there_says_why() -> None:
+    assert Result("a", 1.0, "", "-").beside == "-"
+    found = Result("a", 1.0, "", "-", {"one": 2.5}, {"another": "not installed"})
+    assert found.beside == "one 2.5, another - (not installed)"
 
 
 @pytest.mark.parametrize(
