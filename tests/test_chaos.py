@@ -1,7 +1,8 @@
 """kill -9 of gateway, broker and headquarters under load: HQ holds every event that the store had committed, each once.
 
 First the whole product with a simulated shop; then its store and line alone, with more events than any shop has.
-`CHAOS_KILLS`, `CHAOS_BROKER_KILLS`, `CHAOS_ANY_KILLS` and `CHAOS_SEED` set the length; `make chaos` runs the long form.
+`CHAOS_KILLS`, `CHAOS_BROKER_KILLS`, `CHAOS_ANY_KILLS` and `CHAOS_SEED` set the length; `make chaos` runs the long form,
+which says as it goes how far it came, and keeps that in the file `CHAOS_TALLY`.
 """
 
 import collections
@@ -23,6 +24,8 @@ KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
 BROKER_KILLS = int(os.environ.get("CHAOS_BROKER_KILLS", "2"))
 ANY_KILLS = int(os.environ.get("CHAOS_ANY_KILLS", "6"))
 SEED = seed("CHAOS_SEED")
+TALLY = os.environ.get("CHAOS_TALLY")  # a file that keeps how far it came, also if the run is cut
+TALLY_EVERY = 20
 LONG_EVERY, AWAY_S = 3, (3.0, 5.0)  # of the broker's kills: it stays away, and the gateway is killed meanwhile
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120 + 15 * (KILLS + BROKER_KILLS + ANY_KILLS))]
@@ -40,6 +43,14 @@ READERS = (
 )
 
 Rows = dict[int, tuple[str, str]]
+
+
+def note(line: str) -> None:
+    """Say it as it goes (`pytest -s`), and keep it."""
+    print(line, flush=True)
+    if TALLY:
+        with Path(TALLY).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 def committed(data: Path) -> tuple[int, Rows]:
@@ -120,14 +131,21 @@ def test_no_kill_of_anything_loses_or_doubles_one_of_300_events_a_second(tmp_pat
                 one = busy.gateway if victim == "gateway" else busy.hq
                 one.kill()
                 one.start()
+            if sum(kills.values()) % TALLY_EVERY == 0:
+                done = sum(kills.values())
+                note(
+                    f"seed {SEED}, {done} kills: {busy.told.accepted} told to be committed, {busy.received()} received"
+                )
         highest = busy.drain()
         told = busy.told
         held = busy.held()
-    tell(
+    line = (
         f"seed {SEED}, {EVENTS_PER_S} events/s, {sum(kills.values())} kills ({dict(sorted(kills.items()))}): "
         f"told to be committed {told.accepted}, committed {highest}, unique at headquarters {held.unique}, "
         f"lost {highest - held.unique}, doubled {held.rows - held.unique}, sent again {told.published - highest}"
     )
+    note(line)
+    tell(line)
     assert told.accepted <= highest
     assert highest > 50 * ANY_KILLS
     assert held == Held(highest, highest, 1, highest, 1, 0)

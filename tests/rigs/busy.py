@@ -18,7 +18,7 @@ EVENTS_PER_S = 300
 # The highest number that an event was ever given: of those that wait, and of those that were deleted.
 NEWEST = """SELECT max((SELECT coalesce(max(seq), 0) FROM outbox),
             (SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'last_number'))"""
-DRAIN_S = 300.0
+DRAIN_S = 1_200.0  # most of what a thousand kills leave: the line seldom stands while they last
 SETTLE_S = 0.5  # many times what an event takes to its commit
 
 
@@ -121,6 +121,12 @@ class Busy:
             (highest,) = db.execute(NEWEST).fetchone()
             (waiting,) = db.execute("SELECT count(*) FROM outbox WHERE seq <= ?", [upto]).fetchone()
         return highest, waiting
+
+    def received(self) -> int:
+        """How many events headquarters has so far."""
+        with closing(sqlite3.connect(f"file:{self.hq_db}?mode=ro", uri=True)) as db:
+            (rows,) = db.execute("SELECT count(*) FROM event").fetchone()
+        return int(rows)
 
     def held(self) -> Held:
         with closing(sqlite3.connect(f"file:{self.hq_db}?mode=ro", uri=True)) as db:
