@@ -1,11 +1,13 @@
 """Several processes of headquarters on one PostgreSQL: each event once, and somebody leads whoever is killed."""
 
 import asyncio
+import json
 import random
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
+from urllib.request import urlopen
 
 import pytest
 
@@ -50,16 +52,26 @@ def boot(ledger: Ledger) -> int:
     return int(ledger._read("SELECT boot FROM hq")[0]["boot"])
 
 
+def hears(page: str, leads: bool) -> bool:
+    """Whether a process has subscribed: to events, and to all else if it leads. What is sent before is lost, and sent
+    again after waits that double up to 160 s."""
+    with urlopen(f"{page}healthz", timeout=60) as answer:
+        told = json.load(answer)
+    return told["parts"].get("events") == told["parts"].get("broker") == "ok" and ("broker" in told["said"]) != leads
+
+
 @asynccontextmanager
-async def process(url: Url, broker: Broker, *how: str) -> AsyncIterator[Process]:
-    """`hq serve` as a program of its own, from its first word on."""
+async def process(url: Url, broker: Broker, *how: str, leads: bool) -> AsyncIterator[Process]:
+    """`hq serve` as a program of its own, from when it hears gateways."""
     words = ("-m", "gateway", "hq", "serve", "--db", url.text, "--port", "0", "--mqtt-port", str(broker.port), *how)
     one = await asyncio.create_subprocess_exec(sys.executable, *words, stderr=PIPE)
     assert one.stderr is not None
     while b"http://" not in (line := await one.stderr.readline()):
         assert line, "it ended"
+    page = line[line.index(b"http://") :].split()[0].decode()
     drained = asyncio.create_task(one.stderr.read())
     try:
+        await until(lambda: hears(page, leads))
         yield one
     finally:
         if one.returncode is None:
@@ -73,20 +85,21 @@ async def process(url: Url, broker: Broker, *how: str) -> AsyncIterator[Process]
 @pytest.mark.parametrize("killed", ["leader", "other"] if postgres.EVERYWHERE else ["leader"])
 async def test_who_is_killed_under_load_is_followed_and_every_event_is_held_once(killed: str, url: Url) -> None:
     with Broker("mosquitto") as broker, closing(Ledger(url)) as ledger:
-        async with process(url, broker, "--share") as leader:
-            await until(lambda: not ledger.hold(duties.LEADS))
-            async with process(url, broker, "--share") as other:
-                fleet = Fleet(Plan(10, "sim", 4.0), Address("127.0.0.1", broker.port), day, ShopClock())
-                running = asyncio.create_task(fleet.run())
-                await until(lambda: fleet.tally.acknowledged > 60)
-                before = boot(ledger)
-                (leader if killed == "leader" else other).kill()
-                ledger.record_ops([{"op": "learning.put", "body": {"on": False}}])
-                await running
-                if killed == "leader":
-                    await until(lambda: boot(ledger) == before + 1)
-                else:
-                    assert boot(ledger) == before
+        async with (
+            process(url, broker, "--share", leads=True) as leader,
+            process(url, broker, "--share", leads=False) as other,
+        ):
+            fleet = Fleet(Plan(10, "sim", 4.0), Address("127.0.0.1", broker.port), day, ShopClock())
+            running = asyncio.create_task(fleet.run())
+            await until(lambda: fleet.tally.acknowledged > 60)
+            before = boot(ledger)
+            (leader if killed == "leader" else other).kill()
+            ledger.record_ops([{"op": "learning.put", "body": {"on": False}}])
+            await running
+            if killed == "leader":
+                await until(lambda: boot(ledger) == before + 1)
+            else:
+                assert boot(ledger) == before
         assert {store.memory.epoch: (40, 1, 40) for store in fleet.stores} == ledger.held("sim")
         assert fleet.tally.committed == fleet.tally.acknowledged == 400
 
