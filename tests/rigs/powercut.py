@@ -55,6 +55,8 @@ class PowerCut:
     def restore(self) -> None:
         """The power is back: the card is as the cut left it."""
         _run("umount", str(self.card))
+        # A new file: a mount that somebody's namespace still holds would be found again, with what it has in memory.
+        self._image.unlink()
         _run("cp", "--sparse=always", str(self._copy), str(self._image))
         self._mount(self._image, self.card)
 
