@@ -276,11 +276,11 @@ async def test_a_roll_out_shows_how_far_it_is_and_why_it_stopped(tmp_path: Path)
         await expect(shown).to_contain_text("Configuration (no. 1)")
         await expect(shown.locator(".pill")).to_have_text("ring 1 under way")
         await expect(shown.locator(".rings li")).to_have_text(
-            ["Ring 1 (munich-1): 1 not connected", "Ring 2 (all): has what it had"]
+            ["Ring 1 (munich-1): 1 not reached yet", "Ring 2 (all): has what it had"]
         )
         ledger.take_step(number, 1, Step("stop", "failures", "acme/munich-1/gw-1", ("undone", "zones")), NOW_MS)
         pulse.ring()
         await expect(shown.locator(".reason")).to_contain_text("acme/munich-1/gw-1: undone, zones. On or back")
         await page.click("#language")
         await expect(shown.locator(".pill")).to_have_text("bei Ring 1 gestoppt")
-        await expect(shown.locator(".rings li").first).to_have_text("Ring 1 (munich-1): 1 nicht verbunden")
+        await expect(shown.locator(".rings li").first).to_have_text("Ring 1 (munich-1): 1 noch nicht erreicht")

@@ -199,14 +199,14 @@ async def test_nothing_is_confirmed_that_was_not_committed(tmp_path: Path, monke
             await until(lambda: gateway.acked == 3)
             full = True
 
-            real = hq.ledger.ingest
+            real = hq.ledger.ingest_all
 
-            def ingest(*values: Any) -> int:
+            def ingest(*values: Any) -> Any:
                 if full:
                     raise StoreError("no space left")
                 return real(*values)
 
-            monkeypatch.setattr(hq.ledger, "ingest", ingest)
+            monkeypatch.setattr(hq.ledger, "ingest_all", ingest)
             boot = gateway.hq_boot
             await gateway.send(4, 6)
             await until(lambda: hq.health.counts.get("hq.lost", 0) >= 1)
