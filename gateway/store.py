@@ -101,13 +101,17 @@ class Store:
         self.identifier_key = self._tx.identifier_key
         # Open as long as the database is: closing it would end the locks that SQLite holds on the same file.
         self._file = os.open(path, os.O_RDWR)
+        self._folder = path.parent
         restored = lastrun.is_backup(self._tx, path.parent)
+        behind = lastrun.is_behind(self._tx, path.parent)
         with contextlib.suppress(OSError, sqlite3.Error):  # a full disk must not keep the service from its start
             lastrun.begin(self._tx, path.parent)
         with self._db.atomic():
             self.recovery = erasures.recover(self._tx, self._erasures)
             self.withdrawn_again = withdrawals.recover(self._tx, self._withdrawals)
-            is_old = restored or self.recovery.erased > 0 or self.withdrawn_again.older
+            unknown = self.recovery.erased > 0 or self.withdrawn_again.older
+            # What the power took between a ledger and its commit is no backup: the numbers since were never given.
+            is_old = restored or (unknown and behind) or self.withdrawn_again.doubt
             if is_old or self._tx.meta("epoch") is None:
                 _begin_anew(self._tx, new_epoch, now_ms, restored=is_old)
         with contextlib.suppress(OSError):
@@ -281,14 +285,21 @@ class Store:
     def _commit_together(self, group: list[_Job]) -> None:
         with self._db.atomic():
             ended = [self._attempt(job) for job in group]
-            self._write_ledgers()
+            steps = self._write_ledgers()
         _settle(ended)
+        if steps:
+            with contextlib.suppress(OSError):  # then a backup of this run may be taken for a step that was torn
+                lastrun.end(self._tx, self._folder)
 
-    def _write_ledgers(self) -> None:
-        """On the disk before the commit: never do they know less than the database."""
+    def _write_ledgers(self) -> bool:
+        """On the disk before the commit: never do they know less than the database. False = there was nothing."""
         news = self._tx.take_news()
+        if not news:
+            return False
+        lastrun.count_step(self._tx)
         self._erasures.append([entry for ledger, entry in news if ledger == "erasures"])
         withdrawals.append(self._tx, self._withdrawals, [entry for ledger, entry in news if ledger == "withdrawals"])
+        return True
 
     def _attempt(self, job: _Job) -> _Settled:
         """One work inside its savepoint: its own mistake takes back its own writes and nobody else's."""

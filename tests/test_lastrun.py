@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway import lastrun
-from gateway.core.model import Event
+from gateway.core.model import ConsentRecord, ConsentState, Event, Member, Purpose
 from gateway.core.redemption import Lease
 from gateway.dbfile import open_file
+from gateway.records import Tx
 from gateway.store import Store
 
 KEY = bytes(32)
@@ -67,6 +68,60 @@ def test_a_full_disk_keeps_the_mark_of_the_run_before(
     assert opened(tmp_path, "b") == "a"
     monkeypatch.undo()
     assert opened(tmp_path, "c") == "a"
+
+
+def leave(tx: Tx, what: str) -> None:
+    """m1 is erased, or takes back a consent."""
+    if what == "erasure":
+        tx.erase_member("m1", 2, 6)
+    else:
+        record = ConsentRecord("c2", "m1", Purpose.RECOGNISE_BLE, ConsentState.WITHDRAWN, 9, hq_seq=4)
+        tx.take_consent(record, 9)
+
+
+async def with_member(folder: Path) -> Store:
+    """A run in which m1 came, and an event was told."""
+    store = Store(folder / "gateway.db", "a" * 32, KEY)
+    record = ConsentRecord("c1", "m1", Purpose.RECOGNISE_BLE, ConsentState.GIVEN, 1, hq_seq=3)
+    await store.run(lambda tx: (tx.put_member(Member("m1")), tx.take_consent(record, 1)))
+    await store.run(lambda tx: tx.emit(Event("visit.left", 1, {})))
+    return store
+
+
+@pytest.mark.parametrize("what", ["erasure", "withdrawal"])
+async def test_a_step_that_the_power_took_half_is_no_backup(tmp_path: Path, what: str) -> None:
+    """Its ledger is on the disk and its commit is not: headquarters may have the events before it, so they keep their
+    names."""
+    store = await with_member(tmp_path)
+
+    def torn(tx: Tx) -> None:
+        leave(tx, what)
+        store._write_ledgers()
+        raise RuntimeError("the power is gone")
+
+    with pytest.raises(RuntimeError):
+        await store.run(torn)
+    store.close()
+    store = Store(tmp_path / "gateway.db", "b" * 32, KEY)
+    assert (store.epoch, store.recovery.erased + store.withdrawn_again.again) == ("a" * 32, 1)
+    assert [row.seq for row in await store.outbox_after(0, 1)] == [1]
+    store.close()
+    assert opened(tmp_path, "c") == "a"
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "of an older release"])
+@pytest.mark.parametrize("what", ["erasure", "withdrawal"])
+async def test_a_backup_of_the_same_run_begins_another_one(tmp_path: Path, what: str, counted: bool) -> None:
+    store = await with_member(tmp_path)
+    await store.purge()
+    backup = (tmp_path / "gateway.db").read_bytes()
+    await store.run(lambda tx: leave(tx, what))
+    store.close()
+    (tmp_path / "gateway.db").write_bytes(backup)
+    if not counted:
+        mark = (tmp_path / lastrun.NAME).read_text().split()[0]
+        (tmp_path / lastrun.NAME).write_text(mark)
+    assert opened(tmp_path, "b") == "b"
 
 
 async def test_numbers_that_headquarters_has_and_nobody_here_gave_begin_another_outbox(tmp_path: Path) -> None:
