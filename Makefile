@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-brokers fuzz check bench chaos drain powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
+.PHONY: demo test test-brokers fuzz check bench chaos drain fleet powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -46,6 +46,11 @@ chaos: $(VENV)/.dev
 # Seven days of 20,000 events that waited go up; a short form is in `make test`.
 drain: $(VENV)/.dev
 	DRAIN_EVENTS=140000 $(BIN)/python -m pytest tests/test_drain.py -s --timeout 3600 $(ARGS)
+
+# 1,000 stores on one Mosquitto and two processes of headquarters on PostgreSQL, without a kill and with each of them killed; a short
+# form is in `make test`. docs/scale.md has what came out.
+fleet: $(VENV)/.dev
+	FLEET_STORES=1000 FLEET_MINUTES=3 $(BIN)/python -m pytest tests/test_fleet_shared.py -s $(ARGS)
 
 # 200 power cuts while the store writes, as root; a short form is in `make test`.
 powercuts: $(VENV)/.dev

@@ -406,6 +406,27 @@ async def test_roll_outs_are_shown_with_who_was_told(client: httpx.AsyncClient, 
     assert (await client.get("/api/v1/rollouts/none")).status_code == 422
 
 
+async def test_all_open_pages_share_a_look_at_the_fleet_and_a_long_one_is_seldom(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def look(of: Ledger, now_ms: int) -> dict[str, int]:
+        looks.append(now_ms)
+        return {"all": len(looks)}
+
+    monkeypatch.setattr(web, "_fleet", look)
+    shared = web._Looks(ledger, lambda: 5)
+    assert await asyncio.gather(*(shared.fleet() for _ in range(8))) == [{"all": 1}] * 8
+    monkeypatch.setattr(web, "FLEET_MS", 0)
+    monkeypatch.setattr(web, "FLEET_PAUSE", 1e9)
+    again = web._Looks(ledger, lambda: 6)
+    assert [await again.fleet() for _ in range(3)] == [{"all": 2}] * 3, "it took some time, and that is waited for"
+    monkeypatch.setattr(web, "FLEET_PAUSE", 0)
+    often = web._Looks(ledger, lambda: 7)
+    assert [await often.fleet() for _ in range(2)] == [{"all": 3}, {"all": 4}]
+
+
 async def test_commands_are_shown_with_what_became_of_them(client: httpx.AsyncClient, ledger: Ledger) -> None:
     ledger.saw_state(SHOP, messages.State(True, 1, EPOCH, 0, b"k" * 32), NOW_MS)
     ledger.order_command(SHOP, "c-1", "blink", {"screen": "coffee"}, NOW_MS, NOW_MS + 1)

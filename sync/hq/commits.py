@@ -5,7 +5,7 @@ A commit costs a flush of the disk, or a way to the server and its writers' lock
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -44,8 +44,8 @@ class Commits:
         return await self.do_with_others(lambda _: [alone()], None)
 
     async def do_with_others(self, run: Callable[[Sequence[A]], Sequence[T | PeerError]], argument: A) -> T:
-        """The same for work that is cheaper for many: `run` gets the arguments that wait and returns what came of each,
-        in its order. If it raises a PeerError, all that it did is taken back, and it is called again for each alone."""
+        """The same for work that is cheaper for many: `run`, a transaction by itself, gets the arguments that wait and
+        returns what came of each, in its order. If it raises a PeerError it is called again for each alone."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((_Work(run, argument), done))
         if self._running is None or self._running.done():
@@ -67,11 +67,13 @@ class Commits:
                     done.set_result(one)
 
     def _commit(self, works: Sequence[_Work]) -> list[Any]:
-        told: list[Any] = []
+        groups = [(run, [one.argument for one in alike]) for run, alike in groupby(works, key=lambda work: work.run)]
+        if len(groups) == 1 < len(works):
+            with suppress(PeerError):
+                run, arguments = groups[0]
+                return list(run(arguments))
         with self._together():
-            for run, alike in groupby(works, key=lambda work: work.run):
-                told += _outcomes(run, [work.argument for work in alike])
-        return told
+            return [outcome for run, arguments in groups for outcome in _outcomes(run, arguments)]
 
 
 def _outcomes(run: Callable[[Sequence[Any]], Sequence[Any]], arguments: Sequence[Any]) -> Sequence[Any]:

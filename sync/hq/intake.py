@@ -25,9 +25,10 @@ from sync.hq.redemptions import TOLD, Redemptions
 from sync.hq.settings import SettingsReports
 from sync.topics import Topics
 
-# Gateways come from topics that anybody with broker access can invent. 10,000 rows are 2 MB; a chain with more
-# stores needs more than a reference HQ.
-MAX_GATEWAYS = 10_000
+# Gateways come from topics that anybody with broker access can invent. A chain of 10,000 shops has room for as many
+# boxes again, of those that were replaced or set up for a trial; rows, reports and what a session keeps in mind are
+# 2 KB each, and a look at all of them takes 60 MB and a second.
+MAX_GATEWAYS = 20_000
 
 POINTS = stream_of(CHANGED)  # a step of points counts once its stream is whole up to it
 BOUND = "credential.bound"  # the event that a shop tells when somebody used a one-time code

@@ -6,7 +6,7 @@ are counted in a transaction have no gaps and become visible in their order.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from threading import Lock, RLock
 from typing import Any
@@ -31,8 +31,8 @@ _SETTINGS = (
     "SET synchronous_commit = on",  # what is acknowledged is on the disk, whatever the server's default
     "SET default_transaction_isolation = 'read committed'",  # after the lock, each statement sees all that is committed
 )
-_LINE = (0x5347, 1)  # "SG": advisory locks are numbers that all programs of a database have in common
-_DUTIES = 0x5348
+_LINE, _DUTIES = 0x5347, 0x5348  # "SG": advisory locks are numbers that all programs of a database have in common
+_BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({_LINE}, 1)".encode()  # one way to the server for both
 
 # The tables of the first release that knows PostgreSQL, as SQLite's migrations make them; later ones run on both.
 FIRST = "m011_plain_columns"
@@ -75,11 +75,13 @@ class Postgres:
                 return
             self._writing = self._within = _alive(self._url, self._writing)
             try:
-                with self._writing.transaction():
-                    self._writing.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LINE)
-                    yield
+                self._writing.execute(_BEGIN, prepare=False)
+                yield
+                self._writing.commit()
             finally:
                 self._within = None
+                with suppress(psycopg.Error):  # what went wrong is told already
+                    self._writing.rollback()
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> Cursor[TupleRow]:
         assert self._writing is not None

@@ -57,6 +57,12 @@ class Broker(broker.Broker):
         self.start()
         return self
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def __exit__(self, *_: object) -> None:
         self.stop()
         self._directory.cleanup()

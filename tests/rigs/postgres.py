@@ -40,9 +40,9 @@ needs_postgres = pytest.mark.skipif(BIN is None, reason="PostgreSQL's server is 
 
 
 class Server:
-    """A server of its own. Nothing in it outlives the tests, so it never waits for a disk."""
+    """A server of its own. Nothing in it outlives the tests, so it waits for no disk, but where that is measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits_for_disk: bool = False) -> None:
         assert BIN is not None
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._free: list[Url] = []
@@ -51,7 +51,11 @@ class Server:
             shutil.chown(self.folder, user)
         make = [BIN / "initdb", "-D", "data", "-U", "hq", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(make, cwd=self.folder, user=user, check=True, stdout=subprocess.DEVNULL)
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), "fsync": "off"}
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "on" if waits_for_disk else "off",
+        }
         given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -71,6 +75,13 @@ class Server:
         """A database for one test, as good as new: a new one takes most of a second."""
         return self._free.pop() if self._free else self.new()
 
+    def size(self, url: Url) -> int:
+        """Bytes of a database with its indexes."""
+        with psycopg.connect(url.text) as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        assert row is not None
+        return int(row[0])
+
     def give_back(self, url: Url) -> None:
         """Nothing of the test stays in it."""
         with psycopg.connect(url.text, autocommit=True) as connection:
@@ -82,8 +93,9 @@ class Server:
 
     def stop(self) -> None:
         """At once: nobody needs what is in it."""
-        self.process.send_signal(signal.SIGQUIT)
-        self.process.wait(10)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _url(self, name: str) -> str:
