@@ -38,7 +38,7 @@ from gateway.heartbeats import Heartbeats
 from gateway.https import Https
 from gateway.installing import Installing
 from gateway.keychain import Keychain
-from gateway.lines import address, name_of, remote_source, snapshots, verifier
+from gateway.lines import name_of, remote_source, snapshots, transport, verifier
 from gateway.operating import Operating
 from gateway.orders import Beside
 from gateway.placing import placed, presence_in
@@ -51,7 +51,6 @@ from gateway.trials import Begun, Seen, Trials
 from gateway.watchdog import Systemd, Watchdog, looks
 from gateway.works import Works
 from sync.fetchers import Fetchers
-from sync.link import Transport
 from sync.topics import Topics
 from sync.uplink import Uplink
 
@@ -125,7 +124,7 @@ class Gateway:
         data_dir = config.gateway.data_dir
         self._tablet_key = keys.tablet_key(data_dir)
         self._gateway_key = keys.gateway_key(data_dir)
-        self._store = begun.store
+        self._store, self._local = begun.store, begun.local
         identifier_key = self._store.identifier_key
         self._supervisor = Supervisor(clock, self.health, rng)
         self._hub = Hub(clock, self.health, faults.ears(config))
@@ -340,7 +339,7 @@ class Gateway:
             self.health.set("hq", "ok", self._clock.now_ms(), "works alone: no [mqtt] in the configuration")
             return None
         place = Topics(who.tenant, who.store, who.id)
-        transport = Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng)
+        line = transport(self._config, self._local, rng)
         public_key = sealing.public_key(self._gateway_key)
         ports = (
             self._store,
@@ -355,7 +354,7 @@ class Gateway:
             *self.operating.ports,
             None if isinstance(self._clock, InstantClock) else self._snapshots,
         )
-        return Uplink(place, transport, *ports)
+        return Uplink(place, line, *ports)
 
     async def _answer_hq(self, answer: Answer, bundle: bytes | None) -> None:
         if self._uplink is not None:

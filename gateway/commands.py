@@ -3,6 +3,7 @@
 What the kinds do is gateway.remote's; how answers travel, sync.uplink's. Lives on the event loop.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Commands:
         self._health = health
         self._version = version
         self._in_hand = 0
+        self._hq: tuple[int, float] | None = None  # headquarters' time (ms), and the loop's when it came (s)
 
     async def start(self) -> None:
         """What the last process began and did not end is never begun again: it failed, unless it was the update that
@@ -88,6 +90,11 @@ class Commands:
         count = await self._store.run(settle, vital=True)
         if count:
             self._health.count("commands.interrupted", count)
+
+    def heard(self, at_ms: int | None) -> None:
+        """Headquarters tells its time: commands count by it, so it is right for their end, whatever clocks here say."""
+        if at_ms is not None:
+            self._hq = at_ms, asyncio.get_running_loop().time()
 
     async def take(self, command: Command) -> None:
         """Begin it, or tell again what became of it. Returns as soon as that is settled; the effect goes on beside."""
@@ -113,7 +120,7 @@ class Commands:
         order, surely_ms = command.order, self._surely_ms()
         if isinstance(order, str):
             return Answer(command.command_id, "refused", order)
-        if command.until_ms <= surely_ms:
+        if command.until_ms <= max(surely_ms, self._hq_ms()):
             return Answer(command.command_id, "refused", "expired")
         if self._in_hand >= MAX_IN_HAND:
             return Answer(command.command_id, "refused", "busy")
@@ -134,6 +141,13 @@ class Commands:
             return Answer(command.command_id, "refused", "full")
         self._spawn(self._carry_out(command, order))
         return None
+
+    def _hq_ms(self) -> int:
+        """What headquarters' clock shows now, by the newest head of this run; 0 = none has told."""
+        if self._hq is None:
+            return 0
+        at_ms, then_s = self._hq
+        return at_ms + int((asyncio.get_running_loop().time() - then_s) * 1000)
 
     async def _carry_out(self, command: Command, order: Order) -> None:
         try:

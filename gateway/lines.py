@@ -74,6 +74,15 @@ def address(mqtt: MqttTable) -> Address:
     )
 
 
+def transport(config: Config, local: Config, rng: random.Random) -> Transport:
+    """The line to headquarters. Where headquarters moved it, the broker that the file names is the spare one. Raises
+    ConfigError."""
+    mqtt, named, who = config.mqtt, local.mqtt, config.gateway
+    assert mqtt is not None  # who works alone asks for no line
+    spare = None if named is None or address(named) == address(mqtt) else address(named)
+    return Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng, spare=spare)
+
+
 def verifier(mqtt: UplinkTable, store: Store, times: Callable[[], Times], clock: ShopClock | InstantClock) -> Verifier:
     """Who believes headquarters' signatures; without `hq_root` they are not looked at. Raises ConfigError."""
     try:

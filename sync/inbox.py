@@ -74,6 +74,9 @@ class LinkPort(Protocol):
 class CommandPort(Protocol):
     """Who does what headquarters commands; `gateway.commands` implements it."""
 
+    def heard(self, at_ms: int | None) -> None:
+        """A head was believed, which tells headquarters' time (ms since 1970), or does not."""
+
     async def take(self, command: Command) -> None:
         """Begin it, or tell again what became of it; settled on return, whatever the effect takes."""
 
@@ -190,6 +193,8 @@ class Inbox:
     async def _head(self, payload: bytes) -> None:
         head = messages.parse_head(payload)
         await self._verifier.follow(head)
+        if self._commands is not None:
+            self._commands.heard(head.at_ms)
         await self._flow.on_head(head.erase_seq)
         await self._link.headed(head)
 

@@ -26,6 +26,11 @@ from sync.tlsfiles import Tls
 __all__ = ["WINDOW", "Address", "Message", "Start", "Transport"]
 
 
+# A broker that is restarted, or a headquarters that is, comes back sooner; a cut longer than this is rare, and to look
+# elsewhere costs nothing.
+SPARE_AFTER_S = 600.0
+
+
 class Transport:
     """A broker, connected or not; one connection at a time, `connect` again after a loss.
 
@@ -33,9 +38,20 @@ class Transport:
     and network do, and for files that went bad since; BusyError where the broker asks to be left alone for a while.
     """
 
-    def __init__(self, address: Address, client_id: str, rng: random.Random, start: Start | None = None) -> None:
-        """`start`: None = in a thread of paho's own; sync.sockets drives many clients on one event loop."""
+    def __init__(
+        self,
+        address: Address,
+        client_id: str,
+        rng: random.Random,
+        start: Start | None = None,
+        spare: Address | None = None,
+    ) -> None:
+        """`start`: None = in a thread of paho's own; sync.sockets drives many clients on one event loop. `spare`: where
+        to look in turn once nobody was `heard` at `address` for SPARE_AFTER_S."""
+        self._first, self._spare = address, spare
         self._address = address
+        self._heard_s: float | None = None  # the loop's time; of the first try, if nobody was heard since
+        self._is_heard = False  # on this connection
         self._client_id = client_id
         self._rng = rng
         self._start = start
@@ -70,6 +86,7 @@ class Transport:
         """Connect with a clean session and a will, retained where the broker can. A connection that still stands is
         closed first. The files are read anew."""
         await self.close()
+        self._turn_to()
         try:
             self._tls = await asyncio.to_thread(self._files)
             self._connection = await self._open(will_topic, will_payload)
@@ -78,6 +95,21 @@ class Transport:
         except UnavailableError:
             self._turn += 1
             raise
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether there is another broker to look at."""
+        return self._spare is not None
+
+    @property
+    def on_spare(self) -> bool:
+        """Whether it is the other broker that serves, or is tried."""
+        return self._address is not self._first
+
+    def heard(self) -> None:
+        """Whom this line is for was heard on it: this is the right broker."""
+        self._heard_s = asyncio.get_running_loop().time()
+        self._is_heard = True
 
     async def subscribe(self, topics: Sequence[str]) -> None:
         """Subscribe with QoS 1 and wait for the broker's yes to every topic."""
@@ -96,7 +128,11 @@ class Transport:
         """Messages in their order; UnavailableError when the connection is lost."""
         connection = self._current()
         while True:
-            message = await connection.queue.get()
+            try:
+                async with asyncio.timeout(None if self._is_heard or not self.has_spare else SPARE_AFTER_S):
+                    message = await connection.queue.get()
+            except TimeoutError:
+                raise UnavailableError("nobody is heard at this broker") from None
             if message is None:
                 connection.queue.put_nowait(None)  # for whoever asks next
                 raise connection.loss()
@@ -114,6 +150,15 @@ class Transport:
         if self._connection is not None:
             await self._connection.abandon()
             self._connection = None
+
+    def _turn_to(self) -> None:
+        """The address that is named first, unless nobody was heard there for long; then each in turn."""
+        self._is_heard = False
+        now_s = asyncio.get_running_loop().time()
+        if self._heard_s is None:
+            self._heard_s = now_s
+        is_lonely = now_s - self._heard_s >= SPARE_AFTER_S
+        self._address = self._spare if self._spare is not None and is_lonely and not self.on_spare else self._first
 
     async def _open(self, will_topic: str | None, will_payload: bytes) -> Connection:
         why = ""

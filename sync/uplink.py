@@ -89,6 +89,12 @@ class Store(Protocol):
         """The number up to which HQ's erasures are done, 0 = none yet."""
 
 
+SPARE = (
+    "headquarters was not heard at the broker of its settings; this line goes by the one that this box's file names",
+    "Tell headquarters: it may push other settings (docs/settings.md), or that broker is away.",
+)
+
+
 class Uplink:
     """One gateway's line to HQ. Lives on the event loop; `run` is its only task."""
 
@@ -190,6 +196,7 @@ class Uplink:
         """See LinkPort."""
         if ack.stream in self._unheard and ack.epoch == self._store.epoch:
             await self._renumber_backup(ack)
+        self._transport.heard()
         before, behind = self._sender.acked[ack.stream], self._sender.is_behind
         if not self._sender.ack(ack, self._real_ms()):
             return
@@ -213,6 +220,8 @@ class Uplink:
         """See LinkPort."""
         self._head_version, self._head_erase_seq = head.version, head.erase_seq
         self._heads += 1
+        if self._heads > 1:  # the first may be one that the broker kept
+            self._transport.heard()
         self._news.set()
         self._compare(await self._store.hq_version(), head.at_ms)
         if self._sender.head(head.boot):
@@ -374,6 +383,8 @@ class Uplink:
             )
         elif said := tlsfiles.remark(self._transport.certificate_ends_ms, self._clock.now_ms()):
             self._health.set(PART, "degraded", self._clock.now_ms(), f"connected to headquarters; {said[0]}", said[1])
+        elif self._transport.on_spare:
+            self._health.set(PART, "degraded", self._clock.now_ms(), *SPARE)
         else:
             self._health.set(PART, "ok", self._clock.now_ms(), "connected to headquarters")
 

@@ -223,3 +223,12 @@ async def test_a_fault_of_ours_is_an_answer_too(box: Box) -> None:
     await box.take("c-1")
     assert box.told == [(Answer("c-1", "failed", "error"), None)] * 2
     assert len(box.done) == 1
+
+
+async def test_a_box_whose_clock_is_behind_believes_headquarters_time_of_what_is_over(box: Box) -> None:
+    box.commands.heard(None)
+    box.commands.heard(UNTIL_MS)
+    await box.take("c-late")
+    box.commands.heard(UNTIL_MS - 30_000)  # headquarters' clock was corrected
+    await box.take("c-in-time")
+    assert box.reasons == ["expired", ""] and box.done == [Rescan()]

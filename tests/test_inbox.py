@@ -231,10 +231,16 @@ async def test_commands_go_to_whoever_does_them() -> None:
     world, taken = World(), []
 
     class Box:
+        def heard(self, at_ms: int | None) -> None:
+            times.append(at_ms)
+
         async def take(self, command: Command) -> None:
             taken.append(command)
 
+    times: list[int | None] = []
     inbox = Inbox(PLACE, world, world, world.health, commands=Box())
+    await inbox.handle(PLACE.down(HEAD), messages.head(7, 3, 5, 1_790_000_000_000))
+    assert times == [1_790_000_000_000]
     assert PLACE.down(CMD) in inbox.subscriptions and len(inbox.subscriptions) <= 8
     await inbox.handle(PLACE.down(CMD), command_messages.cmd("c-1", "rescan", {}, 5, 6))
     await inbox.handle(PLACE.down(CMD), command_messages.cmd("c-2", "rescan", {}, 6, 6))

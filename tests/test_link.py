@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.errors import UnavailableError
+from sync import link
 from sync.link import Address, Message, Transport
 from sync.messages import MAX_PAYLOAD_BYTES
 from tests.rigs.broker import KINDS, MOSQUITTO, Broker, free_port
@@ -211,3 +212,32 @@ async def test_cancelled_connect_leaves_no_connection() -> None:
         await connecting
     await gone.wait()
     server.close()
+
+
+async def test_where_nobody_is_heard_for_long_the_spare_broker_is_tried_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "SPARE_AFTER_S", 0.2)
+    with Broker(KINDS[0]) as broker:
+        away, there = Address("127.0.0.1", free_port()), Address("127.0.0.1", broker.port)
+        line = Transport(away, "test-a", random.Random(1), spare=there)
+        with pytest.raises(UnavailableError):
+            await line.connect()
+        assert not line.on_spare  # it may come back at once
+        await asyncio.sleep(0.3)
+        await line.connect()
+        assert line.on_spare
+        with pytest.raises(UnavailableError, match="nobody is heard"):
+            await take(line, 1)
+        with pytest.raises(UnavailableError):
+            await line.connect()
+        assert not line.on_spare
+        await line.connect()
+        line.heard()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):  # it stays where somebody is heard, however little is said
+                await take(line, 1)
+        with pytest.raises(UnavailableError):
+            await line.connect()
+        assert not line.on_spare
+        await line.close()

@@ -119,6 +119,9 @@ class Box:
 
     line: Line
 
+    def heard(self, at_ms: int | None) -> None:
+        """Its time changes nothing here."""
+
     async def take(self, command: Command) -> None:
         self.line.told += 1
 
