@@ -21,6 +21,7 @@ from gateway import (
     hqsettingsverbs,
     importverb,
     rolloutverbs,
+    snapshotverb,
     staffverbs,
     tillverbs,
 )
@@ -57,6 +58,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
     hqserve.add_verb(verb, _now_ms)
     importverb.add_verb(verb)
+    snapshotverb.add_verb(verb, _now_ms)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
     catalogue = verb("publish-catalogue", _hq_catalogue, whole_text)

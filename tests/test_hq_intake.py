@@ -18,6 +18,7 @@ from sync.event_messages import EventBatch
 from sync.hq import intake
 from sync.hq.intake import Reported
 from sync.hq.ledger import Ledger
+from sync.hq.marks import Held
 from sync.topics import Topics
 from tests.rigs.orders import EPOCH, SHOP, batch, consent, member
 
@@ -140,3 +141,14 @@ def test_how_often_the_server_is_asked_does_not_grow_with_the_batches(
         asked_for.append(len(asked))
     assert len(told(ledger)) == 80
     assert asked_for[0] == asked_for[1] <= 8, asked
+
+
+def test_each_outcome_is_counted_under_its_name() -> None:
+    done = intake.Ingested(
+        Held(1, ()), ("late", "enrolments.many"), ("age",), ("done", "done"), ("points_fields",), True
+    )
+    assert done.counters() == [
+        *("hq.batches", "hq.bindings.late", "hq.enrolments.many", "hq.consents.age", "hq.erasures.done"),
+        *("hq.erasures.done", "hq.redemptions.points_fields", "hq.clone"),
+    ]
+    assert intake.Ingested(Held(1, ())).counters() == ["hq.batches"]

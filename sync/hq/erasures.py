@@ -161,3 +161,21 @@ class Erasures(File):
 
     def _newest(self) -> int:
         return self._one("SELECT coalesce(max(seq), 0) FROM erasure")
+
+    def _empty_chunks(self, member_id: str) -> None:
+        """The bytes of chunks of snapshots that may name a member go, inside a transaction; Snapshots.mend_snapshots
+        writes them anew."""
+        keys = self._db.execute(
+            """SELECT snapshot_id, number FROM snapshot_chunk WHERE first_member <= ? AND last_member >= ?
+               AND sha256 <> ''""",
+            (member_id, member_id),
+        ).fetchall()
+        for key in keys:
+            for statement in (
+                "DELETE FROM snapshot_piece WHERE snapshot_id = ? AND number = ?",
+                "UPDATE snapshot_chunk SET sha256 = '' WHERE snapshot_id = ? AND number = ?",
+            ):
+                self._db.execute(statement, tuple(key))
+            self._db.execute(
+                "UPDATE snapshot SET revision = revision + 1 WHERE snapshot_id = ? AND revision > 0", (key[0],)
+            )

@@ -61,6 +61,17 @@ class Ingested(NamedTuple):
     redeemed: tuple[str, ...] = ()
     cloned: bool = False
 
+    def counters(self) -> list[str]:
+        """The names under which it is counted, of fixed words of ours."""
+        return [
+            "hq.batches",
+            *(f"hq.{reason}" if "." in reason else f"hq.bindings.{reason}" for reason in self.refused),
+            *(f"hq.consents.{reason}" for reason in self.unheeded),
+            *(f"hq.erasures.{outcome}" for outcome in self.erasures),
+            *(f"hq.redemptions.{reason}" for reason in self.redeemed),
+            *(["hq.clone"] if self.cloned else []),
+        ]
+
 
 @dataclass(slots=True)
 class _Effects:

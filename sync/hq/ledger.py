@@ -15,11 +15,12 @@ from sync.hq.fleet import Fleet
 from sync.hq.intake import Intake
 from sync.hq.marks import Held
 from sync.hq.rollouts import Rollouts
+from sync.hq.snapshots import Snapshots
 from sync.hq.sqlite import troubles
 from sync.topics import Topics
 
 
-class Ledger(Intake, Rollouts, Commands, Fleet):
+class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -44,7 +45,9 @@ class Ledger(Intake, Rollouts, Commands, Fleet):
         return [json.loads(row["op"])["body"] | {"trackable": trackable[row["member_id"]]} for row in rows]
 
     def piece(self, want: Want) -> Piece:
-        """The piece of a file that a gateway asks for."""
+        """The piece of a file, or the chunk of a snapshot, that a gateway asks for."""
+        if chunk := self.chunk(want):
+            return chunk
         with troubles():
             return blobs.piece(self.folder, want)
 

@@ -268,3 +268,22 @@ def m017_rollouts(db: Database) -> None:
         "CREATE TABLE rollout_value (name TEXT PRIMARY KEY, op TEXT NOT NULL)",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m018_snapshots(db: Database) -> None:
+    """Snapshots of members, revision 0 = being made; their chunks, sha256 '' = to be written anew; and up to which
+    version the members of a gateway are that waits for one, NULL = it waits for none."""
+    for statement in (
+        """CREATE TABLE snapshot (snapshot_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, version INTEGER NOT NULL,
+           erase_seq INTEGER NOT NULL, made_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, touched_ms INTEGER NOT
+           NULL, members INTEGER NOT NULL, ops INTEGER NOT NULL, chunks INTEGER NOT NULL, packed INTEGER NOT NULL)""",
+        """CREATE TABLE snapshot_chunk (snapshot_id TEXT, number INTEGER, first_member TEXT NOT NULL,
+           first_version INTEGER NOT NULL, last_member TEXT NOT NULL, last_version INTEGER NOT NULL,
+           members INTEGER NOT NULL, ops INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (snapshot_id, number))""",
+        "CREATE INDEX snapshot_chunk_sha256 ON snapshot_chunk (sha256)",
+        """CREATE TABLE snapshot_piece (snapshot_id TEXT, number INTEGER, data BLOB NOT NULL,
+           PRIMARY KEY (snapshot_id, number))""",
+        "ALTER TABLE gateway ADD COLUMN members_version INTEGER",
+    ):
+        db.execute(statement)

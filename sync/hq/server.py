@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.apply import MAX_STEP
 from gateway.core.spans import DAY_MS
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health, State
-from sync import erase_messages, event_messages, link, messages, packing, report_messages, signing, topics
+from sync import erase_messages, event_messages, link, messages, report_messages, topics
 from sync.backoff import Backoff
 from sync.hq import lanes, staging
+from sync.hq.catchup import Catchup
 from sync.hq.commanding import Commander
 from sync.hq.commits import Commits
 from sync.hq.fileserver import FileServer
@@ -27,10 +27,6 @@ from sync.topics import Topics
 # Contract: at most one cumulative acknowledgement per stream of a gateway in this time; a burst of batches costs one
 # message.
 ACK_EVERY_MS = 200
-
-# Room for what stands round a delta's ops: {"v":1,"type":"delta","parent":..,"version":..,"at_ms":..,"ops":[]} with
-# three 19-digit numbers is 120 bytes; and for the signature.
-DELTA_OPS_BYTES = messages.MAX_PAYLOAD_BYTES - 256 - signing.ENVELOPE_BYTES
 
 # A head that is older says nothing about now: whoever holds the rest back can't keep a shop in the belief that nothing
 # has changed. Gateways ask once an hour, and clocks may differ by hours.
@@ -142,12 +138,15 @@ class _Session:
         self._acks: dict[tuple[Topics, str, Stream], Held] = {}
         self._commander = Commander(ledger, health, now_ms)
         self._files = FileServer(ledger, health)
+        self._catchup = Catchup(ledger, health, now_ms)
         self._food = asyncio.Event()
         self._ackable = asyncio.Event()
 
     async def run(self, transport: link.Transport) -> None:
         self._transport = transport
-        for row in await asyncio.to_thread(self._ledger.gateways) if self.role.leads else ():
+        rows = await asyncio.to_thread(self._ledger.gateways) if self.role.leads else []
+        self._catchup.expect(rows)
+        for row in rows:
             where = Topics(row["tenant"], row["store"], row["gateway"])
             self._holds[where] = row["applied_version"]
             self._erased[where] = self._erase_sent[where] = row["erase_seq"]
@@ -168,6 +167,7 @@ class _Session:
             tasks.create_task(self._commander.run(self._command), name="hq commands")
             rolled = staging.run(self._ledger, self._pulse, self._health, self._now_ms)
             tasks.create_task(rolled, name="hq roll-outs")
+            tasks.create_task(self._catchup.run(self._feed_soon), name="hq snapshots")
 
     # --- from the gateways ----------------------------------------------------------------------------------
 
@@ -185,18 +185,8 @@ class _Session:
         if leaf == topics.EVENTS:
             batch = event_messages.parse_events(payload)
             done = await self._commits.do_with_others(self._ledger.ingest_all, Reported(where, batch, now_ms))
-            self._health.count("hq.batches")
-            for reason in done.refused:
-                what = "hq." if "." in reason else "hq.bindings."
-                self._health.count(f"{what}{reason}")  # fixed words of ours
-            for reason in done.unheeded:
-                self._health.count(f"hq.consents.{reason}")
-            for outcome in done.erasures:
-                self._health.count(f"hq.erasures.{outcome}")  # likewise
-            for reason in done.redeemed:
-                self._health.count(f"hq.redemptions.{reason}")
-            if done.cloned:
-                self._health.count("hq.clone")
+            for name in done.counters():
+                self._health.count(name)
             self._acks[where, batch.epoch, batch.stream] = done.held
             self._ackable.set()
             self._meet(where)
@@ -246,7 +236,7 @@ class _Session:
         self._acks |= {(where, req.epoch, stream): one for stream, one in held.items()}
         self._ackable.set()
         self._online.add(where)
-        self._holds[where] = req.have
+        self._holds[where] = await self._catchup.take(where, req)
         self._erased[where] = self._erase_sent[where] = req.erase_seq
         self._commander.came(where)
         if boot > self._boot:
@@ -263,6 +253,7 @@ class _Session:
         """In the ledger's thread: whether it was behind, in versions and in erasures; what of each stream it has; the
         boot number that its heads need."""
         self._ledger.saw_version(where, req.have, now_ms, req.epoch)
+        self._ledger.saw_members(where, req.members)
         self._ledger.saw_erased(where, req.erase_seq, (), now_ms)
         behind = self._ledger.overtake(req.have), self._ledger.overtake_erasures(req.erase_seq)
         boot = self._ledger.boot_for(self._boot, req.seen)
@@ -302,6 +293,7 @@ class _Session:
             newest = await asyncio.to_thread(self._ledger.version)
             if newest != version:
                 version = newest
+                self._catchup.look()
                 for where in self._holds:
                     self._feed_soon(where)
             seen = await self._pulse.wait(seen, PULSE_WAIT_MS)
@@ -378,18 +370,18 @@ class _Session:
             payload = messages.head(version, self._boot, erase_seq, now_ms)
             await self._tell(where, topics.HEAD, payload, retain=True, until_ms=now_ms + HEAD_COUNTS_MS)
         parent = self._holds[where]
-        if where not in self._online or parent == version:
+        if where not in self._online:
             return
         if parent > version:  # this ledger is older than what the gateway has seen: a restored backup
             self._health.count("hq.behind_a_gateway")
             return
-        ops, reached = await asyncio.to_thread(self._ledger.changes_after, parent, DELTA_OPS_BYTES, where.name)
-        if reached - parent > MAX_STEP:  # one that no gateway takes: it is led there by steps without changes
-            ops, reached = [], parent + MAX_STEP
+        meal = await self._catchup.next(where, parent, version)
+        if meal is None:
+            return
         if self._holds[where] == parent:  # no request came in between
-            self._holds[where] = reached
-            delta = packing.pack(messages.delta(parent, reached, ops, self._now_ms()))
-            await self._tell(where, topics.DELTA, delta)
+            self._holds[where] = meal.reached
+            for leaf, payload, until_ms in meal.told:
+                await self._tell(where, leaf, payload, until_ms=until_ms)
         self._feed_soon(where)
 
 

@@ -64,6 +64,9 @@ MAX_LOST = 500_000_000
 MAX_LOST_BOOTS = 1_000_000_000
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
+# What a snapshot brings in place of deltas: ops about members that are for all gateways and do not end by themselves.
+# Written so that a database looks for the version first, and not through all members.
+OF_MEMBERS = "coalesce(member_id, '') <> '' AND gateway IS NULL AND until_ms IS NULL"
 
 # The newest version, whether a member was erased, and what stands under a key: in one question, because each is a way
 # to the server and back, and a file may have a million members.
@@ -105,6 +108,7 @@ class Versions(Erasures):
             self._db.execute("UPDATE change SET version = version + ?", (version,))
             self._db.execute("UPDATE rollout_gateway SET version = version + ?", (version,))
             self._db.execute("UPDATE rollout SET last_version = last_version + ?", (version,))
+            self._db.execute("DELETE FROM snapshot")  # they are of versions that are no more
             return True
 
     def boot_for(self, boot: int, seen: Seen | None) -> int:
@@ -234,23 +238,27 @@ class Versions(Erasures):
     def _forget(self, member_id: str) -> None:
         for table in ("change", "binding", "points_entry", "points_balance", "points_stream"):
             self._db.execute(f"DELETE FROM {table} WHERE member_id = ?", (member_id,))
+        self._empty_chunks(member_id)
         # That something happened at that hour stays; who it was and what was said goes.
         self._db.execute("UPDATE event SET member_id = NULL, body = '{}' WHERE member_id = ?", (member_id,))
 
     def _is_erased(self, member_id: str | None) -> bool:
         return bool(self._one("SELECT count(*) FROM change WHERE key = ?", (f"erase:{member_id}",)))
 
-    def changes_after(self, version: int, limit_bytes: int, gateway: str = "") -> tuple[list[Row], int]:
+    def changes_after(
+        self, version: int, limit_bytes: int, gateway: str = "", without: int | None = None
+    ) -> tuple[list[Row], int]:
         """The ops that follow `version`, at least one and else at most `limit_bytes` of JSON, and the version that
         they lead to; what is sealed for another gateway than "tenant/store/id" is left out. `version` again = nothing
-        follows."""
+        follows. `without`: no further than this version, and without what its snapshot brings."""
         ops: list[Row] = []
         size = 0
-        newest = self.version()  # first: what is recorded from now on comes next time
+        newest = self.version() if without is None else without  # first: what is recorded from now on comes next time
+        but = "" if without is None else f"AND NOT ({OF_MEMBERS})"
         while True:
             rows = self._read(
-                """SELECT version, op FROM change WHERE version > ? AND version <= ? AND coalesce(gateway, ?) = ?
-                   ORDER BY version LIMIT ?""",
+                f"""SELECT version, op FROM change WHERE version > ? AND version <= ? AND coalesce(gateway, ?) = ? {but}
+                    ORDER BY version LIMIT ?""",
                 (version, newest, gateway, gateway, OPS_AT_ONCE),
             )
             for row in rows:
