@@ -1,8 +1,10 @@
 """Acts of consent at headquarters: a no is always taken, a grant has to stand its checks, a log is sent anew."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from gateway.core.changes import ConsentAdd, OutboxRow
 from gateway.core.consent import in_force, may
 from gateway.core.model import Act, AgeGate, ClockQuality, ConsentRecord, ConsentState, Purpose
 from gateway.errors import PeerError
+from gateway.records import Tx
 from sync import event_messages, ops
 from sync.hq import consents as hq
 from sync.hq import orders
@@ -251,15 +254,20 @@ def lives():
     made.end()
 
 
+async def in_the_shop(lives: Lives, work: Callable[[Tx], Any]) -> Any:
+    """What `work` says of its database."""
+    return await lives.shop.store.run(work)
+
+
 def says(lives: Lives, name: str) -> tuple[str, str]:
     """What headquarters and the shop say of a card of this member."""
-    here = lives.do(lives.shop.store.run(lambda tx: tx.consents(name)))
+    here = lives.do(in_the_shop(lives, lambda tx: tx.consents(name)))
     return tuple(may(NFC, consents, lives.now_ms + 1).reason for consents in (lives.ledger.consents(name), here))
 
 
 def test_what_was_withdrawn_while_the_profile_was_gone_is_withdrawn_everywhere(lives: Lives) -> None:
     name = lives.pseudonyms[0]
-    lives.do(lives.shop.store.run(lambda tx: tx.wipe_profiles()))
+    lives.do(in_the_shop(lives, lambda tx: tx.wipe_profiles()))
     lives.shop.clock.ms += 1
     lives.do(lives.shop.flow.on_consent(name, {NFC: False}, Act("operator")))
     lives.send(EVERYTHING)
