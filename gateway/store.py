@@ -124,13 +124,13 @@ class Store:
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
         self._thread.start()
 
-    def run(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> "asyncio.Future[T]":
-        """To be awaited: the value of `work(tx)` after COMMIT. It may wait about `within_ms` for company.
+    async def run(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
+        """The value of `work(tx)` after COMMIT. It may wait about `within_ms` for company.
 
         Raises StoreError if the disk refuses, and whatever `work` raises; in both cases nothing of it is stored.
         `vital` work (acknowledgements, withdrawals, what the line to HQ needs) goes on while the disk is full.
         """
-        return self._submit(work, within_ms, vital=vital)
+        return await self._submit(work, within_ms, vital=vital)
 
     async def purge(self) -> bool:
         """Nothing that was deleted is left in the write-ahead log. False = somebody reads it, try again."""

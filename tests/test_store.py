@@ -79,9 +79,10 @@ async def test_a_disk_that_never_ends_fills_no_memory(store: Store, monkeypatch:
         loop.call_soon_threadsafe(held.set)
         goes_on.wait()
 
-    first = store.run(slow)
+    first = asyncio.ensure_future(store.run(slow))
     await held.wait()  # nothing but it has left the queue
-    waiting = [store.run(lambda tx: tx.emit(EVENT)) for _ in range(3)]
+    waiting = [asyncio.ensure_future(store.run(lambda tx: tx.emit(EVENT))) for _ in range(3)]
+    await asyncio.sleep(0)
     with pytest.raises(StoreError, match="too many commits wait"):
         await store.run(lambda tx: tx.emit(EVENT))
     goes_on.set()
