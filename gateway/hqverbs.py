@@ -12,6 +12,7 @@ from typing import Protocol
 
 from drivers import sun
 from gateway import (
+    claimverbs,
     contentverbs,
     erasureverbs,
     fleetverbs,
@@ -80,6 +81,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     hqkeyverbs.add_verbs(verb, _now_ms)
     verb("resend", _hq_resend, "send a member's consents anew, for shops that call them changed").add_argument("member")
     erasureverbs.add_verbs(verb, _now_ms)
+    claimverbs.add_verbs(verb)
     tillverbs.add_verbs(verb, _now_ms)
     contentverbs.add_verbs(verb, _now_ms)
     staffverbs.add_verbs(verb)

@@ -162,7 +162,7 @@ async def test_a_shop_that_lacks_much_is_heard_before_it_is_fed(ledger: Ledger) 
 async def test_one_that_is_gone_is_replaced(ledger: Ledger) -> None:
     catchup, health = await made(ledger)
     await meal(catchup, ledger, 0)
-    ledger.overtake(500)
+    ledger.overtake(SHOP, 500)
     assert await meal(catchup, ledger, 0) == ([], 0), "another one is to be made"
     await until_fed(catchup, lambda: health.counts["hq.snapshots"] == 2)
     told = await meal(catchup, ledger, 0)

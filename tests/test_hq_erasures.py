@@ -89,29 +89,6 @@ def test_receipts_are_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -
     assert [len(ledger.receipts(n)) for n in range(1, 7)] == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_ledger_from_a_backup_numbers_above_what_a_gateway_knows(ledger: Ledger) -> None:
-    ledger.record_ops([erase("m-1"), erase("m-2")], NOW_MS)
-    assert not ledger.overtake_erasures(2)
-    assert ledger.overtake_erasures(40)
-    assert ledger.erasures_after(40, ALL) == [Erasure(41, "m-1"), Erasure(42, "m-2")]
-    ledger.record_ops([erase("m-3")], NOW_MS)
-    assert ledger.erasures_after(42, ALL) == [Erasure(43, "m-3")]
-    assert not ledger.overtake_erasures(43)
-
-
-def test_an_empty_ledger_numbers_above_what_a_gateway_knows_once(ledger: Ledger) -> None:
-    assert ledger.overtake_erasures(40)
-    assert not ledger.overtake_erasures(40)
-    ledger.record_ops([erase("m-1")], NOW_MS)
-    assert ledger.erasures_after(40, ALL) == [Erasure(41, "m-1")]
-
-
-def test_a_number_out_of_reach_moves_nothing(ledger: Ledger) -> None:
-    ledger.record_ops([erase("m-1")], NOW_MS)
-    assert not ledger.overtake_erasures(2**62)
-    assert ledger.erasures_after(0, ALL) == [Erasure(1, "m-1")]
-
-
 @pytest.mark.sqlite
 def test_a_shop_has_a_member_erased_everywhere(ledger: Ledger, tmp_path: Path) -> None:
     ledger.record_ops([member("pseudonym-7", "Rumpelstilzchen"), consent("e-1", "pseudonym-7")])

@@ -94,7 +94,17 @@ def test_many_events_that_wait_are_a_need(ledger: Ledger, waiting: int, level: s
 def gateway(**own: Any) -> dict[str, Any]:
     place = {"tenant": "acme", "store": "shop", "gateway": "gw-1", "online": True, "last_seen_ms": NOW_MS}
     return (
-        place | {"behind": 0, "erase_behind": 0, "gap": False, "pending_key": "", "clone_ms": 0, "settings": RUNS} | own
+        place
+        | {
+            "behind": 0,
+            "erase_behind": 0,
+            "gap": False,
+            "pending_key": "",
+            "clone_ms": 0,
+            "settings": RUNS,
+            "claims": [],
+        }
+        | own
     )
 
 
@@ -108,6 +118,7 @@ def test_a_changed_key_and_a_gap_are_needs_and_the_line_is_there_if_it_is() -> N
     assert needs(gateway(pending_key="00", gap=True)) == ["key", "gap"]
     assert needs(gateway(clone_ms=NOW_MS - 60_000)) == ["clone"]
     assert needs(gateway(clone_ms=NOW_MS - fleet.CLONE_MS)) == []
+    assert needs(gateway(claims=[{"line": "version", "number": 2**40, "at_ms": 1}])) == ["ahead"]
     assert needs(gateway(), line) == []
     assert needs(gateway(online=False), line) == ["away", "part"]
     assert needs(gateway(), more=3) == ["more"]

@@ -13,6 +13,7 @@ from sync import messages
 from sync.hq import rollouts
 from sync.hq.rolling import Plan, Step, What
 from sync.hq.rollouts import KEPT
+from sync.topics import Topics
 from tests.rigs.rolled import MINUTE_MS, NOW_MS, WINDOW_MS, Stores
 
 
@@ -191,12 +192,12 @@ def test_numbers_that_rise_after_a_restored_backup_are_still_its_own(stores: Sto
     stores.ledger.record_ops([config(100)])
     number = begun(stores, "config")
     tell(stores, number, "store-1", "store-2")
-    stores.ledger.overtake(1_000)
+    stores.ledger.overtake(Topics("acme", "store-1", "gw-1"), 1_000)
     ((_, one), (_, two)) = stores.ledger.told_gateways(number, 1, NOW_MS)
     assert one is not None and two is not None
     assert (one.stands, two.stands) == ("ours", "ours")
     stores.ledger.take_step(number, 1, Step("done"), NOW_MS)
-    stores.ledger.overtake(5_000)
+    stores.ledger.overtake(Topics("acme", "store-1", "gw-1"), 5_000)
     assert stores.ledger.steer_rollout(number, "undoing", NOW_MS) == "done"
 
 

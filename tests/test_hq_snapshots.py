@@ -284,7 +284,7 @@ def test_one_that_is_stopped_leaves_nothing(ledger: Ledger) -> None:
 def test_a_line_that_is_numbered_anew_has_no_snapshot(ledger: Ledger) -> None:
     ledger.record_ops(people(1, 20))
     old = make(ledger)
-    assert ledger.overtake(1_000)
+    assert ledger.overtake(SHOP, 1_000)
     assert ledger.snapshot(old.snapshot_id) is None
     assert ledger.manifest(old.snapshot_id) == []
     new = make(ledger)

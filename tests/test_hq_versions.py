@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from gateway.apply import MAX_STEP
 from gateway.core.model import ConsentState, Purpose
 from gateway.errors import PeerError
 from sync import messages
 from sync.hq import orders as hq_orders
 from sync.hq.ledger import Ledger
-from sync.hq.versions import MAX_LOST, MAX_LOST_BOOTS, MAX_OP_BYTES
-from sync.messages import Seen
+from sync.hq.versions import MAX_OP_BYTES
 from tests.rigs.orders import ALL, consent, key, member, offer, sealed
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -135,44 +133,6 @@ def test_an_op_above_the_limit_still_travels_alone(ledger: Ledger) -> None:
     ledger.record_ops([member("m-1"), member("m-2")])
     ops, version = ledger.changes_after(0, 1)
     assert (len(ops), version) == (1, 1)
-
-
-def test_a_restored_ledger_takes_a_boot_number_above_what_a_gateway_has_seen(ledger: Ledger) -> None:
-    boot = ledger.next_boot()
-    version, erase_seq = ledger.newest()
-    for known in (None, Seen(boot, version, erase_seq), Seen(boot - 1, version + 9, erase_seq + 9)):
-        assert ledger.boot_for(boot, known) == boot
-    higher = ledger.boot_for(boot, Seen(boot + 40, 0, 0))
-    assert higher == boot + 41
-    assert ledger.boot_for(higher, Seen(higher, version + 1, 0)) == higher + 1, "as many connections, and less to tell"
-    assert ledger.boot_for(higher + 1, Seen(higher + 1, 0, erase_seq + 1)) == higher + 2
-    assert ledger.next_boot() == higher + 3
-    assert ledger.boot_for(higher, Seen(higher + MAX_LOST_BOOTS + 1, 0, 0)) == higher, "a lie"
-    assert ledger.boot_for(higher, Seen(higher + MAX_LOST_BOOTS, 0, 0)) == higher + MAX_LOST_BOOTS + 1
-
-
-def test_a_restored_ledger_overtakes_what_a_gateway_knows(ledger: Ledger) -> None:
-    ledger.record_ops([{"op": "offer.put", "body": {"offer_id": name, "title": {}, "text": {}}} for name in "ab"])
-    assert not ledger.overtake(2)
-    assert ledger.overtake(122)
-    ops, version = ledger.changes_after(122, 10_000)
-    assert [op["body"]["offer_id"] for op in ops] == ["a", "b"]
-    assert version == ledger.version() == 124
-    assert ledger.record_ops([{"op": "offer.drop", "body": {"offer_id": "a"}}]) == 125
-    assert not ledger.overtake(125)
-
-
-def test_what_one_claim_adds_is_a_step_that_gateways_take() -> None:
-    assert MAX_LOST < MAX_STEP
-
-
-@pytest.mark.parametrize("claimed", [2**63 - 1, 2**62, MAX_LOST + 3])
-def test_a_gateway_that_claims_the_impossible_moves_nothing(ledger: Ledger, claimed: int) -> None:
-    ledger.record_ops([member("m-1"), member("m-2")])
-    assert not ledger.overtake(claimed)
-    assert ledger.version() == 2
-    assert ledger.overtake(MAX_LOST + 2)
-    assert not ledger.overtake(2**63 - 1)
 
 
 # --- keys ---------------------------------------------------------------------------------------------------

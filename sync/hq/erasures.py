@@ -22,9 +22,6 @@ CHAIN_A_DAY = 200
 MAX_PENDING = 10_000
 # Receipts of about 150 bytes; older ones make room. 1,000 shops with 1,000 erasures each.
 MAX_RECEIPTS = 1_000_000
-# Orders that a restored ledger may lack. A gateway that claims to be further ahead of us lies: numbers beyond what
-# other gateways take as a step (gateway.forgetting.MAX_STEP) would cut them off.
-MAX_LOST = 100_000
 
 Why = Literal["erased", "unknown", "not_sent", "too_many", "dropped"]
 
@@ -49,22 +46,6 @@ class Erasures(File):
     def is_ordered(self, seq: int) -> bool:
         """Whether there is an erasure of this number."""
         return bool(self._read("SELECT 1 FROM erasure WHERE seq = ?", (seq,)))
-
-    def overtake_erasures(self, seq: int) -> bool:
-        """Number all erasures anew above `seq` if this ledger is behind it; True if it was.
-
-        As with versions: a ledger that was restored from a backup would else give numbers that a gateway takes for
-        done, and its next erasure would never be obeyed there.
-        """
-        with self._write():
-            newest = self._one("SELECT last FROM counter WHERE name = 'erasure'")
-            if seq <= newest or seq - newest > MAX_LOST:
-                return False
-            self._db.execute("UPDATE erasure SET seq = -seq - ?", (seq,))  # past the unique numbers that are there
-            self._db.execute("UPDATE erasure SET seq = -seq")
-            self._db.execute("UPDATE counter SET last = ? WHERE name = 'erasure'", (newest + seq,))
-            self._db.execute("DELETE FROM erase_receipt")  # their numbers mean nothing any more
-            return True
 
     def saw_erased(self, where: Topics, seq: int, receipts: Sequence[EraseReceipt], now_ms: int) -> None:
         """A gateway says up to where its erasures are done, and what these cleared."""

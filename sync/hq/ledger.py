@@ -9,6 +9,7 @@ from gateway.core.streams import Stream
 from gateway.errors import PeerError
 from sync import messages
 from sync.hq import blobs, fleet
+from sync.hq.claims import Claims
 from sync.hq.commands import Commands
 from sync.hq.file import Row
 from sync.hq.fleet import Fleet
@@ -20,7 +21,7 @@ from sync.hq.sqlite import troubles
 from sync.topics import Topics
 
 
-class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet):
+class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet, Claims):
     """HQ's whole file: the line of versions, and beside it what shops report."""
 
     def members(self, limit: int, search: str = "") -> list[Row]:
@@ -165,7 +166,8 @@ class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet):
 
     def gateways(self) -> list[Row]:
         """Every gateway with its columns, `behind` (versions that it lacks), `erase_behind` (erasures), `gap` (events
-        wait for an earlier batch that never came) and `settings` (SettingsReports.settings_told)."""
+        wait for an earlier batch that never came), `settings` (SettingsReports.settings_told) and `claims`
+        (Claims.claims)."""
         rows = self._read(
             """SELECT gateway.*, EXISTS (SELECT 1 FROM ahead WHERE ahead.tenant = gateway.tenant AND ahead.store =
                gateway.store AND ahead.gateway = gateway.gateway AND ahead.epoch = gateway.epoch) AS gap,
@@ -173,10 +175,11 @@ class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet):
                (SELECT count(*) FROM erasure WHERE seq > gateway.erase_seq) AS erase_behind
                FROM gateway ORDER BY tenant, store, gateway"""
         )
-        marks, told = ("online", "gap"), self.settings_told()
+        marks, told, claims = ("online", "gap"), self.settings_told(), self.claims()
         return [
             {**row, **{mark: bool(row[mark]) for mark in marks}, "behind": max(0, row["behind"])}
             | {"settings": told.get((row["tenant"], row["store"], row["gateway"]))}
+            | {"claims": claims.get(f"{row['tenant']}/{row['store']}/{row['gateway']}", [])}
             for row in rows
         ]
 

@@ -287,3 +287,14 @@ def m018_snapshots(db: Database) -> None:
         "ALTER TABLE gateway ADD COLUMN members_version INTEGER",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m019_claims(db: Database) -> None:
+    """Gateways that claim to be ahead of this headquarters, and how far such claims have led its lines."""
+    for statement in (
+        "INSERT INTO counter VALUES ('led_version', 0), ('led_erasure', 0), ('led_boot', 0)",
+        """CREATE TABLE claim (line TEXT, tenant TEXT, store TEXT, gateway TEXT, number INTEGER NOT NULL,
+           at_ms INTEGER NOT NULL, PRIMARY KEY (line, tenant, store, gateway))""",
+    ):
+        db.execute(statement)

@@ -12,7 +12,7 @@ from gateway.errors import BusyError, PeerError, StoreError, UnavailableError
 from gateway.health import Health, State
 from sync import erase_messages, event_messages, link, messages, report_messages, topics
 from sync.backoff import Backoff
-from sync.hq import lanes, staging
+from sync.hq import claims, lanes, staging
 from sync.hq.catchup import Catchup
 from sync.hq.commanding import Commander
 from sync.hq.commits import Commits
@@ -227,7 +227,8 @@ class _Session:
             self._feed_soon(where)
 
     async def _take_request(self, where: Topics, req: messages.Req, now_ms: int) -> None:
-        behind, erased_behind, held, boot = await self._commits.do(self._note_request, where, req, now_ms)
+        behind, erased_behind, held, boot, ahead = await self._commits.do(self._note_request, where, req, now_ms)
+        claims.tell(self._health, where, ahead, now_ms)
         if erased_behind:
             self._erase_sent = dict(self._erased)  # the numbers are others now: everybody gets all of them again
         if behind or erased_behind or boot > self._boot:
@@ -249,15 +250,16 @@ class _Session:
 
     def _note_request(
         self, where: Topics, req: messages.Req, now_ms: int
-    ) -> tuple[bool, bool, dict[Stream, Held], int]:
+    ) -> tuple[bool, bool, dict[Stream, Held], int, list[str]]:
         """In the ledger's thread: whether it was behind, in versions and in erasures; what of each stream it has; the
-        boot number that its heads need."""
-        self._ledger.saw_version(where, req.have, now_ms, req.epoch)
-        self._ledger.saw_members(where, req.members)
-        self._ledger.saw_erased(where, req.erase_seq, (), now_ms)
-        behind = self._ledger.overtake(req.have), self._ledger.overtake_erasures(req.erase_seq)
-        boot = self._ledger.boot_for(self._boot, req.seen)
-        return *behind, self._ledger.resume(where, req.epoch, req.acked), boot
+        boot number that its heads need; which gateways claim more than is believed."""
+        ledger = self._ledger
+        ledger.saw_version(where, req.have, now_ms, req.epoch)
+        ledger.saw_members(where, req.members)
+        ledger.saw_erased(where, req.erase_seq, (), now_ms)
+        behind = ledger.overtake(where, req.have, now_ms), ledger.overtake_erasures(where, req.erase_seq, now_ms)
+        boot = ledger.boot_for(where, self._boot, req.seen, now_ms)
+        return *behind, ledger.resume(where, req.epoch, req.acked), boot, ledger.claimants()
 
     async def _take_receipt(self, where: Topics, payload: bytes, now_ms: int) -> None:
         """What a gateway has applied, whom it has erased, or what became of a command."""

@@ -45,7 +45,6 @@ from gateway.errors import PeerError
 from sync import messages
 from sync.hq.erasures import Erasures
 from sync.hq.file import Row, dump
-from sync.messages import Seen
 
 # One op must fit a delta beside its envelope (messages.MAX_PAYLOAD_BYTES), with room to spare. A member with
 # 20 talking points in two languages has about 8 KB.
@@ -57,11 +56,6 @@ CLOCK_SLACK_MS = 300_000
 # its line for hours, at most for a holiday; what happened longer ago than this is taken to have happened then.
 OFFLINE_MS = 7 * DAY_MS
 OPS_AT_ONCE = 500  # read for a delta: 100 kB
-# Versions that a restored or lost ledger may lack: a night that reckons a million members anew makes a million. Whoever
-# claims to be further ahead of us lies, and the next number after its own might not fit the file (2^63).
-MAX_LOST = 500_000_000
-# Connections that it may lack: one a second for thirty years. Likewise.
-MAX_LOST_BOOTS = 1_000_000_000
 CODE_MINUTES_MAX = 24 * 60  # how long a code may count; no event of it is older than that before its end
 
 # What a snapshot brings in place of deltas: ops about members that are for all gateways and do not end by themselves.
@@ -94,35 +88,6 @@ class Versions(Erasures):
                (SELECT coalesce(max(seq), 0) FROM erasure) AS erase_seq"""
         )
         return int(row["version"]), int(row["erase_seq"])
-
-    def overtake(self, version: int) -> bool:
-        """Number everything anew above `version` if this ledger is behind it; True if it was.
-
-        A gateway knows a later version than a ledger that was restored from a backup. Whatever is recorded now would
-        be old to it, and a withdrawal would never arrive; numbered anew, all of it is sent to everybody once more.
-        """
-        with self._write():
-            newest = self._one("SELECT coalesce(max(version), 0) FROM change")
-            if version <= newest or version - newest > MAX_LOST:
-                return False
-            self._db.execute("UPDATE change SET version = version + ?", (version,))
-            self._db.execute("UPDATE rollout_gateway SET version = version + ?", (version,))
-            self._db.execute("UPDATE rollout SET last_version = last_version + ?", (version,))
-            self._db.execute("DELETE FROM snapshot")  # they are of versions that are no more
-            return True
-
-    def boot_for(self, boot: int, seen: Seen | None) -> int:
-        """The boot number for heads of the connection with number `boot`, where a gateway has `seen` this one: a new
-        one above both if it knows more than this ledger, which then was restored from a backup."""
-        if seen is None or seen.boot - boot > MAX_LOST_BOOTS:
-            return boot
-        version, erase_seq = self.newest()
-        more = seen.version > version or seen.erase_seq > erase_seq
-        if seen.boot < boot or (seen.boot == boot and not more):
-            return boot
-        with self._write():
-            self._db.execute("UPDATE hq SET boot = CASE WHEN boot < ? THEN ? ELSE boot END + 1", (seen.boot, seen.boot))
-            return int(self._one("SELECT boot FROM hq"))
 
     def record_ops(self, ops: Sequence[object], now_ms: int = 0) -> int:
         """Check all `ops`, then commit all of them; returns the version after the last. PeerError = nothing recorded.
