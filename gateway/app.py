@@ -156,8 +156,8 @@ class Gateway:
         works = Works(self._store, clock, self.health, self._supervisor.once, self._wake)
         self._plays = Plays(works.commit, clock, self.health)
         self._heartbeats = Heartbeats(works.commit, works.begin_always, clock, self.health)
-        follow, zones = self._flow.orders.follow, lambda: tuple(self._flow.shop.zones)
-        seen = Seen(zones=zones, follow=follow, ask=self._ask, drawing=self._draws)
+        follow = self._flow.orders.follow
+        seen = Seen(shop=lambda: self._flow.shop, follow=follow, ask=self._ask, drawing=self._draws)
         self._trials = Trials(begun, works.commit, self._supervisor.once, clock, self.health, seen)
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled

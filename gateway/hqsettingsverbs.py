@@ -26,6 +26,7 @@ def add_verbs(verb: Verb) -> None:
     config = verb("push-config", _push_config, "record a shop configuration (JSON)")
     config.add_argument("file", type=Path)
     config.add_argument("--gateway", default="all", help="tenant/store/id, or all, in place of those of single ones")
+    config.add_argument("--without-notice", action="store_true", help="nobody is to be recognised from then on")
     verb("settings", _listed, "what each gateway is to run with, what it runs with, and why they differ")
 
 
@@ -38,7 +39,9 @@ def _push(arguments: argparse.Namespace) -> int:
 
 
 def _push_config(arguments: argparse.Namespace) -> int:
-    version = steering.push_config(arguments.db, arguments.file, arguments.gateway)
+    version = steering.push_config(
+        arguments.db, arguments.file, arguments.gateway, without_notice=arguments.without_notice
+    )
     out.print(f"recorded; version {version}", highlight=False)
     return 0
 

@@ -30,6 +30,7 @@ def add_verbs(verb: Verb, now_ms: Callable[[], int]) -> None:
     begin.add_argument("--wait", type=whole(0, MAX_MINUTES), default=1_440, metavar="MINUTES", help=_WAIT)
     window = whole(3, MAX_WINDOW_MS // SECOND_MS)
     begin.add_argument("--window", type=window, default=WINDOW_MS // SECOND_MS, metavar="SECONDS", help=_WINDOW)
+    begin.add_argument("--without-notice", action="store_true", help="a configuration: nobody is to be recognised")
     listed = verb("rollouts", _listed, "roll-outs, the newest first: how far each is, and why it stopped")
     listed.add_argument("id", nargs="?", type=whole(1, 2**31), help="of this one every gateway that was told")
     listed.add_argument("--limit", type=whole(1, 1_000), default=20)
@@ -61,7 +62,10 @@ def _begin(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
         chosen, arguments.soak * MINUTE_MS, arguments.max_failures, arguments.share, arguments.wait * MINUTE_MS
     )
     window_ms = arguments.window * SECOND_MS
-    number, sizes = staging.order(arguments.db, arguments.what, arguments.file, given, window_ms, now_ms())
+    number, sizes = staging.order(
+        *(arguments.db, arguments.what, arguments.file, given, window_ms, now_ms()),
+        without_notice=arguments.without_notice,
+    )
     out.print(f"roll-out {number}", highlight=False)
     rows(sizes, "")
     say("Headquarters begins with ring 1 while hq serve runs: hq rollouts.")

@@ -17,6 +17,7 @@ from display import faults as ailments
 from gateway import rekey, trialsteps
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config
+from gateway.core.model import ShopConfig
 from gateway.core.ports import Clock
 from gateway.core.trial import (
     SETTLE_MS,
@@ -27,6 +28,7 @@ from gateway.core.trial import (
     Steered,
     Trial,
     What,
+    lost_notice,
     lost_zones,
     reasons_of,
 )
@@ -154,7 +156,7 @@ class Seen:
     """What a trial is judged by, as `gateway.app` sees it. `follow` has surfaces and resolver follow what was taken
     back; `ask` asks headquarters whether it is there; `drawing`: whether a screen does."""
 
-    zones: Callable[[], tuple[str, ...]]
+    shop: Callable[[], ShopConfig]
     follow: Callable[[Touched], Coroutine[Any, Any, None]]
     ask: Callable[[], None]
     drawing: Callable[[str], bool]
@@ -316,8 +318,10 @@ class Trials:
             case "config":
                 config = self._begun.config
                 standing = [one.zone for one in config.receiver] + [one.zone for one in config.screen]
-                lost = lost_zones(standing, self._seen.zones(), trialsteps.zones_of(trial))
-                return tuple(Fault("zones", f"zone:{zone}") for zone in lost)
+                before, now = trialsteps.shop_before(trial), self._seen.shop()
+                lost = lost_zones(standing, tuple(now.zones), tuple(before.zones))
+                unknown = (Fault("notice", "notice"),) if lost_notice(before, now) else ()
+                return (*(Fault("zones", f"zone:{zone}") for zone in lost), *unknown)
         return ()
 
     def _worse(self, trial: Trial) -> tuple[Fault, ...]:

@@ -62,9 +62,9 @@ def keep(tx: Tx, trial: Trial, now_ms: int) -> None:
         tx.forget_former()
 
 
-def zones_of(trial: Trial) -> tuple[str, ...]:
-    """The zones of the configuration before this trial."""
-    return tuple(_SHOP.validate_json(trial.body).zones)
+def shop_before(trial: Trial) -> ShopConfig:
+    """The configuration before this trial."""
+    return _SHOP.validate_json(trial.body)
 
 
 def undo(tx: Tx, trial: Trial, faults: Sequence[Fault], now_ms: int) -> Touched:

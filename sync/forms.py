@@ -256,6 +256,7 @@ class ConfigBody(Body):
     store_name: Text = {}
     zones: Annotated[dict[_PlaceId, Text], Field(max_length=MAX_ZONES)] = {}
     notice: NoticeBody | None = None
+    without_notice: bool = False
     contacts_per_day: _Small = ShopConfig().contacts_per_day
     contact_gap_ms: Ms = ShopConfig().contact_gap_ms
     zone_offer_ms: Ms = ShopConfig().zone_offer_ms

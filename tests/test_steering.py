@@ -80,6 +80,19 @@ def test_a_notice_of_one_gateway_keeps_its_words_too(db: Path, tmp_path: Path) -
         steering.push_config(db, written(tmp_path, {"notice": notice | {"text": {"en": "second"}}}))
 
 
+def test_a_configuration_that_lost_its_notice_is_refused_unless_that_is_meant(db: Path, tmp_path: Path) -> None:
+    notice = {"version": "2", "controller": "Muster GmbH", "contact": "mail", "text": {"en": "first"}}
+    assert steering.push_config(db, written(tmp_path, {})) == 1  # nobody was recognised before
+    steering.push_config(db, written(tmp_path, {"notice": notice}), SHOP.name)
+    for body in ({}, {"notice": notice | {"version": "3", "text": {}}}):
+        with pytest.raises(ConfigError, match=r"no .*text, so nobody would be recognised.*--without-notice"):
+            steering.push_config(db, written(tmp_path, body))
+    steering.push_config(db, written(tmp_path, {}), SHOP.name, without_notice=True)
+    with closing(Ledger(db)) as ledger:
+        told = [op["body"]["without_notice"] for op in ledger.changes_after(0, 10**6, SHOP.name)[0]]
+    assert told == [False, True]
+
+
 def test_a_configuration_for_nobody_or_too_large_for_a_message_is_told(db: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such gateway"):
         steering.push_config(db, written(tmp_path, {}), "acme/nowhere/gw-1")

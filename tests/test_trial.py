@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from gateway.core.model import ShopConfig
 from gateway.core.spans import DAY_MS
 from gateway.core.trial import (
     MAX_BEGUN,
@@ -18,10 +19,12 @@ from gateway.core.trial import (
     State,
     Trial,
     faults,
+    lost_notice,
     lost_zones,
     parts_of,
     reasons_of,
 )
+from tests.rigs.shop import NOTICE
 
 WELL = {"receiver:door": "ok", "receiver:ear": "ok", "screen:bar": "ok", "disk": "ok", "hq": "ok"}
 BEFORE = Before(WELL, ("bar",))
@@ -75,6 +78,15 @@ def test_no_other_part_goes_down() -> None:
     assert found(disk="degraded") == []
     assert found(pages="down") == [Fault("part_down", "pages")]
     assert found(hq="down") == []  # `heard` says that
+
+
+def test_a_notice_is_lost_only_if_it_was_whole_and_nobody_says_that_it_is_meant() -> None:
+    shop, without = ShopConfig(notice=NOTICE), ShopConfig()
+    assert lost_notice(shop, without)
+    assert lost_notice(shop, ShopConfig(notice=replace(NOTICE, contact=" ")))
+    assert not lost_notice(shop, ShopConfig(without_notice=True))
+    assert not lost_notice(shop, shop)
+    assert not lost_notice(without, without)
 
 
 def test_zones_are_lost_only_if_they_were_known_and_something_stands_there() -> None:

@@ -52,9 +52,8 @@ class Box:
         self.health = Health()
         self.begun: Begun = await trials.begin(self.local, self.clock, fresh, failed)
         works = Works(self.begun.store, self.clock, self.health, self.spawn, lambda: None)
-        shop = await self.begun.store.run(lambda tx: tx.shop())
-        self.zones = tuple(shop.zones)
-        seen = Seen(zones=lambda: self.zones, follow=self.follow, ask=self.ask, drawing=self.drawing.__contains__)
+        self.shop: ShopConfig = await self.begun.store.run(lambda tx: tx.shop())
+        seen = Seen(shop=lambda: self.shop, follow=self.follow, ask=self.ask, drawing=self.drawing.__contains__)
         self.trials = Trials(self.begun, works.commit, self.spawn, self.clock, self.health, seen)
         self.spawn(self.trials.run())
 
@@ -76,7 +75,7 @@ class Box:
     async def follow(self, touched: Touched) -> None:
         self.followed.append(touched)
         if touched.shop:
-            self.zones = tuple((await self.begun.store.run(lambda tx: tx.shop())).zones)
+            self.shop = await self.begun.store.run(lambda tx: tx.shop())
 
     def ask(self) -> None:
         self.asked += 1
@@ -339,11 +338,27 @@ async def test_a_zone_map_without_the_zone_of_a_screen_is_taken_back(box: Box) -
     await box.pass_by(WINDOW_MS - 1)
     assert await box.told() == []
     await box.pass_by(1)
-    await box.until(lambda: "coffee" in box.zones, "the former configuration")
+    await box.until(lambda: "coffee" in box.shop.zones, "the former configuration")
     expected = {"version": 2, "reasons": ["zones"], "parts": ["zone:coffee"]}
     assert await box.told() == [("config.undone", expected)]
     assert not box.trials.again.is_set()
     assert box.followed[-1].shop
+
+
+async def test_a_configuration_without_a_notice_is_taken_back(box: Box) -> None:
+    await box.push(ConfigPut(SHOP))
+    await box.push(ConfigPut(replace(SHOP, notice=None)))
+    await box.pass_by(WINDOW_MS)
+    await box.until(lambda: box.shop.notice == NOTICE, "the former configuration")
+    assert await box.told() == [("config.undone", {"version": 2, "reasons": ["notice"], "parts": ["notice"]})]
+
+
+async def test_a_configuration_that_means_to_have_no_notice_is_kept(box: Box) -> None:
+    await box.push(ConfigPut(SHOP))
+    await box.push(ConfigPut(replace(SHOP, notice=None, without_notice=True)))
+    await box.pass_by(WINDOW_MS)
+    await box.until(lambda: box.health.counts.get("trials.config_kept") == 1, "the end of the trial")
+    assert box.shop.notice is None
 
 
 async def test_a_zone_map_that_comes_right_within_the_window_is_kept(box: Box) -> None:

@@ -12,6 +12,7 @@ const WORDS = {
     fields: "sie sind keine gültige Konfiguration", check: "sie passen nicht zu diesem Gerät", too_large: "sie sind zu groß",
     hq_silent: "die Zentrale war darüber nicht zu erreichen", receiver: "ein Leser oder Empfänger lief damit nicht", screen: "ein Bildschirm zeigte damit nichts mehr",
     part_down: "ein Teil des Geräts stand damit", start: "damit ließ sich der Dienst nicht starten", decision: "damit ließ sich nichts mehr entscheiden",
+    notice: "der Datenschutzhinweis fehlte darin, und niemand wäre mehr erkannt worden", undone_before: "dieselben hatte das Gerät schon einmal zurückgestellt",
     zones: "ein Bereich des Ladens fehlte darin", interrupted: "der Dienst endete zweimal, während sie erprobt wurden", overdue: "das Gerät war aus, bis die Zeit der Erprobung um war",
   },
   en: {
@@ -25,6 +26,7 @@ const WORDS = {
     fields: "they are no valid configuration", check: "they do not go with this device", too_large: "they are too large",
     hq_silent: "headquarters could not be reached with them", receiver: "a reader or radio did not run with them", screen: "a screen showed nothing any more",
     part_down: "a part of the device stopped", start: "the service could not start with them", decision: "nothing could be decided any more",
+    notice: "the privacy notice was missing, and nobody would have been recognised any more", undone_before: "the device took the same ones back before",
     zones: "an area of the shop was missing", interrupted: "the service ended twice while they were tried", overdue: "the device was off until the time for the trial was over",
   },
 };

@@ -222,6 +222,7 @@ class ShopConfig:
     store_name: Text = field(default_factory=dict)
     zones: Mapping[str, Text] = field(default_factory=dict)
     notice: Notice | None = None
+    without_notice: bool = False  # headquarters means it: nobody is to be recognised, and no trial takes that back
     contacts_per_day: int = 6  # one budget per person over all channels
     contact_gap_ms: int = 120_000  # pause between two unasked contacts
     zone_offer_ms: int = 30_000  # a zone offer stays at most this long
@@ -243,10 +244,8 @@ class ShopConfig:
 
 
 class Contact(NamedTuple):
-    """One offer this member was shown or answered, for caps and pauses. `asked` = their own gesture caused it.
-
-    `placement`: the screen, tablet or till. `what`: only "shown" uses up the budget of contacts.
-    """
+    """One offer this member was shown or answered, for caps and pauses. `asked` = their own gesture caused it;
+    `placement`: the screen, tablet or till; `what`: only "shown" uses up the budget of contacts."""
 
     at_ms: int
     offer_id: str

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.core import notice as notices
+from gateway.core.model import ShopConfig
+
 What = Literal["settings", "config", "catalogue"]
 State = Literal["", "trial", "kept", "unchanged", "undone", "refused"]
 
@@ -34,6 +37,7 @@ REASONS = (
     "start",  # the service could not start with it
     "decision",  # deciding raised an error
     "zones",  # receivers or screens stand in zones that are no more
+    "notice",  # nobody may be recognised any more, and headquarters does not say that it means so
     "interrupted",  # the service ended while it was on trial, twice
     "overdue",  # the service was off until the window was over
     "undone_before",  # the same one was taken back here, so it was not tried again
@@ -169,6 +173,11 @@ def faults(
         if not others and state == "down" and before.parts.get(name) != "down":
             found.append(Fault("part_down", name))
     return tuple(found)
+
+
+def lost_notice(before: ShopConfig, now: ShopConfig) -> bool:
+    """Whether people were recognised and may not be any more, without headquarters saying that this is meant."""
+    return not notices.missing(before.notice) and bool(notices.missing(now.notice)) and not now.without_notice
 
 
 def lost_zones(standing: Sequence[str], now: Sequence[str], before: Sequence[str]) -> tuple[str, ...]:

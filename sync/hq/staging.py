@@ -112,11 +112,13 @@ def _say(number: int, ring: int, step: Step, health: Health) -> None:
 # --- what operators do ---------------------------------------------------------------------------------------------
 
 
-def order(db: Db, what: What, path: Path, given: Order, window_ms: int, now_ms: int) -> tuple[int, list[Row]]:
+def order(
+    db: Db, what: What, path: Path, given: Order, window_ms: int, now_ms: int, *, without_notice: bool = False
+) -> tuple[int, list[Row]]:
     """Begin a roll-out of the settings or the configuration in a file; its number, and how many gateways are in each
-    ring now. `window_ms`: how long settings are tried. Raises ConfigError."""
+    ring now. `window_ms`: how long settings are tried; `without_notice`: as of push-config. Raises ConfigError."""
     document = steering.read_document(path) if what == "settings" else ""
-    op = steering.read_config(path) if what == "config" else {}
+    op = steering.read_config(path, without_notice=without_notice) if what == "config" else {}
     with closing(Ledger(db)) as ledger:
         members = rings.members(given.rings, ledger.gateway_names())
         sizes = [sum(ring == number for ring in members.values()) for number in range(1, len(given.rings) + 1)]
@@ -126,7 +128,7 @@ def order(db: Db, what: What, path: Path, given: Order, window_ms: int, now_ms: 
             op = messages.op_of(SettingsPut(ledger.new_id()[:12], "", window_ms, document))
         else:
             window_ms = int(messages.op_of(messages.parse_op(op))["body"]["trial_ms"])
-            orders.check_notice(ledger, op)
+            steering.check_notice(ledger, op)
             if not ledger.config():
                 raise ConfigError("there is no configuration yet to go back to; expected hq push-config for the first")
         plan = Plan(

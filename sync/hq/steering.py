@@ -3,7 +3,9 @@
 from contextlib import closing
 from pathlib import Path
 
+from gateway.core import notice as notices
 from gateway.core.localtime import is_known
+from gateway.core.model import Notice
 from gateway.core.trial import SettingsPut
 from gateway.errors import ConfigError, PeerError
 from gateway.merging import Misfit, read
@@ -26,12 +28,12 @@ def push(db: Db, path: Path, gateway: str, window_ms: int) -> tuple[str, int]:
         return settings_id, orders.record(ledger, [messages.op_of(put)])
 
 
-def push_config(db: Db, path: Path, gateway: str = ALL) -> int:
+def push_config(db: Db, path: Path, gateway: str = ALL, *, without_notice: bool = False) -> int:
     """Record the shop configuration that a JSON file holds, for one gateway or "all", for whom it takes the place of
-    those of single ones; the version then. Raises ConfigError."""
-    op = read_config(path)
+    those of single ones; the version then. `without_notice`: nobody is to be recognised. Raises ConfigError."""
+    op = read_config(path, without_notice=without_notice)
     with closing(Ledger(db)) as ledger:
-        orders.check_notice(ledger, op)
+        check_notice(ledger, op)
         if gateway == ALL:
             return orders.record(ledger, [op])
         orders.chosen(ledger, gateway)
@@ -51,9 +53,31 @@ def read_document(path: Path) -> str:
     return document
 
 
-def read_config(path: Path) -> Row:
+def check_notice(ledger: Ledger, op: Row) -> None:
+    """Raises ConfigError where the words of a notice change and not its version, and where shops that recognise people
+    would not any more, though nobody said that this is meant."""
+    orders.check_notice(ledger, op)
+    lacks = _lacks(op["body"])
+    if not lacks or op["body"].get("without_notice"):
+        return
+    if any(not _lacks(config) for config in ledger.configs()):
+        raise ConfigError(
+            f"nothing was recorded: the notice has no {', '.join(lacks)}, so nobody would be recognised in a shop"
+            " that gets it; expected a whole notice (docs/mqtt.md), or --without-notice if that is meant"
+        )
+
+
+def _lacks(config: Row) -> tuple[str, ...]:
+    said = config.get("notice") or {}
+    version, controller, contact = (str(said.get(name, "")) for name in ("version", "controller", "contact"))
+    return notices.missing(Notice(version, controller, contact, text=said.get("text", {})))
+
+
+def read_config(path: Path, *, without_notice: bool = False) -> Row:
     """A config.put op from a file that holds one JSON object with the fields of ShopConfig. Raises ConfigError."""
     op = orders.read_config(path)
+    if without_notice:
+        op["body"]["without_notice"] = True
     zone = op["body"].get("restraint", {}).get("time_zone", "UTC")
     if not is_known(zone):
         raise ConfigError(f"{path}: restraint.time_zone: expected an IANA name such as Europe/Berlin; found {zone!r}")
