@@ -82,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
     def ready(opened: doors.Opened) -> None:
         say(f"serving {opened.base_url}/")
 
-    faulthandler.enable()  # where a part stood still when systemd's watchdog ended the service; it quotes no values
+    faulthandler.enable(2)  # where a part stood still when systemd's watchdog ended the service; it quotes no values
     asked: list[bool] = []
     examine = partial(doctor.brief, arguments.config)
     asyncio.run(app.run(loaded, ready=ready, examine=examine, begin_anew=lambda: asked.append(True)))

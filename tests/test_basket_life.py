@@ -199,6 +199,7 @@ class BasketLife(RuleBasedStateMachine):
                 if lost:
                     raise LostError
         except LostError:
+            self.tx.taken_back()
             return
         if not self.alive(phone):
             assert view.result == "gone"
@@ -258,6 +259,7 @@ class BasketLife(RuleBasedStateMachine):
                 if lost:
                     raise LostError
         except LostError:
+            self.tx.taken_back()
             return
         assert isinstance(answer, Answer)
         assert answer.reason == self.refused(one, spelled)

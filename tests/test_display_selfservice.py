@@ -42,8 +42,8 @@ async def own(tmp_path: Path):
 
 
 def routes(own: Own) -> list[APIRoute]:
-    ours = ("/h/", "/me", "/api/v1/me", "/api/v1/tablet/handover", "/api/v1/tablet/unlock", "/api/v1/tablet/link")
-    return [route for route in own.app.routes if isinstance(route, APIRoute) and route.path.startswith(ours)]
+    ours = ("/h/", "/me/", "/api/v1/me/", "/api/v1/tablet/handover/", "/api/v1/tablet/unlock/", "/api/v1/tablet/link/")
+    return [route for route in own.app.routes if isinstance(route, APIRoute) and f"{route.path}/".startswith(ours)]
 
 
 async def test_every_route_is_documented(own: Own) -> None:

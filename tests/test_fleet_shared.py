@@ -42,7 +42,10 @@ pytestmark = [
 
 def cpu_s(pid: int) -> float:
     """Processor time of a process and of the children that it has waited for."""
-    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0  # it has just ended, and its parent has its time
     return sum(map(int, words[11:15])) / TICKS_PER_S
 
 

@@ -254,6 +254,7 @@ STORES_THEM = {
     ("gateway/records.py", "member.age"),  # of a child whom nobody allowed no profile is kept
     ("gateway/records.py", "member.language"),
     ("gateway/apply.py", "member.age"),
+    ("gateway/switching.py", "member.age"),  # of a snapshot's member, as of one who came in a change
 }
 INVENTED = {"gateway/bench_gate.py"}  # measures with members who do not exist
 OWN_ACCESS = {

@@ -1,6 +1,7 @@
 """The door: bodies are bounded in size and time before any route sees them, and each answer carries the headers."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,7 @@ async def test_every_route_is_for_phones_or_for_the_shop(tmp_path: Path) -> None
         "/notice", "/notice.svg", "/join.svg", "/static/{build}/{name:path}",
         "/h/{token}", "/h/{token}.svg", "/o/{text}", "/o/{text}.png", "/o/{text}.svg",
     }  # fmt: skip
-    assert {path for path in paths if path.startswith(("/me", "/scan", "/api/v1/me", "/api/v1/scan"))} <= phones
+    assert {path for path in paths if re.match(r"(/api/v1)?/(me|scan)(/|$)", path)} <= phones
     for part in ("/screen", "/tablet", "/till", "/api/v1/status", "/api/v1/screens", "/api/v1/tablet", "/api/v1/tills"):
         ours = {path for path in paths if path == part or path.startswith((f"{part}/", f"{part}s/"))}
         assert ours and not ours & phones, part

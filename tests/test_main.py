@@ -164,7 +164,9 @@ def test_the_verbs_of_headquarters(tmp_path: Path, capsys) -> None:
         assert __main__.main(["hq", verb, "--db", str(db), "m-012"]) == 78
     shop = tmp_path / "shop.json"
     shop.write_text('{"store_name": {"de": "Muster"}}')
-    assert "recorded" in hq("push-config", shop)
+    assert __main__.main(["hq", "push-config", "--db", str(db), str(shop)]) == 78
+    assert "notice" in capsys.readouterr().err
+    assert "recorded" in hq("push-config", shop, "--without-notice")
     beacon_public = "09" + "00" * 31
     line = hq("provision-beacon", beacon_public, "--member", "m-002", "--credential", "m-002-fob")
     (tmp_path / "beacon.jsonl").write_text(line)
@@ -255,7 +257,7 @@ def test_bench_prints_a_table_or_json(capsys, monkeypatch) -> None:
     monkeypatch.setattr("gateway.bench_ingest.ingest", lambda corpus: [Result("stranger_us", 1.5, "us", "at most 5")])
     assert __main__.main(["bench", "ingest", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert {"name", "value", "unit", "goal", "verdict", "peers"} == set(printed[0])
+    assert {"name", "value", "unit", "goal", "verdict", "peers", "absent"} == set(printed[0])
     assert __main__.main(["bench", "ingest"]) == 0
     printed = capsys.readouterr().out
     assert "stranger_us" in printed

@@ -46,9 +46,9 @@ async def test_the_end_of_a_command_is_judged_by_what_can_be_trusted(tmp_path: P
         await gateway._flow.settled()
         clock._wall_ms += 3_600_000_000  # weeks ahead, and no hour has passed that would believe it
         gateway._flow.life.clock_stepped(3_600_000_000)
-        assert gateway.operating._surely_ms() >= surely_ms + 3_600_000_000
+        assert gateway.operating.surely_ms() >= surely_ms + 3_600_000_000
         clock.is_trusted = False
-        assert gateway.operating._surely_ms() < surely_ms + 3_600_000
+        assert gateway.operating.surely_ms() < surely_ms + 3_600_000
     finally:
         await gateway.close()
 
@@ -59,7 +59,7 @@ async def test_a_shop_that_runs_faster_is_commanded_from_the_world(
     gateway, _ = await opened(tmp_path, ShopClock(60.0))
     monkeypatch.setattr(operating, "world_ms", lambda: 4_711)
     try:
-        assert gateway.operating._surely_ms() == 4_711
+        assert gateway.operating.surely_ms() == 4_711
     finally:
         await gateway.close()
 
@@ -67,7 +67,7 @@ async def test_a_shop_that_runs_faster_is_commanded_from_the_world(
 async def test_the_service_ends_to_begin_anew(tmp_path: Path) -> None:
     gateway, stop = await opened(tmp_path, ShopClock())
     try:
-        now_ms = gateway.operating._surely_ms()
+        now_ms = gateway.operating.surely_ms()
         await gateway.operating.commands.take(Command("c-1", "rescan", Rescan(), now_ms, now_ms + 60_000))
         assert not stop.is_set() and not gateway.operating.begins_anew
         await gateway.operating.commands.take(Command("c-2", "restart", Restart("service"), now_ms, now_ms + 60_000))

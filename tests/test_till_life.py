@@ -90,6 +90,7 @@ class Box:
                     raise LostError
                 return outcome
         except LostError:
+            self.tx.taken_back()
             return None
 
     def entries(self) -> set[tuple[object, ...]]:
