@@ -34,6 +34,7 @@ from gateway import (
     hqverbs,
     keys,
     logs,
+    memberstate,
     memberverbs,
     origins,
     preflight,
@@ -217,7 +218,7 @@ def _scanner_key(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    results = bench.run(arguments.name, arguments.corpus, arguments.baud)
+    results = bench.run(arguments.name, arguments.corpus, arguments.baud, million=arguments.million)
     if arguments.json:
         out.print_json(json.dumps([result.as_dict() for result in results]))
         return 0
@@ -326,6 +327,7 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
     measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
+    measure.add_argument("--million", action="store_true", help="`snapshot`: switch to a million members, too")
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _add_evaluate(verb("evaluate", _evaluate, "quality against data with known answers"))
     survey = verb("calibrate", _calibrate, "walk through the shop with a test beacon and write a radio map")
@@ -337,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
     bundleverbs.add_verb(verbs, DEFAULT_CONFIG)
+    memberstate.add_verb(verbs, DEFAULT_CONFIG)
     memberverbs.add_why(verbs, DEFAULT_CONFIG)
     whatifverbs.add_verb(verbs, DEFAULT_CONFIG)
     deviceverbs.add_verbs(verbs.add_parser("device", help="screens, tablets and tills that are paired"), DEFAULT_CONFIG)

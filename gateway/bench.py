@@ -15,6 +15,7 @@ from gateway import (
     bench_redeem,
     bench_screens,
     bench_seal,
+    bench_snapshot,
     bench_tap,
     bench_withdraw,
 )
@@ -38,15 +39,21 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "redeem": bench_redeem.redeem,
     "screens": bench_screens.screens,
     "seal": bench_seal.seal,
+    "snapshot": bench_snapshot.snapshot,
     "tap": bench_tap.tap,
     "withdraw": bench_withdraw.withdraw,
 }
 
 
-def run(name: str | None, corpus: Path | None = None, baud: int | None = None) -> list[Result]:
-    """One measurement, or all. `corpus`: a recording for "ingest" to hear; `baud`: of the reader's line in "tap"."""
+def run(
+    name: str | None, corpus: Path | None = None, baud: int | None = None, *, million: bool = False
+) -> list[Result]:
+    """One measurement, or all. `corpus`: a recording for "ingest" to hear; `baud`: of the reader's line in "tap";
+    `million`: "snapshot" switches to a million members as well."""
     if name == "ingest":
         return bench_ingest.ingest(corpus)
+    if name == "snapshot":
+        return bench_snapshot.snapshot(million)
     if name == "tap" and baud is not None:
         return bench_tap.tap(baud=baud)
     chosen = [BENCHES[name]] if name is not None else [BENCHES[key] for key in sorted(BENCHES)]

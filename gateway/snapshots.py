@@ -73,6 +73,7 @@ class Snapshots:
         self.chunks = Chunks(store, folder, gateway, parse, clock, health, self._stir.set, ask)
         self._no_room = False
         self._owes_ask = False  # a manifest came while another snapshot was not cleared away
+        self._gave_up = False  # and what is asked for instead is not here yet
 
     # --- the line's side (sync.uplink, sync.inbox) -------------------------------------------------------------
 
@@ -135,11 +136,14 @@ class Snapshots:
 
     async def turn(self) -> bool:
         """One step of what there is to do; True = nothing more until something happens. Raises StoreError."""
-        underway = await self._store.run(Tx.snapshot, vital=True)
+        underway, form = await self._store.run(lambda tx: (tx.snapshot(), tx.form()), vital=True)
         if underway is None:
             return not await self._clear()
         if underway.until_ms <= self._surely_ms():
             await self._give_up(underway, "expired")
+            return False
+        if underway.step != "manifest" and (underway.marks, underway.schema) != form:
+            await self._give_up(underway, "form")  # other keys seal now, or another release made the tables
             return False
         match underway.step:
             case "manifest":
@@ -242,6 +246,9 @@ class Snapshots:
         elif self._owes_ask:
             self._owes_ask = False
             self._ask()
+        elif self._gave_up and await self._store.run(lambda tx: tx.wants_snapshots):
+            self._gave_up = False
+            self._say("ok")
         return found
 
     async def _give_up(self, underway: Underway, reason: str, *, refuse: bool = False) -> None:
@@ -256,6 +263,7 @@ class Snapshots:
 
         await self._store.run(give_up, vital=True)
         self._health.count("snapshot.refused")
+        self._gave_up = not self._no_room
         self._say("degraded", REFUSED.format(reason=reason), REFUSED_HELP)
         self._ask()
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from gateway import snapshots, switching
-from gateway.core.changes import Erasure, Erasures
+from gateway.core.changes import Delta, Erasure, Erasures
 from gateway.core.model import ConsentState, Purpose
 from gateway.errors import PeerError, StoreError
 from gateway.records import Tx
 from gateway.snapshots import Snapshots
 from gateway.staging import Staging
 from gateway.tables.beside import SWAPPED
-from tests.rigs.shop import START_MS, Shop, consent, member, open_shop
+from tests.rigs.shop import SITE_KEY, START_MS, Shop, consent, member, open_shop
 from tests.rigs.snapped import DAY_MS, Headquarters, Snapped
 
 NFC = Purpose.RECOGNISE_NFC
@@ -311,3 +311,35 @@ async def test_the_service_takes_it_by_itself_and_ends_in_time(box: Snapped, mon
     assert set(SWAPPED) == set(snapshots.TABLES)
     assert isinstance(box.snapshots, Snapshots)
     assert switching.switch is not None
+
+
+async def test_another_key_for_the_data_ends_it_before_its_time_is_wasted(box: Snapped) -> None:
+    hq = Headquarters(500, PEOPLE)
+    await box.offer(hq)
+    await box.go(hq, "copying")
+    roots = (SITE_KEY,)
+    await box.shop.store.run(lambda tx: (tx.ask_rekey(), tx.add_field_key(roots, START_MS)))
+    await box.shop.store.run(lambda tx: tx.load_field_keys(roots))
+    await box.snapshots.turn()
+    assert [body["reason"] for body in await box.shop.bodies("snapshot.refused")] == ["form"]
+    await box.go(hq)  # it is cleared away
+    await box.offer(hq)  # once more, under the new key
+    await box.go(hq)
+    await whole(box, 30)
+    assert await box.shop.store.run(lambda tx: tx.member("m01")) is not None
+
+
+async def test_health_is_well_again_once_deltas_have_overtaken_what_was_refused(box: Snapped) -> None:
+    hq = Headquarters(500, PEOPLE)
+    hq.chunks[0] = b"no frame"
+    await box.offer(hq)
+    await box.go(hq)
+    assert state(box) == "degraded"
+    box.shop.version = 1
+    assert await box.shop.flow.on_hq_change(Delta(1, 500, tuple(PEOPLE))) == "applied"
+    await box.snapshots.turn()
+    assert state(box) == "ok"
+
+
+def state(box: Snapped) -> str:
+    return next(part.state for part in box.shop.health.parts if part.name == "snapshot")
