@@ -32,7 +32,7 @@ def switch(tx: Tx, present: Collection[str], now_ms: int) -> Touched | None:
     touched = _exchange(tx, NEXT, BEFORE, present, now_ms)
     tx.finish()
     touched.version = tx.hq_version
-    told = {"version": underway.version, "snapshot_id": underway.snapshot_id, "members": tx.member_count()}
+    told = {"version": underway.version, "snapshot_id": underway.snapshot_id, "members": underway.members}
     tx.emit(Event("snapshot.switched", now_ms, told))
     return touched
 
