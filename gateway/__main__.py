@@ -323,12 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     copy = verb("scanner-key", _scanner_key, "write the key with which a scanner hashes static identifiers")
     copy.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
     copy.add_argument("--out", type=Path, required=True, help="a new file; only its owner can read it")
-    measure = verb("bench", _bench, "measure")
-    measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
-    measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
-    measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
-    measure.add_argument("--million", action="store_true", help="`snapshot`: switch to a million members, too")
-    measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_bench(verb("bench", _bench, "measure"))
     _add_evaluate(verb("evaluate", _evaluate, "quality against data with known answers"))
     survey = verb("calibrate", _calibrate, "walk through the shop with a test beacon and write a radio map")
     survey.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
@@ -346,6 +341,14 @@ def _parser() -> argparse.ArgumentParser:
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
+
+
+def _add_bench(measure: argparse.ArgumentParser) -> None:
+    measure.add_argument("name", nargs="?", choices=sorted(bench.BENCHES), help="one of them; all without")
+    measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
+    measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
+    measure.add_argument("--million", action="store_true", help="`snapshot`: switch to a million members, too")
+    measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _add_evaluate(quality: argparse.ArgumentParser) -> None:

@@ -30,6 +30,7 @@ CLOCK_READERS = {
     "gateway/bench_proof.py",
     "gateway/bench_redeem.py",
     "gateway/bench_seal.py",
+    "gateway/bench_snapshot.py",
     "gateway/bench_tap.py",
     "gateway/bench_withdraw.py",
     "gateway/emulator/chip.py",
