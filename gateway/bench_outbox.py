@@ -52,10 +52,12 @@ def outbox() -> list[Result]:
     rates, sizes, absent = _peers()
     for each in PER_COMMIT:
         count = min(EVENTS, each * MOST_COMMITS)
-        found = [_rate(each, count) for _ in range(ROUNDS)]
+        found = [_rate(each, count, each) for _ in range(ROUNDS)]
         beside = (rates, absent) if each == PEERS_AT else ({}, {})
         results.append(_result("append_per_s", each, max(per_s for per_s, _ in found), "events/s", *beside))
         results.append(_result("append_per_cpu_s", each, max(per_cpu_s for _, per_cpu_s in found), "events/CPU s"))
+        alone = max(per_s for per_s, _ in (_rate(each, count, 1) for _ in range(ROUNDS)))
+        results.append(_result("append_alone_per_s", each, alone, "works of one event/s"))
     for each in PER_COMMIT:
         count = min(EVENTS, each * MOST_COMMITS)
         with card() as one:
@@ -112,13 +114,14 @@ def _peers() -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
     return rates, sizes, absent
 
 
-def _rate(each: int, count: int) -> tuple[float, float]:
-    """Events a second, and a second of processor time of both threads: neighbours slow that down far less."""
+def _rate(each: int, count: int, work: int) -> tuple[float, float]:
+    """Events a second, and a second of processor time of both threads: neighbours slow that down far less. `work` of
+    them come in one work of the store; as many works share a commit as make `each` events."""
 
     async def measured(folder: Path) -> tuple[float, float]:
-        store = _store(folder, each)
+        store = _store(folder, each // work)
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
-        await _append(store, count)
+        await _append(store, count, work)
         seconds, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
         store.close()
         return count / seconds, count / cpu_s
@@ -141,10 +144,15 @@ def _store(folder: Path, each: int) -> Store:
     return Store(folder / "bench.db", secrets.token_hex(16), bytes(32), max_group=each)
 
 
-async def _append(store: Store, count: int) -> None:
-    """All of them wait at once, so each commit takes as many as it may."""
+async def _append(store: Store, count: int, work: int = 1) -> None:
+    """All works wait at once, so each commit takes as many as it may."""
     event = Event("visit.moved", NOW_MS, BODY)
-    await asyncio.gather(*(store.run(lambda tx: tx.emit(event)) for _ in range(count)))
+
+    def append(tx: Tx) -> None:
+        for _ in range(work):
+            tx.emit(event)
+
+    await asyncio.gather(*(store.run(append) for _ in range(count // work)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ def test_it_prints_rates_and_costs_by_events_a_commit(monkeypatch: pytest.Monkey
     for each in bench_outbox.PER_COMMIT:
         assert figures[f"append_per_s_at_{each}"].value > 0
         assert figures[f"append_per_cpu_s_at_{each}"].value > 0
+        assert figures[f"append_alone_per_s_at_{each}"].value > 0
         cost = figures[f"device_bytes_per_event_at_{each}"]
         assert cost.value > 300 or "at the device" not in cost.unit  # at least what an event is
     assert figures["append_per_s_at_50"].goal == "at least 30,000"
