@@ -26,7 +26,12 @@ class PeerError(GatewayError):
 
 
 class UnavailableError(GatewayError):
-    """An adapter, reader or broker is not there: retry with jittered back-off."""
+    """An adapter, reader or broker is not there: retry with jittered back-off. `step`: what a person can do about this
+    very trouble, "" = what always helps."""
+
+    def __init__(self, said: str = "", step: str = "") -> None:
+        super().__init__(said)
+        self.step = step
 
 
 class BusyError(UnavailableError):

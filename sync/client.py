@@ -20,21 +20,28 @@ MAX_ADDRESSES = 8  # a second each
 class Client(mqtt.Client):
     """A paho client that tries every address of a name, and whose network thread reports its own end."""
 
-    ended: Callable[[str | None], None]
+    ended: Callable[[brokerwords.Said | None], None]
     turn = 0  # with which of the addresses to begin
-    alert: str | None = None  # what the broker says about our certificate; TLS 1.3 tells it after the handshake
+    shakes_hands = False  # the port took the connection, and TLS began
+    alert: brokerwords.Said | None = (
+        None  # what the broker says about our certificate; TLS 1.3 tells it after the handshake
+    )
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
         """The network thread. `ended` gets the reason why there was no connection, or None if there was one."""
-        unreachable: str | None = None
+        unreachable: brokerwords.Said | None = None
         try:
             # paho would try a first connection again and again, without jitter.
             return super().loop_forever(timeout, retry_first_connection=False)
         except (OSError, ValueError) as error:  # ValueError: no possible host name
-            unreachable = brokerwords.unreachable_words(error)
+            unreachable = self.unreachable(error)
             return MQTTErrorCode.MQTT_ERR_CONN_LOST
         finally:
             self.ended(unreachable or self.alert)
+
+    def unreachable(self, error: Exception) -> brokerwords.Said:
+        """What this error of connecting means."""
+        return brokerwords.unreachable(error, self.shakes_hands)
 
     def _create_socket_connection(self) -> socket.socket:
         """As paho's, but bounded over all addresses and beginning with another one each time."""
@@ -51,7 +58,7 @@ class Client(mqtt.Client):
     def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
         """As paho's, but a handshake that fails leaves no open socket behind."""
         assert self._ssl_context is not None
-        sock = tcp_sock
+        sock, self.shakes_hands = tcp_sock, True
         try:
             wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
             sock = wrapped

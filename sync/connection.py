@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.errors import BusyError, UnavailableError
 from sync import brokerwords
+from sync.brokerwords import Said
 from sync.client import TCP_TIMEOUT_S, Client
 from sync.messages import MAX_PAYLOAD_BYTES
 from sync.tlsfiles import Tls
@@ -42,6 +43,8 @@ CONNECT_TIMEOUT_S = 15.0  # name, addresses, TLS (sync.client) and CONNACK toget
 ANSWER_TIMEOUT_S = 15.0  # PUBACK or SUBACK; 32 KiB at 64 kbit/s take 4 s
 GOODBYE_TIMEOUT_S = 2.0
 
+_LOST = Said("the connection to the broker is lost")
+_FLOOD = Said("the broker sends more than it may")
 _CLOSED = "the broker closes the connection before it answers"
 _SILENT = "the broker does not answer"
 
@@ -80,7 +83,11 @@ Start = Callable[["Client"], object]  # drives a fresh client to its end
 
 
 class VersionRefusedError(Exception):
-    """The broker was reached, but did not say yes to this protocol version; the text says what it did instead."""
+    """The broker was reached, but did not say yes to this protocol version; `said` is what it did instead."""
+
+    def __init__(self, said: Said) -> None:
+        super().__init__(said.words)
+        self.said = said
 
 
 class RetainRefusedError(Exception):
@@ -106,12 +113,12 @@ class Connection:
     ) -> None:
         self.lost = asyncio.Event()
         self.queue: asyncio.Queue[Message | None] = asyncio.Queue()  # bounded by _arrived
-        self._why = "the connection to the broker is lost"
+        self._why = _LOST
         self._busy = False
         self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._address = address
-        self._v5 = protocol == "5"
+        self._v5, self._under_tls = protocol == "5", tls is not None
         self._retains = retains
         self.shares = False  # whether several clients may share a subscription; MQTT 3.1.1 has no word for it
         self._start = start or Client.loop_start
@@ -156,15 +163,15 @@ class Connection:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 code = await self._connack
             if code.value == _UNSUPPORTED_VERSION:
-                raise VersionRefusedError(_CLOSED)
+                raise VersionRefusedError(self._unanswered(_CLOSED))
             if code.value == _NO_RETAIN and retains:
                 raise RetainRefusedError
             if code.is_failure:
-                raise _refused("the connection", code)
+                raise _refusal(code, brokerwords.not_let_in(code.value, code.getName(), self._address.username))
             connected = True
         except TimeoutError as error:
             if self._client is not None and self._client.socket() is not None:  # amqtt says nothing at all to MQTT 5
-                raise VersionRefusedError(_SILENT) from error
+                raise VersionRefusedError(self._unanswered(_SILENT)) from error
             raise UnavailableError(_SILENT) from error
         finally:
             if not connected:
@@ -191,7 +198,7 @@ class Connection:
             raise self.loss()
         for code in await self._answer(mid):
             if code.is_failure:
-                raise _refused("a subscription", code)
+                raise _refusal(code, brokerwords.refused("a subscription", code.value, code.getName()))
 
     async def publish(self, topic: str, payload: bytes, retain: bool, qos: Literal[0, 1]) -> None:
         async with self._window:
@@ -200,7 +207,7 @@ class Connection:
                 raise self.loss()
             for code in await self._answer(info.mid):
                 if code.is_failure:
-                    raise _refused("a message", code)
+                    raise _refusal(code, brokerwords.refused("a message", code.value, code.getName()))
 
     async def close(self) -> None:
         if self._client is not None:
@@ -218,7 +225,10 @@ class Connection:
 
     def loss(self) -> UnavailableError:
         """Why the connection is no more."""
-        return BusyError(self._why) if self._busy else UnavailableError(self._why)
+        return BusyError(*self._why) if self._busy else UnavailableError(*self._why)
+
+    def _unanswered(self, words: str) -> Said:
+        return brokerwords.unanswered(words, self._under_tls)
 
     def _alive(self) -> Client:
         if self._client is None:
@@ -236,7 +246,7 @@ class Connection:
         finally:
             self._answers.pop(mid, None)
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, why: Said) -> None:
         """Break the TCP connection; the network thread then ends by itself."""
         self._unwanted = True
         if self._client is not None:
@@ -259,7 +269,7 @@ class Connection:
         self._waiting_bytes += len(payload) + MESSAGE_BYTES
         if self._waiting_bytes > INCOMING_BYTES:
             # Dropping one would lose it silently; after a new connection HQ's state is asked for again.
-            self._drop("the broker sends more than it may")
+            self._drop(_FLOOD)
             return
         self.queue.put_nowait(Message(topic, payload, lambda: self._done(mid, qos)))
 
@@ -273,17 +283,17 @@ class Connection:
     def _sent_away(self, code: ReasonCode) -> None:
         """The broker has said why it ends the connection."""
         if not self._unwanted:
-            self._why = f"the broker ends the connection: {brokerwords.code_words(code.value, code.getName())}"
+            self._why = brokerwords.sent_away(code.value, code.getName())
             self._busy = code.value in brokerwords.BUSY_CODES
 
-    def _ended(self, unreachable: str | None) -> None:
+    def _ended(self, unreachable: Said | None) -> None:
         """The network thread is over: tell everybody who waits, and let the client go with its sockets."""
         if unreachable is not None:
             self._why = unreachable
         self._client = None
         if not self._connack.done():
-            early = self.loss() if unreachable or self._unwanted or self._busy else VersionRefusedError(_CLOSED)
-            self._connack.set_exception(early)
+            is_plain = unreachable is not None or self._unwanted or self._busy
+            self._connack.set_exception(self.loss() if is_plain else VersionRefusedError(self._unanswered(_CLOSED)))
         for future in self._answers.values():
             if not future.done():
                 future.set_exception(self.loss())
@@ -310,7 +320,7 @@ class Connection:
 
     def _on_log(self, client: mqtt.Client, _userdata: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR and isinstance(client, Client):
-            client.alert = brokerwords.alert_words(text)
+            client.alert = brokerwords.alert(text)
 
     def _on_disconnect(
         self, _client: mqtt.Client, _userdata: Any, flags: mqtt.DisconnectFlags, code: ReasonCode, _properties: Any
@@ -335,9 +345,8 @@ class Connection:
         self._hand_over(self._arrived, topic, payload, message.mid, message.qos)
 
 
-def _refused(what: str, code: ReasonCode) -> UnavailableError:
-    words = f"the broker refuses {what}: {brokerwords.code_words(code.value, code.getName())}"
-    return BusyError(words) if code.value in brokerwords.BUSY_CODES else UnavailableError(words)
+def _refusal(code: ReasonCode, said: Said) -> UnavailableError:
+    return BusyError(*said) if code.value in brokerwords.BUSY_CODES else UnavailableError(*said)
 
 
 def _break(sock: Any) -> None:

@@ -161,5 +161,5 @@ class EarLine:
             "down",
             self._clock.now_ms(),
             f"no connection to the gateway's broker ({error})",
-            "Check the network cable or Wi-Fi, and the address under [mqtt].",
+            error.step or "Check the network cable or Wi-Fi, and the address under [mqtt].",
         )

@@ -91,7 +91,7 @@ class Transport:
             self._tls = await asyncio.to_thread(self._files)
             self._connection = await self._open(will_topic, will_payload)
         except ConfigError as error:  # perhaps half of a new pair; the next try sees both
-            raise UnavailableError(str(error)) from error
+            raise UnavailableError(str(error), tlsfiles.STEP) from error
         except UnavailableError:
             self._turn += 1
             raise
@@ -161,16 +161,16 @@ class Transport:
         self._address = self._spare if self._spare is not None and is_lonely and not self.on_spare else self._first
 
     async def _open(self, will_topic: str | None, will_payload: bytes) -> Connection:
-        why = ""
+        why: tuple[str, ...] = ()
         for protocol in self._versions():
             try:
                 connection = await self._try(protocol, will_topic, will_payload)
             except VersionRefusedError as error:
-                why = str(error)
+                why = error.said
                 continue
             self._protocol = protocol
             return connection
-        raise UnavailableError(why)
+        raise UnavailableError(*why)
 
     async def _try(self, protocol: Protocol, will_topic: str | None, will_payload: bytes) -> Connection:
         try:

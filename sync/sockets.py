@@ -20,7 +20,7 @@ MISC_EVERY_S = 5.0
 class Client(Protocol):
     """paho's client as an event loop of others drives it, and how sync.link hears that it is over."""
 
-    ended: Callable[[str | None], None]
+    ended: Callable[[brokerwords.Said | None], None]
     on_socket_register_write: Any
     on_socket_close: Any
 
@@ -81,7 +81,7 @@ class _Driven:
             return
         error = opening.exception()
         if error is not None:
-            self._end(brokerwords.unreachable_words(error) if isinstance(error, Exception) else None)
+            self._end(brokerwords.unreachable(error) if isinstance(error, Exception) else None)
             return
         sock = self._client.socket()
         if sock is None:
@@ -127,6 +127,6 @@ class _Driven:
             self._loop.remove_writer(self._fd)
             self._fd = None
 
-    def _end(self, unreachable: str | None) -> None:
+    def _end(self, unreachable: brokerwords.Said | None) -> None:
         self._over(self)
         self._client.ended(unreachable)

@@ -12,6 +12,11 @@ from gateway.errors import ConfigError
 # Before a certificate ends there is time for a letter, a holiday and a second try.
 WARN_MS = 14 * 86_400_000
 
+STEP = "Put the file right that is named here; the next try reads it anew. The cable is not to blame."
+
+
+_NO_CERTIFICATE = "there is no certificate in it"
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -27,14 +32,33 @@ def load(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) ->
         return None
     try:
         context = ssl.create_default_context(cafile=ca_file)
-        if cert_file is not None:
-            # A password of our own making: OpenSSL would ask at the terminal for the one of a locked key.
-            context.load_cert_chain(cert_file, key_file, password="")
-        return Tls(context, None if cert_file is None else _ends_ms(cert_file))
     except OSError as error:  # ssl.SSLError is an OSError
-        raise ConfigError(
-            f"mqtt: ca_file, cert_file or key_file cannot be used ({error.strerror or error.__class__.__name__})"
-        ) from error
+        raise _unusable("ca_file", ca_file, error, _NO_CERTIFICATE) from error
+    if cert_file is None:
+        return Tls(context, None)
+    try:
+        # A password of our own making: OpenSSL would ask at the terminal for the one of a locked key.
+        context.load_cert_chain(cert_file, key_file, password="")
+        return Tls(context, _ends_ms(cert_file))
+    except OSError as error:
+        if not _is_certificate(cert_file):
+            raise _unusable("cert_file", cert_file, error, _NO_CERTIFICATE) from error
+        mismatch = getattr(error, "reason", None) == "KEY_VALUES_MISMATCH"
+        why = "it is not the key of the certificate" if mismatch else "there is no key in it, or a password locks it"
+        raise _unusable("key_file", key_file or cert_file, error, why) from error
+
+
+def _unusable(key: str, file: Path | None, error: OSError, content: str) -> ConfigError:
+    """OpenSSL says nothing of which file it read, and little of why: `content`, where it could be read."""
+    why = content if isinstance(error, ssl.SSLError) else error.strerror or error.__class__.__name__
+    return ConfigError(f"mqtt.{key}: {file} cannot be used: {why}")
+
+
+def _is_certificate(file: Path) -> bool:
+    try:
+        return bool(x509.load_pem_x509_certificates(file.read_bytes()))
+    except (OSError, ValueError):
+        return False
 
 
 def _ends_ms(cert_file: Path) -> int | None:

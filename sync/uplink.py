@@ -391,7 +391,7 @@ class Uplink:
     def _report_loss(self, error: UnavailableError) -> None:
         self._health.count("hq.losses")
         why = str(error)
-        step = "Check the network cable and the router. Events wait on disk until the line is back."
+        step = error.step or "Check the network cable and the router. Events wait on disk until the line is back."
         if said := tlsfiles.remark(self._transport.certificate_ends_ms, self._clock.now_ms(), ahead_ms=0):
             why, step = f"{error}; {said[0]}", said[1]
         detail = f"no connection to headquarters, the shop keeps working ({why})"

@@ -1,6 +1,7 @@
 """One connection against brokers that say what a test wants: hostile, over their limits, without retained messages."""
 
 import asyncio
+import random
 import socket
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import pytest
 
 from gateway.errors import BusyError, UnavailableError
 from sync import brokerwords, connection
+from sync.link import Address, Transport
 from sync.messages import MAX_PAYLOAD_BYTES
 from tests.rigs import packets
 from tests.rigs.broker import Broker
@@ -114,6 +116,15 @@ async def test_a_broker_that_is_busy_says_so_at_once(protocol: str, code: int) -
         with pytest.raises(BusyError, match="refuses the connection"):
             await transport(broker.port, protocol=protocol).connect()
         assert len(broker.connects) == 1
+
+
+@pytest.mark.parametrize(("protocol", "code"), [("5", 0x86), ("5", 0x87), ("3.1.1", 4), ("3.1.1", 5)])
+async def test_an_account_that_is_not_let_in_is_named(protocol: str, code: int) -> None:
+    async with scripted(lambda asked: packets.connack(asked.level, code)) as broker:
+        address = Address("127.0.0.1", broker.port, protocol, "acme-gw-1", "wrong")
+        with pytest.raises(UnavailableError, match="does not let the account acme-gw-1 in") as told:
+            await Transport(address, "test-a", random.Random(1)).connect()
+        assert "password_file" in told.value.step
 
 
 async def test_a_broker_without_retained_messages_gets_ordinary_ones() -> None:

@@ -56,8 +56,9 @@ async def test_a_client_certificate_lets_in_and_nothing_else_does(tmp_path: Path
             "closes the connection": line(broker.port, None),
         }
         for words, stranger in strangers.items():
-            with pytest.raises(UnavailableError, match=words):
+            with pytest.raises(UnavailableError, match=words) as told:
                 await stranger.connect()
+            assert "_file" in told.value.step
 
 
 @needs_mosquitto
@@ -72,8 +73,9 @@ async def test_a_certificate_that_ended_is_told_and_a_new_one_on_the_disk_counts
         pair = ca.issue("gw-1")
         key = pair.key.read_bytes()
         pair.key.write_text("half of it is written")
-        with pytest.raises(UnavailableError, match="cannot be used"):
+        with pytest.raises(UnavailableError, match=r"key_file: .* cannot be used") as told:
             await ours.connect()
+        assert told.value.step == tlsfiles.STEP
         pair.key.write_bytes(key)
         await ours.connect()
         assert ours.certificate_ends_ms is not None
@@ -116,8 +118,9 @@ async def test_what_is_wrong_with_the_brokers_certificate_is_said_in_words(
 
 async def test_a_port_without_tls_is_told_apart(tmp_path: Path) -> None:
     async with scripted() as broker:
-        with pytest.raises(UnavailableError, match="cannot be reached"):
+        with pytest.raises(UnavailableError, match="takes the connection, but no TLS") as told:
             await line(broker.port, Authority(tmp_path)).connect()
+        assert told.value.step.startswith("Does this port speak TLS?")
 
 
 def test_files_that_cannot_be_used_are_the_operators_business(tmp_path: Path) -> None:
@@ -134,16 +137,20 @@ def test_files_that_cannot_be_used_are_the_operators_business(tmp_path: Path) ->
             serialization.BestAvailableEncryption(b"a password"),
         )
     )
-    for ca_file, cert, key_file in (
-        (tmp_path / "rubbish.pem", None, None),
-        (tmp_path / "missing.pem", None, None),
-        (ca.file, tmp_path / "rubbish.pem", pair.key),
-        (ca.file, pair.cert, other.key),
-        (ca.file, pair.cert, locked),  # and nobody is asked for the password
+    rubbish, missing = tmp_path / "rubbish.pem", tmp_path / "missing.pem"
+    for ca_file, cert, key_file, told in (
+        (rubbish, None, None, rf"mqtt\.ca_file: {rubbish} cannot be used: there is no certificate"),
+        (missing, None, None, rf"mqtt\.ca_file: {missing} cannot be used: No such file"),
+        (ca.file, rubbish, pair.key, rf"mqtt\.cert_file: {rubbish} cannot be used: there is no certificate"),
+        (ca.file, pair.cert, missing, rf"mqtt\.key_file: {missing} cannot be used: No such file"),
+        (ca.file, pair.cert, rubbish, rf"mqtt\.key_file: {rubbish} cannot be used: there is no key"),
+        (ca.file, pair.cert, other.key, rf"mqtt\.key_file: {other.key} .* not the key of the certificate"),
+        (ca.file, pair.cert, locked, rf"mqtt\.key_file: {locked} .* password locks it"),  # and nobody is asked for it
+        (ca.file, pair.cert, None, rf"mqtt\.key_file: {pair.cert} cannot be used: there is no key"),
     ):
-        with pytest.raises(ConfigError, match="ca_file, cert_file or key_file"):
+        with pytest.raises(ConfigError, match=told):
             tlsfiles.load(ca_file, cert, key_file)
-        with pytest.raises(ConfigError, match="ca_file, cert_file or key_file"):
+        with pytest.raises(ConfigError, match=told):
             Transport(
                 Address("127.0.0.1", 1, ca_file=ca_file, cert_file=cert, key_file=key_file), "a", random.Random(1)
             )

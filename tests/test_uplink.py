@@ -416,6 +416,17 @@ async def test_a_certificate_that_ends_is_told_in_time_and_by_its_name(
         assert "cert_file" in shop.part.action
 
 
+async def test_what_the_broker_refuses_is_not_blamed_on_the_cable() -> None:
+    async with packets.scripted(lambda said: packets.connack(said.level, 0x87)) as broker:
+        shop = Shop(broker.port)
+        async with running(shop):
+            await until(lambda: shop.part is not None and "asks for an account" in shop.part.detail)
+            assert "password_file" in shop.part.action
+    shop = Shop(broker.port)  # nobody is there any more
+    async with running(shop):
+        await until(lambda: shop.part is not None and "Check host and port" in shop.part.action)
+
+
 async def test_a_busy_broker_is_left_alone_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 
