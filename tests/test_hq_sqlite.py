@@ -1,12 +1,19 @@
 """HQ's SQLite file: durable, private, shared by two processes, and a disk that refuses."""
 
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from gateway.errors import StoreError
+from gateway.__main__ import main
+from gateway.dbfile import DATABASE, open_file
+from gateway.errors import ConfigError, StoreError
+from sync.hq.file import is_made
 from sync.hq.ledger import Ledger
+from sync.hq.sqlite import alone
 from tests.rigs.orders import member, offer
 
 pytestmark = pytest.mark.sqlite
@@ -39,6 +46,66 @@ def test_a_file_of_somebody_else_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a database"):
         Ledger(other)
     assert (other.stat().st_mode & 0o777, other.read_text()) == (0o644, "root:x:0:0:root:/root:/bin/bash\n" * 40)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_the_database_of_another_program_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gateways = tmp_path / "data" / DATABASE
+    open_file(gateways, bytes(32)).db.close()
+    others = tmp_path / "data" / "notes.db"
+    with closing(sqlite3.connect(others)) as plain:
+        plain.execute("CREATE TABLE note (text)")
+    before = files(gateways.parent)
+    for path, whose in ((gateways, "a gateway's"), (others, "another program's")):
+        for verb in (["fleet"], ["withdraw", "m-1"], ["serve"]):
+            assert main(["hq", *verb, "--db", str(path)]) == ConfigError.EXIT_STATUS
+            told = capsys.readouterr().err
+            assert told == f"{path}: {whose} database, left as it is; expected headquarters' own (--db)\n"
+        with pytest.raises(ConfigError, match="left as it is"):
+            Ledger(path)
+    assert files(gateways.parent) == before
+
+
+def test_a_gateways_database_that_has_headquarters_tables_too_is_the_gateways(tmp_path: Path) -> None:
+    path = tmp_path / "data" / DATABASE
+    open_file(path, bytes(32)).db.close()
+    with closing(sqlite3.connect(path)) as plain, plain:
+        row = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('hq', 'm001_ledger', '')"
+        plain.execute(row)
+    with pytest.raises(ConfigError, match="a gateway's database"):
+        Ledger(path)
+
+
+def test_an_empty_file_is_headquarters_only_for_who_makes_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hq.db").touch()
+    assert main(["hq", "fleet", "--db", str(tmp_path / "hq.db")]) == ConfigError.EXIT_STATUS
+    assert "no headquarters there; expected headquarters' database, which hq serve makes" in capsys.readouterr().err
+    assert files(tmp_path) == {"hq.db": b""}
+    (tmp_path / "link.db").symlink_to(tmp_path / "hq.db")
+    with closing(Ledger(tmp_path / "hq.db")):
+        assert is_made(tmp_path / "link.db"), "while everything is in the log yet"
+    assert is_made(tmp_path / "hq.db")
+
+
+def test_one_process_serves_a_file_until_it_is_killed(tmp_path: Path) -> None:
+    path, alias = tmp_path / "hq.db", tmp_path / "link.db"
+    alias.symlink_to(path)
+    code = "import sys; from pathlib import Path; from sync.hq.sqlite import alone\n"
+    code += "with alone(Path(sys.argv[1])): print('serves', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code, path], stdin=-1, stdout=-1) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"serves\n"
+        for one in (path, alias):
+            with pytest.raises(ConfigError, match="another process serves it already"), alone(one):
+                pass
+        other.kill()
+        other.wait()
+        with alone(path):
+            pass
 
 
 def test_a_file_that_others_could_read_is_taken_from_them(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import ShopClock
+from gateway.errors import ConfigError
 from sync import event_messages, link, topics
 from sync.hq import service
 from tests.rigs import postgres
@@ -26,7 +28,11 @@ async def test_it_serves_until_it_is_told_to_stop(kind: str, tmp_path: Path) -> 
         assert serving.stderr is not None
         while b"http://" not in (line := await serving.stderr.readline()):
             assert line, "it ended"
-        transport = link.Transport(link.Address("127.0.0.1", broker.port), "shop", random.Random(1))
+        at = link.Address("127.0.0.1", broker.port)
+        if isinstance(db, Path):
+            with pytest.raises(ConfigError, match="another process serves it already"):
+                await service.run(db, at, "127.0.0.1", 0, ShopClock().now_ms)
+        transport = link.Transport(at, "shop", random.Random(1))
         await transport.connect()
         await transport.subscribe([SHOP.down(topics.ACK)])
         telling = asyncio.create_task(tell_until_confirmed(transport))

@@ -3,18 +3,18 @@
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from gateway.errors import ConfigError
+from sync.hq import sqlite
 from sync.hq.migrations import migrations
-from sync.hq.sqlite import Sqlite
 from sync.hq.storage import Db, Row, Storage, Url
 
-__all__ = ["Db", "File", "Row", "Url", "dump", "is_made", "must_be_made"]
+__all__ = ["Db", "File", "Row", "Url", "dump", "is_made", "must_be_made", "served"]
 
 # In one statement: 10 values each are far below what SQLite (32,766) and PostgreSQL (65,535) take.
 ROWS_AT_ONCE = 100
@@ -92,19 +92,26 @@ class File:
 
 
 def _open(db: Db) -> Storage:
-    return Sqlite(db, migrations) if isinstance(db, Path) else _postgres(db).Postgres(db.text, migrations)
+    return sqlite.Sqlite(db, migrations) if isinstance(db, Path) else _postgres(db).Postgres(db.text, migrations)
 
 
 def is_made(db: Db) -> bool:
-    """Whether a headquarters' database is there. StoreError = its server can't be asked."""
-    return db.is_file() if isinstance(db, Path) else _postgres(db).is_made(db.text)
+    """Whether a headquarters' database is there; nothing is made or changed. StoreError = its server can't be asked."""
+    return sqlite.is_made(db) if isinstance(db, Path) else _postgres(db).is_made(db.text)
 
 
 def must_be_made(db: Db) -> None:
     """ConfigError where there is no headquarters: a slip of the pen in --db makes no second one."""
+    if isinstance(db, Path):
+        sqlite.must_be_ours(db)
     if not is_made(db):
-        missing = "no such file" if isinstance(db, Path) else "no headquarters there"
+        missing = "no such file" if isinstance(db, Path) and not db.exists() else "no headquarters there"
         raise ConfigError(f"{db}: {missing}; expected headquarters' database, which hq serve makes")
+
+
+def served(db: Db) -> AbstractContextManager[None]:
+    """Around serving a database. ConfigError for a file that another process serves; PostgreSQL has duties for that."""
+    return sqlite.alone(db) if isinstance(db, Path) else nullcontext()
 
 
 def _postgres(db: Url) -> ModuleType:

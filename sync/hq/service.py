@@ -17,7 +17,7 @@ from gateway.errors import ConfigError, StoreError
 from gateway.health import Health
 from sync import fields, link
 from sync.hq import duties, importing, orders, pricefiles, proofreading, redemptions, signer, web
-from sync.hq.file import Db, Row, is_made, must_be_made
+from sync.hq.file import Db, Row, is_made, must_be_made, served
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
 
@@ -41,24 +41,28 @@ async def run(
     sign_with: signer.Signer | None = None,
     share: duties.Share | None = None,
 ) -> None:
-    """Serve gateways and console until cancelled; `ready` gets the console's URL. ConfigError = can't listen there,
-    StoreError = the ledger's disk refuses. A missing broker is waited for. `keep_days`: how long events are kept, None
-    = until their member is erased. `sign_with` None: nothing is signed. `share`: how events are shared (duties)."""
-    ledger = await asyncio.to_thread(Ledger, db)
-    pulse, health = Pulse(), Health()
-    try:
-        rng = random.Random(ledger.new_id())  # jitter only; differs between HQs and starts
-        async with asyncio.TaskGroup() as parts:
-            line = duties.run(ledger, address, pulse, health, now_ms, rng, sign_with, share)
-            parts.create_task(line, name="hq server")
-            parts.create_task(web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web")
-            parts.create_task(_watch(ledger, pulse), name="hq watch")
-            parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")
-            parts.create_task(_let_go(ledger, health, now_ms, keep_days), name="hq retention")
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
-    finally:
-        ledger.close()
+    """Serve gateways and console until cancelled; `ready` gets the console's URL. ConfigError = can't listen there, or
+    another process serves this file, StoreError = the ledger's disk refuses. A missing broker is waited for.
+    `keep_days`: how long events are kept, None = until their member is erased. `sign_with` None: nothing is signed.
+    `share`: how events are shared (duties)."""
+    with served(db):
+        ledger = await asyncio.to_thread(Ledger, db)
+        pulse, health = Pulse(), Health()
+        try:
+            rng = random.Random(ledger.new_id())  # jitter only; differs between HQs and starts
+            async with asyncio.TaskGroup() as parts:
+                line = duties.run(ledger, address, pulse, health, now_ms, rng, sign_with, share)
+                parts.create_task(line, name="hq server")
+                parts.create_task(
+                    web.serve(ledger, pulse, health, now_ms, (http_host, http_port), ready), name="hq web"
+                )
+                parts.create_task(_watch(ledger, pulse), name="hq watch")
+                parts.create_task(_forget_codes(ledger, now_ms), name="hq codes")
+                parts.create_task(_let_go(ledger, health, now_ms, keep_days), name="hq retention")
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        finally:
+            ledger.close()
 
 
 async def _watch(ledger: Ledger, pulse: Pulse) -> None:
@@ -300,7 +304,7 @@ def coupon_doubts(db: Db, offer_id: str, member_id: str, store: str) -> list[str
     """Why a coupon may be worth nothing: what it names and headquarters does not know, in words. `member_id`, `store`
     ("tenant/store") "" = none is named."""
     if not is_made(db):  # keys that sign may lie on a machine of their own
-        return [f"{db}: no such file, so nobody looked whether headquarters knows what the coupon names"]
+        return [f"{db}: no headquarters there, so nobody looked whether headquarters knows what the coupon names"]
     with _ledger(db) as ledger:
         named = {
             f"offer {offer_id}": any(one["offer_id"] == offer_id for one in ledger.offers()),
