@@ -3,7 +3,6 @@
 import asyncio
 import platform
 import shutil
-import socket
 import stat
 import sys
 from collections.abc import Callable
@@ -24,13 +23,13 @@ from gateway.core.model import ShopConfig
 from gateway.dbfile import DATABASE, broken_logs, examined, kept_shop
 from gateway.errors import ConfigError
 from gateway.finding import Finding, moment
+from gateway.linecheck import line
 from gateway.origins import origins
 from gateway.preflight import check
 from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
-CONNECT_S = 3.0
 BLUETOOTH = Path("/sys/class/bluetooth")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -70,7 +69,7 @@ async def examine(config_path: Path | None, *, thorough: bool = True) -> list[Fi
     findings.append(_notice(config))
     findings += _https(config)
     findings += _steered(config)
-    findings.append(await _broker(config.mqtt))
+    findings += await line(config)
     return findings
 
 
@@ -332,17 +331,3 @@ def _consents(data_dir: Path) -> list[Finding]:
         step = "Nobody of them is recognised. Headquarters sees who it is (consent.tampered): hq resend MEMBER."
         return [Finding(what, "wrong", f"{broken:,} were changed from outside", step)]
     return [Finding(what, "ok", "as they were written")]
-
-
-async def _broker(mqtt: local.MqttTable | None) -> Finding:
-    if mqtt is None:
-        return Finding("Headquarters", "missing", "no [mqtt] table", "Add the broker's address to work with HQ.")
-    where = f"{mqtt.host}:{mqtt.port}"
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            _, writer = await asyncio.open_connection(mqtt.host, mqtt.port)
-        writer.close()
-    except (OSError, TimeoutError, socket.gaierror):
-        step = "Check address, network and firewall. The shop works without; events wait on the disk."
-        return Finding("Headquarters", "wrong", f"the broker at {where} does not answer", step)
-    return Finding("Headquarters", "ok", f"a broker answers at {where}")

@@ -16,10 +16,12 @@ _BY = {"file": "this file", "headquarters": "headquarters", "default": "default"
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """`lines`: every value with who said it; `overruled`: what headquarters said and the file says otherwise; `misfit`:
-    why headquarters' settings do not go with the file, which counts alone then, "" = they do."""
+    """`config`: what counts; `lines`: every value of it with who said it; `overruled`: what headquarters said and the
+    file says otherwise; `misfit`: why headquarters' settings do not go with the file, which counts alone then, "" =
+    they do."""
 
     settings_id: str
+    config: Config
     lines: tuple[str, ...]
     overruled: tuple[str, ...]
     misfit: str = ""
@@ -50,4 +52,4 @@ def origins(local: Config) -> Origins | None:
         found = of_steered(local, Steered())
     assert isinstance(found, Merged)  # the file alone is a configuration
     lines = tuple(f"{line.key}: {line.value} ({_BY[line.origin]})" for line in found.lines)
-    return Origins(steered.settings_id, lines, found.overruled, misfit)
+    return Origins(steered.settings_id, found.config, lines, found.overruled, misfit)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from gateway.errors import ConfigError
 from gateway.keys import gateway_key, site_key, tablet_key
 from gateway.ledgerfile import Ledger, LedgerKind
 from gateway.store import Store
+from tests.rigs.broker import Broker
 from tests.rigs.secure import bring
 from tests.rigs.shop import NOTICE
 from tests.rigs.terminalkeys import sealed, secret
@@ -78,16 +78,14 @@ async def test_a_bare_serial_port_is_no_reader(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_configuration_is_checked_to_the_broker(tmp_path) -> None:
     path = tmp_path / "g.toml"
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        path.write_text(FILE.format(data=tmp_path / "data", port=listener.getsockname()[1]))
+    with Broker() as broker:
+        path.write_text(FILE.format(data=tmp_path / "data", port=broker.port))
         findings = {finding.what: finding for finding in await doctor.examine(path)}
         assert findings["Headquarters"].state == "ok"
         assert findings["Data folder"].state == "ok"
     findings = {finding.what: finding for finding in await doctor.examine(path)}
     assert findings["Headquarters"].state == "wrong"
-    assert "does not answer" in findings["Headquarters"].found
+    assert "cannot be reached" in findings["Headquarters"].found
 
 
 async def test_readers_and_adapters_that_are_there_are_named(monkeypatch) -> None:

@@ -1,0 +1,67 @@
+"""What the doctor finds of the line to headquarters: it goes in at the broker as the service does, under a name of its
+own, so that nobody is thrown out.
+"""
+
+import asyncio
+import random
+
+from gateway import config as local
+from gateway import lines
+from gateway.clock import world_ms
+from gateway.errors import ConfigError, UnavailableError
+from gateway.finding import Finding
+from gateway.origins import origins
+from sync import tlsfiles, topics
+from sync.link import Transport
+from sync.topics import Topics
+
+WHAT = "Headquarters"
+SPARE = "The broker of this file"
+# A broker that says nothing to MQTT 5 is asked in 3.1.1 after 15 s (sync.connection).
+LOOK_S = 25.0
+
+_STEP = "Check address, network and firewall. The shop works without; events wait on the disk."
+_SPARE_STEP = (
+    "This box falls back to it where the other one is silent for ten minutes; correct [mqtt], or take it for lost."
+)
+
+
+async def line(config: local.Config) -> list[Finding]:
+    """The broker that counts, and beside it the one that the file names where headquarters moved the line."""
+    if config.mqtt is None:
+        return [Finding(WHAT, "missing", "no [mqtt] table", "Add the broker's address to work with HQ.")]
+    found = origins(config)
+    steered = None if found is None else found.config.mqtt
+    if steered is None or (steered.host, steered.port, steered.protocol) == _where(config.mqtt):
+        return [await _look(WHAT, config, config.mqtt)]
+    moved = await _look(WHAT, config, steered, ", which headquarters' settings name")
+    own = await _look(SPARE, config, config.mqtt)
+    return [moved, own if own.state == "ok" else Finding(SPARE, "missing", own.found, own.step or _SPARE_STEP)]
+
+
+def _where(mqtt: local.MqttTable) -> tuple[str, int, str]:
+    return mqtt.host, mqtt.port, mqtt.protocol
+
+
+async def _look(what: str, config: local.Config, mqtt: local.MqttTable, named: str = "") -> Finding:
+    who, where = config.gateway, f"{mqtt.host}:{mqtt.port}{named}"
+    place, name = Topics(who.tenant, who.store, who.id), f"store-gateway-doctor_{who.tenant}_{who.store}_{who.id}"
+    try:
+        transport = Transport(lines.address(mqtt), name, random.Random())
+    except ConfigError as error:
+        return Finding(what, "wrong", str(error), "Correct the file named here; the service does not start with it.")
+    try:
+        async with asyncio.timeout(LOOK_S):
+            await transport.connect()
+            await transport.subscribe([place.down(topics.HEAD)])
+    except TimeoutError:
+        return Finding(what, "wrong", f"{where}: the broker does not answer", _STEP)
+    except UnavailableError as error:
+        return Finding(what, "wrong", f"{where}: {error}", error.step or _STEP)
+    finally:
+        await transport.close()
+    account = f" as {mqtt.username}" if mqtt.username is not None else ""
+    under = ", under TLS" if mqtt.ca_file is not None or mqtt.cert_file is not None else ""
+    told = f"the broker at {where} lets this box in{account} (MQTT {transport.protocol}{under})"
+    ending = tlsfiles.remark(transport.certificate_ends_ms, world_ms())
+    return Finding(what, "ok", told) if ending is None else Finding(what, "missing", f"{told}; {ending[0]}", ending[1])
