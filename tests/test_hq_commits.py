@@ -8,6 +8,7 @@ import pytest
 from gateway.errors import PeerError, StoreError
 from sync.hq import commits
 from sync.hq.commits import Commits
+from sync.hq.storage import RefusedError
 
 
 class Disk:
@@ -120,3 +121,16 @@ async def test_who_is_gone_meanwhile_harms_nobody() -> None:
     assert await tasks[0] == 0
     assert await tasks[2] == 20
     assert disk.committed == [0, 1, 2], "what was handed in is done, whoever waits for it"
+
+
+async def test_what_the_database_refuses_of_one_is_no_failure_of_the_others() -> None:
+    def refuse_a_number() -> None:
+        raise RefusedError("integer overflow")
+
+    disk = Disk()
+    disk.go_on.set()
+    made = Commits(disk.together)
+    works = [made.do(disk.work, 1), made.do(refuse_a_number), made.do(disk.work, 2)]
+    first, refused, second = await asyncio.gather(*works, return_exceptions=True)
+    assert (first, second) == (10, 20)
+    assert isinstance(refused, RefusedError)

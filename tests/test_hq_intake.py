@@ -1,6 +1,7 @@
 """Many batches in a few statements: the same as one after another, on both databases, whatever is among them."""
 
 import json
+import logging
 import random
 from collections.abc import Callable
 from contextlib import closing
@@ -16,6 +17,7 @@ from gateway.core.streams import Stream
 from gateway.errors import PeerError
 from sync.event_messages import EventBatch
 from sync.hq import intake
+from sync.hq.consents import RECORDED
 from sync.hq.intake import Reported
 from sync.hq.ledger import Ledger
 from sync.hq.marks import Held
@@ -54,6 +56,12 @@ def reports(sizes: list[int], rng: random.Random) -> list[Reported]:
                 rows.append(OutboxRow(seq, seq, "visit.entered", json.dumps({"member_id": member_id, "zone": "tea"})))
         made.append(Reported(where, EventBatch(EPOCH, rows[0].seq, rows[-1].seq, tuple(rows), stream), 9))
     return made + [rng.choice(made) for _ in range(2)]
+
+
+def redeemed(seq: int, **own: object) -> OutboxRow:
+    body = {"redemption_id": f"r-{seq}", "step": 2, "kind": "committed", "offer_id": "o-1", "till": "t", "cents": 1}
+    body |= {"receipt": "1", "coupon": "", "lease_id": ""}
+    return OutboxRow(seq, seq, "redemption.committed", json.dumps(body | own))
 
 
 @settings(max_examples=15, deadline=None)
@@ -96,8 +104,8 @@ def test_what_one_cant_have_done_takes_back_all_of_them(ledger: Ledger, monkeypa
     def refuse(*_: object) -> None:
         raise PeerError("too_large")
 
-    monkeypatch.setattr(Ledger, "_redeemed", refuse)
-    bad = EventBatch(EPOCH, 1, 1, (OutboxRow(1, 1, "lease.closed", "{}"),))
+    monkeypatch.setattr(Ledger, "_count_points", refuse)
+    bad = EventBatch(EPOCH, 1, 1, (redeemed(1),))
     with pytest.raises(PeerError, match="too_large"):
         ledger.ingest_all([Reported(GATEWAYS[1], batch(1, 2), 9), Reported(SHOP, bad, 9)])
     assert (told(ledger), ledger.gateways()) == ([], [])
@@ -145,10 +153,42 @@ def test_how_often_the_server_is_asked_does_not_grow_with_the_batches(
 
 def test_each_outcome_is_counted_under_its_name() -> None:
     done = intake.Ingested(
-        Held(1, ()), ("late", "enrolments.many"), ("age",), ("done", "done"), ("points_fields",), True
+        Held(1, ()), ("late", "enrolments.many"), ("age",), ("done", "done"), ("points_fields",), (RECORDED,), True
     )
     assert done.counters() == [
         *("hq.batches", "hq.bindings.late", "hq.enrolments.many", "hq.consents.age", "hq.erasures.done"),
-        *("hq.erasures.done", "hq.redemptions.points_fields", "hq.clone"),
+        *("hq.erasures.done", "hq.redemptions.points_fields", "hq.unfollowed", "hq.clone"),
     ]
     assert intake.Ingested(Held(1, ())).counters() == ["hq.batches"]
+
+
+def test_an_event_whose_consequences_no_database_takes_is_kept_alone_and_holds_nobody_up(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mad(self: Ledger, coupon: str, *_: object) -> None:
+        self._db.execute("UPDATE hq SET boot = 7")
+        self._db.execute("UPDATE hq SET boot = ?", (2**63,))
+
+    monkeypatch.setattr(Ledger, "_pass_due", mad)
+    coupon = "k/" + "0" * 16
+    evil = EventBatch(EPOCH, 1, 3, (redeemed(1, coupon=coupon), redeemed(2), redeemed(3, coupon=coupon)))
+    with caplog.at_level(logging.WARNING, "sync.hq.intake"):
+        bad, good = ledger.ingest_all([Reported(GATEWAYS[1], evil, 9), Reported(SHOP, batch(1, 2), 9)])
+    assert not isinstance(bad, PeerError)
+    assert not isinstance(good, PeerError)
+    assert (bad.held.watermark, good.held.watermark) == (3, 2)
+    assert bad.counters().count("hq.unfollowed") == 2
+    assert [row["redemption_id"] for row in ledger.redemption_entries()] == ["r-2"]
+    assert len(ledger.events(0, 10)) == 5
+    assert ledger.next_boot() == 1, "nothing of it stays"
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"{GATEWAYS[1].name}: redemption.committed is kept")
+    assert ledger.ingest(GATEWAYS[1], evil, 9).unfollowed == (), "told again it is known"
+
+
+def test_a_consequence_that_is_no_honest_op_is_left_alone_too(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(self: Ledger, *_: object) -> None:
+        raise PeerError("too_large")
+
+    monkeypatch.setattr(Ledger, "_redeemed", too_large)
+    assert ledger.ingest(SHOP, EventBatch(EPOCH, 1, 1, (redeemed(1),)), 9).held.watermark == 1

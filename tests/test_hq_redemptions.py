@@ -11,6 +11,7 @@ from gateway.core.changes import OutboxRow
 from gateway.core.model import Keep
 from gateway.core.spans import DAY_MS
 from sync import event_messages
+from sync.forms import MAX_LENT
 from sync.hq import redemptions
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
@@ -203,3 +204,29 @@ def test_a_restored_gateway_is_told_of_its_own_open_leases_alone(ledger: Ledger)
     assert booked == [{"gateway": SHOP.name, "epoch": "cd" * 16, "leases": [{"lease_id": "l-1", "spent": 70}]}]
     assert not [op for op in ledger.changes_after(0, 10**6, OTHER.name)[0] if op["op"] == "leases.booked"]
     assert tell(ledger, OutboxRow(2, 5_000, "tills.restored", "{}"), epoch="cd" * 16) == ("fields",)
+
+
+def test_no_number_is_too_large_to_be_added_up(ledger: Ledger) -> None:
+    most = 2**63 - 1
+    assert tell(ledger, event(1, "reversed", cents=most, lease_id="l-1")) == ("range",)
+    assert tell(ledger, closed(2, most)) == ("range",)
+    assert ledger.redemption_entries() == []
+    assert left(ledger) == 400
+
+
+@pytest.mark.parametrize("unit", ["cents", "units"])
+def test_sums_survive_numbers_of_an_earlier_release(ledger: Ledger, unit: str) -> None:
+    ledger.put_budget("b-2", unit, 1_000)
+    for lease_id in ("l-2", "l-3", "l-4"):
+        ledger.lend(lease_id, "b-2", HERE, 1, 9_000)
+    for seq in (1, 2):
+        tell(ledger, event(seq, "committed", redemption_id=f"r-{seq}", lease_id="l-2"))
+    with ledger._write():
+        ledger._db.execute("UPDATE redemption_entry SET cents = ?", (2**63 - 1,))
+        ledger._db.execute("UPDATE lease SET closed = 1, spent = ? WHERE lease_id IN ('l-3', 'l-4')", (2**63 - 1,))
+    assert not ledger.lend("l-5", "b-2", HERE, 1, 9_000)
+    assert not ledger.put_budget("b-2", unit, 2_000)
+    (budget,) = [one for one in ledger.budgets() if one["budget_id"] == "b-2"]
+    booked = [lease["booked"] for lease in budget["leases"] if lease["lease_id"] == "l-2"]
+    assert booked == [2 * MAX_LENT if unit == "cents" else 2]
+    assert tell(ledger, event(3, "committed", redemption_id="r-3", lease_id="l-2")) == ("overspent",)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
 from sync import erase_messages, event_messages, link, messages, topics
 from sync.hq import claims, orders, server, service
+from sync.hq.intake import Reported
 from sync.hq.ledger import Ledger
 from sync.hq.pulse import Pulse
+from sync.hq.storage import RefusedError
 from sync.topics import Topics
 from tests.rigs.broker import KINDS, Broker, Kind
 from tests.rigs.orders import bound, code, sealed
@@ -339,6 +341,26 @@ async def test_rubbish_is_counted_and_dropped(tmp_path: Path) -> None:
                 "hq.dropped.topic": 1,
                 "hq.dropped.too_large": 1,
             }
+
+
+async def test_a_batch_that_the_database_refuses_costs_nobody_else_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes = Ledger.ingest_all
+
+    def refuse_a_second(self: Ledger, reports: Sequence[Reported]) -> object:
+        if any(one.batch.first == 2 for one in reports):
+            raise RefusedError("an index row of 40,000 bytes")
+        return takes(self, reports)
+
+    monkeypatch.setattr(Ledger, "ingest_all", refuse_a_second)
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            await gateway.send(2, 2)
+            await gateway.send(1, 1)
+            await until(lambda: gateway.acked == 1)
+            assert hq.health.counts["hq.dropped.refused"] == 1
+            assert "hq.lost" not in hq.health.counts
 
 
 async def test_a_line_of_high_numbers_is_reached_in_steps_that_gateways_take(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from gateway.errors import ConfigError, StoreError
 from sync.hq.file import is_made
 from sync.hq.ledger import Ledger
 from sync.hq.sqlite import alone
+from sync.hq.storage import RefusedError
 from tests.rigs.orders import member, offer
 
 pytestmark = pytest.mark.sqlite
@@ -161,3 +162,14 @@ def test_who_is_erased_inside_a_transaction_leaves_the_log_at_its_end(ledger: Le
         assert b"Adelheid" in (tmp_path / "hq.db-wal").read_bytes()
     assert b"Adelheid" not in (tmp_path / "hq.db-wal").read_bytes()
     assert b"Adelheid" not in (tmp_path / "hq.db").read_bytes()
+
+
+def test_a_full_disk_amid_a_part_takes_back_the_whole_and_is_no_fault_of_the_part(ledger: Ledger) -> None:
+    pragma(ledger, f"max_page_count = {pragma(ledger, 'page_count')}")
+    with pytest.raises(StoreError) as full, ledger._write():
+        ledger._db.execute("UPDATE hq SET boot = 7")
+        with ledger._write():
+            ledger._db.execute("UPDATE hq SET boot = 8")
+            ledger.record_ops([member(f"m-{n}", "x" * 100) for n in range(500)])
+    assert not isinstance(full.value, RefusedError)
+    assert ledger._read("SELECT boot FROM hq") == [{"boot": 0}]

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import PeerError
 from sync.hq.ledger import Ledger
+from sync.hq.storage import RefusedError
 from tests.rigs.orders import offer
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -83,3 +84,22 @@ def test_a_whole_that_fails_takes_its_parts_along(ledger: Ledger) -> None:
         raise RuntimeError
     assert ledger.version() == 0
     assert ledger.record_ops([offer("o-2")]) == 1
+
+
+def test_a_value_that_does_not_fit_takes_back_its_part_alone_and_is_not_told(ledger: Ledger) -> None:
+    with ledger._write():
+        ledger._db.execute("UPDATE hq SET boot = 7")
+        with pytest.raises(RefusedError) as refused, ledger._write():
+            ledger._db.execute("UPDATE hq SET boot = 8")
+            ledger._db.execute("UPDATE hq SET boot = ?", (2**63,))
+        assert str(2**63) not in str(refused.value)
+        with pytest.raises(RefusedError), ledger._write():
+            ledger._db.execute("INSERT INTO counter VALUES ('erasure', 1)")
+    assert ledger._read("SELECT boot FROM hq") == [{"boot": 7}]
+
+
+def test_a_sum_that_does_not_fit_is_refused_as_well(ledger: Ledger) -> None:
+    with ledger._write():
+        ledger._db.execute("UPDATE counter SET last = ?", (2**63 - 1,))
+    with pytest.raises(RefusedError):
+        ledger._read("SELECT CAST(sum(last) AS BIGINT) AS last FROM counter")

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from gateway.errors import PeerError
+from sync.hq.storage import REFUSALS
 
 # Works of one transaction. As many batches of 50 events take 0.3 s, which is how long an operator's withdrawal may have
 # to wait for its turn.
@@ -38,14 +38,14 @@ class Commits:
         self._running: asyncio.Task[None] | None = None
 
     async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work` returns, once it is committed. Raises its PeerError, which takes back this work alone; anything
-        else that goes wrong takes back all that share the transaction, and is raised to each of them."""
+        """What `work` returns, once it is committed. Raises its PeerError or RefusedError, which takes back this work
+        alone; anything else that goes wrong takes back all that share the transaction, and is raised to each."""
         alone = partial(work, *args, **kwargs)
         return await self.do_with_others(lambda _: [alone()], None)
 
-    async def do_with_others(self, run: Callable[[Sequence[A]], Sequence[T | PeerError]], argument: A) -> T:
+    async def do_with_others(self, run: Callable[[Sequence[A]], Sequence[T | Exception]], argument: A) -> T:
         """The same for work that is cheaper for many: `run`, a transaction by itself, gets the arguments that wait and
-        returns what came of each, in its order. If it raises a PeerError it is called again for each alone."""
+        returns what came of each, in its order. If it raises one of REFUSALS it is called again for each alone."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((_Work(run, argument), done))
         if self._running is None or self._running.done():
@@ -69,7 +69,7 @@ class Commits:
     def _commit(self, works: Sequence[_Work]) -> list[Any]:
         groups = [(run, [one.argument for one in alike]) for run, alike in groupby(works, key=lambda work: work.run)]
         if len(groups) == 1 < len(works):
-            with suppress(PeerError):
+            with suppress(*REFUSALS):
                 run, arguments = groups[0]
                 return list(run(arguments))
         with self._together():
@@ -79,7 +79,7 @@ class Commits:
 def _outcomes(run: Callable[[Sequence[Any]], Sequence[Any]], arguments: Sequence[Any]) -> Sequence[Any]:
     try:
         return run(arguments)
-    except PeerError as error:
+    except REFUSALS as error:
         if len(arguments) == 1:
             return [error]
     return [outcome for one in arguments for outcome in _outcomes(run, [one])]

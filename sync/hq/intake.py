@@ -4,6 +4,7 @@ What an event brings to all shops is followed one by one, in the order of the ba
 """
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -23,7 +24,10 @@ from sync.hq.marks import Held, Marks, Place
 from sync.hq.points import CHANGED, Points
 from sync.hq.redemptions import TOLD, Redemptions
 from sync.hq.settings import SettingsReports
+from sync.hq.storage import REFUSALS
 from sync.topics import Topics
+
+log = logging.getLogger(__name__)
 
 # Gateways come from topics that anybody with broker access can invent. A chain of 10,000 shops has room for as many
 # boxes again, of those that were replaced or set up for a trial; rows, reports and what a session keeps in mind are
@@ -51,7 +55,8 @@ class Reported(NamedTuple):
 class Ingested(NamedTuple):
     """`held`: what of the stream is here. `refused`: why bindings were not followed, and,
     behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
-    of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions. `cloned`:
+    of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions. `unfollowed`: the
+    types of events that are kept, and what they were to bring could not be recorded. `cloned`:
     another event is held under the number of one of these, so there are two boxes."""
 
     held: Held
@@ -59,6 +64,7 @@ class Ingested(NamedTuple):
     unheeded: tuple[str, ...] = ()
     erasures: tuple[str, ...] = ()
     redeemed: tuple[str, ...] = ()
+    unfollowed: tuple[str, ...] = ()
     cloned: bool = False
 
     def counters(self) -> list[str]:
@@ -69,6 +75,7 @@ class Ingested(NamedTuple):
             *(f"hq.consents.{reason}" for reason in self.unheeded),
             *(f"hq.erasures.{outcome}" for outcome in self.erasures),
             *(f"hq.redemptions.{reason}" for reason in self.redeemed),
+            *("hq.unfollowed" for _ in self.unfollowed),
             *(["hq.clone"] if self.cloned else []),
         ]
 
@@ -81,6 +88,7 @@ class _Effects:
     unheeded: list[str | None] = field(default_factory=list)
     erasures: list[str | None] = field(default_factory=list)
     redeemed: list[str | None] = field(default_factory=list)
+    unfollowed: list[str] = field(default_factory=list)
     bound: bool = False
 
     def told(self, held: Held, odd: tuple[str, ...], cloned: bool) -> Ingested:
@@ -88,7 +96,7 @@ class _Effects:
             tuple(one for one in why if one is not None)
             for why in (self.refused, self.unheeded, self.erasures, [*self.redeemed, *odd])
         )
-        return Ingested(held, refused, unheeded, erasures, redeemed, cloned)
+        return Ingested(held, refused, unheeded, erasures, redeemed, tuple(self.unfollowed), cloned)
 
 
 class Intake(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones, SettingsReports):
@@ -186,9 +194,19 @@ class Intake(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
             if key not in news:
                 again.append((report.place, row, report.received_at_ms))
             elif row.type in _FOLLOWED:
-                self._follow_one(report, row, done)
+                try:
+                    with self._write():
+                        self._follow_one(report, row, done)
+                except REFUSALS as error:
+                    self._leave(report.where, row.type, error, done)
             news.discard(key)
         return done
+
+    def _leave(self, where: Topics, kind: str, error: Exception, done: _Effects) -> None:
+        """The event is kept and confirmed: sent once more it would fail once more, with all that share its commit."""
+        if kind not in done.unfollowed:  # one line of a batch and type, whoever sends rubbish
+            log.warning("%s: %s is kept, and what it brings is not recorded: %s", where.name, kind, error)
+        done.unfollowed.append(kind)
 
     def _follow_one(self, report: Reported, row: OutboxRow, done: _Effects) -> None:
         body: Row = json.loads(row.body)

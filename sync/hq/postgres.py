@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow, dict_row
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import ConfigError, StoreError
-from sync.hq.storage import HOLD_S, Row
+from sync.hq.storage import HOLD_S, RefusedError, Row
 
 # As long as a writer waits for SQLite's lock (sync.hq.sqlite.BUSY_MS), and a frozen one may keep others waiting.
 LOCK_TIMEOUT_S = 15
@@ -218,5 +218,7 @@ def troubles() -> Iterator[None]:
     """What PostgreSQL and the line to it say, as StoreError."""
     try:
         yield
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
+        raise RefusedError(f"HQ's ledger refuses a value: {type(error).__name__}") from None  # its words tell the value
     except (psycopg.Error, OSError) as error:
         raise StoreError(f"HQ's ledger: {' '.join(str(error).split())[:300]}") from error

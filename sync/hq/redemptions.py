@@ -14,6 +14,7 @@ from gateway.core.model import Keep
 from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
 from sync.fields import EXACT, INT64_MAX, Id, Ms, validate
+from sync.forms import MAX_LENT
 from sync.hq.file import Row
 from sync.hq.passes import ISSUED, Passes
 from sync.spent import COUPON_NAME, MAX_BOOKED
@@ -30,6 +31,8 @@ MAX_TOLD = 500_000
 KEEP_DAYS = 3_650
 
 _Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
+# A sum of so many cents each stays within 64 bits for 9 million rows.
+_Cents = Annotated[int, Field(ge=0, le=MAX_LENT)]
 _Text = Annotated[str, StringConstraints(max_length=120)]
 
 
@@ -40,7 +43,7 @@ class _Step(BaseModel):
     kind: Literal["reserved", "committed", "released", "expired", "reversed"]
     offer_id: Id
     till: _Text
-    cents: _Count
+    cents: _Cents
     receipt: _Text
     coupon: _Text
     lease_id: Annotated[str, StringConstraints(max_length=64)]
@@ -49,7 +52,7 @@ class _Step(BaseModel):
 class _Closed(BaseModel):
     model_config = EXACT
     lease_id: Id
-    spent: _Count
+    spent: _Cents
 
 
 class _Restored(BaseModel):
@@ -220,7 +223,8 @@ class Redemptions(Passes):
 
     def _taken(self, budget_id: str) -> int:
         """What is lent, whole, and what was spent of what is closed."""
-        taken = "CAST(coalesce(sum(CASE closed WHEN 1 THEN spent ELSE amount END), 0) AS BIGINT)"
+        spent = f"CASE WHEN spent > {MAX_LENT} THEN {MAX_LENT} ELSE spent END"  # earlier releases took any number
+        taken = f"CAST(coalesce(sum(CASE closed WHEN 1 THEN {spent} ELSE amount END), 0) AS BIGINT)"
         return self._one(f"SELECT {taken} FROM lease WHERE budget_id = ?", (budget_id,))
 
     def budgets(self) -> list[Row]:
@@ -256,4 +260,6 @@ class Redemptions(Passes):
         )
 
 
-_NET = "CAST(coalesce(sum(CASE kind WHEN 'committed' THEN cents WHEN 'reversed' THEN -cents ELSE 0 END), 0) AS BIGINT)"
+_CENTS = f"CASE WHEN cents > {MAX_LENT} THEN {MAX_LENT} ELSE cents END"  # earlier releases took any number
+_SIGNED = f"CASE kind WHEN 'committed' THEN {_CENTS} WHEN 'reversed' THEN -({_CENTS}) ELSE 0 END"
+_NET = f"CAST(coalesce(sum({_SIGNED}), 0) AS BIGINT)"

@@ -22,6 +22,7 @@ from sync.hq.ledger import Ledger
 from sync.hq.marks import NOTHING, Held
 from sync.hq.pulse import Pulse
 from sync.hq.signer import Signer
+from sync.hq.storage import RefusedError
 from sync.topics import Topics
 
 # Contract: at most one cumulative acknowledgement per stream of a gateway in this time; a burst of batches costs one
@@ -178,6 +179,9 @@ class _Session:
                 await self._take(where, leaf, message.payload)
         except PeerError as error:
             self._health.count(f"hq.dropped.{error.reason}")  # a fixed word of ours
+        except RefusedError as error:
+            self._health.count("hq.dropped.refused")
+            log.warning("%s: dropped: %s", message.topic, error)
         message.done()  # after the commit: what the ledger did not take, the broker sends again
 
     async def _take(self, where: Topics, leaf: str, payload: bytes) -> None:

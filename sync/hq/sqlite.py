@@ -12,7 +12,7 @@ from threading import Lock, RLock
 from sqlite_utils import Database, Migrations
 
 from gateway.errors import ConfigError, StoreError
-from sync.hq.storage import Row
+from sync.hq.storage import RefusedError, Row
 
 # Another process of the same machine (the command line beside the server) may hold the write lock while it imports;
 # 100,000 ops took 4 s on the reference machine.
@@ -69,10 +69,11 @@ class Sqlite:
         try:
             yield
         except BaseException:
-            self.db.execute("ROLLBACK TO part")
+            if self.db.conn.in_transaction:  # a full disk may have ended the whole of it
+                self.db.execute("ROLLBACK TO part")
+                self.db.execute("RELEASE part")
             raise
-        finally:
-            self.db.execute("RELEASE part")
+        self.db.execute("RELEASE part")
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self.db.execute(sql, values)
@@ -160,5 +161,9 @@ def troubles() -> Iterator[None]:
     """What SQLite and the disk say, as StoreError."""
     try:
         yield
+    except (OverflowError, sqlite3.DataError, sqlite3.IntegrityError) as error:
+        raise RefusedError(f"HQ's ledger refuses a value: {error}") from error
     except (sqlite3.Error, OSError) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # "integer overflow"; disks have their own
+            raise RefusedError(f"HQ's ledger refuses a statement: {error}") from error
         raise StoreError(f"HQ's ledger: {error}") from error

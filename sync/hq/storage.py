@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from gateway.errors import PeerError, StoreError
+
 Row = dict[str, Any]
 
 HOLD_S = 10  # without a word from a process its duties are free
@@ -30,6 +32,14 @@ class Url:
         user, _, host = found.netloc.rpartition("@")
         return f"{found.scheme}://{user.partition(':')[0]}{'@' if user else ''}{host}{found.path}"
 
+
+class RefusedError(StoreError):
+    """The database refuses what one statement was to write or reckon, such as a number of more than 64 bits: not that
+    of any other. Its words hold no value, for who is refused may be a member."""
+
+
+# A part of a transaction that fails so is taken back alone; whatever else goes wrong takes the whole with it.
+REFUSALS = (PeerError, RefusedError)
 
 Db = Path | Url  # a file of SQLite, or a PostgreSQL database
 
@@ -56,7 +66,7 @@ class Cursor(Protocol):
 
 class Storage(Protocol):
     """One database. Any thread may call it; StoreError when disk, server or line to it refuse, and then nothing of the
-    transaction is committed."""
+    transaction is committed; RefusedError when that is about one statement alone."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """One transaction, durable once it ends without an exception. One writer at a time: it sees all that was
