@@ -41,6 +41,7 @@ from gateway import (
     recording,
     rehearse,
     rekey,
+    releaseverbs,
     scanner,
     trustverbs,
     whatifverbs,
@@ -339,6 +340,7 @@ def _parser() -> argparse.ArgumentParser:
     whatifverbs.add_verb(verbs, DEFAULT_CONFIG)
     deviceverbs.add_verbs(verbs.add_parser("device", help="screens, tablets and tills that are paired"), DEFAULT_CONFIG)
     memberverbs.add_verbs(verbs.add_parser("member", help="what a shop owes its members"), DEFAULT_CONFIG)
+    releaseverbs.add_verbs(verbs.add_parser("release", help="signed releases of this software"))
     hqverbs.add_verbs(verbs.add_parser("hq", help="the reference headquarters"))
     return parser
 
