@@ -27,6 +27,7 @@ Text = Annotated[
 # stands beside it (UAX #9: embeddings, overrides, isolates).
 CONTROLS = r"\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 NO_CONTROLS = rf"^[^{CONTROLS}]*$"
+ONE_LINE = rf"^[^{CONTROLS}\n]*$"
 Said = Annotated[
     dict[Language, Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_CONTROLS)]],
     Field(max_length=MAX_LANGUAGES),

@@ -11,7 +11,7 @@ from gateway.core.model import AgeGate, ClockQuality, ConsentState, Keep, Purpos
 from gateway.core.onetime import CODE_FORM
 from gateway.core.sealing import OVERHEAD_BYTES
 from gateway.core.spans import DAY_MS
-from sync.fields import EXACT, INT64_MAX, MAX_TEXT, Category, Gateway, Id, Language, Ms, Said, Text, Word
+from sync.fields import EXACT, INT64_MAX, MAX_TEXT, ONE_LINE, Category, Gateway, Id, Language, Ms, Said, Text, Word
 
 # Bounds on what one shop page can show; the whole message is bounded to 96 KiB anyway.
 MAX_ITEMS = 64  # interests, habits, talking points, zones of an offer
@@ -44,6 +44,7 @@ assert (MAX_MATERIAL_BYTES + OVERHEAD_BYTES + 2) // 3 * 4 <= MAX_SEALED
 
 _PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]  # as config.Id
 _Short = Annotated[str, StringConstraints(max_length=120)]
+_Name = Annotated[str, StringConstraints(max_length=120, pattern=ONE_LINE)]
 _Words = Annotated[list[Word], Field(max_length=MAX_ITEMS)]
 _CategoryWord = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
@@ -89,7 +90,7 @@ class MemberBody(Body):
     """core.model.Member; what is usual may be a bare word."""
 
     member_id: Id
-    call_name: _Short = ""
+    call_name: _Name = ""
     language: Language = "de"
     interests: _Words = []
     usual: Annotated[list[Word | HabitBody], Field(max_length=MAX_ITEMS)] = []

@@ -6,6 +6,7 @@ What their bodies look like is in sync.forms.
 import base64
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,9 @@ from gateway.core.redemption import CouponClass
 from gateway.core.trial import SettingsPut
 from gateway.errors import PeerError
 from sync import content, credentials, forms, offers, points, prices, purchases, segments, settings, spent, staff, stock
-from sync.fields import validate
+from sync.fields import CONTROLS, validate
+
+_UNREADABLE = re.compile(rf"[{CONTROLS}\n]")
 
 
 def parse(op: object) -> Change:
@@ -118,9 +121,10 @@ def parse(op: object) -> Change:
 
 
 def parse_or_park(op: object) -> Change:
-    """As `parse`, for a gateway: a consent that this version can't read waits instead of sinking its whole delta."""
+    """As `parse`, for a gateway, where nothing may sink its whole delta that an older headquarters took: a consent that
+    this version can't read waits, and a name loses the characters that would garble a screen."""
     try:
-        return parse(_without_unknown(op))
+        return parse(_readable(_without_unknown(op)))
     except PeerError:
         if not isinstance(op, dict) or op.get("op") != "consent.add" or not isinstance(op.get("body"), dict):
             raise
@@ -152,6 +156,15 @@ def _without_unknown(op: object) -> object:
         return op
     known = [one for one in records if not isinstance(one, dict) or one.get("purpose") in list(Purpose)]
     return {**op, "body": {**op["body"], "records": known}}
+
+
+def _readable(op: object) -> object:
+    if not isinstance(op, dict) or op.get("op") != "member.put" or not isinstance(op.get("body"), dict):
+        return op
+    name = op["body"].get("call_name")
+    if not isinstance(name, str):
+        return op
+    return {**op, "body": {**op["body"], "call_name": _UNREADABLE.sub("", name)}}
 
 
 def consent(body: object) -> ConsentRecord:

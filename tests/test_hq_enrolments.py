@@ -119,6 +119,7 @@ def test_who_was_erased_stays_erased(ledger: Ledger) -> None:
         {"member_id": "m-1"},
         {"member_id": NEW.upper().replace("0F", "0G")},
         {"call_name": "x" * 41},
+        {"call_name": "Z\u202eoe"},
         {"language": "deu"},
         {"age": "35"},
         {"binding_id": "no id"},

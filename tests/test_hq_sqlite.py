@@ -53,6 +53,13 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
+@pytest.fixture
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's process keeps its own log."""
+    monkeypatch.setattr("gateway.logs.set_up", lambda: None)
+
+
+@pytest.mark.usefixtures("own_log")
 def test_the_database_of_another_program_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gateways = tmp_path / "data" / DATABASE
     open_file(gateways, bytes(32)).db.close()
@@ -80,6 +87,7 @@ def test_a_gateways_database_that_has_headquarters_tables_too_is_the_gateways(tm
         Ledger(path)
 
 
+@pytest.mark.usefixtures("own_log")
 def test_an_empty_file_is_headquarters_only_for_who_makes_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

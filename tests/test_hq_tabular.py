@@ -1,8 +1,10 @@
 """Operators' tables of members, consents and credentials as ops: JSON lines, CSV as Excel saves it, Parquet."""
 
 import datetime
+import gzip
 import json
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,65 @@ def test_what_is_no_table_and_what_is_not_there(tmp_path: Path) -> None:
             ops(tmp_path / name)
         with pytest.raises(ConfigError, match="cannot be read"):
             tabular.size(tmp_path / name)
+
+
+def test_a_quotation_mark_that_is_not_closed_swallows_no_row(tmp_path: Path) -> None:
+    path = table(tmp_path / "x.csv", "member_id;call_name", "m-1;Ada", 'm-2;"Ben', "m-3;Cem")
+    with pytest.raises(ConfigError, match=r"x.csv:3: expected CSV .* a quotation mark that is not closed"):
+        ops(path)
+    with pytest.raises(ConfigError, match=r"x.csv:2: expected CSV .* inside a cell that is not written twice"):
+        ops(table(tmp_path / "x.csv", "member_id;call_name", 'm-1;"Ada "die Erste" Lovelace"'))
+    with pytest.raises(ConfigError, match=r"x.csv:1: expected CSV"):
+        ops(table(tmp_path / "x.csv", 'member_id;"call_name', "m-1;Ada"))
+    wrong, other = ops(table(tmp_path / "x.csv", "member_id;call_name", 'm-1;"Ada', 'm-2;Ben"', "m-3;Cem"))
+    assert wrong.startswith(f"{tmp_path / 'x.csv'}:2: expected a row in one line; this one has 2; perhaps a quotation")
+    assert other["body"] == {"member_id": "m-3", "call_name": "Cem"}
+
+
+@pytest.mark.parametrize("name", ["Ada\x00", "a\u202eda", "a\u2066da", "A\x1bda", "Ada\nLovelace"])
+def test_a_name_that_would_garble_a_screen_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(json.dumps({"op": "member.put", "body": {"member_id": "m-1", "call_name": name}}))
+    (wrong,) = ops(path)
+    assert "call_name: expected no control character" in wrong
+
+
+def test_json_lines_as_windows_editors_save_them(tmp_path: Path) -> None:
+    line = json.dumps({"op": "member.put", "body": {"member_id": "m-1"}})
+    path = table(tmp_path / "m.jsonl", line, line, encoding="utf-8-sig")
+    assert ops(path) == [json.loads(line)] * 2
+    assert [one.read for one in tabular.lines(path)][-1] == tabular.size(path)
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.xlsx", "m", "m.jsonl"])
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        ("[Content_Types].xml", "a spreadsheet's own file, such as Excel's .xlsx; save it as CSV UTF-8"),
+        ("_rels/.rels", "save it as CSV UTF-8"),
+        ("mimetype", "save it as CSV UTF-8"),
+        ("members.csv", "a packed file .*; unpack it first"),
+    ],
+)
+def test_what_is_no_text_is_named(tmp_path: Path, name: str, first: str, why: str) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as packed:
+        packed.writestr(first, "application/vnd.oasis.opendocument.spreadsheet")
+    with pytest.raises(ConfigError, match=why):
+        ops(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "CSV UTF-8"),
+        (gzip.compress(b"member_id"), "unpack it"),
+        (b"PAR1", r"ends with \.parquet"),
+    ],
+)
+def test_other_files_that_are_no_text_are_named(tmp_path: Path, head: bytes, why: str) -> None:
+    (tmp_path / "m.csv").write_bytes(head)
+    with pytest.raises(ConfigError, match=why):
+        ops(tmp_path / "m.csv")
 
 
 def test_a_line_of_any_length_takes_no_more_memory_than_a_message(tmp_path: Path) -> None:

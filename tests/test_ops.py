@@ -474,6 +474,18 @@ def test_a_consent_without_a_name_can_not_even_wait(said: dict[str, object]) -> 
         ops.parse_or_park(consent_op(**said))
 
 
+def test_a_name_of_an_older_headquarters_loses_what_would_garble_a_screen() -> None:
+    op = {"op": "member.put", "body": {"member_id": "m-1", "call_name": "A\x00d\u202ea\n"}}
+    with pytest.raises(PeerError, match="fields"):
+        ops.parse(op)
+    put = ops.parse_or_park(op)
+    assert isinstance(put, MemberPut)
+    assert put.member.call_name == "Ada"
+    for name in (5, "x" * 121):
+        with pytest.raises(PeerError, match="fields"):
+            ops.parse_or_park({"op": "member.put", "body": {"member_id": "m-1", "call_name": name}})
+
+
 def test_other_operations_are_never_parked() -> None:
     with pytest.raises(PeerError):
         ops.parse_or_park({"op": "offer.put", "body": {}})

@@ -11,7 +11,7 @@ from gateway.core.changes import BindingPut, MemberErase, MemberPut
 from gateway.core.model import AgeGate, Member
 from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
-from sync.fields import EXACT, Id, Ms, validate
+from sync.fields import EXACT, ONE_LINE, Id, Ms, validate
 from sync.hq.versions import CODE_MINUTES_MAX, Versions
 
 ENROLLED = "member.enrolled"  # the event that a shop tells when somebody became a member there
@@ -25,7 +25,7 @@ MAX_A_DAY = 400
 class _Enrolled(BaseModel):
     model_config = EXACT
     member_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]  # 128 random bits
-    call_name: Annotated[str, StringConstraints(max_length=40)]
+    call_name: Annotated[str, StringConstraints(max_length=40, pattern=ONE_LINE)]  # as a tablet takes it
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
     age: Literal["16plus", "guardian", "under16", "unknown"]
     binding_id: Id

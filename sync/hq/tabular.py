@@ -45,6 +45,11 @@ _TIMES = ("given_at", "valid_until")
 _YES, _NO = ("1", "true", "yes", "ja", "wahr"), ("0", "false", "no", "nein", "falsch")
 _ROUNDED = re.compile(r"\d+([.,]\d+)?E\+\d+")  # how Excel writes a long number that it has spoilt
 _GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ ,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+# How files begin that are no text, and what the first file in a spreadsheet's zip may be called.
+_ZIP, _GZIP, _XLS, _PARQUET = b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0", b"PAR1"
+_NAME_AT = 30
+_SHEETS = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/", b"mimetypeapplication/vnd.oasis.")
+_QUOTES = "perhaps a quotation mark that is not closed, or one inside a cell that is not written twice"
 
 
 class Line(NamedTuple):
@@ -65,9 +70,22 @@ def lines(path: Path, zone: str = "UTC", allowed: Collection[str] = orders.ALL_O
             yield from _parquet(path, ZoneInfo(zone))
             return
         with path.open("rb") as file:
+            _must_be_text(path, file)
             yield from _csv(path, file, ZoneInfo(zone)) if kind == ".csv" else _json(path, file, allowed)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines, CSV") from error
+
+
+def _must_be_text(path: Path, file: BinaryIO) -> None:
+    """ConfigError for what is sent by mistake in a table's place, with what to do."""
+    head = file.read(len(max(_SHEETS, key=len)) + _NAME_AT)
+    file.seek(0)
+    if head.startswith(_XLS) or (head.startswith(_ZIP) and head[_NAME_AT:].startswith(_SHEETS)):
+        raise ConfigError(f"{path}: this is a spreadsheet's own file, such as Excel's .xlsx; save it as CSV UTF-8")
+    if head.startswith((_ZIP, _GZIP)):
+        raise ConfigError(f"{path}: this is a packed file (zip, gzip); unpack it first")
+    if head.startswith(_PARQUET):
+        raise ConfigError(f"{path}: this is Parquet; give it a name that ends with .parquet")
 
 
 def size(path: Path) -> int:
@@ -85,6 +103,8 @@ def _json(path: Path, file: BinaryIO, allowed: Collection[str]) -> Generator[Lin
     number = read = 0
     while line := file.readline(MAX_LINE_BYTES):
         number, read, rest = number + 1, read + len(line), line
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # as Windows' editors save it
         while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
             rest = file.readline(MAX_LINE_BYTES)
             read += len(rest)
@@ -106,16 +126,21 @@ def _rows(path: Path, text: io.TextIOWrapper, tell: Callable[[], int], zone: Zon
     if first.lower().startswith("sep="):
         first, skipped = text.readline(MAX_LINE_BYTES), 2
     comma = max(";,\t", key=first.count)
-    names = [name.strip().lower() for name in next(csv.reader([first], delimiter=comma), [])]
-    op = _kind(f"{path}:{skipped}", names)
-    rows = csv.reader(text, delimiter=comma)
+    began = skipped
     try:
+        names = [name.strip().lower() for name in next(csv.reader([first], delimiter=comma, strict=True), [])]
+        op = _kind(f"{path}:{skipped}", names)
+        rows = csv.reader(text, delimiter=comma, strict=True)
+        began += 1
         for cells in rows:
-            number = rows.line_num + skipped
+            last = rows.line_num + skipped
             if any(cell.strip() for cell in cells):
-                yield Line(number, _said(partial(_row, f"{path}:{number}", op, names, cells, zone)), tell())
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}:{rows.line_num + skipped}: expected CSV ({error})") from None
+                yield Line(began, _said(partial(_row, f"{path}:{began}", op, names, cells, zone, last - began)), tell())
+            began = last + 1
+    except csv.Error as error:
+        raise ConfigError(f"{path}:{began}: expected CSV ({error}); {_QUOTES}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}:{began}: expected CSV ({error})") from None
 
 
 def _encoding(file: BinaryIO) -> str:
@@ -134,7 +159,10 @@ def _encoding(file: BinaryIO) -> str:
     return "utf-8-sig"
 
 
-def _row(at: str, op: str, names: list[str], cells: list[str], zone: ZoneInfo) -> Row:
+def _row(at: str, op: str, names: list[str], cells: list[str], zone: ZoneInfo, more: int) -> Row:
+    """`more`: how many lines of the file the row has beside its first."""
+    if more:  # no value has two lines, and two rows may be taken for one
+        raise ConfigError(f"{at}: expected a row in one line; this one has {more + 1}; {_QUOTES}")
     if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
         raise ConfigError(f"{at}: expected at most {len(names)} cells, as the first line has; found {len(cells)}")
     named = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
