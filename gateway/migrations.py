@@ -1,16 +1,21 @@
 """All DDL of the gateway's database, as ordered migrations: after a release nothing here changes, it only grows.
 
-The first of them stand in gateway.firstmigrations.
+The first of them stand in gateway.firstmigrations. Each migration from now on has its way back in WAYS_BACK.
 """
 
+import logging
 from contextlib import closing
 
 from sqlite_utils import Database
 
-from gateway.errors import ConfigError
+from gateway import waysback
 from gateway.firstmigrations import gateway
 
-NEWER = "the database was written by a newer release ({names}); install that release or restore an older backup"
+log = logging.getLogger("gateway")
+
+# The statements that undo a migration, by its name, so that the release before can go on with the file after an update
+# that failed (gateway.waysback): what the new release kept in new tables and columns may go, all else has to stay.
+WAYS_BACK: dict[str, tuple[str, ...]] = {}
 
 
 @gateway()
@@ -259,10 +264,17 @@ def snapshots(db: Database) -> None:
 
 
 def migrate(db: Database) -> None:
-    """Bring `db` to this release. Raises ConfigError if a newer release wrote it."""
+    """Bring `db` to this release, also back to it where a newer one left the way. Raises ConfigError where it did not,
+    and nothing is changed."""
     with closing(Database(memory=True)) as blank:
         ours = {migration.name for migration in gateway.pending(blank)}
-    newer = {migration.name for migration in gateway.applied(db)} - ours
+    applied = [migration.name for migration in gateway.applied(db)]
+    newer = [name for name in applied if name not in ours]
     if newer:
-        raise ConfigError(NEWER.format(names=", ".join(sorted(newer))))
+        waysback.go_back(db, gateway.name, newer)
+        log.warning("the database goes back from a newer release to this one: %s", ", ".join(newer))
+    if applied:  # before the first of them, so that a power cut in between leaves the way, too
+        waysback.leave(db, WAYS_BACK)
     gateway.apply(db)
+    if not applied:
+        waysback.leave(db, WAYS_BACK)

@@ -3,6 +3,7 @@
 import pytest
 from sqlite_utils import Database
 
+from gateway import migrations
 from gateway.core.streams import TYPES, Stream, stream_of
 from gateway.errors import ConfigError
 from gateway.migrations import gateway, migrate
@@ -36,6 +37,8 @@ RELEASED = [
     "trials",
     "snapshots",
 ]
+# From here on each has its way back, by which the release before goes on with the file.
+FIRST_WITH_A_WAY = len(RELEASED)
 
 
 @pytest.fixture
@@ -78,3 +81,26 @@ def test_a_newer_file_is_refused_with_its_name(db: Database) -> None:
     db["_sqlite_migrations"].insert({"migration_set": "gateway", "name": "of_2030", "applied_at": ""})
     with pytest.raises(ConfigError, match="newer release \\(of_2030\\)"):
         migrate(db)
+
+
+def lacking(names: list[str], ways: dict[str, tuple[str, ...]]) -> list[str]:
+    """Migrations without a way back, and ways without a migration."""
+    return sorted(set(names[FIRST_WITH_A_WAY:]) ^ ways.keys())
+
+
+def test_every_migration_from_now_on_has_its_way_back(db: Database) -> None:
+    migrate(db)
+    assert lacking([migration.name for migration in gateway.applied(db)], migrations.WAYS_BACK) == []
+    assert lacking([*RELEASED, "of_2030"], {}) == ["of_2030"]
+
+
+def test_every_way_back_leads_to_the_tables_that_were() -> None:
+    for name in migrations.WAYS_BACK:
+        before, after = Database(memory=True), Database(memory=True)
+        gateway.apply(before, stop_before=name)
+        gateway.apply(after, stop_before=name)
+        (migration,) = [one for one in gateway.pending(after) if one.name == name]
+        migration.fn(after)
+        for statement in migrations.WAYS_BACK[name]:
+            after.execute(statement)
+        assert after.schema == before.schema, name

@@ -15,9 +15,10 @@ from gateway.core.keyring import KeyUse, Sealed
 from gateway.core.model import Event
 from gateway.dbfile import kept_keys
 from gateway.errors import ConfigError, StoreError
-from gateway.migrations import NEWER, gateway, migrate
+from gateway.migrations import gateway, migrate
 from gateway.records import Tx
 from gateway.store import MAX_GROUP, Store
+from gateway.waysback import NEWER
 from tests.rigs.confirm import confirmed
 
 EPOCH = "e" * 32
