@@ -38,6 +38,14 @@ class BusyError(UnavailableError):
     """The broker asks for fewer of us: stay away for longer."""
 
 
+class RivalError(UnavailableError):
+    """Another box came to the broker under our name, and the broker threw us out."""
+
+
+class CutError(UnavailableError):
+    """The broker ended a connection that stood, without a word."""
+
+
 class StoreError(GatewayError):
     """The disk refused: nothing was committed, health turns red, nothing is shown."""
 

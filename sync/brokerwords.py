@@ -7,6 +7,8 @@ import re
 import ssl
 from typing import Literal, NamedTuple
 
+from gateway.errors import BusyError, RivalError, UnavailableError
+
 # MQTT 5, 2.4: server unavailable or busy, shutting down, message rate too high, quota exceeded, use another server,
 # server moved, connection rate exceeded. Who comes back at once makes all of them worse.
 BUSY_CODES = frozenset({0x88, 0x89, 0x8B, 0x96, 0x97, 0x9C, 0x9D, 0x9F})
@@ -68,7 +70,7 @@ _RIGHTS = (
     "Let the broker's rules give this box's account the topics of its own tenant, store and id (docs/mqtt.md);"
     " the cable is not to blame."
 )
-_TWO_BOXES = (
+TWO_BOXES = (
     "Two boxes have the same tenant, store and id, as after a card was copied. Give one of them an id and an account of"
     " its own; the cable is not to blame."
 )
@@ -80,7 +82,7 @@ _ITS_CERTIFICATE = (
 _NO_TLS = "Does this port speak TLS? Check port under [mqtt] (8883 is usual for TLS), and ca_file and cert_file."
 _MAYBE_TLS = "Perhaps this port wants TLS, or is no broker's: check port and ca_file under [mqtt]."
 _NOBODY = "Check host and port under [mqtt], and that the broker runs."
-_STEPS = {0x85: _RIGHTS, TAKEN_OVER: _TWO_BOXES}
+_STEPS = {0x85: _RIGHTS, TAKEN_OVER: TWO_BOXES}
 
 
 class Said(NamedTuple):
@@ -88,6 +90,12 @@ class Said(NamedTuple):
 
     words: str
     step: str = ""
+
+
+def error_of(code: int, said: Said) -> UnavailableError:
+    """`said`, as the error that this reason code is."""
+    kind = BusyError if code in BUSY_CODES else RivalError if code == TAKEN_OVER else UnavailableError
+    return kind(*said)
 
 
 def code_words(code: int, name: str) -> str:

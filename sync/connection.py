@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.errors import BusyError, UnavailableError
+from gateway.errors import CutError, UnavailableError
 from sync import brokerwords
 from sync.brokerwords import Said
 from sync.client import TCP_TIMEOUT_S, Client
@@ -43,13 +43,15 @@ CONNECT_TIMEOUT_S = 15.0  # name, addresses, TLS (sync.client) and CONNACK toget
 ANSWER_TIMEOUT_S = 15.0  # PUBACK or SUBACK; 32 KiB at 64 kbit/s take 4 s
 GOODBYE_TIMEOUT_S = 2.0
 
-_LOST = Said("the connection to the broker is lost")
+_CUT = Said("the connection to the broker is lost")
+_STARVED = Said("the connection to the broker is lost: nothing is heard of it")
 _FLOOD = Said("the broker sends more than it may")
 _CLOSED = "the broker closes the connection before it answers"
 _SILENT = "the broker does not answer"
 
 _UNSUPPORTED_VERSION = 0x84  # MQTT 5, 3.2.2.2
 _NO_RETAIN = 0x9A
+_KEEP_ALIVE_TIMEOUT = 0x8D
 
 Protocol = Literal["5", "3.1.1"]
 _PAHO_PROTOCOL = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
@@ -113,8 +115,8 @@ class Connection:
     ) -> None:
         self.lost = asyncio.Event()
         self.queue: asyncio.Queue[Message | None] = asyncio.Queue()  # bounded by _arrived
-        self._why = _LOST
-        self._busy = False
+        self._why = _CUT
+        self._code = 0  # with which the broker ended it
         self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._address = address
@@ -167,7 +169,9 @@ class Connection:
             if code.value == _NO_RETAIN and retains:
                 raise RetainRefusedError
             if code.is_failure:
-                raise _refusal(code, brokerwords.not_let_in(code.value, code.getName(), self._address.username))
+                raise brokerwords.error_of(
+                    code.value, brokerwords.not_let_in(code.value, code.getName(), self._address.username)
+                )
             connected = True
         except TimeoutError as error:
             if self._client is not None and self._client.socket() is not None:  # amqtt says nothing at all to MQTT 5
@@ -198,7 +202,9 @@ class Connection:
             raise self.loss()
         for code in await self._answer(mid):
             if code.is_failure:
-                raise _refusal(code, brokerwords.refused("a subscription", code.value, code.getName()))
+                raise brokerwords.error_of(
+                    code.value, brokerwords.refused("a subscription", code.value, code.getName())
+                )
 
     async def publish(self, topic: str, payload: bytes, retain: bool, qos: Literal[0, 1]) -> None:
         async with self._window:
@@ -207,7 +213,7 @@ class Connection:
                 raise self.loss()
             for code in await self._answer(info.mid):
                 if code.is_failure:
-                    raise _refusal(code, brokerwords.refused("a message", code.value, code.getName()))
+                    raise brokerwords.error_of(code.value, brokerwords.refused("a message", code.value, code.getName()))
 
     async def close(self) -> None:
         if self._client is not None:
@@ -225,7 +231,7 @@ class Connection:
 
     def loss(self) -> UnavailableError:
         """Why the connection is no more."""
-        return BusyError(*self._why) if self._busy else UnavailableError(*self._why)
+        return CutError(*_CUT) if self._why is _CUT else brokerwords.error_of(self._code, self._why)
 
     def _unanswered(self, words: str) -> Said:
         return brokerwords.unanswered(words, self._under_tls)
@@ -284,7 +290,12 @@ class Connection:
         """The broker has said why it ends the connection."""
         if not self._unwanted:
             self._why = brokerwords.sent_away(code.value, code.getName())
-            self._busy = code.value in brokerwords.BUSY_CODES
+            self._code = code.value
+
+    def _starved(self) -> None:
+        """The keep-alive found a line that is half open."""
+        if not self._unwanted:
+            self._why = _STARVED
 
     def _ended(self, unreachable: Said | None) -> None:
         """The network thread is over: tell everybody who waits, and let the client go with its sockets."""
@@ -292,7 +303,7 @@ class Connection:
             self._why = unreachable
         self._client = None
         if not self._connack.done():
-            is_plain = unreachable is not None or self._unwanted or self._busy
+            is_plain = unreachable is not None or self._unwanted or self._code in brokerwords.BUSY_CODES
             self._connack.set_exception(self.loss() if is_plain else VersionRefusedError(self._unanswered(_CLOSED)))
         for future in self._answers.values():
             if not future.done():
@@ -327,6 +338,8 @@ class Connection:
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self._hand_over(self._sent_away, code)
+        elif code.value == _KEEP_ALIVE_TIMEOUT:
+            self._hand_over(self._starved)
 
     def _on_subscribe(
         self, _client: mqtt.Client, _userdata: Any, mid: int, codes: list[ReasonCode], _properties: Any
@@ -343,10 +356,6 @@ class Connection:
             topic = ""  # nobody's topic: the reader counts and drops it
         payload = bytes(message.payload[: MAX_PAYLOAD_BYTES + 1])
         self._hand_over(self._arrived, topic, payload, message.mid, message.qos)
-
-
-def _refusal(code: ReasonCode, said: Said) -> UnavailableError:
-    return BusyError(*said) if code.value in brokerwords.BUSY_CODES else UnavailableError(*said)
 
 
 def _break(sock: Any) -> None:

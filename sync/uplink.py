@@ -17,7 +17,7 @@ from gateway.core.ports import Clock
 from gateway.core.streams import Stream
 from gateway.errors import BusyError, UnavailableError
 from gateway.health import Health
-from sync import command_messages, erase_messages, event_messages, messages, pieces, reporting, tlsfiles, topics
+from sync import command_messages, erase_messages, event_messages, messages, pieces, reporting, topics
 from sync.backoff import Backoff
 from sync.confirmed import Confirmed
 from sync.event_messages import Ack
@@ -27,9 +27,10 @@ from sync.link import Transport
 from sync.messages import Head
 from sync.outbox import Ask, Sender
 from sync.pacing import BYTES_PER_S, Underway
+from sync.standing import Standing
 from sync.together import first_to_end
 from sync.topics import Topics
-from sync.verifying import TROUBLES, Verifier
+from sync.verifying import Verifier
 
 # A gap makes us ask; the answer is on its way for less than this. While nothing changes, the pause doubles: an
 # HQ whose deltas this version cannot read must not be asked for them every second.
@@ -48,8 +49,6 @@ TOUCH_EVERY_S = 3_600.0
 FIRST_TOUCH_S = 60.0
 # Shorter connections do not reset the back-off: two gateways with one client id throw each other out for ever.
 STABLE_MS = 30_000
-
-PART = "hq"
 
 
 class Store(Protocol):
@@ -87,12 +86,6 @@ class Store(Protocol):
 
     async def erase_seq(self) -> int:
         """The number up to which HQ's erasures are done, 0 = none yet."""
-
-
-SPARE = (
-    "headquarters was not heard at the broker of its settings; this line goes by the one that this box's file names",
-    "Tell headquarters: it may push other settings (docs/settings.md), or that broker is away.",
-)
 
 
 class Uplink:
@@ -140,6 +133,7 @@ class Uplink:
         self._heads = 0  # of this connection; the first may be one that the broker kept
         self._with_hq = with_hq
         self._is_connected = self._members_behind = False
+        self._standing = Standing(transport, clock, health)
 
     @property
     def is_there(self) -> bool:
@@ -181,7 +175,7 @@ class Uplink:
                 )
             except UnavailableError as error:
                 busy = isinstance(error, BusyError)
-                self._report_loss(error)
+                self._standing.lost(self._real_ms(), error)
             finally:
                 self._is_connected = False
                 # Without goodbye: the broker then tells HQ by our will that we are gone.
@@ -347,6 +341,7 @@ class Uplink:
         while True:
             await asyncio.sleep(max(ASK_EVERY_S, pause_s / self._clock.speed))
             self._ask.set()
+            self._report()  # what was wrong may be over, and a shop at night tells nothing
             pause_s = TOUCH_EVERY_S
 
     async def _ask_for_pieces(self) -> None:
@@ -371,28 +366,5 @@ class Uplink:
         return int(self._clock.now_ms() / self._clock.speed)
 
     def _report(self) -> None:
-        if self._inbox.trouble is not None:
-            self._health.set(PART, "degraded", self._clock.now_ms(), *TROUBLES[self._inbox.trouble])
-        elif self._sender.silent_ms(self._real_ms()) >= SILENT_MS:
-            self._health.set(
-                PART,
-                "degraded",
-                self._clock.now_ms(),
-                "headquarters does not confirm what this shop reports, the shop keeps working",
-                "Nothing to do here: events wait on disk. Tell headquarters if it lasts longer than a day.",
-            )
-        elif said := tlsfiles.remark(self._transport.certificate_ends_ms, self._clock.now_ms()):
-            self._health.set(PART, "degraded", self._clock.now_ms(), f"connected to headquarters; {said[0]}", said[1])
-        elif self._transport.on_spare:
-            self._health.set(PART, "degraded", self._clock.now_ms(), *SPARE)
-        else:
-            self._health.set(PART, "ok", self._clock.now_ms(), "connected to headquarters")
-
-    def _report_loss(self, error: UnavailableError) -> None:
-        self._health.count("hq.losses")
-        why = str(error)
-        step = error.step or "Check the network cable and the router. Events wait on disk until the line is back."
-        if said := tlsfiles.remark(self._transport.certificate_ends_ms, self._clock.now_ms(), ahead_ms=0):
-            why, step = f"{error}; {said[0]}", said[1]
-        detail = f"no connection to headquarters, the shop keeps working ({why})"
-        self._health.set(PART, "degraded", self._clock.now_ms(), detail, step)
+        real_ms = self._real_ms()
+        self._standing.stands(real_ms, self._inbox.trouble, self._sender.silent_ms(real_ms) >= SILENT_MS)

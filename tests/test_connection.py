@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.errors import BusyError, UnavailableError
+from gateway.errors import BusyError, CutError, RivalError, UnavailableError
 from sync import brokerwords, connection
 from sync.link import Address, Transport
 from sync.messages import MAX_PAYLOAD_BYTES
@@ -107,7 +107,7 @@ async def test_the_brokers_reason_for_the_end_is_told_to_everybody(code: int) ->
         for job in (line.publish("t/x", b""), reading):
             with pytest.raises(UnavailableError, match=brokerwords.code_words(code, "?")) as caught:
                 await job
-            assert type(caught.value) is (UnavailableError if code == 0x8E else BusyError)
+            assert type(caught.value) is (RivalError if code == brokerwords.TAKEN_OVER else BusyError)
 
 
 @pytest.mark.parametrize(("protocol", "code"), [("5", 0x97), ("5", 0x88), ("3.1.1", 3)])
@@ -156,8 +156,18 @@ async def test_a_line_that_is_half_open_is_noticed_without_a_word(monkeypatch: p
     async with scripted(answer=swallow) as broker, connected(broker.port) as line:
         async with asyncio.timeout(20):
             await line.lost.wait()
-        with pytest.raises(UnavailableError, match="is lost"):
+        with pytest.raises(UnavailableError, match="is lost: nothing is heard") as told:
             await anext(line.messages())
+        assert not isinstance(told.value, CutError), "nobody ended it"
+
+
+async def test_a_broker_that_ends_a_line_without_a_word_is_told_apart() -> None:
+    async def hang_up(packet: Packet, level: int) -> bytes:
+        raise ConnectionError
+
+    async with scripted(answer=hang_up) as broker, connected(broker.port) as line:
+        with pytest.raises(CutError, match="is lost"):
+            await line.publish("t/x", b"")
 
 
 # What a broken or hostile broker may say. Each ends in UnavailableError, never in a dead thread's traceback.

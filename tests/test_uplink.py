@@ -15,7 +15,7 @@ from sync.link import Transport
 from sync.outbox import FOR_NEW, STALL_MS, WINDOW
 from sync.topics import Topics
 from tests.rigs import packets
-from tests.rigs.broker import KINDS, Broker
+from tests.rigs.broker import KINDS, MOSQUITTO, Broker
 from tests.rigs.line import EPOCH, ERASE, GATEWAY_KEY, PLACE, Hq, Shop
 
 pytestmark = pytest.mark.broker
@@ -425,6 +425,19 @@ async def test_what_the_broker_refuses_is_not_blamed_on_the_cable() -> None:
     shop = Shop(broker.port)  # nobody is there any more
     async with running(shop):
         await until(lambda: shop.part is not None and "Check host and port" in shop.part.action)
+
+
+@pytest.mark.skipif(not MOSQUITTO.exists(), reason="Mosquitto is not installed")
+async def test_two_boxes_under_one_name_both_say_so() -> None:
+    with Broker("mosquitto") as broker:
+        shop, copied = Shop(broker.port), Shop(broker.port)
+        async with headquarters(Hq(broker.port)), running(shop), running(copied):
+            for one in (shop, copied):
+                # Mosquitto 2.0.11 says nothing, others may.
+                await until(lambda one=one: one.part is not None and "same name" in one.part.detail)
+                await until(lambda one=one: one.part.detail.startswith("connected"))
+                assert (one.part.state, "same name" in one.part.detail) == ("degraded", True)
+                assert "two boxes" in one.part.action.lower()
 
 
 async def test_a_busy_broker_is_left_alone_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
