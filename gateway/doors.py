@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ValidationError
+
 from gateway.config import Config
 
 LOOPBACK = ("127.0.0.1", "::1")
@@ -12,6 +14,23 @@ OPEN_TO_ALL = (
 )
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _ASKED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+ANSWER_S = 5.0
+MAX_SAID = 64 * 1024  # an honest answer has 2 KB
+
+
+class Trouble(BaseModel):
+    """What /healthz tells this box of a part that is not ok (gateway.health.Part)."""
+
+    part: str
+    since_ms: int
+    detail: str
+    action: str
+
+
+class _Said(BaseModel):
+    troubles: list[Trouble]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +57,25 @@ async def answered(host: str, port: int) -> None:
             raise ConnectionResetError
     finally:
         writer.close()
+
+
+async def troubles(host: str, port: int) -> list[Trouble]:
+    """What the service of this machine says that is wrong with it; none where nobody or somebody else answers."""
+    try:
+        reader, writer = await asyncio.open_connection(_ANY.get(host, host), port)
+    except OSError:
+        return []
+    try:
+        writer.write(_ASKED)
+        async with asyncio.timeout(ANSWER_S):
+            said = await reader.readexactly(MAX_SAID)
+    except asyncio.IncompleteReadError as whole:
+        said = whole.partial
+    except (OSError, TimeoutError):
+        return []
+    finally:
+        writer.close()
+    try:
+        return _Said.model_validate_json(said.partition(b"\r\n\r\n")[2]).troubles
+    except ValidationError:
+        return []

@@ -6,17 +6,19 @@ import asyncio
 import random
 
 from gateway import config as local
-from gateway import lines
+from gateway import doors, lines
 from gateway.clock import world_ms
 from gateway.errors import ConfigError, UnavailableError
-from gateway.finding import Finding
+from gateway.finding import Finding, moment
 from gateway.origins import origins
 from sync import tlsfiles, topics
 from sync.link import Transport
+from sync.standing import PART
 from sync.topics import Topics
 
 WHAT = "Headquarters"
 SPARE = "The broker of this file"
+SERVICE = "The service's line"
 # A broker that says nothing to MQTT 5 is asked in 3.1.1 after 15 s (sync.connection).
 LOOK_S = 25.0
 
@@ -27,16 +29,26 @@ _SPARE_STEP = (
 
 
 async def line(config: local.Config) -> list[Finding]:
-    """The broker that counts, and beside it the one that the file names where headquarters moved the line."""
+    """The broker that counts, beside it the one that the file names where headquarters moved the line, and what the
+    service that runs here says of its own line."""
     if config.mqtt is None:
         return [Finding(WHAT, "missing", "no [mqtt] table", "Add the broker's address to work with HQ.")]
     found = origins(config)
     steered = None if found is None else found.config.mqtt
     if steered is None or (steered.host, steered.port, steered.protocol) == _where(config.mqtt):
-        return [await _look(WHAT, config, config.mqtt)]
+        return [await _look(WHAT, config, config.mqtt), *await _told(config)]
     moved = await _look(WHAT, config, steered, ", which headquarters' settings name")
     own = await _look(SPARE, config, config.mqtt)
-    return [moved, own if own.state == "ok" else Finding(SPARE, "missing", own.found, own.step or _SPARE_STEP)]
+    own = own if own.state == "ok" else Finding(SPARE, "missing", own.found, own.step or _SPARE_STEP)
+    return [moved, own, *await _told(config)]
+
+
+async def _told(config: local.Config) -> list[Finding]:
+    return [
+        Finding(SERVICE, "missing", f"{one.detail} (since {moment(one.since_ms)})", one.action)
+        for one in await doors.troubles(config.http.host, config.http.port)
+        if one.part == PART
+    ]
 
 
 def _where(mqtt: local.MqttTable) -> tuple[str, int, str]:

@@ -15,9 +15,16 @@ from sync import command_messages, erase_messages, event_messages, messages, pie
 from sync.event_messages import Ack
 from sync.messages import Head, Seen
 from sync.topics import Topics
-from sync.verifying import Verifier
+from sync.verifying import TROUBLES, Verifier
 
 log = logging.getLogger(__name__)
+
+# One may be somebody's rubbish; whoever sends the next one as well goes on so, and the line stands still.
+UNREAD_TOLD = 2
+UNREADABLE = (
+    "headquarters sends changes that this version can't read, and nothing that follows them counts here",
+    "Update this box, or tell headquarters that its line of changes is spoiled (docs/hq.md). Withdrawals wait as well.",
+)
 
 
 class Followed(Protocol):
@@ -111,6 +118,7 @@ class Inbox:
         self._link = link
         self._health = health
         self._verifier = verifier or Verifier()
+        self._unread = 0  # deltas that were dropped one after another
         self._readers: dict[str, Callable[[bytes], Awaitable[None]]] = {
             topics.ERASE: self._erase,
             topics.DELTA: self._delta,
@@ -136,9 +144,15 @@ class Inbox:
         return tuple(self._leaves)
 
     @property
-    def trouble(self) -> str | None:
-        """Why what headquarters sends is not believed (verifying.TROUBLES), None = it is, or nobody looks."""
-        return self._verifier.trouble
+    def trouble(self) -> tuple[str, str] | None:
+        """Why what headquarters sends is not believed or can't be read, and what helps; None = it is."""
+        if self._verifier.trouble is not None:
+            return TROUBLES[self._verifier.trouble]
+        return UNREADABLE if self._unread >= UNREAD_TOLD else None
+
+    def caught_up(self) -> None:
+        """We have all that headquarters has: what was dropped was no part of it."""
+        self._unread = 0
 
     async def seen(self) -> Seen | None:
         """How far headquarters' heads had come, where that is kept."""
@@ -167,9 +181,15 @@ class Inbox:
             self._link.ask()  # what came before them was dropped
 
     async def _delta(self, payload: bytes) -> None:
-        delta = messages.parse_delta(payload)
-        match await self._flow.on_hq_change(delta):
+        try:
+            delta = messages.parse_delta(payload)
+            outcome = await self._flow.on_hq_change(delta)
+        except PeerError:
+            self._unread += 1
+            raise
+        match outcome:
             case "applied":
+                self._unread = 0
                 self._health.count("hq.deltas")
                 await self._link.applied(delta.version)
             case "gap":

@@ -8,7 +8,6 @@ from gateway.health import Health
 from sync import tlsfiles
 from sync.brokerwords import TWO_BOXES
 from sync.link import Transport
-from sync.verifying import TROUBLES
 
 PART = "hq"
 # Two boxes under one name come back after each other within seconds, at worst in five minutes (sync.backoff): between
@@ -46,8 +45,8 @@ class Standing:
         self._rival_ms = 0  # when that was last seen; real time, as that of `stands`
         self._cuts: deque[int] = deque(maxlen=CUTS)  # when the broker cut it since it was last not to be reached
 
-    def stands(self, real_ms: int, trouble: str | None, is_silent: bool) -> None:
-        """The connection is there. `trouble`: why what headquarters sends is dropped (verifying.TROUBLES), None = it is
+    def stands(self, real_ms: int, trouble: tuple[str, str] | None, is_silent: bool) -> None:
+        """The connection is there. `trouble`: why what headquarters sends is dropped (Inbox.trouble), None = it is
         not; `is_silent`: headquarters confirms nothing. `real_ms` runs as fast as the line, not as the shop."""
         wrong = self._wrong(real_ms, trouble, is_silent)
         if wrong is None:
@@ -55,9 +54,9 @@ class Standing:
         else:
             self._health.set(PART, "degraded", self._clock.now_ms(), *wrong)
 
-    def _wrong(self, real_ms: int, trouble: str | None, is_silent: bool) -> tuple[str, str] | None:
+    def _wrong(self, real_ms: int, trouble: tuple[str, str] | None, is_silent: bool) -> tuple[str, str] | None:
         if trouble is not None:
-            return TROUBLES[trouble]
+            return trouble
         if self._rival is not None and real_ms - self._rival_ms < RIVAL_MS:
             return f"connected to headquarters; {self._rival[0]}", self._rival[1]
         if is_silent:

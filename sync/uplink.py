@@ -356,8 +356,10 @@ class Uplink:
                 await asyncio.sleep(PIECE_BYTES / BYTES_PER_S)
 
     def _compare(self, have: int, at_ms: int | None) -> None:
-        if self._heads > 1 and have == self._head_version and not self._members_behind:
-            self._with_hq(at_ms)
+        if self._heads > 1 and have == self._head_version:
+            self._inbox.caught_up()
+            if not self._members_behind:
+                self._with_hq(at_ms)
 
     # --- time and health ------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.config import Config
-from gateway.doors import answered, opened
+from gateway.doors import MAX_SAID, Trouble, answered, opened, troubles
 from tests.rigs.broker import free_port
 
 
@@ -40,3 +40,26 @@ def test_any_answer_counts_and_silence_does_not() -> None:
             await answered("127.0.0.1", free_port())
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('{"state":"degraded","troubles":[{"part":"hq","since_ms":7,"detail":"d","action":"a"}]}', ["hq"]),
+        ('{"state":"ok"}', []),
+        ("[1]", []),
+        ("", []),
+        (" " * MAX_SAID, []),
+    ],
+)
+async def test_what_the_service_says_of_its_parts(said: str, told: list[str]) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 503 Service Unavailable\r\n\r\n{said}".encode())
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        found = await troubles("127.0.0.1", server.sockets[0].getsockname()[1])
+    assert found == [Trouble(part=part, since_ms=7, detail="d", action="a") for part in told]
+    assert await troubles("127.0.0.1", free_port()) == []

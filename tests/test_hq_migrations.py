@@ -8,6 +8,8 @@ import pytest
 from sqlite_utils import Database
 
 from gateway.core.streams import Stream
+from sync import messages
+from sync.fields import MAX_MS
 from sync.hq.ledger import Ledger
 from sync.hq.migrations import migrations
 from tests.rigs.orders import EPOCH, SHOP, batch, bound, code, key, member
@@ -73,3 +75,26 @@ def test_what_stood_in_row_numbers_and_in_json_stands_in_columns(tmp_path: Path)
         ledger.set_points("m-1", 30)
         (put,) = [op["body"] for op in ledger.changes_after(5, 10**6)[0] if op["op"] == "balance.put"]
         assert [one["gateway"] for one in put["counted"]] == ["acme/shop-2/gw-1", "acme/shop-1/gw-1"], "newest first"
+
+
+@pytest.mark.sqlite
+def test_ops_that_no_gateway_could_read_hold_up_nobody_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "hq.db"
+    leases = [{"lease_id": "l-1", "spent": -5}, {"lease_id": "l-2", "spent": 2**62}, {"lease_id": "l-3", "spent": 7}]
+    listed = [
+        ("used:far", {"op": "coupons.used", "body": {"coupon": "k/" + "0" * 16, "until_ms": MAX_MS + 1}}, MAX_MS + 1),
+        ("used:near", {"op": "coupons.used", "body": {"coupon": "k/" + "1" * 16, "until_ms": 7}}, 7),
+        ("booked:x", {"op": "leases.booked", "body": {"gateway": SHOP.name, "epoch": EPOCH, "leases": leases}}, None),
+    ]
+    with closing(Database(path)) as old:
+        migrations.apply(old, stop_before="m020_readable_ops")
+        for key_, op, until_ms in listed:
+            row = (key_, json.dumps(op), until_ms)
+            old.execute("INSERT INTO change (key, op, until_ms) VALUES (?, ?, ?)", row)
+        old.conn.commit()
+    with closing(Ledger(path)) as ledger:
+        ops, version = ledger.changes_after(0, 10_000, SHOP.name)
+        assert version == 3
+        far, near, booked = (op["body"] for op in ops if messages.parse_op(op))
+        assert (far["until_ms"], near["until_ms"]) == (MAX_MS, 7)
+        assert [lease["spent"] for lease in booked["leases"]] == [0, 10**12, 7]

@@ -10,7 +10,8 @@ import pytest
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Keep
 from gateway.core.spans import DAY_MS
-from sync import event_messages
+from sync import event_messages, ops
+from sync.fields import MAX_MS
 from sync.forms import MAX_LENT
 from sync.hq import redemptions
 from sync.hq.ledger import Ledger
@@ -230,3 +231,22 @@ def test_sums_survive_numbers_of_an_earlier_release(ledger: Ledger, unit: str) -
     booked = [lease["booked"] for lease in budget["leases"] if lease["lease_id"] == "l-2"]
     assert booked == [2 * MAX_LENT if unit == "cents" else 2]
     assert tell(ledger, event(3, "committed", redemption_id="r-3", lease_id="l-2")) == ("overspent",)
+
+
+def test_an_event_of_a_far_day_makes_an_op_that_gateways_read(ledger: Ledger) -> None:
+    row = event(1, "committed", coupon="k/" + "0" * 16)
+    before = ledger.version()
+    assert tell(ledger, OutboxRow(1, MAX_MS, row.type, row.body)) == ()
+    (op,), _ = ledger.changes_after(before, ALL)
+    assert op["body"]["until_ms"] == MAX_MS
+    assert ops.parse(op)
+    assert len(ledger.redemption_entries()) == 1
+
+
+def test_what_is_booked_is_never_less_than_nothing(ledger: Ledger) -> None:
+    before = ledger.version()
+    tell(ledger, event(1, "reversed", lease_id="l-1"))
+    tell(ledger, OutboxRow(2, 2, "tills.restored", json.dumps({"epoch": EPOCH})))
+    (op,), _ = ledger.changes_after(before, ALL, SHOP.name)
+    assert op["body"]["leases"] == [{"lease_id": "l-1", "spent": 0}]
+    assert ops.parse(op)

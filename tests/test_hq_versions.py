@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.core.changes import CouponUsed
 from gateway.core.model import ConsentState, Purpose
 from gateway.errors import PeerError
 from sync import messages
+from sync.fields import MAX_MS
 from sync.hq import orders as hq_orders
 from sync.hq.ledger import Ledger
 from sync.hq.versions import MAX_OP_BYTES
@@ -178,3 +180,10 @@ def test_a_whole_list_of_stock_ends_what_was_said_of_single_articles(ledger: Led
     say(5, {"milk": 5})
     assert told("acme/m/g") == [{"cups": 4}, {"milk": 5}]
     assert told("acme/m/g2") == [{"beans": 9}]
+
+
+def test_headquarters_records_nothing_that_no_gateway_can_read(ledger: Ledger) -> None:
+    before = ledger.version()
+    with pytest.raises(PeerError, match="range"), ledger._write():
+        ledger._record(CouponUsed("k/" + "0" * 16, MAX_MS + 1))
+    assert ledger.version() == before

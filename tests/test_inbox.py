@@ -10,9 +10,10 @@ from gateway.forgetting import Followed
 from gateway.health import Health
 from sync import command_messages, erase_messages, event_messages, messages, pieces
 from sync.event_messages import Ack
-from sync.inbox import Inbox
+from sync.inbox import UNREADABLE, Inbox
 from sync.messages import Head
 from sync.topics import ACK, CMD, DELTA, ERASE, HEAD, KEYS, PIECE, Topics
+from sync.verifying import TROUBLES
 from tests.rigs.signed import Believer, signed
 from tests.rigs.signed import keys as signed_keys
 
@@ -185,7 +186,7 @@ async def test_nothing_is_applied_that_was_not_signed_for_this_gateway_and_topic
     ):
         await world.inbox.handle(PLACE.down(topic), payload)
     assert world.told == ["ask"]
-    assert world.inbox.trouble == "unsigned"
+    assert world.inbox.trouble == TROUBLES["unsigned"]
     assert world.health.counts == {
         "hq.dropped.retired": 1,
         "hq.dropped.signature": 3,
@@ -246,3 +247,20 @@ async def test_commands_go_to_whoever_does_them() -> None:
     await inbox.handle(PLACE.down(CMD), command_messages.cmd("c-2", "rescan", {}, 6, 6))
     assert taken == [Command("c-1", "rescan", Rescan(), 5, 6)]
     assert world.health.counts == {"hq.dropped.range": 1}
+
+
+async def test_a_line_of_changes_that_cant_be_read_is_a_trouble_from_the_second_on() -> None:
+    world = World()
+    unreadable = DELTA_6_TO_7.replace(b"member.erase", b"member.print")
+    for trouble in (None, UNREADABLE, UNREADABLE):
+        await world.inbox.handle(PLACE.down(DELTA), unreadable)
+        assert world.inbox.trouble == trouble
+    await world.inbox.handle(PLACE.down(HEAD), messages.head(7, 3, 5))
+    assert world.inbox.trouble == UNREADABLE, "a head is no change"
+    await world.inbox.handle(PLACE.down(DELTA), DELTA_6_TO_7)
+    assert world.inbox.trouble is None
+    await world.inbox.handle(PLACE.down(DELTA), unreadable)
+    assert world.inbox.trouble is None, "one alone is somebody's rubbish"
+    await world.inbox.handle(PLACE.down(DELTA), unreadable)
+    world.inbox.caught_up()
+    assert world.inbox.trouble is None

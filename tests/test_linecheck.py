@@ -1,6 +1,7 @@
 """The doctor goes in at the broker as the service does, and says what the broker says."""
 
 import asyncio
+import json
 import random
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from gateway import lines
 from gateway.config import Config, load
 from gateway.core.trial import Steered
 from gateway.dbfile import DATABASE, open_file
-from gateway.linecheck import SPARE, WHAT, line
+from gateway.linecheck import SERVICE, SPARE, WHAT, line
 from sync import tlsfiles
 from sync.link import Transport
 from tests.rigs.authority import Authority
@@ -128,3 +129,18 @@ async def test_where_headquarters_moved_the_line_both_brokers_are_looked_at(tmp_
         assert own.step
     moved, _ = await line(ours)
     assert moved.state == "wrong"
+
+
+async def test_what_the_running_service_says_of_its_line_stands_beside_it(tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        parts = [{"part": name, "since_ms": 0, "detail": f"{name} hurts", "action": "a"} for name in ("disk", "hq")]
+        writer.write(f"HTTP/1.1 200 OK\r\n\r\n{json.dumps({'troubles': parts})}".encode())
+        writer.close()
+
+    port = free_port()
+    ours = config(tmp_path, free_port(), f"[http]\nport = {port}\n")
+    async with await asyncio.start_server(answer, "127.0.0.1", port):
+        _, found = await line(ours)
+    assert (found.what, found.found) == (SERVICE, "hq hurts (since 1970-01-01 00:00 UTC)")
+    assert [one.what for one in await line(ours)] == [WHAT]

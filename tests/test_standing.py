@@ -33,7 +33,7 @@ class Bench:
     async def sleep(self, ms: float) -> None:
         raise AssertionError("nothing waits here")
 
-    def stands(self, trouble: str | None = None, is_silent: bool = False) -> Part:
+    def stands(self, trouble: tuple[str, str] | None = None, is_silent: bool = False) -> Part:
         self.standing.stands(self.ms, trouble, is_silent)
         return self.part
 
@@ -54,7 +54,7 @@ def test_a_line_that_stands_is_ok_and_what_is_wrong_with_it_is_told_the_worst_fi
     assert "does not confirm" in bench.stands(is_silent=True).detail
     bench.standing.lost(bench.ms, RivalError("thrown out"))
     assert "another box" in bench.stands(is_silent=True).detail
-    part = bench.stands(trouble="unsigned", is_silent=True)
+    part = bench.stands(trouble=TROUBLES["unsigned"], is_silent=True)
     assert (part.detail, part.action) == TROUBLES["unsigned"]
     assert part.state == "degraded"
 

@@ -11,6 +11,7 @@ from gateway.errors import StoreError, UnavailableError
 from sync import erase_messages, event_messages, messages, pacing, tlsfiles, topics, uplink
 from sync.backoff import Backoff
 from sync.hq.marks import Held
+from sync.inbox import UNREADABLE
 from sync.link import Transport
 from sync.outbox import FOR_NEW, STALL_MS, WINDOW
 from sync.topics import Topics
@@ -311,6 +312,26 @@ async def test_rubbish_on_every_down_topic_is_counted_and_the_link_stays_up(brok
         }
         assert counts["hq.connections"] == 1
         assert shop.deleted == [1, 2]
+
+
+async def test_changes_that_cant_be_read_are_told_until_there_is_nothing_left_of_them(one_broker: Broker) -> None:
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+
+    def said() -> tuple[str, str]:
+        (part,) = [part for part in shop.health.parts if part.name == "hq"]
+        return part.state, part.detail
+
+    async with headquarters(hq), running(shop):
+        await until(lambda: hq.reqs == [0])
+        for _ in range(2):
+            assert said()[0] == "ok"
+            count = shop.health.counts.get("hq.dropped.op", 0)
+            await hq.down(topics.DELTA, messages.delta(0, 1, [{"op": "member.clone", "body": {}}]))
+            await until(lambda count=count: shop.health.counts.get("hq.dropped.op", 0) > count)
+        await until(lambda: said() == ("degraded", UNREADABLE[0]))
+        for _ in range(2):
+            await hq.down(topics.HEAD, messages.head(0, 7))
+        await until(lambda: said()[0] == "ok")
 
 
 async def test_messages_to_other_gateways_are_not_even_subscribed(one_broker: Broker) -> None:

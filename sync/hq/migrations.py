@@ -1,5 +1,7 @@
 """HQ's tables, release by release, in SQLite's words (sync.hq.storage). What stands in them is for others."""
 
+import json
+
 from sqlite_utils import Database, Migrations
 
 migrations = Migrations("hq")
@@ -298,3 +300,21 @@ def m019_claims(db: Database) -> None:
            at_ms INTEGER NOT NULL, PRIMARY KEY (line, tenant, store, gateway))""",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m020_readable_ops(db: Database) -> None:
+    """What shops' events of a far day or of odd sums made of ops, and no gateway could read, they can read."""
+    last_ms, most = 253_370_764_800_000, 10**12
+    far = "SELECT version, op FROM change WHERE key >= 'used:' AND key < 'used;' AND until_ms > ?"
+    for version, op in db.execute(far, [last_ms]).fetchall():
+        used = json.loads(op)
+        used["body"]["until_ms"] = last_ms
+        values = [json.dumps(used, separators=(",", ":")), last_ms, version]
+        db.execute("UPDATE change SET op = ?, until_ms = ? WHERE version = ?", values)
+    told = "SELECT version, op FROM change WHERE key >= 'booked:' AND key < 'booked;'"
+    for version, op in db.execute(told).fetchall():
+        booked = json.loads(op)
+        for lease in booked["body"]["leases"]:
+            lease["spent"] = min(max(0, lease["spent"]), most)
+        db.execute("UPDATE change SET op = ? WHERE version = ?", [json.dumps(booked, separators=(",", ":")), version])

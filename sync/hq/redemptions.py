@@ -13,7 +13,7 @@ from gateway.core.changes import Booked, CouponUsed, LeasePut
 from gateway.core.model import Keep
 from gateway.core.spans import DAY_MS
 from gateway.errors import PeerError
-from sync.fields import EXACT, INT64_MAX, Id, Ms, validate
+from sync.fields import EXACT, INT64_MAX, MAX_MS, Id, Ms, validate
 from sync.forms import MAX_LENT
 from sync.hq.file import Row
 from sync.hq.passes import ISSUED, Passes
@@ -110,7 +110,7 @@ class Redemptions(Passes):
             days = int(self._config().get("retention", {}).get("redemptions", Keep().redemptions))
             told = self._one("SELECT count(*) FROM change WHERE key >= 'used:' AND key < 'used;'")
             if told < MAX_TOLD:
-                self._record(CouponUsed(step.coupon, at_ms + days * DAY_MS))
+                self._record(CouponUsed(step.coupon, min(at_ms + days * DAY_MS, MAX_MS)))
         elif step.kind == "reversed" and not self._net(step.redemption_id):
             self._pass_due(step.coupon, "reversed", step.offer_id, where, at_ms)
 
@@ -159,7 +159,7 @@ class Redemptions(Passes):
                ORDER BY until_ms DESC LIMIT ?""",
             (*where, MAX_BOOKED),
         ).fetchall()
-        booked = tuple((lease_id, self._spent(lease_id)) for (lease_id,) in open_leases)
+        booked = tuple((lease_id, min(max(0, self._spent(lease_id)), MAX_LENT)) for (lease_id,) in open_leases)
         self._record(Booked("/".join(where), epoch, booked))
 
     def doubles(self) -> list[Row]:

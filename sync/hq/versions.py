@@ -110,16 +110,18 @@ class Versions(Erasures):
         return version
 
     def _record(self, change: Change, now_ms: int = 0, source: str = "", seq: int = 0, only: str = "") -> bool:
-        """Inside a transaction. `now_ms`, `source`: when an erasure was ordered, and by which gateway if by one; `seq`:
-        the number of a consent that is older than its place on the line, 0 = its version; `only`: the one gateway
-        ("tenant/store/id") that gets a configuration, "" = all."""
+        """Inside a transaction; PeerError for an op that no gateway could read. `now_ms`, `source`: when an erasure was
+        ordered, and by which gateway if by one; `seq`: the number of a consent that is older than its place on the
+        line, 0 = its version; `only`: the one gateway ("tenant/store/id") that gets a configuration, "" = all."""
         key, member_id = _key(change)
         key = f"{key}:{only}" if only else key
         newest, erased, *found = self._db.execute(_STANDS, (f"erase:{member_id}", key)).fetchone()
         version, before = newest + 1, None if found[1] is None else found
         if isinstance(change, ConsentAdd):
             change = ConsentAdd(replace(change.record, hq_seq=seq or version))
-        op = dump(messages.op_of(change))
+        plain = messages.op_of(change)
+        messages.parse_op(plain)  # what no gateway can read would hold up all that follows it on the line
+        op = dump(plain)
         if len(op) > MAX_OP_BYTES:
             raise PeerError("too_large")
         if isinstance(change, MemberErase):
