@@ -18,6 +18,7 @@ from gateway.core.keyring import Sealed
 from gateway.core.model import ShopConfig
 from gateway.core.trial import Steered
 from gateway.core.vault import KEY_BYTES, Vault
+from gateway.diskstate import said
 from gateway.errors import ConfigError, SealError, StoreError
 from gateway.migrations import migrate
 from gateway.records import Tx
@@ -64,7 +65,7 @@ def open_file(path: Path, root: bytes, now_ms: int = 0) -> Tx:
         raise ConfigError(WRONG_ROOT.format(path=path)) from None
     except (OSError, sqlite3.Error) as error:
         db.close()
-        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
+        raise ConfigError(f"{path}: the database cannot be opened: {said(path.parent, error)}") from error
     except ConfigError:
         db.close()
         raise
@@ -250,14 +251,14 @@ def _connect(path: Path) -> Database:
         make_private(path)
         connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
     except (OSError, sqlite3.Error) as error:
-        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
+        raise ConfigError(f"{path}: the database cannot be opened: {said(path.parent, error)}") from error
     try:
         # WAL with FULL: what was committed survives a power cut. Both belong to the connection, so set them each time.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "trusted_schema = OFF"):
             connection.execute(f"PRAGMA {pragma}").fetchone()
     except sqlite3.Error as error:
         connection.close()
-        raise ConfigError(f"{path}: the database cannot be opened: {error}") from error
+        raise ConfigError(f"{path}: the database cannot be opened: {said(path.parent, error)}") from error
     return Database(connection)
 
 

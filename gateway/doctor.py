@@ -21,6 +21,7 @@ from gateway.core import certs
 from gateway.core import notice as notices
 from gateway.core.model import ShopConfig
 from gateway.dbfile import DATABASE, broken_logs, examined, kept_shop
+from gateway.diskstate import READ_ONLY, READ_ONLY_HELP, is_read_only
 from gateway.errors import ConfigError
 from gateway.finding import Finding, moment
 from gateway.linecheck import line
@@ -189,6 +190,8 @@ def _data(data_dir: Path) -> Finding:
     found = f"{data_dir}{'' if existing == data_dir else ' (will be made)'}, {free_mb:,} MB free"
     if existing == data_dir and stat.S_IMODE(data_dir.stat().st_mode) & 0o077:
         return Finding("Data folder", "wrong", f"{found}; others may read it", f"chmod 700 {data_dir}")
+    if is_read_only(existing):
+        return Finding("Data folder", "wrong", f"{found}; {READ_ONLY}", READ_ONLY_HELP)
     if free_mb < LOW_DISK_MB:
         return Finding("Data folder", "wrong", found, f"Free at least {LOW_DISK_MB} MB on that disk.")
     return Finding("Data folder", "ok", found)

@@ -47,7 +47,11 @@ class CutError(UnavailableError):
 
 
 class StoreError(GatewayError):
-    """The disk refused: nothing was committed, health turns red, nothing is shown."""
+    """The disk refused: nothing was committed, health turns red, nothing is shown. `step`: as of UnavailableError."""
+
+    def __init__(self, said: str = "", step: str = "") -> None:
+        super().__init__(said)
+        self.step = step
 
 
 class SealError(GatewayError):

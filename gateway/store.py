@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from gateway import erasures, lastrun, wipe, withdrawals
+from gateway import diskstate, erasures, lastrun, wipe, withdrawals
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Event
@@ -270,7 +270,7 @@ class Store:
                 self._tx.take_news()
                 self._tx.taken_back()
                 if last or self._ballast.thrown or "full" not in str(error):
-                    refused = StoreError(f"the disk refused: {error}")
+                    refused = diskstate.refusal(self._folder, error)
                     break
                 self._ballast.throw()
         _settle([(job, None, refused) for job in group])
@@ -330,7 +330,7 @@ class Store:
         try:
             _settle([(job, job.work(self._tx), None)])
         except (sqlite3.Error, OSError) as error:
-            _settle([(job, None, StoreError(f"the disk refused: {error}"))])
+            _settle([(job, None, diskstate.refusal(self._folder, error))])
 
     def _wipe(self, tx: Tx, pages: Sequence[int]) -> bool:
         """Overwrite what these pages hold beside their rows, while no copy of them is in the log or in memory."""

@@ -64,7 +64,7 @@ class Works:
         try:
             value, counts = await self._store.run(counting, within_ms, vital=vital)
         except StoreError as error:
-            self._health.set("disk", "down", self._clock.now_ms(), str(error), DISK_HELP)
+            self._health.set("disk", "down", self._clock.now_ms(), str(error), error.step or DISK_HELP)
             raise
         self._health.set("disk", "ok", self._clock.now_ms())
         for name, count in counts.items():

@@ -17,6 +17,7 @@ import pytest
 
 from drivers.people import population
 from gateway.bench_card import card
+from gateway.diskstate import READ_ONLY_HELP
 from gateway.works import DISK_HELP
 from tests.rigs.figures import Tell
 from tests.rigs.system import System, wait_for
@@ -64,10 +65,10 @@ def let_some_wait(system: System) -> None:
     wait_for(lambda: len(committed(system.data)[1]) >= WAITING, "events that wait")
 
 
-def until_red(system: System, words: str) -> None:
+def until_red(system: System, words: str, action: str) -> None:
     wait_for(lambda: health(system) == (503, "down"), "a red health")
     wait_for(lambda: words in disk(system)["detail"], "the disk's words")
-    assert disk(system)["action"] == DISK_HELP
+    assert disk(system)["action"] == action
 
 
 def until_well(system: System) -> None:
@@ -83,7 +84,7 @@ def test_neither_a_full_nor_a_read_only_card_loses_an_event(tmp_path: Path, tell
         with System(tmp_path, SOURCE + PLACES + READERS, population(1, MEMBERS)) as system:
             let_some_wait(system)
             filler = fill(one.folder)
-            until_red(system, "full")
+            until_red(system, "full", DISK_HELP)
             waited = committed(system.data)[0]
             system.broker.start()
             wait_for(lambda: committed(system.data)[1] == {}, "the outbox of a full card to drain")
@@ -92,7 +93,7 @@ def test_neither_a_full_nor_a_read_only_card_loses_an_event(tmp_path: Path, tell
             until_well(system)
             let_some_wait(system)
             run("mount", "-o", "remount,abort", str(one.folder))  # what the kernel does to a card that fails
-            until_red(system, "the disk refused")
+            until_red(system, "the disk refused: it is read-only", READ_ONLY_HELP)
             system.gateway.kill()
             run("umount", str(one.folder))
             run("mount", "-o", "noatime", f"/dev/{one.stat.parent.name}", str(one.folder))
