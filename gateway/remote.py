@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from gateway import logs
 from gateway.commands import Outcome
-from gateway.core.command import SERVICE, Blink, Bundle, LogLevel, Order, Rescan, Restart, Update
+from gateway.core.command import EAR, SERVICE, Blink, Bundle, LogLevel, Order, Rescan, Restart, Update, can_restart
 from gateway.core.ports import Clock
 from gateway.health import Health
 
@@ -18,9 +18,6 @@ log = logging.getLogger("gateway")
 UPDATE_S = 900.0
 GOODBYE_S = 5.0  # for the program to end by itself
 
-EAR = "receiver:"
-# What runs by itself beside the receivers, and can begin anew without the rest noticing.
-ALONE = frozenset({"hq", "content", "https"})
 PART = "log"
 
 
@@ -96,7 +93,7 @@ class Remote:
     def _restart(self, part: str) -> Outcome:
         if part == SERVICE:
             return Outcome("done", then=self._again)
-        if part in self._parts.kept and (part in ALONE or part.startswith(EAR)):
+        if part in self._parts.kept and can_restart(part):
             if part == "hq":  # the line itself: it goes once the answer is sent
                 return Outcome("done", then=lambda: self._anew(part))
             self._anew(part)

@@ -48,12 +48,32 @@ def test_an_order_is_what_was_typed(
     assert row["until_ms"] - row["at_ms"] == (1_440 if "--until" in words else 60) * 60_000
 
 
-@pytest.mark.parametrize("words", [["rescan", "now"], ["restart"], ["log_level", "loud"], ["update", "1 2"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rescan", "now"],
+        ["restart"],
+        ["restart", "foo"],
+        ["restart", "disk"],
+        ["restart", "receiver:"],
+        ["log_level", "loud"],
+        ["update", "1 2"],
+    ],
+)
 def test_a_slip_of_the_pen_is_said(db: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hq", "command", SHOP.name, *words, "--db", str(db)]) == 78
     assert words[0] in capsys.readouterr().err
     assert main(["hq", "commands", "--db", str(db)]) == 0
     assert "nothing was commanded yet" in capsys.readouterr().err
+
+
+def test_a_part_that_no_gateway_restarts_is_refused_with_those_that_are(
+    db: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hq", "command", "all", "restart", "foo", "--db", str(db)]) == 78
+    told = " ".join(capsys.readouterr().err.split())
+    assert "foo: no gateway restarts that alone; expected receiver:ID, hq, content, https or service" in told
+    assert main(["hq", "command", "all", "restart", "receiver:coffee-nfc", "--db", str(db)]) == 0
 
 
 def test_too_many_are_said(db: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,9 @@ REASONS = frozenset(
 )
 
 SERVICE = "service"  # the whole of it, beside the parts by their names in /healthz
+EAR = "receiver:"
+# What runs by itself beside the receivers, and can begin anew without the rest noticing.
+ALONE = ("hq", "content", "https")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +95,8 @@ class Answer:
     result: Result
     reason: str = ""
     told: Mapping[str, int | str] = field(default_factory=dict)
+
+
+def can_restart(part: str) -> bool:
+    """Whether a part of this name can begin anew at any gateway at all; which receivers one has, it alone knows."""
+    return part == SERVICE or part in ALONE or (part.startswith(EAR) and part != EAR)

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 
-from gateway.core.command import MAX_LIFE_MS
+from gateway.core.command import ALONE, EAR, MAX_LIFE_MS, SERVICE, Restart, can_restart
 from gateway.errors import ConfigError, PeerError
 from gateway.health import Health
 from sync import command_messages, topics
@@ -80,9 +80,12 @@ def order(
     if not 0 < life_ms <= MAX_LIFE_MS:
         raise ConfigError("a command counts for at most seven days")
     try:
-        command_messages.order_of(kind, arguments)
+        ordered = command_messages.order_of(kind, arguments)
     except PeerError as error:
         raise ConfigError(f"{kind}: {'; '.join(error.said) or 'no such kind of command'}") from None
+    if isinstance(ordered, Restart) and not can_restart(ordered.part):
+        names = f"{EAR}ID, {', '.join(ALONE)} or {SERVICE}"
+        raise ConfigError(f"{kind}: {ordered.part}: no gateway restarts that alone; expected {names}")
     with closing(Ledger(db)) as ledger:
         known = [Topics(row["tenant"], row["store"], row["gateway"]) for row in ledger.gateways()]
         wanted = known if gateway == ALL else [one for one in known if one.name == gateway]
