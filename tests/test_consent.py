@@ -133,6 +133,18 @@ def test_an_act_and_its_copy_with_a_number_are_one() -> None:
     assert may(BLE, in_force([withdrawn, regranted, replace(withdrawn, hq_seq=7)]), NOW_MS).ok
 
 
+def test_a_no_that_a_clock_dated_ahead_counts_from_headquarters_time_on() -> None:
+    no = here(ConsentState.WITHDRAWN, 10**9)
+    numbered = replace(no, hq_seq=5, given_at_ms=NOW_MS)
+    later = record(ConsentState.GIVEN, NOW_MS + 1, 6)
+    for log in ([no, numbered, later], [numbered, replace(no, given_at_ms=10**8), no, later]):
+        assert may(BLE, in_force(log), NOW_MS + 2).ok
+        assert not may(BLE, in_force(one for one in log if one is not later), NOW_MS + 2).ok
+    assert not may(BLE, in_force([no, later]), NOW_MS + 2).ok
+    assert not is_same_act(no, replace(numbered, given_at_ms=no.given_at_ms + 1)), "nobody dates a no ahead"
+    assert not is_same_act(here(ConsentState.GIVEN, 9), replace(here(ConsentState.GIVEN, 9), given_at_ms=8, hq_seq=5))
+
+
 def test_an_event_that_says_two_things_allows_nothing() -> None:
     granted = record(ConsentState.GIVEN, 10, 5)
     for other in (replace(granted, valid_until_ms=5), replace(granted, state=ConsentState.WITHDRAWN)):

@@ -309,3 +309,49 @@ def test_a_withdrawal_that_a_restored_shop_tells_again_undoes_no_later_grant(
         lives.tell(10**6, True)
         lives.send(EVERYTHING)
         assert says(lives, name) == ("consent.withdrawn", "consent.withdrawn")
+
+
+FAR_MS = 253_370_764_800_000  # 9999-01-01
+
+
+def test_a_no_from_the_future_is_obeyed_and_taken_as_of_now(ledger: Ledger) -> None:
+    ledger.record_ops([consent("e-0", "m-1", purpose="staff_advice", at_ms=NOW_MS - 9)])
+    before = ledger.version()
+    no = replace(ACT, state=ConsentState.WITHDRAWN, given_at_ms=FAR_MS)
+    assert tell(ledger, no) == ()
+    assert on_the_line(ledger, before) == [replace(no, given_at_ms=NOW_MS, hq_seq=before + 1)]
+    assert may(ADVICE, ledger.consents("m-1"), NOW_MS).reason == "consent.withdrawn"
+    assert tell(ledger, replace(ACT, event_id="e-2", given_at_ms=NOW_MS + 1), first=2, at_ms=NOW_MS + 1) == ()
+    assert may(ADVICE, ledger.consents("m-1"), NOW_MS + 2).ok
+    assert tell(ledger, no, first=3, at_ms=NOW_MS + 5) == (), "told again it is the same act"
+    assert may(ADVICE, ledger.consents("m-1"), NOW_MS + 6).ok
+
+
+def test_the_shop_whose_clock_was_ahead_takes_headquarters_time(ledger: Ledger, tx: Tx) -> None:
+    no = replace(ACT, state=ConsentState.WITHDRAWN, given_at_ms=FAR_MS)
+    assert tx.add_consent(no) == "added"
+    tell(ledger, no)
+    tell(ledger, replace(ACT, event_id="e-2", given_at_ms=NOW_MS + 1), first=2, at_ms=NOW_MS + 1)
+    for record in on_the_line(ledger, 0):
+        tx.take_consent(record, NOW_MS + 2)
+    assert tx.parked("m-1") == []
+    assert may(ADVICE, tx.consents("m-1"), NOW_MS + 3).ok
+
+
+@pytest.mark.parametrize("since", [True, False])
+def test_a_no_from_the_future_out_of_a_shops_ledger_takes_back_nothing_given_since(ledger: Ledger, since: bool) -> None:
+    no = replace(ACT, state=ConsentState.WITHDRAWN, given_at_ms=FAR_MS)
+    tell(ledger, no)
+    if since:
+        ledger.record_ops([consent("app-1", "m-1", purpose="staff_advice", at_ms=NOW_MS + 5)])
+    again = replace(no, event_id="restored-1", channel="restored", method="restored")
+    assert tell(ledger, again, first=2, at_ms=NOW_MS + 9) == ()
+    assert may(ADVICE, ledger.consents("m-1"), NOW_MS + 10).ok is since
+
+
+def test_a_no_from_the_future_that_differs_is_dated_as_well(ledger: Ledger) -> None:
+    tell(ledger, ACT)
+    assert tell(ledger, replace(ACT, given_at_ms=FAR_MS, state=ConsentState.WITHDRAWN), first=2, at_ms=NOW_MS + 1) == (
+        "differs",
+    )
+    assert ledger.consents("m-1")[ADVICE].given_at_ms == NOW_MS + 1

@@ -64,9 +64,10 @@ def in_force(records: Iterable[ConsentRecord]) -> dict[Purpose, ConsentRecord]:
 
     A withdrawal wins over every grant that is not newer both by headquarters' sequence and by the member's own act.
     An act of this shop has no number yet. A withdrawal so made wins over every grant with a number, because it will
-    get a higher one. A grant so made is newer by sequence than what the log held when it was made, and than nothing
-    else, until it comes back with its number. The two copies of an act are one; copies that say different things are
-    no grant at all, and a grant that headquarters calls superseded is void.
+    get a higher one; if a clock dated it ahead, it gets an earlier time as well. A grant so made is newer by sequence
+    than what the log held when it was made, and than nothing else, until it comes back with its number. The two copies
+    of an act are one; copies that say different things are no grant at all, and a grant that headquarters calls
+    superseded is void.
     """
     by_purpose: dict[Purpose, list[tuple[int, ConsentRecord]]] = {}
     for place, record in enumerate(_acts(list(records))):
@@ -109,8 +110,15 @@ def given(consents: Consents, now_ms: int) -> tuple[str, ...]:
 
 
 def is_same_act(one: ConsentRecord, other: ConsentRecord) -> bool:
-    """Whether two records of one event say the same; headquarters' number is not part of what they say."""
-    return one == other or replace(one, hq_seq=0) == replace(other, hq_seq=0)
+    """Whether two records of one event say the same; headquarters' number is not part of what they say, nor is how far
+    ahead a clock dated a no that headquarters numbered as of an earlier time."""
+    if one == other:
+        return True
+    if one.state in _NO and (one.hq_seq == 0) is not (other.hq_seq == 0):
+        told, numbered = (one, other) if one.hq_seq == 0 else (other, one)
+        if numbered.given_at_ms < told.given_at_ms:
+            one, other = numbered, replace(told, given_at_ms=numbered.given_at_ms)
+    return replace(one, hq_seq=0) == replace(other, hq_seq=0)
 
 
 def is_void(copies: Iterable[ConsentRecord], record: ConsentRecord) -> bool:
@@ -154,14 +162,19 @@ def _merged(records: list[ConsentRecord]) -> Iterator[ConsentRecord]:
         acts.setdefault(record.event_id, []).append(record)
     contradicted: list[ConsentRecord] = []
     for copies in acts.values():
-        first = copies[0]
-        if all(is_same_act(first, copy) for copy in copies[1:]):
+        first = min(copies, key=_counts_first)
+        if all(is_same_act(first, copy) for copy in copies):
             numbers = [copy.hq_seq for copy in copies if copy.hq_seq] or [0]
             number = min(numbers) if first.state is ConsentState.GIVEN else max(numbers)
             yield first if first.hq_seq == number else replace(first, hq_seq=number)
         else:
             contradicted += _contradicted(copies)
     yield from contradicted  # last in the log: no grant that this shop made counts as made in their knowledge
+
+
+def _counts_first(copy: ConsentRecord) -> tuple[bool, int]:
+    """Headquarters' time counts where there is one, whatever came first."""
+    return copy.hq_seq == 0, copy.given_at_ms
 
 
 def _contradicted(copies: list[ConsentRecord]) -> Iterable[ConsentRecord]:

@@ -47,8 +47,9 @@ class Consents(Versions):
         """Put what a member decided in a shop on the line, inside the transaction of its event. Returns why not, as a
         word for a counter, or None if it is there.
 
-        A "no" is taken of every gateway. A grant has to stand several checks; if it fails, the shop learns by a record
-        of the same event that it is void, and what was in force before stays so.
+        A "no" is taken of every gateway, and one from the future as of now: else no later grant would ever count. A
+        grant has to stand several checks; if it fails, the shop learns by a record of the same event that it is void,
+        and what was in force before stays so.
         """
         try:
             record = ops.consent(body)
@@ -62,9 +63,10 @@ class Consents(Versions):
             return "unknown"
         row = self._db.execute("SELECT op FROM change WHERE key = ?", (f"consent:{record.event_id}",)).fetchone()
         if row is not None:
-            return self._take_again(record, record_of(row[0]))
+            return self._take_again(record, record_of(row[0]), received_at_ms)
         if record.state is not ConsentState.GIVEN:
-            self._record(ConsentAdd(record), seq=self._told_before(record))
+            no, number = self._dated(record, received_at_ms)
+            self._record(ConsentAdd(no), seq=number)
             return None
         reason = self._why_not(record, received_at_ms)
         if not self._counted(where, received_at_ms // DAY_MS, reason is None):
@@ -73,26 +75,30 @@ class Consents(Versions):
         self._record(ConsentAdd(record if reason is None else void))
         return reason
 
-    def _told_before(self, record: ConsentRecord) -> int:
-        """The number of the no that a shop tells once more out of its ledger, because its database is an older one.
+    def _dated(self, no: ConsentRecord, received_at_ms: int) -> tuple[ConsentRecord, int]:
+        """A no with the time that counts, and its number, 0 = it is news.
 
-        It knows neither event nor number any more. Under a new number the same no would also take back what was given
-        since. 0 = it is news.
+        A shop may tell one once more out of its ledger, because its database is an older one: it knows neither event
+        nor number any more. Under a new number the same no would also take back what was given since. If it is from
+        the future, it is the newest of its purpose, whose time was brought forward when it first came.
         """
-        if record.channel != RESTORED:
-            return 0
-        same = (record.purpose, record.given_at_ms)
-        log = (record_of(op) for (op,) in self._db.execute(_LOG, (record.member_id,)).fetchall())
-        noes = (one for one in log if one.state in _NO)
-        return max((one.hq_seq for one in noes if (one.purpose, one.given_at_ms) == same), default=0)
+        ahead = no.given_at_ms > received_at_ms + CLOCK_SLACK_MS
+        if no.channel == RESTORED:
+            log = (record_of(op) for (op,) in self._db.execute(_LOG, (no.member_id,)).fetchall())
+            noes = [one for one in log if one.state in _NO and one.purpose is no.purpose]
+            same = [one for one in noes if ahead or one.given_at_ms == no.given_at_ms]
+            if same:
+                first = max(same, key=lambda one: one.hq_seq)
+                return replace(no, given_at_ms=first.given_at_ms), first.hq_seq
+        return replace(no, given_at_ms=received_at_ms) if ahead else no, 0
 
-    def _take_again(self, record: ConsentRecord, known: ConsentRecord) -> str | None:
+    def _take_again(self, record: ConsentRecord, known: ConsentRecord, received_at_ms: int) -> str | None:
         """An event that is on the line. What it denies with other words is denied by an event of its own."""
         if consent.is_same_act(record, known) or known.method.startswith("refused."):
             return None
         if record.state is not ConsentState.GIVEN:
-            anew = replace(record, event_id=self.new_id(), supersedes=record.event_id, method="differs")
-            self._record(ConsentAdd(anew))
+            no, _ = self._dated(replace(record, event_id=self.new_id(), supersedes=record.event_id), received_at_ms)
+            self._record(ConsentAdd(replace(no, method="differs")))
         return "differs"
 
     def _why_not(self, record: ConsentRecord, received_at_ms: int) -> str | None:
