@@ -145,11 +145,13 @@ install:
 	systemd-sysusers
 	install -D -m 644 systemd/store-gateway.service /etc/systemd/system/store-gateway.service
 	install -D -m 644 -t /etc/systemd/system/bluetooth.service.d systemd/bluetooth.service.d/store-gateway.conf
+	install -D -m 644 -t /etc/systemd/journald.conf.d systemd/journald.conf.d/store-gateway.conf
 	[ -e /etc/store-gateway/gateway.toml ] || \
 		install -D -m 640 -g store-gateway systemd/gateway.toml.example /etc/store-gateway/gateway.toml
 	ln -sf $(CURDIR)/$(BIN)/store-gateway /usr/local/bin/store-gateway
 	-systemctl daemon-reload
-	@echo "BlueZ keeps its files in memory once it is started again: sudo systemctl restart bluetooth"
+	@echo "BlueZ and the journal keep their files in memory once they are started again:"
+	@echo "sudo systemctl restart bluetooth systemd-journald"
 	@echo "Now edit /etc/store-gateway/gateway.toml, then: store-gateway doctor --config /etc/store-gateway/gateway.toml"
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example for this machine's monitor. Starts nothing.

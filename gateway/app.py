@@ -219,7 +219,7 @@ class Gateway:
     async def answer(self, asked: object) -> dict[str, Any]:
         """What an operator asks on this box: of members (gateway.desk), of devices, or for a diagnostic bundle."""
         if operating.is_for(asked):
-            return await self.operating.answer()
+            return await self.operating.answer(asked)
         return await (self._device_desk if devicedesk.is_for(asked) else self.desk).answer(asked)
 
     async def close(self) -> None:

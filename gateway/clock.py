@@ -2,8 +2,10 @@
 
 import asyncio
 import ctypes
+import os
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 # NTP slews small errors; a step beyond this is a correction after a power cut or by hand.
 STEP_MS = 2_000
@@ -13,6 +15,7 @@ STEP_MS = 2_000
 # and again when NTP was silent for hours. A Pi has no clock chip and begins with the time of its last shutdown.
 _TIMEX_BYTES = 512  # more than struct timex on any architecture
 _TIME_ERROR = 5
+_STARTED = 19  # "starttime" behind the program's name, proc_pid_stat(5)
 
 
 def synchronised() -> bool:
@@ -30,6 +33,15 @@ def world_ms() -> int:
     """The system's time in milliseconds since 1970-01-01 UTC, also beside a shop that runs faster: certificates are
     judged by it."""
     return time.time_ns() // 1_000_000
+
+
+def running_s() -> float | None:
+    """Seconds since this process began, also those in which the machine slept; None where the kernel does not say."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[_STARTED]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 class ShopClock:

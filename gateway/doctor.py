@@ -16,6 +16,7 @@ from drivers.nfc import readers, serial_port
 from drivers.pcsc import INSTALL
 from gateway import config as local
 from gateway import erasures, keycheck, keys, ledgerfile, localca, withdrawals
+from gateway.cardcheck import card
 from gateway.clock import ShopClock, world_ms
 from gateway.core import certs
 from gateway.core import notice as notices
@@ -61,6 +62,7 @@ async def examine(config_path: Path | None, *, thorough: bool = True) -> list[Fi
     present = await adapters()
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
+    findings += await asyncio.to_thread(card, config.gateway.data_dir)
     findings += _root(config.gateway.data_dir, thorough)
     findings.append(_erasures(config.gateway.data_dir))
     findings.append(_withdrawals(config.gateway.data_dir))

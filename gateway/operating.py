@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway import bundle
 from gateway.bundle import Clockwork, Found
-from gateway.clock import InstantClock, ShopClock, world_ms
+from gateway.clock import InstantClock, ShopClock, running_s, world_ms
 from gateway.commands import Commands, Tell
 from gateway.config import Config
 from gateway.errors import StoreError
@@ -17,10 +17,11 @@ from gateway.health import Health
 from gateway.life import Life
 from gateway.remote import Parts, Remote, Screens, Zones
 from gateway.store import Store
+from gateway.wear import written_bytes
 from gateway.works import Spawn
 from sync.reporting import Reporter
 
-BUNDLE = "bundle"  # the operator's word at the hatch
+BUNDLE, WRITTEN = "bundle", "written"  # operators' words at the hatch
 
 
 class Operating:
@@ -73,8 +74,10 @@ class Operating:
     async def _waiting(self) -> int:
         return await self._store.run(lambda tx: tx.waiting(), vital=True)
 
-    async def answer(self) -> dict[str, Any]:
-        """The same for an operator on the box."""
+    async def answer(self, asked: Any) -> dict[str, Any]:
+        """For an operator on the box: the same, or how much the service wrote to its disk, and in how many seconds."""
+        if asked["verb"] == WRITTEN:
+            return {"result": "ok", "bytes": written_bytes(), "seconds": running_s()}
         try:
             data = await self.collect()
         except StoreError:
@@ -94,5 +97,5 @@ class Operating:
 
 
 def is_for(asked: object) -> bool:
-    """Whether an operator's request is for a bundle."""
-    return isinstance(asked, dict) and asked.get("verb") == BUNDLE
+    """Whether an operator's request is for a bundle, or for what was written."""
+    return isinstance(asked, dict) and asked.get("verb") in (BUNDLE, WRITTEN)

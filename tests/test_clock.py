@@ -2,7 +2,7 @@
 
 import time
 
-from gateway.clock import STEP_MS, InstantClock, ShopClock
+from gateway.clock import STEP_MS, InstantClock, ShopClock, running_s
 
 
 def test_the_shop_clock_starts_at_the_systems_time() -> None:
@@ -35,3 +35,10 @@ async def test_the_instant_clock_moves_by_sleeping_only() -> None:
     await clock.sleep(-5)
     assert clock.now_ms() - before_ms == 86_400_000
     assert clock.follow_step() == 0
+
+
+def test_the_process_runs_for_less_long_than_the_machine() -> None:
+    before, machine = running_s(), time.clock_gettime(time.CLOCK_BOOTTIME)
+    after = running_s()
+    assert before is not None and after is not None
+    assert 0 < before <= after and before < machine

@@ -54,6 +54,7 @@ def test_everything_that_units_and_scripts_name_is_inside(package: Path, tmp_pat
     for unit in units:
         for named in re.findall(r"(/(?:opt|usr)/[\w./-]*\w)", unit.read_text()):
             assert named.startswith(made) or (root / named[1:]).exists(), f"{unit.name}: {named}"
+    assert "\nStorage=volatile\n" in (root / "usr/lib/systemd/journald.conf.d/store-gateway.conf").read_text()
     scripts = [*(root / "DEBIAN" / name for name in ("postinst", "prerm", "postrm"))]
     scripts += [root / "usr/bin/store-gateway", root / "usr/sbin/store-gateway-uart"]
     for script in scripts:

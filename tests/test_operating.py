@@ -93,3 +93,13 @@ async def test_an_operator_gets_the_bundle_too(tmp_path: Path, monkeypatch: pyte
         assert await gateway.answer({"verb": "bundle"}) == {"result": "disk"}
     finally:
         await gateway.close()
+
+
+async def test_an_operator_gets_what_was_written_and_in_how_long(tmp_path: Path) -> None:
+    gateway, _ = await opened(tmp_path, ShopClock())
+    try:
+        assert operating.is_for({"verb": "written"})
+        answer = await gateway.answer({"verb": "written"})
+        assert answer["result"] == "ok" and answer["bytes"] >= 0 and answer["seconds"] > 0
+    finally:
+        await gateway.close()
