@@ -58,7 +58,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
         return sub
 
     hqserve.add_verb(verb, _now_ms)
-    importverb.add_verb(verb)
+    importverb.add_verb(verb, _now_ms)
     snapshotverb.add_verb(verb, _now_ms)
     verb("publish-offers", _hq_offers, "record the offers of a JSON-lines file").add_argument("file", type=Path)
     whole_text = "put the offers of a JSON file in the place of all others, at once or not at all"
@@ -152,7 +152,7 @@ def _add_key_verbs(verb: Verb) -> None:
 
 def _hq_offers(arguments: argparse.Namespace) -> int:
     importverb.print_recorded(*service.publish_offers(arguments.db, arguments.file))
-    _tell_doubts(service.standing(arguments.db, _now_ms())[1])
+    importverb.tell_doubts(service.standing(arguments.db, _now_ms())[1])
     return 0
 
 
@@ -162,13 +162,8 @@ def _hq_catalogue(arguments: argparse.Namespace) -> int:
     offers = "1 offer stands" if count == 1 else f"{count} offers stand"
     known = "" if news else " (they did before)"
     out.print(f"{offers} in place of all others{known}; version {version}", highlight=False)
-    _tell_doubts(doubts)
+    importverb.tell_doubts(doubts)
     return 0
-
-
-def _tell_doubts(doubts: list[str]) -> None:
-    for doubt in doubts:
-        say(f"perhaps not meant: {doubt}")
 
 
 def _hq_segments(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import ConfigError
 from sync.hq import importing, proofreading
 from sync.hq.ledger import Ledger
+from tests.rigs.orders import key, member
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -32,11 +33,11 @@ def test_it_is_recorded_a_few_at_a_time_and_told(db: Path, tmp_path: Path, monke
     monkeypatch.setattr(importing, "AT_ONCE", 2)
     told: list[tuple[str, int, int]] = []
     path = members(tmp_path / "m.csv", "m-1", "m-2", "m-3", "m-4", "m-5")
-    assert importing.run(db, path, lambda *far: told.append(far)) == (5, 5, 0, ())
+    assert importing.run(db, path, lambda *far: told.append(far)) == (5, 5, 0, (), ())
     size = path.stat().st_size
     assert [phase for phase, _, _ in told] == ["checked"] * 5 + ["recorded"] * 3
     assert told[-1] == ("recorded", size, size)
-    assert importing.run(db, path) == (0, 5, 0, ()), "the same again changes nothing"
+    assert importing.run(db, path) == (0, 5, 0, (), ()), "the same again changes nothing"
 
 
 def test_one_wrong_line_and_nothing_is_recorded(db: Path, tmp_path: Path) -> None:
@@ -71,6 +72,21 @@ def test_what_contradicts_the_ledger_is_named_by_its_line(
     found = importing.run(db, path, skip=True)
     assert (found.news, found.refused) == (3, 1)
     assert known(db) == ["m-0", "m-1", "m-2", "m-3"]
+
+
+def test_what_is_perhaps_not_meant_is_recorded_and_told_with_its_line(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "AT_ONCE", 2)
+    path = tmp_path / "all.jsonl"
+    told = [key("c-1", "m-9"), key("c-2", "m-1"), member("m-1", "Ada"), member("m-1", "Bea"), member("m-1", "Bea")]
+    path.write_text("".join(f"{json.dumps(op)}\n" for op in told))
+    found = importing.run(db, path)
+    assert (found.news, found.refused) == (4, 0)
+    assert found.doubts == (
+        f"{path}:4: member.put of m-1 stands in line 3 with other content; the later one counts",
+        f"{path}:1: credential c-1 is of m-9, and there is no such member",
+    )
 
 
 def test_a_time_zone_that_nobody_knows_is_refused(db: Path, tmp_path: Path) -> None:

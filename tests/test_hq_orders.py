@@ -1,5 +1,6 @@
 """Operators' files: every mistake is named with file, line and what was expected, and nothing is recorded."""
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -269,6 +270,12 @@ def test_an_unknown_gateway_is_named(ledger: Ledger, tmp_path: Path, name: str) 
         orders.push_key(ledger, key_file(tmp_path), name)
     with pytest.raises(ConfigError, match="no such gateway"):
         orders.trust_gateway(ledger, name, "ab" * 32)
+
+
+def test_a_file_may_begin_with_the_mark_of_windows_editors(db: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "offers.jsonl", OFFER)
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    assert service.publish_offers(db, path) == (1, 1)
 
 
 def test_a_key_or_code_is_in_no_import_file(db: Path, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def test_a_table_is_imported_and_wrong_lines_are_named(tmp_path: Path, capsys: p
     shown = capsys.readouterr()
     assert "1 change recorded; version 1" in shown.out
     assert "1 line was left out" in shown.err
-    path.write_text("member_id;purpose;state;given_at\nm-1;staff_advice;given;01.07.2026 12:30\n")
+    path.write_text("member_id;purpose;state;given_at\nm-1;staff_advice;given;01.07.2226 12:30\n")
     assert __main__.main([*words, "--time-zone", "Europe/Berlin"]) == 0
-    assert "version 2" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "version 2" in shown.out
+    assert f"perhaps not meant: {path}:2: the consent is given at 2226-07-01 10:30 UTC" in shown.err

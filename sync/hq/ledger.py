@@ -1,7 +1,7 @@
 """HQ's memory: what it ordered, what shops reported, which gateways exist. All SQL of `sync` is here and below."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.core.changes import MemberErase
 from gateway.core.fetching import Piece, Want
@@ -59,6 +59,12 @@ class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet, Claims):
 
     def has_member(self, member_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM change WHERE key = ?", (f"member:{member_id}",)))
+
+    def known_members(self, member_ids: Sequence[str]) -> set[str]:
+        """Which of these, a thousand at most, there are."""
+        keys = [f"member:{member_id}" for member_id in member_ids]
+        rows = self._read(f"SELECT key FROM change WHERE key IN ({', '.join('?' * len(keys)) or 'NULL'})", keys)
+        return {row["key"].removeprefix("member:") for row in rows}
 
     def offers(self) -> list[Row]:
         """Every offer that stands, by id; fields of core.model.Offer."""

@@ -1,5 +1,6 @@
 """HQ's orders as ops: what operators write in files and what they do for one member. No MQTT, no HTTP, no SQL."""
 
+import codecs
 import dataclasses
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -294,9 +295,9 @@ def chosen(ledger: Ledger, gateway: str) -> list[Row]:
 
 
 def lines(path: Path) -> list[bytes]:
-    """The lines of a file. Raises ConfigError."""
+    """The lines of a file, without the mark that Windows' editors put before them. Raises ConfigError."""
     try:
-        return path.read_bytes().splitlines(keepends=True)
+        return path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(keepends=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines") from error
 
