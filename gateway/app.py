@@ -48,8 +48,9 @@ from gateway.resealing import Resealing
 from gateway.serving import serve
 from gateway.supervise import Supervisor
 from gateway.trials import Begun, Seen, Trials
+from gateway.updates import Updates
 from gateway.watchdog import Systemd, Watchdog, looks
-from gateway.works import Works
+from gateway.works import Commit, Works
 from sync.fetchers import Fetchers
 from sync.topics import Topics
 from sync.uplink import Uplink
@@ -165,7 +166,7 @@ class Gateway:
         self.desk = Desk(self._store, self._flow, clock, self.health)
         self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal, fob)
         self._contents = Contents(self._store, data_dir / "content", clock, self.health, self._renew, self._wake)
-        self.operating = self._make_operating(examine)
+        self.operating = self._make_operating(examine, works.commit)
         own = config, self._store, self._flow, clock, self.health
         self._snapshots = snapshots(*own, self._ask, self.operating.surely_ms)
         self._uplink = self._make_uplink(rng)
@@ -187,6 +188,7 @@ class Gateway:
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
             self._supervisor.keep("settings", self._trials.run)
+            self._supervisor.keep("updates", self._updates.run)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
             run = partial(self._store.run, vital=True)
             self._supervisor.keep("outbox", Backlog(run, self._clock, self.health).run)
@@ -327,11 +329,13 @@ class Gateway:
         name = name_of(self._config)
         return Devices(*parts, lambda tablet: cookies.proof(tablet, self._tablet_key), *places, self._wake, name)
 
-    def _make_operating(self, examine: Callable[[], Found]) -> Operating:
+    def _make_operating(self, examine: Callable[[], Found], commit: Commit) -> Operating:
         keeper, path, store = self._supervisor, self._flow, self._store
         zones, tell, end = (lambda: path.shop.zones), self._answer_hq, self._stop.set
+        own, who = (self._clock, self.health), self._config.gateway
+        updates = self._updates = Updates(who.update_folder, who.data_dir, commit, *own)
         shop = store, path.life, keeper, self._hub, zones
-        return Operating(self._config, VERSION, *shop, keeper.once, tell, end, examine, self._clock, self.health)
+        return Operating(self._config, VERSION, *shop, keeper.once, tell, end, examine, updates, *own)
 
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway

@@ -69,9 +69,10 @@ class GatewayTable(_Table):
     id: Id
     data_dir: Path
     update_command: Path | None = None  # run with a version as its only argument, when headquarters wants one
+    update_folder: Path = Path("/var/lib/store-gateway-update")  # of the box's own updater, where it is installed
     broker_steered: bool = _SWITCH  # headquarters may move this gateway to another broker than [mqtt] names
 
-    @field_validator("data_dir", "update_command")
+    @field_validator("data_dir", "update_command", "update_folder")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else _absolute(path)

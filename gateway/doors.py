@@ -12,7 +12,7 @@ OPEN_TO_ALL = (
     "pages: whoever reaches this port, also through a proxy, finds the pages of screens, tablets and tills and can ask "
     "to be paired. Where phones reach it, set http.phones_port or http.shop_url (docs/configuration.md)."
 )
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where this machine itself finds them
 _ASKED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -50,7 +50,7 @@ def opened(config: Config, port: int, tablet_key: str) -> Opened:
 
 async def answered(host: str, port: int) -> None:
     """Returns once the pages on this machine have answered, whatever they say. Raises OSError if nobody does."""
-    reader, writer = await asyncio.open_connection(_ANY.get(host, host), port)
+    reader, writer = await asyncio.open_connection(HERE.get(host, host), port)
     try:
         writer.write(_ASKED)
         if not await reader.readline():
@@ -62,7 +62,7 @@ async def answered(host: str, port: int) -> None:
 async def troubles(host: str, port: int) -> list[Trouble]:
     """What the service of this machine says that is wrong with it; none where nobody or somebody else answers."""
     try:
-        reader, writer = await asyncio.open_connection(_ANY.get(host, host), port)
+        reader, writer = await asyncio.open_connection(HERE.get(host, host), port)
     except OSError:
         return []
     try:

@@ -17,6 +17,7 @@ from gateway.health import Health
 from gateway.life import Life
 from gateway.remote import Parts, Remote, Screens, Zones
 from gateway.store import Store
+from gateway.updates import Updates
 from gateway.wear import written_bytes
 from gateway.works import Spawn
 from sync.reporting import Reporter
@@ -41,6 +42,7 @@ class Operating:
         tell: Tell,
         end: Callable[[], None],
         examine: Callable[[], Found],
+        updates: Updates,
         clock: ShopClock | InstantClock,
         health: Health,
     ) -> None:
@@ -55,7 +57,7 @@ class Operating:
         self.begins_anew = False
         screens = {screen.id: screen.zone for screen in config.screen}
         program = config.gateway.update_command
-        remote = Remote(parts, hub, screens, zones, self.collect, self._begin_anew, program, clock, health)
+        remote = Remote(parts, hub, screens, zones, self.collect, self._begin_anew, program, updates, clock, health)
         self.reports = Reporter(health, version, self._waiting, bundle.clean)
         self.commands = Commands(store, remote, tell, spawn, self.surely_ms, health, version)
 

@@ -42,9 +42,20 @@ class Screens(Protocol):
         """Let a screen say what it is called and where it stands."""
 
 
+class Updating(Protocol):
+    """`gateway.updates`, as far as it is needed here."""
+
+    @property
+    def can(self) -> bool:
+        """Whether this box has an updater of its own."""
+
+    def ask(self, version: str) -> bool:
+        """Whether it is asked for this version now."""
+
+
 class Remote:
     """`screens`: the zone of each; `again`: end this process and begin it anew; `collect`: the diagnostic bundle;
-    `update_command`: None = nothing can update this box."""
+    `update_command`: the retailer's own program, None = the box's updater, where there is one."""
 
     def __init__(
         self,
@@ -55,6 +66,7 @@ class Remote:
         collect: Callable[[], Awaitable[bytes]],
         again: Callable[[], None],
         update_command: Path | None,
+        updates: Updating,
         clock: Clock,
         health: Health,
     ) -> None:
@@ -65,6 +77,7 @@ class Remote:
         self._collect = collect
         self._again = again
         self._update_command = update_command
+        self._updates = updates
         self._clock = clock
         self._health = health
         self._collecting = asyncio.Lock()
@@ -134,7 +147,10 @@ class Remote:
 
     async def _update(self, version: str) -> Outcome:
         if self._update_command is None:
-            return Outcome("refused", "update.not_here")
+            if not self._updates.can:
+                return Outcome("refused", "update.not_here")
+            asked = await asyncio.to_thread(self._updates.ask, version)
+            return Outcome("done", told={"asked": version}) if asked else Outcome("failed", "update.not_started")
         if self._updating:
             return Outcome("refused", "busy")
         self._updating = True

@@ -8,10 +8,14 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from gateway import updatefiles
+from gateway.core import release
+from tests.test_release import NOW_MS, key, public
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "systemd" / "deb" / "build"
@@ -48,8 +52,12 @@ def test_everything_that_units_and_scripts_name_is_inside(package: Path, tmp_pat
     run("dpkg-deb", "--raw-extract", package, root)
     listed = run("dpkg-deb", "--contents", package)
     assert {line.split()[1] for line in listed.splitlines()} == {"root/root"}
-    units = sorted((root / "usr/lib/systemd/system").glob("*.service"))
-    assert [unit.name for unit in units] == sorted(unit.name for unit in (ROOT / "systemd").glob("*.service"))
+    folder = root / "usr/lib/systemd/system"
+    units = sorted([*folder.glob("*.service"), *folder.glob("*.path")])
+    ours = [*(ROOT / "systemd").glob("*.service"), *(ROOT / "systemd").glob("*.path")]
+    assert [unit.name for unit in units] == sorted(unit.name for unit in ours)
+    wanted = [path for path in (folder / "multi-user.target.wants").iterdir() if path.exists()]
+    assert {path.name for path in wanted} == {"store-gateway-recover.service", "store-gateway-update.path"}
     made = ("/opt/store-gateway/.venv/",)  # by postinst
     for unit in units:
         for named in re.findall(r"(/(?:opt|usr)/[\w./-]*\w)", unit.read_text()):
@@ -57,6 +65,7 @@ def test_everything_that_units_and_scripts_name_is_inside(package: Path, tmp_pat
     assert "\nStorage=volatile\n" in (root / "usr/lib/systemd/journald.conf.d/store-gateway.conf").read_text()
     scripts = [*(root / "DEBIAN" / name for name in ("postinst", "prerm", "postrm"))]
     scripts += [root / "usr/bin/store-gateway", root / "usr/sbin/store-gateway-uart"]
+    scripts += [root / "usr/sbin/store-gateway-update", root / "opt/store-gateway/install-slot"]
     for script in scripts:
         assert script.stat().st_mode & 0o111
         run("sh", "-n", script)
@@ -129,6 +138,70 @@ def debian(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(root)
 
 
+def put_release(debian: Path, tmp_path: Path, version: str, signer: str = "ours", spoil: str = "") -> None:
+    """The product as another version, as a signed release below /root of the Debian; `spoil`: a module that fails."""
+    wheels = tmp_path / f"wheels-{version}"
+    shutil.copytree(debian / "opt/store-gateway/wheels", wheels)
+    (own,) = wheels.glob("store_gateway-*.whl")
+    old = own.name.split("-")[1]
+    with zipfile.ZipFile(own) as before, zipfile.ZipFile(wheels / own.name.replace(old, version), "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if ".dist-info/" in name:
+                content = content.replace(f"store_gateway-{old}".encode(), f"store_gateway-{version}".encode())
+                content = content.replace(f"\nVersion: {old}".encode(), f"\nVersion: {version}".encode())
+            elif name == spoil:
+                content = b"raise SystemExit(1)"
+            after.writestr(name.replace(f"-{old}.", f"-{version}."), content)
+    own.unlink()
+    out = debian / "root" / version
+    run(BUILD, ROOT / ".venv", "amd64", out, wheels)
+    (package,) = out.glob("*.deb")
+    made = release.Release(version, "0.1", {"amd64": release.package_of([package.read_bytes()], package.name)}, NOW_MS)
+    (out / release.MANIFEST.format(version=version)).write_bytes(release.signed(made, key(signer)))
+
+
+def updated(debian: Path, tmp_path: Path, inside: Callable[..., str]) -> None:
+    """Signed releases into the second slot, by the updater of the one that serves. Without a systemd that runs, nothing
+    is started, so what is compared here is the installation alone."""
+
+    def update(*words: str) -> tuple[int, str]:
+        entered = ["chroot", debian, "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "store-gateway-update", *words]
+        done = subprocess.run(entered, capture_output=True, text=True, check=False)
+        print(done.stdout, end="")
+        return done.returncode, done.stdout + done.stderr
+
+    link, folder = debian / "opt/store-gateway/.venv", debian / "var/lib/store-gateway-update"
+    put_release(debian, tmp_path, "0.2.0")
+    code, said = update("from", "/root/0.2.0")
+    assert code == 1 and "trusts no maker" in said
+    (debian / "etc/store-gateway/release.pub").write_text(public("ours").hex())
+    put_release(debian, tmp_path, "0.4.0", "theirs")
+    code, said = update("from", "/root/0.4.0")
+    assert code == 1 and "nobody whom this box trusts" in said
+    put_release(debian, tmp_path, "0.3.0", spoil="gateway/config.py")
+    code, said = update("from", "/root/0.3.0")
+    assert code == 1 and "do not install" in said, said
+    assert str(link.readlink()) == "slot-a" and "0.1.0" in inside("store-gateway", "--version")
+    assert "0.1.0" in inside("dpkg-query", "--show", "store-gateway")
+
+    code, said = update("from", "/root/0.2.0")
+    assert (code, str(link.readlink())) == (0, "slot-b"), said
+    assert "0.2.0" in inside("store-gateway", "--version")
+    assert "0.2.0" in inside("dpkg-query", "--show", "store-gateway")
+    assert {path.name for path in folder.iterdir()} == {"spool", "lock", "result.json"}
+
+    shutil.rmtree(debian / "opt/store-gateway/slot-a/lib")  # the power was cut while the third one was on trial
+    state = updatefiles.State("trying", "slot-b", "slot-a", "0.5.0", "0.2.0", "a.deb")
+    (folder / "trusted").symlink_to("slot-b")
+    updatefiles.write(folder / "state.json", state)
+    link.unlink()
+    link.symlink_to("slot-a")
+    code, said = update("recover")
+    assert code == 1 and "the power was cut" in said
+    assert str(link.readlink()) == "slot-b" and "0.2.0" in inside("store-gateway", "--version")
+
+
 @pytest.mark.skipif(not SUITE, reason="DEB_SUITE names no Debian; make test-deb does")
 def test_its_life_in_a_debian_of_its_own(debian: Path, tmp_path: Path) -> None:
     def inside(*words: str) -> str:
@@ -155,6 +228,8 @@ def test_its_life_in_a_debian_of_its_own(debian: Path, tmp_path: Path) -> None:
     inside("dpkg-reconfigure", "-f", "noninteractive", "store-gateway")
     assert str((debian / "opt/store-gateway/.venv").readlink()) == "slot-a"
     inside("store-gateway", "--help")
+
+    updated(debian, tmp_path, inside)
 
     data = debian / "var/lib/store-gateway"
     data.mkdir()

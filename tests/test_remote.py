@@ -28,6 +28,7 @@ class Service:
         self.named: list[tuple[str, str, Mapping[str, str], int]] = []
         self.screens: dict[str, Literal["ok", "away", "busy"]] = {"s-1": "ok", "s-2": "away"}
         self.begun_anew = 0
+        self.updater: list[str] | None = None
         self.health = Health()
 
     def restart(self, name: str) -> bool:
@@ -46,7 +47,17 @@ class Service:
 
     def remote(self, program: Path | None = None) -> Remote:
         zones = dict.fromkeys(self.screens, "coffee")
-        return Remote(self, self, zones, lambda: PLACES, self.collect, self.again, program, Clock(), self.health)
+        own = program, self, Clock(), self.health
+        return Remote(self, self, zones, lambda: PLACES, self.collect, self.again, *own)
+
+    @property
+    def can(self) -> bool:
+        return self.updater is not None
+
+    def ask(self, version: str) -> bool:
+        assert self.updater is not None
+        self.updater.append(version)
+        return version != "9.9"
 
 
 @pytest.fixture
@@ -174,3 +185,20 @@ async def test_two_updates_do_not_run_at_once(service: Service, tmp_path: Path) 
     assert await made.do(Update("2")) == Outcome("refused", "busy")
     (tmp_path / "go").touch()
     assert (await first).result == "done"
+
+
+async def test_a_box_with_an_updater_asks_it_and_waits_for_nothing(service: Service) -> None:
+    assert await service.remote().do(Update("1.2")) == Outcome("refused", "update.not_here")
+    service.updater = []
+    assert await service.remote().do(Update("1.2")) == Outcome("done", told={"asked": "1.2"})
+    assert await service.remote().do(Update("9.9")) == Outcome("failed", "update.not_started")
+    assert service.updater == ["1.2", "9.9"]
+
+
+async def test_the_retailers_own_program_goes_before_the_updater(service: Service, tmp_path: Path) -> None:
+    service.updater = []
+    program = tmp_path / "update"
+    program.write_text("#!/bin/sh\nexit 0\n")
+    program.chmod(0o700)
+    assert await service.remote(program).do(Update("1.2")) == Outcome("done", told={"asked": "1.2"})
+    assert service.updater == []

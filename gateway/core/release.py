@@ -27,6 +27,7 @@ MAX_MANIFEST_BYTES = 65_536
 # The package has 40 MB; a box with 1 GB of card left must not be filled by a number in a file.
 MAX_PACKAGE_BYTES = 500_000_000
 MAX_KEYS = 16
+MAX_SIGNATURES = 32
 
 # What is signed begins with what it is, so that no signature counts for anything else.
 _SIGNED = b"store-gateway release 1\0"
@@ -35,6 +36,7 @@ _NAME = re.compile(r"store-gateway_[0-9.]{1,24}_[a-z0-9]{1,16}\.deb")
 
 # Why a release is refused, in words for whoever stands before the box, and what to do.
 WHY: Mapping[str, tuple[str, str]] = {
+    "missing": ("no such release is in the folder", "Put the whole folder of the release there."),
     "form": ("the release's file is damaged, or no release", "Copy the whole folder of the release once more."),
     "keys": ("this box trusts no maker of releases yet", "Put their public key into /etc/store-gateway/release.pub."),
     "signature": ("nobody whom this box trusts signed the release", "Take the release from your own headquarters."),
@@ -116,7 +118,7 @@ def read(manifest: bytes, keys: Iterable[bytes]) -> Release | str:
         whole = json.loads(manifest)
         body, signatures = whole["signed"], whole["signatures"]
         text = _SIGNED + _canonical(body)
-        pairs = [(known.get(one["key"]), bytes.fromhex(one["signature"])) for one in signatures[: 2 * MAX_KEYS]]
+        pairs = [(known.get(one["key"]), bytes.fromhex(one["signature"])) for one in signatures[:MAX_SIGNATURES]]
     except (ValueError, KeyError, TypeError, RecursionError):
         return "form"
     if not any(key is not None and _fits(key, signature, text) for key, signature in pairs):

@@ -61,6 +61,7 @@ TYPES = {
         *("redemption.reversed", "tills.restored"),
         *("config.kept", "config.undone", "settings.kept", "settings.refused", "settings.tried"),
         *("settings.unchanged", "settings.undone", "snapshot.refused", "snapshot.switched"),
+        *("update.done", "update.failed"),
     ),
     Stream.BUSINESS: (
         *("basket.shown", "brand.applied", "brand.refused", "catalogue.applied", "catalogue.refused"),

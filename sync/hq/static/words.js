@@ -188,6 +188,8 @@ const EVENTS = { // b: the body with its ids replaced by names
   "redemption.reversed": { de: (b) => `Einlösung zurückgenommen: ${b.offer}`, en: (b) => `Redemption taken back: ${b.offer}` },
   "coupon.issued": { de: (b) => `Aufs Telefon mitgegeben: ${b.offer}`, en: (b) => `Taken along on a phone: ${b.offer}` },
   "device.paired": { de: (b) => `Gerät gekoppelt: ${b.kind} ${b.place} · ${b.role}`, en: (b) => `Device paired: ${b.kind} ${b.place} · ${b.role}` },
+  "update.done": { de: (b) => `Aktualisiert: ${b.before} → ${b.version}`, en: (b) => `Updated: ${b.before} → ${b.version}` },
+  "update.failed": { de: (b) => `Aktualisierung auf ${b.version || "?"} ${b.result === "refused" ? "abgelehnt" : "gescheitert"} (${b.reason})`, en: (b) => `Update to ${b.version || "?"} ${b.result} (${b.reason})` },
   "device.revoked": { de: (b) => `Gerät zurückgezogen: ${b.kind} ${b.place}`, en: (b) => `Device withdrawn: ${b.kind} ${b.place}` },
   "tills.restored": { de: () => "Eine Sicherung wurde eingespielt: es wird gefragt, was inzwischen eingelöst ist", en: () => "A backup was restored: what was redeemed since is asked for" },
   "lease.closed": { de: () => "Ein verliehenes Budget ist abgerechnet", en: () => "A lent budget is settled" },
