@@ -153,11 +153,12 @@ def test_how_often_the_server_is_asked_does_not_grow_with_the_batches(
 
 def test_each_outcome_is_counted_under_its_name() -> None:
     done = intake.Ingested(
-        Held(1, ()), ("late", "enrolments.many"), ("age",), ("done", "done"), ("points_fields",), (RECORDED,), True
+        Held(1, ()), ("late", "enrolments.many"), ("age",), ("done", "done"), ("points_fields",), (RECORDED,), True, 2
     )
     assert done.counters() == [
         *("hq.batches", "hq.bindings.late", "hq.enrolments.many", "hq.consents.age", "hq.erasures.done"),
         *("hq.erasures.done", "hq.redemptions.points_fields", "hq.unfollowed", "hq.clone"),
+        *("hq.unnamed", "hq.unnamed"),
     ]
     assert intake.Ingested(Held(1, ())).counters() == ["hq.batches"]
 
@@ -192,3 +193,29 @@ def test_a_consequence_that_is_no_honest_op_is_left_alone_too(ledger: Ledger, mo
 
     monkeypatch.setattr(Ledger, "_redeemed", too_large)
     assert ledger.ingest(SHOP, EventBatch(EPOCH, 1, 1, (redeemed(1),)), 9).held.watermark == 1
+
+
+@pytest.mark.parametrize("member_id", ["%x" % 7**14_000, "no id", "m-1\0", 5, ["m-1"]])
+@pytest.mark.parametrize("kind", ["visit.entered", "credential.bound", "member.enrolled", "points.changed"])
+def test_what_is_no_members_id_is_in_no_index_and_the_event_is_kept_without_it(
+    ledger: Ledger, kind: str, member_id: object
+) -> None:
+    body = json.dumps({"member_id": member_id, "value": "04aa", "call_name": "Ada", "zone": "tea"})
+    named = OutboxRow(2, 2, "visit.entered", '{"member_id": "m-1"}')
+    bad = EventBatch(EPOCH, 1, 2, (OutboxRow(1, 1, kind, body), named))
+    first, second = ledger.ingest_all([Reported(SHOP, bad, 9), Reported(GATEWAYS[1], batch(1, 2), 9)])
+    assert not isinstance(first, PeerError)
+    assert not isinstance(second, PeerError)
+    assert (first.held.watermark, second.held.watermark) == (2, 2)
+    assert first.counters().count("hq.unnamed") == 1
+    kept, other = ledger.events(0, 10)[:2]
+    assert (kept["member_id"], other["member_id"]) == (None, "m-1")
+    assert "member_id" not in kept["body"]
+    assert ("value" in kept["body"]) is (kind != "credential.bound")
+    assert ("call_name" in kept["body"]) is (kind != "member.enrolled")
+    assert kept["body"]["zone"] == "tea"
+
+
+def test_an_event_about_nobody_is_not_counted_as_odd(ledger: Ledger) -> None:
+    rows = tuple(OutboxRow(n, n, "visit.entered", body) for n, body in ((1, '{"member_id": null}'), (2, "{}")))
+    assert ledger.ingest(SHOP, EventBatch(EPOCH, 1, 2, rows), 9).unnamed == 0

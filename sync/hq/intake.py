@@ -5,7 +5,7 @@ What an event brings to all shops is followed one by one, in the order of the ba
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from gateway.core.streams import stream_of
 from gateway.errors import PeerError
 from sync import messages
 from sync.event_messages import EventBatch
+from sync.fields import is_id
 from sync.hq import settings
 from sync.hq.bindings import Bindings
 from sync.hq.clones import Clones
@@ -57,7 +58,8 @@ class Ingested(NamedTuple):
     behind "enrolments.", why members were not taken; `unheeded`: why acts of consent were not. `erasures`: what became
     of requests for erasure, "done" or why not. `redeemed`: what is odd about steps of redemptions. `unfollowed`: the
     types of events that are kept, and what they were to bring could not be recorded. `cloned`:
-    another event is held under the number of one of these, so there are two boxes."""
+    another event is held under the number of one of these, so there are two boxes. `unnamed`: events that name a member
+    in a form that no member's id has, and are kept without it."""
 
     held: Held
     refused: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ class Ingested(NamedTuple):
     redeemed: tuple[str, ...] = ()
     unfollowed: tuple[str, ...] = ()
     cloned: bool = False
+    unnamed: int = 0
 
     def counters(self) -> list[str]:
         """The names under which it is counted, of fixed words of ours."""
@@ -77,6 +80,7 @@ class Ingested(NamedTuple):
             *(f"hq.redemptions.{reason}" for reason in self.redeemed),
             *("hq.unfollowed" for _ in self.unfollowed),
             *(["hq.clone"] if self.cloned else []),
+            *("hq.unnamed" for _ in range(self.unnamed)),
         ]
 
 
@@ -90,13 +94,14 @@ class _Effects:
     redeemed: list[str | None] = field(default_factory=list)
     unfollowed: list[str] = field(default_factory=list)
     bound: bool = False
+    unnamed: int = 0
 
     def told(self, held: Held, odd: tuple[str, ...], cloned: bool) -> Ingested:
         refused, unheeded, erasures, redeemed = (
             tuple(one for one in why if one is not None)
             for why in (self.refused, self.unheeded, self.erasures, [*self.redeemed, *odd])
         )
-        return Ingested(held, refused, unheeded, erasures, redeemed, tuple(self.unfollowed), cloned)
+        return Ingested(held, refused, unheeded, erasures, redeemed, tuple(self.unfollowed), cloned, self.unnamed)
 
 
 class Intake(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones, SettingsReports):
@@ -115,9 +120,9 @@ class Intake(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
         with self._write():
             known = self._saw_all((one.where, one.received_at_ms) for one in reports)
             taken = [one for one in reports if one.where in known]
-            news = self._store(taken)
+            news, unnamed = self._store(taken)
             again: list[tuple[Place, OutboxRow, int]] = []
-            effects = [self._follow(one, news, again) for one in taken]
+            effects = [self._follow(one, news, again, count) for one, count in zip(taken, unnamed, strict=True)]
             cloned = self._told_others(again)
             marks = self._advance([(one.place, one.batch.stream, one.batch.first, one.batch.last) for one in taken])
             odd = self._count_points(
@@ -155,8 +160,9 @@ class Intake(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
         )
         return {Topics(*place) for place in known}
 
-    def _store(self, reports: Sequence[Reported]) -> set[tuple[object, ...]]:
-        """Insert what is not here yet; place and number of each that was not."""
+    def _store(self, reports: Sequence[Reported]) -> tuple[set[tuple[object, ...]], list[int]]:
+        """Insert what is not here yet; place and number of each that was not, and of each report how many are
+        `unnamed`."""
         bodies = [[json.loads(row.body) for row in one.batch.rows] for one in reports]
         named = {_member(body) for listed in bodies for body in listed} - {None}
         erasures = [(f"erase:{member_id}",) for member_id in named]
@@ -165,30 +171,24 @@ class Intake(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
         rows: list[tuple[object, ...]] = []
         for one, listed in zip(reports, bodies, strict=True):
             for row, body in zip(one.batch.rows, listed, strict=True):
-                member_id = _member(body)
-                kept = body
+                member_id, left_out = _member(body), _left_out(row.type, body)
+                kept = {key: value for key, value in body.items() if key not in left_out}
                 if row.type == ERASE_ME or member_id in erased:
                     member_id, kept = None, {}  # who asks to be forgotten is for the line of erasures alone
-                elif row.type == BOUND:
-                    kept = {
-                        key: value for key, value in body.items() if key != "value"
-                    }  # it stands in the credential.put
-                elif row.type == ENROLLED:
-                    kept = {key: value for key, value in body.items() if key not in PERSONAL}
                 rows.append((*one.place, row.seq, row.at_ms, one.received_at_ms, row.type, member_id, dump(kept)))
         stored = self._many(
             """INSERT INTO event (tenant, store, gateway, epoch, seq, at_ms, received_at_ms, type, member_id, body)
                VALUES ... ON CONFLICT DO NOTHING RETURNING tenant, store, gateway, epoch, seq""",
             rows,
         )
-        return {tuple(one) for one in stored}
+        return {tuple(one) for one in stored}, [sum(map(_is_unnamed, listed)) for listed in bodies]
 
     def _follow(
-        self, report: Reported, news: set[tuple[object, ...]], again: list[tuple[Place, OutboxRow, int]]
+        self, report: Reported, news: set[tuple[object, ...]], again: list[tuple[Place, OutboxRow, int]], unnamed: int
     ) -> _Effects:
         """What the events of a batch bring that are among the `news`, of which they are taken out; the others are added
         to `again`."""
-        done = _Effects()
+        done = _Effects(unnamed=unnamed)
         for row in report.batch.rows:
             key = (*report.place, row.seq)
             if key not in news:
@@ -249,6 +249,18 @@ class Intake(Bindings, Consents, Enrolments, Redemptions, Points, Marks, Clones,
 
 
 def _member(body: Row) -> str | None:
-    """Whom an event is about."""
+    """Whom an event is about; None = nobody, or it is no member's id, which no index of a database has to hold."""
     member_id = body.get("member_id")
-    return member_id if isinstance(member_id, str) else None
+    return member_id if isinstance(member_id, str) and is_id(member_id) else None
+
+
+def _is_unnamed(body: Row) -> bool:
+    return body.get("member_id") not in (None, "") and _member(body) is None
+
+
+def _left_out(kind: str, body: Row) -> Collection[str]:
+    """What of an event is not kept beside it."""
+    named = ("member_id",) if _is_unnamed(body) else ()
+    if kind == BOUND:
+        return *named, "value"  # it stands in the credential.put
+    return (*named, *PERSONAL) if kind == ENROLLED else named
