@@ -75,6 +75,9 @@ def _fleet(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
     """0 = nothing has to be looked at."""
     found = commanding.fleet(arguments.db, now_ms())
     rows(found, "no gateway has connected yet")
+    if commanding.restored(arguments.db):
+        say("A backup was put back: new shops get nothing. See store-gateway hq restored", "yellow")
+        return 1
     return 1 if any(row["level"] == "bad" for row in found) else 0
 
 

@@ -97,6 +97,7 @@ def gateway(**own: Any) -> dict[str, Any]:
         place
         | {
             "behind": 0,
+            "kept_back": False,
             "erase_behind": 0,
             "gap": False,
             "pending_key": "",
@@ -118,6 +119,7 @@ def test_a_changed_key_and_a_gap_are_needs_and_the_line_is_there_if_it_is() -> N
     assert needs(gateway(pending_key="00", gap=True)) == ["key", "gap"]
     assert needs(gateway(clone_ms=NOW_MS - 60_000)) == ["clone"]
     assert needs(gateway(clone_ms=NOW_MS - fleet.CLONE_MS)) == []
+    assert needs(gateway(kept_back=True)) == ["kept_back"]
     assert needs(gateway(claims=[{"line": "version", "number": 2**40, "at_ms": 1}])) == ["ahead"]
     assert needs(gateway(), line) == []
     assert needs(gateway(online=False), line) == ["away", "part"]

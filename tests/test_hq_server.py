@@ -587,3 +587,26 @@ async def test_headquarters_from_a_backup_numbers_its_erasures_above_what_a_shop
             hq.record([erase("m-2")])
             await until(lambda: gateway.erase_seq > 10)
             assert gateway.orders[-1].orders[-1].member_id == "m-2"
+
+
+async def test_headquarters_from_a_backup_serves_no_shop_for_the_first_time_until_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ERASE_AGAIN_S", 0.1)
+    with Broker() as broker:
+        async with hq_and_gateway(tmp_path / "hq.db", broker.port) as (hq, gateway):
+            hq.record([member("m-1"), member("m-2")])
+            await until(lambda: gateway.version == 2)
+            gateway.version = 40  # what it got since the backup was made
+            await gateway.ask()
+            await until(lambda: gateway.version == 42)
+            fresh = Gateway(broker.port, Topics("acme", "berlin-2", "gw-9"))
+            await fresh.connect()
+            await until(lambda: hq.health.counts.get("hq.kept_back", 0) > 0)
+            hq.record([erase("m-1")])
+            await until(lambda: gateway.erase_seq == fresh.erase_seq == 1)
+            assert fresh.deltas == []
+            hq.ledger.settle_restored(restored=False)
+            await until(lambda: fresh.version == gateway.version)
+            assert str(fresh.applied).count("Ada") == 1, "nobody but m-2"
+            await fresh.close()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from gateway.health import Health
 from sync.hq.file import Row
+from sync.hq.restored import Restored
 from sync.hq.versions import Versions
 from sync.messages import Seen
 from sync.topics import Topics
@@ -36,7 +37,7 @@ _KEPT = {
 }
 
 
-class Claims(Versions):
+class Claims(Versions, Restored):
     """The table `claim`: what gateways claim of each line that is not followed; at most one row of each and line."""
 
     def overtake(self, where: Topics, version: int, now_ms: int = 0) -> bool:
@@ -138,6 +139,7 @@ class Claims(Versions):
     def _lead(self, line: str, above: int, *, believed: bool = False) -> None:
         """Number a line anew from the next number after `above` on, without gaps; nothing is there yet. What an
         operator `believed` is not counted."""
+        self._mark_restored()
         adds = 0 if believed else self._adds(line, above)
         self._db.execute("UPDATE counter SET last = last + ? WHERE name = ?", (adds, f"led_{line}"))
         if line == "version":

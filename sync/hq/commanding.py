@@ -110,6 +110,12 @@ def fleet(db: Db, now_ms: int) -> list[Row]:
         return ledger.fleet(now_ms)
 
 
+def restored(db: Db) -> bool:
+    """Whether shops that connect for the first time wait, because a backup was put back."""
+    with closing(Ledger(db)) as ledger:
+        return ledger.is_restored()
+
+
 def told(row: Row) -> Row:
     """A command as people are shown it."""
     named = {"gateway": f"{row['tenant']}/{row['store']}/{row['gateway']}", "id": row["command_id"]}

@@ -95,6 +95,8 @@ def _line(gateway: Row, report: Row | None, now_ms: int) -> list[Row]:
         found.append(_need("bad", "key"))
     if now_ms - gateway["clone_ms"] < CLONE_MS:
         found.append(_need("bad", "clone", since_ms=gateway["clone_ms"]))
+    if gateway["kept_back"]:
+        found.append(_need("bad", "kept_back"))
     found += [_need("bad", "ahead", line=one["line"], count=one["number"]) for one in gateway["claims"]]
     return found
 

@@ -172,8 +172,8 @@ class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet, Claims):
 
     def gateways(self) -> list[Row]:
         """Every gateway with its columns, `behind` (versions that it lacks), `erase_behind` (erasures), `gap` (events
-        wait for an earlier batch that never came), `settings` (SettingsReports.settings_told) and `claims`
-        (Claims.claims)."""
+        wait for an earlier batch that never came), `settings` (SettingsReports.settings_told), `claims`
+        (Claims.claims) and `kept_back` (restored.Watch)."""
         rows = self._read(
             """SELECT gateway.*, EXISTS (SELECT 1 FROM ahead WHERE ahead.tenant = gateway.tenant AND ahead.store =
                gateway.store AND ahead.gateway = gateway.gateway AND ahead.epoch = gateway.epoch) AS gap,
@@ -182,10 +182,12 @@ class Ledger(Intake, Rollouts, Snapshots, Commands, Fleet, Claims):
                FROM gateway ORDER BY tenant, store, gateway"""
         )
         marks, told, claims = ("online", "gap"), self.settings_told(), self.claims()
+        restored = self.is_restored()
         return [
             {**row, **{mark: bool(row[mark]) for mark in marks}, "behind": max(0, row["behind"])}
             | {"settings": told.get((row["tenant"], row["store"], row["gateway"]))}
             | {"claims": claims.get(f"{row['tenant']}/{row['store']}/{row['gateway']}", [])}
+            | {"kept_back": restored and not row["applied_version"]}
             for row in rows
         ]
 

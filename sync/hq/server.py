@@ -21,6 +21,7 @@ from sync.hq.intake import Reported
 from sync.hq.ledger import Ledger
 from sync.hq.marks import NOTHING, Held
 from sync.hq.pulse import Pulse
+from sync.hq.restored import Watch
 from sync.hq.signer import Signer
 from sync.hq.storage import RefusedError
 from sync.topics import Topics
@@ -140,6 +141,7 @@ class _Session:
         self._commander = Commander(ledger, health, now_ms)
         self._files = FileServer(ledger, health)
         self._catchup = Catchup(ledger, health, now_ms)
+        self._restored = Watch(ledger, health, now_ms)
         self._food = asyncio.Event()
         self._ackable = asyncio.Event()
 
@@ -147,6 +149,7 @@ class _Session:
         self._transport = transport
         rows = await asyncio.to_thread(self._ledger.gateways) if self.role.leads else []
         self._catchup.expect(rows)
+        await self._restored.look()
         for row in rows:
             where = Topics(row["tenant"], row["store"], row["gateway"])
             self._holds[where] = row["applied_version"]
@@ -236,8 +239,7 @@ class _Session:
         if erased_behind:
             self._erase_sent = dict(self._erased)  # the numbers are others now: everybody gets all of them again
         if behind or erased_behind or boot > self._boot:
-            self._health.count("hq.restored_behind_a_gateway")
-            self._health.set("ledger", "degraded", now_ms, "older than what a shop knows: restored from a backup?")
+            await self._restored.found()
         self._acks |= {(where, req.epoch, stream): one for stream, one in held.items()}
         self._ackable.set()
         self._online.add(where)
@@ -340,8 +342,9 @@ class _Session:
         while True:
             self._look_at_keys()
             await asyncio.sleep(ERASE_AGAIN_S)
+            released = await self._restored.look()
             for where in self._online:
-                if self._erased.get(where, 0) < self._erase_sent.get(where, 0):
+                if released or self._erased.get(where, 0) < self._erase_sent.get(where, 0):
                     self._erase_sent[where] = self._erased.get(where, 0)
                     self._feed_soon(where)
 
@@ -378,8 +381,7 @@ class _Session:
         parent = self._holds[where]
         if where not in self._online:
             return
-        if parent > version:  # this ledger is older than what the gateway has seen: a restored backup
-            self._health.count("hq.behind_a_gateway")
+        if self._restored.keeps_back(parent, version):
             return
         meal = await self._catchup.next(where, parent, version)
         if meal is None:
