@@ -141,6 +141,8 @@ install:
 	@[ "$$(id -u)" = 0 ] || { echo "run this as root: sudo make install"; exit 1; }
 	@[ "$(CURDIR)" = /opt/store-gateway ] || { echo "the unit expects the checkout at /opt/store-gateway"; exit 1; }
 	$(MAKE) $(VENV)/.runtime
+	# The service may not write here: without it every start would compile everything.
+	$(BIN)/python -m compileall -q gateway drivers display sync
 	install -D -m 644 systemd/store-gateway.sysusers /usr/lib/sysusers.d/store-gateway.conf
 	systemd-sysusers
 	install -D -m 644 systemd/store-gateway.service /etc/systemd/system/store-gateway.service

@@ -9,28 +9,22 @@ member any more, or when a search of every byte of the shop's files finds neithe
 import asyncio
 import json
 import os
-import secrets
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from display import cookies
 from gateway import keys
+from gateway.bench_shop import WAIT_S, Page, fill, free_port, post, reachable
 from gateway.broker import Broker
-from gateway.core.identity import static_digest
-from gateway.core.model import ConsentRecord, ConsentState, Credential, CredentialKind, Member, Purpose
+from gateway.core.model import Purpose
 from gateway.dbfile import DATABASE
-from gateway.errors import UnavailableError
-from gateway.records import Tx
 from gateway.results import Result, percentile
-from gateway.store import Store
 from sync.hq import service
 
 MEMBERS = 100_000
@@ -38,8 +32,6 @@ WITHDRAWALS = 100
 ERASURES = 50
 SCREENS = 10
 TABLETS = 5
-BATCH = 500  # members a commit while the store is filled
-WAIT_S = 120.0  # the gateway first reads all members
 TAP_AGAIN_S = 2.0
 LOOK_S = 0.01  # between two searches of the files, which take longer than that
 _GIVEN = (Purpose.RECOGNISE_NFC, Purpose.PUBLIC_PERSONAL_GREETING, Purpose.STAFF_ADVICE)
@@ -52,7 +44,7 @@ def withdraw(members: int = MEMBERS, withdrawals: int = WITHDRAWALS, erasures: i
     with tempfile.TemporaryDirectory() as folder, ExitStack() as end:
         desk = _Desk(Path(folder), withdrawals + erasures, end)
         desk.data.mkdir(mode=0o700)
-        asyncio.run(_fill(desk.data, members))
+        asyncio.run(fill(desk.data, members))
         desk.start()
         return asyncio.run(_measure(desk, members, withdrawals, erasures))
 
@@ -62,7 +54,7 @@ class _Desk:
 
     def __init__(self, folder: Path, measured: int, end: ExitStack) -> None:
         self.data = folder / "data"
-        self.port, self.hq_port, mqtt_port = (_free_port() for _ in range(3))
+        self.port, self.hq_port, mqtt_port = (free_port() for _ in range(3))
         self._folder, self._end = folder, end
         self._broker = Broker(folder, mqtt_port)
         pairs = [os.openpty() for _ in range(SCREENS + 1)]
@@ -108,50 +100,12 @@ class _Desk:
             time.sleep(LOOK_S)
 
 
-class _Page:
-    """One open stream, and what was last heard on it."""
-
-    def __init__(self, port: int, path: str, cookie: str = "") -> None:
-        self._port, self._path, self._cookie = port, path, cookie
-        self.said = ""
-        self.at_s = 0.0
-        self.news = asyncio.Event()
-
-    async def listen(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20)
-        try:
-            writer.write(_request("GET", self._port, self._path, self._cookie))
-            while line := await reader.readline():
-                if line.startswith(b"data: ") and b'"now_ms"' in line:
-                    self._take(line[6:].decode())
-        finally:
-            writer.close()
-        raise UnavailableError(f"{self._path}: the stream ended")
-
-    def _take(self, data: str) -> None:
-        body = json.loads(data)
-        for part in ("dialogue", "slides", "queue", "card", "level"):
-            if part in body or part in body.get("content", {}):
-                self.at_s = time.perf_counter()
-                self.said = data
-        if body.get("reason") is not None:  # the card was closed
-            self.at_s, self.said = time.perf_counter(), data
-        self.news.set()
-
-    async def until(self, fits: Callable[[str], bool]) -> float:
-        """When what it says fitted, in seconds of the same clock."""
-        while not fits(self.said):
-            self.news.clear()
-            await self.news.wait()
-        return self.at_s
-
-
 async def _measure(desk: _Desk, members: int, withdrawals: int, erasures: int) -> list[Result]:
     cleared_ms, erased_ms = [], []
-    await _reachable(desk.hq_port, "/healthz")
-    await _reachable(desk.port, "/healthz")
-    screens = [_Page(desk.port, f"/api/v1/screens/s{n}/stream") for n in range(SCREENS)]
-    tablets = [_Page(desk.port, "/api/v1/tablet/stream", cookie) for cookie in desk.cookie]
+    await reachable(desk.hq_port, "/healthz")
+    await reachable(desk.port, "/healthz")
+    screens = [Page(desk.port, f"/api/v1/screens/s{n}/stream") for n in range(SCREENS)]
+    tablets = [Page(desk.port, "/api/v1/tablet/stream", cookie) for cookie in desk.cookie]
     listening = [asyncio.ensure_future(page.listen()) for page in (*screens, *tablets)]
     try:
         for number in range(withdrawals + erasures):
@@ -160,14 +114,14 @@ async def _measure(desk: _Desk, members: int, withdrawals: int, erasures: int) -
             name, member_id = f"{_NAME}{number:06d}", f"bench-{number:06d}"
             async with asyncio.timeout(WAIT_S):
                 beside = {"receiver": f"r{SCREENS}"}
-                await _post(desk.port, "/api/v1/tablet/reader", beside, desk.cookie[tablet])
+                await post(desk.port, "/api/v1/tablet/reader", beside, desk.cookie[tablet])
                 for reader, page in ((SCREENS, surfaces[1]), (at, surfaces[0])):
                     await _shown(desk, reader, number, page, name)
                 began_s = time.perf_counter()
                 if number < withdrawals:
-                    await _post(desk.hq_port, f"/api/v1/members/{member_id}/withdraw", {"purposes": None})
+                    await post(desk.hq_port, f"/api/v1/members/{member_id}/withdraw", {"purposes": None})
                 else:
-                    await _post(desk.hq_port, "/api/v1/ops", [{"op": "member.erase", "body": {"member_id": member_id}}])
+                    await post(desk.hq_port, "/api/v1/ops", [{"op": "member.erase", "body": {"member_id": member_id}}])
                 gone_s = [await page.until(_without(name)) for page in surfaces]
                 if number < withdrawals:
                     cleared_ms.append((max(gone_s) - began_s) * 1e3)
@@ -193,7 +147,7 @@ def _without(name: str) -> Callable[[str], bool]:
     return lambda said: name not in said
 
 
-async def _shown(desk: _Desk, reader: int, member: int, page: _Page, name: str) -> None:
+async def _shown(desk: _Desk, reader: int, member: int, page: Page, name: str) -> None:
     """The member taps until the page says their name: at the start not everybody is read in."""
     while True:
         desk.tap(reader, member)
@@ -206,27 +160,6 @@ async def _shown(desk: _Desk, reader: int, member: int, page: _Page, name: str) 
 
 
 # --- what is in the store ---------------------------------------------------------------------------------------
-
-
-async def _fill(data: Path, members: int) -> None:
-    """Members with a beacon, a pass and two consents, written by the store itself."""
-    store = Store(data / DATABASE, secrets.token_hex(16), keys.site_key(data))
-    site_key = store.identifier_key
-    for first in range(0, members, BATCH):
-        await store.run(partial(_put, site_key=site_key, numbers=range(first, min(first + BATCH, members))))
-    store.close()
-
-
-def _put(tx: Tx, site_key: bytes, numbers: range) -> None:
-    for number in numbers:
-        member_id = f"m-{secrets.token_hex(8)}"
-        tx.put_member(Member(member_id, f"Name {number}", "de", ("coffee", "tea"), ("Espresso",)))
-        tx.put_credential(Credential(f"{member_id}-b", member_id, CredentialKind.EID, secrets.token_bytes(16)))
-        digest = static_digest(site_key, CredentialKind.PASS, f"bulk-{number}".encode())
-        tx.put_credential(Credential(f"{member_id}-p", member_id, CredentialKind.PASS, digest))
-        for purpose in (Purpose.RECOGNISE_BLE, Purpose.RECOGNISE_NFC):
-            event_id = f"{member_id}-{purpose}"
-            tx.add_consent(ConsentRecord(event_id, member_id, purpose, ConsentState.GIVEN, 1_700_000_000_000))
 
 
 def _ops(measured: int) -> Iterator[dict[str, Any]]:
@@ -269,42 +202,3 @@ def _holds(path: Path, needles: tuple[bytes, bytes]) -> bool:
     except FileNotFoundError:
         pass
     return False
-
-
-# --- HTTP, as little as this needs ------------------------------------------------------------------------------
-
-
-def _request(method: str, port: int, path: str, cookie: str = "", body: bytes = b"") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n"
-    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-async def _status(method: str, port: int, path: str, cookie: str = "", body: bytes = b"") -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(_request(method, port, path, cookie, body))
-        return int((await reader.readline()).split()[1])
-    finally:
-        writer.close()
-
-
-async def _post(port: int, path: str, body: object, cookie: str = "") -> None:
-    status = await _status("POST", port, path, cookie, json.dumps(body).encode())
-    if status != 200:
-        raise UnavailableError(f"{path}: answered {status}")
-
-
-async def _reachable(port: int, path: str) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            try:
-                await _status("GET", port, path)
-                return
-            except (OSError, IndexError):
-                await asyncio.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -31,7 +31,7 @@ class Ask(BaseModel):
     """One request of an operator; `purposes` empty = all of them. "why" is about a decision, "counts" about nobody, all
     others about a member."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     verb: Literal["show", "export", "withdraw", "erase", "counts", "why"]
     member_id: str = Field(default="", max_length=128)

@@ -21,7 +21,7 @@ Answer = dict[str, Any]
 class Ask(BaseModel):
     """One request. "device.approve" needs all but the id, "device.revoke" the id alone."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     verb: Literal["device.list", "device.approve", "device.revoke"]
     device_id: str = Field(default="", max_length=64)

@@ -12,13 +12,13 @@ from gateway.sections import About, Words
 class Form(BaseModel):
     """What is made here: no field that no form names."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Open(BaseModel):
     """A stored value with all its fields, also those that a later release adds."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class ProfileRow(Open):

@@ -25,7 +25,7 @@ LOCAL_SCHEMES = ("replay", "sim")
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Broker(_Table):

@@ -1,5 +1,6 @@
 """A remote ear: hears with its own radios and forwards members' frames to its gateway. Writes nothing anywhere."""
 
+import argparse
 import asyncio
 import logging
 import random
@@ -24,6 +25,7 @@ from gateway.health import Health, Part
 from gateway.lines import address
 from gateway.preflight import missing_files
 from gateway.supervise import Supervisor
+from gateway.terminal import Defaults
 from sync.ear import EarLine
 from sync.ear_messages import Radio
 from sync.link import Transport
@@ -31,6 +33,8 @@ from sync.sieve import Sieve
 from sync.topics import Topics
 
 log = logging.getLogger("scanner")
+
+DEFAULT_CONFIG = Path("/etc/store-gateway/scanner.toml")
 
 # Names of receivers come from a recording's lines; a scanner has a handful of radios.
 MAX_RECEIVERS = 64
@@ -195,6 +199,18 @@ async def run(config: ScannerConfig, stop: asyncio.Event | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await Scanner(config).run(stop)
+
+
+def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "a remote ear: forwards members' frames to its gateway, and nothing else"
+    ear = verbs.add_parser("scanner", help=text, description=text, formatter_class=Defaults)
+    ear.set_defaults(verb=_verb)
+    ear.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the scanner's configuration file")
+
+
+def _verb(arguments: argparse.Namespace) -> int:
+    asyncio.run(run(load(arguments.config)))
+    return 0
 
 
 def load(path: Path) -> ScannerConfig:

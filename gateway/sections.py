@@ -11,7 +11,7 @@ Words = dict[str, str]  # language -> sentence
 class About(BaseModel):
     """What a section is for, where it came from and how long it stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     purpose: Words
     source: Words

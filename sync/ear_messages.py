@@ -249,7 +249,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
 class _Heard(_Wire):

@@ -55,7 +55,7 @@ class Ack:
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
 _Stream = Annotated[Stream, Field(strict=False)]  # its name, which the strict form would refuse

@@ -34,7 +34,9 @@ Said = Annotated[
 ]
 
 
-EXACT = ConfigDict(strict=True, extra="forbid")  # a body has exactly its fields, each of exactly its type
+EXACT = ConfigDict(
+    strict=True, extra="forbid", defer_build=True
+)  # a body has exactly its fields, each of exactly its type
 
 
 class _Named(BaseModel):

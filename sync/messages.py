@@ -86,7 +86,7 @@ class Head:
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
 class _Delta(_Wire):

@@ -17,11 +17,12 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 # Who may read a clock: the shop's own clocks, programs round the service, and the thread that paces an NFC chip.
 CLOCK_READERS = {
     "drivers/reader.py",
-    "gateway/__main__.py",
+    "gateway/verbs.py",
     "gateway/bench_bridge.py",
     "gateway/bench_outbox.py",
     "gateway/bench_consent.py",
     "gateway/bench_decide.py",
+    "gateway/bench_footprint.py",
     "gateway/bench_gate.py",
     "gateway/bench_ingest.py",
     "gateway/bench_screens.py",
@@ -30,6 +31,7 @@ CLOCK_READERS = {
     "gateway/bench_proof.py",
     "gateway/bench_redeem.py",
     "gateway/bench_seal.py",
+    "gateway/bench_shop.py",
     "gateway/bench_snapshot.py",
     "gateway/bench_tap.py",
     "gateway/bench_withdraw.py",

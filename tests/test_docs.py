@@ -24,7 +24,6 @@ from display.wire import ART
 from drivers.people import TRACKABLE_WORDING
 from drivers.talk import Found, Terminal
 from gateway import bench, broker, config
-from gateway.__main__ import _parser
 from gateway.config import SOURCE_SCHEMES, Config, ScannerConfig
 from gateway.core.changes import CredentialPut
 from gateway.core.gate import OFFER_PURPOSES
@@ -32,6 +31,7 @@ from gateway.core.keyring import HceKey, Held, Keyring, SunKey, reader_id
 from gateway.core.model import AgeGate, ClockQuality, ConsentRecord, ConsentState, CredentialKind, Purpose
 from gateway.emulator import hce
 from gateway.health import Health
+from gateway.verbs import parser
 from sync import content, forms, ops, prices, segments, spent, stock, topics
 from sync.hq import orders, service
 from tests.rigs.broker import free_port
@@ -98,7 +98,7 @@ def test_the_example_is_a_valid_configuration() -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     text = doc("README.md")
-    actions = next(a for a in _parser()._actions if a.choices)
+    actions = next(a for a in parser()._actions if a.choices)
     for name, sub in actions.choices.items():
         assert f"store-gateway {name}" in text, name
         for inner in (a for a in sub._actions if isinstance(a.choices, dict)):
