@@ -333,7 +333,8 @@ class Gateway:
         keeper, path, store = self._supervisor, self._flow, self._store
         zones, tell, end = (lambda: path.shop.zones), self._answer_hq, self._stop.set
         own, who = (self._clock, self.health), self._config.gateway
-        updates = self._updates = Updates(who.update_folder, who.data_dir, commit, *own)
+        places = who.update_folder, who.data_dir
+        updates = self._updates = Updates(*places, commit, lambda: self.operating.surely_ms(), *own)
         shop = store, path.life, keeper, self._hub, zones
         return Operating(self._config, VERSION, *shop, keeper.once, tell, end, examine, updates, *own)
 

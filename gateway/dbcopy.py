@@ -61,17 +61,29 @@ def put_back(folder: Path) -> bool:
 
 def drop(folder: Path) -> bool:
     """The copy is overwritten and goes: what is erased later is in no file. Raises OSError."""
-    with (
-        contextlib.suppress(FileNotFoundError),
-        os.fdopen(os.open(folder / COPY, os.O_WRONLY | os.O_NOFOLLOW), "wb") as file,
-    ):
-        left = os.fstat(file.fileno()).st_size
-        while left > 0:
-            left -= file.write(bytes(min(left, BLOCK_BYTES)))
-        file.flush()
-        os.fsync(file.fileno())
-    for name in ("", *_BESIDE):
-        (folder / (COPY + name)).unlink(missing_ok=True)
+    return _wiped(folder, COPY)
+
+
+def forget_failed(folder: Path, before_ms: int) -> bool:
+    """Whether there was a failed.db that was last written before this time; it is overwritten and gone then. Raises
+    OSError."""
+    try:
+        old = (folder / FAILED).stat().st_mtime_ns // 1_000_000 < before_ms
+    except FileNotFoundError:
+        return False
+    return old and _wiped(folder, FAILED)
+
+
+def _wiped(folder: Path, main: str) -> bool:
+    for name in (main, *(main + beside for beside in _BESIDE)):
+        with contextlib.suppress(FileNotFoundError):
+            with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_NOFOLLOW), "wb") as file:
+                left = os.fstat(file.fileno()).st_size
+                while left > 0:
+                    left -= file.write(bytes(min(left, BLOCK_BYTES)))
+                file.flush()
+                os.fsync(file.fileno())
+            (folder / name).unlink()
     return True
 
 

@@ -5,11 +5,14 @@ The box's own updater (gateway.updater) runs as root, beside it. Lives on the ev
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway import updatefiles
 from gateway.core.model import Event
 from gateway.core.ports import Clock
+from gateway.core.spans import DAY_MS
+from gateway.dbcopy import FAILED, forget_failed
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.updatefiles import REASONS, SPOOL, Result
@@ -21,16 +24,28 @@ PART = "update"
 TOLD = "update_told"  # the result that headquarters was told last
 LOOK_S = 5.0
 # What was refused is of no interest to anybody after that; the update that failed stays until the next.
-SHOWN_MS = 86_400_000
+SHOWN_MS = DAY_MS
+# A technician has that long for the database that an update spoiled; then it goes, with whoever was erased meanwhile.
+FAILED_MS = 7 * DAY_MS
 
 
 class Updates:
-    """`folder`: the updater's own, which is not there where nothing can update this box."""
+    """`folder`: the updater's own, which is not there where nothing can update this box. `surely_ms`: a time that has
+    surely come."""
 
-    def __init__(self, folder: Path, data_dir: Path, commit: Commit, clock: Clock, health: Health) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data_dir: Path,
+        commit: Commit,
+        surely_ms: Callable[[], int],
+        clock: Clock,
+        health: Health,
+    ) -> None:
         self._folder = folder
         self._data_dir = data_dir
         self._commit = commit
+        self._surely_ms = surely_ms
         self._clock = clock
         self._health = health
         self._shown: Result | None = None
@@ -55,13 +70,16 @@ class Updates:
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
-        """Show the last result, and tell headquarters of one that it has not heard of. Raises StoreError."""
+        """Show the last result, and tell headquarters of one that it has not heard of. Raises StoreError and
+        OSError."""
         result = updatefiles.result(self._folder)
         if result is not None:
             self._show(result)
             if result != self._shown and result.result != "running":
                 await self._commit(lambda tx: tell(tx, result, self._clock.now_ms()), vital=True)
             self._shown = result
+        if (self._data_dir / FAILED).exists():
+            await asyncio.to_thread(forget_failed, self._data_dir, self._surely_ms() - FAILED_MS)
 
     def _show(self, result: Result) -> None:
         now_ms = self._clock.now_ms()

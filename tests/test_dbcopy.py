@@ -88,3 +88,12 @@ def test_as_a_program_it_says_how_it_went(folder: Path) -> None:
     assert [run(verb) for verb in ("put-back", "copy", "put-back", "drop")] == [1, 0, 0, 0]
     (folder / DATABASE).unlink()
     assert run("copy") == 1
+
+
+def test_a_failed_one_is_overwritten_once_it_is_old(folder: Path) -> None:
+    assert not dbcopy.forget_failed(folder, 1 << 60)
+    assert dbcopy.copy(folder) and dbcopy.put_back(folder)
+    (folder / "kept").hardlink_to(folder / dbcopy.FAILED)
+    assert not dbcopy.forget_failed(folder, 0) and (folder / dbcopy.FAILED).exists()
+    assert dbcopy.forget_failed(folder, 1 << 60)
+    assert not any((folder / "kept").read_bytes()) and not (folder / dbcopy.FAILED).exists()

@@ -1,12 +1,14 @@
 """What the service says of updates: on the status page, and to headquarters once."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import updatefiles
+from gateway.core.spans import DAY_MS
 from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
@@ -27,13 +29,14 @@ class Shop:
         self.folder, self.data_dir = tmp_path / "update", tmp_path / "data"
         self.folder.mkdir()
         self.data_dir.mkdir()
+        self.surely_ms = 0
         self.begin()
 
     def begin(self) -> None:
         """The service begins anew."""
         self.clock, self.health = Clock(), Health()
         self.clock.ms = 10
-        self.updates = Updates(self.folder, self.data_dir, self.commit, self.clock, self.health)
+        self.updates = Updates(self.folder, self.data_dir, self.commit, lambda: self.surely_ms, self.clock, self.health)
 
     async def commit(self, work: Any, within_ms: int = 0, *, vital: bool = False) -> Any:
         return work(self.tx)
@@ -116,3 +119,14 @@ def test_a_box_without_an_updater_is_asked_for_nothing(shop: Shop) -> None:
     (shop.data_dir / REQUEST).unlink()
     shop.data_dir.rmdir()
     assert not shop.updates.ask("1.2.3")
+
+
+async def test_a_spoiled_database_stays_for_a_week_that_has_surely_passed(shop: Shop) -> None:
+    files = [shop.data_dir / name for name in ("failed.db", "failed.db-wal")]
+    for file in files:
+        file.write_bytes(b"somebody")
+        os.utime(file, (1_800_000_000, 1_800_000_000))
+    for days, kept in ((0, True), (7, True), (8, False)):
+        shop.surely_ms = 1_800_000_000_000 + days * DAY_MS
+        await shop.updates.look()
+        assert [file.exists() for file in files] == [kept, kept]
