@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import world_ms
+from gateway.core.release import PRODUCT
 from gateway.dbfile import DATABASE
 from gateway.doors import HERE
 from gateway.lasting import sync_folder
@@ -49,7 +50,7 @@ class RealBox:
         content = package.parent / "content"
         if not _done(["dpkg-deb", "--extract", str(package), str(content)], INSTALL_S):
             return "install"
-        if not _done(["dpkg", "--dry-run", "--install", str(package)], INSTALL_S):
+        if not self._fits(package):
             return "depends"
         own = content / "opt/store-gateway"
         made = _done(["sh", str(own / "install-slot"), str(own), str(self._opt / slot)], INSTALL_S)
@@ -118,6 +119,13 @@ class RealBox:
         told = self._table("gateway").get("data_dir")
         return Path(told) if isinstance(told, str) and told.startswith("/") else None
 
+    def _fits(self, package: Path) -> bool:
+        """Whether Debian's packages would take this one without another that is not here."""
+        asked = ["apt-get", "--simulate", "--no-install-recommends", "--allow-downgrades", "install", str(package)]
+        told = _said(asked, INSTALL_S).splitlines()
+        changed = {line.split()[1] for line in told if line.startswith(("Inst ", "Remv "))}
+        return bool(told) and changed <= {PRODUCT}
+
     def _on_data(self, verb: str) -> bool:
         """As the folder's own user, which owns what is written, and whose links lead nowhere else."""
         data_dir = self.data_dir
@@ -167,9 +175,10 @@ def _done(words: Sequence[str], within_s: float, user: tuple[int, int] | None = 
     return code == 0
 
 
-def _said(words: Sequence[str]) -> str:
+def _said(words: Sequence[str], within_s: float = ASK_S) -> str:
+    """What a program printed; "" where it came to no good end."""
     try:
-        told = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=ASK_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        told = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=within_s, check=True)
+    except (OSError, subprocess.SubprocessError):
         return ""
     return told.stdout.decode(errors="replace")

@@ -37,7 +37,8 @@ def box(tmp_path: Path, calls: Path, monkeypatch: pytest.MonkeyPatch) -> RealBox
             *scanner*) echo ActiveState=inactive ;;
             *show*) echo ActiveState=active; echo MainPID=7 ;;
         esac""",
-        "dpkg": f'[ "$1" != --print-architecture ] || echo arm64; [ "$1" != --dry-run ] || [ ! -e {tmp_path}/lacks ]',
+        "dpkg": '[ "$1" != --print-architecture ] || echo arm64',
+        "apt-get": f"echo Reading; cat {tmp_path}/apt 2>/dev/null || echo 'Inst store-gateway [1] (2 local-deb)'",
         "dpkg-deb": f'[ -e "$2" ] && mkdir -p {content} && cp {tmp_path}/install-slot {content}/',
         "mount": f"[ ! -e {tmp_path}/nofs ]",
         "umount": "",
@@ -67,10 +68,20 @@ def test_a_slot_is_made_by_the_releases_own_script(box: RealBox, tmp_path: Path)
     assert (tmp_path / "opt/slot-b").is_dir()
     (tmp_path / "install-slot").write_text("exit 1\n")
     assert box.prepare(package, "slot-b") == "install"
-    (tmp_path / "lacks").touch()
-    assert box.prepare(package, "slot-b") == "depends"
     package.unlink()
     assert box.prepare(package, "slot-b") == "install"
+
+
+@pytest.mark.parametrize("told", ["Inst store-gateway\nInst libfresh1 (1)", "Remv apt\nInst store-gateway"])
+def test_a_release_that_needs_more_of_debian_is_left(box: RealBox, calls: Path, tmp_path: Path, told: str) -> None:
+    package = tmp_path / "a.deb"
+    package.write_bytes(b"")
+    (tmp_path / "apt").write_text(told)
+    assert box.prepare(package, "slot-b") == "depends"
+    assert f"apt-get --simulate --no-install-recommends --allow-downgrades install {package}\n" in calls.read_text()
+    (tmp_path / "tools/apt-get").write_text("#!/bin/sh\necho Inst store-gateway; exit 100\n")
+    assert box.prepare(package, "slot-b") == "depends"
+    assert not (tmp_path / "opt/slot-b").exists()
 
 
 def test_units_that_run_are_known_and_started_anew(box: RealBox, calls: Path) -> None:
