@@ -5,34 +5,17 @@ from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
 
 from gateway import migrations
 from gateway.errors import ConfigError
 from gateway.migrations import migrate
-
-WAYS = {
-    "bonus": ("DROP INDEX bonus_age", "DROP TABLE bonus"),
-    "colour": ("ALTER TABLE member DROP COLUMN colour",),
-}
+from tests.rigs import nextyear
+from tests.rigs.nextyear import WAYS
 
 
 def newer(monkeypatch: pytest.MonkeyPatch, ways: dict[str, tuple[str, ...]] = WAYS) -> None:
-    """From here on this code is the release after this one, with two migrations more."""
-    more = Migrations("gateway")
-    for migration in migrations.gateway.pending(Database(memory=True)):
-        more(name=migration.name)(migration.fn)
-
-    @more()
-    def bonus(db: Database) -> None:
-        db.execute("CREATE TABLE bonus (bonus_id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL)")
-        db.execute("CREATE INDEX bonus_age ON bonus (at_ms)")
-
-    @more()
-    def colour(db: Database) -> None:
-        db.execute("ALTER TABLE member ADD COLUMN colour TEXT NOT NULL DEFAULT ''")
-
-    monkeypatch.setattr(migrations, "gateway", more)
+    """From here on this code is the release after this one."""
+    monkeypatch.setattr(migrations, "gateway", nextyear.migrations_then())
     monkeypatch.setattr(migrations, "WAYS_BACK", ways)
 
 
