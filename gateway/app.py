@@ -365,8 +365,9 @@ class Gateway:
         if self._uplink is not None:
             await self._uplink.answer(answer, bundle)
 
-    def _with_hq(self, at_ms: int | None) -> None:
-        self._flow.life.with_hq(at_ms)
+    def _with_hq(self, at_ms: int | None, whole: bool) -> None:
+        if whole:
+            self._flow.life.with_hq(at_ms)
         self._trials.heard()
 
     def _draws(self, screen: str) -> bool:

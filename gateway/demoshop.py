@@ -21,7 +21,7 @@ from sync.signing import Role
 GATEWAY = "demo/musterstadt/gw1"  # as drivers.sim names the shop
 TILL = "till-1"
 HQ_FILE, CONFIG_FILE, SIGNING_FILE = "hq.db", "gateway.toml", "signing.json"
-SIGNED_DAYS = 30
+SIGNED_DAYS = 365
 BUDGET_CENTS, LENT_CENTS, LENT_DAYS = 50_000, 10_000, 14
 RING_UP_S = 5.0  # after the tap, while the dialogue beside the till is still open and shows the points
 ANSWER_S = 2.0

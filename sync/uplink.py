@@ -101,15 +101,16 @@ class Uplink:
         health: Health,
         rng: random.Random,
         public_key: bytes,
-        with_hq: Callable[[int | None], None] = lambda at_ms: None,
+        with_hq: Callable[[int | None, bool], None] = lambda at_ms, whole: None,
         fetching: Fetching | None = None,
         verifier: Verifier | None = None,
         commands: CommandPort | None = None,
         reports: reporting.Reporter | None = None,
         snapshots: SnapshotPort | None = None,
     ) -> None:
-        """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells.
-        `verifier` None: no signature is looked at. `snapshots` None: members come as deltas alone."""
+        """`with_hq` is told when headquarters has said that we have its newest version, with its time if it tells, and
+        whether its members are here as well: those that a snapshot brings come later. `verifier` None: no signature is
+        looked at. `snapshots` None: members come as deltas alone."""
         self._place = place
         self._transport = transport
         self._store = store
@@ -358,8 +359,7 @@ class Uplink:
     def _compare(self, have: int, at_ms: int | None) -> None:
         if self._heads > 1 and have == self._head_version:
             self._inbox.caught_up()
-            if not self._members_behind:
-                self._with_hq(at_ms)
+            self._with_hq(at_ms, not self._members_behind)
 
     # --- time and health ------------------------------------------------------------------------------------
 

@@ -420,6 +420,28 @@ async def test_a_version_that_we_do_not_have_is_not_being_with_headquarters(
         await until(lambda: None in shop.with_hq)
 
 
+async def test_a_shop_whose_members_come_by_a_snapshot_hears_headquarters_meanwhile(
+    one_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial of settings would end as if nobody answered, if a snapshot took longer than its window."""
+    monkeypatch.setattr(uplink, "FIRST_TOUCH_S", 0.0)
+    monkeypatch.setattr(uplink, "ASK_EVERY_S", 0.05)
+    shop, hq = Shop(one_broker.port), Hq(one_broker.port)
+    hq.tells_ms = 5
+    waits: list[int | None] = [0]
+
+    class Waiting:
+        async def standing(self) -> tuple[bool, int | None, None]:
+            return True, waits[0], None
+
+    shop.uplink._snapshots = Waiting()  # type: ignore[assignment]  # it is asked nothing else here
+    async with headquarters(hq), running(shop):
+        await until(lambda: shop.with_members[-1:] == [False])
+        waits[0] = None
+        shop.uplink.ask()
+        await until(lambda: shop.with_members[-1:] == [True])
+
+
 async def test_a_certificate_that_ends_is_told_in_time_and_by_its_name(
     one_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,8 +90,8 @@ def order(
         known = [Topics(row["tenant"], row["store"], row["gateway"]) for row in ledger.gateways()]
         wanted = known if gateway == ALL else [one for one in known if one.name == gateway]
         if not wanted:
-            expected = "expected tenant/store/id as hq gateways lists it"
-            raise ConfigError("no gateway has connected yet" if gateway == ALL else f"{gateway}: {expected}")
+            unknown = f"{gateway}: no such gateway has connected yet; hq gateways lists them as tenant/store/id"
+            raise ConfigError("no gateway has connected yet" if gateway == ALL else unknown)
         refused = 0
         for where in wanted:
             refused += ledger.order_command(where, secrets.token_hex(8), kind, arguments, now_ms, now_ms + life_ms)

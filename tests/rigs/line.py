@@ -45,9 +45,14 @@ class Shop:
         self.rng = rng
         transport = Transport(Address("127.0.0.1", port, protocol), "gw-acme-berlin-gw1", rng)
         self.with_hq: list[int | None] = []
-        touched = self.with_hq.append
-        self.uplink = Uplink(PLACE, transport, self, self, self, self.health, rng, GATEWAY_KEY, touched, None, verifier)
+        self.with_members: list[bool] = []
+        ports = self, self, self, self.health, rng, GATEWAY_KEY
+        self.uplink = Uplink(PLACE, transport, *ports, self._is_with_hq, None, verifier)
         self.uplink._confirmed.quiet_s = 0.0  # else each test waits for what a card is spared
+
+    def _is_with_hq(self, at_ms: int | None, whole: bool) -> None:
+        self.with_hq.append(at_ms)
+        self.with_members.append(whole)
 
     def happen(self, count: int, size: int = 20, stream: Stream = Stream.VITAL) -> None:
         for _ in range(count):

@@ -14,7 +14,7 @@ const SEARCH_MS = 200;
 
 const find = (id) => document.getElementById(id);
 const root = document.documentElement;
-const state = { version: null, live: "connecting", events: [], fleet: null, commands: [], rollouts: [], opened: new Set(), members: [], offers: [], down: new Map(), zones: {}, lastId: 0 };
+const state = { version: null, live: "connecting", events: [], fleet: null, commands: [], rollouts: [], opened: new Set(), members: null, offers: [], down: new Map(), zones: {}, lastId: 0 };
 let language = languages.find((one) => one === remembered("language")) ?? (navigator.language.startsWith("de") ? "de" : "en");
 let source = null;
 let staleTimer = 0;
@@ -122,6 +122,7 @@ function titles() {
 }
 
 function drawMembers() {
+  if (state.members === null) return; // they are on their way
   find("members-count").textContent = say("membersCount", state.members.length);
   const empty = find("search").value ? say("noHits") : say("noMembers");
   view.fill(find("member-list"), state.members, (person) => person.member_id, (person) => view.member(language, person, actions), empty);
