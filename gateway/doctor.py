@@ -30,6 +30,7 @@ from gateway.origins import origins
 from gateway.preflight import check
 from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped
+from gateway.updatecheck import updates
 
 LOW_DISK_MB = 500  # a week without HQ needs 52 MB of outbox at 20,000 events a day, plus updates and logs
 BLUETOOTH = Path("/sys/class/bluetooth")
@@ -72,6 +73,7 @@ async def examine(config_path: Path | None, *, thorough: bool = True) -> list[Fi
     findings.append(_notice(config))
     findings += _https(config)
     findings += _steered(config)
+    findings += updates(config.gateway.update_folder)
     findings += await line(config)
     return findings
 

@@ -216,7 +216,8 @@ class Updater:
 
     def _end(self, version: str, reason: str, before: str = "") -> Result:
         """A cut in the middle of it leaves what says that the update is under way, and its end is made again."""
-        result = self._tell("failed" if reason else "done", version, reason, before)
+        what: What = "done" if not reason else "refused" if reason in release.WHY else "failed"
+        result = self._tell(what, version, reason, before)
         (self._folder / STATE).unlink(missing_ok=True)
         sync_folder(self._folder)
         (self._folder / TRUSTED).unlink(missing_ok=True)

@@ -77,7 +77,7 @@ def test_a_package_that_is_another_is_refused_before_it_is_looked_into(tmp_path:
     manifest = put_release(tmp_path / "stick")
     (manifest.parent / "store-gateway_1.2.3_arm64.deb").write_bytes(b"packagE")
     box = FakeBox(tmp_path)
-    assert box.updater().take(tmp_path / "stick") == result("failed", "package")
+    assert box.updater().take(tmp_path / "stick") == result("refused", "package")
     assert (box.steps, left(tmp_path)) == ([], {"result.json"})
 
 
