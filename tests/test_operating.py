@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway import operating
+from gateway import operating, updatefiles
 from gateway.app import Gateway
 from gateway.clock import ShopClock
 from gateway.config import Config
-from gateway.core.command import Command, Rescan, Restart
+from gateway.core.command import Command, Rescan, Restart, Update
 from gateway.errors import StoreError
+from gateway.updatefiles import REQUEST
 
 
 class Times(ShopClock):
@@ -27,7 +28,8 @@ class Times(ShopClock):
 
 
 def config(folder: Path) -> Config:
-    return Config.model_validate({"gateway": {"tenant": "t", "store": "s", "id": "g", "data_dir": str(folder)}})
+    own = {"data_dir": str(folder), "update_folder": str(folder / "update")}
+    return Config.model_validate({"gateway": {"tenant": "t", "store": "s", "id": "g"} | own})
 
 
 async def opened(folder: Path, clock: ShopClock) -> tuple[Gateway, asyncio.Event]:
@@ -73,6 +75,21 @@ async def test_the_service_ends_to_begin_anew(tmp_path: Path) -> None:
         await gateway.operating.commands.take(Command("c-2", "restart", Restart("service"), now_ms, now_ms + 60_000))
         await stop.wait()
         assert gateway.operating.begins_anew
+    finally:
+        await gateway.close()
+
+
+async def test_headquarters_command_reaches_the_boxs_own_updater(tmp_path: Path) -> None:
+    (tmp_path / "update" / "spool").mkdir(parents=True)
+    tmp_path.chmod(0o700)
+    gateway, _ = await opened(tmp_path, ShopClock())
+    try:
+        now_ms = gateway.operating.surely_ms()
+        await gateway.operating.commands.take(Command("c-1", "update", Update("1.2"), now_ms, now_ms + 60_000))
+        async with asyncio.timeout(60):
+            while not (tmp_path / REQUEST).exists():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0)
+        assert updatefiles.take_request(tmp_path) == "1.2"
     finally:
         await gateway.close()
 
