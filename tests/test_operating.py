@@ -81,7 +81,6 @@ async def test_the_service_ends_to_begin_anew(tmp_path: Path) -> None:
 
 async def test_headquarters_command_reaches_the_boxs_own_updater(tmp_path: Path) -> None:
     (tmp_path / "update" / "spool").mkdir(parents=True)
-    tmp_path.chmod(0o700)
     gateway, _ = await opened(tmp_path, ShopClock())
     try:
         now_ms = gateway.operating.surely_ms()
