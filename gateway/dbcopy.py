@@ -5,6 +5,7 @@ Copied as it lies there, so what is sealed stays sealed. A program of its own: p
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -16,12 +17,15 @@ COPY = "before-update.db"
 FAILED = "failed.db"
 _BESIDE = ("-wal", "-shm", "-journal")
 BLOCK_BYTES = 1 << 20
+ROOM = 2  # of the database's size: what the service writes meanwhile has to fit, too
 
 
 def copy(folder: Path) -> bool:
     """Whether a whole copy of the database, as it is now, lies beside it; the service may run. Raises OSError."""
     drop(folder)
     path = folder / COPY
+    if shutil.disk_usage(folder).free < ROOM * (folder / DATABASE).stat().st_size:
+        return False
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         with (

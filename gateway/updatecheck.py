@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway import updatefiles
 from gateway.errors import ConfigError
-from gateway.finding import Finding, moment
+from gateway.finding import Finding, State, moment
 from gateway.releasefiles import TRUSTED, trusted_keys
 from gateway.updatefiles import REASONS, SPOOL
 
@@ -29,5 +29,5 @@ def updates(folder: Path, trusted: Path = TRUSTED) -> list[Finding]:
         return [Finding(UPDATES, "ok", f"releases of {of} are taken; there was none yet")]
     what, step = REASONS[last.reason] if last.reason else ("", "")
     told = f"the last one: {last.version or 'a release'} {last.result}, {moment(last.at_ms)}"
-    state = "missing" if last.result == "failed" else "ok"
+    state: State = "missing" if last.result == "failed" else "ok"
     return [Finding(UPDATES, state, f"releases of {of} are taken; {told}" + (f": {what}" if what else ""), step)]

@@ -25,8 +25,9 @@ log = logging.getLogger("gateway")
 WELL_S = 60.0
 PATIENCE_S = 600.0
 LOOK_S = 5.0
-# Of the package's size: its content, the new slot (four times as much, measured), and room for the database's log.
-ROOM = 6
+# Of the package's size (40 MB): itself, its content twice (dpkg puts it in place at last), and the new slot of 140 MB;
+# what the service writes meanwhile has to fit, too.
+ROOM = 8
 MAX_LOOKED = 16  # releases in one folder; who keeps more names the one
 RANK = {"ok": 0, "degraded": 1, "down": 2}
 OWN = "update"  # this part of health says what became of the last update

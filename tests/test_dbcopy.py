@@ -58,6 +58,12 @@ def test_put_back_it_is_the_database_and_the_other_is_kept(folder: Path) -> None
     assert colour(folder / DATABASE) == "blue"
 
 
+def test_a_card_without_room_is_not_filled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dbcopy, "ROOM", 1 << 40)
+    assert not dbcopy.copy(folder)
+    assert not (folder / dbcopy.COPY).exists()
+
+
 def test_what_is_broken_is_no_copy(folder: Path) -> None:
     (folder / DATABASE).write_bytes(b"rubbish" * 1_000)
     assert not dbcopy.copy(folder)
