@@ -21,6 +21,7 @@ from drivers.talk import Terminal
 from gateway import devicedesk, hatch, keys, logs, operating, rekey, trials
 from gateway.backlog import Backlog
 from gateway.bundle import Found
+from gateway.caring import Caring
 from gateway.clock import InstantClock, ShopClock, world_ms
 from gateway.config import Config, SourceTable
 from gateway.contents import Contents
@@ -160,6 +161,7 @@ class Gateway:
         follow = self._flow.orders.follow
         seen = Seen(shop=lambda: self._flow.shop, follow=follow, ask=self._ask, drawing=self._draws)
         self._trials = Trials(begun, works.commit, self._supervisor.once, clock, self.health, seen)
+        self._caring = Caring(self._store, data_dir, lambda: self._flow.shop, self._trials.again, clock, self.health)
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
         anchors = {anchor.token: anchor.id for anchor in config.anchor}
@@ -188,6 +190,7 @@ class Gateway:
         if not end_with_sources:  # a recording's time is its own: nothing ages by it
             await self._flow.life.start(self._clock.trusted)
             self._supervisor.keep("settings", self._trials.run)
+            self._supervisor.keep("database", self._caring.run)
             self._supervisor.keep("updates", self._updates.run)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
             run = partial(self._store.run, vital=True)
@@ -345,14 +348,13 @@ class Gateway:
             return None
         place = Topics(who.tenant, who.store, who.id)
         line = transport(self._config, self._local, rng)
-        public_key = sealing.public_key(self._gateway_key)
         ports = (
             self._store,
             self._flow,
             self._clock,
             self.health,
             rng,
-            public_key,
+            sealing.public_key(self._gateway_key),
             self._with_hq,
             Fetchers(self._snapshots.chunks, self._contents),
             verifier(mqtt, self._store, self._flow.life.times, self._clock),
@@ -369,6 +371,7 @@ class Gateway:
         if whole:
             self._flow.life.with_hq(at_ms)
         self._trials.heard()
+        self._caring.complete()
 
     def _draws(self, screen: str) -> bool:
         return self._heartbeats.vitals(screen).showing == "draws"

@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import hatch
+from gateway import hatch, mending
+from gateway.dbfile import DATABASE, kept_meta
 from gateway.errors import ConfigError, UnavailableError
-from gateway.finding import Finding
+from gateway.finding import Finding, moment
 from gateway.operating import WRITTEN
+from gateway.tables.mended import mended_of
 from gateway.wear import BUDGET_BYTES
 
-WRITING, LOG, TEMPORARY, SWAP = "Writing to the card", "Log", "Temporary files", "Swap"
+WRITING, LOG, TEMPORARY, SWAP, WHOLE = "Writing to the card", "Log", "Temporary files", "Swap", "Database"
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
 # Before that the start itself, and whatever headquarters sends after it, would be taken for a day's habit.
@@ -32,10 +34,37 @@ class Machine:
         return self.root / path.removeprefix("/")
 
 
-def card(data_dir: Path, machine: Machine | None = None) -> list[Finding]:
-    """All of it. Looks at the running service by its hatch, and waits for its answer."""
+def card(data_dir: Path, thorough: bool, machine: Machine | None = None) -> list[Finding]:
+    """All of it. Looks at the running service by its hatch, and waits for its answer; `thorough`: at every page of the
+    database."""
     machine = machine or Machine()
-    return [_writing(data_dir), log_of(machine), temporary(machine), *swap(machine)]
+    return [database(data_dir, thorough), _writing(data_dir), log_of(machine), temporary(machine), *swap(machine)]
+
+
+def database(data_dir: Path, thorough: bool) -> Finding:
+    """Whether SQLite finds it whole, and whether it was made anew."""
+    path, step = (
+        data_dir / DATABASE,
+        "Restart the service, which mends it by itself. If it comes back, replace the card.",
+    )
+    if not path.exists():
+        return Finding(WHOLE, "ok", "none yet")
+    try:
+        kept = kept_meta(path, "mended")
+    except ConfigError as error:
+        return Finding(WHOLE, "wrong", str(error), step)
+    if not mending.is_whole(path, thorough=thorough):
+        return Finding(WHOLE, "wrong", f"{path} is damaged", step)
+    if kept is None:
+        return Finding(WHOLE, "ok", "whole")
+    mended = mended_of(kept)
+    told = f"was damaged and made anew {moment(mended.at_ms)}: {sum(mended.kept.values()):,} rows kept"
+    told += f", {sum(mended.dropped.values()):,} dropped"
+    if mended.whole:
+        return Finding(
+            WHOLE, "missing", f"{told}; headquarters has sent the rest", "If it comes back, replace the card."
+        )
+    return Finding(WHOLE, "missing", f"{told}; nobody is recognised until headquarters has sent the rest", mending.HELP)
 
 
 def _writing(data_dir: Path) -> Finding:

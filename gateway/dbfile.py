@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from sqlite_utils import Database
 
+from gateway import keycopy
 from gateway.core.keyring import Sealed
 from gateway.core.model import ShopConfig
 from gateway.core.trial import Steered
@@ -30,10 +31,25 @@ from gateway.tables.trials import TrialRows
 T = TypeVar("T")
 
 DATABASE = "gateway.db"
+ASIDE = "gateway.damaged.db"  # what gateway.mending made another one from
 BUSY_TIMEOUT_S = 5.0
 CHECKED_AT_ONCE = 500  # members, for whoever looks at the file without the service
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
-_OURS = {".db", ".db-wal", ".db-shm", ".db-journal", ".ballast", ".key", ".new", ".next", ".ledger", ".run", ".sock"}
+_OURS = {
+    ".db",
+    ".db-wal",
+    ".db-shm",
+    ".db-journal",
+    ".ballast",
+    ".key",
+    ".new",
+    ".next",
+    ".ledger",
+    ".run",
+    ".sock",
+    ".check",
+}
 
 WRONG_ROOT = (
     "{path}: this box's root key does not open it. Bring back the site.key (or the credential) with which it was "
@@ -112,11 +128,13 @@ def rewrap(path: Path, roots: Sequence[bytes], root: bytes) -> None:
         if keys.has_keys():
             with _alone(db):
                 keys.rewrap(roots, root)
+            drop_file(path.with_name(ASIDE))  # whose keys the old root still opens
+            keycopy.write(path.parent, keys.wrapped())
             # Not waited for longer than BUSY_TIMEOUT_S; the service's next checkpoint overwrites it else.
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except SealError:
         raise ConfigError(WRONG_ROOT.format(path=path)) from None
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise ConfigError(f"{path}: the database cannot be written: {error}") from error
     finally:
         db.close()
@@ -133,7 +151,8 @@ def ask_rekey(path: Path) -> None:
             raise ConfigError(f"{path}: an older release wrote it; start the service once, which seals it")
         with db.atomic():
             keys.ask_rekey()
-    except sqlite3.Error as error:
+        drop_file(path.with_name(ASIDE))  # nothing will be sealed anew there
+    except (OSError, sqlite3.Error) as error:
         raise ConfigError(f"{path}: the database cannot be written: {error}") from error
     finally:
         db.close()
@@ -230,10 +249,8 @@ def looked_up(path: Path, read: Callable[[Database], T], of_older: T) -> T | Non
     """
     if not path.exists():
         return None
-    running = path.with_name(f"{path.name}-wal").exists()
     try:
-        mode = "mode=ro" if running else "immutable=1"
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
+        with contextlib.closing(looking(path)) as connection:
             return read(Database(connection))
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
@@ -241,6 +258,17 @@ def looked_up(path: Path, read: Callable[[Database], T], of_older: T) -> T | Non
         raise ConfigError(f"{path}: the database cannot be read: {error}") from error
     except sqlite3.Error as error:
         raise ConfigError(f"{path}: the database cannot be read: {error}") from error
+
+
+def looking(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, also while the service runs on the file. Raises SQLite's own errors."""
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+
+
+def means_damage(error: BaseException) -> bool:
+    """Whether SQLite says by this error that the file is damaged."""
+    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 # --- inside ------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ async def examine(config_path: Path | None, *, thorough: bool = True) -> list[Fi
     present = await adapters()
     findings += [_device(source, present) for source in config.source if source.scheme in _DEVICES]
     findings.append(_data(config.gateway.data_dir))
-    findings += await asyncio.to_thread(card, config.gateway.data_dir)
+    findings += await asyncio.to_thread(card, config.gateway.data_dir, thorough)
     findings += _root(config.gateway.data_dir, thorough)
     findings.append(_erasures(config.gateway.data_dir))
     findings.append(_withdrawals(config.gateway.data_dir))

@@ -81,7 +81,7 @@ class Forgetting:
         if self._store.withdrawn_again.again:
             self._health.count("consent.restored", self._store.withdrawn_again.again)
         have, self._known, doubted, owed = await self._store.run(_standing, vital=True)
-        self._recognition.hold(doubted or self._known > have)
+        self._recognition.hold(doubted or self._known > have or self._store.is_in_pieces)
         if owed:
             self._everything = True
             self._begin(self._sweep())
@@ -101,7 +101,7 @@ class Forgetting:
             self._known = seq
             await self._commit(lambda tx: _heard(tx, seq, doubted and behind), vital=True)
         if not behind:
-            self._recognition.hold(False)
+            self._recognition.hold(self._store.is_in_pieces)
 
     async def on_erasures(self, batch: Erasures) -> Followed:
         """Obey a message of the stream. An order is obeyed even if one before it is missing. Raises PeerError, and
@@ -129,7 +129,7 @@ class Forgetting:
         followed, codes, unsure = await self._commit(work, vital=True)
         self._gone(seen, codes)
         if not unsure and followed.seq >= self._known:
-            self._recognition.hold(False)
+            self._recognition.hold(self._store.is_in_pieces)
         return followed
 
     # --- asked for here --------------------------------------------------------------------------------------

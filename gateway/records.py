@@ -42,6 +42,7 @@ from gateway.tables.floor import FloorPlan
 from gateway.tables.history import History
 from gateway.tables.learning import Learned
 from gateway.tables.members import Members
+from gateway.tables.mended import MendedRow
 from gateway.tables.plays import PlayRows
 from gateway.tables.points import PointsRows
 from gateway.tables.prices import Prices
@@ -87,6 +88,7 @@ class Tx(
     CommandRows,
     TrialRows,
     SnapshotRows,
+    MendedRow,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 

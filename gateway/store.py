@@ -18,12 +18,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from gateway import diskstate, erasures, lastrun, wipe, withdrawals
+from gateway import diskstate, erasures, keycopy, lastrun, wipe, withdrawals
 from gateway.ballast import BALLAST_BYTES, Ballast
 from gateway.core.changes import OutboxRow
 from gateway.core.model import Event
 from gateway.core.streams import TERMS, Stream
-from gateway.dbfile import open_file
+from gateway.dbfile import ASIDE, drop_file, means_damage, open_file
 from gateway.errors import StoreError
 from gateway.ledgerfile import Ledger
 from gateway.records import Tx
@@ -96,6 +96,9 @@ class Store:
         self._max_group = max_group
         self._erasures = Ledger(path.parent, erasures.KIND)
         self._withdrawals = Ledger(path.parent, withdrawals.KIND)
+        wal = path.with_name(f"{path.name}-wal")
+        self.ended_badly = wal.exists() and wal.stat().st_size > 0  # whoever ends in order leaves none
+        self.damaged = False  # SQLite said so of this file
         self._tx = open_file(path, root_key, now_ms)
         self._db = self._tx.db
         self.identifier_key = self._tx.identifier_key
@@ -113,9 +116,11 @@ class Store:
             # What the power took between a ledger and its commit is no backup: the numbers since were never given.
             is_old = restored or (unknown and behind) or self.withdrawn_again.doubt
             if is_old or self._tx.meta("epoch") is None:
-                _begin_anew(self._tx, new_epoch, now_ms, restored=is_old)
+                _begin_anew(self._tx, new_epoch, now_ms, restored=is_old or self._tx.is_in_pieces)
         with contextlib.suppress(OSError):
             lastrun.end(self._tx, path.parent)
+        self._copy_keys()
+        self.is_in_pieces = self._tx.is_in_pieces
         self.epoch = str(self._tx.meta("epoch"))
         self.floor = self._tx.floor()  # as the installer left it before this start
         self._owes_purge = False
@@ -267,6 +272,7 @@ class Store:
                 self._commit_together(group)
                 return
             except (sqlite3.Error, StoreError) as error:
+                self.damaged = self.damaged or means_damage(error)
                 self._tx.take_news()
                 self._tx.taken_back()
                 if last or self._ballast.thrown or "full" not in str(error):
@@ -286,10 +292,17 @@ class Store:
         with self._db.atomic():
             ended = [self._attempt(job) for job in group]
             steps = self._write_ledgers()
+        if self._tx.keys_changed:
+            self._copy_keys()
         _settle(ended)
         if steps:
             with contextlib.suppress(OSError):  # then a backup of this run may be taken for a step that was torn
                 lastrun.end(self._tx, self._folder)
+
+    def _copy_keys(self) -> None:
+        with contextlib.suppress(OSError):  # then the next start does it
+            keycopy.write(self._folder, self._tx.wrapped())
+        self._tx.keys_changed = False
 
     def _write_ledgers(self) -> bool:
         """On the disk before the commit: never do they know less than the database. False = there was nothing."""
@@ -297,6 +310,8 @@ class Store:
         if not news:
             return False
         lastrun.count_step(self._tx)
+        with contextlib.suppress(OSError):
+            drop_file(self._folder / ASIDE)  # whoever it is about may stand there, too
         self._erasures.append([entry for ledger, entry in news if ledger == "erasures"])
         withdrawals.append(self._tx, self._withdrawals, [entry for ledger, entry in news if ledger == "withdrawals"])
         return True
@@ -317,6 +332,7 @@ class Store:
                 execute("RELEASE work")
             if isinstance(error, sqlite3.OperationalError) or not isinstance(error, Exception):
                 raise  # full disk, read-only file system: the whole group goes back
+            self.damaged = self.damaged or means_damage(error)
             self._tx.take_news(before)
             self._tx.taken_back()
             return job, None, error
@@ -330,6 +346,7 @@ class Store:
         try:
             _settle([(job, job.work(self._tx), None)])
         except (sqlite3.Error, OSError) as error:
+            self.damaged = self.damaged or means_damage(error)
             _settle([(job, None, diskstate.refusal(self._folder, error))])
 
     def _wipe(self, tx: Tx, pages: Sequence[int]) -> bool:
@@ -345,6 +362,6 @@ def _begin_anew(tx: Tx, epoch: str, now_ms: int, *, restored: bool) -> None:
     """Name the outbox anew: under the former name headquarters has other events with these numbers. What a restored
     database does not know to be spent, it asks for."""
     tx.put_meta("epoch", epoch)
-    if restored and tx.hq_version:
+    if restored and (tx.hq_version or tx.is_in_pieces):
         tx.begin_doubt()
         tx.emit(Event("tills.restored", tx.kept_from(now_ms), {"epoch": epoch}))

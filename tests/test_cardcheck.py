@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import cardcheck, hatch
-from gateway.cardcheck import Machine, card, log_of, swap, temporary, writing
+from gateway import cardcheck, hatch, mending
+from gateway.cardcheck import Machine, card, database, log_of, swap, temporary, writing
+from gateway.dbfile import DATABASE
 from gateway.errors import UnavailableError
+from gateway.records import Tx
+from gateway.store import Store
 from gateway.wear import BUDGET_BYTES
 
 HOUR, DAY = 3_600, 86_400
@@ -56,22 +59,22 @@ async def test_the_running_service_is_asked(tmp_path: Path) -> None:
     serving = asyncio.ensure_future(hatch.serve(tmp_path, reply))
     try:
         await asyncio.sleep(0)  # it listens from its first step on
-        found = await asyncio.to_thread(card, tmp_path, machine(tmp_path / "m"))
+        found = await asyncio.to_thread(card, tmp_path, True, machine(tmp_path / "m"))
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-    assert asked == [{"verb": "written"}] and "24 MB a day" in found[0].found
+    assert asked == [{"verb": "written"}] and "24 MB a day" in found[1].found
 
 
 def test_without_a_service_or_an_answer_nothing_is_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "does not run" in card(tmp_path, machine(tmp_path / "m"))[0].found
-    assert "does not run" in card(tmp_path / "none", machine(tmp_path / "n"))[0].found
+    assert "does not run" in card(tmp_path, True, machine(tmp_path / "m"))[1].found
+    assert "does not run" in card(tmp_path / "none", False, machine(tmp_path / "n"))[1].found
 
     def silent(*_: object) -> None:
         raise UnavailableError("the running service does not answer")
 
     monkeypatch.setattr(cardcheck.hatch, "ask", silent)
-    found = card(tmp_path, machine(tmp_path / "o"))[0]
+    found = card(tmp_path, True, machine(tmp_path / "o"))[1]
     assert found.state == "missing" and "does not answer" in found.found and found.step
 
 
@@ -122,3 +125,24 @@ def test_swap(tmp_path: Path, swaps: str, state: str, told: str) -> None:
 
 def test_a_kernel_that_hides_swap_is_not_spoken_for(tmp_path: Path) -> None:
     assert swap(machine(tmp_path)) == []
+
+
+async def test_whether_the_database_is_whole(tmp_path: Path) -> None:
+    assert database(tmp_path, True).found == "none yet"
+    store = Store(tmp_path / DATABASE, "e" * 32, bytes(32))
+    assert database(tmp_path, True).found == "whole"
+    store.close()
+    mending.ask(tmp_path)
+    mending.at_start(tmp_path, lambda: (bytes(32),), 1_800_000_000_000)
+    found = database(tmp_path, False)
+    assert found.state == "missing" and "nobody is recognised" in found.found and "2027-01-15" in found.found
+    store = Store(tmp_path / DATABASE, "e" * 32, bytes(32))
+    await store.run(Tx.make_whole)
+    store.close()
+    assert "has sent the rest" in database(tmp_path, False).found
+    data = bytearray((tmp_path / DATABASE).read_bytes())
+    data[-4_096:] = b"\xff" * 4_096
+    (tmp_path / DATABASE).write_bytes(data)
+    assert database(tmp_path, True).state == "wrong"
+    (tmp_path / DATABASE).write_bytes(b"\xff" * 8_192)
+    assert database(tmp_path, False).state == "wrong" and "Restart the service" in database(tmp_path, False).step

@@ -184,7 +184,7 @@ def test_a_root_is_changed_while_the_service_writes(tmp_path: Path) -> None:
     rewrap(path, [ROOT], OTHER)
     assert not path.exists()
     tx = open_file(path, ROOT)
-    wrapped = [row.wrapped for row in tx._wrapped()]
+    wrapped = [row.wrapped for row in tx.wrapped()]
     rewrap(path, [ROOT], OTHER)
     assert not any(one in everything(tmp_path) for one in wrapped)
     tx.put_member(Member("m", NAME))
@@ -195,7 +195,7 @@ def test_a_root_is_changed_while_the_service_writes(tmp_path: Path) -> None:
     assert examined(path, OTHER) == {"member": 1}
     tx.db.close()
     assert examined(path, OTHER) == {"member": 1}
-    assert {file.name for file in tmp_path.iterdir()} == {"gateway.db"}
+    assert {file.name for file in tmp_path.iterdir()} == {"gateway.db", "wrapped.key"}
     open_file(path, OTHER).db.close()
 
 

@@ -34,7 +34,7 @@ def test_every_view_and_every_report_that_is_made_has_its_words() -> None:
     reports -= of_nobody | {"profiles.wiped", "lease.closed", "offer.withheld", "basket.shown", "tills.restored"}
     reports -= {"device.paired", "device.revoked", "outbox.gap"}
     reports -= {"settings.tried", "config.kept", "config.undone", "catalogue.undone"}
-    reports -= {"snapshot.switched", "snapshot.refused", "update.done", "update.failed"}
+    reports -= {"database.mended", "snapshot.switched", "snapshot.refused", "update.done", "update.failed"}
     assert {"visit.announced", "consent.recorded", "audit.viewed"} <= reports <= set(words.REPORTS)
     kinds = re.search(r"^Kind = Literal\[(.+)\]", (ROOT / "gateway/core/presence.py").read_text(), re.MULTILINE)
     assert kinds is not None

@@ -53,7 +53,7 @@ def test_a_new_root_opens_the_data_and_the_old_one_nothing(data: Path) -> None:
     assert keys.site_key(data) != old
     assert rekey.vault(data).mac("x") == mac
     assert opens(data)
-    assert names(data) == {"site.key", "gateway.db", "gateway.ballast", "gateway.run"}
+    assert names(data) == {"site.key", "gateway.db", "gateway.ballast", "gateway.run", "wrapped.key"}
     with pytest.raises(ConfigError, match="root key does not open it"):
         dbfile.open_file(data / "gateway.db", old)
     assert not any(old.hex().encode() in path.read_bytes() for path in data.iterdir())
@@ -92,7 +92,7 @@ def test_every_step_may_be_the_last(data: Path, monkeypatch: pytest.MonkeyPatch,
     assert dbfile.examined(data / "gateway.db", *(root.key for root in found)) == {}, "the doctor only looks"
     assert keys.roots(data) == found
     assert opens(data)
-    assert names(data) == {"site.key", "gateway.db", "gateway.ballast", "gateway.run"}
+    assert names(data) == {"site.key", "gateway.db", "gateway.ballast", "gateway.run", "wrapped.key"}
     rekey.rotate_root(data)
     assert opens(data)
 

@@ -100,7 +100,7 @@ async def test_everything_is_sealed_anew_and_the_old_key_is_gone_from_the_files(
         await box.store.run(fill)
         await box.resealing.turn()
         assert (box.part("sealing"), marks(box.path)) == ("ok", {2})
-        old = await box.store.run(lambda tx: [row.wrapped for row in tx._wrapped()][1])
+        old = await box.store.run(lambda tx: [row.wrapped for row in tx.wrapped()][1])
         await box.store.run(lambda tx: tx.ask_rekey())
         await box.resealing.turn()
         assert (key_ids(box.path), marks(box.path)) == ([3], {3})

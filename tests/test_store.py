@@ -279,7 +279,7 @@ async def test_whoever_only_looks_finds_the_keys_and_leaves_nothing(tmp_path: Pa
     assert kept_keys(path) == (key,), "while the service runs"
     store.close()
     assert kept_keys(path) == (key,)
-    assert names(tmp_path) == {"gateway.db", "gateway.ballast", "gateway.run"}
+    assert names(tmp_path) == {"gateway.db", "gateway.ballast", "gateway.run", "wrapped.key"}
 
 
 def test_a_file_of_an_older_release_has_no_keys(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_the_keys_lie_wrapped_and_open_with_their_root_only(tx: Tx) -> None:
     vault = tx.unlock(ROOT)
     assert vault.open("x/1", tx._vault.seal("x/1", b"clear")) == b"clear"
     assert vault.identifier_key == tx.identifier_key
-    for wrapped in tx._wrapped():
+    for wrapped in tx.wrapped():
         assert len(wrapped.wrapped) == 12 + 32 + 16
     with pytest.raises(SealError):
         tx.unlock(OTHER)
@@ -78,12 +78,12 @@ def test_a_new_root_opens_the_same_keys_and_the_old_one_nothing(tx: Tx) -> None:
     assert tx.unlock(OTHER).mac("x", b"y") == mac
     with pytest.raises(SealError):
         tx.unlock(ROOT)
-    before = tx._wrapped()
+    before = tx.wrapped()
     tx.rewrap((ROOT,), OTHER)
-    assert tx._wrapped() == before, "done before"
+    assert tx.wrapped() == before, "done before"
     with pytest.raises(SealError):
         tx.rewrap((ROOT,), bytes(32))
-    assert tx._wrapped() == before
+    assert tx.wrapped() == before
 
 
 def test_a_new_field_key_seals_everything_anew_and_the_old_one_goes(tx: Tx) -> None:
@@ -110,7 +110,7 @@ def test_a_new_field_key_seals_everything_anew_and_the_old_one_goes(tx: Tx) -> N
     assert {one.credential_id: one.secret for one in tx.credentials("m1")} == {"c1": FOB, "card": bytes(16)}
     assert '"m4"' in tx.outbox_after(4, 1)[0].body
     assert tx.open_all() == {}
-    assert [row.use for row in tx._wrapped()] == ["site", "fields"]
+    assert [row.use for row in tx.wrapped()] == ["site", "fields"]
 
 
 @pytest.mark.parametrize("harm", ["x'00'", "zeroblob(100)", "body || x'00'", "substr(body, 1, length(body) - 1)"])

@@ -48,7 +48,14 @@ TERMS = {
 
 TYPES = {
     Stream.VITAL: (
-        *("audit.viewed", "consent.applied", "consent.parked", "consent.recorded", "consent.tampered"),
+        *(
+            "audit.viewed",
+            "consent.applied",
+            "consent.parked",
+            "consent.recorded",
+            "consent.tampered",
+            "database.mended",
+        ),
         *(
             "coupon.issued",
             "credential.bound",

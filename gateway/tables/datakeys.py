@@ -14,12 +14,15 @@ _SENT_AGAIN = "sent_again_ms"
 
 
 class DataKeys(Rows):
-    """The table `data_key`, and every sealed column as far as its keys go."""
+    """The table `data_key`, and every sealed column as far as its keys go. `keys_changed`: the copy beside the database
+    (gateway.keycopy) is to be written anew after the commit."""
+
+    keys_changed = False
 
     def has_keys(self) -> bool:
         """Whether this file has data keys, so that only its own root opens it."""
         table = self._one("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'data_key'")
-        return table is not None and bool(self._wrapped())
+        return table is not None and bool(self.wrapped())
 
     def make_keys(self, root: bytes, now_ms: int) -> None:
         """The first keys of a new file."""
@@ -28,7 +31,7 @@ class DataKeys(Rows):
 
     def unlock(self, *roots: bytes) -> Vault:
         """The vault of this file's keys, by whichever root opens them. Raises SealError if none does."""
-        rows = self._wrapped()
+        rows = self.wrapped()
         for root in roots:
             with suppress(SealError):
                 return unlock(root, rows)
@@ -36,7 +39,7 @@ class DataKeys(Rows):
 
     def rewrap(self, roots: Sequence[bytes], root: bytes) -> None:
         """Wrap every data key with `root`, whichever of `roots` opens them now. Raises SealError if none does."""
-        rows = self._wrapped()
+        rows = self.wrapped()
         with suppress(SealError):
             self.unlock(root)
             return  # done before
@@ -75,7 +78,7 @@ class DataKeys(Rows):
 
     def must_load_field_keys(self) -> bool:
         """Whether the file has other field keys than those that seal and open now."""
-        return {key_mark(row.key_id) for row in self._wrapped() if row.use is KeyUse.FIELDS} != self._vault.marks
+        return {key_mark(row.key_id) for row in self.wrapped() if row.use is KeyUse.FIELDS} != self._vault.marks
 
     def load_field_keys(self, roots: Sequence[bytes]) -> None:
         """Seal with the newest field key of the file, open with all. Raises SealError if no root opens them."""
@@ -111,6 +114,7 @@ class DataKeys(Rows):
 
     def drop_old_field_keys(self) -> None:
         """Forget all field keys but the newest. Seal and open without them only after COMMIT (`load_field_keys`)."""
+        self.keys_changed = True
         self._db.execute(
             "DELETE FROM data_key WHERE use = ?1 AND key_id < (SELECT max(key_id) FROM data_key WHERE use = ?1)",
             [KeyUse.FIELDS.value],
@@ -160,12 +164,14 @@ class DataKeys(Rows):
         )
 
     def _add(self, root: bytes, use: KeyUse, now_ms: int) -> None:
+        self.keys_changed = True
         # The id is given first, because the key is wrapped for it.
         row = self._db.execute("INSERT INTO data_key (use, wrapped, made_ms) VALUES (?, x'', ?)", [use.value, now_ms])
         key_id = row.lastrowid or 0
         wrapped = wrap(root, key_id, use, secrets.token_bytes(KEY_BYTES)).wrapped
         self._db.execute("UPDATE data_key SET wrapped = ? WHERE key_id = ?", [wrapped, key_id])
 
-    def _wrapped(self) -> list[WrappedKey]:
+    def wrapped(self) -> list[WrappedKey]:
+        """The keys as they lie in the file."""
         rows = self._all("SELECT key_id, use, wrapped FROM data_key ORDER BY key_id")
         return [WrappedKey(key_id, KeyUse(use), wrapped) for key_id, use, wrapped in rows]

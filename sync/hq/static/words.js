@@ -192,6 +192,7 @@ const EVENTS = { // b: the body with its ids replaced by names
   "update.failed": { de: (b) => `Aktualisierung auf ${b.version || "?"} ${b.result === "refused" ? "abgelehnt" : "gescheitert"} (${b.reason})`, en: (b) => `Update to ${b.version || "?"} ${b.result} (${b.reason})` },
   "device.revoked": { de: (b) => `Gerät zurückgezogen: ${b.kind} ${b.place}`, en: (b) => `Device withdrawn: ${b.kind} ${b.place}` },
   "tills.restored": { de: () => "Eine Sicherung wurde eingespielt: es wird gefragt, was inzwischen eingelöst ist", en: () => "A backup was restored: what was redeemed since is asked for" },
+  "database.mended": { de: () => "Die Datenbank war beschädigt und wurde neu gemacht: das Übrige wird noch einmal geschickt", en: () => "The database was damaged and made anew: the rest is sent again" },
   "lease.closed": { de: () => "Ein verliehenes Budget ist abgerechnet", en: () => "A lent budget is settled" },
   "credential.bound": { de: (b) => `Neu verbunden: ${pick(THINGS[b.kind], "de", "Karte oder Handy")}${proof(b, "de")}`, en: (b) => `Newly bound: ${pick(THINGS[b.kind], "en", "Card or phone")}${proof(b, "en")}` },
   "credential.doubted": { de: () => "Ein Kennzeichen war an zwei Orten zugleich: es öffnet vorerst nichts", en: () => "A credential was in two places at once: it opens nothing for now" },
