@@ -4,7 +4,7 @@ Beside the writer thread, table by table, and while the shop is closed.
 """
 
 import asyncio
-import logging
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +18,6 @@ from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import Store
-
-log = logging.getLogger("gateway")
 
 PART = "database"
 LOOK_S = 5.0
@@ -75,7 +73,7 @@ class Caring:
         self._looked_ms = self._clock.now_ms()
         mended = await self._store.run(Tx.mended, vital=True)
         if mended is None or abs(self._looked_ms - mended.at_ms) >= ASIDE_MS:
-            drop_file(self._folder / ASIDE)
+            self._drop_aside()
         path = self._folder / DATABASE
         for table in await asyncio.to_thread(mending.tables, path):
             if not await asyncio.to_thread(mending.is_table_whole, path, table):
@@ -109,9 +107,13 @@ class Caring:
     async def _end(self) -> None:
         """With another start all that came is held against the ledger of withdrawals before anybody is recognised."""
         await self._store.run(Tx.make_whole, vital=True)
-        drop_file(self._folder / ASIDE)
+        self._drop_aside()
         self._again.set()
         await asyncio.Event().wait()  # the service ends here
+
+    def _drop_aside(self) -> None:
+        with contextlib.suppress(OSError):  # the disk takes no writes; the next night tries again
+            drop_file(self._folder / ASIDE)
 
     async def _begin_anew(self) -> None:
         now_ms = self._clock.now_ms()

@@ -79,6 +79,16 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, re
         await writer.drain()
 
 
+def is_served(data_dir: Path) -> bool:
+    """Whether a service runs on this folder, as far as we may ask."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line, contextlib.suppress(OSError):
+        line.settimeout(ASK_S)
+        with _short(data_dir) as path:
+            line.connect(path)
+        return True
+    return False
+
+
 def ask(data_dir: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
     """The running service's answer; None if no service runs on this folder. Raises UnavailableError where one runs
     and does not answer, ConfigError where we may not ask it."""

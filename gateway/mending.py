@@ -20,7 +20,7 @@ from gateway.lasting import sync_folder
 from gateway.records import Tx
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.mended import Mended
-from gateway.tables.salvage import Salvaged, legible, put_keys, salvage, wrapped_keys
+from gateway.tables.salvage import Salvaged, legible, put_keys, salvage, table_names, wrapped_keys
 
 log = logging.getLogger("gateway")
 
@@ -34,17 +34,21 @@ HELP = "Nothing now: headquarters sends again what is missing. If it comes back,
 
 
 def at_start(folder: Path, roots: Callable[[], Collection[bytes]], now_ms: int) -> None:
-    """Before anybody opens the database: mend it if it is damaged. Raises ConfigError."""
+    """Before anybody opens the database: mend it if it is damaged. `roots`: the root keys of this box, none is made.
+    Raises ConfigError, and then nothing is lost."""
     flag, path, aside = folder / FLAG, folder / DATABASE, folder / ASIDE
     if not flag.exists():
         if not path.exists() or (not _is_emptied(path) and is_whole(path, thorough=_ended_badly(path))):
             return
         ask(folder)
     log.error("database: it is damaged; it is put aside, and what can be read of it goes into a new one")
+    known = roots()  # before anything is moved: without data beside it a lost root would be taken for none yet
+    if not known:
+        raise ConfigError(WRONG_ROOT.format(path=path))
     try:
         _put_aside(path, aside)
         if aside.exists():
-            _make_anew(folder, roots(), now_ms)
+            _make_anew(folder, known, now_ms)
         flag.unlink(missing_ok=True)
         sync_folder(folder)
     except (OSError, StoreError) as error:
@@ -72,10 +76,9 @@ def tables(path: Path) -> list[str]:
     """The names of all tables, to be looked at one by one. Empty where that cannot be read."""
     try:
         with contextlib.closing(looking(path)) as connection:
-            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+            return table_names(connection)
     except sqlite3.Error:
         return []
-    return [str(row[0]) for row in rows]
 
 
 def is_table_whole(path: Path, table: str) -> bool:
@@ -149,7 +152,7 @@ def _make_anew(folder: Path, roots: Collection[bytes], now_ms: int) -> None:
 def _keys(folder: Path, found: list[WrappedKey], roots: Collection[bytes]) -> tuple[list[WrappedKey], str, bytes]:
     """The data keys, where they were found, and the root that opens them. Raises ConfigError for another root."""
     copy = keycopy.read(folder)
-    for keys, source in ((found, "file"), (copy, "copy")):
+    for keys, source in sorted(((found, "file"), (copy, "copy")), key=lambda one: -len(one[0])):
         for root in roots:
             with contextlib.suppress(SealError):
                 unlock(root, keys)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from display import faults as ailments
-from gateway import mending, rekey, trialsteps
+from gateway import hatch, keys, mending, rekey, trialsteps
 from gateway.clock import InstantClock, ShopClock
 from gateway.config import Config
 from gateway.core.model import ShopConfig
@@ -70,7 +70,8 @@ class Begun:
 def open_store(local: Config, clock: Clock) -> Store:
     """The gateway's database. Raises ConfigError."""
     data_dir = local.gateway.data_dir
-    mending.at_start(data_dir, lambda: rekey.root_keys(data_dir), clock.now_ms())
+    if not hatch.is_served(data_dir):  # nobody takes the file away from under a service that runs
+        mending.at_start(data_dir, lambda: [root.key for root in keys.roots(data_dir, make=False)], clock.now_ms())
     return Store(data_dir / DATABASE, secrets.token_hex(16), rekey.root_key(data_dir), clock.now_ms())
 
 

@@ -12,6 +12,7 @@ from gateway.errors import UnavailableError
 from gateway.records import Tx
 from gateway.store import Store
 from gateway.wear import BUDGET_BYTES
+from tests.rigs.spoiled import spoil
 
 HOUR, DAY = 3_600, 86_400
 
@@ -140,9 +141,7 @@ async def test_whether_the_database_is_whole(tmp_path: Path) -> None:
     await store.run(Tx.make_whole)
     store.close()
     assert "has sent the rest" in database(tmp_path, False).found
-    data = bytearray((tmp_path / DATABASE).read_bytes())
-    data[-4_096:] = b"\xff" * 4_096
-    (tmp_path / DATABASE).write_bytes(data)
+    spoil(tmp_path, "play")
     assert database(tmp_path, True).state == "wrong"
     (tmp_path / DATABASE).write_bytes(b"\xff" * 8_192)
     assert database(tmp_path, False).state == "wrong" and "Restart the service" in database(tmp_path, False).step

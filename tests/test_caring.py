@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import Store
 from tests.rigs.shop import Clock
+from tests.rigs.spoiled import spoil
 from tests.rigs.system import System, wait_for
 from tests.test_at_rest import TABLES, marked
 
@@ -49,14 +49,6 @@ async def cared(box: Box, until: asyncio.Event) -> None:
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-def spoil(folder: Path, table: str) -> None:
-    with sqlite3.connect(folder / DATABASE) as db:
-        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()
-    with (folder / DATABASE).open("r+b") as file:
-        file.seek((page - 1) * 4_096)
-        file.write(secrets.token_bytes(4_096))
 
 
 async def test_a_look_at_night_finds_what_is_spoiled_and_the_next_start_mends_it(tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def test_without_a_service_nobody_answers(tmp_path: Path) -> None:
     assert hatch.ask(tmp_path, {}) is None
 
 
+async def test_whether_a_service_runs_on_a_folder(tmp_path: Path) -> None:
+    assert not hatch.is_served(tmp_path) and not hatch.is_served(tmp_path / "none")
+    async with serving(tmp_path):
+        assert await asyncio.to_thread(hatch.is_served, tmp_path)
+    assert not hatch.is_served(tmp_path)
+    hatch.listen(tmp_path).close()  # as a kill leaves it
+    assert (tmp_path / hatch.NAME).exists() and not hatch.is_served(tmp_path)
+
+
 def test_a_service_that_does_not_answer_is_no_stopped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hatch, "ANSWER_S", 0.05)
     with hatch.listen(tmp_path), pytest.raises(UnavailableError):

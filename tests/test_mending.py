@@ -197,6 +197,14 @@ async def test_another_root_than_the_copys_is_refused_and_nothing_is_lost(tmp_pa
     assert mended is not None and mended.keys == "copy"
 
 
+async def test_a_root_key_that_is_not_there_moves_nothing(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    harmed(tmp_path, HARMS["header"])
+    with pytest.raises(ConfigError):
+        mending.at_start(tmp_path, tuple, NOW_MS)
+    assert (tmp_path / DATABASE).exists() and not (tmp_path / ASIDE).exists()
+
+
 @pytest.mark.parametrize("stop", ["put aside", "log follows", "made", "in its place"])
 async def test_a_power_cut_in_between_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: str) -> None:
     await filled(tmp_path)

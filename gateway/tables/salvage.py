@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlite_utils import Database
@@ -43,14 +43,19 @@ def legible(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """All tables. Raises SQLite's own errors."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return [str(row[0]) for row in rows]
+
+
 def wrapped_keys(old: sqlite3.Connection) -> list[WrappedKey]:
     """The data keys, as far as they can be read."""
-    found = []
-    for row in _rows(old, "data_key", ("key_id", "use", "wrapped"), ("key_id",), []):
-        key_id, use, wrapped = row
+    found = {}
+    for (key_id, use, wrapped), _ in _rows(old, "data_key", ("key_id", "use", "wrapped"), ("key_id",), []):
         if isinstance(key_id, int) and use in set(KeyUse) and isinstance(wrapped, bytes):
-            found.append(WrappedKey(key_id, KeyUse(str(use)), wrapped))
-    return found
+            found[key_id] = WrappedKey(key_id, KeyUse(str(use)), wrapped)
+    return [found[key_id] for key_id in sorted(found)]
 
 
 def put_keys(new: Database, keys: list[WrappedKey], now_ms: int) -> None:
@@ -70,14 +75,15 @@ def salvage(old: sqlite3.Connection, new: Database, vault: Vault) -> Salvaged:
             torn.append(table)
             continue
         names, marks = ", ".join(have), ", ".join("?" * len(have))
-        for row in _rows(old, table, have, key, torn):
+        for row, again in _rows(old, table, have, key, torn):
             values = dict(zip(have, row, strict=True))
             taken = all(_fits(value, kinds[name]) for name, value in values.items()) and _opens(table, values, vault)
             if taken:
                 sql = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
                 taken = new.conn.execute(sql, row).rowcount == 1
-            (kept if taken else dropped)[table] += 1
-    for name, value in _rows(old, "meta", ("key", "value"), ("key",), torn):
+            if taken or not again:  # what did not go in again may be there already
+                (kept if taken else dropped)[table] += 1
+    for (name, value), _ in _rows(old, "meta", ("key", "value"), ("key",), torn):
         if name in META and isinstance(value, str) and _UNREADABLE not in value:
             new.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [name, value])
     return Salvaged(kept, dropped, tuple(dict.fromkeys(torn)))
@@ -100,25 +106,23 @@ def _columns(old: sqlite3.Connection, table: str) -> list[str]:
 def _rows(
     old: sqlite3.Connection,
     table: str,
-    columns: list[str] | tuple[str, ...],
-    key: list[str] | tuple[str, ...],
+    columns: Sequence[str],
+    key: Sequence[str],
     torn: list[str],
-) -> Iterator[tuple[object, ...]]:
-    """From the beginning up to the damage, then from the end back to it; the same in the order in which they lie."""
-    seen: set[tuple[object, ...]] = set()
-    at = [columns.index(name) for name in key]
-    for way in ("", " DESC"):
-        for order in (list(key), ["rowid"]):
-            by = ", ".join(f"{name}{way}" for name in order) if order else f"rowid{way}"
+) -> Iterator[tuple[tuple[object, ...], bool]]:
+    """From the beginning up to the damage, then from the end back to it; the same in the order in which they lie. With
+    each row whether it may have come before; a whole table comes once, whatever its size."""
+    again = False
+    for order in (key or ["rowid"], ["rowid"]):
+        for way in ("", " DESC"):
+            by = ", ".join(f"{name}{way}" for name in order)
             try:
                 for row in old.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {by}"):
-                    name = tuple(row[place] for place in at) or row
-                    if name not in seen:
-                        seen.add(name)
-                        yield row
+                    yield row, again
                 return
             except sqlite3.Error:
                 torn.append(table)
+                again = True
 
 
 def _fits(value: object, kind: type) -> bool:
