@@ -5,7 +5,6 @@ import importlib.metadata
 import logging
 import random
 import secrets
-import signal
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -47,7 +46,7 @@ from gateway.plays import Plays
 from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve
-from gateway.supervise import Supervisor
+from gateway.supervise import Supervisor, stop_on_signals
 from gateway.trials import Begun, Seen, Trials
 from gateway.updates import Updates
 from gateway.watchdog import Systemd, Watchdog, looks
@@ -88,7 +87,7 @@ async def run(
     ConfigError when the operator must act.
     """
     stop = stop or asyncio.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     clock = InstantClock() if instant else ShopClock(speed_of(config.source))
     gateway: Gateway
 
@@ -370,8 +369,8 @@ class Gateway:
     def _with_hq(self, at_ms: int | None, whole: bool) -> None:
         if whole:
             self._flow.life.with_hq(at_ms)
+            self._caring.complete()
         self._trials.heard()
-        self._caring.complete()
 
     def _draws(self, screen: str) -> bool:
         return self._heartbeats.vitals(screen).showing == "draws"
@@ -394,9 +393,3 @@ class Gateway:
     def _new_id(self) -> str:
         """Time-ordered, so that indexes grow at their end; 80 random bits beside the milliseconds."""
         return f"{self._clock.now_ms():012x}{secrets.token_hex(10)}"
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)

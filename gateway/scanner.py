@@ -5,7 +5,6 @@ import asyncio
 import logging
 import random
 import secrets
-import signal
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from gateway.errors import ConfigError, PeerError
 from gateway.health import Health, Part
 from gateway.lines import address
 from gateway.preflight import missing_files
-from gateway.supervise import Supervisor
+from gateway.supervise import Supervisor, stop_on_signals
 from gateway.terminal import Defaults
 from sync.ear import EarLine
 from sync.ear_messages import Radio
@@ -195,9 +194,7 @@ class Scanner:
 async def run(config: ScannerConfig, stop: asyncio.Event | None = None) -> None:
     """Run a scanner until SIGTERM, SIGINT or `stop`. Raises ConfigError when the operator must act."""
     stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     await Scanner(config).run(stop)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -139,3 +140,10 @@ class Supervisor:
         if self._health.journal is None and (before is None or before.detail != detail):
             log.warning("%s: %s", name, detail)  # our own words: drivers translate what libraries say
         self._health.set(name, "down", self._clock.now_ms(), detail, before.action if before is not None else "")
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set `stop`."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

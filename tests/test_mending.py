@@ -61,6 +61,10 @@ def harmed(folder: Path, harm: Harm) -> None:
     path.write_bytes(harm(path.read_bytes()))
 
 
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
 def noise(data: bytes, start: int, size: int) -> bytes:
     return data[:start] + secrets.token_bytes(size) + data[start + size :]
 
@@ -100,6 +104,7 @@ async def test_the_shop_opens_whatever_was_damaged(tmp_path: Path, harm: Harm) -
     finally:
         store.close()
     assert mending.is_whole(tmp_path / DATABASE, thorough=True)
+    assert b"Rufname-" not in everything(tmp_path)
     assert (tmp_path / ASIDE).stat().st_mode & 0o077 == (tmp_path / DATABASE).stat().st_mode & 0o077 == 0
 
 

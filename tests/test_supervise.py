@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import os
 import random
+import signal
 
 import pytest
 
 from gateway import supervise
 from gateway.errors import ConfigError, UnavailableError
 from gateway.health import Health
-from gateway.supervise import Supervisor
+from gateway.supervise import Supervisor, stop_on_signals
 from tests.rigs.shop import Clock
 
 
@@ -163,3 +165,16 @@ async def test_a_part_that_came_to_its_end_is_kept_no_more(keeper: Supervisor) -
 
 def state_or_none(keeper: Supervisor, name: str) -> str | None:
     return next((part.state for part in keeper._health.parts if part.name == name), None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_the_program(number: signal.Signals) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    try:
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(10):
+            await stop.wait()
+    finally:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(one)
