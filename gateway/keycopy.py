@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.core.vault import KeyUse, WrappedKey
-from gateway.lasting import sync_folder
+from gateway.lasting import belong, sync_folder
 
 NAME = "wrapped.key"
 
@@ -33,6 +33,7 @@ def write(folder: Path, keys: Sequence[WrappedKey]) -> None:
     with suppress(FileNotFoundError):
         _write(path, bytes(path.stat().st_size))
     _write(draft, "".join(f"{key.key_id} {key.use} {key.wrapped.hex()}\n" for key in keys).encode())
+    belong(draft)
     draft.replace(path)
     sync_folder(folder)
 

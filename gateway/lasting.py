@@ -1,4 +1,4 @@
-"""What makes a new name in a folder survive a power cut."""
+"""What makes a new name in a folder survive a power cut, and belong to whose folder it is."""
 
 import os
 from pathlib import Path
@@ -11,3 +11,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def belong(path: Path) -> None:
+    """A file that an administrator made for a service that runs as another user is that user's. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)

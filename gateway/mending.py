@@ -16,7 +16,7 @@ from gateway.core.model import Event
 from gateway.core.vault import KEY_BYTES, Vault, WrappedKey, unlock
 from gateway.dbfile import ASIDE, DATABASE, WRONG_ROOT, drop_file, looking, means_damage, open_beside
 from gateway.errors import ConfigError, SealError, StoreError
-from gateway.lasting import sync_folder
+from gateway.lasting import belong, sync_folder
 from gateway.records import Tx
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.mended import Mended
@@ -37,21 +37,20 @@ def at_start(folder: Path, roots: Callable[[], Collection[bytes]], now_ms: int) 
     """Before anybody opens the database: mend it if it is damaged. `roots`: the root keys of this box, none is made.
     Raises ConfigError, and then nothing is lost."""
     flag, path, aside = folder / FLAG, folder / DATABASE, folder / ASIDE
-    if not flag.exists():
-        if not path.exists() or (not _is_emptied(path) and is_whole(path, thorough=_ended_badly(path))):
-            return
-        ask(folder)
+    if not flag.exists() and not _is_damaged(path):
+        return
     log.error("database: it is damaged; it is put aside, and what can be read of it goes into a new one")
     known = roots()  # before anything is moved: without data beside it a lost root would be taken for none yet
     if not known:
         raise ConfigError(WRONG_ROOT.format(path=path))
     try:
+        ask(folder)
         _put_aside(path, aside)
         if aside.exists():
             _make_anew(folder, known, now_ms)
         flag.unlink(missing_ok=True)
         sync_folder(folder)
-    except (OSError, StoreError) as error:
+    except (OSError, StoreError, sqlite3.Error) as error:
         raise ConfigError(
             f"{path}: is damaged and cannot be mended: {error}; free space, or replace the card"
         ) from error
@@ -60,6 +59,7 @@ def at_start(folder: Path, roots: Callable[[], Collection[bytes]], now_ms: int) 
 def ask(folder: Path) -> None:
     """The next start is to mend the database. Raises OSError."""
     (folder / FLAG).touch(0o600)
+    belong(folder / FLAG)
     sync_folder(folder)
 
 
@@ -93,6 +93,10 @@ def _passes(path: Path, want: str) -> bool:
     except sqlite3.Error as error:
         return not means_damage(error)
     return not rows or rows[0][0] == "ok"
+
+
+def _is_damaged(path: Path) -> bool:
+    return path.exists() and (_is_emptied(path) or not is_whole(path, thorough=_ended_badly(path)))
 
 
 def _is_emptied(path: Path) -> bool:
@@ -144,6 +148,7 @@ def _make_anew(folder: Path, roots: Collection[bytes], now_ms: int) -> None:
             raise StoreError(str(error)) from error
         finally:
             db.close()
+    belong(draft)
     draft.replace(folder / DATABASE)
     drop_file(draft)
     log.warning("database: %d rows are kept, %d dropped", found.kept.total(), found.dropped.total())

@@ -1,4 +1,4 @@
-"""A folder is written to the disk, and left closed."""
+"""A folder is written to the disk, and left closed; what root makes in it belongs to whose it is."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.lasting import sync_folder
+from gateway.lasting import belong, sync_folder
 
 
 def test_the_folder_itself_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +27,15 @@ def test_the_folder_itself_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         sync_folder(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(("user", "given"), [(0, 1), (1_000, 0)])
+def test_what_an_administrator_makes_is_the_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, given: int
+) -> None:
+    owners: list[tuple[Path, int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "chown", lambda path, uid, gid: owners.append((path, uid, gid)))
+    belong(tmp_path / "gateway.db")
+    about = tmp_path.stat()
+    assert owners == [(tmp_path / "gateway.db", about.st_uid, about.st_gid)] * given
