@@ -60,12 +60,13 @@ class Caring:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        await self._tell()
+        if not self._store.damaged:
+            await self._tell()  # begun again after this failed, it is known why
         while True:
-            if self._store.is_in_pieces and self._is_whole.is_set():
-                await self._end()
             if self._store.damaged or (self._is_due() and not await self.look()):
                 await self._begin_anew()
+            if self._store.is_in_pieces and self._is_whole.is_set():
+                await self._end()
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> bool:
@@ -75,6 +76,8 @@ class Caring:
         if mended is None or abs(self._looked_ms - mended.at_ms) >= ASIDE_MS:
             self._drop_aside()
         path = self._folder / DATABASE
+        if not await asyncio.to_thread(mending.is_whole, path, thorough=False):
+            return False
         for table in await asyncio.to_thread(mending.tables, path):
             if not await asyncio.to_thread(mending.is_table_whole, path, table):
                 return False
@@ -118,7 +121,6 @@ class Caring:
     async def _begin_anew(self) -> None:
         now_ms = self._clock.now_ms()
         self._health.set(PART, "down", now_ms, "is damaged; the service begins anew to mend it", mending.HELP)
-        self._health.count("database.damaged")
         try:
             mending.ask(self._folder)
         except OSError as error:

@@ -10,6 +10,7 @@ from gateway import caring, mending
 from gateway.caring import EVERY_MS, FIRST_MS, PART, Caring
 from gateway.core.model import Event, ShopConfig
 from gateway.dbfile import ASIDE, DATABASE
+from gateway.errors import StoreError
 from gateway.health import Health
 from gateway.records import Tx
 from gateway.store import Store
@@ -98,6 +99,21 @@ async def test_what_sqlite_says_of_a_damaged_file_begins_anew_at_once(tmp_path: 
         await box.store.run(lambda tx: tx.emit(Event("visit.left", NOON_MS, {})))
     assert box.store.damaged
     await cared(box, box.again)
+    box.store.close()
+
+
+async def test_a_table_that_everything_needs_keeps_nobody_from_mending(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+
+    async def fails() -> None:
+        raise StoreError("malformed")
+
+    box.caring._tell = fails  # as long as nobody said why, the supervisor begins again
+    with pytest.raises(StoreError):
+        await box.caring.run()
+    box.store.damaged = True
+    await cared(box, box.again)
+    assert box.part()[0] == "down" and (tmp_path / mending.FLAG).exists()
     box.store.close()
 
 
