@@ -157,8 +157,7 @@ class Gateway:
         works = Works(self._store, clock, self.health, self._supervisor.once, self._wake)
         self._plays = Plays(works.commit, clock, self.health)
         self._heartbeats = Heartbeats(works.commit, works.begin_always, clock, self.health)
-        follow = self._flow.orders.follow
-        seen = Seen(shop=lambda: self._flow.shop, follow=follow, ask=self._ask, drawing=self._draws)
+        seen = Seen(shop=lambda: self._flow.shop, follow=self._flow.orders.follow, ask=self._ask, drawing=self._draws)
         self._trials = Trials(begun, works.commit, self._supervisor.once, clock, self.health, seen)
         self._caring = Caring(self._store, data_dir, lambda: self._flow.shop, self._trials.again, clock, self.health)
         if isinstance(clock, InstantClock):

@@ -146,6 +146,6 @@ def test_a_shop_whose_database_is_rubbish_recognises_its_members_again_by_itself
         path.write_bytes(secrets.token_bytes(path.stat().st_size))
         before = len(system.events())
         system.gateway.start()
-        after = lambda: {one["type"] for one in system.events()[before:]}  # noqa: E731  (asked again and again)
+        after = lambda: {one["type"] for one in system.events()[before:]}  # noqa: E731 - asked again and again
         wait_for(lambda: {"database.mended", "decision.made"} <= after(), "a decision after the damage")
         assert not (system.data / ASIDE).exists()
