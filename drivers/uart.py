@@ -4,6 +4,7 @@ Takes the place of nfcpy's own, which takes a frame of 255 bytes for a longer on
 """
 
 import errno
+import os
 import select
 import termios
 import time
@@ -17,6 +18,8 @@ from drivers import chip
 # How often a wait for the chip looks whether the device is still plugged in.
 NODE_MS = 100
 
+PIECE_BYTES = 512  # more than the longest frame
+
 
 class Uart:
     """An open port, as nfcpy's drivers use one. Raises OSError where it cannot be opened."""
@@ -24,6 +27,7 @@ class Uart:
     TYPE = "TTY"  # by which nfcpy knows what it may do with it
 
     def __init__(self, port: str) -> None:
+        self._early = bytearray()  # has come, and is not read yet
         patience_s = chip.CHIP_MS / 1000
         self._tty: serial.Serial | None = serial.Serial(
             port, chip.BAUD, timeout=patience_s, write_timeout=patience_s, exclusive=True
@@ -44,26 +48,48 @@ class Uart:
 
     def write(self, frame: bytes) -> None:
         """Send; what is waiting to be read answers something older and goes. Raises OSError, termios.error."""
-        self._open.reset_input_buffer()
-        self._open.write(frame)
+        tty, rest = self._open, memoryview(frame)
+        tty.reset_input_buffer()
+        self._early.clear()
+        while rest:
+            try:
+                rest = rest[os.write(tty.fileno(), rest) :]
+            except BlockingIOError:
+                if not select.select([], [tty.fileno()], [], chip.CHIP_MS / 1000)[1]:
+                    raise OSError(errno.EIO, "the port takes nothing") from None
 
     def read(self, timeout: int) -> bytearray:
         """One frame that begins within `timeout` milliseconds. Raises OSError, also for half a frame."""
-        tty = self._open
-        for _ in range(0, timeout, NODE_MS):
-            if select.select([tty.fileno()], [], [], NODE_MS / 1000)[0]:
-                break
-            if not Path(self.port).exists():
-                raise OSError(errno.ENODEV, "unplugged")
-        else:
-            raise OSError(errno.ETIMEDOUT, "no answer")
+        if not self._early:
+            self._await(timeout)
         frame = bytearray()
         while left := chip.missing(frame):
-            more = tty.read(left)
-            if len(more) < left:
+            if not self._early and not self._fill(chip.CHIP_MS):
                 raise OSError(errno.EIO, "half a frame")
-            frame += more
+            frame += self._early[:left]
+            del self._early[:left]
         return frame
+
+    def _await(self, timeout: int) -> None:
+        """Until something comes."""
+        for _ in range(0, timeout, NODE_MS):
+            if self._fill(NODE_MS):
+                return
+            if not Path(self.port).exists():
+                raise OSError(errno.ENODEV, "unplugged")
+        raise OSError(errno.ETIMEDOUT, "no answer")
+
+    def _fill(self, timeout: int) -> bool:
+        """Take all that has come, a frame's end and the next one's beginning too: each call of the system wakes the
+        processor, 50 times a second where nobody taps. False = nothing came within `timeout` milliseconds."""
+        fd = self._open.fileno()
+        if not select.select([fd], [], [], timeout / 1000)[0]:
+            return False
+        more = os.read(fd, PIECE_BYTES)
+        if not more:
+            raise OSError(errno.EIO, "hung up")
+        self._early += more
+        return True
 
     def pulse(self) -> None:
         """Lower and raise DTR and RTS. Raises OSError where there are none."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from gateway import logs
 from gateway.errors import ConfigError, GatewayError
-from gateway.terminal import say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,12 +19,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         verb: Callable[[argparse.Namespace], int] = arguments.verb
         return verb(arguments)
-    except ConfigError as error:
-        say(str(error), "red")
-        return ConfigError.EXIT_STATUS
     except GatewayError as error:
+        from gateway.terminal import say
+
         say(str(error), "red")
-        return 1
+        return ConfigError.EXIT_STATUS if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         return 130
 

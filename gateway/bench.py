@@ -48,12 +48,19 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
 
 
 def run(
-    name: str | None, corpus: Path | None = None, baud: int | None = None, *, million: bool = False
+    name: str | None,
+    corpus: Path | None = None,
+    baud: int | None = None,
+    *,
+    million: bool = False,
+    seconds: int | None = None,
 ) -> list[Result]:
     """One measurement, or all. `corpus`: a recording for "ingest" to hear; `baud`: of the reader's line in "tap";
-    `million`: "snapshot" switches to a million members as well."""
+    `million`: "snapshot" switches to a million members as well; `seconds`: how long "footprint" watches a shop."""
     if name == "ingest":
         return bench_ingest.ingest(corpus)
+    if name == "footprint" and seconds is not None:
+        return bench_footprint.footprint(idle_s=seconds)
     if name == "snapshot":
         return bench_snapshot.snapshot(million)
     if name == "tap" and baud is not None:

@@ -39,7 +39,7 @@ from sync.hq import service
 
 MEMBERS = 100_000
 STARTS = 3  # of which the median counts
-IDLE_S = 120
+IDLE_S = 120  # what is written every quarter of an hour or day is seen by more: --seconds 3600
 SETTLE_S = 30.0  # windows are opened, pages have said who they are
 CARD_MB = 512
 TAP_S = 0.2  # for which a card is held there, and is away

@@ -24,7 +24,6 @@ from gateway.health import Health, Part
 from gateway.lines import address
 from gateway.preflight import missing_files
 from gateway.supervise import Supervisor, stop_on_signals
-from gateway.terminal import Defaults
 from sync.ear import EarLine
 from sync.ear_messages import Radio
 from sync.link import Transport
@@ -200,7 +199,9 @@ async def run(config: ScannerConfig, stop: asyncio.Event | None = None) -> None:
 
 def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     text = "a remote ear: forwards members' frames to its gateway, and nothing else"
-    ear = verbs.add_parser("scanner", help=text, description=text, formatter_class=Defaults)
+    ear = verbs.add_parser(
+        "scanner", help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     ear.set_defaults(verb=_verb)
     ear.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the scanner's configuration file")
 

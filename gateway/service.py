@@ -9,14 +9,13 @@ from pathlib import Path
 
 from gateway import app, config, doors, preflight
 from gateway.bundle import Found
-from gateway.terminal import Defaults, say
 
 DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
 
 
 def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     text = "run the service"
-    run = verbs.add_parser("run", help=text, description=text, formatter_class=Defaults)
+    run = verbs.add_parser("run", help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     run.set_defaults(verb=_run)
     run.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the configuration file")
 
@@ -32,7 +31,8 @@ def _run(arguments: argparse.Namespace) -> int:
     loaded = load(arguments.config)
 
     def ready(opened: doors.Opened) -> None:
-        say(f"serving {opened.base_url}/")
+        sys.stderr.write(f"serving {opened.base_url}/\n")
+        sys.stderr.flush()
 
     def examine() -> Found:
         from gateway import doctor  # asked for now and then, by headquarters or an operator

@@ -170,7 +170,8 @@ def _scanner_key(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    results = bench.run(arguments.name, arguments.corpus, arguments.baud, million=arguments.million)
+    chosen = arguments.name, arguments.corpus, arguments.baud
+    results = bench.run(*chosen, million=arguments.million, seconds=arguments.seconds)
     if arguments.json:
         out.print_json(json.dumps([result.as_dict() for result in results]))
         return 0
@@ -300,6 +301,11 @@ def _add_bench(measure: argparse.ArgumentParser) -> None:
     measure.add_argument("--corpus", type=Path, help="a recording for `ingest` to hear; made-up strangers without")
     measure.add_argument("--baud", type=int, choices=sorted(chip.RATES), help="of the reader's line in `tap`")
     measure.add_argument("--million", action="store_true", help="`snapshot`: switch to a million members, too")
+    measure.add_argument(
+        "--seconds",
+        type=whole(1, 86_400),
+        help="`footprint`: how long it watches; 120, an hour sees all that is written",
+    )
     measure.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -12,6 +12,7 @@ OTHERS = {
     "gateway.doctor",
     "gateway.emulator",
     "gateway.verbs",
+    "rich",
     "sync.hq",
     "nfc",
     "bleak",
