@@ -124,6 +124,10 @@ def test_a_table_with_other_columns_is_refused(tmp_path: Path, head: str, why: s
 def test_what_is_no_table_and_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected CSV"):
         ops(table(tmp_path / "x.csv", "member_id", '"' + "x" * 200_000))
+    for head in (b"", b"sep=;\n"):
+        (tmp_path / "x.csv").write_bytes(head + b"member_id;\x8d\nm-1;x\n")  # no text in any encoding that is tried
+        with pytest.raises(ConfigError, match=f"x.csv:{2 if head else 1}: expected CSV .*can't decode"):
+            ops(tmp_path / "x.csv")
     for name in ("none.csv", "none.jsonl"):
         with pytest.raises(ConfigError, match="cannot be read"):
             ops(tmp_path / name)
@@ -180,7 +184,7 @@ def test_what_is_no_text_is_named(tmp_path: Path, name: str, first: str, why: st
     ("head", "why"),
     [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "CSV UTF-8"),
-        (gzip.compress(b"member_id", mtime=0), "unpack it"),
+        (gzip.compress(b"member_id"), "unpack it"),
         (b"PAR1", r"ends with \.parquet"),
     ],
 )

@@ -122,12 +122,13 @@ def _csv(path: Path, file: BinaryIO, zone: ZoneInfo) -> Generator[Line]:
 
 
 def _rows(path: Path, text: io.TextIOWrapper, tell: Callable[[], int], zone: ZoneInfo) -> Generator[Line]:
-    first, skipped = text.readline(MAX_LINE_BYTES), 1
-    if first.lower().startswith("sep="):
-        first, skipped = text.readline(MAX_LINE_BYTES), 2
-    comma = max(";,\t", key=first.count)
-    began = skipped
+    began = 1
     try:
+        first, skipped = text.readline(MAX_LINE_BYTES), 1
+        if first.lower().startswith("sep="):
+            began = skipped = 2
+            first = text.readline(MAX_LINE_BYTES)
+        comma = max(";,\t", key=first.count)
         names = [name.strip().lower() for name in next(csv.reader([first], delimiter=comma, strict=True), [])]
         op = _kind(f"{path}:{skipped}", names)
         rows = csv.reader(text, delimiter=comma, strict=True)
