@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -90,7 +91,7 @@ class _Shop:
     def __init__(self, on: Card, end: ExitStack) -> None:
         self.card, self.data, self._end = on, on.folder / "data", end
         self.data.mkdir(mode=0o700)
-        folder = on.folder.parent
+        folder = Path(end.enter_context(tempfile.TemporaryDirectory()))
         self.port, self._hq_port, mqtt_port = free_port(), free_port(), free_port()
         self.rigs = [end.enter_context(Pn532Rig()) for _ in range(2)]
         self._config, self._folder = folder / "gateway.toml", folder
