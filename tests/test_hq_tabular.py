@@ -126,7 +126,7 @@ def test_what_is_no_table_and_what_is_not_there(tmp_path: Path) -> None:
         ops(table(tmp_path / "x.csv", "member_id", '"' + "x" * 200_000))
     for head in (b"", b"sep=;\n"):
         (tmp_path / "x.csv").write_bytes(head + b"member_id;\x8d\nm-1;x\n")  # no text in any encoding that is tried
-        with pytest.raises(ConfigError, match=f"x.csv:{2 if head else 1}: expected CSV .*can't decode"):
+        with pytest.raises(ConfigError, match=r"x.csv:1: expected CSV .*can't decode"):
             ops(tmp_path / "x.csv")
     for name in ("none.csv", "none.jsonl"):
         with pytest.raises(ConfigError, match="cannot be read"):
