@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-brokers fuzz check bench chaos drain fleet powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
+.PHONY: demo test test-brokers fuzz check bench chaos drain standby fleet powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -48,6 +48,10 @@ chaos: $(VENV)/.dev
 # Seven days of 20,000 events that waited go up; a short form is in `make test`.
 drain: $(VENV)/.dev
 	DRAIN_EVENTS=140000 $(BIN)/python -m pytest tests/test_drain.py -s --timeout 3600 $(ARGS)
+
+# Two boxes of one shop: whoever serves is killed, and as root in network namespaces also cut off; docs/standby.md.
+standby: $(VENV)/.dev
+	STANDBY_DRILL=1 $(BIN)/python -m pytest tests/test_standby_drill.py -s -rs $(ARGS)
 
 # 1,000 stores on one Mosquitto and two processes of headquarters on PostgreSQL, without a kill and with each of them killed; a short
 # form is in `make test`. docs/scale.md has what came out.

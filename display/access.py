@@ -54,7 +54,7 @@ _OWN = r"(?P<own>[^/]+)"
 RULES = (
     # anybody: files of the pages, the notice, pairing itself, whether the service lives
     _rule(r"/static/.+"),
-    _rule(r"/(notice|notice\.svg|join\.svg|healthz)"),
+    _rule(r"/(notice|notice\.svg|join\.svg|healthz)|/api/v1/serving"),
     _rule(r"/api/v1/pairing(/.*)?|/pair\.svg"),
     _rule(r"/brand\.css|/brand/.+"),
     _rule(r"/trust(/.*)?|/trust\.svg|/(manifest\.webmanifest|sw\.js|offline|version\.json)|/api/v1/(ping|trust)"),

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 
 from display import content, cookies, guard, wire
 from display.access import Access, Unpaired, renewed
+from display.duty import Duty, add_duty
 from display.guard import FRESH
 from display.hub import Hub, Stream
 from display.installable import add_installable
@@ -73,16 +74,20 @@ def create_app(
     staffing: Staffing | None = None,
     settings: Callable[[], Report] = Report,
     metrics_token: str = "",
+    duty: Duty | None = None,
+    other_url: str = "",
 ) -> FastAPI:
     """The ASGI application. `tablet_key` empty = no tablet gets in; `public_url` None = no QR codes for phones;
     `names` None = nothing is told apart by the name under which it is asked; `devices` None = none is paired, and every
-    screen is let in; `shop_url`: where tablets find this gateway, None = where the page was found."""
+    screen is let in; `shop_url`: where tablets find this gateway, None = where the page was found; `duty`: which of two
+    boxes serves, None = there is one; `other_url`: where the other one is found."""
     pages = Pages(look=lambda: shown.look)
     names = names or guard.Names(host_of(public_url))
     access = Access(devices, health, tablet_key, proxied=names.proxied)
 
     app = _blank(hub, access, version)
     hub.screens = path.screens
+    add_duty(app, duty, other_url, health)
     app.add_middleware(SecureCookies)
     app.add_middleware(guard.Guard, health=health, names=names)
     add_trust(app, pages, names, secure)

@@ -292,6 +292,10 @@ class Hub:
     def close(self) -> None:
         """End every stream at once and refuse new ones."""
         self._closed = True
+        self.turn_out()
+
+    def turn_out(self) -> None:
+        """End every stream at once; its page may come back."""
         for stream in self._screens | self._tablets | self._tills:
             stream.close()
 

@@ -46,6 +46,7 @@ from gateway.plays import Plays
 from gateway.preflight import speed_of
 from gateway.resealing import Resealing
 from gateway.serving import serve
+from gateway.standby import standby_of
 from gateway.supervise import Supervisor, stop_on_signals
 from gateway.trials import Begun, Seen, Trials
 from gateway.updates import Updates
@@ -162,9 +163,9 @@ class Gateway:
         self._caring = Caring(self._store, data_dir, lambda: self._flow.shop, self._trials.again, clock, self.health)
         if isinstance(clock, InstantClock):
             clock.between = self._flow.settled
-        anchors = {anchor.token: anchor.id for anchor in config.anchor}
+        self._standby = standby_of(config, self._store, self._flow, self._hub, clock, self.health, rng)
         self.desk = Desk(self._store, self._flow, clock, self.health)
-        self._ears = Ears(resolver, self._flow, clock, self.health, anchors, terminal, fob)
+        self._ears = Ears(resolver, self._standby, clock, self.health, config.anchors, terminal, fob)
         self._contents = Contents(self._store, data_dir / "content", clock, self.health, self._renew, self._wake)
         self.operating = self._make_operating(examine, works.commit)
         own = config, self._store, self._flow, clock, self.health
@@ -199,6 +200,7 @@ class Gateway:
             self._supervisor.keep("hq", self._uplink.run)
             self._supervisor.keep("content", self._contents.run)
             self._supervisor.keep("snapshot", self._snapshots.run)
+        self._standby.keep(self._supervisor.keep)
         self._supervisor.keep("clock", self._tick)
         self._supervisor.keep("sealing", self._resealing.run)
         if self._https is not None:
@@ -228,6 +230,7 @@ class Gateway:
     async def close(self) -> None:
         """Stop everything within two seconds; what was accepted is committed."""
         self._systemd.tell("STOPPING=1" if self._stop.is_set() else "STATUS=begins anew")
+        await self._standby.leave()
         self._hub.close()
         await self._supervisor.close()
         self._store.close()
@@ -304,6 +307,8 @@ class Gateway:
             installable=http.installable,
             staffing=self._flow.staffing,
             settings=lambda: self._trials.report,
+            duty=self._standby.line,
+            other_url=self._standby.other_url,
             metrics_token="" if http.metrics_token_file is None else token_in(http.metrics_token_file),
         )
 
@@ -382,6 +387,7 @@ class Gateway:
         self._terminal.keyring = keyring
 
     def _wake(self) -> None:
+        self._standby.wake()
         if self._uplink is not None:
             self._uplink.wake()
 

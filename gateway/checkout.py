@@ -95,7 +95,7 @@ def settle(tx: Tx, at: AtTill, key: str, asked: Asked, new_id: Callable[[], str]
 
 def keep(tx: Tx, step: Step, times: Times, staff_id: str = "") -> None:
     """Write a step into the ledger and tell headquarters."""
-    tx.save_redemption(step, times)
+    book(tx, step, times)
     one = step.redemption
     body: dict[str, object] = {
         "redemption_id": one.redemption_id,
@@ -112,17 +112,23 @@ def keep(tx: Tx, step: Step, times: Times, staff_id: str = "") -> None:
         body["member_id"] = one.member_id
     if staff_id:
         body["staff_id"] = staff_id
+    credit(tx, step, times.now_ms)
+    event = State.RELEASED if step.kind is State.EXPIRED else step.kind
+    tx.emit(Event(f"redemption.{event}", times.now_ms, body))
+
+
+def book(tx: Tx, step: Step, times: Times) -> None:
+    """Write a step into the ledger, with what it means for caps and stock here; nobody is told of it."""
+    tx.save_redemption(step, times)
+    one = step.redemption
     if step.kind is State.COMMITTED:
         _sold(tx, one, times.now_ms)
         if one.member_id is not None:
             _met(tx, one, one.member_id, times.now_ms)
-    credit(tx, step, times.now_ms)
     if one.state is State.REVERSED:  # all of it came back: it counts for no cap any more
         tx.uncount_given(one.offer_id, "redeemed", tx.committed_ms(one.redemption_id))
         if one.member_id is not None:
             tx.drop_contact(one.member_id, one.redemption_id)
-    event = State.RELEASED if step.kind is State.EXPIRED else step.kind
-    tx.emit(Event(f"redemption.{event}", times.now_ms, body))
 
 
 def _sold(tx: Tx, one: Redemption, now_ms: int) -> None:
@@ -142,11 +148,11 @@ def _met(tx: Tx, one: Redemption, member_id: str, now_ms: int) -> None:
         tx.note_taken(shown_by, now_ms, tx.learning())
 
 
-def let_go(tx: Tx, times: Times, limit: int) -> int:
+def let_go(tx: Tx, times: Times, limit: int, *, held: bool = True) -> int:
     """Reservations whose time has surely come are free again, and leases end that are surely over, and coupons; how
-    many of all."""
+    many of all. Not `held`: the shop's other box may confirm a reservation meanwhile, so that none is let go."""
     count = tx.forget_used(times.surely_ms, limit)
-    for one in tx.overdue(times.surely_ms, limit):
+    for one in tx.overdue(times.surely_ms, limit) if held else ():
         step = redemption.expire(one, tx.lease(one.lease_id), times.surely_ms)
         if step is not None:
             keep(tx, step, times)
@@ -160,9 +166,9 @@ def let_go(tx: Tx, times: Times, limit: int) -> int:
     return count
 
 
-def _is_due(tx: Tx, times: Times) -> bool:
+def _is_due(tx: Tx, times: Times, held: bool) -> bool:
     surely_ms = times.surely_ms
-    return bool(tx.overdue(surely_ms, 1) or tx.ended_leases(surely_ms, 1) or tx.used_past(surely_ms))
+    return bool((held and tx.overdue(surely_ms, 1)) or tx.ended_leases(surely_ms, 1) or tx.used_past(surely_ms))
 
 
 def _reserve(tx: Tx, at: AtTill, asked: Asked, new_id: Callable[[], str]) -> Step | Refused:
@@ -214,6 +220,7 @@ class Checkout:
         self._times = times
         self._hq_there = hq_there
         self._sweep_ms = 0
+        self.redeems: Callable[[], bool] = lambda: True  # False while the shop's other box may follow reservations
 
     def at(self, till: str) -> AtTill:
         """This till at this instant."""
@@ -242,8 +249,8 @@ class Checkout:
         self._sweep_ms = 0
 
     async def _sweep(self) -> None:
-        times = self._times()
-        if not await self._store.run(lambda tx: _is_due(tx, times)):
+        times, held = self._times(), self.redeems()
+        if not await self._store.run(lambda tx: _is_due(tx, times, held)):
             return  # a look is no commit, and says nothing about the disk
-        while await self._commit(lambda tx: let_go(tx, times, SWEEP_ROWS)) >= SWEEP_ROWS:
+        while await self._commit(lambda tx: let_go(tx, times, SWEEP_ROWS, held=held)) >= SWEEP_ROWS:
             pass

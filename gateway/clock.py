@@ -44,6 +44,11 @@ def running_s() -> float | None:
         return None
 
 
+def uptime_ms() -> int:
+    """Milliseconds since this machine started, also while it slept: nobody sets this clock."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
 class ShopClock:
     """Milliseconds since 1970 that run on the monotonic clock, so that they never jump by themselves."""
 

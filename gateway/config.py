@@ -95,6 +95,20 @@ class UplinkTable(MqttTable):
     hq_root: str | None = None  # gateway.hqkeys: headquarters' root key or the file with it
 
 
+class StandbyTable(MqttTable):
+    """The shop's other box, and the broker in the shop over which the two agree who serves."""
+
+    other: Id
+    other_url: str | None = None  # where screens, tablets and tills find it
+    secret_file: Path  # the same text in both boxes
+    preferred: bool = _SWITCH  # serves first when both start
+
+    @field_validator("secret_file")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return _absolute(path)
+
+
 class SourceTable(_Table):
     """A device path; see ARCHITECTURE.md, "Device paths". `receiver` names the one radio or reader behind it."""
 
@@ -182,12 +196,18 @@ class Config(_Table):
     gateway: GatewayTable
     http: HttpTable = HttpTable()
     mqtt: UplinkTable | None = None
+    standby: StandbyTable | None = None
     source: tuple[SourceTable, ...] = ()
     receiver: tuple[ReceiverTable, ...] = ()
     screen: tuple[ScreenTable, ...] = ()
     anchor: tuple[AnchorTable, ...] = ()
     presence: PresenceTable = PresenceTable()
     nfc: NfcTable = NfcTable()
+
+    @property
+    def anchors(self) -> dict[Token, str]:
+        """The id of each by what it shows."""
+        return {anchor.token: anchor.id for anchor in self.anchor}
 
     @model_validator(mode="after")
     def _names_meet(self) -> "Config":
@@ -200,6 +220,8 @@ class Config(_Table):
                 if one in ids[:index]:
                     raise _Misnamed((table, index, "id"), f"an id of its own; {one!r} stands twice")
         _each_beacon_once(self.anchor)
+        if self.standby is not None and self.standby.other == self.gateway.id:
+            raise _Misnamed(("standby", "other"), "the id of the shop's other box, not this one's")
         screens = {screen.id for screen in self.screen}
         for index, receiver in enumerate(self.receiver):
             if receiver.screen is not None and receiver.screen not in screens:

@@ -88,6 +88,7 @@ NOT_PERSONAL = {
     "catalogue_part": "headquarters' next catalogue, the same for everybody",
     "content": "pictures and words that screens show between offers, and the shop's look, the same for everybody",
     "content_part": "headquarters' next bundle of them, the same for everybody",
+    "copy": "names of decisions and redemptions that the shop's other box is to be told",
     "snapshot_chunk": "hashes of the chunks of headquarters' next snapshot of members",
     "offer_count": "how often an offer was given out in a quarter of an hour, to whomever",
     "stock": "how much of each article the shop has",

@@ -111,7 +111,7 @@ class Flow:
         self.checkout, self.till_desk, self.baskets = open_counter(lent, *desk, self._visits)
         self.staffing = Staffing(lent, store, self.advice, self.recognition, self.till_desk, lambda: self.stale)
         self._holders |= {"till_pages": self.till_desk, "baskets": self.baskets, "staff": self.staffing}
-        wipes = self._forget, self._forget_all, self._binding.drop, self.selfservice.erased
+        wipes = self._forget, self.forget_all, self._binding.drop, self.selfservice.erased
         own = store, self.recognition, clock, health, self._commit, self._begin_always
         self._forgetting = Forgetting(*own, *wipes)
         self.orders = self._take_orders(beside)
@@ -367,7 +367,7 @@ class Flow:
         } | {place: holder.forget(member_id) for place, holder in self._holders.items()}
         return {place: count for place, count in places.items() if count}
 
-    def _forget_all(self) -> None:
+    def forget_all(self) -> None:
         """Wipe everybody from every surface."""
         for member_id in self.present():
             self._forget(member_id)
@@ -383,7 +383,7 @@ class Flow:
 
     def _wiped(self) -> None:
         """No profile is in the file any more: nor is any elsewhere."""
-        self._forget_all()
+        self.forget_all()
         self._forgetting.wiped()
         self._begin(self.staffing.load(), always=True)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError
 from gateway.lasting import sync_folder
+from sync.pair_messages import MIN_SECRET
 
 ROOT = "site.key"
 NEXT = "site.key.next"  # while the root is changed
@@ -202,3 +203,14 @@ def _create(path: Path, size: int) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"{path.parent}: cannot be written ({error.strerror}); expected a data folder") from error
+
+
+def pair_secret(path: Path) -> str:
+    """What the shop's two boxes share. Raises ConfigError."""
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read; expected the secret of the shop's two boxes") from error
+    if len(found) < MIN_SECRET:
+        raise ConfigError(f"{path}: expected at least {MIN_SECRET} characters (openssl rand -hex 32)")
+    return found

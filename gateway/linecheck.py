@@ -4,6 +4,7 @@ own, so that nobody is thrown out.
 
 import asyncio
 import random
+from dataclasses import replace
 
 from gateway import config as local
 from gateway import doors, lines
@@ -11,7 +12,7 @@ from gateway.clock import world_ms
 from gateway.errors import ConfigError, UnavailableError
 from gateway.finding import Finding, moment
 from gateway.origins import origins
-from sync import tlsfiles, topics
+from sync import pair, tlsfiles, topics
 from sync.link import Transport
 from sync.standing import PART
 from sync.topics import Topics
@@ -19,10 +20,13 @@ from sync.topics import Topics
 WHAT = "Headquarters"
 SPARE = "The broker of this file"
 SERVICE = "The service's line"
+SHOPS = "The shop's broker"
+OTHER = "The other box"
 # A broker that says nothing to MQTT 5 is asked in 3.1.1 after 15 s (sync.connection).
 LOOK_S = 25.0
 
 _STEP = "Check address, network and firewall. The shop works without; events wait on the disk."
+_SHOPS_STEP = "Check [standby], network and broker. Without it neither of the shop's two boxes serves."
 _SPARE_STEP = (
     "This box falls back to it where the other one is silent for ten minutes; correct [mqtt], or take it for lost."
 )
@@ -30,7 +34,21 @@ _SPARE_STEP = (
 
 async def line(config: local.Config) -> list[Finding]:
     """The broker that counts, beside it the one that the file names where headquarters moved the line, and what the
-    service that runs here says of its own line."""
+    service that runs here says of its own line; then the same of the line to the shop's other box, if there is one."""
+    return [*await _to_hq(config), *await _to_other(config)]
+
+
+async def _to_other(config: local.Config) -> list[Finding]:
+    if config.standby is None:
+        return []
+    who = config.gateway
+    topic = Topics(who.tenant, who.store, who.id).pair
+    found = await _look(SHOPS, config, config.standby, topic=topic)
+    found = replace(found, step=_SHOPS_STEP) if found.state == "wrong" else found
+    return [found, *await _told(config, pair.PART, OTHER)]
+
+
+async def _to_hq(config: local.Config) -> list[Finding]:
     if config.mqtt is None:
         return [Finding(WHAT, "missing", "no [mqtt] table", "Add the broker's address to work with HQ.")]
     found = origins(config)
@@ -43,11 +61,11 @@ async def line(config: local.Config) -> list[Finding]:
     return [moved, own, *await _told(config)]
 
 
-async def _told(config: local.Config) -> list[Finding]:
+async def _told(config: local.Config, part: str = PART, what: str = SERVICE) -> list[Finding]:
     return [
-        Finding(SERVICE, "missing", f"{one.detail} (since {moment(one.since_ms)})", one.action)
+        Finding(what, "missing", f"{one.detail} (since {moment(one.since_ms)})", one.action)
         for one in await doors.troubles(config.http.host, config.http.port)
-        if one.part == PART
+        if one.part == part
     ]
 
 
@@ -55,7 +73,9 @@ def _where(mqtt: local.MqttTable) -> tuple[str, int, str]:
     return mqtt.host, mqtt.port, mqtt.protocol
 
 
-async def _look(what: str, config: local.Config, mqtt: local.MqttTable, named: str = "") -> Finding:
+async def _look(
+    what: str, config: local.Config, mqtt: local.MqttTable, named: str = "", topic: str | None = None
+) -> Finding:
     who, where = config.gateway, f"{mqtt.host}:{mqtt.port}{named}"
     place, name = Topics(who.tenant, who.store, who.id), f"store-gateway-doctor_{who.tenant}_{who.store}_{who.id}"
     try:
@@ -65,7 +85,7 @@ async def _look(what: str, config: local.Config, mqtt: local.MqttTable, named: s
     try:
         async with asyncio.timeout(LOOK_S):
             await transport.connect()
-            await transport.subscribe([place.down(topics.HEAD)])
+            await transport.subscribe([topic or place.down(topics.HEAD)])
     except TimeoutError:
         return Finding(what, "wrong", f"{where}: the broker does not answer", _STEP)
     except UnavailableError as error:

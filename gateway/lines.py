@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivers.ears import Ears
-from gateway import hqkeys
-from gateway.clock import InstantClock, ShopClock, world_ms
-from gateway.config import Config, MqttTable, SourceTable, UplinkTable
+from gateway import hqkeys, keys
+from gateway.clock import InstantClock, ShopClock, uptime_ms, world_ms
+from gateway.config import Config, MqttTable, SourceTable, StandbyTable, UplinkTable
 from gateway.core.fob import Live
 from gateway.core.redemption import Times
+from gateway.core.seat import Seat
 from gateway.errors import ConfigError
 from gateway.flow import Flow
 from gateway.health import Health
@@ -17,6 +18,8 @@ from gateway.snapshots import Snapshots
 from gateway.store import Store
 from sync import snapshot_messages
 from sync.link import Address, Transport
+from sync.pair import PairLine
+from sync.pair_messages import Pair
 from sync.scanners import RemoteSource
 from sync.topics import Topics
 from sync.verifying import Moment, Trust, Verifier
@@ -81,6 +84,19 @@ def transport(config: Config, local: Config, rng: random.Random) -> Transport:
     assert mqtt is not None  # who works alone asks for no line
     spare = None if named is None or address(named) == address(mqtt) else address(named)
     return Transport(address(mqtt), f"store-gateway-{who.tenant}-{who.store}-{who.id}", rng, spare=spare)
+
+
+def pair_line(
+    config: Config, table: StandbyTable, store: Store, clock: ShopClock, health: Health, rng: random.Random
+) -> PairLine:
+    """The line to the shop's other box. Raises ConfigError."""
+    who = config.gateway
+    pair = Pair(keys.pair_secret(table.secret_file), Topics(who.tenant, who.store, who.id).pair)
+    transport = Transport(address(table), f"store-gateway-pair-{who.tenant}-{who.store}-{who.id}", rng)
+    seat = Seat(who.id, rng.randbytes(8).hex(), preferred=table.preferred)
+    line = PairLine(who.id, table.other, pair, transport, store, seat, uptime_ms, clock, health, rng)
+    store.keep_copies(line.copied)
+    return line
 
 
 def verifier(mqtt: UplinkTable, store: Store, times: Callable[[], Times], clock: ShopClock | InstantClock) -> Verifier:

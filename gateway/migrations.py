@@ -15,7 +15,9 @@ log = logging.getLogger("gateway")
 
 # The statements that undo a migration, by its name, so that the release before can go on with the file after an update
 # that failed (gateway.waysback): what the new release kept in new tables and columns may go, all else has to stay.
-WAYS_BACK: dict[str, tuple[str, ...]] = {}
+WAYS_BACK: dict[str, tuple[str, ...]] = {
+    "copies": ("DROP TABLE copy", "DELETE FROM meta WHERE key = 'copies'"),
+}
 
 
 @gateway()
@@ -261,6 +263,16 @@ def snapshots(db: Database) -> None:
     db.execute(
         "CREATE TABLE snapshot_chunk (number INTEGER PRIMARY KEY, revision INTEGER NOT NULL, sha256 BLOB NOT NULL)"
     )
+
+
+@gateway()
+def copies(db: Database) -> None:
+    """What the shop's other box is to be told, by name; its number is never given twice under the table's own name."""
+    for statement in (
+        "CREATE TABLE copy (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, names TEXT NOT NULL)",
+        "INSERT INTO meta VALUES ('copies', lower(hex(randomblob(16))))",
+    ):
+        db.execute(statement)
 
 
 def migrate(db: Database) -> None:

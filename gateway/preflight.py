@@ -58,6 +58,12 @@ def problems(config: Config) -> list[tuple[Loc, str]]:
             hqkeys.root_of(config.mqtt.hq_root)
         except ConfigError as error:
             found.append((("mqtt", "hq_root"), str(error)))
+    if config.standby is not None:
+        found += _missing(config.standby, "standby")
+        try:
+            keys.pair_secret(config.standby.secret_file)
+        except ConfigError as error:
+            found.append((("standby", "secret_file"), str(error)))
     for key in ("https_cert", "https_key"):
         file = getattr(config.http, key)
         if file is not None and not file.is_file():
@@ -79,12 +85,12 @@ def missing_files(mqtt: MqttTable, path: Path) -> list[str]:
     return [local.located(path, at, problem) for at, problem in _missing(mqtt)]
 
 
-def _missing(mqtt: MqttTable) -> list[tuple[Loc, str]]:
+def _missing(mqtt: MqttTable, table: str = "mqtt") -> list[tuple[Loc, str]]:
     found: list[tuple[Loc, str]] = []
     for key in ("password_file", "ca_file", "cert_file", "key_file"):
         file = getattr(mqtt, key)
         if file is not None and not file.is_file():
-            found.append((("mqtt", key), f"expected a file, found none at {file}"))
+            found.append(((table, key), f"expected a file, found none at {file}"))
     return found
 
 

@@ -16,6 +16,7 @@ from gateway.core.model import (
     Credential,
     Decision,
     Event,
+    Guard,
     Member,
     Purpose,
     ShopConfig,
@@ -24,6 +25,7 @@ from gateway.core.offers import Person
 from gateway.core.points import Balance
 from gateway.core.receipt import Receipt, receipt_of
 from gateway.core.recorded import Inputs
+from gateway.core.redemption import Step, Times
 from gateway.core.sensitive import categories, is_sensitive
 from gateway.core.spans import DAY_MS
 from gateway.core.trial import Fault, Report, State, Steered, parts_of, reasons_of
@@ -35,6 +37,7 @@ from gateway.tables.baskets import Baskets
 from gateway.tables.commands import CommandRows
 from gateway.tables.consents import SYNCHRONISED, ConsentLog
 from gateway.tables.content import ContentRows
+from gateway.tables.copies import Copies
 from gateway.tables.datakeys import DataKeys
 from gateway.tables.devices import DeviceRows
 from gateway.tables.erasures import Erasures
@@ -89,6 +92,7 @@ class Tx(
     TrialRows,
     SnapshotRows,
     MendedRow,
+    Copies,
 ):
     """One transaction's view of the shop: all tables, and what needs several of them."""
 
@@ -108,15 +112,35 @@ class Tx(
         """Store a decision, and count what it showed where the whole shop shares it."""
         super().record(decision, inputs)
         if decision.offer_id is not None:
+            self.note_copy("decision", decision.decision_id)
             self.count_given(decision.offer_id, "shown", decision.at_ms)
 
     def note_contact(self, member_id: str, decision_id: str, contact: Contact) -> bool:
         """The same of an answer, and of what was met beyond a screen. Redemptions are counted at the till: there they
         may be nobody's."""
         news = super().note_contact(member_id, decision_id, contact)
+        if news:
+            self.note_copy("contact", decision_id, contact.offer_id, contact.what)
         if news and contact.what in ("shown", "accepted"):
             self.count_given(contact.offer_id, contact.what, contact.at_ms)
         return news
+
+    def admit(self, member_id: str, guard: Guard) -> bool:
+        """The same; one that counted here counts at the shop's other box no more."""
+        news = super().admit(member_id, guard)
+        if news:
+            self.note_copy("tap", guard.key.hex())
+        return news
+
+    def save_redemption(self, step: Step, times: Times) -> None:
+        """The same, and the shop's other box is told."""
+        super().save_redemption(step, times)
+        self.note_copy("redemption", step.redemption.redemption_id)
+
+    def keep_answer(self, till: str, key: str, digest: bytes, answer: str, now_ms: int) -> None:
+        """The same, and the shop's other box is told."""
+        super().keep_answer(till, key, digest, answer, now_ms)
+        self.note_copy("answer", till, key)
 
     def tell(self, event: Event) -> None:
         """Append an event about a member, unless an erasure came first."""

@@ -143,6 +143,7 @@ NO_PERIOD = {
     "learning_tally": "no member's; fades by its own half-life, and goes with its offer",
     "redemption_entry": "goes with the redemption that it is a step of",
     "outbox": "until headquarters confirms it, or it is too much or too old (gateway.backlog); what is vital stays",
+    "copy": "what the shop's other box is to be told, by name; until it has it, and bounded in number (tables.copies)",
     "_sqlite_migrations": "which migrations ran",
     "sqlite_sequence": "SQLite's own counters",
 }

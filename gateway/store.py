@@ -11,7 +11,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -24,7 +24,7 @@ from gateway.core.changes import OutboxRow
 from gateway.core.model import Event
 from gateway.core.streams import TERMS, Stream
 from gateway.dbfile import ASIDE, drop_file, means_damage, open_file
-from gateway.errors import StoreError
+from gateway.errors import StoreError, UnavailableError
 from gateway.ledgerfile import Ledger
 from gateway.records import Tx
 
@@ -123,6 +123,7 @@ class Store:
         self.is_in_pieces = self._tx.is_in_pieces
         self.epoch = str(self._tx.meta("epoch"))
         self.floor = self._tx.floor()  # as the installer left it before this start
+        self._copied: Callable[[], Awaitable[None]] | None = None
         self._owes_purge = False
         self._ballast = Ballast(path.with_suffix(".ballast"))
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()  # bounded by MAX_QUEUE in `_submit`
@@ -136,6 +137,18 @@ class Store:
         `vital` work (acknowledgements, withdrawals, what the line to HQ needs) goes on while the disk is full.
         """
         return await self._submit(work, within_ms, vital=vital)
+
+    def keep_copies(self, copied: Callable[[], Awaitable[None]]) -> None:
+        """Keep in mind what the shop's other box is to know; `copied` returns once that is on its way."""
+        self._tx.keeps_copies, self._copied = True, copied
+
+    async def copied(self) -> None:
+        """The shop's other box can know all that is committed so far. Raises StoreError where it may not."""
+        try:
+            if self._copied is not None:
+                await self._copied()
+        except UnavailableError as error:
+            raise StoreError(str(error)) from error
 
     async def purge(self) -> bool:
         """Nothing that was deleted is left in the write-ahead log. False = somebody reads it, try again."""

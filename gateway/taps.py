@@ -140,10 +140,12 @@ class Taps:
         shop = self._shop()
         greets = arrival is not None and self._advice.greets(arrival.change.member_id)
         facts = self._visits.facts(tap.member_id) if tap.member_id is not None else {}
+
+        def decide(tx: Tx) -> _Made:
+            return self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms, greets, facts)
+
         try:
-            made = await self._commit(
-                lambda tx: self._decide(tx, tap, receiver, arrival, screen, shop.dialogue_ms, greets, facts)
-            )
+            made = await self._commit(decide, copied=True)
         except StoreError:
             if arrival is not None:
                 self._visits.taken_back(arrival)

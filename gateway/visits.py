@@ -156,7 +156,7 @@ class Visits:
         if not screens:
             return
         made = await self._commit(
-            lambda tx: self._decisions.appear(tx, member_id, now_ms, zone, screens, company, look)
+            lambda tx: self._decisions.appear(tx, member_id, now_ms, zone, screens, company, look), copied=True
         )
         if self._open.get(member_id, ("", ""))[0] != visit_id or self._presence.zone_of(member_id) != zone:
             return  # withdrew or walked on while the disk wrote

@@ -27,7 +27,9 @@ DISK_HELP = "Free space on the data disk or replace the card."
 class Commit(Protocol):
     """`Works.commit`, as the parts are given it."""
 
-    def __call__(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> Awaitable[T]: ...
+    def __call__(
+        self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False, copied: bool = False
+    ) -> Awaitable[T]: ...
 
 
 class Works:
@@ -55,8 +57,11 @@ class Works:
         """The same for what may not be dropped."""
         self.begin(work, always=True)
 
-    async def commit(self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False) -> T:
-        """The value of `work` after its commit. Raises StoreError, and health says so."""
+    async def commit(
+        self, work: Callable[[Tx], T], within_ms: int = 0, *, vital: bool = False, copied: bool = False
+    ) -> T:
+        """The value of `work` after its commit. Raises StoreError, and health says so. `copied`: not before the shop's
+        other box can know of it, if there is one; for what may be shown once."""
 
         def counting(tx: Tx) -> tuple[T, Counter[str]]:
             return work(tx), tx.take_counts()
@@ -70,6 +75,8 @@ class Works:
         for name, count in counts.items():
             self._health.count(name, count)
         self._wake()
+        if copied:
+            await self._store.copied()
         return value
 
     async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:

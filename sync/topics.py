@@ -38,6 +38,9 @@ EAR_UP: Literal["ear-up"] = "ear-up"
 EAR_DOWN: Literal["ear-down"] = "ear-down"
 EAR_STATE: Literal["ear-state"] = "ear-state"  # retained
 
+# Between the two boxes of a shop, `rg/1/{tenant}/{store}/pair`: one topic, so that the broker has one order of all.
+PAIR = "pair"
+
 ALL_UP = "rg/1/+/+/+/up/+"  # HQ listens to every gateway; a gateway uses exact topics only
 ALL_EVENTS = f"rg/1/+/+/+/up/{EVENTS}"
 SHARED = "$share/"  # MQTT 5, 4.8.2: each message goes to one of those who share
@@ -77,6 +80,11 @@ class Topics:
     def ear(self, way: Literal["ear-up", "ear-down", "ear-state"], scanner: str) -> str:
         """A topic between this gateway and one of its scanners, whose id follows the same rule."""
         return f"rg/1/{self.tenant}/{self.store}/{self.gateway}/{way}/{scanner}"
+
+    @property
+    def pair(self) -> str:
+        """The topic that this gateway shares with the shop's other one."""
+        return f"rg/1/{self.tenant}/{self.store}/{PAIR}"
 
 
 def parse(topic: str) -> tuple[Topics, Way, str]:

@@ -2,7 +2,7 @@
 
 import time
 
-from gateway.clock import STEP_MS, InstantClock, ShopClock, running_s
+from gateway.clock import STEP_MS, InstantClock, ShopClock, running_s, uptime_ms
 
 
 def test_the_shop_clock_starts_at_the_systems_time() -> None:
@@ -42,3 +42,9 @@ def test_the_process_runs_for_less_long_than_the_machine() -> None:
     after = running_s()
     assert before is not None and after is not None
     assert 0 < before <= after and before < machine
+
+
+def test_the_machines_own_time_only_grows(monkeypatch) -> None:
+    before_ms = uptime_ms()
+    monkeypatch.setattr(time, "time_ns", lambda: 0)  # whoever sets the clock does not set this one
+    assert uptime_ms() >= before_ms > 0

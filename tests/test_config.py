@@ -45,6 +45,16 @@ BROKEN = {
     "missing table": (GOOD.replace("[gateway]", "[gatewai]"), 1, "gateway: expected a value, but the key is missing"),
     "unknown key": (GOOD.replace('id = "gw1"', 'id = "gw1"\nspeed = 3'), 5, "gateway.speed: expected no such key here"),
     "wrong type": (GOOD.replace('host = "127.0.0.1"', "host = 7"), 8, "mqtt.host: expected string, found 7"),
+    "its own standby": (
+        GOOD + '[standby]\nhost = "b"\nother = "gw1"\nsecret_file = "/s"\n',
+        28,
+        "standby.other: expected the id of the shop's other box",
+    ),
+    "a secret somewhere": (
+        GOOD + '[standby]\nhost = "b"\nother = "gw2"\nsecret_file = "s"\n',
+        29,
+        "standby.secret_file: expected an absolute path",
+    ),
     "bad id": (GOOD.replace('"musterstadt"', '"Muster/stadt"'), 3, "gateway.store: expected 1-24 lower-case letters"),
     "bad port": (GOOD.replace("[mqtt]", "[mqtt]\nport = 70000"), 8, "mqtt.port: expected less than or equal to 65535"),
     "bad scheme": (

@@ -112,6 +112,17 @@ def test_what_comes_back_is_spent_no_more(ledger: Ledger) -> None:
     assert left(ledger) == 950
 
 
+def test_the_shops_other_box_may_end_what_one_began(ledger: Ledger) -> None:
+    tell(ledger, event(1, "reserved", lease_id="l-1"))
+    beside = Topics(*HERE[:2], "gw-2")
+    assert tell(ledger, event(1, "committed", step=2, lease_id="l-1"), where=beside, epoch="2e" * 16) == ()
+    assert (
+        tell(ledger, event(2, "committed", step=2, lease_id="l-1")) == ()
+    )  # the first one did it too, and nobody heard
+    kinds = [(row["kind"], row["gateway"]) for row in ledger.redemption_entries("r-1")]
+    assert kinds == [("reserved", "gw-1"), ("committed", "gw-2")]
+
+
 def test_what_is_odd_is_counted_and_nothing_of_another_gateway_changes(ledger: Ledger) -> None:
     assert tell(ledger, event(1, "committed", coupon="k/1")) == ()
     assert tell(ledger, event(1, "committed", redemption_id="r-2", coupon="k/1"), where=OTHER) == ("double",)

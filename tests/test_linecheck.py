@@ -13,7 +13,7 @@ from gateway import lines
 from gateway.config import Config, load
 from gateway.core.trial import Steered
 from gateway.dbfile import DATABASE, open_file
-from gateway.linecheck import SERVICE, SPARE, WHAT, line
+from gateway.linecheck import SERVICE, SHOPS, SPARE, WHAT, line
 from sync import tlsfiles
 from sync.link import Transport
 from tests.rigs.authority import Authority
@@ -144,3 +144,13 @@ async def test_what_the_running_service_says_of_its_line_stands_beside_it(tmp_pa
         _, found = await line(ours)
     assert (found.what, found.found) == (SERVICE, "hq hurts (since 1970-01-01 00:00 UTC)")
     assert [one.what for one in await line(ours)] == [WHAT]
+
+
+async def test_the_broker_between_two_boxes_is_looked_at_as_well(tmp_path: Path) -> None:
+    with Broker() as broker:
+        table = f'[standby]\nhost = "127.0.0.1"\nport = {broker.port}\nother = "o"\nsecret_file = "/s"\n'
+        ours = config(tmp_path, broker.port, table=table)
+        assert [(one.what, one.state) for one in await line(ours)] == [(WHAT, "ok"), (SHOPS, "ok")]
+    found = (await line(ours))[-1]
+    assert (found.what, found.state) == (SHOPS, "wrong")
+    assert "neither of the shop's two boxes serves" in found.step

@@ -36,9 +36,10 @@ RELEASED = [
     "outbox_numbers",
     "trials",
     "snapshots",
+    "copies",
 ]
 # From here on each has its way back, by which the release before goes on with the file.
-FIRST_WITH_A_WAY = len(RELEASED)
+FIRST_WITH_A_WAY = RELEASED.index("copies")
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_what_waited_before_there_were_streams_finds_its_own(db: Database) -> No
     migrate(db)
     found = db.execute("SELECT type, stream FROM outbox ORDER BY seq").fetchall()
     assert found == [(kind, stream_of(kind).number) for kind in kinds]
-    kept = dict(db.execute("SELECT key, value FROM meta").fetchall())
+    kept = dict(db.execute("SELECT key, value FROM meta WHERE key LIKE 'acked%' OR key LIKE 'last%'").fetchall())
     assert kept == {f"acked_seq.{stream}": "7" for stream in Stream} | {"last_number": str(7 + len(kinds))}
 
 
@@ -91,7 +92,7 @@ def lacking(names: list[str], ways: dict[str, tuple[str, ...]]) -> list[str]:
 def test_every_migration_from_now_on_has_its_way_back(db: Database) -> None:
     migrate(db)
     assert lacking([migration.name for migration in gateway.applied(db)], migrations.WAYS_BACK) == []
-    assert lacking([*RELEASED, "of_2030"], {}) == ["of_2030"]
+    assert lacking([*RELEASED, "of_2030"], migrations.WAYS_BACK) == ["of_2030"]
 
 
 def test_every_way_back_leads_to_the_tables_that_were() -> None:

@@ -56,6 +56,21 @@ def test_a_file_that_is_named_and_not_there_is_told_with_its_key(tmp_path: Path)
     check(load(path), path)
 
 
+def test_the_secret_of_two_boxes_is_told_with_its_line(tmp_path: Path) -> None:
+    path, secret = tmp_path / "gateway.toml", tmp_path / "pair.secret"
+    path.write_text(f'{TABLES}[standby]\nhost = "h"\nother = "o"\nsecret_file = "{secret}"\n')
+    with pytest.raises(ConfigError, match=r"gateway.toml:9: standby.secret_file: .*cannot be read"):
+        check(load(path), path)
+    secret.write_text("too short\n")
+    with pytest.raises(ConfigError, match=r"standby.secret_file: .*at least 32 characters"):
+        check(load(path), path)
+    secret.write_text("0" * 64)
+    check(load(path), path)
+    path.write_text(path.read_text() + f'cert_file = "{tmp_path}/none.pem"\n')
+    with pytest.raises(ConfigError, match=r"standby.cert_file: expected a file"):
+        check(load(path), path)
+
+
 def test_a_root_key_of_headquarters_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
     path, root = tmp_path / "gateway.toml", tmp_path / "hq.root"
     path.write_text(f'{TABLES}[mqtt]\nhost = "h"\nhq_root = "{root}"\n')

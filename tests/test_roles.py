@@ -43,6 +43,7 @@ GET /notice
 GET /notice.svg
 GET /join.svg
 GET /healthz
+GET /api/v1/serving
 GET /pair.svg
 POST /api/v1/pairing
 GET /api/v1/pairing

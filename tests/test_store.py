@@ -261,6 +261,7 @@ def test_migrations_run_once_and_only_grow() -> None:
         "outbox_numbers",
         "trials",
         "snapshots",
+        "copies",
     ]
     assert [migration.name for migration in gateway.applied(db)] == names
     assert "{names}" in NEWER

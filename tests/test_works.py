@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway import works as module
-from gateway.errors import StoreError
+from gateway.errors import StoreError, UnavailableError
 from gateway.health import Health
 from gateway.store import Store
 from gateway.works import Works
@@ -98,3 +98,23 @@ async def test_what_was_asked_for_is_done_though_nobody_waits(bench: Bench) -> N
     gate.set()
     await asyncio.gather(*bench.works._asked)
     assert done == [1]
+
+
+async def test_what_may_be_shown_once_waits_for_the_copy(bench: Bench) -> None:
+    asked: list[str | None] = []
+    gone = False
+
+    async def copied() -> None:
+        asked.append(await bench.store.run(lambda tx: tx.meta("a")))
+        if gone:
+            raise UnavailableError("the shop's other box serves now")
+
+    bench.store.keep_copies(copied)
+    await bench.works.commit(lambda tx: tx.put_meta("a", "1"), copied=True)
+    assert asked == ["1"]
+    await bench.works.commit(lambda tx: tx.put_meta("a", "2"))
+    assert asked == ["1"]
+    gone = True
+    with pytest.raises(StoreError, match="other box"):
+        await bench.works.commit(lambda tx: tx.put_meta("a", "3"), copied=True)
+    assert await bench.store.run(lambda tx: tx.meta("a")) == "3"

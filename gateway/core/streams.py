@@ -67,7 +67,7 @@ TYPES = {
         *("points.changed", "profiles.wiped", "redemption.committed", "redemption.released", "redemption.reserved"),
         *("redemption.reversed", "tills.restored"),
         *("config.kept", "config.undone", "settings.kept", "settings.refused", "settings.tried"),
-        *("settings.unchanged", "settings.undone", "snapshot.refused", "snapshot.switched"),
+        *("settings.unchanged", "settings.undone", "snapshot.refused", "snapshot.switched", "standby.serves"),
         *("update.done", "update.failed"),
     ),
     Stream.BUSINESS: (

@@ -29,19 +29,19 @@ class Network:
 
     def __init__(self, ends: ExitStack) -> None:
         """Raises OSError or CalledProcessError where such a thing can't be made."""
-        self._shop, self._screen = _namespace(ends), _namespace(ends)
-        _ip(self._shop, "link add name switch type bridge")
-        _ip(self._shop, f"link add name port master switch type veth peer name cable netns {self._screen}")
-        for namespace, name, address in ((self._shop, "switch", SHOP), (self._screen, "cable", SCREEN)):
-            _ip(namespace, f"address add {address}/24 dev {name}")
-            _ip(namespace, f"link set {name} up")
+        self._shop, self._screen = namespace(ends), namespace(ends)
+        ip(self._shop, "link add name switch type bridge")
+        ip(self._shop, f"link add name port master switch type veth peer name cable netns {self._screen}")
+        for there, name, address in ((self._shop, "switch", SHOP), (self._screen, "cable", SCREEN)):
+            ip(there, f"address add {address}/24 dev {name}")
+            ip(there, f"link set {name} up")
         self.heal("port")
 
     def cut(self, where: Cut) -> None:
-        _ip(self._shop, f"link set {where} down")
+        ip(self._shop, f"link set {where} down")
 
     def heal(self, where: Cut) -> None:
-        _ip(self._shop, f"link set {where} up")
+        ip(self._shop, f"link set {where} up")
 
     def lose(self, share: float) -> None:
         """From now on this share of all packets is lost, in either direction; skips where none can be."""
@@ -69,12 +69,12 @@ class Network:
     def at_the_screen(self, program: str, folder: Path) -> Path:
         """A script in `folder` that runs this program in the screen's namespace."""
         script = folder / "at-the-screen"
-        script.write_text(f'#!/bin/sh\nexec {shlex.join(_inside(self._screen))} {shlex.quote(program)} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(inside(self._screen))} {shlex.quote(program)} "$@"\n')
         script.chmod(0o700)
         return script
 
 
-def _namespace(ends: ExitStack) -> int:
+def namespace(ends: ExitStack) -> int:
     """The pid of a process in a network namespace of its own, with loopback; it ends with its standard input."""
     waiting = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec cat"]
     process = subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -85,16 +85,16 @@ def _namespace(ends: ExitStack) -> int:
     return process.pid
 
 
-def _inside(namespace: int) -> list[str]:
+def inside(namespace: int) -> list[str]:
     return ["nsenter", f"--net=/proc/{namespace}/ns/net", "--"]
 
 
-def _ip(namespace: int, words: str) -> None:
+def ip(namespace: int, words: str) -> None:
     _run(namespace, f"ip {words}")
 
 
 def _run(namespace: int, words: str) -> None:
-    subprocess.run([*_inside(namespace), *words.split()], check=True, capture_output=True, text=True, timeout=LIMIT_S)
+    subprocess.run([*inside(namespace), *words.split()], check=True, capture_output=True, text=True, timeout=LIMIT_S)
 
 
 @contextmanager

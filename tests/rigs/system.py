@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -34,10 +34,18 @@ def wait_for(look: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any
 
 
 class Process:
-    """`python -m gateway ...` with its own log; killed by its pid at the end."""
+    """`python -m gateway ...` with its own log; killed by its pid at the end. `inside`: a command that becomes
+    this elsewhere."""
 
-    def __init__(self, arguments: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        inside: Sequence[str] = (),
+    ) -> None:
         self.log = log
+        self._inside = inside
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,7 +53,7 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", *self._arguments],
+                [*self._inside, sys.executable, "-m", "gateway", *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
