@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,12 @@ def knows(shop: Shop, token: Token = MIA_FOB) -> str | None:
 
 
 def in_files(folder: Path, text: bytes) -> list[str]:
-    return [path.name for path in folder.iterdir() if text in path.read_bytes()]
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # the writer's draft of gateway.run takes its place after the commit is told
+            if text in path.read_bytes():
+                found.append(path.name)
+    return found
 
 
 # --- the stream --------------------------------------------------------------------------------------------------
