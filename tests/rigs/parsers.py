@@ -259,7 +259,11 @@ ELSEWHERE: dict[str, Sequence[str]] = {
         "drivers.tags:judge",
         "drivers.vas:decrypt",
     ),
-    "written by this box alone, sealed or beside its key": ("gateway.core.recorded:load", "gateway.ledgerfile:read"),
+    "written by this box alone, sealed or beside its key": (
+        "gateway.core.recorded:load",
+        "gateway.keycopy:read",
+        "gateway.ledgerfile:read",
+    ),
     "files and folders that an operator names, each of whose lines or bodies is read by one of the table": (
         "drivers.replay:read",
         "gateway.calibrate:from_csv",
