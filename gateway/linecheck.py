@@ -92,8 +92,7 @@ async def _look(
         return Finding(what, "wrong", f"{where}: {error}", error.step or _STEP)
     finally:
         await transport.close()
-    account = f" as {mqtt.username}" if mqtt.username is not None else ""
     under = ", under TLS" if mqtt.ca_file is not None or mqtt.cert_file is not None else ""
-    told = f"the broker at {where} lets this box in{account} (MQTT {transport.protocol}{under})"
+    told = f"the broker at {where} lets this box in (MQTT {transport.protocol}{under})"
     ending = tlsfiles.remark(transport.certificate_ends_ms, world_ms())
     return Finding(what, "ok", told) if ending is None else Finding(what, "missing", f"{told}; {ending[0]}", ending[1])

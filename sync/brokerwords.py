@@ -103,14 +103,14 @@ def code_words(code: int, name: str) -> str:
     return _CODES.get(code, name)
 
 
-def not_let_in(code: int, name: str, account: str | None) -> Said:
-    """The broker's no to a CONNECT; `account`: the user name that we gave, None = none."""
+def not_let_in(code: int, name: str, has_account: bool) -> Said:
+    """The broker's no to a CONNECT; `has_account`: we gave a user name. It is not repeated: these words travel."""
     what = "the broker refuses the connection: "
     if code not in _NOT_LET_IN:
         return Said(what + code_words(code, name), _STEPS.get(code, ""))
-    if account is None:
+    if not has_account:
         return Said(f"{what}it asks for an account, and this box names none", _ACCOUNT)
-    return Said(f"{what}it does not let the account {account} in with this password", _ACCOUNT)
+    return Said(f"{what}it does not let this box's account in with its password", _ACCOUNT)
 
 
 def refused(what: Literal["a subscription", "a message"], code: int, name: str) -> Said:

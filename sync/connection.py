@@ -170,7 +170,7 @@ class Connection:
                 raise RetainRefusedError
             if code.is_failure:
                 raise brokerwords.error_of(
-                    code.value, brokerwords.not_let_in(code.value, code.getName(), self._address.username)
+                    code.value, brokerwords.not_let_in(code.value, code.getName(), self._address.username is not None)
                 )
             connected = True
         except TimeoutError as error:

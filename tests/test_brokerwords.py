@@ -21,11 +21,11 @@ def test_a_code_without_words_of_ours_has_its_name() -> None:
 
 def test_who_is_not_let_in_is_told_the_account_and_not_the_cable() -> None:
     for code in (0x86, 0x87):
-        said = brokerwords.not_let_in(code, "Not authorized", "gw-1")
-        assert "the account gw-1 in with this password" in said.words
+        said = brokerwords.not_let_in(code, "Not authorized", True)
+        assert "this box's account in with its password" in said.words
         assert "password_file" in said.step
-        assert "names none" in brokerwords.not_let_in(code, "Not authorized", None).words
-    busy = brokerwords.not_let_in(0x89, "Server busy", "gw-1")
+        assert "names none" in brokerwords.not_let_in(code, "Not authorized", False).words
+    busy = brokerwords.not_let_in(0x89, "Server busy", True)
     assert busy == ("the broker refuses the connection: it is busy", "")
 
 

@@ -22,7 +22,7 @@ SALVAGED = (
 META = (
     "boot", "store_id", "surely_ms", "agreed_ms", "floor_ms", "clock", "shop", "child_programme", "ledger_steps",
     "last_number", "outbox_numbers", "with_hq_ms", "with_hq_unsure", "wiped_ms",
-    "floor", "floor_revision", "hq_keys", "hq_head", "settings", "coupons", "staff",
+    "floor", "floor_revision", "hq_keys", "hq_head", "settings", "coupons", "staff", "standby_term",
 )  # fmt: skip
 _KINDS = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 _UNREADABLE = "\ufffd"
