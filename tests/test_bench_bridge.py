@@ -27,10 +27,13 @@ def test_a_kill_takes_what_was_not_saved() -> None:
 def test_what_is_saved_comes_to_the_other_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     give = bench_bridge._give
 
+    def saved() -> bool:
+        return any(b"bench/events" in path.read_bytes() for path in tmp_path.rglob("mosquitto.db"))
+
     async def until_some_are_saved(port: int, payloads: list[bytes]) -> float:
         """The broker saves when it gets round to it, and again as more comes."""
         took = await give(port, payloads)
-        while not any(b"bench/events" in path.read_bytes() for path in tmp_path.rglob("mosquitto.db")):
+        while not saved():
             await asyncio.sleep(0.5)
             took = await give(port, payloads)
         return took
