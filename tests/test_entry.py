@@ -15,6 +15,7 @@ class Finder:
     def find_spec(self, name, *_):
         if name.startswith("gateway."):
             signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background ignores it
 sys.meta_path.insert(0, Finder())
 sys.argv[1:] = ["hq", "fleet"]
 sys.exit(main())
