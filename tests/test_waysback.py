@@ -19,7 +19,7 @@ def newer(monkeypatch: pytest.MonkeyPatch, ways: dict[str, tuple[str, ...]] = WA
     monkeypatch.setattr(migrations, "WAYS_BACK", ways)
 
 
-WAYS = "SELECT key FROM meta WHERE key LIKE 'way_back.%' ORDER BY key"
+LEFT = "SELECT key FROM meta WHERE key LIKE 'way_back.%' ORDER BY key"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def db():
 
 
 def test_what_a_newer_release_committed_stays_but_for_its_own_tables(db: Database, monkeypatch, caplog) -> None:
-    before, ways = db.schema, db.execute(WAYS).fetchall()
+    before, ways = db.schema, db.execute(LEFT).fetchall()
     with monkeypatch.context() as next_year:
         newer(next_year)
         migrate(db)
@@ -43,7 +43,7 @@ def test_what_a_newer_release_committed_stays_but_for_its_own_tables(db: Databas
     assert db.schema == before
     assert db.execute("SELECT member_id, body FROM member").fetchall() == [("m-1", "sealed")]
     assert db.execute("SELECT seq FROM outbox").fetchall() == [(7,)]
-    assert db.execute(WAYS).fetchall() == ways, "this release's own"
+    assert db.execute(LEFT).fetchall() == ways, "this release's own"
     with monkeypatch.context() as next_year:  # the next try of the same update
         newer(next_year)
         migrate(db)
