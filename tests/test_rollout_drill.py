@@ -12,20 +12,10 @@ import pytest
 
 from sync.hq import staging
 from tests.rigs.broker import free_port
-from tests.rigs.system import Process, System, get, wait_for
+from tests.rigs.system import ONE_BAR, Process, System, get, wait_for
 
 pytestmark = pytest.mark.broker
 
-TABLES = """
-[[source]]
-path = "sim:1?members=0"
-[[receiver]]
-id = "bar"
-zone = "coffee"
-[[screen]]
-id = "bar"
-zone = "coffee"
-"""
 BAD_WINDOW_MS = 6_000
 GOOD_WINDOW_MS = 30_000  # headquarters is killed within it, and must be heard again before it ends
 BAD = {"receiver": [{"id": "door", "zone": "coffee"}], "source": [{"path": "nfc:/dev/none", "receiver": "door"}]}
@@ -60,7 +50,7 @@ def killed(system: System) -> None:
 
 @pytest.mark.timeout(300)
 def test_bad_settings_stop_at_ring_1_and_good_ones_reach_all_over_kills_of_headquarters(tmp_path: Path) -> None:
-    with System(tmp_path, TABLES, broker_kind="iotcore") as system:
+    with System(tmp_path, ONE_BAR, broker_kind="iotcore") as system:
         text = system.config.read_text().replace('"musterstadt"', '"neustadt"').replace(f'"{system.data}"', '"{data}"')
         config = tmp_path / "second.toml"
         text = text.replace(f"port = {system.http_port}", f"port = {free_port()}")

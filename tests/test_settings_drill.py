@@ -12,20 +12,10 @@ import pytest
 
 from drivers.people import population
 from tests.rigs.broker import free_port
-from tests.rigs.system import System, get, post, wait_for
+from tests.rigs.system import ONE_BAR, System, get, post, wait_for
 
 pytestmark = pytest.mark.broker
 
-TABLES = """
-[[source]]
-path = "sim:1?members=0"
-[[receiver]]
-id = "bar"
-zone = "coffee"
-[[screen]]
-id = "bar"
-zone = "coffee"
-"""
 WINDOW_MS = 6_000
 GATEWAY = "test/musterstadt/gw1"
 
@@ -44,7 +34,7 @@ eligible._compare = faulty
 
 def started(folder: Path) -> System:
     (folder / "sitecustomize.py").write_text(FAULTY)
-    system = System(folder, TABLES, environment={"PYTHONPATH": str(folder)}, broker_kind="iotcore")
+    system = System(folder, ONE_BAR, environment={"PYTHONPATH": str(folder)}, broker_kind="iotcore")
     system.config.write_text(system.config.read_text().replace("[http]", "broker_steered = true\n[http]"))
     return system
 

@@ -20,6 +20,17 @@ from sync.signing import Role
 from tests.rigs.broker import free_port
 
 WAIT_S = 100.0  # patience for a loaded machine, below the 120 s of a test; nothing normally takes more than two
+# A shop in which nobody walks, with one receiver and one screen.
+ONE_BAR = """
+[[source]]
+path = "sim:1?members=0"
+[[receiver]]
+id = "bar"
+zone = "coffee"
+[[screen]]
+id = "bar"
+zone = "coffee"
+"""
 
 
 def wait_for(look: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any:
