@@ -8,7 +8,7 @@ from bleak import BleakScanner
 
 from drivers import frames
 from gateway.bench_bluez import PlainBluez, data_properties
-from tests.rigs.bluez import until
+from tests.rigs.waiting import until
 
 ADDRESS = "C0:11:22:33:44:55"
 DATA = data_properties(frames.encode_eid(bytes(range(8)), -18))

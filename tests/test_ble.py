@@ -14,8 +14,9 @@ from drivers.ble import BleSource
 from gateway.config import SourceTable
 from gateway.core.model import Sighting
 from gateway.errors import ConfigError, UnavailableError
-from tests.rigs.bluez import FakeBluez, until
+from tests.rigs.bluez import FakeBluez
 from tests.rigs.listener import EID_NOW, IBEACON_NOW, IDENTITY_KEY, MEMBER, NOW_MS, Listener, everything_in, holds
+from tests.rigs.waiting import until
 
 
 class Noting:

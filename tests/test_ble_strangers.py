@@ -24,10 +24,11 @@ from gateway.core.changes import ConsentAdd, CredentialPut, Delta, MemberPut
 from gateway.core.model import ConsentRecord, ConsentState, CredentialKind, Member, Purpose
 from gateway.store import Store
 from tests.rigs import system, traces
-from tests.rigs.bluez import FakeBluez, Variant, data_properties, until
+from tests.rigs.bluez import FakeBluez, Variant, data_properties
 from tests.rigs.broker import free_port
 from tests.rigs.flooded import PLANTED, PLANTED_INTEGERS, Flooded, unit_environment
 from tests.rigs.shop import basics
+from tests.rigs.waiting import until
 
 STRANGERS = int(os.environ.get("BLE_STRANGERS", "3000"))
 IS_LONG = STRANGERS > 10_000

@@ -10,7 +10,8 @@ from bleak.backends.bluezdbus.manager import get_global_bluez_manager
 from drivers import troubles
 from drivers.bluez import Adapter, adapters, is_adapter
 from drivers.troubles import BluezError
-from tests.rigs.bluez import FakeBluez, until
+from tests.rigs.bluez import FakeBluez
+from tests.rigs.waiting import until
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ adds RabbitMQ, NATS and amqtt, and each version of MQTT everywhere.
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.rigs.broker import MOSQUITTO, Broker
 from tests.rigs.brokers import Amqtt, Foreign, Nats, Rabbit
 from tests.rigs.line import EPOCH, PLACE, Shop
 from tests.rigs.managed import AWS, AZURE, Limits, Managed
+from tests.rigs.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
@@ -99,12 +100,6 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
             asked_anyway = {"retained", "retained will"}  # with 3.1.1 no broker says that it keeps nothing
             assert set(proxy.refused) <= (set() if kind.limits.retained != "none" else asked_anyway)
             assert proxy.most_unacknowledged <= connection.WINDOW
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(ENOUGH_S):
-        while not condition():  # noqa: ASYNC110 - the condition is whatever a broker and two peers bring about
-            await asyncio.sleep(0.02)
 
 
 class Headquarters:

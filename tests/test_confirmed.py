@@ -1,7 +1,7 @@
 """sync.confirmed: deleting waits for quiet, for its time, or for much; nothing of it is forgotten."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -10,6 +10,7 @@ from gateway.core.streams import Stream
 from gateway.errors import StoreError
 from sync import confirmed
 from sync.confirmed import AT_MOST_S, MUCH, QUIET_S, Confirmed
+from tests.rigs.waiting import until
 
 BUSINESS, VITAL = Stream.BUSINESS, Stream.VITAL
 
@@ -35,14 +36,6 @@ async def running(one: Confirmed) -> AsyncIterator[asyncio.Task[None]]:
         task.cancel()
         with suppress(asyncio.CancelledError, StoreError):
             await task
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(6_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 async def turns(count: int = 20) -> None:

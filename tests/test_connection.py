@@ -14,15 +14,10 @@ from sync.messages import MAX_PAYLOAD_BYTES
 from tests.rigs import packets
 from tests.rigs.broker import Broker
 from tests.rigs.packets import Packet, scripted
+from tests.rigs.waiting import until
 from tests.test_link import connected, transport
 
 pytestmark = pytest.mark.broker
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the condition is what a broker hears
-            await asyncio.sleep(0.01)
 
 
 async def test_a_flood_breaks_the_connection_instead_of_filling_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sync.uplink import Uplink
 from tests.rigs import shop as rig
 from tests.rigs.broker import KINDS, Broker, Kind
 from tests.rigs.shop import NOTICE, START_MS, Shop
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -46,12 +47,6 @@ class Live(rig.Clock):
 
 def now_ms() -> int:
     return Live().now_ms()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(ENOUGH_S):
-        while not condition():  # noqa: ASYNC110 - the condition is whatever a broker and two peers bring about
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -30,7 +30,8 @@ from tests.rigs.line import Shop as LineShop
 from tests.rigs.pictures import webm
 from tests.rigs.shop import SITE_KEY, START_MS, consent, member, open_shop
 from tests.rigs.shopfront import HandClock
-from tests.test_hq_server import Headquarters, until
+from tests.rigs.waiting import until
+from tests.test_hq_server import Headquarters
 from tests.test_hub import take
 
 FILM = webm(2 * PIECE_BYTES + 5)

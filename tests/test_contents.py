@@ -22,6 +22,7 @@ from gateway.store import Store
 from tests.rigs.bundles import answer, picture, ref_of, template
 from tests.rigs.pictures import png, webm, woff2
 from tests.rigs.shop import Clock
+from tests.rigs.waiting import until
 
 ROOT_KEY = bytes(32)
 FILM = webm(2 * PIECE_BYTES + 50, random.Random(2))
@@ -103,14 +104,6 @@ async def running(box: Box, *, line: bool = True) -> AsyncIterator[Box]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         box.store.close()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    for _ in range(3_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 async def test_a_bundle_is_shown_once_every_file_is_here(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +23,13 @@ from sync.hq.ledger import Ledger
 from tests.rigs import postgres
 from tests.rigs.broker import MOSQUITTO, Broker
 from tests.rigs.figures import Tell
+from tests.rigs.waiting import until
 
 LONG = "FLEET_STORES" in os.environ
 STORES = int(os.environ.get("FLEET_STORES", "30"))
 MINUTES = float(os.environ.get("FLEET_MINUTES", "0.1"))
 RATE = 0.463 if LONG else 5.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-LOOK_S = 0.2
 DROPPED = "$SYS/broker/publish/messages/dropped"
 
 pytestmark = [
@@ -96,11 +96,6 @@ def thrown_away(broker: Broker) -> Iterator[list[int]]:
         client.loop_stop()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - other processes bring it about; pytest-timeout bounds it
-        await asyncio.sleep(LOOK_S)
-
-
 async def until_it_says(one: Process, word: bytes) -> None:
     assert one.stderr is not None
     while word not in (line := await one.stderr.readline()):
@@ -153,7 +148,7 @@ async def live(made: Site, killed: int | None) -> dict[str, Any]:
     try:
         with closing(Ledger(made.url)) as ledger:
             half = STORES * RATE * MINUTES * 60 / 2
-            await until(lambda: killed is None or ledger.news()[1] >= half or ended.done())
+            await until(lambda: killed is None or ledger.news()[1] >= half or ended.done(), 240 + MINUTES * 60)
         if killed is not None:
             assert not ended.done(), "it was over before anybody was killed"
             await made.kill(made.serving[killed])

@@ -25,6 +25,7 @@ from sync.messages import Req
 from tests.rigs.broker import Broker
 from tests.rigs.mirror import Mirror
 from tests.rigs.orders import ALL, EPOCH, KEY, SHOP, consent, key, member, offer
+from tests.rigs.waiting import until
 
 NOW_MS = 1_790_000_000_000
 ENOUGH_S = 20  # only ends a hanging test
@@ -279,12 +280,6 @@ class Taker:
         if not pending:
             self.members = self.version
         await self.want()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(ENOUGH_S):
-        while not condition():  # noqa: ASYNC110 - the condition is whatever a broker and two peers bring about
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.broker

@@ -5,7 +5,7 @@ import json
 import random
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from urllib.request import urlopen
 
@@ -26,6 +26,7 @@ from sync.link import Address
 from sync.topics import Topics
 from tests.rigs import postgres
 from tests.rigs.broker import MOSQUITTO, Broker
+from tests.rigs.waiting import until
 
 pytestmark = [pytest.mark.broker, postgres.needs_postgres]
 
@@ -41,11 +42,6 @@ def url() -> Iterator[Url]:
 def day(number: int) -> Day:
     for count in range(40):
         yield count * 0.1, "visit.entered", {"store": number, "count": count}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - other processes bring it about; pytest-timeout bounds it
-        await asyncio.sleep(0.02)
 
 
 def boot(ledger: Ledger) -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +19,7 @@ from sync.hq import service
 from sync.hq.ledger import Ledger
 from sync.topics import Topics
 from tests.rigs.orders import EPOCH, KEY, SHOP, batch, consent, member, offer
+from tests.rigs.waiting import until
 
 
 @pytest.fixture
@@ -67,14 +67,6 @@ def test_old_events_go_a_few_at_a_time_and_numbers_are_not_given_again(ledger: L
     assert (last["id"], last["member_id"], last["body"]) == (7, None, {})
     ledger.ingest(SHOP, batch(8, 8), received_at_ms=8)
     assert [row["id"] for row in ledger.events(0, 10)] == [7, 8]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(6_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 @pytest.mark.sqlite

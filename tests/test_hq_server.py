@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,13 @@ from sync.hq.storage import RefusedError
 from sync.topics import Topics
 from tests.rigs.broker import KINDS, Broker, Kind
 from tests.rigs.orders import bound, code, sealed
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.broker
 
 SHOP = Topics("acme", "munich-1", "gw-1")
 EPOCH = "ab" * 16
 NOW_MS = 1_790_000_000_000
-ENOUGH_S = 20  # only ends a hanging test
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(ENOUGH_S):
-        while not condition():  # noqa: ASYNC110 - the condition is whatever a broker and two peers bring about
-            await asyncio.sleep(0.01)
 
 
 class Gateway:

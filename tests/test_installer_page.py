@@ -1,10 +1,9 @@
 """The installer's page in Chromium, over real routes and a real service; a fob that the test lets be heard."""
 
-import asyncio
 import contextlib
 import os
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path as File
 from typing import Any
 
@@ -16,6 +15,7 @@ from gateway.placing import placed
 from tests.rigs.browser import ONE_CHROMIUM, shared
 from tests.rigs.installing import LOUD, Shop, open_shop
 from tests.rigs.shopfront import KEY, talking
+from tests.rigs.waiting import until
 
 pytestmark = ONE_CHROMIUM
 PHONE, TABLET, DESKTOP = (390, 844), (1280, 800), (1920, 1080)
@@ -59,14 +59,6 @@ async def placed_by_hand(page: Page) -> None:
                 await page.get_by_label(field).fill(str(metres))
                 await page.get_by_label(field).press("Enter")
     await expect(page.locator(".saved")).to_have_text("Gespeichert")
-
-
-async def until(look: Callable[[], Any]) -> Any:
-    for _ in range(600):
-        if value := look():
-            return value
-        await asyncio.sleep(0.02)
-    raise AssertionError("waited in vain")
 
 
 async def test_things_are_placed_from_the_list_and_kept(tmp_path: File) -> None:

@@ -18,8 +18,9 @@ from tests.rigs.busy import Busy
 from tests.rigs.figures import Tell
 from tests.rigs.line import Hq, Shop
 from tests.rigs.network import network
+from tests.rigs.waiting import until
 from tests.rigs.wire import wire
-from tests.test_uplink import headquarters, running, until
+from tests.test_uplink import headquarters, running
 
 pytestmark = pytest.mark.broker
 

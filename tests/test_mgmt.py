@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,6 +15,7 @@ from gateway.core.model import Sighting
 from gateway.errors import ConfigError, UnavailableError
 from tests.rigs.kernel import HEADER, MOST_MONITORS, PUBLIC, FakeKernel, found
 from tests.rigs.listener import EID_NOW, IBEACON_NOW, IDENTITY_KEY, MEMBER, NOW_MS, Listener, everything_in, holds
+from tests.rigs.waiting import until
 
 EID_AD = frames.encode_eid(EID_NOW, -18)
 FAST_S = 0.02
@@ -44,12 +45,6 @@ async def listening(kernel: FakeKernel, listener: Listener) -> AsyncIterator[asy
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await asyncio.sleep(FAST_S)  # the kernel obeys what was sent last
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in another program
-            await asyncio.sleep(0.002)
 
 
 async def assert_hears(kernel: FakeKernel, listener: Listener) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sync.pair import PairLine
 from sync.pair_messages import Pair
 from tests.rigs.broker import KINDS, Broker
 from tests.rigs.shop import Clock
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -94,14 +95,6 @@ async def two(folder: Path, port: int, second: str = SECRET) -> AsyncIterator[tu
         for box in boxes:
             await box.stop()
             box.store.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(6_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 async def test_one_serves_and_the_other_follows_when_it_is_gone(broker: Broker, tmp_path: Path) -> None:

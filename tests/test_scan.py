@@ -10,7 +10,8 @@ from dbus_fast import Variant
 from drivers import troubles
 from drivers.scan import Scan
 from drivers.troubles import BluezError
-from tests.rigs.bluez import FakeBluez, data_properties, until, uuid128
+from tests.rigs.bluez import FakeBluez, data_properties, uuid128
+from tests.rigs.waiting import until
 
 ADDRESS = "5A:00:00:00:00:01"
 PATH = "/org/bluez/hci0/dev_5A_00_00_00_00_01"

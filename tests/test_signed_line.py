@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,12 @@ from sync.topics import Topics
 from tests.rigs.broker import Broker
 from tests.rigs.line import ERASE, PLACE, Shop
 from tests.rigs.signed import NOW_MS, Believer, Notebook
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.broker
 
 ENOUGH_S = 30
 SECOND = Topics("acme", "berlin", "gw2")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(ENOUGH_S):
-        while not condition():  # noqa: ASYNC110 - the condition is whatever a broker and two peers bring about
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

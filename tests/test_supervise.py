@@ -13,17 +13,12 @@ from gateway.errors import ConfigError, UnavailableError
 from gateway.health import Health
 from gateway.supervise import Supervisor, stop_on_signals
 from tests.rigs.shop import Clock
+from tests.rigs.waiting import until
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "FIRST_DELAY_S", 0.001)
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the supervisor has no event to wait for
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture

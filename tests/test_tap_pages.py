@@ -9,10 +9,10 @@ from playwright.async_api import Page, expect
 
 from gateway.core.model import DialogueView, ScreenContent
 from gateway.errors import UnavailableError
-from tests.rigs.bluez import until
 from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.looks import faults
 from tests.rigs.shopfront import SHOP, FakePath, Window, slide, window
+from tests.rigs.waiting import until
 from tests.test_pages import browser_page, stored
 
 pytestmark = ONE_CHROMIUM

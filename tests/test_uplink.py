@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -18,6 +18,7 @@ from sync.topics import Topics
 from tests.rigs import packets
 from tests.rigs.broker import KINDS, MOSQUITTO, Broker
 from tests.rigs.line import EPOCH, ERASE, GATEWAY_KEY, PLACE, Hq, Shop
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.broker
 
@@ -34,14 +35,6 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 def one_broker() -> Iterator[Broker]:
     with Broker("iotcore") as running:
         yield running
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(6_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """The fake BlueZ of `gateway.bench_bluez` with the faults of real ones: silence, refusals, gaps, removal, restarts."""
 
 import asyncio
-from collections.abc import Callable
 
 from dbus_fast import Message, Variant
 
@@ -17,7 +16,7 @@ from gateway.bench_bluez import (
     uuid128,
 )
 
-__all__ = ["FakeBluez", "data_properties", "until", "uuid128"]
+__all__ = ["FakeBluez", "data_properties", "uuid128"]
 
 
 class FakeBluez(PlainBluez):
@@ -124,13 +123,6 @@ class FakeBluez(PlainBluez):
 
     def _shown(self, properties: Properties) -> Properties:
         return {name: value for name, value in properties.items() if name not in self.omit}
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for what happens in another program."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - another program tells nobody
-            await asyncio.sleep(0.005)
 
 
 def _key(message: Message) -> str:
