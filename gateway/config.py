@@ -304,18 +304,19 @@ def load_scanner(path: Path) -> ScannerConfig:
 
 def is_scanner(path: Path) -> bool:
     """Whether this is a scanner's file: it has a table [scanner]. Raises ConfigError for what cannot be read."""
-    return "scanner" in _read(path)[1]
+    return "scanner" in text_and_tables(path)[1]
 
 
 def _validated(path: Path, model: type[_M]) -> _M:
-    text, data = _read(path)
+    text, data = text_and_tables(path)
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(path, text, item) for item in error.errors())) from error
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
+def text_and_tables(path: Path) -> tuple[str, dict[str, Any]]:
+    """What stands in a file, whatever it means. Raises ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

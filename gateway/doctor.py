@@ -28,6 +28,8 @@ from gateway.finding import Finding, moment
 from gateway.linecheck import line
 from gateway.origins import origins
 from gateway.preflight import check
+from gateway.provisioncheck import WHAT as WHOSE
+from gateway.provisioncheck import provisioned
 from gateway.recognition import NOTICE_HELP
 from gateway.terminal import grouped
 from gateway.updatecheck import updates
@@ -53,6 +55,9 @@ async def examine(config_path: Path | None, *, thorough: bool = True) -> list[Fi
                 "Run `store-gateway doctor --config FILE` to check one; the demo brings its own.",
             )
         )
+        return findings
+    findings += provisioned(config_path)
+    if findings[-1].what == WHOSE and findings[-1].state == "missing":
         return findings
     try:
         config = local.load(config_path)

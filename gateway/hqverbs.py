@@ -18,6 +18,7 @@ from gateway import (
     fleetverbs,
     hqcommandverbs,
     hqkeyverbs,
+    hqprovisionverb,
     hqserve,
     hqsettingsverbs,
     importverb,
@@ -79,6 +80,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     beacon.add_argument("--clock", type=whole(0, 2**32 - 1), default=0, help="what the beacon's clock shows now, s")
     _add_key_verbs(verb)
     hqkeyverbs.add_verbs(verb, _now_ms)
+    hqprovisionverb.add_verb(verb, _now_ms)
     verb("resend", _hq_resend, "send a member's consents anew, for shops that call them changed").add_argument("member")
     erasureverbs.add_verbs(verb, _now_ms)
     claimverbs.add_verbs(verb)

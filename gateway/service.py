@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from gateway import app, config, doors, preflight
+from gateway import app, config, doors, ownership, preflight
 from gateway.bundle import Found
+from gateway.errors import ConfigError
 
 DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
 
@@ -28,6 +29,8 @@ def load(path: Path) -> config.Config:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if ownership.nobodys(arguments.config) is not None:
+        raise ConfigError("this box belongs to nobody yet: store-gateway provision FILE, with a file of headquarters'")
     loaded = load(arguments.config)
 
     def ready(opened: doors.Opened) -> None:

@@ -33,6 +33,7 @@ from gateway import (
     memberverbs,
     origins,
     preflight,
+    provisionverb,
     recording,
     rehearse,
     rekey,
@@ -286,6 +287,7 @@ def parser() -> argparse.ArgumentParser:
         "--from-csv", type=Path, nargs=2, metavar=("RECEIVERS", "FINGERPRINTS"), help="convert these files instead"
     )
     bundleverbs.add_verb(verbs, DEFAULT_CONFIG)
+    provisionverb.add_verb(verbs, DEFAULT_CONFIG)
     memberstate.add_verb(verbs, DEFAULT_CONFIG)
     memberverbs.add_why(verbs, DEFAULT_CONFIG)
     whatifverbs.add_verb(verbs, DEFAULT_CONFIG)

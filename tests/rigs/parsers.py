@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from drivers import frames, iso7816, mgmtwire, nested, replay, smarttap, sun, tags, typed, vas
 from drivers.people import population
 from gateway import calibrate, config, mapfile, merging
-from gateway.core import base64url, basketcode, coupon, eligible, gs1, keyring, release, tagid
+from gateway.core import base64url, basketcode, coupon, eligible, gs1, keyring, provision, release, tagid
 from gateway.core.keyring import KeyUse, SunKey
 from gateway.core.proof import Proof
 from gateway.emulator import vas as passes
@@ -25,6 +25,7 @@ from gateway.errors import ConfigError, PeerError
 from sync import packing, snapshot_messages
 from sync.hq import orders, tabular
 from sync.messages import compact
+from tests.rigs import provisioned
 from tests.rigs.terminalkeys import material
 
 ROOT = Path(__file__).parents[2]
@@ -188,7 +189,8 @@ def _files() -> tuple[Parser, ...]:
     package = release.Package("store-gateway_1.0_arm64.deb", 1_000, "ab" * 32)
     signed = release.signed(release.Release("1.0", "0.1", {"arm64": package}, NOW_MS), private)
     trusted = private.public_key().public_bytes_raw()
-    example = (ROOT / "systemd" / "gateway.toml.example").read_bytes()[:MOST_BYTES]
+    named = b'[gateway]\ntenant = "muster"\nstore = "ulm"\nid = "gw1"\n'
+    example = (ROOT / "systemd" / "gateway.toml.example").read_bytes().replace(b"[gateway]\n", named)[:MOST_BYTES]
     ear = (ROOT / "systemd" / "scanner.toml.example").read_bytes()
     chunk = snapshot_messages.chunk(members)
     known = orders.ALL_OPS
@@ -202,7 +204,14 @@ def _files() -> tuple[Parser, ...]:
         Parser("gateway.merging:read", _text(merging.read), (steered,)),
         Parser("gateway.core.eligible:parse", _tree(eligible.parse), (json.dumps(rule).encode(),)),
         Parser("gateway.core.release:read", lambda data: release.read(data, [trusted]), (signed,)),
+        Parser("gateway.core.provision:read", lambda data: provision.read(data, ""), _provisioning()),
     )
+
+
+def _provisioning() -> tuple[bytes, ...]:
+    """Files of headquarters."""
+    laid = provisioned.file(layout={"screen": [{"id": "bar", "zone": "coffee"}]})
+    return provisioned.file(), laid, provisioned.file(name="Ulm")
 
 
 def _chunk(data: bytes) -> object:
