@@ -196,11 +196,11 @@ def _till_offer(value: TillOffer, now_ms: int, speed: float) -> Json:
 
 
 def part(value: Part, ear: Ear) -> Json:
-    """A part's state; `cause` says more of a reader that is down."""
+    """A part's state; `cause` says what ails it, where the state does not."""
     return {
         "name": value.name,
         "state": value.state,
-        "cause": cause_of(value, ear),
+        "cause": value.cause or cause_of(value, ear),
         "detail": value.detail,
         "action": value.action,
         "since_ms": value.since_ms,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.core.ports import Clock
 from gateway.errors import UnavailableError
-from gateway.health import Health, State
+from gateway.health import Cause, Health, State
 
 # One small question to the radio each. SILENCE_S must be a multiple, or silence is noticed late.
 TICK_S = 5
@@ -69,9 +69,9 @@ class Ladder:
         self._waited_ticks = 0
         self._step = 0
         if self._rounds:
-            self._tell("degraded", f"{self._silence()}; {self._doubt()}", self._advice())
+            self._tell("degraded", f"{self._silence()}; {self._doubt()}", self._advice(), "radio_quiet")
         else:
-            self._tell("degraded", "listening, nothing heard yet", "Nothing, unless it lasts a minute.")
+            self._tell("degraded", "listening, nothing heard yet", "Nothing, unless it lasts a minute.", "radio_starts")
 
     async def tick(self, heard: int) -> None:
         """Call every TICK_S with the count of advertisements so far, which never falls.
@@ -97,7 +97,7 @@ class Ladder:
         self._quiet_ticks = self._waited_ticks = self._step = self._rounds = 0
         if self._missing_ticks * TICK_S >= ANCHOR_S:
             detail = "hears advertisements, but the anchor beacon is not heard (battery?)"
-            self._tell("degraded", detail, "Change the anchor beacon's battery, or move it nearer.")
+            self._tell("degraded", detail, "Change the anchor beacon's battery, or move it nearer.", "radio_anchor")
         elif self._told:
             self._tell("ok", "hears advertisements", "")
             self._told = False
@@ -114,12 +114,13 @@ class Ladder:
         self._step += 1
         self._health.count(f"ble.ladder.{name}")
         doing = _DOING.get(name, name.replace("_", " "))
-        self._tell("degraded", f"{self._silence()}: {doing}", "Nothing: it tries to help itself.")
+        self._tell("degraded", f"{self._silence()}: {doing}", "Nothing: it tries to help itself.", "radio_quiet")
         try:
             await remedy()
         except UnavailableError as error:
             self._health.count(f"ble.ladder.{name}_failed")
-            self._tell("degraded", f"{self._silence()}: {doing} failed ({error})", "Nothing: the next remedy follows.")
+            detail = f"{self._silence()}: {doing} failed ({error})"
+            self._tell("degraded", detail, "Nothing: the next remedy follows.", "radio_quiet")
             self._waited_ticks = -(-STEP_S // TICK_S)  # nothing to wait for
 
     def _wait_s(self) -> float:
@@ -144,6 +145,6 @@ class Ladder:
             return "Replug the adapter; if that is in vain, change the anchor beacon's battery."
         return "Nothing if the shop is empty; else replug the adapter."
 
-    def _tell(self, state: State, detail: str, action: str) -> None:
+    def _tell(self, state: State, detail: str, action: str, cause: Cause = "") -> None:
         self._told = True
-        self._health.set(f"receiver:{self._receiver}", state, self._clock.now_ms(), detail, action)
+        self._health.set(f"receiver:{self._receiver}", state, self._clock.now_ms(), detail, action, cause)

@@ -347,7 +347,7 @@ class Gateway:
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway
         if mqtt is None:
-            self.health.set("hq", "ok", self._clock.now_ms(), "works alone: no [mqtt] in the configuration")
+            self.health.set("hq", "ok", self._clock.now_ms(), "works alone: no [mqtt] in its file", cause="hq_alone")
             return None
         place = Topics(who.tenant, who.store, who.id)
         line = transport(self._config, self._local, rng)

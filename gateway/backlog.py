@@ -77,7 +77,8 @@ class Backlog:
         if at is None:
             self._health.set(PART, "ok", now_ms)
         else:
-            self._health.set(PART, "degraded", now_ms, WORDS[at], HELP)
+            full = at == max(WORDS)
+            self._health.set(PART, "degraded", now_ms, WORDS[at], HELP, "outbox_full" if full else "outbox_filling")
 
     async def _weigh(self, stream: Stream) -> None:
         """Only what came since the last look is read; what headquarters confirmed is left out by whole slices."""

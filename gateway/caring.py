@@ -100,12 +100,13 @@ class Caring:
         day = local(mended.at_ms, self._shop().restraint.time_zone).date()
         kept = sum(mended.kept.values())
         if mended.whole:
-            self._health.set(PART, "ok", now_ms, f"was damaged and made anew on {day}; {kept} rows were kept")
+            detail = f"was damaged and made anew on {day}; {kept} rows were kept"
+            self._health.set(PART, "ok", now_ms, detail, cause="database_mended")
             return
         detail = (
             f"was damaged and made anew on {day}; {kept} rows were kept, nobody is recognised before the rest is back"
         )
-        self._health.set(PART, "degraded", now_ms, detail, mending.HELP)
+        self._health.set(PART, "degraded", now_ms, detail, mending.HELP, "database_waits")
 
     async def _end(self) -> None:
         """With another start all that came is held against the ledger of withdrawals before anybody is recognised."""

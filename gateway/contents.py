@@ -282,7 +282,8 @@ class Contents:
         await self._store.run(note)
         self._wake()
         self._health.count(f"{goal.what}.refused")
-        self._health.set(PART, "degraded", now_ms, f"headquarters' {goal.what} was refused ({reason})", MORE)
+        detail = f"headquarters' {goal.what} was refused ({reason})"
+        self._health.set(PART, "degraded", now_ms, detail, MORE, "content_refused")
 
     async def _swap(self, goal: _Goal) -> None:
         """Every file is here: show it, then let go of what nothing needs any more."""
@@ -331,7 +332,7 @@ class Contents:
 
     def _tell(self, held: int, of: int) -> None:
         told = f"{held} of {of} files of what headquarters wants on screens are here"
-        self._health.set(PART, "ok", self._clock.now_ms(), told)
+        self._health.set(PART, "ok", self._clock.now_ms(), told, cause="content_loading")
 
     def _disk_refused(self, error: OSError) -> None:
         self._fetch = None
@@ -339,7 +340,8 @@ class Contents:
         self._health.count("content.disk_refused")
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         detail = NO_ROOM if full else "the disk refuses what headquarters wants on screens; the former stays"
-        self._health.set(PART, "degraded", self._clock.now_ms(), detail, ROOM if full else "Check the disk.")
+        step = ROOM if full else "Check the disk."
+        self._health.set(PART, "degraded", self._clock.now_ms(), detail, step, "content_room")
 
     def _pause_s(self) -> float | None:
         """Until the next look, None = until something happens."""

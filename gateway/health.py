@@ -16,6 +16,48 @@ MAX_CHANGES = 200
 
 State = Literal["ok", "degraded", "down"]
 
+# What ails a part, or what it is at, where part and state do not say it; the pages have a sentence for each
+# (display/static/partwords.js).
+Cause = Literal[
+    "",
+    "hq_alone",
+    "hq_silent",
+    "hq_refused",
+    "hq_rival",
+    "hq_certificate",
+    "hq_spare",
+    "outbox_filling",
+    "outbox_full",
+    "database_mended",
+    "database_waits",
+    "standby_starts",
+    "standby_serves",
+    "standby_waits",
+    "standby_alone",
+    "standby_unsure",
+    "standby_neither",
+    "update_running",
+    "update_done",
+    "update_failed",
+    "update_refused",
+    "consents_changed",
+    "consents_clock",
+    "profiles_soon",
+    "profiles_paused",
+    "profiles_wiped",
+    "content_loading",
+    "content_refused",
+    "content_room",
+    "https_ends",
+    "https_names",
+    "screen_frozen",
+    "screen_silent",
+    "screen_away",
+    "radio_starts",
+    "radio_quiet",
+    "radio_anchor",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -26,6 +68,7 @@ class Part:
     detail: str
     action: str
     since_ms: int
+    cause: Cause = ""
 
 
 class Health:
@@ -45,11 +88,11 @@ class Health:
         """Add to a counter; `name` is a literal such as "ble.strangers"."""
         self._counts[name] += n
 
-    def set(self, name: str, state: State, now_ms: int, detail: str = "", action: str = "") -> None:
-        """Record a part's state; `since_ms` moves only when the state changes."""
+    def set(self, name: str, state: State, now_ms: int, detail: str = "", action: str = "", cause: Cause = "") -> None:
+        """Record a part's state; `since_ms` moves only when the state changes. `detail` and `action` are English."""
         before = self._parts.get(name)
         since_ms = before.since_ms if before is not None and before.state == state else now_ms
-        part = self._parts[name] = Part(name, state, detail, action, since_ms)
+        part = self._parts[name] = Part(name, state, detail, action, since_ms, cause)
         changed = state != "ok" if before is None else state != before.state
         if changed:
             self._changes.append((now_ms, part))

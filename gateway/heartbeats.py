@@ -10,7 +10,7 @@ from typing import Any, Literal
 from gateway.core.model import Event
 from gateway.core.ports import Clock
 from gateway.core.streams import wait_ms
-from gateway.health import Health, State
+from gateway.health import Cause, Health, State
 from gateway.works import Commit
 
 # Real seconds between two heartbeats of a page, and after how many without a new frame a screen counts as dead.
@@ -29,6 +29,12 @@ DETAIL: dict[Showing, str] = {
     "frozen": "its page is there, but draws no new frames",
     "silent": "its page was open and has not been heard for 45 s",
     "away": "its page was closed, or lies behind another window",
+}
+CAUSE: dict[Showing, Cause] = {
+    "draws": "",
+    "frozen": "screen_frozen",
+    "silent": "screen_silent",
+    "away": "screen_away",
 }
 ACTION: dict[Showing, str] = {
     "draws": "",
@@ -144,7 +150,7 @@ class Heartbeats:
             return
         self._known[screen] = showing
         state: State = "degraded" if showing in ("frozen", "silent") else "ok"
-        self._health.set(f"{PART}{screen}", state, now_ms, DETAIL[showing], ACTION[showing])
+        self._health.set(f"{PART}{screen}", state, now_ms, DETAIL[showing], ACTION[showing], CAUSE[showing])
         if state == "degraded" and screen not in self._dead:
             self._dead[screen] = now_ms
             self._health.count("screen.dead")

@@ -18,7 +18,7 @@ from gateway.core.certs import Hosts
 from gateway.core.ports import Clock
 from gateway.core.spans import DAY_MS
 from gateway.errors import ConfigError
-from gateway.health import Health, State
+from gateway.health import Cause, Health, State
 from gateway.httptable import HttpTable
 
 # A new address is served a minute after the box has got it; one look costs a few stat calls and two small files.
@@ -201,21 +201,21 @@ class Https:
         left_ms = found.ends_ms - now_ms
         if found.authority is None:
             if left_ms < WARN_MS:
-                self._say("degraded", f"the certificate ends in {left_ms // DAY_MS} days", NEXT_HELP)
+                self._say("degraded", f"the certificate ends in {left_ms // DAY_MS} days", NEXT_HELP, "https_ends")
             else:
                 self._say("ok")
             return
         missing = set(names_of(self._config.http).names) - set(found.names.names)
         left_ms = certs.ends_ms(found.authority) - now_ms
         if missing:
-            self._say("degraded", f"the authority is not for {', '.join(sorted(missing))}", NAME_HELP)
+            self._say("degraded", f"the authority is not for {', '.join(sorted(missing))}", NAME_HELP, "https_names")
         elif left_ms < AUTHORITY_WARN_MS:
-            self._say("degraded", f"the authority ends in {left_ms // DAY_MS} days", NAME_HELP)
+            self._say("degraded", f"the authority ends in {left_ms // DAY_MS} days", NAME_HELP, "https_ends")
         else:
             self._say("ok")
 
-    def _say(self, state: State, detail: str = "", action: str = "") -> None:
-        self._health.set("https", state, self._clock.now_ms(), detail, action)
+    def _say(self, state: State, detail: str = "", action: str = "", cause: Cause = "") -> None:
+        self._health.set("https", state, self._clock.now_ms(), detail, action, cause)
 
 
 def names_of(http: HttpTable) -> Hosts:

@@ -128,10 +128,10 @@ class Lapses:
             self._recognition.read_again()  # of everybody, because the clock came into doubt or out of it
         if found.broken:
             told = f"the consent logs of {found.broken} members were changed from outside"
-            self._health.set(PART, "degraded", now_ms, told, HELP)
+            self._health.set(PART, "degraded", now_ms, told, HELP, "consents_changed")
         elif in_doubt:
             told = "the clock is behind the latest time that was ever shown, so nobody is recognised"
-            self._health.set(PART, "degraded", now_ms, told, CLOCK_HELP)
+            self._health.set(PART, "degraded", now_ms, told, CLOCK_HELP, "consents_clock")
         elif any(part.name == PART for part in self._health.parts):
             self._health.set(PART, "ok", now_ms)
 

@@ -225,13 +225,13 @@ class Life:
             case "soon":
                 days = "day" if stale.days_left == 1 else "days"
                 detail = f"headquarters is away; profiles are wiped in {stale.days_left} {days}"
-                self._health.set(PART, "degraded", now_ms, detail, HELP)
+                self._health.set(PART, "degraded", now_ms, detail, HELP, "profiles_soon")
             case "paused":
                 detail = "headquarters may be away for too long; everybody is served anonymously until that is clear"
-                self._health.set(PART, "degraded", now_ms, detail, HELP)
+                self._health.set(PART, "degraded", now_ms, detail, HELP, "profiles_paused")
             case "wiped":
                 detail = "headquarters was away for too long; profiles are wiped, everybody is served anonymously"
-                self._health.set(PART, "degraded", now_ms, detail, HELP)
+                self._health.set(PART, "degraded", now_ms, detail, HELP, "profiles_wiped")
         if before != stale:
             self._changed(stale)
 

@@ -87,17 +87,19 @@ class Updates:
         match result.result:
             case "running":
                 detail = f"the update to {to} is under way"
-                self._health.set(PART, "ok", now_ms, detail, "Leave the box switched on; it takes some minutes.")
+                step = "Leave the box switched on; it takes some minutes."
+                self._health.set(PART, "ok", now_ms, detail, step, "update_running")
             case "done":
-                self._health.set(PART, "ok", now_ms, f"{to} was installed over {result.before}")
+                self._health.set(PART, "ok", now_ms, f"{to} was installed over {result.before}", cause="update_done")
             case "failed":
                 what, step = REASONS[result.reason]
-                self._health.set(PART, "degraded", now_ms, f"the update to {to} failed: {what}", step)
+                detail = f"the update to {to} failed: {what}"
+                self._health.set(PART, "degraded", now_ms, detail, step, "update_failed")
             case "refused":
                 what, step = REASONS[result.reason]
                 fresh = now_ms - result.at_ms < SHOWN_MS
                 detail = f"the update to {to} was refused: {what}" if fresh else ""
-                self._health.set(PART, "ok", now_ms, detail, step if fresh else "")
+                self._health.set(PART, "ok", now_ms, detail, step if fresh else "", "update_refused" if fresh else "")
 
 
 def tell(tx: Tx, result: Result, now_ms: int) -> None:

@@ -17,7 +17,7 @@ from gateway.core.model import Event
 from gateway.core.ports import Clock
 from gateway.core.seat import Said, Seat
 from gateway.errors import PeerError, UnavailableError
-from gateway.health import Health, State
+from gateway.health import Cause, Health, State
 from gateway.records import Tx
 from gateway.store import GROUP_MS, Store
 from sync.link import Transport
@@ -264,25 +264,27 @@ class PairLine:
                 if serves:
                     event = Event("standby.serves", self._clock.now_ms(), {"term": self._seat.term})
                     await self._store.run(partial(Tx.emit, event=event), vital=True)
-            self._health.set(PART, *self._state(), action=self._action())
+            state, detail, cause = self._state()
+            self._health.set(PART, state, self._clock.now_ms(), detail, self._action(), cause)
             await asyncio.sleep(TICK_S)
 
-    def _state(self) -> tuple[State, int, str]:
-        now_ms = self._clock.now_ms()
+    def _state(self) -> tuple[State, str, Cause]:
         if not self._was_up:
-            return "degraded", now_ms, "connects to the shop's broker"
+            return "degraded", "connects to the shop's broker", "standby_starts"
         if not self._is_up:
             still = "serves for some seconds yet" if self.serves else "does not serve"
-            return "down", now_ms, f"no connection to the shop's broker ({self._why}); this box {still}"
+            return "down", f"no connection to the shop's broker ({self._why}); this box {still}", ""
         heard = self._heard_ms is not None and self._uptime_ms() - self._heard_ms < MISSED_MS
         if self.serves and not self.redeems:
-            return "degraded", now_ms, f"serves, but redeems nothing: it may miss what was redeemed at {self._other}"
+            detail = f"serves, but redeems nothing: it may miss what was redeemed at {self._other}"
+            return "degraded", detail, "standby_unsure"
         if self.serves:
-            by = f"{self._other} stands by" if heard else f"{self._other} is not heard"
-            return ("ok" if heard else "degraded"), now_ms, f"serves; {by}"
+            if heard:
+                return "ok", f"serves; {self._other} stands by", "standby_serves"
+            return "degraded", f"serves; {self._other} is not heard", "standby_alone"
         if heard and self._other_serves:
-            return "ok", now_ms, f"stands by; {self._other} serves"
-        return "degraded", now_ms, "neither box serves yet"
+            return "ok", f"stands by; {self._other} serves", "standby_waits"
+        return "degraded", "neither box serves yet", "standby_neither"
 
     def _action(self) -> str:
         if not self._is_up:

@@ -4,7 +4,7 @@ from collections import deque
 
 from gateway.core.ports import Clock
 from gateway.errors import CutError, RivalError, UnavailableError
-from gateway.health import Health
+from gateway.health import Cause, Health
 from sync import tlsfiles
 from sync.brokerwords import TWO_BOXES
 from sync.link import Transport
@@ -54,16 +54,16 @@ class Standing:
         else:
             self._health.set(PART, "degraded", self._clock.now_ms(), *wrong)
 
-    def _wrong(self, real_ms: int, trouble: tuple[str, str] | None, is_silent: bool) -> tuple[str, str] | None:
+    def _wrong(self, real_ms: int, trouble: tuple[str, str] | None, is_silent: bool) -> tuple[str, str, Cause] | None:
         if trouble is not None:
-            return trouble
+            return *trouble, "hq_refused"
         if self._rival is not None and real_ms - self._rival_ms < RIVAL_MS:
-            return f"connected to headquarters; {self._rival[0]}", self._rival[1]
+            return f"connected to headquarters; {self._rival[0]}", self._rival[1], "hq_rival"
         if is_silent:
-            return _SILENT
+            return *_SILENT, "hq_silent"
         if said := tlsfiles.remark(self._transport.certificate_ends_ms, self._clock.now_ms()):
-            return f"connected to headquarters; {said[0]}", said[1]
-        return _SPARE if self._transport.on_spare else None
+            return f"connected to headquarters; {said[0]}", said[1], "hq_certificate"
+        return (*_SPARE, "hq_spare") if self._transport.on_spare else None
 
     def lost(self, real_ms: int, error: UnavailableError) -> None:
         """There is no connection, or it is lost."""

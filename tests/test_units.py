@@ -14,7 +14,7 @@ EXPOSED_MOST = {
     "store-gateway-scanner.service": 1.5,
     "store-gateway-update.service": 2.5,  # root, who installs packages
     "store-gateway-recover.service": 2.5,
-    "store-gateway-usb@.service": 3.1,  # and mounts
+    "store-gateway-usb@.service": 3.0,  # and mounts
 }
 _LOCKED = """
 import ctypes, sys

@@ -29,15 +29,6 @@ export const helpOf = (language, ear, cause) => word(language, `help_${cause}`) 
 export const technical = (ear, cause, detail, action) =>
   [detail, ear.kind === "reader" && cause !== "barred" ? "" : action].filter(Boolean).join(" · ");
 
-/** Whether a part works and still has something to say. */
-export const remarked = (part) => part.state === "ok" && Boolean(part.action);
-
-/** What a part that is no receiver says of itself and what helps, in our words where we have them. */
-export function remarkOf(language, part) {
-  const ours = part.state === "ok" ? word(language, `${part.action ? "remark" : "fine"}_${part.name}`) : "";
-  return { text: ours || part.detail, action: (ours && part.action && word(language, `help_${part.name}`)) || part.action };
-}
-
 /** How long ago, in words: "seit 4 min". */
 export function since(language, ms) {
   const min = Math.floor(ms / 60_000);

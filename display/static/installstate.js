@@ -1,8 +1,9 @@
 /** Whether every screen, reader and radio works, in plain words with the next step. Counts only, nobody's data. */
 
 import { el, post, say } from "./dom.js";
-import { earName, faultOf, helpOf, remarked, remarkOf, technical } from "./faults.js";
+import { earName, faultOf, helpOf, technical } from "./faults.js";
 import { word } from "./installwords.js";
+import { partSaid, remarked } from "./partwords.js";
 import { pick } from "./words.js";
 
 const EAR = "receiver:";
@@ -67,6 +68,7 @@ export class StateView {
     const there = screen.connected > 0;
     const state = part && there ? part.state : there ? "ok" : "off";
     const now = !there ? "off" : screen.connected === 1 ? "connected1" : "connectedN";
+    const said = part ? partSaid(this.page.language(), part) : { text: "", help: "" };
     const url = `${location.origin}/screen?id=${encodeURIComponent(screen.id)}`;
     const button = el("button.button", { type: "button", "data-screen": screen.id, "aria-label": `${this.#say("showName")}: ${screen.id}` }, this.#say("showName"));
     button.disabled = !there;
@@ -76,8 +78,8 @@ export class StateView {
     });
     return this.#row(state, pick(this.page.known().shop.zones[screen.zone], this.page.language()) || screen.id, [
       el("p", {}, `${screen.id} · ${this.#say(now, { n: screen.connected })}`),
-      part?.detail ? el("p", {}, part.detail) : null,
-      there ? this.#help(part?.action) : this.#help(this.#say("offHelp", { url })),
+      said.text ? el("p", {}, said.text) : null,
+      there ? this.#help(said.help) : this.#help(this.#say("offHelp", { url })),
     ], button);
   }
 
@@ -87,18 +89,25 @@ export class StateView {
     const ear = { receiver: id, kind: found?.kind ?? "ear", zone: found?.zone ?? "", alone: false };
     const zones = known.shop.zones;
     const title = earName(this.page.language(), ear, zones);
-    if (part.state !== "down") return this.#row(part.state, title, [part.state === "ok" && !part.action ? null : el("p", {}, part.detail), this.#help(part.action)]);
+    if (part.state !== "down") return this.#said(part, title, ear.kind);
     const more = technical(ear, part.cause, part.detail, part.action);
-    return this.#row("down", title, [el("p", {}, faultOf(this.page.language(), ear, part.cause, zones)), this.#help(helpOf(this.page.language(), ear, part.cause)),
-      more ? el("p", {}, `${this.#say("technical")}: `, el("span", { lang: "en" }, more)) : null]);
+    return this.#row("down", title, [el("p", {}, faultOf(this.page.language(), ear, part.cause, zones)), this.#help(helpOf(this.page.language(), ear, part.cause)), this.#more(more)]);
   }
 
   #part(part) {
     const [kind, which] = part.name.split(":");
-    const help = part.state === "ok" ? "" : this.#say(`help_${kind}`);
-    const { text, action } = remarkOf(this.page.language(), part);
-    return this.#row(remarked(part) ? "remark" : part.state, this.#say(`part_${kind}`, { n: which ?? "" }) || part.name,
-      [text && (part.state !== "ok" || part.action) ? el("p", {}, text) : null, this.#help(action || help)]);
+    return this.#said(part, this.#say(`part_${kind}`, { n: which ?? "" }) || part.name, kind);
+  }
+
+  #said(part, title, kind) {
+    const { text, help, more } = partSaid(this.page.language(), part, kind);
+    const quiet = part.state === "ok" && !part.action;
+    return this.#row(remarked(part) ? "remark" : part.state, title, quiet ? [] : [el("p", {}, text), this.#help(help), this.#more(more)]);
+  }
+
+  /** What the gateway itself says, for a technician. */
+  #more(words) {
+    return words ? el("p", {}, `${this.#say("technical")}: `, el("span", { lang: "en" }, words)) : null;
   }
 
   #help(text) {

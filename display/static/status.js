@@ -1,7 +1,8 @@
 /** The manager's page: does everything run, since when, and what helps if not. Counts only, nobody's data. */
 
 import { ask, el, say } from "./dom.js";
-import { earName, faultOf, helpOf, remarked, remarkOf, technical } from "./faults.js";
+import { earName, faultOf, helpOf, technical } from "./faults.js";
+import { partSaid, remarked } from "./partwords.js";
 import { settingsSaid, settingsWord } from "./settingswords.js";
 import { told } from "./staffwords.js";
 import { deviceLanguage, other, pick, word } from "./words.js";
@@ -19,6 +20,9 @@ const REASONS = [
 ];
 const WAYS = { "/install": "install", "/pair": "devices" }; // pages that whoever reads this may be let in to, and their names
 const STATES = { ok: "statusOk", degraded: "statusDegraded", down: "statusDown" };
+
+/** What needs somebody comes first. */
+const rank = (part) => ["down", "degraded", "remark", "ok"].indexOf(remarked(part) ? "remark" : part.state);
 
 /** The counters with each tap in one place: a member's that was refused after all is among the refused alone. */
 function accepted(counts) {
@@ -91,34 +95,45 @@ class ShopStatus extends HTMLElement {
     this.dataset.state = data.state;
     say(this.shop, pick(data.shop.name, this.language));
     say(this.version, this.#word("version", { v: data.version }));
-    const trouble = data.parts.filter((part) => part.state !== "ok").length;
+    const unfolded = new Set([...this.body.querySelectorAll("details[open]")].map((one) => one.dataset.of));
+    const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("details")?.dataset.of : undefined;
     this.body.replaceChildren(
       el("section.verdict", { "data-state": data.state }, el("i.lamp"),
-        el("div", {}, el("h2", {}, this.#word(STATES[data.state])), el("p", {}, this.#word("partsRunning", { n: data.parts.length - trouble, m: data.parts.length })))),
-      this.#parts(data), this.#screens(data), ...this.#settings(data), this.#counts(data),
+        el("div", {}, el("h2", {}, this.#word(STATES[data.state])), ...this.#verdict(data))),
+      this.#parts(data), el("div.side", {}, this.#screens(data), ...this.#settings(data), this.#counts(data)),
       el("p.more", {}, ...this.#ways.map(([page, name]) => el("a.button", { href: page }, told(this.language, name))),
         el("a", { href: "/notice" }, this.#word("notice"))));
+    for (const one of this.body.querySelectorAll("details")) { // as the reader left it
+      one.open = unfolded.has(one.dataset.of);
+      if (one.dataset.of === focused) one.querySelector("summary").focus();
+    }
+  }
+
+  /** Which parts need somebody, by name; else how many there are. */
+  #verdict(data) {
+    const lines = ["down", "degraded"].map((state) => [state, data.parts.filter((part) => part.state === state)])
+      .filter(([, parts]) => parts.length)
+      .map(([state, parts]) => el("p", {}, el("strong", {}, this.#word(`verdict_${state}`)), ` ${parts.map((part) => this.#title(data, part)).join(", ")}`));
+    return lines.length ? lines : [el("p", {}, this.#word("partsRunning", { n: data.parts.length, m: data.parts.length }))];
   }
 
   #parts(data) {
     const ears = data.parts.filter((part) => part.name.startsWith(EAR));
     const others = data.parts.filter((part) => !part.name.startsWith(EAR));
-    return el("section.block.parts", {}, el("h2", {}, this.#word("partsTitle")),
-      others.length ? this.#list(data, others) : el("p.none", {}, this.#word("noParts")),
-      ears.length ? el("h2", {}, this.#word("readersTitle")) : null, ears.length ? this.#list(data, ears) : null);
+    const worst = (parts) => Math.min(...parts.map(rank));
+    const titled = (title, parts) => [el("h2", {}, this.#word(title)), parts.length ? this.#list(data, parts) : el("p.none", {}, this.#word("noParts"))];
+    const lists = [titled("partsTitle", others), ears.length ? titled("readersTitle", ears) : []];
+    return el("section.block.parts", {}, ...(worst(ears) < worst(others) ? lists.reverse() : lists).flat());
   }
 
   #list(data, parts) {
-    const order = { down: 0, degraded: 1, remark: 2, ok: 3 };
-    const rank = (part) => order[remarked(part) ? "remark" : part.state];
     const sorted = [...parts].sort((a, b) => rank(a) - rank(b));
     return el("ul", {}, ...sorted.map((part) => {
       const ear = part.name.startsWith(EAR) ? this.#ear(part) : null;
       const state = remarked(part) ? "remark" : part.state;
-      return el("li", { "data-state": state, "data-part": part.name }, el("i.lamp"),
-        el("div", {}, el("h3", {}, ear ? this.#earName(data, ear) : this.#partName(part.name)),
-          ...(ear && part.state === "down" ? this.#fault(data, part, ear) : this.#remarks(part, ear))),
-        el("p.since", {}, `${this.#word(state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`));
+      return el("li.part", { "data-state": state, "data-part": part.name }, el("i.lamp"), el("h3", {}, this.#title(data, part)),
+        el("p.since", {}, `${this.#word(state)} ${this.#word("since", { t: this.#since(data.now_ms - part.since_ms) })}`),
+        el("div", {}, ...(ear && part.state === "down" ? this.#fault(data, part, ear) : this.#remarks(part, ear))));
     }));
   }
 
@@ -128,16 +143,18 @@ class ShopStatus extends HTMLElement {
     const help = barred ? el("span", { lang: "en" }, part.action) : helpOf(this.language, ear, part.cause);
     const more = barred ? part.detail : technical(ear, part.cause, part.detail, part.action);
     return [el("p", {}, faultOf(this.language, ear, part.cause, data.shop.zones)),
-      el("p.action", {}, this.#helps(), help),
-      more ? el("p", {}, `${this.#word("faultMore")}: `, el("span", { lang: "en" }, more)) : null];
+      el("p.action", {}, this.#helps(), help), this.#more(part, more)];
   }
 
-  /** Any other part: what it says of itself, in our words where we have them. */
+  /** Any other part: what it says of itself. */
   #remarks(part, ear) {
-    const { text, action } = remarkOf(this.language, part);
-    const quiet = ear && part.state === "ok" && !part.action;
-    return [!quiet && text ? el("p", {}, text) : null,
-      action ? el("p.action", {}, this.#helps(), action) : null];
+    const { text, help, more } = partSaid(this.language, part, ear?.kind);
+    return [text ? el("p", {}, text) : null, help ? el("p.action", {}, this.#helps(), help) : null, this.#more(part, more)];
+  }
+
+  /** What the gateway itself says, folded away: it is English, and for whoever is called. */
+  #more(part, words) {
+    return words ? el("details", { "data-of": part.name }, el("summary", {}, this.#word("faultMore")), el("p", { lang: "en" }, words)) : null;
   }
 
   #helps() {
@@ -174,9 +191,13 @@ class ShopStatus extends HTMLElement {
         el("div", {}, el("h3", {}, title), ...said.map((line) => el("p", {}, line))))))];
   }
 
-  #partName(name) {
-    const [kind, which] = name.split(":");
-    return this.#word(`part_${kind}`, { n: which ?? "" }) || name;
+  #title(data, part) {
+    if (part.name.startsWith(EAR)) return this.#earName(data, this.#ear(part));
+    const [kind, id = ""] = part.name.split(":");
+    const zone = data.screens.find((screen) => screen.id === id)?.zone;
+    const alone = data.screens.filter((screen) => screen.zone === zone).length === 1;
+    const place = pick(data.shop.zones[zone], this.language);
+    return this.#word(`part_${kind}`, { n: place ? `${place}${alone ? "" : ` (${id})`}` : id }) || part.name;
   }
 
   #counts(data) {
@@ -187,8 +208,7 @@ class ShopStatus extends HTMLElement {
     const rank = ([name]) => TAPS.includes(name) ? TAPS.indexOf(name) : TAPS.length;
     const taps = [...known.filter(([name]) => name.startsWith("nfc.")).sort((a, b) => rank(a) - rank(b)), ...this.#refused(counts)];
     const rest = known.filter(([name]) => !name.startsWith("nfc."));
-    const details = el("details", {}, el("summary", {}, this.#word("details")), el("dl.counts", {}, ...rows(others)));
-    details.open = this.body.querySelector("details")?.open ?? false; // stay as the reader left it
+    const details = el("details", { "data-of": "counts" }, el("summary", {}, this.#word("details")), el("dl.counts", {}, ...rows(others)));
     return el("section.block", {}, el("h2", {}, this.#word("countsTitle")),
       counts.length ? el("dl.counts", {}, ...rows(rest)) : el("p.none", {}, this.#word("noCounts")),
       taps.length ? el("h3", {}, this.#word("nfcTitle")) : null,
