@@ -2,8 +2,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Three workers on two cores: most tests wait. A module's tests stay together, and modules begin in the order of conftest.
-WORKERS ?= 3
+# Four workers on two cores: many tests wait. A module's tests stay together, and modules begin in the order of conftest.
+WORKERS ?= 4
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-brokers fuzz check bench chaos drain standby fleet powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
