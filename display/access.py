@@ -166,15 +166,20 @@ class Access:
         return rule is not None and bool(let_in(rule, path, self.who(request)))
 
     def who(self, request: Request) -> Who:
-        """Who asks, by the cookies of a browser and by where it is."""
+        """Who asks, by the cookies of a browser, a program's token, and by where it is."""
         active: list[Device] = []
         revoked: set[Kind] = set()
         for kind, name in cookies.COOKIES.items():
             device = self._device(kind, request.cookies.get(name))
+            if device is not None and device.via == "token":
+                continue  # it counts in its header alone, where no other site's page can have it sent
             if device is not None and device.is_active:
                 active.append(device)
             elif device is not None:
                 revoked.add(kind)
+        program = self._program(request.headers.get("authorization", ""))
+        if program is not None and program.is_active:
+            active.append(program)
         return Who(tuple(active), self.is_box(request), frozenset(revoked))
 
     def tablet(self, cookie: str | None) -> str | None:
@@ -210,6 +215,14 @@ class Access:
             yield
         finally:
             over()
+
+    def _program(self, authorization: str) -> Device | None:
+        """The device of the token that a program shows."""
+        scheme, _, token = authorization.partition(" ")
+        if self.devices is None or scheme.lower() != "bearer":
+            return None
+        device = self.devices.whose(*cookies.parts(token.strip()))
+        return device if device is not None and device.via == "token" else None
 
     def _device(self, kind: Kind, cookie: str | None) -> Device | None:
         device_id, key = cookies.parts(cookie)

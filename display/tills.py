@@ -41,13 +41,17 @@ TILL_FIELDS = frozenset(Redeem.model_fields) | frozenset(Confirm.model_fields) |
 
 
 def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, tablets: Tablets) -> None:
-    """What tills ask. Redeeming takes a till's key or a tablet's cookie; who buys, as a pseudonym, the key alone."""
+    """What tills ask. Redeeming takes a till's token, the manager's key or a tablet's cookie; who buys, as a pseudonym,
+    one of the first two."""
 
-    async def known(till: str, authorization: Annotated[str, Header()] = "") -> str:
+    async def known(till: str, request: Request, authorization: Annotated[str, Header()] = "") -> str:
+        device = request.state.device
+        if device is not None and device.via == "token":
+            return existing(till)
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer" or not cookies.key_fits(given.strip(), key):
             health.count("till.key_refused")
-            raise HTTPException(401, "This till is not signed in. Send the manager's key.")
+            raise HTTPException(401, "This till is not signed in. Send its token.")
         return existing(till)
 
     def existing(till: str) -> str:
@@ -63,7 +67,7 @@ def add_tills(app: FastAPI, path: Path, health: Health, clock: Clock, key: str, 
         locked: Annotated[str | None, Cookie(alias=LOCKED)] = None,
     ) -> str:
         if authorization or (cookie is None and request.state.device is None):
-            return await known(till, authorization)
+            return await known(till, request, authorization)
         await tablets.at_till(request, cookie, locked)
         return existing(till)
 

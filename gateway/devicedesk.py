@@ -19,11 +19,12 @@ Answer = dict[str, Any]
 
 
 class Ask(BaseModel):
-    """One request. "device.approve" needs all but the id, "device.revoke" the id alone."""
+    """One request. "device.approve" needs all but the id, "device.token" the same without a code,
+    "device.revoke" the id alone."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    verb: Literal["device.list", "device.approve", "device.revoke"]
+    verb: Literal["device.list", "device.approve", "device.revoke", "device.token"]
     device_id: str = Field(default="", max_length=64)
     code: str = Field(default="", max_length=16)
     kind: Literal["screen", "tablet", "till"] = "screen"
@@ -60,11 +61,11 @@ class DeviceDesk:
                     listed = [told(one, now_ms) for one in self._devices.listed()]
                     return {"result": "ok", "devices": listed, "waiting": self._devices.waiting}
                 case "device.approve":
-                    grant = Grant(
-                        ask.kind, ask.role, ask.place, ask.name.strip(), tuple(ask.languages), ask.orientation
-                    )
-                    found = await self._devices.approve(ask.code, grant, BY)
+                    found = await self._devices.approve(ask.code, _grant(ask), BY)
                     return {"result": found.result, "wait_ms": found.wait_ms, "kind": found.kind}
+                case "device.token":
+                    made = await self._devices.issue(_grant(ask), BY)
+                    return {"result": made.result, "id": made.device_id, "key": made.key}
                 case "device.revoke":
                     return await self._revoke(ask.device_id)
         except StoreError:
@@ -77,6 +78,10 @@ class DeviceDesk:
         if len(ids) > 1:
             return {"result": "many"}
         return {"result": await self._devices.revoke(ids[0], BY)}
+
+
+def _grant(ask: Ask) -> Grant:
+    return Grant(ask.kind, ask.role, ask.place, ask.name.strip(), tuple(ask.languages), ask.orientation)
 
 
 def told(one: Listed, now_ms: int) -> Answer:

@@ -69,6 +69,15 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Issued:
+    """A program's token, told once."""
+
+    result: Literal["ok", "full", "refused"]
+    device_id: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A device as it is listed. `seen_ms` None = not since the gateway started."""
 
@@ -181,7 +190,7 @@ class Devices:
 
     def _own(self, device_id: str, key: str, kind: Kind) -> Device | None:
         device = self.whose(device_id, key)
-        return device if device is not None and device.grant.kind == kind else None
+        return device if device is not None and device.grant.kind == kind and device.via != "token" else None
 
     def _is_waiting(self, device_id: str, key: str, kind: Kind) -> bool:
         """A device of another kind is another device, or its approval would take the place of the first."""
@@ -238,6 +247,22 @@ class Devices:
         self._waiting.refuse(waits)
         self._health.count("devices.refused")
         return Found("ok", waits.kind)
+
+    async def issue(self, grant: Grant, by: str) -> Issued:
+        """Let a program be a screen or a till by a token that it shows with each request. Tablets are for people, who
+        say by a PIN who they are. Raises StoreError; then the token counts for nothing."""
+        if grant.kind == "tablet" or grant.wrong(self._screens, self._tills):
+            return Issued("refused")
+        device_id, key = self._random(_ID_BYTES).hex(), self._random(_KEY_BYTES).hex()
+        gone = self._room_for(device_id)
+        if gone is None:
+            self._health.count("devices.full")
+            return Issued("full")
+        await self._keep(
+            Device(device_id, _hash(key), grant, "token", self._clock.now_ms(), by), by, "device.paired", gone
+        )
+        self._health.count("devices.paired")
+        return Issued("ok", device_id, key)
 
     async def by_link(self, device_id: str) -> None:
         """The manager's link was opened on this tablet: it is a manager's, whatever it was.
@@ -327,7 +352,7 @@ class Devices:
         is never forgotten: its key could be made again."""
         if device_id in self._devices or len(self._devices) < MAX_DEVICES:
             return ""
-        old = [one for one in self._devices.values() if not one.is_active and one.via == "code"]
+        old = [one for one in self._devices.values() if not one.is_active and one.via != "link"]
         return min(old, key=lambda one: one.revoked_ms or 0).device_id if old else None
 
     async def _keep(self, device: Device, by: str, what: str, gone: str) -> None:

@@ -1,4 +1,4 @@
-"""The verbs of `store-gateway device`: what an operator on the box does with screens, tablets and tills."""
+"""The verbs of `store-gateway device`: what an operator on the box does with screens, tablets, tills and programs."""
 
 import argparse
 import asyncio
@@ -42,6 +42,9 @@ def add_verbs(parser: argparse.ArgumentParser, default_config: Path) -> None:
     made.add_argument("--name", default="", help="how it is called in the list")
     made.add_argument("--language", action="append", help="two letters, may be repeated; the first one counts most")
     made.add_argument("--orientation", choices=["landscape", "portrait"], default="landscape", help="of a screen")
+    made = verb("token", "print a token by which a program of yours is a till or a screen; it is told once")
+    made.add_argument("--as", dest="what", required=True, help="till:ID or screen:ID")
+    made.add_argument("--name", default="", help="how the program is called in the list")
     verb("revoke", "let a device in no more, from now on").add_argument("id", help="its id, or how that begins")
 
 
@@ -52,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if result == "disk":
         raise StoreError("the disk refuses: nothing is stored")
     if result != "ok":
-        say(NOT[result] + (_choice(loaded) if result == "refused" else ""), "yellow")
+        say(NOT[result] + (_choice(loaded, arguments.act) if result == "refused" else ""), "yellow")
         return 1
     match arguments.act:
         case "list":
@@ -62,18 +65,23 @@ def _run(arguments: argparse.Namespace) -> int:
         case "approve":
             out.print(f"paired as {arguments.what}; its page changes by itself", highlight=False)
         case "revoke":
-            out.print("revoked; its page shows nothing any more and asks for a new code", highlight=False)
+            out.print("revoked; it is let in no more, from now on", highlight=False)
+        case "token":
+            out.print(f"{answer['id']}.{answer['key']}", highlight=False, soft_wrap=True)
+            say(f"{arguments.what}: send it with each request as Authorization: Bearer TOKEN; it is told only now")
+            say(f"it ends with: store-gateway device revoke {answer['id'][:8]}")
     return 0
 
 
-def _choice(loaded: Config) -> str:
+def _choice(loaded: Config, act: str) -> str:
     """What a screen or till may be given here."""
     places = {
         "screen": [one.id for one in loaded.screen],
         "till": sorted({one.till for one in loaded.receiver if one.till is not None}),
     }
     named = [f"{kind}:{place}" for kind in places for place in places[kind]]
-    return f"; here --as may be {', '.join([*named, 'tablet'])}"
+    people = [] if act == "token" else ["tablet"]
+    return f"; here --as may be {', '.join(named + people) or 'nothing'}"
 
 
 def asked(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -85,19 +93,19 @@ def asked(arguments: argparse.Namespace) -> dict[str, Any]:
         return found
     kind, _, place = arguments.what.partition(":")
     roles: tuple[str, ...] = dict(ROLES).get(kind, ("",))
+    found |= {"kind": kind, "place": place, "name": arguments.name}
+    if arguments.act == "token":
+        return found | {"role": roles[0]}
     return found | {
         "code": arguments.code,
-        "kind": kind,
-        "place": place,
         "role": arguments.role or roles[0],
-        "name": arguments.name,
         "languages": arguments.language or [],
         "orientation": arguments.orientation,
     }
 
 
 def do(loaded: Config, asked: dict[str, Any]) -> dict[str, Any]:
-    """The answer of the running service; without one, devices are listed and revoked on its file."""
+    """The answer of the running service; without one, devices are listed, revoked and given tokens on its file."""
     data_dir = loaded.gateway.data_dir
     if not (data_dir / DATABASE).exists():
         raise ConfigError(f"{data_dir / DATABASE}: no such file; expected the gateway's database")

@@ -37,6 +37,16 @@ async def test_an_operator_approves_lists_and_revokes(devices: Devices) -> None:
     assert (await desk.answer({"verb": "device.list"}))["devices"][0]["state"] == "revoked"
 
 
+async def test_a_programs_token_is_told_once_and_listed_without_its_key(devices: Devices) -> None:
+    desk = DeviceDesk(devices, HandClock())
+    asked = {"verb": "device.token", "kind": "till", "role": "till", "place": "till-1", "name": "POS"}
+    made = await desk.answer(asked)
+    assert made["result"] == "ok" and devices.whose(made["id"], made["key"]) is not None
+    listed = await desk.answer({"verb": "device.list"})
+    assert listed["devices"][0]["via"] == "token" and made["key"] not in str(listed)
+    assert (await desk.answer({**asked, "place": "till-9"}))["result"] == "refused"
+
+
 async def test_the_beginning_of_several_ids_revokes_none(devices: Devices) -> None:
     desk = DeviceDesk(devices, HandClock())
     for n in range(2):

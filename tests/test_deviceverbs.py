@@ -66,3 +66,12 @@ def test_from_a_code_to_a_tablet_and_out_again(tmp_path: Path, capfd: pytest.Cap
     capfd.readouterr()
     assert run(config, "list") == 0
     assert json.loads(capfd.readouterr().out)["state"] == "revoked"
+    assert run(config, "token", "--as", "tablet") == 1
+    assert "here --as may be screen:bar" in capfd.readouterr().err.replace("\n", " ")
+    assert run(config, "token", "--as", "screen:bar", "--name", "Signage") == 0
+    said = capfd.readouterr()
+    device_id, _, key = said.out.strip().partition(".")
+    assert len(key) == 64 and f"device revoke {device_id[:8]}" in said.err
+    assert run(config, "list") == 0
+    listed = capfd.readouterr().out
+    assert key not in listed and json.loads(listed.splitlines()[0])["via"] == "token"

@@ -319,3 +319,28 @@ async def test_the_manager_of_a_shop_that_pairs_nothing_is_let_in_by_the_link_an
     again = await door.ask("link", "GET", f"/tablet?key={KEY}")
     assert dict(again.cookies) == door.cookies["link"]  # the same device, let in again by the key
     assert not is_refused(await door.ask("link", "GET", "/pair"))
+
+
+async def test_a_programs_token_opens_what_its_role_may_and_nothing_once_it_is_revoked(door: Door) -> None:
+    for who in ("till-1", "coffee"):
+        made = await door.devices.issue(ROLES[who], "operator")
+        assert made.result == "ok"
+        token = {"Authorization": f"Bearer {made.device_id}.{made.key}"}
+        for line in sorted(routes(door.app)):
+            method, url = url_of(line)
+            if not line.endswith("/stream") and "{token}" not in line and TABLE[line] != EVERYBODY:
+                answer = await door.ask("nobody", method, url, token)
+                assert is_refused(answer) is (who not in TABLE[line]), f"{who} asked for {line}: {answer.status_code}"
+        door.cookies["as cookie"] = dict.fromkeys(cookies.COOKIES.values(), f"{made.device_id}.{made.key}")
+        own = ("GET", "/api/v1/tills/till-1/page" if who == "till-1" else "/api/v1/screens/coffee/heartbeat")
+        assert is_refused(await door.ask("as cookie", *own))  # else another site's page could have it sent
+        assert not is_refused(await door.ask("nobody", *own, token))
+        ended: list[str] = []
+        door.devices.streaming(made.device_id, lambda ended=ended: ended.append("stream"))  # type: ignore[misc]  # a default
+        assert await door.devices.revoke(made.device_id, "operator") == "ok"
+        assert ended == ["stream"] and is_refused(await door.ask("nobody", *own, token))
+
+
+async def test_a_token_is_a_tills_or_a_screens_that_there_is(door: Door) -> None:
+    for grant in (Grant("tablet", "manager"), Grant("till", "till", "till-9"), Grant("till", "display", "till-1")):
+        assert (await door.devices.issue(grant, "operator")).result == "refused"

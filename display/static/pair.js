@@ -259,7 +259,7 @@ class PairDesk extends HTMLElement {
     const role = one.kind === "tablet" ? this.#word(`role_${one.role}`) : "";
     const place = one.name || one.zone ? one.place : "";
     const hangs = one.kind === "screen" ? this.#word(one.orientation) : "";
-    say(kind, [this.#word(one.kind), place, role, zone, hangs, one.via === "link" ? this.#word("link") : ""].filter(Boolean).join(" · "));
+    say(kind, [this.#word(one.kind), place, role, zone, hangs, ["link", "token"].includes(one.via) ? this.#word(one.via) : ""].filter(Boolean).join(" · "));
     const seen = one.seen_ago_ms === null ? this.#word("never") : this.#word("seen", { t: ago(this.language, one.seen_ago_ms) });
     say(state, active ? (open ? this.#word("open") : seen) : this.#word("ended"));
     node.querySelector(".acts").hidden = !active;

@@ -14,7 +14,7 @@ Kind = Literal["screen", "tablet", "till"]
 Role = Literal["display", "staff", "manager", "till", "installer"]
 Orientation = Literal["landscape", "portrait"]
 State = Literal["new", "pending", "refused", "active", "revoked"]
-Via = Literal["code", "link"]
+Via = Literal["code", "link", "token"]
 
 ROLES: dict[Kind, tuple[Role, ...]] = {
     "screen": ("display",),
@@ -82,7 +82,8 @@ def _is_language(word: str) -> bool:
 class Device:
     """A device that was approved at least once. `key_hash`: SHA-256 of the 256-bit key that only the device has.
 
-    `via`: a code that somebody approved, or the manager's link. `revoked_ms` None = it is active.
+    `via`: a code that somebody approved, the manager's link, or a token that was made for a program.
+    `revoked_ms` None = it is active.
     """
 
     device_id: str
