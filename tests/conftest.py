@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from gateway.core.vault import Vault
 from gateway.migrations import migrate
 from gateway.records import Tx
-from tests.rigs import browser, figures, postgres, seeds
+from tests.rigs import adapters, browser, figures, postgres, seeds
 
 # No test asserts a duration; by default Hypothesis does, 200 ms for an example, and a busy machine fails it. The same
 # commit gives the same examples, so that what fails belongs to the change at hand; `make fuzz` draws others.
@@ -21,6 +21,8 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not seeds.FRESH
 )
 settings.load_profile("any machine")
+
+adapters.share()
 
 
 @pytest.fixture(autouse=True)
