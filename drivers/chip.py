@@ -6,6 +6,7 @@ Numbers and layout: NXP PN532 user manual (UM0701-02), section 6.2 (frames) and 
 """
 
 import errno
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -37,8 +38,12 @@ WAKE = bytes(10)  # a sleeping chip needs some edges before it listens
 ABORT = WAKE + ACK  # ends the command in which a chip hangs
 
 READ_REGISTER, WRITE_REGISTER, RF_CONFIGURATION, COMMUNICATE_THRU, LIST_TARGET = 0x06, 0x08, 0x32, 0x42, 0x4A
-FIELD, TIMINGS = 0x01, 0x02  # items of RF_CONFIGURATION
+FIELD, TIMINGS, RETRIES = 0x01, 0x02, 0x05  # items of RF_CONFIGURATION
+# Of RETRIES, the last byte: how often LIST_TARGET looks anew, FF = until somebody comes or the host's ACK
+# (section 7.3.1). The first is what nfcpy sets.
+LOOK_ONCE, LOOK_ON = b"\x01\x00\x01", b"\x01\x00\xff"
 TYPE_A = b"\x00"  # what LIST_TARGET looks for
+ABORT_MS = 10  # in which an answer that was on its way when the host broke off has come
 RAW_TIMINGS = b"\x0a\x0b\x06"  # as nfcpy sets them, with 3.2 ms for an answer that does not come
 
 # CIU_FIFOData; it still holds the question after a look to which nobody answered.
@@ -85,6 +90,9 @@ class Line(Protocol):
     def read(self, timeout: int) -> bytes | bytearray:
         """One frame within `timeout` milliseconds. Raises OSError."""
 
+    def hears(self, timeout: int, stop: threading.Event) -> bool:
+        """Whether something comes within `timeout` milliseconds, or before `stop`; it can be read. Raises OSError."""
+
     def pulse(self) -> None:
         """Lower and raise the lines that some boards wire to the chip's reset. Raises OSError where there are none."""
 
@@ -95,6 +103,21 @@ def start(line: Line, baud: int = BAUD) -> None:
     if baud != BAUD:
         _change_rate(line, baud)
         _greet(line, CHIP_MS)
+
+
+def watched(line: Line, ms: int, stop: threading.Event) -> bool | None:
+    """What becomes of a LIST_TARGET that looks on, within `ms` or until `stop`. True = it found somebody, False =
+    it was broken off and nobody had come, None = it did not wait. Raises OSError."""
+    answered = line.hears(ms, stop)
+    if not answered:
+        line.write(ABORT)
+        answered = line.hears(ABORT_MS, stop)
+    if not answered:
+        return False
+    targets = answer(bytes(line.read(CHIP_MS)), LIST_TARGET)
+    if not targets:
+        raise OSError(errno.EIO, "no answer")
+    return True if targets[0] else None
 
 
 def _find(line: Line) -> None:

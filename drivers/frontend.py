@@ -220,6 +220,27 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]  # nfcpy has no t
             raise CardGoneError
         return None
 
+    @property
+    def can_watch(self) -> bool:
+        """Whether the chip behind it looks for cards by itself."""
+        return isinstance(self._chipset, _Chipset)
+
+    def watch(self, ms: int) -> bool | None:
+        """Have the chip look for cards by itself, for up to `ms`, while the processor sleeps. True = somebody is there
+        (`find` tells who), False = nobody came before the end or `stop`, None = it answered, but did not wait.
+
+        Raises FaultError.
+        """
+        try:
+            found: bool | None = self._chipset.watch(ms, self._stop)
+            self._chipset.look_once()
+            self.device.mute()
+        except _READER_ERRORS:
+            raise FaultError from None
+        if found:
+            time.sleep(RESET_S)
+        return found
+
     def abort(self) -> None:
         """End whatever command the chip hangs in; never raises."""
         with suppress(*_READER_ERRORS):
@@ -244,6 +265,8 @@ class Frontend(nfc.ContactlessFrontend):  # type: ignore[misc]  # nfcpy has no t
         if self.device is None:
             raise OSError(errno.ENODEV, "closed")
         was, self.target = self.target, None
+        if self.can_watch:
+            self.device.chipset.look_once()
         self.device.mute()
         if was is not None:
             time.sleep(RESET_S)  # whoever was there starts anew
@@ -294,6 +317,7 @@ class _Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]  # nfcpy has no typ
         super().__init__(transport, log)
         self._memo = chip.Memo()
         self.garbled = False  # the last look heard somebody but could not single out a card
+        self._looks_on = False  # until somebody comes
 
     def command(self, cmd_code: int, cmd_data: bytes, timeout: float) -> Any:
         """As nfcpy: the reply's data, or None when no reply is waited for. Raises OSError, Chipset.Error."""
@@ -315,6 +339,19 @@ class _Chipset(nfc.clf.pn532.Chipset):  # type: ignore[misc]  # nfcpy has no typ
                 return reply
         self._memo = memo
         return bytearray(known)
+
+    def watch(self, ms: int, stop: threading.Event) -> bool | None:
+        """See Frontend. Raises OSError, Chipset.Error."""
+        self._looks_on = True  # also if it fails: perhaps it was heard
+        self.rf_configuration(chip.RETRIES, chip.LOOK_ON)
+        self.command(chip.LIST_TARGET, b"\x01" + chip.TYPE_A, timeout=0)  # for its acknowledgement alone
+        return chip.watched(self.transport, ms, stop)
+
+    def look_once(self) -> None:
+        """As nfcpy expects it: the next look is a short one. Raises OSError, Chipset.Error."""
+        if self._looks_on:
+            self.rf_configuration(chip.RETRIES, chip.LOOK_ONCE)
+            self._looks_on = False
 
     def read_frame(self, timeout: int) -> Any:
         """One frame of the chip. Raises OSError."""

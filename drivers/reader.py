@@ -34,6 +34,16 @@ FIRST_DELAY_MS = 200
 MAX_DELAY_MS = 5_000
 ABSENT_MS = 500
 
+# A PN532 looks for cards by itself, and the processor sleeps, once nobody was there for so long: above
+# cards.PHONE_HOLD_MS, so that whoever comes again is new by then. Our own look after each WATCH_MS shows that the chip
+# is well: with the faults, SETTLE_MS and a chip's first answer that leaves a second of the 5 s in which it has to be
+# back.
+QUIET_MS = 1_200
+WATCH_MS = 2_000
+# A chip that so often did not wait, failed at it, or slept through a card which our next look found, and never noticed
+# anybody in between, is not asked to watch again.
+DOUBTS_MAX = 3
+
 # A phone that wanted to be unlocked is asked again after so long, if it did not leave the field meanwhile.
 ASK_AGAIN_MS = 1_000
 
@@ -70,6 +80,9 @@ class Reader:
         self._faults = 0  # in a row
         self._wake = b""  # what was sent for phones at the last look
         self._works = False  # it has looked since it was opened
+        self._busy_ms = 0  # when somebody was last in the field
+        self._slept = False  # the chip has watched, and nobody came
+        self._doubts = 0  # whether it can
         self._moved_ms = _monotonic_ms()
 
     @property
@@ -105,10 +118,13 @@ class Reader:
     def _listen(self, clf: Frontend) -> None:
         """Until told to stop. Raises LostError."""
         self._faults = 0
+        self._slept, self._doubts, self._busy_ms = False, 0 if clf.can_watch else DOUBTS_MAX, _monotonic_ms()
         while not self._stop.is_set():
             try:
                 self._look(clf)
                 self._faults, self._works = 0, True
+                if not self._torn.once:
+                    self._rest(clf)
             except FaultError:
                 self._link.count("nfc.reader_errors")
                 self._faults += 1
@@ -117,9 +133,26 @@ class Reader:
                 if self._faults == FAULTS_MAX:
                     raise silent() from None
                 clf.abort()
-                continue
-            if not self._torn.once:
-                self._pause(cards.WAKE_EVERY_MS if self._wake else self._terminal.nfc.poll_ms)
+
+    def _rest(self, clf: Frontend) -> None:
+        """Between two looks: a pause, or the chip watches once nobody came for long. Raises FaultError, LostError."""
+        if self._wake or self._doubts >= DOUBTS_MAX or _monotonic_ms() - self._busy_ms < QUIET_MS:
+            self._pause(cards.WAKE_EVERY_MS if self._wake else self._terminal.nfc.poll_ms)
+            return
+        self._moved_ms = _monotonic_ms()
+        self._doubts += 1  # unless it does that well
+        found = clf.watch(WATCH_MS)
+        self._slept = found is False
+        if self._slept:
+            self._doubts -= 1
+        elif found:
+            self._doubts, self._busy_ms = 0, _monotonic_ms()
+
+    def _came(self) -> None:
+        """Our own look found somebody."""
+        self._busy_ms = _monotonic_ms()
+        self._doubts += self._slept
+        self._slept = False
 
     def _look(self, clf: Frontend) -> None:
         """One look at the field; stays while a card rests there. Raises FaultError, LostError."""
@@ -131,6 +164,7 @@ class Reader:
                 self._deliver(self._torn.nothing())
                 self._hold.missed(_monotonic_ms())
                 return
+            self._came()
             outcome = self._ask(clf, card)
         except FaultError:
             if card is not None:
@@ -139,6 +173,7 @@ class Reader:
         except CardGoneError:
             if self._stop.is_set():
                 return
+            self._came()
             self._link.count("nfc.read_failed")
             if card is None or not clf.spent:
                 self._deliver(self._torn.failed(card is not None and clf.heard > 0, _monotonic_ms()))
@@ -149,6 +184,7 @@ class Reader:
             self._link.presented(outcome)
         self._stay(clf, card, outcome)
         self._hold.missed(_monotonic_ms())
+        self._came()
 
     def _wake_frame(self) -> bytes:
         """The frame that makes an iPhone show its passes, only where the shop wants them and can read one."""

@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import termios
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from drivers import chip
 
 # How often a wait for the chip looks whether the device is still plugged in.
 NODE_MS = 100
+QUIET_NODE_MS = 250  # while the chip watches: each look wakes the processor
 
 PIECE_BYTES = 512  # more than the longest frame
 
@@ -70,14 +72,27 @@ class Uart:
             del self._early[:left]
         return frame
 
+    def hears(self, timeout: int, stop: threading.Event) -> bool:
+        """Whether something comes within `timeout` milliseconds, or before `stop`; it can be read. Raises OSError."""
+        for passed in range(0, timeout, QUIET_NODE_MS):
+            if self._early or self._fill(min(QUIET_NODE_MS, timeout - passed)):
+                return True
+            self._look_for_node()
+            if stop.is_set():
+                break
+        return False
+
     def _await(self, timeout: int) -> None:
         """Until something comes."""
         for _ in range(0, timeout, NODE_MS):
             if self._fill(NODE_MS):
                 return
-            if not Path(self.port).exists():
-                raise OSError(errno.ENODEV, "unplugged")
+            self._look_for_node()
         raise OSError(errno.ETIMEDOUT, "no answer")
+
+    def _look_for_node(self) -> None:
+        if not Path(self.port).exists():
+            raise OSError(errno.ENODEV, "unplugged")
 
     def _fill(self, timeout: int) -> bool:
         """Take all that has come, a frame's end and the next one's beginning too: each call of the system wakes the

@@ -1,6 +1,7 @@
 """drivers.chip: frames byte for byte, and a memory that never tells what the chip would not."""
 
 import errno
+import threading
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,9 @@ class Line:
             raise OSError(errno.ETIMEDOUT, "silence")
         return self._replies.pop(0)
 
+    def hears(self, timeout: int, stop: threading.Event) -> bool:
+        return bool(self._replies) and not stop.is_set()
+
     def pulse(self) -> None:
         if not self._resets:
             raise OSError(errno.ENOTTY, "no such lines")
@@ -89,6 +93,41 @@ def test_a_wedged_chip_is_tried_in_every_way_within_its_five_seconds() -> None:
     with pytest.raises(OSError, match="silence"):
         chip.start(line)
     assert line.waited_ms + 2 * chip.CHIP_MS < 5_000
+
+
+SOMEBODY = bytes.fromhex("0000ff0cf4d54b010100440007040a1b2c3d4e5f0000")
+NOBODY = bytes.fromhex("0000ff03fdd54b00e000")
+OTHER = bytes.fromhex("0000ff02fed5151600")
+
+
+class Watching(Line):
+    """A chip that says something at once, or on its way while the host breaks off."""
+
+    def __init__(self, said: bytes = b"", late: bytes = b"") -> None:
+        super().__init__()
+        self._replies = [said] if said else []
+        self._late = late
+
+    def write(self, frame: bytes) -> None:
+        super().write(frame)
+        self._replies = [self._late] if self._late else []
+
+
+@pytest.mark.parametrize(
+    ("said", "late", "found"),
+    [(SOMEBODY, b"", True), (NOBODY, b"", None), (b"", b"", False), (b"", SOMEBODY, True), (b"", NOBODY, None)],
+)
+def test_what_a_watching_chip_says_is_heard_until_the_host_has_broken_off(
+    said: bytes, late: bytes, found: bool | None
+) -> None:
+    line = Watching(said, late)
+    assert chip.watched(line, 1_000, threading.Event()) is found
+    assert [frame for _, frame in line.written] == ([] if said else [chip.ABORT])
+
+
+def test_another_answer_than_that_is_a_fault() -> None:
+    with pytest.raises(OSError, match="no answer"):
+        chip.watched(Watching(OTHER), 1_000, threading.Event())
 
 
 def test_what_was_read_or_written_need_not_be_asked() -> None:

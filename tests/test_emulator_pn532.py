@@ -126,6 +126,21 @@ def test_looking_without_end_is_ended_by_the_host() -> None:
         host.ask("4a 01 00")
 
 
+def test_a_chip_that_looks_for_ever_finds_who_comes_later() -> None:
+    host = Host()
+    host.ask(f"32 05 01 00 {FOR_EVER:02x}")
+    wait = host.wait
+
+    def come(seconds: float) -> None:
+        wait(seconds)
+        if host.passed_s > 10:
+            host.field.put([cards.make(TYPE2)])
+
+    host.wait = come  # type: ignore[method-assign]  # somebody comes while it looks
+    assert str(host.ask("4a 01 00")).startswith("0101")
+    assert 10 < host.passed_s < 11
+
+
 def test_frames_go_through_and_back() -> None:
     host = Host(TYPE4)
     host.ask("4a 01 00")

@@ -176,6 +176,55 @@ def test_each_look_lets_a_phone_begin_anew(rig: Pn532Rig) -> None:
     assert all(cards.is_random(uid) for uid in uids)
 
 
+def test_a_chip_watches_by_itself_until_somebody_comes(rig: Pn532Rig) -> None:
+    with opened(rig.path, rig.path) as clf:
+        assert clf.can_watch
+        assert clf.watch(50) is False
+        assert clf.find() is None
+        coming = threading.Timer(0.2, rig.present, (type2(CARD),))
+        coming.start()
+        before_ms = now_ms()
+        assert clf.watch(LONG_MS) is True
+        assert now_ms() - before_ms < LONG_MS
+        coming.join()
+        assert found(clf).ndef() == CARD
+        assert clf.watch(LONG_MS) is True  # it rests there
+        rig.remove()
+        before = sum(rig.host_commands().values())
+        assert clf.watch(1_000) is False
+        assert clf.find() is None
+        assert sum(rig.host_commands().values()) == before + 7
+
+
+def test_told_to_stop_it_watches_no_more(rig: Pn532Rig) -> None:
+    stop = threading.Event()
+    clf = Frontend(stop, now_ms)
+    clf.start(rig.path, rig.path)
+    stop.set()
+    assert clf.watch(LONG_MS) is False
+    clf.shut(politely=True)
+
+
+def test_a_chip_that_does_not_wait_is_told_from_one_that_does(rig: Pn532Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chip, "LOOK_ON", chip.LOOK_ONCE)
+    with opened(rig.path, rig.path) as clf:
+        assert clf.watch(LONG_MS) is None
+
+
+@pytest.mark.parametrize("how", ["stuck", "asleep", "deaf"])
+def test_a_chip_that_hangs_while_it_watches_is_a_fault(rig: Pn532Rig, how: str) -> None:
+    with opened(rig.path, rig.path) as clf:
+        coming = threading.Timer(0.1, rig.wedge, (how,))
+        coming.start()
+        with suppress(FaultError):
+            assert clf.watch(300) is False  # one that was only stuck hears the host break off
+        coming.join()
+        clf.abort()
+        with suppress(FaultError):
+            assert clf.find() is None
+            assert how != "deaf"
+
+
 def test_an_exchange_costs_the_chip_one_command_and_an_empty_look_three(rig: Pn532Rig) -> None:
     with opened(rig.path, rig.path) as clf:
         clf.find()

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from drivers import cards, chip, reader, resolve, tags
-from drivers.faults import LostError
+from drivers.faults import FaultError, LostError
+from drivers.frontend import Frontend
 from drivers.reader import Link, Reader
 from drivers.talk import Exchange, Found, Outcome, Refused, Talk, Terminal
 from gateway.config import NfcTable
@@ -517,7 +518,80 @@ async def test_a_reader_simulated_over_udp(card: Spec) -> None:
         await bench.stop()
 
 
+async def test_a_quiet_reader_lets_the_chip_watch_and_misses_nobody(
+    rig: Pn532Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "QUIET_MS", 0)
+    monkeypatch.setattr(reader, "WATCH_MS", 300)
+    async with listening(rig) as bench:
+        for n, (card, token) in enumerate([(type2(CARD), CARD_TOKEN), (type4(OTHER), OTHER_TOKEN)] * 3, 1):
+            rig.remove()
+            await asyncio.sleep(0.2 * n)  # in the middle of a watch, at its end, between two
+            rig.present(card)
+            await bench.taps(n)
+            assert bench.shown[-1] == token
+        assert not bench.health.counts.get("nfc.reader_errors")
+
+
+async def test_a_chip_that_watches_is_asked_a_tenth_as_much(rig: Pn532Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked(seconds: float = 2.0) -> int:
+        before = sum(rig.host_commands().values())
+        await asyncio.sleep(seconds)
+        return sum(rig.host_commands().values()) - before
+
+    monkeypatch.setattr(reader, "QUIET_MS", 600_000)
+    async with listening(rig):
+        polled = await asked()
+    monkeypatch.setattr(reader, "QUIET_MS", 0)
+    async with listening(rig):
+        assert await asked() < polled / 2, "a loaded machine polls more rarely than it should"
+
+
+@pytest.mark.parametrize("how", ["does not wait", "sleeps through it", "fails"])
+async def test_a_chip_that_cannot_watch_is_polled_as_before(
+    rig: Pn532Rig, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    watched: list[int] = []
+
+    def watch(self: Frontend, ms: int) -> bool | None:
+        watched.append(ms)
+        if how == "fails":
+            raise FaultError
+        return None if how == "does not wait" else False
+
+    monkeypatch.setattr(Frontend, "watch", watch)
+    monkeypatch.setattr(reader, "QUIET_MS", 0)
+    async with listening(rig) as bench:
+        await bench.until(lambda: len(watched) >= reader.DOUBTS_MAX)
+        for n in range(1, reader.DOUBTS_MAX + 1):
+            rig.present(type2(CARD if n % 2 else OTHER))
+            await bench.taps(n)
+            rig.remove()
+            await asyncio.sleep(0.3)  # until it was seen that the card left
+        watched.clear()
+        await asyncio.sleep(0.3)
+        assert not watched
+        rig.present(type2(OTHER))
+        await bench.taps(reader.DOUBTS_MAX + 1)
+
+
+@pytest.mark.parametrize("how", ["stuck", "asleep", "deaf"])
+async def test_a_chip_that_is_wedged_while_it_watches_is_reset(
+    rig: Pn532Rig, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(reader, "QUIET_MS", 0)
+    monkeypatch.setattr(reader, "WATCH_MS", 300)
+    async with listening(rig) as bench:
+        await asyncio.sleep(0.3)
+        rig.wedge(how)
+        rig.present(type2(CARD))
+        await bench.taps(1)
+        assert bench.shown == [CARD_TOKEN]
+
+
 def test_bounds_keep_their_order() -> None:
+    assert reader.QUIET_MS > cards.PHONE_HOLD_MS
+    assert reader.WATCH_MS + (reader.FAULTS_MAX + 1) * chip.CHIP_MS + reader.SETTLE_MS < 4_000
     assert reader.FAULTS_MAX * chip.CHIP_MS + 6 * chip.CHIP_MS + 3 * chip.RATE_MS < 5_000
     assert reader.ABSENT_MS < 1_000
     assert reader.READ_MS < 10_000

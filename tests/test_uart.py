@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,20 @@ def test_what_waits_answers_something_older(wire: Wire) -> None:
     assert os.read(wire.chip, 100) == chip.ACK
     os.write(wire.chip, LONG)
     assert wire.uart.read(chip.CHIP_MS) == LONG
+
+
+def test_it_hears_what_comes_and_leaves_it_to_be_read(wire: Wire) -> None:
+    stop = threading.Event()
+    assert not wire.uart.hears(10, stop)
+    os.write(wire.chip, LONG)
+    assert wire.uart.hears(chip.CHIP_MS, stop)
+    assert wire.uart.hears(chip.CHIP_MS, stop)
+    assert wire.uart.read(chip.CHIP_MS) == LONG
+    stop.set()
+    assert not wire.uart.hears(3_600_000, stop)
+    wire.path.unlink()
+    with pytest.raises(OSError, match="unplugged"):
+        wire.uart.hears(3_600_000, threading.Event())
 
 
 @pytest.mark.parametrize(("sent", "number"), [(b"", errno.ETIMEDOUT), (LONG[:100], errno.EIO)])

@@ -15,6 +15,7 @@ COMMAND_MS = 0.5
 GUARD_S = 0.005  # ISO 14443-3, section 5: a card is ready 5 ms after the field
 RF_BYTE_S = 9 / 106_000  # 8 bits and parity
 RF_TURN_S = 0.0003
+LOOK_ON_S = 0.005  # between two looks of a chip that looks for ever; not documented, and enough
 CASCADE_BYTES = 19  # SDD and SEL with their answers, for 4 bytes of UID
 
 BAUDS = (9600, 19200, 38400, 57600, 115_200, 230_400, 460_800, 921_600, 1_288_000)
@@ -150,6 +151,8 @@ class Chip:
             card, heard = self._field.poll(wanted)
             wait(RF_TURN_S + 2 * RF_BYTE_S)
             if card is None:
+                if tries == math.inf:
+                    wait(LOOK_ON_S)
                 continue
             uid = card.uid
             wait(len(uid) // 3 * (2 * RF_TURN_S + CASCADE_BYTES * RF_BYTE_S))
