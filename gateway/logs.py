@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from gateway.health import Part
+from gateway.journald import Journal, is_stderr
 
 _log = logging.getLogger("gateway")
 
@@ -66,9 +67,13 @@ def set_level(level: Level) -> None:
 
 
 def set_up() -> None:
-    """Log to standard error, and remember the newest lines. Call it once, before anything else logs."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Log to standard error, or where that is systemd's journal with fields, and remember the newest lines. Call it
+    once, before anything else logs."""
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Discreet("%(levelname)s %(name)s: %(message)s"))
+    if is_stderr():
+        handler = Journal(handler)
+        handler.setFormatter(Discreet("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler, recent], force=True)
     set_level(USUAL)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells its own start and stop otherwise
@@ -82,4 +87,5 @@ def journal(part: Part, changed: bool = True) -> None:
     found = f"{part.name} is {part.state}" + (part.detail and f": {part.detail}")
     if part.action:
         found += f" {part.action}" if found.endswith((".", "?", "!")) else f". {part.action}"
-    _log.log(level, "%s", found)
+    fields = {"STORE_GATEWAY_PART": part.name, "STORE_GATEWAY_STATE": part.state, "STORE_GATEWAY_CAUSE": part.cause}
+    _log.log(level, "%s", found, extra={"fields": fields})

@@ -7,7 +7,10 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.keys import (
+    GATEWAY_KEY_BYTES,
     SITE_KEY_BYTES,
+    TABLET_KEY_BYTES,
+    beside,
     copied_identifier_key,
     gateway_key,
     known_gateway_key,
@@ -52,6 +55,27 @@ def test_systemd_credentials_come_first(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert site_key(tmp_path / "data") == b"\xab" * SITE_KEY_BYTES
     assert not (tmp_path / "data" / "site.key").exists()
+
+
+def test_with_every_key_as_credential_none_is_written_beside_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    for name, size in (
+        ("site.key", SITE_KEY_BYTES),
+        ("gateway.key", GATEWAY_KEY_BYTES),
+        ("tablet.key", TABLET_KEY_BYTES),
+    ):
+        (credentials / name).write_text("ab" * size)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    data = tmp_path / "data"
+    assert (site_key(data), gateway_key(data), tablet_key(data)) == (
+        b"\xab" * 32,
+        b"\xab" * 32,
+        "ab" * TABLET_KEY_BYTES,
+    )
+    assert beside(data) == () and not (data / "site.key").exists()
 
 
 def test_a_scanner_reads_a_copy_of_the_site_key_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

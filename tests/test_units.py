@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway import keys
+
 SYSTEMD = Path(__file__).parents[1] / "systemd"
 EXPOSED_MOST = {
     "store-gateway.service": 1.5,
@@ -44,3 +46,18 @@ def test_what_the_service_loads_works_without_memory_that_is_written_and_run() -
     if done.returncode == 77:
         pytest.skip("this kernel cannot forbid it to a process (PR_SET_MDWE, Linux 6.3)")
     assert done.returncode == 0, done.stderr
+
+
+def test_bluetoothd_has_no_folder_on_the_disk() -> None:
+    """What it keeps of whom it heard lies in memory; tests/vm looks for it on a real one's disk."""
+    written = (SYSTEMD / "bluetooth.service.d/store-gateway.conf").read_text()
+    lines = [line for line in written.splitlines() if not line.startswith("#")]
+    assert "StateDirectory=" in lines  # or systemd mounts the disk's over it
+    assert any(line.startswith("TemporaryFileSystem=/var/lib/bluetooth:") for line in lines)
+    for installs in ("systemd/deb/build", "Makefile"):
+        assert "systemd/bluetooth.service.d/store-gateway.conf" in (SYSTEMD.parent / installs).read_text()
+
+
+def test_the_units_lines_for_credentials_name_every_key_that_is_read() -> None:
+    unit = (SYSTEMD / "store-gateway.service").read_text()
+    assert set(re.findall(r"^#LoadCredentialEncrypted=([\w.]+):", unit, re.MULTILINE)) == {keys.ROOT, *keys.OTHERS}
