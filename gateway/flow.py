@@ -82,7 +82,7 @@ class Flow:
         self._begin, self._begin_always, self._commit = works.begin, works.begin_always, works.commit
         self._presence = presence or Presence({r.id: r.zone for r in receivers.values()})
         self._stage = Stage(screens)
-        self._loops = Loops(store, self._stage, clock, health, self._show)
+        self._loops = Loops(store, self._stage, clock, health, self._show, lambda: self.life.times().latest_ms)
         self.recognition = Recognition(store, resolver, clock, health, self._begin_always)
         self._lapses = Lapses(store, self._commit, health, self._begin_always, self._forget, self.recognition)
         denies = self.recognition.denies

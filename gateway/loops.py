@@ -19,21 +19,31 @@ SHOWN = 64  # characters of an id, as many as it may have
 
 
 class Loops:
-    """`show` has a screen shown as it is on the stage now."""
+    """`show` has a screen shown as it is on the stage now; `latest_ms`: the latest that it may be, so that a clock that
+    lost its time brings back no offer that ended."""
 
-    def __init__(self, store: Store, stage: Stage, clock: Clock, health: Health, show: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        stage: Stage,
+        clock: Clock,
+        health: Health,
+        show: Callable[[str], None],
+        latest_ms: Callable[[], int],
+    ) -> None:
         self._store = store
         self._stage = stage
         self._clock = clock
         self._health = health
         self._show = show
+        self._latest_ms = latest_ms
 
     async def refresh(self, *, everywhere: bool = False) -> None:
         """Give screens their loops again; `everywhere`: also where nothing changed. Raises StoreError."""
-        now_ms, screens = self._clock.now_ms(), self._stage.screens
+        now_ms, latest_ms, screens = self._clock.now_ms(), self._latest_ms(), self._stage.screens
 
         def read(tx: Tx) -> tuple[Mapping[str, tuple[Slide, ...]], tuple[str, ...]]:
-            return loops(tx, screens, now_ms), tx.unreadable_offers()
+            return loops(tx, screens, latest_ms), tx.unreadable_offers()
 
         slides, unreadable = await self._store.run(read, vital=True)
         for screen in screens:

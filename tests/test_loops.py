@@ -8,6 +8,8 @@ import pytest
 
 from gateway.core.changes import OfferDrop, OfferPut, StockPut
 from gateway.core.model import Cap, Offer, Purpose
+from gateway.core.spans import DAY_MS
+from gateway.tables.rows import FLOOR
 from tests.rigs.shop import START_MS, TEXT, Shop, member, open_shop
 
 ALL = tuple(Purpose)
@@ -97,4 +99,21 @@ async def test_the_loop_follows_stock_hour_and_the_caps_of_the_shop(tmp_path) ->
     await shop.tick(60_000)
     assert slides(shop) == ["loop", "stocked"]
     await asyncio.gather(shop.settle())
+    shop.store.close()
+
+
+async def test_a_clock_that_lost_its_time_brings_back_no_offer_that_ended(tmp_path) -> None:
+    ends_ms = START_MS + DAY_MS
+    offers = (
+        Offer("good", TEXT, TEXT, audience="everyone"),
+        Offer("over", TEXT, TEXT, audience="everyone", valid_until_ms=ends_ms),
+    )
+    first = await open_shop(tmp_path, *member("mia", *ALL), *map(OfferPut, offers))
+    assert {"good", "over"} <= {*slides(first)}
+    await first.store.run(lambda tx: tx.put_meta(FLOOR, str(ends_ms)))
+    first.store.close()
+    shop = Shop(tmp_path)  # without power for a day, and a clock that stood still
+    await shop.flow.life.start(False)
+    await shop.flow.start()
+    assert "good" in slides(shop) and "over" not in slides(shop)
     shop.store.close()

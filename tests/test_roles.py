@@ -250,6 +250,34 @@ async def test_nothing_of_the_api_is_kept_by_whoever_asked(door: Door) -> None:
                 assert answer.headers["cache-control"] == "no-store", (line, who, answer.status_code)
 
 
+async def test_every_route_carries_the_headers_and_sets_no_cookie_that_a_script_or_another_site_gets(
+    door: Door,
+) -> None:
+    for line in sorted(routes(door.app)):
+        method, url = url_of(line)
+        if line.endswith("/stream"):
+            continue
+        for who in ("nobody", *sorted(TABLE[line])[:1]):
+            answer = await door.ask(who, method, url)
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy, (
+                line
+            )
+            assert answer.headers["x-content-type-options"] == "nosniff", line
+            assert answer.headers["referrer-policy"] == "no-referrer", line
+            for cookie in answer.headers.get_list("set-cookie"):
+                assert "httponly" in cookie.lower() and "samesite=strict" in cookie.lower(), (line, cookie)
+
+
+async def test_no_other_site_writes_by_any_route_whoever_asks(door: Door) -> None:
+    foreign = {"Origin": "http://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+    lines = [line for line in sorted(routes(door.app)) if line.startswith("POST ")]
+    assert len(lines) > 30
+    for line in lines:
+        for who in (*sorted(TABLE[line])[:1], "box"):
+            assert (await door.ask(who, *url_of(line), foreign)).status_code == 403, (line, who)
+
+
 async def test_whoever_is_not_in_the_line_of_a_route_is_refused_before_it(door: Door) -> None:
     for line in sorted(routes(door.app)):
         for who in sorted(EVERYBODY - TABLE[line]):
