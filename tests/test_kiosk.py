@@ -85,7 +85,10 @@ def test_the_browser_begins_with_the_local_page_and_a_fresh_profile(tmp_path: Pa
     (old / "Local Storage" / "kept").write_text("proofs")
     (old / "Preferences").write_text("crashed")
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RUNTIME_DIRECTORY": str(tmp_path)}
-    environment |= {"SCREEN": "coffee", "KIOSK_COMPOSITOR": "/bin/echo", "KIOSK_BROWSER": "chromium"}
+    compositor = tmp_path / "compositor"
+    compositor.write_text('#!/bin/sh\necho "$XDG_RUNTIME_DIR $@"\n')
+    compositor.chmod(0o755)
+    environment |= {"SCREEN": "coffee", "KIOSK_COMPOSITOR": str(compositor), "KIOSK_BROWSER": "chromium"}
     running = subprocess.Popen(
         [KIOSK / "kiosk"], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -94,7 +97,7 @@ def test_the_browser_begins_with_the_local_page_and_a_fresh_profile(tmp_path: Pa
     os.killpg(running.pid, 9)  # the watchdog stays after our "browser"
     running.wait()
     running.stdout.close()
-    assert line.startswith("chromium --kiosk ")
+    assert line.startswith(f"{tmp_path} chromium --kiosk ")  # the unit's ProtectHome hides a login's own folder
     assert line.rstrip().endswith("/waiting.html#http://localhost:8080/screen?id=coffee")
     assert f"--user-data-dir={tmp_path}/profile" in line
     assert (old / "Local Storage" / "kept").exists() and not (old / "Preferences").exists()
@@ -119,4 +122,6 @@ def test_the_unit_says_what_the_scripts_need() -> None:
     unit = (KIOSK.parent / "store-gateway-kiosk.service").read_text()
     for line in ("Type=notify", "NotifyAccess=all", "WatchdogSec=60", "Restart=always", "MemoryMax="):
         assert f"\n{line}" in unit
+    # A login's session takes the browser out of the unit: its locks do not hold, and systemd does not hear it.
+    assert "PAMName=" not in unit and "\nWants=seatd.service\n" in unit
     assert (KIOSK / "kiosk").stat().st_mode & 0o111 and (KIOSK / "watchdog").stat().st_mode & 0o111

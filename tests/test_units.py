@@ -14,6 +14,7 @@ SYSTEMD = Path(__file__).parents[1] / "systemd"
 EXPOSED_MOST = {
     "store-gateway.service": 1.5,
     "store-gateway-scanner.service": 1.5,
+    "store-gateway-kiosk.service": 3.0,  # a browser
     "store-gateway-update.service": 2.5,  # root, who installs packages
     "store-gateway-recover.service": 2.5,
     "store-gateway-usb@.service": 3.0,  # and mounts
