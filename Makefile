@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 4
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-brokers fuzz check bench chaos drain standby fleet powercuts forgeries hostile lives kiosk-day outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
+.PHONY: demo test test-brokers fuzz check bench chaos drain standby fleet powercuts forgeries hostile lives kiosk-day soak outages races screens strangers taps test-pcsc test-postgres test-vm test-deb deb install install-kiosk sbom audit clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/store-gateway demo $(ARGS)
@@ -87,6 +87,11 @@ outages: $(VENV)/.dev
 
 kiosk-day: $(VENV)/.dev
 	KIOSK_HOURS=24 $(BIN)/python -m pytest tests/test_kiosk_day.py -s $(ARGS)
+
+# Two hours of ten times a shop's load, alone on the machine; figures and picture are left in build/, docs/soak.md says what
+# they mean. Some seconds of it are in `make test`.
+soak: $(VENV)/.dev
+	SOAK_MINUTES=$${SOAK_MINUTES:-120} $(BIN)/python -m pytest tests/test_soak.py -s $(ARGS)
 
 # A real kernel, a real bluetoothd and a virtual adapter in QEMU; tests/vm/README.md says what it shows and how long it
 # takes. Root is needed once, to build the image.

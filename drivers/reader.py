@@ -263,6 +263,7 @@ class Reader:
         until_ms = _monotonic_ms() + delay_ms
         was_there = True
         while not self._stop.is_set():
+            self._moved_ms = _monotonic_ms()  # it may be away for days, and is no driver that hangs
             is_there = self._is_there
             if is_there and (not was_there or _monotonic_ms() >= until_ms):
                 return not was_there

@@ -217,3 +217,20 @@ def test_a_reader_that_looks_moves() -> None:
     with pytest.raises(LostError):
         one._pause(1)
     assert one.still_ms < 1_000
+
+
+def test_a_reader_that_is_unplugged_for_hours_is_not_taken_for_a_driver_that_hangs() -> None:
+    stills: list[int] = []
+
+    class HalfMinutes(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            one._moved_ms -= 30_000
+            stills.append(one.still_ms)
+            if len(stills) == 10:
+                self.set()
+            return self.is_set()
+
+    link = reader.Link(print, print, print)
+    one = reader.Reader("/dev/none", "/dev/none", None, link, HalfMinutes())  # type: ignore[arg-type]  # no terminal
+    assert not one._wait_to_open(LostError("unplugged", "", absent=True), 100)
+    assert max(stills) < nfc.HUNG_MS
