@@ -165,7 +165,7 @@ install:
 	-systemctl daemon-reload
 	@echo "BlueZ and the journal keep their files in memory once they are started again:"
 	@echo "sudo systemctl restart bluetooth systemd-journald"
-	@echo "Now edit /etc/store-gateway/gateway.toml, then: store-gateway doctor --config /etc/store-gateway/gateway.toml"
+	@echo "Now: systemctl enable --now store-gateway; http://localhost:8080/ shows how the box becomes a shop's."
 
 # As root, from a checkout at /opt/store-gateway: user, unit and an example for this machine's monitor. Starts nothing.
 install-kiosk:

@@ -17,7 +17,7 @@ from display.metrics import token_in
 from drivers.ears import Ears
 from drivers.sources import Source, open_source
 from drivers.talk import Terminal
-from gateway import devicedesk, hatch, keys, logs, operating, rekey, trials
+from gateway import devicedesk, hatch, keys, logs, operating, provisioned, rekey, trials
 from gateway.backlog import Backlog
 from gateway.bundle import Found
 from gateway.caring import Caring
@@ -192,8 +192,8 @@ class Gateway:
             self._supervisor.keep("database", self._caring.run)
             self._supervisor.keep("updates", self._updates.run)
             self._supervisor.keep("operator", lambda: hatch.serve(self._config.gateway.data_dir, self.answer))
-            run = partial(self._store.run, vital=True)
-            self._supervisor.keep("outbox", Backlog(run, self._clock, self.health).run)
+            self._supervisor.keep("provisioning", partial(provisioned.run, self._clock, self.health))
+            self._supervisor.keep("outbox", Backlog(partial(self._store.run, vital=True), self._clock, self.health).run)
         sources = [(table, self._open(table)) for table in self._config.source]
         if self._uplink is not None:
             await self.operating.commands.start()

@@ -15,15 +15,15 @@ STEP_MS = 2_000
 # and again when NTP was silent for hours. A Pi has no clock chip and begins with the time of its last shutdown.
 _TIMEX_BYTES = 512  # more than struct timex on any architecture
 _TIME_ERROR = 5
+# systemd's time service leaves this file once it has set the time. Under ProtectClock= the kernel may not be asked.
+_TIMESYNC = Path("/run/systemd/timesync/synchronized")
 _STARTED = 19  # "starttime" behind the program's name, proc_pid_stat(5)
 
 
 def synchronised() -> bool:
-    """Whether the kernel calls the system's time synchronised."""
-    try:
-        return int(_adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))) != _TIME_ERROR
-    except OSError:
-        return False
+    """Whether the system's time is synchronised, as the kernel says, or systemd where the kernel may not be asked."""
+    state = int(_adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
+    return _TIMESYNC.exists() if state < 0 else state != _TIME_ERROR
 
 
 _adjtimex = ctypes.CDLL(None).adjtimex

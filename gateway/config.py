@@ -292,14 +292,15 @@ class _Misnamed(ValueError):  # noqa: N818 - becomes a ConfigError with the othe
         self.at = at
 
 
-def load(path: Path) -> Config:
-    """Read and check `path`. Raises ConfigError that names file, line, key and what was expected, one line each."""
-    return _validated(path, Config)
+def load(path: Path, **who: str) -> Config:
+    """Read and check `path`. Raises ConfigError that names file, line, key and what was expected, one line each.
+    `who`: what [gateway] is taken to say besides (gateway.ownership)."""
+    return _validated(path, Config, who)
 
 
 def load_scanner(path: Path) -> ScannerConfig:
     """`load` for a scanner's file."""
-    return _validated(path, ScannerConfig)
+    return _validated(path, ScannerConfig, {})
 
 
 def is_scanner(path: Path) -> bool:
@@ -307,8 +308,10 @@ def is_scanner(path: Path) -> bool:
     return "scanner" in text_and_tables(path)[1]
 
 
-def _validated(path: Path, model: type[_M]) -> _M:
+def _validated(path: Path, model: type[_M], who: dict[str, str]) -> _M:
     text, data = text_and_tables(path)
+    if who:
+        data["gateway"] = data.get("gateway", {}) | who
     try:
         return model.model_validate(data)
     except ValidationError as error:

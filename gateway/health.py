@@ -40,6 +40,8 @@ Cause = Literal[
     "update_done",
     "update_failed",
     "update_refused",
+    "provisioning_late",
+    "provisioning_refused",
     "consents_changed",
     "consents_clock",
     "profiles_soon",

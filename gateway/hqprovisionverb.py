@@ -81,7 +81,7 @@ def _provision(now_ms: Callable[[], int], arguments: argparse.Namespace) -> int:
     )
     text = provisioning.write(made, code, arguments.out, secrets.token_bytes)
     if len(text) <= MAX_QR_BYTES:
-        out.print(qr_code(text), highlight=False, markup=False)
+        out.print(qr_code(text), highlight=False, markup=False, soft_wrap=True)  # folded it is no code
     for line in _advice(made, code, arguments.out, len(text)):
         say(line)
     return 0

@@ -27,6 +27,7 @@ RELEASES = "release.pub"
 _OWN = "identity-"  # the folder of one identity's files, beside the configuration
 _NAMES = {"password": "mqtt.password", "ca": "ca.pem", "cert": "client.pem", "key": "client.key"}
 _BLOCK_BYTES = 1 << 20
+MAX_ON_STICK = 100  # files for as many shops; 1.6 MB of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,28 @@ def told(box: Box, found: Result) -> None:
         tell(box.folder, found)
     except OSError as error:
         log.error("provisioning: %s: %s", box.folder, error.strerror)
+
+
+def is_nobodys(box: Box) -> bool:
+    """Whether the box waits to be provisioned; one whose file cannot be read does not."""
+    try:
+        return ownership.nobodys(box.config) is not None
+    except ConfigError:
+        return False
+
+
+def from_stick(box: Box, stick: Path, now_ms: int, *, known: bool) -> Result | None:
+    """Provision the box with what lies at the top of a stick; None where that is nobody's business: a stick without a
+    file for a box that belongs to somebody, or the one that it was provisioned with, plugged in still."""
+    found = sorted(stick.glob(f"{provision.NAME}*.json"))[:MAX_ON_STICK]
+    files = [provisionfiles.text(path) for path in found]
+    if not is_nobodys(box):
+        taken = provisionfiles.taken(box.folder)
+        known_one = "" if taken is None else taken.number
+        files = [data for data in files if provision.number_of(data) != known_one]
+        if not files:
+            return None
+    return take(box, files, now_ms, known=known)
 
 
 def _take(box: Box, files: Iterable[bytes], now_ms: int, *, known: bool, late: bool) -> Result:

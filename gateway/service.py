@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gateway import app, config, doors, ownership, preflight
 from gateway.bundle import Found
-from gateway.errors import ConfigError
 
 DEFAULT_CONFIG = Path("/etc/store-gateway/gateway.toml")
 
@@ -29,22 +28,39 @@ def load(path: Path) -> config.Config:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if ownership.nobodys(arguments.config) is not None:
-        raise ConfigError("this box belongs to nobody yet: store-gateway provision FILE, with a file of headquarters'")
+    faulthandler.enable(2)  # where a part stood still when systemd's watchdog ended the service; it quotes no values
+    tables = ownership.nobodys(arguments.config)
+    if tables is not None:
+        from gateway import firstboot  # once in the life of a box
+
+        waits = firstboot.run(
+            arguments.config, tables, app.VERSION, lambda url: _say(f"waits to be provisioned: {url}")
+        )
+        if asyncio.run(waits):
+            _begin_anew()
+        return 0
     loaded = load(arguments.config)
 
     def ready(opened: doors.Opened) -> None:
-        sys.stderr.write(f"serving {opened.base_url}/\n")
-        sys.stderr.flush()
+        _say(f"serving {opened.base_url}/")
 
     def examine() -> Found:
         from gateway import doctor  # asked for now and then, by headquarters or an operator
 
         return doctor.brief(arguments.config)
 
-    faulthandler.enable(2)  # where a part stood still when systemd's watchdog ended the service; it quotes no values
     asked: list[bool] = []
     asyncio.run(app.run(loaded, ready=ready, examine=examine, begin_anew=lambda: asked.append(True)))
-    if asked:  # the same process begins anew, whoever started it; with other code where that was changed
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    if asked:
+        _begin_anew()
     return 0
+
+
+def _begin_anew() -> None:
+    """The same process begins anew, whoever started it; with other code where that was changed."""
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway import logs, updatebox, updatefiles
-from gateway.core import release
+from gateway import logs, provisionfiles, provisioning, updatebox, updatefiles
+from gateway.clock import synchronised, world_ms
+from gateway.core import provision, release
 from gateway.errors import ConfigError
+from gateway.provisioning import Box
 from gateway.releasefiles import TRUSTED, trusted_keys
 from gateway.terminal import out, say
 from gateway.updatebox import RealBox
@@ -21,6 +23,7 @@ from gateway.updater import Updater
 log = logging.getLogger("gateway")
 
 STICK = Path("/run/store-gateway-usb")
+OWNER = Box(updatebox.CONFIG)
 
 
 def main(
@@ -29,6 +32,7 @@ def main(
     folder: Path = FOLDER,
     keys: Path = TRUSTED,
     stick: Path = STICK,
+    owner: Box = OWNER,
 ) -> int:
     """Run one verb; 0 = done or nothing to do, 1 = refused or failed, and the result's file says why."""
     arguments = _parser().parse_args(argv)
@@ -49,19 +53,25 @@ def main(
                     if version is not None:
                         result = updater.take(folder / SPOOL, version)
                 case "usb":
-                    result = _from_stick(updater, arguments.device, stick)
+                    result = _from_stick(updater, owner, arguments.device, stick)
     except OSError as error:
         say(f"{folder}: {error.strerror}; nothing can be updated", "red")
         return 1
     return _shown(result)
 
 
-def _from_stick(updater: Updater, device: str, stick: Path) -> Result | None:
-    """None where the stick has no release, which most have not."""
+def _from_stick(updater: Updater, owner: Box, device: str, stick: Path) -> Result | None:
+    """None where the stick has no release, which most have not. A box that belongs to nobody looks for its own file
+    first; every other stick is somebody's rubbish to it, which its screen says."""
     if not updatebox.mount(device, stick):
+        if provisioning.is_nobodys(owner):
+            provisioning.told(owner, provisionfiles.Result("refused", world_ms(), "stick"))
         return None
     try:
-        if not any(stick.glob(release.MANIFEST.format(version="*"))):
+        has_release = any(stick.glob(release.MANIFEST.format(version="*")))
+        if not has_release or any(stick.glob(f"{provision.NAME}*.json")):
+            provisioning.from_stick(owner, stick, world_ms(), known=synchronised())
+        if not has_release:
             log.info("update: no release on %s", device)
             return None
         return updater.take(stick)

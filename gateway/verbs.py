@@ -32,6 +32,7 @@ from gateway import (
     memberstate,
     memberverbs,
     origins,
+    ownership,
     preflight,
     provisionverb,
     recording,
@@ -93,6 +94,11 @@ def _counts(arguments: argparse.Namespace) -> int:
 def _check_config(arguments: argparse.Namespace) -> int:
     if config.is_scanner(arguments.file):
         scanner.load(arguments.file)
+        steered = None
+    elif ownership.nobodys(arguments.file) is not None:
+        named = config.load(arguments.file, **dict.fromkeys(ownership.WHO, "nobody"))
+        preflight.check(named, arguments.file)
+        say("This box belongs to nobody yet: it waits to be provisioned (docs/provisioning.md).")
         steered = None
     else:
         steered = origins.origins(load(arguments.file))

@@ -71,8 +71,8 @@ _RIGHTS = (
     " the cable is not to blame."
 )
 TWO_BOXES = (
-    "Two boxes have the same tenant, store and id, as after a card was copied. Give one of them an id and an account of"
-    " its own; the cable is not to blame."
+    "Two boxes have the same tenant, store and id, as after a card was copied or one provisioning file went to both."
+    " Give one of them an id and an account of its own (docs/provisioning.md); the cable is not to blame."
 )
 _OUR_CERTIFICATE = "Ask whoever keeps the broker for a certificate that it takes; cert_file and key_file name it."
 _ITS_CERTIFICATE = (

@@ -1,7 +1,11 @@
 """The shop's clocks: monotone, scaled, and stepping only when told to."""
 
 import time
+from pathlib import Path
 
+import pytest
+
+from gateway import clock
 from gateway.clock import STEP_MS, InstantClock, ShopClock, running_s, uptime_ms
 
 
@@ -48,3 +52,13 @@ def test_the_machines_own_time_only_grows(monkeypatch) -> None:
     before_ms = uptime_ms()
     monkeypatch.setattr(time, "time_ns", lambda: 0)  # whoever sets the clock does not set this one
     assert uptime_ms() >= before_ms > 0
+
+
+def test_where_the_kernel_may_not_be_asked_systemd_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_TIMESYNC", tmp_path / "synchronized")
+    for state, there, known in ((5, True, False), (0, False, True), (-1, False, False), (-1, True, True)):
+        (tmp_path / "synchronized").unlink(missing_ok=True)
+        if there:
+            (tmp_path / "synchronized").touch()
+        monkeypatch.setattr(clock, "_adjtimex", lambda _, state=state: state)
+        assert clock.synchronised() is known

@@ -57,7 +57,11 @@ def test_everything_that_units_and_scripts_name_is_inside(package: Path, tmp_pat
     ours = [*(ROOT / "systemd").glob("*.service"), *(ROOT / "systemd").glob("*.path")]
     assert [unit.name for unit in units] == sorted(unit.name for unit in ours)
     wanted = [path for path in (folder / "multi-user.target.wants").iterdir() if path.exists()]
-    assert {path.name for path in wanted} == {"store-gateway-recover.service", "store-gateway-update.path"}
+    assert {path.name for path in wanted} == {
+        "store-gateway-recover.service",
+        "store-gateway-update.path",
+        "store-gateway-provision.path",
+    }
     made = ("/opt/store-gateway/.venv/",)  # by postinst
     for unit in units:
         for named in re.findall(r"(/(?:opt|usr)/[\w./-]*\w)", unit.read_text()):

@@ -14,10 +14,11 @@ from gateway.core.redemption import State
 from tests.rigs import deviceopeners as devices
 from tests.rigs import installopeners as installs
 from tests.rigs import openers as to
+from tests.rigs import setupopeners as boxes
 from tests.rigs.browser import ONE_CHROMIUM
 from tests.rigs.openers import LONG, RIGHT_TO_LEFT, Opener
 from tests.rigs.ownpages import RECEIPT, OwnPages
-from tests.rigs.shown import Shown, mine, staff, wrong_with
+from tests.rigs.shown import PANEL, Shown, mine, staff, wrong_with
 
 pytestmark = [*ONE_CHROMIUM, pytest.mark.timeout(600)]
 
@@ -28,6 +29,10 @@ def setup(opener: Opener) -> Shown:
 
 def trust(opener: Opener) -> Shown:
     return Shown(opener, "trust-guide", ("phone", "tablet", "wide"), allowed=("ERR_",))
+
+
+def waiting(opener: Opener) -> Shown:
+    return Shown(opener, "setup-screen", PANEL, scrolls=False)
 
 
 PAGES: dict[str, Shown] = {
@@ -67,6 +72,16 @@ PAGES: dict[str, Shown] = {
     "install-walk-result": setup(installs.install("walk", installs.walked)),
     "install-state": setup(installs.install("state")),
     "install-state-trouble": setup(installs.install("state", installs.troubled)),
+    # --- a box that belongs to nobody yet
+    "first-waits": waiting(boxes.waits()),
+    "first-alone": waiting(boxes.waits(address="")),
+    "first-refused": waiting(boxes.waits(last=boxes.LONGEST)),
+    "first-asked": waiting(boxes.waits(state="asked")),
+    "first-nobody": waiting(boxes.waits(state="alone")),
+    "first-taken": waiting(boxes.waits(last=boxes.TAKEN)),
+    "handing-in": Shown(boxes.form(), "setup-form"),
+    "handing-in-refused": Shown(boxes.form("already"), "setup-form", allowed=("422",)),
+    "handing-in-asked": Shown(boxes.form(""), "setup-form"),
     # --- how a device learns to trust this gateway
     **{f"trust-{one}": trust(devices.trusts("reached", one)) for one in devices.PLATFORMS},
     "trust-trusted": trust(devices.trusts("trusted")),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway import config, ownership
+from gateway.__main__ import main
 from gateway.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -51,3 +52,13 @@ def test_what_is_written_is_read_back() -> None:
     assert tomllib.loads(ownership.written(tables)) == tables
     with pytest.raises(ValueError, match="text"):
         ownership.written({"a": {"x": [1]}})
+
+
+def test_the_hardware_of_the_example_is_checked_though_it_is_nobodys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check-config", str(EXAMPLE)]) == 0
+    assert "belongs to nobody yet" in capsys.readouterr().err
+    (tmp_path / "gateway.toml").write_text(EXAMPLE.read_text().replace('zone = "entrance"', 'zone = "Entrance"'))
+    assert main(["check-config", str(tmp_path / "gateway.toml")]) == 78
+    assert "receiver[1].zone" in capsys.readouterr().err

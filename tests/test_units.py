@@ -17,6 +17,7 @@ EXPOSED_MOST = {
     "store-gateway-kiosk.service": 3.0,  # a browser
     "store-gateway-update.service": 2.5,  # root, who installs packages
     "store-gateway-recover.service": 2.5,
+    "store-gateway-provision.service": 2.5,  # root, who writes the configuration
     "store-gateway-usb@.service": 3.0,  # and mounts
 }
 _LOCKED = """

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import updatebox, updatefiles, updateverbs
+from gateway import ownership, provisionfiles, updatebox, updatefiles, updateverbs
 from gateway.updatefiles import Result
+from tests.rigs import provisioned
 from tests.rigs.updating import FakeBox, PowerCut, put_release
 from tests.test_release import public
 
@@ -105,3 +106,51 @@ def test_without_its_folder_it_says_so(box: Machine, capsys: pytest.CaptureFixtu
     (box.root / "update").rmdir()
     assert run(box, "recover") == 1
     assert "nothing can be updated" in capsys.readouterr().err
+
+
+@pytest.fixture
+def stick(box: Machine, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(updatebox, "mount", lambda device, folder: device != "/dev/broken")
+    monkeypatch.setattr(updatebox, "unmount", lambda folder: None)
+    monkeypatch.setattr(updateverbs, "world_ms", lambda: provisioned.NOW_MS)
+    monkeypatch.setattr(updateverbs, "synchronised", lambda: True)
+    (box.root / "data").rmdir()
+    monkeypatch.setattr(updateverbs, "OWNER", provisioned.box(box.root))
+    return box.root / "stick"
+
+
+def plugged(box: Machine, device: str = "/dev/sdx1") -> str:
+    """The reason that the screen shows, "taken", or "" for nothing."""
+    paths = box.root / "update", box.root / "release.pub", box.root / "stick", updateverbs.OWNER
+    updateverbs.main(["usb", device], box, *paths)  # type: ignore[arg-type]  # as far as it is asked
+    found = provisionfiles.result(updateverbs.OWNER.folder)
+    return "" if found is None else found.reason or found.result
+
+
+def test_a_stick_makes_a_new_box_somebodys(box: Machine, stick: Path) -> None:
+    (stick / "store-gateway-provision-bonn.json").write_bytes(provisioned.file("QRSTUVWX", "a/bonn/c", "cd" * 8))
+    (stick / "store-gateway-provision.json").write_bytes(provisioned.file(provisioned.CODE))
+    assert plugged(box) == "taken" and ownership.whose(updateverbs.OWNER.config) == provisioned.WHO
+    (stick / "store-gateway-provision-bonn.json").unlink()
+    assert plugged(box) == "taken", "the stick that stays in its place is no second file"
+    (stick / "store-gateway-provision.json").write_bytes(provisioned.file(number="ef" * 8))
+    assert plugged(box) == "already" and ownership.whose(updateverbs.OWNER.config) == provisioned.WHO
+
+
+def test_a_new_box_says_what_is_wrong_with_a_stick(box: Machine, stick: Path) -> None:
+    (stick / "holidays.jpg").write_bytes(b"\xff\xd8" * 99)
+    (stick / "store-gateway-provision.json").symlink_to("/etc/shadow")
+    assert plugged(box) == "form"
+    (stick / "store-gateway-provision.json").unlink()
+    assert plugged(box) == "missing" and plugged(box, "/dev/broken") == "stick"
+    put_release(stick, "1.1")
+    provisionfiles.tell(updateverbs.OWNER.folder, provisionfiles.Result("refused", 1, "torn"))
+    assert plugged(box) == "torn" and box.serving() == "slot-b", "a release is none of its business"
+
+
+def test_a_stick_is_nobodys_business_on_a_box_that_is_somebodys(box: Machine, stick: Path) -> None:
+    updateverbs.OWNER.config.write_text('[gateway]\ntenant = "a"\nstore = "b"\nid = "c"\ndata_dir = "/x"\n')
+    (stick / "holidays.jpg").write_bytes(b"\xff\xd8" * 99)
+    assert plugged(box) == "" and plugged(box, "/dev/broken") == ""
+    updateverbs.OWNER.config.write_text("x = ")
+    assert plugged(box) == ""

@@ -135,6 +135,13 @@ def written(provision: Provision, code: str, random: Callable[[int], bytes]) -> 
     return text
 
 
+def number_of(data: bytes) -> str:
+    """The id in a file, as far as its form goes; "" for none."""
+    whole = _tree(data) if len(data) <= MAX_FILE_BYTES else None
+    number = whole.get("id") if isinstance(whole, dict) else None
+    return number if isinstance(number, str) and _NUMBER.fullmatch(number) else ""
+
+
 def is_sealed(data: bytes) -> bool:
     """Whether it is a file for one box alone, as far as its form goes."""
     whole = _tree(data)
