@@ -144,6 +144,11 @@ class Hub:
                     stream.unmark("name")
                 stream.mark("update")
 
+    @property
+    def rests(self) -> bool:
+        """Whether no dialogue, request or card is shown."""
+        return not (self._queue or self._cards or any(one.content.dialogue for one in self._shown.values()))
+
     def queue(self, entries: tuple[QueueEntry, ...]) -> None:
         self._queue = entries
         self._guests = _numbered([entry.handshake_id for entry in entries if not entry.label], self._guests)

@@ -48,6 +48,7 @@ from gateway.resealing import Resealing
 from gateway.serving import serve
 from gateway.standby import standby_of
 from gateway.supervise import Supervisor, stop_on_signals
+from gateway.ticking import TICK_S, Ticking
 from gateway.trials import Begun, Seen, Trials
 from gateway.updates import Updates
 from gateway.watchdog import Systemd, Watchdog, looks
@@ -58,17 +59,8 @@ from sync.uplink import Uplink
 
 log = logging.getLogger("gateway")
 
-# Dialogues, cards and presence end within a tenth of a second of their time; ten empty ticks cost under 1 ms a second.
-TICK_S = 0.1
-# While many beacons' windows wait to be opened, a few are opened so often between two ticks.
-TURNS = 5
-
 # A recording waits this long for headquarters to confirm its events; what is not confirmed stays on the disk.
 DRAIN_S = 10.0
-
-# Not a fault by itself: the box may stand behind a wall, or be a container whose host keeps the time.
-UNTRUSTED = "not synchronised; what beacons' clocks teach is not kept over a restart"
-TRUST = "Let the box reach a time server (timedatectl)."
 
 VERSION = importlib.metadata.version("store-gateway")
 
@@ -201,7 +193,7 @@ class Gateway:
             self._supervisor.keep("content", self._contents.run)
             self._supervisor.keep("snapshot", self._snapshots.run)
         self._standby.keep(self._supervisor.keep)
-        self._supervisor.keep("clock", self._tick)
+        self._supervisor.keep("clock", self._make_ticking().run)
         self._supervisor.keep("sealing", self._resealing.run)
         if self._https is not None:
             await self._https.look()
@@ -261,27 +253,6 @@ class Gateway:
                 break
             await asyncio.sleep(TICK_S)
         self._stop.set()
-
-    async def _tick(self) -> None:
-        while True:
-            step_ms = self._clock.follow_step()
-            if step_ms:
-                self._flow.on_clock_step(step_ms)
-                self.devices.shift(step_ms)
-                self._heartbeats.shift(step_ms)
-                self._installing.shift(step_ms)
-                self._trials.shift(step_ms)
-            now_ms, trusted = self._clock.now_ms(), self._clock.trusted
-            self.health.set("clock", "ok", now_ms, "" if trusted else UNTRUSTED, "" if trusted else TRUST)
-            self._flow.on_tick(now_ms, trusted, self._clock.world)
-            self._ticked.set()
-            self._heartbeats.tick(now_ms)
-            for _ in range(TURNS):
-                if not self._flow.recognition.is_behind:
-                    await asyncio.sleep(TICK_S)
-                    break
-                await asyncio.sleep(TICK_S / TURNS)
-                self._flow.recognition.turn()
 
     async def _serve(self, ready: Callable[[Opened], None] | None) -> None:
         http = self._config.http
@@ -343,6 +314,11 @@ class Gateway:
         updates = self._updates = Updates(*places, commit, lambda: self.operating.surely_ms(), *own)
         shop = store, path.life, keeper, self._hub, zones
         return Operating(self._config, VERSION, *shop, keeper.once, tell, end, examine, updates, *own)
+
+    def _make_ticking(self) -> Ticking:
+        shifts = [part.shift for part in (self.devices, self._heartbeats, self._installing, self._trials)]
+        path = self._flow, self._hub, self._heartbeats
+        return Ticking(*path, shifts, self._ticked, self._clock, self.health)
 
     def _make_uplink(self, rng: random.Random) -> Uplink | None:
         mqtt, who = self._config.mqtt, self._config.gateway

@@ -32,6 +32,7 @@ MAX_HANDSHAKES = 40  # in progress; < MAX_CONNECTIONS. Each holds about 100 KB u
 MAX_HANDSHAKES_EACH = 12  # of one address; two browsers at once
 CLOSE_S = 1.0  # for the other side's goodbye
 PAUSE_S = 0.1  # after the system had no more files for a connection
+DATE_S = 1.0  # how fine the Date of an answer is (RFC 9110, section 6.6.1)
 BIND_AGAIN_S = 5.0  # after the secure port could not be had
 
 
@@ -122,6 +123,10 @@ class _Server(uvicorn.Server):
     secure: "_SecureDoor | None" = None
     _accepting: "asyncio.Task[None] | None" = None
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
@@ -131,6 +136,13 @@ class _Server(uvicorn.Server):
         if self.secure is not None:
             self._accepting = asyncio.create_task(self.secure.accept(self._protocol))
         self.on_started()
+
+    async def main_loop(self) -> None:
+        """Until the end; uvicorn's own looks for that ten times a second, which wakes the processor."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DATE_S):
+                    await self.ending.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._accepting is not None:
@@ -266,6 +278,7 @@ async def _run(
     finally:
         ending()
         server.should_exit = True
+        server.ending.set()
         await running
 
 

@@ -105,6 +105,17 @@ async def test_a_dialogue_past_its_time_is_not_sent_again() -> None:
     assert "Anna" not in str(body)
 
 
+def test_it_rests_while_no_dialogue_request_or_card_is_shown() -> None:
+    display = hub()
+    assert display.rests
+    display.show("coffee", talking())
+    assert not display.rests
+    display.show("coffee", neutral())
+    assert display.rests
+    display.queue((request(1),))
+    assert not display.rests
+
+
 async def test_a_withdrawn_dialogue_is_in_no_mailbox() -> None:
     display = hub()
     stream = display.watch_screen("coffee")

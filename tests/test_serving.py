@@ -38,6 +38,23 @@ async def test_stop_ends_open_streams_at_once() -> None:
         socket.create_connection(("127.0.0.1", shop.port), timeout=5)
 
 
+async def test_an_end_waits_for_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "DATE_S", 3_600.0)
+    async with window() as shop, httpx.AsyncClient(timeout=10) as client:
+        assert (await client.get(f"{shop.url}/healthz")).headers["date"].endswith("GMT")
+
+
+async def test_an_answer_has_the_date_of_its_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "DATE_S", 0.01)
+    async with window() as shop, httpx.AsyncClient(timeout=10) as client:
+        first = (await client.get(f"{shop.url}/healthz")).headers["date"]
+        for _ in range(600):
+            await asyncio.sleep(0.1)
+            if (await client.get(f"{shop.url}/healthz")).headers["date"] != first:
+                return
+        pytest.fail("the date stands still")
+
+
 async def test_leaving_with_a_stream_that_nobody_reads() -> None:
     async with window() as shop:
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
