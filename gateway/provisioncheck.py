@@ -12,7 +12,9 @@ _STEP = "Have headquarters write its file (hq provision), and give it to the box
 
 
 def provisioned(config: Path, folder: Path = provisionfiles.FOLDER) -> list[Finding]:
-    """Nothing of a box that was set up by hand."""
+    """Nothing of a box that was set up by hand, or of a file that is not there."""
+    if not config.exists():
+        return []
     last = provisionfiles.result(folder)
     refused = last is not None and last.result == "refused"
     told, step = "", _STEP

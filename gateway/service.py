@@ -30,7 +30,7 @@ def load(path: Path) -> config.Config:
 def _run(arguments: argparse.Namespace) -> int:
     faulthandler.enable(2)  # where a part stood still when systemd's watchdog ended the service; it quotes no values
     tables = ownership.nobodys(arguments.config)
-    if tables is not None:
+    if tables is not None and arguments.config.exists():  # a file that is not there is a slip of the pen
         from gateway import firstboot  # once in the life of a box
 
         waits = firstboot.run(
