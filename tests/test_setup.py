@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from playwright.async_api import expect
 
 from display import guard
 from display.pages import ROOT
@@ -11,6 +12,8 @@ from display.setup import create_setup
 from gateway.core import provision
 from gateway.core.provision import MAX_FILE_BYTES
 from gateway.health import Health
+from tests.rigs.browser import in_one_chromium, kept
+from tests.rigs.setupopeners import ADDRESS, CODE, Waits, served
 
 
 class Box:
@@ -92,3 +95,29 @@ def test_every_refusal_is_said_in_both_languages() -> None:
         word = "code_" if reason == "code" else reason
         for key in (f"{word}:", f"{reason}_step:"):
             assert text.count(f" {key} ") == 2, key
+
+
+@in_one_chromium
+async def test_both_pages_follow_when_the_box_becomes_somebodys() -> None:
+    box = Waits(ADDRESS)
+    async with served(box) as url:
+        context = await kept().new_context(locale="de-DE")
+        screen, phone = await context.new_page(), await context.new_page()
+        await screen.goto(f"{url}/screen?id=coffee")
+        await phone.goto(f"{url}/setup#{CODE}")
+        await phone.locator("#text").fill("what headquarters wrote")
+        await phone.locator(".primary").click()
+        for page, state in ((screen, "setup-screen"), (phone, "setup-form")):
+            await expect(page.locator(state)).to_have_attribute("data-state", "asked")
+        box.state, box.last = "waits", {"result": "refused", "reason": "data", "gateway": ""}
+        for page, state in ((screen, "setup-screen"), (phone, "setup-form")):
+            await expect(page.locator(state)).to_have_attribute("data-state", "refused")
+            await expect(page.locator(".note")).to_contain_text("Daten eines anderen Ladens")
+        await expect(phone.locator(".primary")).to_be_enabled()
+        box.last = None
+        await phone.locator(".primary").click()
+        await expect(phone.locator("setup-form")).to_have_attribute("data-state", "asked")
+        async with screen.expect_navigation():  # the shop's own page is there now
+            await context.route("**/api/v1/setup", lambda route: route.fulfill(status=404, json={}))
+        await expect(phone.locator("setup-form")).to_have_attribute("data-state", "taken")
+        await context.close()

@@ -42,7 +42,8 @@ Step = Callable[[Waits, Page], Awaitable[object]]
 
 
 @asynccontextmanager
-async def _served(box: Waits) -> AsyncIterator[str]:
+async def served(box: Waits) -> AsyncIterator[str]:
+    """Where its pages are."""
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     app = create_setup(box, Health(), "1")
     task = asyncio.create_task(serve(app, "127.0.0.1", port(), ready.set_result, lambda: None))
@@ -59,7 +60,7 @@ def waits(address: str = ADDRESS, state: str = "waits", last: Last | None = None
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
         box = Waits(address, state, last)
-        async with _served(box) as url:
+        async with served(box) as url:
             await page.goto(f"{url}/screen?id=coffee")
             await expect(page.locator(".code b")).to_have_count(len(CODE))
             shown = "taken" if last == TAKEN else state if state != "waits" else "refused" if last else "waits"
@@ -77,7 +78,7 @@ def form(reason: str | None = None) -> Opener:
 
     @asynccontextmanager
     async def open_it(page: Page, language: str, folder: Path) -> AsyncIterator[None]:
-        async with _served(Waits(ADDRESS, reason=reason or "")) as url:
+        async with served(Waits(ADDRESS, reason=reason or "")) as url:
             await page.goto(f"{url}/setup#{CODE[:4]}-{CODE[4:]}")
             await expect(page.locator("#code")).to_have_value(f"{CODE[:4]}-{CODE[4:]}")
             assert "#" not in page.url
