@@ -97,9 +97,13 @@ soak: $(VENV)/.dev
 # takes. Root is needed once, to build the image.
 VM_CACHE ?= $(HOME)/.cache/store-gateway-vm
 VM_SUITE ?= bookworm
-test-vm: $(VENV)/.dev
+test-vm: test-vm-radio test-vm-life
+test-vm-radio: $(VENV)/.dev
 	image=$$(tests/vm/build "$(VM_CACHE)" $(VM_SUITE)) && \
 		"$(VM_CACHE)/venv/bin/python" tests/vm/run.py "$$image" --python "$(abspath $(BIN))/python" $(ARGS)
+test-vm-life: $(VENV)/.dev
+	image=$$(tests/vm/build "$(VM_CACHE)" $(VM_SUITE)) && \
+		"$(VM_CACHE)/venv/bin/python" tests/vm/life.py "$$image" --venv "$(abspath $(VENV))" $(ARGS)
 
 # 24,000 strangers at 1,000/s, a minute of ordinary traffic, then 300 strangers who tap, and a search of all memory each
 # time; short forms are in `make test`.

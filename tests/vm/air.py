@@ -7,11 +7,14 @@ the scan or resets it. Not simulated: a radio, its collisions and losses, connec
 
 import asyncio
 import itertools
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bumble import hci
 from bumble.controller import Controller
+from bumble.transport import open_transport
 
 SLOT_MS = 0.625
 # Up and down in steps of 1 dB: BlueZ hides steps below 8 dB unless it is told not to.
@@ -47,6 +50,17 @@ class Air(Controller):
         self.host = sink
         source.set_packet_sink(self)
 
+    async def beside(self, path: Path, senders: Sequence[Sender], conversation: Coroutine[Any, Any, None]) -> None:
+        """On the air at the guest's port while it talks."""
+        async with await open_transport(f"unix:{path}") as port:
+            self.plug(port.source, port.sink)
+            sending = asyncio.create_task(self.send(senders))
+            try:
+                await conversation
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+
     def on_hci_le_set_scan_enable_command(self, command: Any) -> Any:
         self._reported.clear()
         if not command.le_scan_enable and self.deaf == "scan":
@@ -70,7 +84,7 @@ class Air(Controller):
             self.deaf = None
         return super().on_hci_reset_command(command)
 
-    async def send(self, senders: list[Sender]) -> None:
+    async def send(self, senders: Sequence[Sender]) -> None:
         """Put them all on the air until cancelled."""
         for step in itertools.count():
             for place, sender in enumerate(senders):

@@ -6,23 +6,19 @@ environment that `build` made.
 
 import argparse
 import asyncio
-import json
 import subprocess
 import sys
-import tarfile
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from air import Air, Sender
-from bumble.transport import open_transport
+from machine import ROOT, Report, archive, command, running
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("drivers", "gateway", "systemd", "tests/rigs", "tests/vm", "tests/__init__.py")
 ADAPTER = "F0:00:00:00:00:01"
 FLAGS = bytes.fromhex("020106")
-LIMIT_S = 900
+LIMIT_S = 3_600
+KERNEL = "systemd.mask=systemd-udevd.service systemd.mask=systemd-udev-trigger.service systemd.unit=rig.target"
 
 # Prints the two advertisements of the member whom the guest's resolver knows.
 BEACONS = """
@@ -50,52 +46,15 @@ def senders(python: str) -> list[Sender]:
     ]
 
 
-def archive(folder: Path) -> Path:
-    """The checkout as the guest's second disk."""
-
-    def code(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        entry.uid = entry.gid = 0
-        return None if entry.name.endswith(("__pycache__", ".pyc")) else entry
-
-    path = folder / "src.tar"
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for part in PARTS:
-            tar.add(ROOT / part, arcname=part, filter=code)
-    with path.open("ab") as file:
-        file.truncate(-(-path.stat().st_size // 512) * 512)  # a disk is whole sectors
-    return path
-
-
-def machine(image: Path, folder: Path) -> list[str]:
-    """QEMU's command line: emulation only, no network, and nothing is written to the image."""
-    quiet = "systemd.mask=systemd-udevd.service systemd.mask=systemd-udev-trigger.service systemd.show_status=0"
-    kernel = f"console=ttyS0 panic=-1 mitigations=off root=/dev/vda rw systemd.unit=rig.target quiet {quiet}"
-    return [
-        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768"),
-        *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd.gz"), "-append", kernel),
-        *("-drive", f"file={image / 'disk.img'},if=virtio,format=raw,snapshot=on"),
-        *("-drive", f"file={archive(folder)},if=virtio,format=raw,readonly=on"),
-        *("-nic", "none", "-display", "none", "-no-reboot", "-serial", f"file:{folder / 'console.log'}"),
-        *("-device", "virtio-serial-pci"),
-        *("-chardev", f"socket,id=hci,path={folder / 'hci'},server=on,wait=off"),
-        *("-device", "virtserialport,chardev=hci,name=hci"),
-        *("-chardev", f"socket,id=report,path={folder / 'report'},server=on,wait=off"),
-        *("-device", "virtserialport,chardev=report,name=report"),
-    ]
-
-
-class Report:
-    """What the guest says, printed as it comes."""
+class Answers:
+    """What the guest asks about the air, or wants done to it."""
 
     def __init__(self, air: Air, marks: list[str], only: str | None) -> None:
         self._air = air
         self._only = only
         self._marks = marks
-        self._began_s = time.monotonic()
-        self.checks = 0
-        self.failed: list[str] = []
 
-    def answer(self, question: str) -> Any:
+    def __call__(self, question: str) -> Any:
         if question == "marks":
             return self._marks
         if question == "forget":
@@ -110,67 +69,14 @@ class Report:
             return self._only
         return self._air.scans
 
-    def print(self, line: dict[str, Any]) -> None:
-        at = f"{time.monotonic() - self._began_s:6.1f} s"
-        if "check" in line:
-            self.checks += 1
-            if not line["ok"]:
-                self.failed.append(line["check"])
-            print(f"{at}    {'ok    ' if line['ok'] else 'FAILED'} {line['check']}: {line['detail']}", flush=True)
-        elif "part" in line:
-            print(f"{at}  {line['part']}", flush=True)
-        else:
-            print(f"{at}    {line.get('note') or line.get('log')}", flush=True)
-
-    def summary(self) -> str:
-        total = time.monotonic() - self._began_s
-        return f"{self.checks - len(self.failed)} of {self.checks} checks passed in {total:.0f} s"
-
-
-async def connected(path: Path, qemu: asyncio.subprocess.Process) -> None:
-    while not path.exists():  # noqa: ASYNC240 - another program makes it
-        if qemu.returncode is not None:
-            raise SystemExit("QEMU did not start")
-        await asyncio.sleep(0.05)
-
-
-async def converse(report: Report, path: Path) -> None:
-    """Until the guest says that it is done."""
-    reader, writer = await asyncio.open_unix_connection(str(path))
-    try:
-        while data := await reader.readline():
-            line = json.loads(data)
-            if "ask" in line:
-                writer.write(json.dumps(report.answer(line["ask"])).encode() + b"\n")
-                await writer.drain()
-            elif "end" in line:
-                return
-            else:
-                report.print(line)
-    finally:
-        writer.close()
-
 
 async def run(image: Path, python: str, folder: Path, only: str | None) -> Report:
     everyone = senders(python)
     air = Air(ADAPTER)
     marks = [one.address for one in everyone if one.name.startswith("stranger")]
-    report = Report(air, [*marks, "Stranger Headset", "Stranger Watch"], only)
-    qemu = await asyncio.create_subprocess_exec(*machine(image, folder))
-    sending: asyncio.Task[None] | None = None
-    try:
-        await connected(folder / "report", qemu)
-        async with asyncio.timeout(LIMIT_S), await open_transport(f"unix:{folder / 'hci'}") as hci:
-            air.plug(hci.source, hci.sink)
-            sending = asyncio.create_task(air.send(everyone))
-            await converse(report, folder / "report")
-    finally:
-        if sending is not None:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-        if qemu.returncode is None:
-            qemu.kill()
-        await qemu.wait()
+    report = Report(Answers(air, [*marks, "Stranger Headset", "Stranger Watch"], only))
+    async with asyncio.timeout(LIMIT_S), running(command(image, folder, archive(folder), KERNEL), folder):
+        await air.beside(folder / "hci", everyone, report.converse(folder / "report"))
     return report
 
 

@@ -16,89 +16,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-SRC = Path("/src")
+from host import SRC, START_S, Adapter, Host, Pair, port, seconds, sh, until
+
 UNITS = Path("/etc/systemd/system")
 EAR = Path("/var/lib/store-gateway/ear.json")
 BLUEZ = Path("/var/lib/bluetooth")
 MONITORS = 0x0051  # Read Advertisement Monitor Features
 
 # Generous: an emulated machine, and back-off of the supervisor. What was measured is printed.
-START_S = 60.0
 RECOVER_S = 60.0
 LISTEN_S = 12.0
 # So long must a named stranger be on the air before the disk is looked at; BlueZ writes at once.
 STRANGER_S = 8.0
-
-Pair = tuple[bool, str]
-
-
-class Host:
-    """The line to the host: findings go out, questions are answered with one line."""
-
-    def __init__(self, port: Path) -> None:
-        self._port = port.open("r+b", buffering=0)
-
-    def tell(self, **line: Any) -> None:
-        self._port.write(json.dumps(line).encode() + b"\n")
-
-    def ask(self, question: str) -> Any:
-        self.tell(ask=question)
-        answer = b""
-        while not answer.endswith(b"\n"):
-            answer += self._port.read(1) or b""
-        return json.loads(answer)
-
-    def check(self, name: str, found: Pair) -> bool:
-        self.tell(check=name, ok=found[0], detail=found[1])
-        return found[0]
-
-    def part(self, name: str) -> None:
-        self.tell(part=name, up_s=time.monotonic())
-
-
-def sh(*command: str, check: bool = False) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=check)
-    return done.stdout + done.stderr
-
-
-def port(name: str) -> Path:
-    for folder in Path("/sys/class/virtio-ports").iterdir():
-        if (folder / "name").read_text().strip() == name:
-            return Path("/dev") / folder.name
-    raise SystemExit(f"no port {name}")
-
-
-def until(condition: Callable[[], Any], within_s: float) -> float | None:
-    """Seconds until it held, or None."""
-    began_s = time.monotonic()
-    while time.monotonic() - began_s < within_s:
-        if condition():
-            return time.monotonic() - began_s
-        time.sleep(0.2)
-    return None
-
-
-def seconds(taken_s: float | None) -> str:
-    return "never" if taken_s is None else f"{taken_s:.1f} s"
-
-
-class Adapter:
-    """hci0, which comes and goes with its bridge."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._bridge: subprocess.Popen[bytes] | None = None
-
-    def plug(self) -> None:
-        program = SRC / "tests/vm/guest/bridge.py"
-        self._bridge = subprocess.Popen([sys.executable, str(program), str(port("hci"))])
-        until(Path("/sys/class/bluetooth/hci0").exists, START_S)
-
-    def unplug(self) -> None:
-        self._host.ask("quiet")
-        assert self._bridge is not None
-        self._bridge.terminate()
-        self._bridge.wait()
 
 
 class Ear:
@@ -109,7 +38,7 @@ class Ear:
         override = UNITS / "store-gateway.service.d" / "rig.conf"
         override.parent.mkdir(exist_ok=True)
         override.write_text(
-            "[Service]\nExecStart=\n"
+            "[Service]\nType=exec\nWatchdogSec=0\nExecStart=\n"  # the ear has nothing to tell systemd
             f"ExecStart={sys.executable} -m tests.vm.guest.ear {path}\n"
             "WorkingDirectory=/src\nEnvironment=PYTHONPATH=/src:/opt/site\n"
         )
