@@ -12,7 +12,15 @@ from rich.console import Console
 
 out = Console()
 err = Console(stderr=True)
-Defaults = argparse.ArgumentDefaultsHelpFormatter
+
+
+class Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that names defaults, but for those that say nothing: without a value, a switch, an empty text."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or action.default == "":
+            return action.help
+        return super()._get_help_string(action)
 
 
 def say(text: str, style: str = "") -> None:

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from gateway.terminal import qr_code, rows, say, whole
+from gateway.terminal import Defaults, qr_code, rows, say, whole
 
 
 def test_words_go_to_standard_error_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,3 +35,12 @@ def test_everything_else_is_refused(text: str) -> None:
 def test_a_code_is_square() -> None:
     lines = qr_code("http://localhost/tablet?key=abc").splitlines()
     assert len({len(line) for line in lines}) == 1
+
+
+def test_help_names_the_defaults_that_say_something() -> None:
+    parser = argparse.ArgumentParser(formatter_class=Defaults)
+    for name, default in (("--days", 14), ("--out", None), ("--name", "")):
+        parser.add_argument(name, default=default, help="what it is")
+    parser.add_argument("--again", action="store_true", help="once more")
+    told = parser.format_help()
+    assert told.count("(default: ") == 1 and "(default: 14)" in told
