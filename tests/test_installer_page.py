@@ -222,9 +222,9 @@ async def test_a_screen_shows_its_name_but_never_over_a_dialogue(tmp_path: File)
 async def test_the_state_says_what_helps(tmp_path: File) -> None:
     async with open_shop(tmp_path) as shop, opened(shop, PHONE, "state") as page:
         shop.health.set("receiver:coffee-nfc", "down", shop.clock.now_ms(), "the reader was unplugged", "Plug it in.")
-        shop.health.set("disk", "degraded", shop.clock.now_ms(), "almost full")
+        shop.health.set("hq", "degraded", shop.clock.now_ms(), "no connection to headquarters")
         await expect(page.locator('[data-state="down"]')).to_contain_text("Das hilft")
-        await expect(page.locator('[data-state="degraded"]')).to_contain_text("Platz auf dem Datenträger")
+        await expect(page.locator('[data-state="degraded"]')).to_contain_text("Netzwerkkabel und Router prüfen.")
         await expect(page.get_by_text(f"{shop.url}/screen?id=wine")).to_be_visible()
         shop.health.set("clock", "ok", shop.clock.now_ms(), "not synchronised", "Let the box reach a time server.")
         clock = page.locator('[data-state="remark"]')
