@@ -169,9 +169,14 @@ class Shop:
         self.on_wake()
 
     async def settle(self) -> None:
-        """Wait for all work that is under way; raises what it raised."""
+        """Wait for all work that is under way; raises what it raised. What may wait for company gets it at once."""
         while self.tasks:
-            await self.tasks.pop(0)
+            task = self.tasks.pop(0)
+            while not task.done():
+                company = asyncio.ensure_future(self.store.run(lambda _: None))
+                await asyncio.wait({task, company}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.gather(company, return_exceptions=True)  # a disk may refuse it, too
+            await task
 
     async def push(self, *changes: Change) -> str:
         """HQ sends these changes as the next delta."""
