@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import Page, expect
 
 from gateway.core.changes import OutboxRow
@@ -42,6 +43,13 @@ def start_ops() -> list[dict[str, Any]]:
 def happens(ledger: Ledger, seq: int, kind: str, /, **body: object) -> None:
     row = OutboxRow(seq, NOW_MS, kind, json.dumps({"member_id": "m-1", **body}))
     ledger.ingest(SHOP, event_messages.EventBatch(EPOCH, seq, seq, (row,)), NOW_MS)
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headquarters looks at its fleet at most every few seconds, at its beat; here nobody waits for that."""
+    monkeypatch.setattr(web, "FLEET_MS", 200)
+    monkeypatch.setattr(web, "BEAT_MS", 500)
 
 
 @asynccontextmanager
