@@ -114,10 +114,14 @@ async def test_both_pages_follow_when_the_box_becomes_somebodys() -> None:
             await expect(page.locator(state)).to_have_attribute("data-state", "refused")
             await expect(page.locator(".note")).to_contain_text("Daten eines anderen Ladens")
         await expect(phone.locator(".primary")).to_be_enabled()
+        await phone.locator("[data-role=language]").click()
+        await expect(phone.locator(".note")).to_contain_text("another shop's data")
+        await expect(phone.locator("#text")).to_have_value("what headquarters wrote")
         box.last = None
         await phone.locator(".primary").click()
         await expect(phone.locator("setup-form")).to_have_attribute("data-state", "asked")
         async with screen.expect_navigation():  # the shop's own page is there now
             await context.route("**/api/v1/setup", lambda route: route.fulfill(status=404, json={}))
         await expect(phone.locator("setup-form")).to_have_attribute("data-state", "taken")
+        await expect(phone.locator(".note")).to_contain_text("belongs to its shop now")
         await context.close()

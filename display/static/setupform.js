@@ -15,6 +15,8 @@ class SetupForm extends HTMLElement {
     this.typed = scanned;
     this.text = "";
     this.file = null;
+    this.giving = false;
+    this.told = null; // what the note says: its state, and its words by language
     this.language = deviceLanguage();
     this.draw();
   }
@@ -26,7 +28,7 @@ class SetupForm extends HTMLElement {
   draw() {
     document.documentElement.lang = this.language;
     document.title = this.word("formTitle");
-    const change = el("button.button.plain", { type: "button", lang: other(this.language) }, this.word("language"));
+    const change = el("button.button.plain", { type: "button", "data-role": "language", lang: other(this.language) }, this.word("language"));
     change.addEventListener("click", () => {
       this.language = other(this.language);
       localStorage.setItem("language", this.language);
@@ -44,7 +46,7 @@ class SetupForm extends HTMLElement {
     this.pasted = el("textarea.typed", { id: "text", rows: "3", spellcheck: "false", autocomplete: "off" });
     this.pasted.value = this.text;
     this.pasted.addEventListener("input", () => { this.text = this.pasted.value; });
-    this.button = el("button.button.primary", { type: "submit" }, this.word("give"));
+    this.button = el("button.button.primary", { type: "submit" });
     this.note = el("div.note", { role: "status", hidden: "" });
     const form = el("form", {},
       el("div.field", {}, el("label", { for: "code" }, this.word("formCode")), el("p.hint", { id: "code-hint" }, this.word("formCodeHint")), this.code),
@@ -55,14 +57,15 @@ class SetupForm extends HTMLElement {
     this.replaceChildren(
       el("header", {}, el("div", {}, el("h1", {}, this.word("formTitle")), el("p.lead", {}, this.word("formLead"))), change),
       form, el("p.hint.plain", {}, this.word("plain")));
+    this.hold(this.giving);
+    if (this.told) this.tell(...this.told);
   }
 
   async give() {
     const body = this.file ?? this.text.trim();
-    if (!body) return this.tell("refused", this.word("lack"), "");
-    if (this.file && this.file.size > MAX_BYTES) return this.tell("refused", ...refusal(this.language, "form"));
-    this.button.disabled = true;
-    say(this.button, this.word("giving"));
+    if (!body) return this.tell("refused", (language) => [said(language, "lack"), ""]);
+    if (this.file && this.file.size > MAX_BYTES) return this.refused("form");
+    this.hold(true);
     let reason = "failed";
     try {
       const headers = { "Content-Type": "text/plain", "X-Setup-Code": this.typed.replace(/[^\x20-\x7e]/g, "") };
@@ -71,21 +74,20 @@ class SetupForm extends HTMLElement {
     } catch {
       // No connection: said as such.
     }
-    if (reason) return this.open(...refusal(this.language, reason));
-    this.tell("asked", this.word("askedTitle"), this.word("askedText"));
+    if (reason) return this.refused(reason);
+    this.tell("asked", (language) => [said(language, "askedTitle"), said(language, "askedText")]);
     return this.follow();
   }
 
   /** What becomes of the file, from the box; no answer of its kind any more: the box is a shop's. */
   async follow() {
-    const before = this.gateway;
     try {
       const answer = await fetch("/api/v1/setup", { cache: "no-store", signal: AbortSignal.timeout(ASK_MS) });
-      if (!answer.ok) return this.tell("taken", this.word("takenTitle"), this.word("takenText", { gateway: before ?? "…" }));
+      if (!answer.ok) return this.taken(null); // the shop's own pages are here, and this one is gone
       const { state, last } = await answer.json();
-      if (last?.result === "taken") return this.tell("taken", this.word("takenTitle"), this.word("takenText", last));
-      if (state === "alone") this.tell("refused", this.word("aloneTitle"), this.word("aloneText"));
-      if (state === "waits" && last) return this.open(...refusal(this.language, last.reason));
+      if (last?.result === "taken") return this.taken(last);
+      if (state === "alone") this.tell("refused", (language) => [said(language, "aloneTitle"), said(language, "aloneText")]);
+      if (state === "waits" && last) return this.refused(last.reason);
     } catch {
       // It starts anew just now.
     }
@@ -93,13 +95,25 @@ class SetupForm extends HTMLElement {
     return null;
   }
 
-  open(what, step) {
-    this.button.disabled = false;
-    say(this.button, this.word("give"));
-    this.tell("refused", what, step);
+  hold(giving) {
+    this.giving = giving;
+    this.button.disabled = giving;
+    say(this.button, this.word(giving ? "giving" : "give"));
   }
 
-  tell(state, what, step) {
+  refused(reason) {
+    this.hold(false);
+    this.tell("refused", (language) => refusal(language, reason));
+  }
+
+  taken(last) {
+    this.tell("taken", (language) => [said(language, "takenTitle"), said(language, "takenText", last ?? { gateway: said(language, "itsShop") })]);
+  }
+
+  /** @param {(language: string) => [string, string]} words what happened, and what helps */
+  tell(state, words) {
+    const [what, step] = words(this.language);
+    this.told = [state, words];
     this.dataset.state = state;
     this.note.hidden = false;
     this.note.replaceChildren(el("strong", {}, what), el("p", {}, step));
