@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,10 @@ async def running(*works: Any) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError, UnavailableError):
-            await asyncio.gather(*tasks)
+        # Each of them to its end: what still winds up would ask a file that the test has closed.
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError | UnavailableError | None):
+                raise ended
 
 
 def line(box: Snapped, port: int) -> Uplink:
