@@ -1,4 +1,4 @@
-"""What makes a new name in a folder survive a power cut, and belong to whose folder it is."""
+"""What makes a file and its name in a folder survive a power cut, and belong to whose folder it is."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def put(path: Path, data: bytes, mode: int, group: int = -1) -> None:
+    """The file is this, also after a power cut; who reads it meanwhile finds the one before. Raises OSError."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        if group >= 0:
+            os.fchown(fd, -1, group)
+        os.fchmod(fd, mode)
+        os.fsync(fd)
+    draft.replace(path)
+    sync_folder(path.parent)
 
 
 def belong(path: Path) -> None:

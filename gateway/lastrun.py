@@ -5,11 +5,10 @@ backup of the same run knows fewer of the steps in which a ledger was written th
 cut took half was never told to anybody, and is in neither.
 """
 
-import os
 import secrets
 from pathlib import Path
 
-from gateway.lasting import sync_folder
+from gateway.lasting import put
 from gateway.records import Tx
 
 NAME = "gateway.run"
@@ -67,12 +66,4 @@ def _words(folder: Path) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_suffix(".new")
-    fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        os.write(fd, text.encode())
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    draft.replace(path)
-    sync_folder(path.parent)
+    put(path, text.encode(), 0o600)

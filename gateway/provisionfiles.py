@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.core.provision import MAX_FILE_BYTES, WHY, is_code, make_code
-from gateway.lasting import sync_folder
+from gateway.lasting import put
 
 FOLDER = Path("/var/lib/store-gateway-provision")
 CODE = "setup.code"  # in the service's data folder
@@ -47,22 +47,6 @@ class Taken:
     until_ms: int
     at_ms: int
     known: bool
-
-
-def put(path: Path, data: bytes, mode: int, group: int = -1) -> None:
-    """The file is this, also after a power cut; who reads it meanwhile finds the one before. Raises OSError."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        if group >= 0:
-            os.fchown(fd, -1, group)
-        os.fchmod(fd, mode)
-        os.fsync(fd)
-    draft.replace(path)
-    sync_folder(path.parent)
 
 
 def tell(folder: Path, value: Result | Taken) -> None:

@@ -18,8 +18,8 @@ from gateway.core import provision
 from gateway.core.provision import Provision
 from gateway.dbfile import DATABASE
 from gateway.errors import ConfigError
-from gateway.lasting import sync_folder
-from gateway.provisionfiles import RESET, Result, Taken, put, tell
+from gateway.lasting import put, sync_folder
+from gateway.provisionfiles import RESET, Result, Taken, tell
 
 log = logging.getLogger("gateway")
 

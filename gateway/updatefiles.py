@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.core.release import WHY
-from gateway.lasting import sync_folder
+from gateway.lasting import put
 
 FOLDER = Path("/var/lib/store-gateway-update")
 REQUEST = "update.request"  # in the service's data folder
@@ -80,14 +80,7 @@ class Result:
 
 def write(path: Path, value: State | Result) -> None:
     """The file is this value, also after a power cut; who reads it meanwhile finds the one before. Raises OSError."""
-    draft = path.with_suffix(".new")
-    fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
-    with os.fdopen(fd, "w", encoding="ascii") as file:
-        file.write(json.dumps(asdict(value)))
-        file.flush()
-        os.fsync(fd)
-    draft.replace(path)
-    sync_folder(path.parent)
+    put(path, json.dumps(asdict(value)).encode(), 0o644)
 
 
 def state(folder: Path) -> State | None:

@@ -1,4 +1,4 @@
-"""A folder is written to the disk, and left closed; what root makes in it belongs to whose it is."""
+"""A file and a folder are written to the disk, and left closed; what root makes in it belongs to whose it is."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.lasting import belong, sync_folder
+from gateway.lasting import belong, put, sync_folder
 
 
 def test_the_folder_itself_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +39,31 @@ def test_what_an_administrator_makes_is_the_services(
     belong(tmp_path / "gateway.db")
     about = tmp_path.stat()
     assert owners == [(tmp_path / "gateway.db", about.st_uid, about.st_gid)] * given
+
+
+def test_a_file_is_the_old_or_the_new_one_and_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    put(path, b"old", 0o600)
+    flushed: list[bool] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)), real(fd))[1])
+    put(path, b"new", 0o644)
+    assert flushed == [False, True]
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [one.name for one in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_what_refuses_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    put(path, b"old", 0o600)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+        patched.setattr(os, "fsync", full)
+        put(path, b"new", 0o600)
+    assert path.read_bytes() == b"old"
+    put(path, b"newer", 0o600)
+    assert path.read_bytes() == b"newer"
